@@ -1,0 +1,58 @@
+/**
+ * Every error that Holdfast names: whether another try can help, and the CLI's exit code.
+ * One table, so that a throw site says only what happened.
+ */
+export const errorTable = {
+  BadInput: { retryable: false, exitCode: 2 },
+  UnknownSystem: { retryable: false, exitCode: 2 },
+  BadSystemFile: { retryable: false, exitCode: 2 },
+  TargetTimeInFuture: { retryable: false, exitCode: 2 },
+  AlreadyRunning: { retryable: false, exitCode: 3 },
+  NotWaiting: { retryable: false, exitCode: 3 },
+  NotPermitted: { retryable: false, exitCode: 3 },
+  NoRecoveryPoint: { retryable: false, exitCode: 4 },
+  ChainBroken: { retryable: false, exitCode: 4 },
+  LogGap: { retryable: false, exitCode: 4 },
+  Tampered: { retryable: false, exitCode: 5 },
+  ObjectMissing: { retryable: false, exitCode: 5 },
+  WrongKey: { retryable: false, exitCode: 5 },
+  NewerFormat: { retryable: false, exitCode: 5 },
+  ValidationFailed: { retryable: false, exitCode: 6 },
+  ReplayFailed: { retryable: false, exitCode: 6 },
+  FenceFailed: { retryable: false, exitCode: 6 },
+  TargetNotEmpty: { retryable: false, exitCode: 6 },
+  Unsupported: { retryable: false, exitCode: 7 },
+  ToolMissing: { retryable: false, exitCode: 7 },
+  EpochSuperseded: { retryable: false, exitCode: 8 },
+  AlreadyExists: { retryable: false, exitCode: 9 },
+  StoreUnavailable: { retryable: true, exitCode: 10 },
+  SourceUnavailable: { retryable: true, exitCode: 10 },
+  TargetUnavailable: { retryable: true, exitCode: 10 },
+  TemporalUnavailable: { retryable: true, exitCode: 10 },
+  DataPlaneLost: { retryable: true, exitCode: 10 },
+  Aborted: { retryable: false, exitCode: 11 },
+  RunFailed: { retryable: false, exitCode: 12 },
+} as const satisfies Record<string, { retryable: boolean; exitCode: number }>;
+
+export type ErrorType = keyof typeof errorTable;
+
+export const isErrorType = (name: unknown): name is ErrorType => typeof name === 'string' && Object.hasOwn(errorTable, name);
+
+/** What happened, where, with the values; `hint` is the way out and is printed as `HINT: …`. */
+export class HoldfastError extends Error {
+  readonly type: ErrorType;
+  readonly hint: string | undefined;
+  readonly details: Record<string, unknown>;
+
+  constructor(type: ErrorType, message: string, options: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {}) {
+    super(options.hint ? `${message} HINT: ${options.hint}` : message, { cause: options.cause });
+    this.name = type;
+    this.type = type;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.type].retryable;
+  }
+}

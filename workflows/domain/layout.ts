@@ -1,0 +1,75 @@
+import { logPositionSchema, type LogPosition } from './log-position.ts';
+
+/**
+ * Where everything lies in the bucket, below the store's prefix. Format 1.
+ *
+ * ```
+ * <system>/control/epoch-<n>                        who commands: one control plane an epoch, put-if-absent
+ * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
+ * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
+ * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
+ * <system>/<source>/<timeline>/
+ *   backups/<backup>/manifest.json                  visible last: no manifest, no recovery point
+ *   backups/<backup>/plan.json                      what the dump will read, and from when
+ *   backups/<backup>/keys/<key>.<recipient>.json    the backup's key, wrapped for one recipient
+ *   backups/<backup>/groups/<group>-<ulid>.json     index of the parts of one group
+ *   backups/<backup>/parts/<unit>/<range>/<ulid>    encrypted bytes; unique per attempt
+ *   keys/<key>.<recipient>.json                     an archive key, wrapped for one recipient
+ *   slices/<from>_<to>                              log after <from>, up to and including <to>
+ *   gaps/<from>_<to>.json                           log that is lost for ever, and why
+ *   proofs/<position>.json                          what the source held at exactly this position
+ * ```
+ *
+ * A lock protects versions, not keys: whoever reads pins a VersionId, and whoever lists, lists versions.
+ */
+export interface TimelineScope {
+  system: string;
+  source: string;
+  timeline: string;
+}
+
+export interface BackupScope extends TimelineScope {
+  backup: string;
+}
+
+const counted = (n: number): string => String(n).padStart(8, '0');
+
+export const timelineId = (n: number): string => `t${counted(n)}`;
+export const timelineNumber = (timeline: string): number => Number(timeline.slice(1));
+
+const scope = ({ system, source, timeline }: TimelineScope): string => `${system}/${source}/${timeline}`;
+const backup = (of: BackupScope): string => `${scope(of)}/backups/${of.backup}`;
+
+export const layout = {
+  epochs: (system: string) => `${system}/control/epoch-`,
+  epoch: (system: string, epoch: number) => `${system}/control/epoch-${counted(epoch)}`,
+  hold: (system: string, run: string) => `${system}/holds/${run}.json`,
+  evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
+  timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
+  timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
+  backups: (of: TimelineScope) => `${scope(of)}/backups/`,
+  manifest: (of: BackupScope) => `${backup(of)}/manifest.json`,
+  plan: (of: BackupScope) => `${backup(of)}/plan.json`,
+  backupKeys: (of: BackupScope) => `${backup(of)}/keys/`,
+  backupKey: (of: BackupScope, key: string, recipient: string) => `${backup(of)}/keys/${key}.${recipient}.json`,
+  group: (of: BackupScope, group: string, attempt: string) => `${backup(of)}/groups/${group}-${attempt}.json`,
+  groups: (of: BackupScope, group: string) => `${backup(of)}/groups/${group}-`,
+  part: (of: BackupScope, unit: string, range: string, attempt: string) => `${backup(of)}/parts/${unit}/${range}/${attempt}`,
+  parts: (of: BackupScope, unit: string, range: string) => `${backup(of)}/parts/${unit}/${range}/`,
+  archiveKeys: (of: TimelineScope) => `${scope(of)}/keys/`,
+  archiveKey: (of: TimelineScope, key: string, recipient: string) => `${scope(of)}/keys/${key}.${recipient}.json`,
+  slices: (of: TimelineScope) => `${scope(of)}/slices/`,
+  slice: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/slices/${from}_${to}`,
+  gaps: (of: TimelineScope) => `${scope(of)}/gaps/`,
+  gap: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/gaps/${from}_${to}.json`,
+  proofs: (of: TimelineScope) => `${scope(of)}/proofs/`,
+  proof: (of: TimelineScope, position: LogPosition) => `${scope(of)}/proofs/${position}.json`,
+} as const;
+
+/** The two positions that a slice's or gap's key names, or undefined when the key is neither. */
+export function parseRangeKey(key: string): { from: LogPosition; to: LogPosition } | undefined {
+  const [from, to] = key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, '').split('_');
+  const parsedFrom = logPositionSchema.safeParse(from);
+  const parsedTo = logPositionSchema.safeParse(to);
+  return parsedFrom.success && parsedTo.success ? { from: parsedFrom.data, to: parsedTo.data } : undefined;
+}

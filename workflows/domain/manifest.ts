@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { logPositionSchema } from './log-position.ts';
+
+/** What Holdfast writes into the bucket, as schemas. Every object names its format; a newer one is refused with a hint. */
+export const formatVersion = 1;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const at = z.iso.datetime();
+const bytes = z.number().int().min(0);
+
+/** One exact version of one object. `sha256` is of the stored bytes. */
+export const objectRefSchema = z.strictObject({
+  key: z.string(),
+  versionId: z.string(),
+  bytes,
+  sha256,
+});
+export type ObjectRef = z.infer<typeof objectRefSchema>;
+
+/**
+ * One encrypted, independently readable piece of a backup: at most 16 MiB stored.
+ * `continues`: a document larger than a part goes on in the next part of the same range.
+ * `exact`: holds documents that a plain insert would alter (a Timestamp(0,0), an `_id` that is not first): load by applyOps.
+ */
+export const partSchema = z.strictObject({
+  object: objectRefSchema,
+  unit: z.string(),
+  range: z.string(),
+  index: z.number().int().min(0),
+  documents: z.number().int().min(0),
+  plainBytes: bytes,
+  plainSha256: sha256,
+  continues: z.boolean(),
+  exact: z.boolean(),
+});
+export type Part = z.infer<typeof partSchema>;
+
+/**
+ * What one group activity leaves: its parts in order, and what it saw of each unit.
+ * `hashSum` is Σ SHA-256(document) mod 2^256, 64 hex digits; null where the read was not at one instant.
+ */
+export const groupIndexSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('group'),
+  backup: z.string(),
+  group: z.string(),
+  parts: z.array(partSchema),
+  ranges: z.array(
+    z.strictObject({
+      unit: z.string(),
+      range: z.string(),
+      documents: z.number().int(),
+      plainBytes: bytes,
+      hashSum: sha256.nullable(),
+      /** why it is not exact, for people; null where it is */
+      fuzzy: z.string().nullable(),
+      /** the unit disappeared (dropped) while it was read */
+      gone: z.boolean(),
+    }),
+  ),
+});
+export type GroupIndex = z.infer<typeof groupIndexSchema>;
+
+/** A unit is what the engine counts and proves one by one: for MongoDB a collection; `id` is its UUID. */
+export const unitSchema = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  kind: z.string(),
+  documents: z.number().int(),
+  plainBytes: bytes,
+  hashSum: sha256.nullable(),
+  fuzzy: z.string().nullable(),
+  /** the engine's own: options and indexes for MongoDB, as canonical Extended JSON */
+  detail: z.unknown(),
+});
+export type Unit = z.infer<typeof unitSchema>;
+
+export const manifestSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('base'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  backup: z.string(),
+  why: z.string(),
+  requestedBy: z.string(),
+  versions: z.record(z.string(), z.string()),
+  engine: z.string(),
+  startedAt: at,
+  finishedAt: at,
+  /** the log is needed from here on, exclusive: earlier than `start` where a transaction was open */
+  logFrom: logPositionSchema,
+  /** first and last instant at which documents were read; equal when all were read at one */
+  start: logPositionSchema,
+  end: logPositionSchema,
+  units: z.array(unitSchema),
+  groups: z.array(z.strictObject({ group: z.string(), index: objectRefSchema, parts: z.number().int(), plainBytes: bytes, storedBytes: bytes })),
+  totals: z.strictObject({ documents: z.number().int(), plainBytes: bytes, storedBytes: bytes, parts: z.number().int() }),
+  key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export const timelineSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('timeline'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  startedAt: at,
+  why: z.string(),
+  /** what tells this source from another one at the same address: the replica set's id for MongoDB */
+  sourceIdentity: z.string(),
+  parent: z.strictObject({ timeline: z.string(), limit: logPositionSchema }).nullable(),
+});
+export type Timeline = z.infer<typeof timelineSchema>;
+
+export const gapSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('gap'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  from: logPositionSchema,
+  to: logPositionSchema,
+  why: z.string(),
+  foundAt: at,
+});
+export type Gap = z.infer<typeof gapSchema>;
+
+export const epochSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('epoch'),
+  system: z.string(),
+  epoch: z.number().int(),
+  /** identifies the control plane: the id of its Temporal namespace */
+  owner: z.string(),
+  claimedAt: at,
+  why: z.string(),
+});
+export type Epoch = z.infer<typeof epochSchema>;
+
+export const holdSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('hold'),
+  system: z.string(),
+  run: z.string(),
+  heldAt: at,
+  why: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  backup: z.string(),
+  from: logPositionSchema,
+  limit: logPositionSchema,
+});
+export type Hold = z.infer<typeof holdSchema>;
+
+/** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is an AWS Encryption SDK message, base64. */
+export const wrappedKeySchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('wrapped-key'),
+  key: z.string(),
+  recipient: z.strictObject({ kind: z.string(), id: z.string() }),
+  context: z.record(z.string(), z.string()),
+  wrapped: z.string(),
+});
+export type WrappedKey = z.infer<typeof wrappedKeySchema>;
+
+/** How signed objects lie in the bucket: `signature` is Ed25519 over the canonical JSON (RFC 8785) of `body`. */
+export const signedSchema = z.strictObject({
+  body: z.looseObject({ format: z.number().int(), kind: z.string() }),
+  signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }),
+});
+export type Signed = z.infer<typeof signedSchema>;

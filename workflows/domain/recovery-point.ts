@@ -1,0 +1,73 @@
+import type { LogPosition } from './log-position.ts';
+import type { ObjectRef } from './manifest.ts';
+
+/** A base in the catalog: what choosing a recovery point needs to know of a manifest. */
+export interface CatalogBase {
+  timeline: string;
+  backup: string;
+  manifest: ObjectRef;
+  logFrom: LogPosition;
+  start: LogPosition;
+  end: LogPosition;
+  finishedAt: string;
+  documents: number;
+  plainBytes: number;
+  storedBytes: number;
+  /** false when some unit could not be read at one instant */
+  exact: boolean;
+  why: string;
+}
+
+/** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */
+export interface CatalogSpan {
+  timeline: string;
+  from: LogPosition;
+  to: LogPosition;
+  slices: number;
+  storedBytes: number;
+}
+
+export interface CatalogGap {
+  timeline: string;
+  from: LogPosition;
+  to: LogPosition;
+  why: string;
+}
+
+/**
+ * What a source's part of the bucket holds, in memory that does not grow with the number of slices.
+ * Rebuilt from the bucket alone; every other copy is a cache.
+ */
+export interface Catalog {
+  system: string;
+  source: string;
+  timelines: { timeline: string; startedAt: string; why: string; sourceIdentity: string; parent: { timeline: string; limit: LogPosition } | null }[];
+  bases: CatalogBase[];
+  spans: CatalogSpan[];
+  gaps: CatalogGap[];
+  /** objects that were not believed, and why: a forged manifest, an overlapping slice, an unreadable name */
+  rejected: { key: string; why: string }[];
+}
+
+/** What a person asks for. None of the two: the latest. */
+export interface RecoveryTarget {
+  /** UTC ISO; the second that it names is included whole */
+  targetTime?: string | undefined;
+  /** exclusive */
+  targetPosition?: LogPosition | undefined;
+}
+
+/** One source at one moment, provably restorable: a base and the unbroken log from it to `limit`. */
+export interface RecoveryPoint {
+  system: string;
+  source: string;
+  timeline: string;
+  base: CatalogBase;
+  /** replay everything before this; exclusive */
+  limit: LogPosition;
+  /** the last position that the archive holds below the limit */
+  reaches: LogPosition;
+  /** the second that `reaches` lies in, UTC ISO */
+  reachesAt: string;
+  log: { from: LogPosition; slices: number; storedBytes: number };
+}

@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { runbookSchema } from './runbook.ts';
+import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './units.ts';
+
+/**
+ * The system file (`systems/<name>.yaml`): everything that Holdfast knows of a system, in one place.
+ * Strict: a misspelt field is an error. Secrets are references, never values, so the file can be committed.
+ */
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
+
+export const durationSchema = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== undefined, 'a duration such as 90s, 5m or 1h30m')
+  .transform((text) => parseDurationMs(text)!)
+  .meta({ description: 'a duration: 250ms, 90s, 5m, 1h30m, 7d' });
+
+export const bytesSchema = z
+  .string()
+  .refine((text) => parseBytes(text) !== undefined, 'a size such as 8MiB or 512KiB')
+  .transform((text) => parseBytes(text)!)
+  .meta({ description: 'a size: 512KiB, 8MiB, 2GiB' });
+
+/** `${NAME}` reads an environment variable of the worker, `file:PATH` a file on it (relative to the system file). */
+export const secretRefSchema = z
+  .string()
+  .regex(/^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$/, 'a reference to a secret: ${ENV_NAME} or file:PATH, never the secret itself')
+  .meta({ description: '${ENV_NAME} or file:PATH; the secret itself never stands in the file' });
+
+/** Addresses may vary by environment, so they may be `${ENV}` too; they must not carry a password. */
+const addressSchema = z
+  .string()
+  .min(1)
+  .refine((text) => !/\/\/[^/@\s]+:[^/@\s]+@/.test(text), 'an address without user and password: put those under credentials');
+
+const credentialsSchema = z.strictObject({
+  username: z.string().min(1),
+  password: secretRefSchema,
+  authSource: z.string().default('admin'),
+});
+
+const endpointSchema = z.strictObject({
+  uri: addressSchema.meta({ description: 'for example mongodb://host:27017/?replicaSet=rs0; without user and password' }),
+  credentials: credentialsSchema.optional(),
+  tls: z
+    .strictObject({ caFile: z.string().optional(), certificateKeyFile: z.string().optional() })
+    .optional()
+    .meta({ description: 'present = TLS is required' }),
+});
+
+const environmentSchema = z.strictObject({
+  protection: z
+    .enum(['production', 'staging', 'open'])
+    .meta({ description: 'production: only an approved run may write here; open: a test or drill may be wiped at will' }),
+  endpoints: z.record(name, endpointSchema).meta({ description: 'one per source, by the source’s name' }),
+});
+
+const limitsSchema = z.strictObject({
+  bytesPerSecond: bytesSchema.optional(),
+  connections: z.number().int().min(1).max(64).default(4),
+  readPreference: z.enum(['primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest']).default('secondaryPreferred'),
+  pauseAboveReplicationLag: durationSchema.default(seconds(30)),
+});
+
+const archiveSchema = z.strictObject({
+  every: durationSchema.default(seconds(5)).meta({ description: 'a slice is closed after this time at the latest' }),
+  bytes: bytesSchema.default(mib(8)).meta({ description: 'or when it has this many bytes of log' }),
+});
+
+const sourceSchema = z.strictObject({
+  engine: z.enum(['mongodb']),
+  environment: name.meta({ description: 'where the source lives: a name under environments' }),
+  archive: archiveSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+  namespaces: z
+    .strictObject({ exclude: z.array(z.string()).default([]) })
+    .prefault({})
+    .meta({ description: 'databases or database.collection left out of backups' }),
+});
+
+const lockSchema = z.strictObject({
+  mode: z.enum(['governance', 'compliance']).default('governance'),
+  retain: durationSchema.default(hours(24)),
+});
+
+const s3StoreSchema = z.strictObject({
+  name,
+  kind: z.literal('s3'),
+  endpoint: addressSchema.optional().meta({ description: 'left out: AWS' }),
+  region: z.string().default('us-east-1'),
+  bucket: z.string().min(1),
+  prefix: z.string().default('holdfast'),
+  pathStyle: z.boolean().default(true),
+  credentials: z.strictObject({ accessKeyId: secretRefSchema, secretAccessKey: secretRefSchema }).optional(),
+  lock: lockSchema.optional().meta({ description: 'object lock; the bucket must have it enabled' }),
+});
+
+const localStoreSchema = z.strictObject({
+  name,
+  kind: z.literal('local'),
+  path: z.string().min(1),
+  prefix: z.string().default('holdfast'),
+  lock: lockSchema.optional(),
+});
+
+const keySchema = z.strictObject({
+  id: name.meta({ description: 'name of this key; written into every key object that it wraps' }),
+  aes256: secretRefSchema.meta({ description: '32 bytes as 64 hex digits' }),
+  signing: z.strictObject({
+    privateKey: secretRefSchema.meta({ description: 'Ed25519 private key, PEM' }),
+    publicKeys: z.array(secretRefSchema).min(1).meta({ description: 'Ed25519 public keys, PEM, that manifests are accepted from' }),
+  }),
+});
+
+const localProvisionerSchema = z.strictObject({
+  uses: z.literal('local'),
+  directory: z.string().min(1).meta({ description: 'where the standby’s data, configuration and pid file live; ${ENV} allowed' }),
+  replicaSet: z.string().default('rs0').meta({ description: 'name of the replica set that the standby becomes' }),
+  cache: bytesSchema.optional().meta({ description: 'WiredTiger cache; left out: the server’s own choice' }),
+});
+
+const standbySchema = z.strictObject({
+  environment: name,
+  provision: z.record(name, localProvisionerSchema).meta({ description: 'one per source, by the source’s name' }),
+});
+
+const mongodbFenceSchema = z.strictObject({
+  uses: z.literal('local'),
+  directory: z.string().min(1).meta({ description: 'directory of the old primary, with its mongod.conf and pid file; ${ENV} allowed' }),
+});
+
+const nginxTrafficSchema = z.strictObject({
+  uses: z.literal('nginx'),
+  directory: z.string().min(1).meta({ description: 'directory of nginx: admission.conf is written here and nginx reloaded' }),
+  url: addressSchema.meta({ description: 'what clients call' }),
+  sides: z.record(name, addressSchema).meta({ description: 'environment → address of its application, host:port' }),
+  health: z.strictObject({
+    path: z.string().default('/health'),
+    watch: durationSchema.default(seconds(10)).meta({ description: 'how long the new side must stay healthy' }),
+  }).prefault({}),
+  admission: z.array(z.number().int().min(1).max(100)).min(1).default([10, 50, 100])
+    .refine((steps) => steps.at(-1) === 100, 'the last step must be 100')
+    .meta({ description: 'percent of requests let through to the new side, step by step; the rest get a maintenance answer' }),
+});
+
+const validatorSchema = z.discriminatedUnion('uses', [
+  z.strictObject({
+    id: name,
+    uses: z.literal('equality').meta({ description: 'every collection equals what base and log say' }),
+    effect: z.enum(['gate', 'warn']).default('gate'),
+  }),
+  z.strictObject({
+    id: name,
+    uses: z.literal('query').meta({ description: 'a count that must lie in a range' }),
+    source: name,
+    namespace: z.string().regex(/^[^.]+\..+$/, 'database.collection'),
+    filter: z.record(z.string(), z.unknown()).default({}),
+    min: z.number().int().optional(),
+    max: z.number().int().optional(),
+    effect: z.enum(['gate', 'warn']).default('gate'),
+  }),
+]);
+
+const gateSchema = z.strictObject({
+  description: z.string(),
+  quorum: z.number().int().min(1).max(5).default(1),
+  people: z.array(z.string()).default([]).meta({ description: 'names that may answer; empty: anybody' }),
+  notRequester: z.boolean().default(true).meta({ description: 'who asked for the run cannot approve it' }),
+});
+
+const fields = {
+  system: name,
+  title: z.string(),
+  objectives: z.strictObject({ rto: durationSchema, rpo: durationSchema }),
+  environments: z.record(name, environmentSchema),
+  sources: z.record(name, sourceSchema),
+  stores: z.array(z.discriminatedUnion('kind', [s3StoreSchema, localStoreSchema])).min(1),
+  key: keySchema,
+  standby: standbySchema,
+  fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write' }),
+  traffic: nginxTrafficSchema,
+  validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
+  approvals: z.record(name, gateSchema).default({}),
+  runbook: runbookSchema,
+  site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
+  databaseReadyWithin: durationSchema.default(minutes(2)),
+};
+
+export const systemSchema = z.strictObject(fields).superRefine((system, ctx) => {
+  const complain = (path: (string | number)[], message: string): void => ctx.addIssue({ code: 'custom', path, message });
+  const knowsEnvironment = (environment: string, path: (string | number)[]): void => {
+    if (!system.environments[environment]) {
+      complain(path, `unknown environment "${environment}"; known: ${Object.keys(system.environments).join(', ')}`);
+    }
+  };
+  for (const [sourceName, source] of Object.entries(system.sources)) {
+    knowsEnvironment(source.environment, ['sources', sourceName, 'environment']);
+    for (const environment of [source.environment, system.standby.environment]) {
+      if (system.environments[environment] && !system.environments[environment].endpoints[sourceName]) {
+        complain(['environments', environment, 'endpoints'], `no endpoint for source "${sourceName}"`);
+      }
+    }
+    if (!system.standby.provision[sourceName]) complain(['standby', 'provision'], `nothing provisions source "${sourceName}"`);
+    if (!system.fence[sourceName]) complain(['fence'], `no fence for source "${sourceName}"`);
+  }
+  knowsEnvironment(system.standby.environment, ['standby', 'environment']);
+  for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
+  system.runbook.steps.forEach((step, index) => {
+    const gate = step.uses === 'approval' ? (step.with as { gate?: string } | undefined)?.gate ?? step.id : undefined;
+    if (gate && !system.approvals[gate]) {
+      complain(['runbook', 'steps', index], `gate "${gate}" is not under approvals; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
+    }
+  });
+});
+
+/** As typed in the file, before defaults. */
+export type SystemFile = z.input<typeof systemSchema>;
+/** Parsed: durations are milliseconds, sizes are bytes, defaults are filled in. Secrets are still references. */
+export type System = z.output<typeof systemSchema>;
+export type Source = System['sources'][string];
+export type StoreConfig = System['stores'][number];
+export type Endpoint = z.output<typeof endpointSchema>;
+export type GateConfig = z.output<typeof gateSchema>;
+export type ValidatorConfig = z.output<typeof validatorSchema>;
+
+/**
+ * What a workflow may know of a system: no address, no secret reference. It enters the history, so it is all that a
+ * reader of the history learns.
+ */
+export interface SystemView {
+  system: string;
+  title: string;
+  site: string;
+  /** SHA-256 of the file's text: a changed file is seen, and never changes a running run. */
+  digest: string;
+  rtoObjectiveMs: number;
+  rpoObjectiveMs: number;
+  sources: Record<string, { engine: string; environment: string }>;
+  standbyEnvironment: string;
+  approvals: Record<string, GateConfig>;
+  runbook: z.output<typeof runbookSchema>;
+}
