@@ -1,0 +1,30 @@
+import type { System, Source } from '../workflows/domain/system.ts';
+import type { Keys } from './stream/keys.ts';
+import type { Store } from './store/store.ts';
+
+/** How far a piece of long work is, in the shape that people see in heartbeats. `of` is 0 while it is not known. */
+export interface Progress {
+  phase: string;
+  done: number;
+  of: number;
+  unit: 'bytes' | 'entries' | 'documents' | 'objects';
+  [detail: string]: unknown;
+}
+
+/** What every job is given beside its own input. */
+export interface JobContext {
+  /** Aborted on cancel, on a lost attempt and on shutdown; its reason is rethrown after cleaning up. */
+  signal: AbortSignal;
+  /** Cheap: call it as often as you like, it is throttled. */
+  progress(progress: Progress): void;
+}
+
+/** A job of one source of one system, with what it needs opened. */
+export interface SourceContext extends JobContext {
+  system: System;
+  sourceName: string;
+  source: Source;
+  store: Store;
+  keys: Keys;
+  epoch: number;
+}

@@ -1,0 +1,25 @@
+import type {
+  ArchiveActivities,
+  ArchiveStatus,
+  DataActivities,
+  RecoverActivities,
+} from '../../workflows/contract.ts';
+import type { SourceContext } from '../context.ts';
+
+type Job<F> = F extends (input: infer I) => Promise<infer O> ? (context: SourceContext, input: I) => Promise<O> : never;
+type Jobs<T> = { [K in keyof T]: Job<T[K]> };
+
+/**
+ * What a kind of source must be able to do: the contract's activities, with system, store and keys opened for it.
+ * Every job may run twice, and may be killed at every line: the contract says what a second run does.
+ */
+export interface Engine
+  extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup'>>,
+    Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'startTimeline' | 'proveArchive'>>,
+    Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
+  readonly kind: string;
+  /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */
+  readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
+  /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
+  verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
+}

@@ -1,0 +1,271 @@
+import type { LogPosition } from './domain/log-position.ts';
+import type { ObjectRef } from './domain/manifest.ts';
+import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
+import type { RunReport } from './domain/report.ts';
+import type { SystemView } from './domain/system.ts';
+
+/**
+ * The activities as workflows see them, one interface per task queue. `activities/` satisfies these.
+ *
+ * Inputs and results enter the workflow's history: they hold names, positions and store references, never data,
+ * addresses or secrets, and stay under a few hundred KiB.
+ */
+
+/** One source of one system: what nearly every activity is about. */
+export interface SourceRef {
+  system: string;
+  source: string;
+}
+
+/** The place that a run restores to. The worker knows its address from the system file; the history does not. */
+export interface TargetRef extends SourceRef {
+  environment: string;
+  run: string;
+}
+
+// ---- control: light, any worker ------------------------------------------------------------------------------------
+
+export interface ControlActivities {
+  /** Reads `systems/<system>.yaml`. @throws UnknownSystem (names the known ones), BadSystemFile (names line and field). */
+  loadSystem(input: { system: string }): Promise<SystemView>;
+
+  /**
+   * The epoch that this control plane (its Temporal namespace) commands the system under; claims one when it has none.
+   * Twice: the same answer. @throws EpochSuperseded - another control plane holds a higher epoch and `takeOver` is not set.
+   */
+  claimEpoch(input: { system: string; why: string; takeOver: boolean }): Promise<{ epoch: number }>;
+
+  /** Chooses the recovery point and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone. */
+  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string }): Promise<RecoveryPoint>;
+
+  releaseHold(input: { system: string; run: string }): Promise<void>;
+
+  /** How far the archive is behind its source, from the bucket and the source itself; asks no workflow. */
+  readArchiveStatus(input: SourceRef): Promise<ArchiveStatus>;
+
+  /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
+  fencePrimary(input: SourceRef & { run: string }): Promise<FenceResult>;
+
+  /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
+  admitTraffic(input: { system: string; environment: string; percent: number }): Promise<TrafficState>;
+
+  /** Which side traffic goes to now, as the switch itself says. */
+  readTraffic(input: { system: string }): Promise<TrafficState>;
+
+  /** Asks the environment's health address until it was healthy for `watchMs` on end. @throws ValidationFailed when it is not. */
+  watchHealth(input: { system: string; environment: string; watchMs: number; withinMs: number }): Promise<HealthResult>;
+
+  /** Writes report.json and report.html to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
+  writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
+
+  /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
+  readStepHistory(input: { system: string }): Promise<StepHistory>;
+}
+
+export interface ArchiveStatus extends SourceRef {
+  timeline: string | null;
+  /** the end of the last slice */
+  archivedTo: LogPosition | null;
+  archivedToAt: string | null;
+  /** the source's newest majority-committed entry that carries data; null when the source does not answer */
+  sourceAt: LogPosition | null;
+  sourceReachable: boolean;
+  /** age of the oldest acknowledged entry that is not archived; 0: up to date; null: unknown because the source does not answer */
+  rpoMs: number | null;
+  checkedAt: string;
+  note: string | null;
+}
+
+export interface FenceResult {
+  /** proved: a write was refused or the platform confirms it is off; isolated: every path we control is cut; unproved */
+  outcome: 'proved' | 'isolated' | 'unproved';
+  /** whether the old primary's log can still be read, so that the tail can be drained */
+  logReachable: boolean;
+  /** what was done and seen, a sentence each */
+  evidence: string[];
+  fencedAt: string;
+}
+
+export interface TrafficState {
+  environment: string | null;
+  percent: number;
+  changedAt: string;
+}
+
+export interface HealthResult {
+  healthyForMs: number;
+  checks: number;
+  /** when the new side first acknowledged a write made through the switch; null when the application does not say */
+  firstAcceptedWriteAt: string | null;
+}
+
+export interface StepHistory {
+  steps: Record<string, { runs: number; medianMs: number; medianBytes: number | null }>;
+}
+
+// ---- data/<site>: dumps and verification -----------------------------------------------------------------------------
+
+export interface DataActivities {
+  /**
+   * Opens the source, picks the instant, lists the collections, splits them into groups and writes the plan.
+   * Twice: the first plan is adopted, so that groups already dumped stay valid.
+   */
+  planDump(input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef>;
+
+  /** Dumps one group; adopts parts of its own backup that an earlier attempt left whole. */
+  dumpGroup(input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef>;
+
+  /** Reads every group's index back, then writes the signed manifest: from here on the backup exists. Twice: adopts the manifest. */
+  sealBackup(input: SourceRef & { plan: DumpPlanRef; epoch: number; groups: GroupRef[] }): Promise<BackupSummary>;
+
+  /** Reads and authenticates every byte of one base, and of the log after it, without restoring. */
+  verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined }): Promise<VerifyResult>;
+}
+
+export interface DumpPlanRef {
+  backup: string;
+  timeline: string;
+  plan: ObjectRef;
+  groups: { group: string; estimatedBytes: number }[];
+  units: number;
+  estimatedBytes: number;
+}
+
+export interface GroupRef {
+  group: string;
+  index: ObjectRef;
+  parts: number;
+  documents: number;
+  plainBytes: number;
+  storedBytes: number;
+}
+
+export interface BackupSummary extends SourceRef {
+  timeline: string;
+  backup: string;
+  manifest: ObjectRef;
+  logFrom: LogPosition;
+  end: LogPosition;
+  endAt: string;
+  units: number;
+  documents: number;
+  plainBytes: number;
+  storedBytes: number;
+  parts: number;
+  /** units without a proof at the base's own position, and why */
+  unproved: { name: string; why: string }[];
+}
+
+export interface VerifyResult extends SourceRef {
+  ok: boolean;
+  backup: string | null;
+  timeline: string | null;
+  objects: number;
+  bytes: number;
+  parts: number;
+  slices: number;
+  entries: number;
+  /** what is wrong: the object's key, what was found, and what can still be restored */
+  problems: { key: string; problem: string }[];
+  restorable: { from: string; to: string } | null;
+}
+
+// ---- archive/<site>: the log ------------------------------------------------------------------------------------------
+
+export interface ArchiveActivities {
+  /**
+   * Tails the log into slices for up to `forMs`, then returns. Goes on from the bucket's last slice, whoever wrote it.
+   * Heartbeats `ArchiveHeartbeat`. Returns early on a gap, so that the workflow can ask for a new base.
+   */
+  archiveLog(input: SourceRef & { epoch: number; forMs: number }): Promise<ArchiveOutcome>;
+
+  /** After the fence: archives what the fenced primary still holds. `drained` false: its log cannot be read any more. */
+  drainLog(input: SourceRef & { epoch: number; timeline: string }): Promise<{ drained: boolean; to: LogPosition | null; note: string }>;
+
+  /** Starts the log of a recovered source: a new timeline whose parent is the old one. Twice: adopts the one it made. */
+  startTimeline(input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string }): Promise<{ timeline: string }>;
+
+  /** Writes a canary to the source, and waits until a slice that holds it was read back from the store. */
+  proveArchive(input: SourceRef & { run: string; withinMs: number }): Promise<{ proved: boolean; position: LogPosition; tookMs: number }>;
+}
+
+export interface ArchiveHeartbeat {
+  phase: string;
+  timeline: string;
+  archivedTo: LogPosition;
+  archivedToAt: string;
+  lagMs: number;
+  slices: number;
+  entries: number;
+}
+
+export interface ArchiveOutcome {
+  why: 'handover' | 'gap' | 'election' | 'superseded';
+  timeline: string;
+  archivedTo: LogPosition;
+  slices: number;
+  entries: number;
+  gap: { from: LogPosition; to: LogPosition; why: string } | null;
+}
+
+// ---- recover/<site>: restore and replay -------------------------------------------------------------------------------
+
+export interface RecoverActivities {
+  /** Makes an empty standalone server for the target on loopback, and claims it for the run. Twice: the same server. */
+  provisionTarget(input: TargetRef): Promise<{ summary: string }>;
+
+  /** Undo of provisionTarget: stops the server and moves its directory aside. Only what this run made. */
+  removeTarget(input: TargetRef): Promise<{ summary: string }>;
+
+  /** Verifies manifest and indexes, then makes the collections with the source's own identities. Safe to repeat. */
+  prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number }[]; plainBytes: number }>;
+
+  restoreGroup(input: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } }): Promise<{ documents: number; plainBytes: number }>;
+
+  /**
+   * Replays the log before `limit`. Goes on from the checkpoint in the target.
+   * @throws ChainBroken, Tampered, ReplayFailed - none of them is helped by another try.
+   */
+  replayLog(input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition }): Promise<ReplayResult>;
+
+  /** Builds the indexes that stood at the replayed position. Safe to repeat: builds only what is missing. */
+  buildIndexes(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ indexes: number; failed: { ns: string; index: string; why: string }[] }>;
+
+  /** Runs one validator of the system file by its id. */
+  validateTarget(input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string }): Promise<ValidationResult>;
+
+  /** Turns the proved standalone into a one-member replica set that asks for authentication. Safe to repeat. */
+  promoteTarget(input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }>;
+}
+
+export interface ReplayResult {
+  /** the last entry really applied or passed over; null when the log was empty */
+  appliedTo: LogPosition | null;
+  /** its own wall clock, UTC ISO: what RPO is measured from */
+  appliedToAt: string | null;
+  entries: number;
+  operations: number;
+  slices: number;
+  /** transactions that were not committed before the limit, and so left out */
+  discardedTransactions: number;
+}
+
+export interface ValidationResult {
+  id: string;
+  ok: boolean;
+  effect: 'gate' | 'warn';
+  /** what this result claims, in words that do not claim more: "equal to base and log", "count within 1..5" */
+  claim: string;
+  problems: string[];
+  /** at most 500; `collectionCount` is the whole number */
+  collections: { ns: string; count: number; expectedCount: number | null; hashEqual: boolean | null; note: string | null }[];
+  collectionCount: number;
+}
+
+/** Task queues by role. The control queue is the one that a person types into the UI. */
+export const taskQueues = {
+  control: 'holdfast',
+  data: (site: string) => `data/${site}`,
+  archive: (site: string) => `archive/${site}`,
+  recover: (site: string) => `recover/${site}`,
+} as const;

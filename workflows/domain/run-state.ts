@@ -1,0 +1,70 @@
+/** The whole state of a run, as the query `state` answers it and the report keeps it. */
+
+export type StepStatus = 'pending' | 'waiting' | 'running' | 'done' | 'skipped' | 'failed' | 'undone' | 'stuck';
+
+export type RunStatus = 'running' | 'paused' | 'compensating' | 'done' | 'aborted' | 'stuck';
+
+export interface StepState {
+  id: string;
+  uses: string;
+  title: string;
+  needs: string[];
+  state: StepStatus;
+  /** number of the try that is running or was the last; 0 before the first */
+  attempt: number;
+  budgetMs: number | null;
+  startedAt: string | null;
+  endedAt: string | null;
+  /** over all tries, without waiting for people */
+  elapsedMs: number;
+  error: { type: string; message: string } | null;
+  /** one line for people: what came of it */
+  summary: string | null;
+  /** there is something to undo */
+  undo: boolean;
+}
+
+export interface GateState {
+  gate: string;
+  step: string;
+  description: string;
+  status: 'pending' | 'open' | 'approved' | 'rejected';
+  quorum: number;
+  people: string[];
+  notRequester: boolean;
+  openedAt: string | null;
+  closedAt: string | null;
+  decisions: { by: string; decision: 'approve' | 'reject'; reason: string | null; at: string; proof: 'claimed' }[];
+}
+
+export interface JournalEntry {
+  at: string;
+  /** a step's id, a gate's, or "run" */
+  about: string;
+  what: string;
+  by: string | null;
+}
+
+export interface RunState {
+  format: 1;
+  system: string;
+  purpose: 'recovery' | 'drill' | 'backup';
+  status: RunStatus;
+  requestedBy: string;
+  incidentAt: string;
+  startedAt: string;
+  endedAt: string | null;
+  rtoObjectiveMs: number;
+  rpoObjectiveMs: number;
+  /** service was back: the clock's end */
+  servedAt: string | null;
+  /** while no machine worked and a person was waited for */
+  humanMs: number;
+  forecastMs: number | null;
+  forecastBasis: string | null;
+  steps: StepState[];
+  gates: GateState[];
+  /** the newest 200 */
+  journal: JournalEntry[];
+  warnings: string[];
+}
