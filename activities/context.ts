@@ -27,4 +27,8 @@ export interface SourceContext extends JobContext {
   store: Store;
   keys: Keys;
   epoch: number;
+  /** Resolves a secret reference of the system file (`${ENV}`, file) to its text, which is never logged. @throws BadSystemFile - it resolves to nothing. */
+  secret(ref: string): Promise<string>;
+  /** An address of the system file with its `${ENV}` references filled in. */
+  address(text: string): string;
 }
