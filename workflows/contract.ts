@@ -46,6 +46,19 @@ export interface ControlActivities {
   /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
   fencePrimary(input: SourceRef & { run: string }): Promise<FenceResult>;
 
+  /**
+   * After the drain: shuts the fenced primary down and marks its directory, so that it cannot be started as it was.
+   * Its data and log stay on disk. Safe to repeat. Best called once nothing needs the old log any more.
+   * @throws FenceFailed - another run fenced it, or it is not fenced yet.
+   */
+  retirePrimary(input: SourceRef & { run: string }): Promise<FenceResult>;
+
+  /**
+   * Undo of fencePrimary and retirePrimary, only before the switch: the old primary may be elected and write again.
+   * Only what this run fenced; a server whose process was gone stays gone, only its configuration comes back.
+   */
+  unfencePrimary(input: SourceRef & { run: string }): Promise<{ summary: string }>;
+
   /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
   admitTraffic(input: { system: string; environment: string; percent: number }): Promise<TrafficState>;
 
