@@ -21,4 +21,23 @@ export interface RunReport {
   validation: ValidationResult[];
   state: RunState;
   warnings: string[];
+  /** only where a ledger of acknowledgements was kept outside the system, as the demo's writer does */
+  writes?: WritesReport | undefined;
+}
+
+/** What became of acknowledged writes, by comparing a ledger kept outside the system with the recovered data. */
+export interface WritesReport {
+  /** acknowledged by the old primary, before the incident */
+  acknowledged: number;
+  /** of these, not found in the recovered data */
+  lost: number;
+  /** age at the incident of the newest lost one and of the oldest; null: none is lost */
+  newestLostAgeMs: number | null;
+  oldestLostAgeMs: number | null;
+  /** sent, but neither acknowledged nor refused: may be there or not, and count as neither */
+  unknown: number;
+  /** acknowledged by the new side after the switch */
+  acknowledgedAfterSwitch: number;
+  /** what happened when the old primary was started again and written to */
+  oldPrimary: string;
 }
