@@ -1,0 +1,88 @@
+import { accessSync, constants, globSync, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { environmentVariableOf, tools, type Tool, type ToolName } from './tools.ts';
+
+export type { ToolName } from './tools.ts';
+
+export interface FoundTool {
+  path: string;
+  /** env: its variable names it; path: found on PATH; project: in the project's own tool folder */
+  from: 'env' | 'path' | 'project';
+}
+
+const projectDirectory = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The project's own tool folder; `HOLDFAST_TOOLS` puts another in its place. */
+export const toolsDirectory = (): string => resolve(process.env.HOLDFAST_TOOLS || join(projectDirectory, '.tools'));
+
+/**
+ * Absolute path of a program: its environment variable, then PATH, then the project's tool folder.
+ *
+ * @throws ToolMissing - names the three ways to get it; also when the variable names something that does not run.
+ */
+export function findTool(name: ToolName): string {
+  const found = locateTool(name);
+  if (found) return found.path;
+  throw new HoldfastError('ToolMissing', `${name} is missing (${tools[name].purpose}).`, { hint: waysToGet(name).join('; or ') });
+}
+
+/**
+ * Where a program is, or undefined when nothing has it.
+ *
+ * @throws ToolMissing - its variable is set but names no program: going on to another one would hide the mistake.
+ */
+export function locateTool(name: ToolName): FoundTool | undefined {
+  const variable = environmentVariableOf(name);
+  const named = process.env[variable];
+  if (named) {
+    if (isAbsolute(named) ? runs(named) : runs(resolve(named))) return { path: resolve(named), from: 'env' };
+    throw new HoldfastError('ToolMissing', `${variable}=${named} is not a program that can be run.`, {
+      hint: `correct ${variable}, or unset it to have ${name} looked for on PATH and in ${toolsDirectory()}`,
+    });
+  }
+  return onPath(name) ?? inProject(name);
+}
+
+/** The ways to get a program, best first. */
+export function waysToGet(name: ToolName): string[] {
+  const tool: Tool = tools[name];
+  return [
+    ...(tool.bySetUp ? ['run `node scripts/set-up.mjs`, which installs it into the project'] : []),
+    `install it so that \`${tool.programs.join('` or `')}\` is on PATH`,
+    `name it in ${environmentVariableOf(name)}`,
+  ];
+}
+
+function onPath(name: ToolName): FoundTool | undefined {
+  // Holdfast needs the Node that runs it now, not an older one that comes first on PATH.
+  if (name === 'node') return { path: process.execPath, from: process.execPath.startsWith(projectDirectory) ? 'project' : 'path' };
+  for (const program of tools[name].programs) {
+    for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+      const path = join(directory, program);
+      if (isAbsolute(directory) && runs(path)) return { path, from: 'path' };
+    }
+  }
+  return undefined;
+}
+
+function inProject(name: ToolName): FoundTool | undefined {
+  const directory = toolsDirectory();
+  for (const pattern of tools[name].inProject) {
+    for (const match of globSync(pattern, { cwd: directory })) {
+      const path = resolve(directory, match);
+      if (runs(path)) return { path, from: 'project' };
+    }
+  }
+  return undefined;
+}
+
+function runs(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

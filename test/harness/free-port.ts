@@ -1,0 +1,1 @@
+export { freePort } from '../../activities/tool/free-port.ts';

@@ -1,0 +1,36 @@
+import { S3Client, PutObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startMongod } from './mongod.ts';
+import { startObjectStore } from './object-store.ts';
+
+test('a replica set of one is primary, asks for authentication, and keeps what was acknowledged through a kill', async (t) => {
+  const mongod = await startMongod(t, { replicaSet: 'rs0', auth: true, oplogSizeMb: 50 });
+  const client = await mongod.connect();
+  await client.db('d').collection<{ _id: number }>('c').insertOne({ _id: 1 }, { writeConcern: { w: 'majority' } });
+  await mongod.kill();
+  await mongod.start();
+  assert.equal(await client.db('d').collection('c').countDocuments(), 1);
+  const stranger = await startMongodClientWithoutUser(mongod.uri);
+  await assert.rejects(stranger.db('d').collection('c').countDocuments(), /auth/i);
+  await stranger.close();
+});
+
+test('the object store keeps a locked version and refuses a second put-if-absent', async (t) => {
+  const store = await startObjectStore(t);
+  await store.createBucket('bucket', { lock: true });
+  await store.createBucket('bucket', { lock: true });
+  const s3 = new S3Client({ endpoint: store.endpoint, region: store.region, forcePathStyle: true, credentials: store });
+  t.after(() => s3.destroy());
+  const retainUntil = new Date(Date.now() + 60_000);
+  const put = await s3.send(
+    new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: 'one', IfNoneMatch: '*', ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: retainUntil }),
+  );
+  await assert.rejects(s3.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: 'two', IfNoneMatch: '*' })), { name: 'PreconditionFailed' });
+  await assert.rejects(s3.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: 'k', VersionId: put.VersionId })), { name: 'AccessDenied' });
+});
+
+async function startMongodClientWithoutUser(uri: string) {
+  const { MongoClient } = await import('mongodb');
+  return await new MongoClient(uri).connect();
+}
