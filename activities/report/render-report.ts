@@ -96,7 +96,7 @@ const points = (of: RecoveryPoint[]): Markup =>
       { title: 'Size', number: true, cell: (point) => formatBytes(point.base.plainBytes) },
       { title: 'Log after it', cell: (point) => `${count(point.log.slices)} slices, ${formatBytes(point.log.storedBytes)} stored` },
       { title: 'Reaches', cell: (point) => formatLogPosition(point.reaches) },
-      { title: 'Timeline', cell: (point) => point.timeline },
+      { title: 'Timeline', cell: (point) => html`<code class="whole">${point.timeline}</code>` },
     ],
     of,
   );

@@ -1,7 +1,7 @@
 /** The report's only style sheet: readable at 03:00 on a dark screen, and printable in black and white. */
 export const style = `
-:root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --ground: #fff; --panel: #f6f8fa; --good: #1a7f37; --bad: #cf222e; --warn: #9a6700; --bar: #2f6feb; --budget: #dbe6fb; --wait: #bf8700; color-scheme: light dark; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --ground: #0d1117; --panel: #161b22; --good: #3fb950; --bad: #f85149; --warn: #d29922; --bar: #4c8dff; --budget: #1d2f4f; --wait: #d29922; } }
+:root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --ground: #fff; --panel: #f6f8fa; --good: #1a7f37; --bad: #cf222e; --warn: #9a6700; --bar: #2f6feb; --budget: #dbe6fb; --wait: #8c959f; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --ground: #0d1117; --panel: #161b22; --good: #3fb950; --bad: #f85149; --warn: #d29922; --bar: #4c8dff; --budget: #1d2f4f; --wait: #6e7681; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 64rem; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 header p.what { color: var(--soft); margin: 0; }
@@ -24,6 +24,7 @@ td:first-child, td.number { white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; padding-right: 1.2rem; }
 ul { margin: .4rem 0; padding-left: 1.2rem; } li { margin: .15rem 0; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.whole { white-space: nowrap; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--ink); font: 13px system-ui, "DejaVu Sans", sans-serif; }
 svg .label { text-anchor: end; } svg .note { fill: var(--soft); } svg .tick { fill: var(--soft); text-anchor: middle; font-size: 12px; }
@@ -33,5 +34,5 @@ svg .done, .key.done { fill: var(--bar); background: var(--bar); } svg .waited, 
 svg .over, .key.over { fill: var(--warn); background: var(--warn); } svg .failed, .key.failed { fill: var(--bad); background: var(--bad); }
 .legend { color: var(--soft); font-size: .88rem; max-width: none; } .key { display: inline-block; width: .9em; height: .7em; margin: 0 .25em 0 .8em; border-radius: 2px; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .88rem; }
-@media print { :root { --ink: #000; --soft: #333; --line: #999; --ground: #fff; --panel: #fff; --good: #000; --bad: #000; --warn: #000; --bar: #333; --budget: #ddd; --wait: #888; } body { padding: 0; font-size: 11pt; } section { break-inside: avoid-page; } * { print-color-adjust: exact; } }
+@media print { :root { --ink: #000; --soft: #333; --line: #999; --ground: #fff; --panel: #fff; --good: #000; --bad: #000; --warn: #000; --bar: #333; --budget: #ddd; --wait: #aaa; } body { padding: 0; font-size: 11pt; } section { break-inside: avoid-page; } * { print-color-adjust: exact; } }
 `;
