@@ -1,0 +1,90 @@
+import { activityInfo, Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { errorTable, HoldfastError } from '../workflows/domain/errors.ts';
+import type { JobContext, Progress } from './context.ts';
+import { runJob } from './data-plane/run-job.ts';
+import { shapeHeartbeats } from './heartbeat.ts';
+import { scrub, scrubValue } from './secrets.ts';
+
+const heartbeatEveryMs = 1_000;
+
+/** What an activity's body is given: the attempt's signal and a way to say how far it is. */
+export interface AttemptContext extends JobContext {
+  /** Sends the newest heartbeat again: what is done still lives. */
+  alive(): void;
+}
+
+type Activity<I, O> = (input: I) => Promise<O>;
+
+/**
+ * Wraps the body of an activity that works in the worker's own process. It heartbeats once a second by itself: the body
+ * must be light, so that a turning event loop means that it lives.
+ */
+export function attempt<I, O>(body: (input: I, context: AttemptContext) => Promise<O>): Activity<I, O> {
+  return async (input) =>
+    await inAttempt(async (context) => {
+      const timer = setInterval(() => context.alive(), heartbeatEveryMs);
+      try {
+        return await body(input, context);
+      } finally {
+        clearInterval(timer);
+      }
+    });
+}
+
+/**
+ * An activity that is one job of the data plane. It heartbeats only while the child speaks, so that a hung child costs
+ * this attempt and not the run.
+ */
+export function attemptInDataPlane<I, O>(job: string, options: { program?: string } = {}): Activity<I, O> {
+  return async (input) =>
+    await inAttempt(async (context) => {
+      const { heartbeatTimeoutMs } = activityInfo();
+      const { log } = Context.current();
+      const result = await runJob(job, input, {
+        ...context,
+        ...options,
+        // Given up before the server does, so that the child is dead when the next attempt starts.
+        silentForMs: heartbeatTimeoutMs ? Math.max(5_000, heartbeatTimeoutMs * 0.8) : 60_000,
+        log: (level, message, detail) => log[level](scrub(message), detail ? (scrubValue(detail) as Record<string, unknown>) : {}),
+        onPeakRss: (bytes) => log.info('data plane ended', { job, peakRssBytes: bytes }),
+      });
+      return result as O;
+    });
+}
+
+/** Heartbeat, cancellation and failure mapping, once for all activities. */
+async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Promise<O> {
+  const { cancellationSignal: signal } = Context.current();
+  const shape = shapeHeartbeats();
+  let newest: unknown;
+  const progress = (of: Progress): void => {
+    newest = scrubValue(shape(of));
+    Context.current().heartbeat(newest);
+  };
+  try {
+    return await body({ signal, progress, alive: () => Context.current().heartbeat(newest) });
+  } catch (error) {
+    // Only the signal's own reason tells the server that the cancel was obeyed.
+    if (signal.aborted) throw signal.reason;
+    throw toFailure(error);
+  }
+}
+
+/**
+ * What enters the history. Ours keep type and details, and are retried as the table of errors says; others are taken for
+ * passing trouble and retried. No message and no stack in it holds a secret.
+ */
+export function toFailure(error: unknown): Error {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  const own = error instanceof HoldfastError ? error : undefined;
+  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
+  const failure = ApplicationFailure.create({
+    type: own?.type ?? name,
+    message: scrub(message),
+    nonRetryable: own ? !errorTable[own.type].retryable : false,
+    ...(own ? { details: [scrubValue(own.details)] } : {}),
+  });
+  if (error instanceof Error && error.stack) failure.stack = scrub(error.stack);
+  return failure;
+}

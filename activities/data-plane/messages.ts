@@ -1,0 +1,27 @@
+import type { Progress } from '../context.ts';
+
+/** What worker and data plane say to each other over the pipe between them. */
+
+/** Worker → child, once: what to do. Names and references only; the child resolves addresses and secrets by itself. */
+export interface JobOrder {
+  job: string;
+  input: unknown;
+}
+
+/** A failure with its type kept; already scrubbed of secrets. */
+export interface JobFailure {
+  /** set when it is one of ours */
+  type: string | null;
+  name: string;
+  message: string;
+  details: Record<string, unknown>;
+  stack: string | null;
+}
+
+/** Child → worker. */
+export type JobMessage =
+  | { kind: 'alive' }
+  | { kind: 'progress'; progress: Progress }
+  | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; detail?: Record<string, unknown> }
+  | { kind: 'done'; result: unknown; peakRssBytes: number }
+  | { kind: 'failed'; failure: JobFailure; peakRssBytes: number };

@@ -1,0 +1,94 @@
+import { isErrorType, HoldfastError } from '../../workflows/domain/errors.ts';
+import { scrub, scrubValue } from '../secrets.ts';
+import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
+import type { JobContext, Progress } from '../context.ts';
+
+/** @returns the function of a job. @throws BadInput - there is none of that name. */
+export type FindJob = (job: string) => (input: unknown, context: JobContext) => Promise<unknown>;
+
+const progressEveryMs = 200;
+const aliveEveryMs = 1000;
+
+const send = (message: JobMessage): void => {
+  if (process.connected) process.send!(message);
+};
+
+/** The last word must be on its way before the process ends. */
+const sendLast = async (message: JobMessage): Promise<void> =>
+  await new Promise((resolve) => {
+    if (process.connected) process.send!(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+
+const peakRssBytes = (): number => process.resourceUsage().maxRSS * 1024;
+
+function describeFailure(error: unknown): JobFailure {
+  const of = error instanceof Error ? error : new Error(String(error));
+  const own = of instanceof HoldfastError || isErrorType((of as { type?: unknown }).type);
+  return {
+    type: own ? (of as HoldfastError).type : null,
+    name: of.name,
+    message: scrub(of.message),
+    details: own ? (scrubValue((of as HoldfastError).details) as Record<string, unknown>) : {},
+    stack: of.stack ? scrub(of.stack) : null,
+  };
+}
+
+/** Sends the newest progress at most every 200 ms, and never drops the newest. */
+function throttledProgress(): { report: (progress: Progress) => void; flush: () => void } {
+  let newest: Progress | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (newest) send({ kind: 'progress', progress: newest });
+    newest = undefined;
+  };
+  const report = (progress: Progress): void => {
+    newest = { ...progress };
+    timer ??= setTimeout(flush, progressEveryMs);
+  };
+  return { report, flush };
+}
+
+async function run(findJob: FindJob, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
+  const { report, flush } = throttledProgress();
+  try {
+    const result = await findJob(order.job)(order.input, { signal, progress: report });
+    return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes() };
+  } catch (error) {
+    return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };
+  } finally {
+    flush();
+  }
+}
+
+/**
+ * Serves one order as a data plane process: does the job, says the result, ends the process.
+ * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal.
+ */
+export function serveJobs(findJob: FindJob): void {
+  if (!process.send) {
+    process.stderr.write('The data plane is started by the worker, one process for each job; it does nothing by itself.\n');
+    process.exit(2);
+  }
+  // The pipe closes when the worker dies, by whatever death: its next attempt must not find this one still writing.
+  process.once('disconnect', () => process.exit(70));
+  const stopped = new AbortController();
+  process.once('SIGTERM', () => stopped.abort(new Error('the data plane was told to stop')));
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      const { stack, message } = describeFailure(error);
+      // Said scrubbed, in place of Node's own report, which would quote the message as it is.
+      process.stderr.write(`${stack ?? message}\n`);
+      process.exit(71);
+    });
+  }
+  setInterval(() => send({ kind: 'alive' }), aliveEveryMs).unref();
+  process.once('message', (order: JobOrder) => {
+    void run(findJob, order, stopped.signal).then(async (last) => {
+      await sendLast(last);
+      process.exit(0);
+    });
+  });
+}

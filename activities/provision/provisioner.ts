@@ -1,0 +1,44 @@
+import type { TargetRef } from '../../workflows/contract.ts';
+import type { SourceContext } from '../context.ts';
+import { localProvisioner } from './local.ts';
+
+/** What a provisioner is given; every SourceContext is one. */
+export type ProvisionContext = Pick<SourceContext, 'system' | 'sourceName' | 'address' | 'secret' | 'signal'>;
+
+export interface TargetDescription {
+  /** absent: nothing there; stopped: made, not running */
+  state: 'absent' | 'stopped' | 'standalone' | 'replica-set';
+  /** the run that claimed it, and may change or remove it */
+  claimedBy: string | null;
+  directory: string;
+  /** host:port that it serves at, on loopback as a standalone */
+  address: string;
+  /** the name of the replica set that it is, or will become */
+  replicaSet: string;
+  pid: number | null;
+}
+
+/**
+ * Makes the place that a run restores to. A target belongs to the run that claimed it, until that run is told to
+ * remove it: nothing here touches a server or a directory of somebody else, and nothing deletes data.
+ *
+ * Every call may run twice: the second finds what the first made.
+ *
+ * @throws TargetNotEmpty - there is something at the target that this run did not make; names it.
+ * @throws TargetUnavailable - retryable: the server did not start; the tail of its log is in the message.
+ */
+export interface Provisioner {
+  /** An empty standalone on loopback without authentication, that deletes nothing by itself (no TTL). */
+  provision(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
+  /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */
+  restartAsReplicaSet(context: ProvisionContext, target: TargetRef): Promise<{ summary: string; replicaSet: string; address: string }>;
+  /** Stops the server and moves its directory aside. */
+  remove(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
+  describe(context: ProvisionContext): Promise<TargetDescription>;
+}
+
+const provisioners = { local: localProvisioner } as const satisfies Record<string, Provisioner>;
+
+/** The provisioner that the system file names for this source. */
+export const openProvisioner = ({ system, sourceName }: ProvisionContext): Provisioner =>
+  provisioners[system.standby.provision[sourceName]!.uses];

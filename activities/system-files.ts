@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import { HoldfastError } from '../workflows/domain/errors.ts';
+import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
+import { mergeOverlay } from './system-file-overlay.ts';
+import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts';
+
+export interface LoadedSystem {
+  system: System;
+  /** SHA-256 of the file's text, and of the overlay's where there is one; 64 hex digits */
+  digest: string;
+  /** where `file:` references are relative to */
+  directory: string;
+}
+
+const projectDirectory = resolve(import.meta.dirname, '..');
+
+/** Where system files lie: HOLDFAST_SYSTEMS, or the project's own `systems/`. */
+export const systemsDirectory = (): string => resolve(process.env['HOLDFAST_SYSTEMS'] ?? join(projectDirectory, 'systems'));
+
+/** Names of all system files, sorted; empty when the directory is missing. */
+export async function listSystems(): Promise<string[]> {
+  const names = await readdir(systemsDirectory()).catch(() => []);
+  return names.filter((name) => name.endsWith('.yaml')).map((name) => basename(name, '.yaml')).sort();
+}
+
+/** A parsed file never changes, so the digest is all that must be looked at again. */
+const cache = new Map<string, LoadedSystem>();
+
+/**
+ * Reads `systems/<name>.yaml`, with HOLDFAST_OVERLAY (a file of addresses, credentials and directories) over it.
+ * Reads the files at every call, parses them when they changed.
+ *
+ * @throws UnknownSystem - names the known ones.
+ * @throws BadSystemFile - each problem with file, line, column, field and what was expected; never a secret.
+ */
+export async function loadSystemFile(name: string): Promise<LoadedSystem> {
+  const directory = systemsDirectory();
+  const path = join(directory, `${name}.yaml`);
+  const text = /^[a-z0-9-]+$/.test(name) ? await readText(path) : undefined;
+  if (text === undefined) {
+    const names = (await listSystems()).join(', ') || 'none';
+    throw new HoldfastError('UnknownSystem', `no system "${name}"; known: ${names}`, { hint: `system files lie in ${directory}` });
+  }
+  const overlay = await readOverlay(name);
+  const hash = createHash('sha256').update(text);
+  if (overlay) hash.update('\0').update(overlay.text);
+  const digest = hash.digest('hex');
+  const cached = cache.get(path);
+  if (cached?.digest === digest) return cached;
+
+  const loaded = { system: parseSystem(parseYaml(shortPath(path), text), overlay, name), digest, directory };
+  cache.set(path, loaded);
+  return loaded;
+}
+
+function parseSystem(file: YamlFile, overlay: YamlFile | undefined, name: string): System {
+  const parsed = systemSchema.safeParse(overlay ? mergeOverlay(file, overlay) : file.value);
+  if (!parsed.success) throw explainIssues(parsed.error.issues, file, overlay);
+  if (parsed.data.system !== name) {
+    throw new HoldfastError('BadSystemFile', `${file.path}:1:1 system: expected "${name}", as the file is called; found "${parsed.data.system}"`);
+  }
+  return parsed.data;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** An overlay that names a `system` is for that one only; one that does not is for all. */
+async function readOverlay(name: string): Promise<YamlFile | undefined> {
+  const path = process.env['HOLDFAST_OVERLAY'];
+  if (!path) return undefined;
+  const text = await readText(resolve(path));
+  if (text === undefined) throw new HoldfastError('BadSystemFile', `HOLDFAST_OVERLAY names ${path}, which does not exist`);
+  const overlay = parseYaml(shortPath(resolve(path)), text);
+  const { system } = (overlay.value ?? {}) as { system?: unknown };
+  return system === undefined || system === name ? overlay : undefined;
+}
+
+/** As a person would type it from the project's directory. */
+function shortPath(path: string): string {
+  const short = relative(projectDirectory, path);
+  return short.startsWith('..') ? path : short;
+}
+
+/** What workflows may know of a system: no address, no secret reference. */
+export function toSystemView(system: System, digest: string): SystemView {
+  return {
+    system: system.system,
+    title: system.title,
+    site: system.site,
+    digest,
+    rtoObjectiveMs: system.objectives.rto,
+    rpoObjectiveMs: system.objectives.rpo,
+    sources: Object.fromEntries(
+      Object.entries(system.sources).map(([source, { engine, environment }]) => [source, { engine, environment }]),
+    ),
+    standbyEnvironment: system.standby.environment,
+    approvals: system.approvals,
+    runbook: system.runbook,
+  };
+}
+

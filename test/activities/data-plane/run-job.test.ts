@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { runJob, type RunJobOptions } from '../../../activities/data-plane/run-job.ts';
+import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
+import type { Progress } from '../../../activities/context.ts';
+
+const program = join(import.meta.dirname, 'toy-main.ts');
+const options = (over: Partial<RunJobOptions> = {}): RunJobOptions => ({
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  program,
+  ...over,
+});
+const isGone = async (pid: unknown): Promise<boolean> => await within(10_000, () => startTimeOf(Number(pid)) === undefined);
+
+test('a job gives its result and tells the memory that it took', async () => {
+  let peak = 0;
+  const result = await runJob('add', { a: '2', b: '3' }, options({ onPeakRss: (bytes) => (peak = bytes) }));
+  assert.equal(result, 5);
+  assert.ok(peak > 20 * 1024 ** 2 && peak < 512 * 1024 ** 2, `peak ${peak}`);
+});
+
+test('the newest progress is never dropped, and not every one is sent', async () => {
+  const seen: Progress[] = [];
+  await runJob('count', { to: '5000' }, options({ progress: (progress) => seen.push(progress) }));
+  assert.equal(seen.at(-1)?.done, 5000);
+  assert.ok(seen.length < 50, `${seen.length} sent`);
+});
+
+test('an error of ours crosses over with type, message, hint and details', async () => {
+  await assert.rejects(runJob('refuse', {}, options()), (error) => {
+    assert.ok(error instanceof HoldfastError);
+    assert.equal(error.type, 'LogGap');
+    assert.equal(error.message, 'log ends at 7 HINT: take a base');
+    assert.deepEqual(error.details, { at: 7 });
+    return true;
+  });
+});
+
+test('an unknown error keeps its name', async () => {
+  await assert.rejects(runJob('stumble', {}, options()), { name: 'TypeError', message: 'not this time' });
+});
+
+test('no secret crosses over, neither in an error nor in last words', async () => {
+  await assert.rejects(runJob('tell', { secret: 'hunter2-hunter2' }, options()), (error) => {
+    assert.ok(error instanceof HoldfastError);
+    assert.equal(error.message, 'cannot reach mongodb://[credentials]@127.0.0.1/ with [secret]');
+    assert.deepEqual(error.details, { with: '[secret]' });
+    return true;
+  });
+  await assert.rejects(runJob('crash', { secret: 'hunter2-hunter2' }, options()), (error) => {
+    assert.ok(error instanceof HoldfastError);
+    assert.equal(error.type, 'DataPlaneLost');
+    assert.match(error.message, /fell over \[secret\]/);
+    return true;
+  });
+});
+
+test('a child that is killed is a lost data plane, which another try can mend', async () => {
+  await assert.rejects(runJob('vanish', {}, options()), (error) => {
+    assert.ok(error instanceof HoldfastError);
+    assert.equal(error.type, 'DataPlaneLost');
+    assert.ok(error.retryable);
+    assert.match(error.message, /SIGKILL/);
+    return true;
+  });
+});
+
+test('a child that takes too much memory is a lost data plane that says why', async () => {
+  await assert.rejects(runJob('hoard', {}, options({ heapMib: 48 })), (error) => {
+    assert.ok(error instanceof HoldfastError);
+    assert.equal(error.type, 'DataPlaneLost');
+    assert.match(error.message, /heap/i);
+    return true;
+  });
+});
+
+test('a child whose event loop stands still is killed', async () => {
+  let pid = 0;
+  await assert.rejects(runJob('hang', {}, options({ silentForMs: 2_500, graceMs: 200, onStart: (of) => (pid = of) })), {
+    message: /said nothing for 2.5 s and was killed/,
+  });
+  assert.ok(await isGone(pid));
+});
+
+test('an abort ends the child and its own children, then throws the reason', async () => {
+  const controller = new AbortController();
+  const reason = new Error('cancelled by a person');
+  const seen: Progress[] = [];
+  const progress = (of: Progress): void => {
+    seen.push(of);
+    controller.abort(reason);
+  };
+  await assert.rejects(runJob('work', {}, options({ signal: controller.signal, progress })), (error) => error === reason);
+  assert.equal(startTimeOf(Number(seen[0]?.['pid'])), undefined);
+  assert.ok(await isGone(seen[0]?.['grandchild']));
+});
+
+test('a child that does not hear TERM is killed', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  let pid: unknown;
+  const progress = (of: Progress): void => {
+    pid = of['pid'];
+    controller.abort(reason);
+  };
+  await assert.rejects(runJob('deaf', {}, options({ signal: controller.signal, progress, graceMs: 300 })), (error) => error === reason);
+  assert.equal(startTimeOf(Number(pid)), undefined);
+});

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { rememberSecret } from '../../../activities/secrets.ts';
+import { serveJobs } from '../../../activities/data-plane/serve-jobs.ts';
+import { startTool } from '../../../activities/tool/run-tool.ts';
+import type { JobContext } from '../../../activities/context.ts';
+
+/** A data plane with toy jobs: what jobs can do to their worker, and nothing of theirs. */
+type Input = Record<string, string>;
+const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknown>> = {
+  add: async ({ a, b }) => await Promise.resolve(Number(a) + Number(b)),
+  count: async ({ to }, { progress }) => {
+    for (let done = 0; done <= Number(to); done += 1) progress({ phase: 'count', done, of: Number(to), unit: 'documents' });
+    return await Promise.resolve(to);
+  },
+  /** works until it is told to stop, with a grandchild of its own */
+  work: async (_, { progress, signal }) => {
+    const grandchild = startTool({ path: '/bin/sleep' }, ['1000']);
+    progress({ phase: 'work', done: 1, of: 4, unit: 'bytes', grandchild: grandchild.pid, pid: process.pid });
+    await Promise.race([once(signal, 'abort'), grandchild.done]);
+    throw signal.reason;
+  },
+  deaf: async (_, { progress }) => {
+    process.removeAllListeners('SIGTERM');
+    process.on('SIGTERM', () => undefined);
+    progress({ phase: 'deaf', done: 0, of: 0, unit: 'bytes', pid: process.pid });
+    return await new Promise(() => setInterval(() => undefined, 1000));
+  },
+  refuse: async () => await Promise.reject(new HoldfastError('LogGap', 'log ends at 7', { hint: 'take a base', details: { at: 7 } })),
+  stumble: async () => await Promise.reject(new TypeError('not this time')),
+  tell: async ({ secret }) => {
+    rememberSecret(secret!);
+    throw new HoldfastError('SourceUnavailable', `cannot reach mongodb://app:${secret}@127.0.0.1/ with ${secret}`, { details: { with: secret } });
+  },
+  crash: async ({ secret }) => {
+    rememberSecret(secret!);
+    setImmediate(() => {
+      throw new Error(`fell over ${secret}`);
+    });
+    return await new Promise(() => undefined);
+  },
+  vanish: async () => await Promise.resolve(process.kill(process.pid, 'SIGKILL')),
+  hang: async () => {
+    while (process.pid > 0);
+    return await Promise.resolve(0);
+  },
+  hoard: async () => {
+    const kept: unknown[] = [];
+    while (process.pid > 0) kept.push(Array.from({ length: 10_000 }, (_, at) => ({ at })));
+    return await Promise.resolve(kept.length);
+  },
+};
+
+serveJobs((job) => (input, context) => jobs[job]!(input as Input, context));
