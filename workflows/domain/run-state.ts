@@ -32,6 +32,8 @@ export interface GateState {
   quorum: number;
   people: string[];
   notRequester: boolean;
+  /** people who may not approve it because they approved another gate of this run; left out: nobody */
+  notBy?: string[] | undefined;
   openedAt: string | null;
   closedAt: string | null;
   decisions: { by: string; decision: 'approve' | 'reject'; reason: string | null; at: string; proof: 'claimed' }[];

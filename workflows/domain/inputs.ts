@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { describeIssues } from './describe-issues.ts';
+import { HoldfastError } from './errors.ts';
+import { parseTypedLogPosition } from './log-position.ts';
+
+/**
+ * What a person types to start a workflow: one JSON object, every field but `system` optional, or the bare name of a
+ * system. Strict, so that a misspelt field is an error at once and not a default that nobody asked for.
+ */
+
+const system = z
+  .string('the name of a system, as in systems/<name>.yaml')
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a system, as in systems/<name>.yaml: lower-case letters, digits and dashes');
+const source = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a source, as under sources in the system’s file')
+  .optional();
+const text = z.string().min(1, 'some text').max(500, 'at most 500 characters').optional();
+
+const instant = z.iso
+  .datetime({ offset: true, error: 'a time with its zone, such as 2026-11-21T03:00:05Z' })
+  .transform((at) => new Date(at).toISOString())
+  .optional();
+
+const position = z
+  .string()
+  .refine((typed) => parseTypedLogPosition(typed) !== undefined, 'a log position: seconds and ordinal, such as 1763717205-7')
+  .transform((typed) => parseTypedLogPosition(typed)!)
+  .optional();
+
+export const recoverSystemInput = z
+  .strictObject({
+    system,
+    targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
+    targetPosition: position.meta({ description: 'recover to before this log position' }),
+    incidentAt: instant.meta({ description: 'when service was lost: the RTO clock starts here; left out: now' }),
+    requestedBy: text,
+    reason: text,
+    purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
+    takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
+  })
+  .refine((input) => !(input.targetTime && input.targetPosition), {
+    path: ['targetPosition'],
+    message: 'either targetTime or targetPosition, not both',
+  });
+export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
+
+export const backUpSystemInput = z.strictObject({
+  system,
+  source: source.meta({ description: 'left out: every source of the system' }),
+  why: text.meta({ description: 'a label that the manifest keeps' }),
+  requestedBy: text,
+  ifRunning: z
+    .enum(['fail', 'wait'], '"fail" or "wait"')
+    .default('fail')
+    .meta({ description: 'when a backup of the system runs already: fail at once, or wait for it and then start' }),
+});
+export type BackUpSystemInput = z.output<typeof backUpSystemInput>;
+
+export const archiveLogInput = z.strictObject({ system, source: source.meta({ description: 'may be left out when the system has only one' }) });
+export type ArchiveLogInput = z.output<typeof archiveLogInput>;
+
+export const verifySystemInput = z
+  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }) })
+  .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' });
+export type VerifySystemInput = z.output<typeof verifySystemInput>;
+
+/** An input that works, for each workflow that a person starts: shown with every refusal. */
+export const inputExamples = {
+  recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
+  backUpSystem: '{"system": "demo", "why": "before the upgrade", "requestedBy": "dana"}',
+  archiveLog: '{"system": "demo", "source": "documents"}',
+  verifySystem: '{"system": "demo"}',
+} as const;
+export type EntryWorkflow = keyof typeof inputExamples;
+
+/**
+ * Parses what a person typed.
+ * @throws BadInput - names the field, what stood there and what was expected, with an example.
+ */
+export function parseInput<T>(workflow: EntryWorkflow, schema: z.ZodType<T>, typed: unknown): T {
+  const example = `for example ${inputExamples[workflow]}`;
+  if (typed === undefined || typed === null) throw new HoldfastError('BadInput', `${workflow}: no input.`, { hint: example });
+  const value = typeof typed === 'string' ? { system: typed } : typed;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new HoldfastError('BadInput', `${workflow}: ${describeIssues(parsed.error, value)}.`, { hint: example });
+}

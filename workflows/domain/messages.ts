@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+/**
+ * What people tell a running run, by signal (fire and forget: the Temporal UI, `temporal workflow signal`) or by update (answered:
+ * accepted or refused with the reason). Both have the same name and take the same object. No field but a skip's reason is needed while exactly
+ * one thing waits. Names are public: the CLI and people's scripts use them.
+ */
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name as the run’s details show it: lower-case letters, digits and dashes');
+const by = z.string().trim().min(1, 'your name').max(100, 'at most 100 characters').optional();
+const reason = z.string().trim().min(1, 'some text').max(500, 'at most 500 characters').optional();
+
+const decision = z.strictObject({ gate: name.optional(), by, reason });
+
+export const messageSchemas = {
+  approve: decision,
+  reject: decision,
+  retry: z.strictObject({ step: name.optional(), by, reason }),
+  skip: z.strictObject({ step: name.optional(), by, reason: z.string('why it may be left out').trim().min(1, 'why it may be left out').max(500, 'at most 500 characters') }),
+  abort: z.strictObject({ by, reason }),
+} as const;
+
+export type MessageName = keyof typeof messageSchemas;
+export const messageNames = Object.keys(messageSchemas) as MessageName[];
+export type Message<N extends MessageName = MessageName> = z.output<(typeof messageSchemas)[N]>;
+
+/** One line each, with a JSON that works: shown by the Temporal UI beside the name. */
+export const messageDescriptions: Record<MessageName, string> = {
+  approve: 'Approve the gate that waits. Input may be empty while one gate is open. Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
+  reject: 'Reject the gate that waits: the run pauses. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
+  retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. Example: {"step": "restore", "by": "dana"}',
+  skip: 'Go on without the failed step; the reason is kept in the report. Example: {"step": "drain", "by": "dana", "reason": "the old disk is gone"}',
+  abort: 'Stop the run and undo what it did, in reverse order. Example: {"by": "dana", "reason": "the primary came back"}',
+};
+
+/** Signals of the archive, which runs until it is told otherwise. */
+export const archiveSignals = {
+  stop: { name: 'stop', description: 'Close the slice that is open, then end. No input.' },
+  moved: { name: 'moved', description: 'The source lives elsewhere now: begin again there. Sent by a recovery; no input.' },
+} as const;
+
+export const queryNames = { state: 'state', help: 'help' } as const;
+
+/** The name of whoever sent a message without one: the Temporal UI tells us nobody's. */
+export const anonymous = 'somebody (Temporal UI)';

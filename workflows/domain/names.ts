@@ -1,0 +1,17 @@
+/** Names that stand in Temporal: public, so they are never changed casually. */
+
+/** The workflow ids that are locks: one recovery, one backup and one archive at a time, whatever the entry's own id. */
+export const lockIds = {
+  recover: (system: string) => `recover/${system}`,
+  backup: (system: string) => `backup/${system}`,
+  archive: (system: string, source: string) => `archive/${system}/${source}`,
+} as const;
+
+/** Search attributes, all of type Keyword. They must be registered in the namespace before the first workflow runs. */
+export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPurpose', phase: 'HoldfastPhase' } as const;
+
+/** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed. */
+export type Phase = 'running' | 'waiting' | 'paused' | 'compensating' | 'stuck' | 'done' | 'aborted';
+
+/** The workflows that a person or a schedule starts, under any id. */
+export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem'] as const;
