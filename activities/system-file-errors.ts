@@ -1,4 +1,4 @@
-import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 import { z } from 'zod';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { systemSchema } from '../workflows/domain/system.ts';
@@ -28,6 +28,15 @@ export function parseYaml(path: string, text: string): YamlFile {
     const what = error.message.split(': ')[0];
     throw new HoldfastError('BadSystemFile', `${path}:${line}:${col} not valid YAML: ${what}`);
   }
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document)) return;
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0);
+      throw new HoldfastError('BadSystemFile', `${path}:${line}:${col} not valid YAML: an alias (*) of nothing`, {
+        hint: 'a text that starts with * must stand in quotes',
+      });
+    },
+  });
   return { path, text, value: document.toJS(), document, lines };
 }
 

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { parse } from 'yaml';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { resolveAddress, resolveSecret, scrub } from '../../activities/secrets.ts';
+import { systemFileJsonSchema } from '../../activities/system-file-errors.ts';
+import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+
+const shippedDirectory = join(import.meta.dirname, '..', '..', 'systems');
+const good = `system: shop
+title: Shop
+objectives: { rto: 1h, rpo: 5m }
+environments:
+  production:
+    protection: production
+    endpoints:
+      documents:
+        uri: mongodb://127.0.0.1:27017/?replicaSet=rs0
+        credentials: { username: holdfast, password: '\${SHOP_PASSWORD}' }
+  dr:
+    protection: production
+    endpoints:
+      documents: { uri: 'mongodb://127.0.0.1:27018/' }
+sources:
+  documents:
+    engine: mongodb
+    environment: production
+stores:
+  - name: primary
+    kind: s3
+    endpoint: http://127.0.0.1:8333
+    bucket: shop
+key:
+  id: shop
+  aes256: file:keys/shop.hex
+  signing: { privateKey: file:keys/private.pem, publicKeys: [file:keys/public.pem] }
+standby:
+  environment: dr
+  provision:
+    documents: { uses: local, directory: '\${SHOP_HOME}/dr' }
+fence:
+  documents: { uses: local, directory: '\${SHOP_HOME}/production' }
+traffic:
+  uses: nginx
+  directory: \${SHOP_HOME}/nginx
+  url: http://127.0.0.1:8080
+  sides: { production: '127.0.0.1:9001', dr: '127.0.0.1:9002' }
+approvals:
+  switch: { description: Switch? }
+runbook:
+  steps:
+    - { id: declare, uses: declare }
+    - { id: switch, uses: approval, needs: [declare] }
+`;
+
+let directory: string;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-systems-'));
+  process.env['HOLDFAST_SYSTEMS'] = directory;
+});
+beforeEach(() => delete process.env['HOLDFAST_OVERLAY']);
+after(async () => await rm(directory, { recursive: true }));
+
+const load = async (text: string, overlay?: string): ReturnType<typeof loadSystemFile> => {
+  await writeFile(join(directory, 'shop.yaml'), text);
+  if (overlay !== undefined) {
+    process.env['HOLDFAST_OVERLAY'] = join(directory, 'overlay.yml');
+    await writeFile(join(directory, 'overlay.yml'), overlay);
+  }
+  return await loadSystemFile('shop');
+};
+const failure = async (text: string, overlay?: string): Promise<string> => {
+  const error: unknown = await load(text, overlay).then(() => assert.fail('it was taken'), (reason: unknown) => reason);
+  assert.ok(error instanceof HoldfastError, String(error));
+  assert.equal(error.type, 'BadSystemFile');
+  return error.message.replaceAll(`${directory}/`, '');
+};
+
+test('a good file is parsed, with defaults filled in and durations in milliseconds', async () => {
+  const { system, digest } = await load(good);
+  assert.equal(system.objectives.rto, 3_600_000);
+  assert.equal(system.sources['documents']?.archive.every, 5_000);
+  assert.match(digest, /^[0-9a-f]{64}$/);
+});
+
+test('what workflows see holds no address, no directory and no secret reference', async () => {
+  const { system, digest } = await load(good);
+  const text = JSON.stringify(toSystemView(system, digest));
+  for (const hidden of ['127.0.0.1', 'SHOP_PASSWORD', 'SHOP_HOME', 'file:', 'holdfast']) assert.ok(!text.includes(hidden), hidden);
+});
+
+test('an unknown system lists the known ones', async () => {
+  await load(good);
+  await assert.rejects(loadSystemFile('shpo'), { name: 'UnknownSystem', message: /no system "shpo"; known: shop HINT: .*/ });
+  await assert.rejects(loadSystemFile('../shop'), { name: 'UnknownSystem' });
+});
+
+test('a misspelt field names line, column, field and the fields that there are', async () => {
+  assert.equal(
+    await failure(good.replace('    engine: mongodb', '    engien: mongodb')),
+    'shop.yaml:17:5 sources.documents.engine: missing; expected one of mongodb\n' +
+      'shop.yaml:17:5 sources.documents.engien: unknown field; expected one of engine, environment, archive, limits, namespaces',
+  );
+});
+
+test('an unknown field of a store lists the fields of that kind of store', async () => {
+  const message = await failure(good.replace('    bucket: shop', '    bucket: shop\n    bukcet: shop'));
+  assert.match(message, /^shop\.yaml:24:5 stores\.0\.bukcet: unknown field; expected one of name, kind, endpoint, region, bucket/);
+});
+
+test('a wrong value names what was expected and what was found', async () => {
+  assert.match(await failure(good.replace('rto: 1h', 'rto: soon')), /^shop\.yaml:3:20 objectives\.rto: a duration such as 90s, 5m or 1h30m; found "soon"$/);
+  assert.match(await failure(good.replace('engine: mongodb', 'engine: oracle')), /^shop\.yaml:17:13 sources\.documents\.engine: expected one of mongodb; found "oracle"$/);
+});
+
+test('a reference to something that is not there names it', async () => {
+  assert.match(await failure(good.replace('environment: dr', 'environment: moon')), /standby\.environment: unknown environment "moon"; known: production, dr/);
+  assert.match(await failure(good.replace('needs: [declare]', 'needs: [declaer]')), /runbook\.steps\.1\.needs\.0: needs unknown step "declaer"; found "declaer"/);
+});
+
+test('a secret that stands in the file is refused and not shown', async () => {
+  const planted = 'Tr0ub4dor';
+  for (const text of [
+    good.replace("'${SHOP_PASSWORD}'", planted),
+    good.replace('mongodb://127.0.0.1:27017', `mongodb://app:${planted}@127.0.0.1:27017`),
+    good.replace('file:keys/shop.hex', planted),
+    good.replace("'${SHOP_PASSWORD}'", `*${planted}`),
+    good.replace("'${SHOP_PASSWORD}'", `"${planted}`),
+    good.replace('aes256: file:keys/shop.hex', `aes: ${planted}`),
+  ]) {
+    const message = await failure(text);
+    assert.match(message, /^shop\.yaml:\d+:\d+ /);
+    assert.ok(!message.includes(planted), message);
+  }
+});
+
+test('text that is not YAML names line and column', async () => {
+  assert.match(await failure(good.replace('title: Shop', 'title: [Shop')), /^shop\.yaml:3:1 not valid YAML: /);
+});
+
+test('a file that names another system is refused', async () => {
+  assert.match(await failure(good.replace('system: shop', 'system: store')), /^shop\.yaml:1:1 system: expected "shop"/);
+});
+
+test('an overlay changes addresses, credentials and directories', async () => {
+  const { system, digest } = await load(
+    good,
+    'environments: { dr: { endpoints: { documents: { uri: "mongodb://127.0.0.1:5/" } } } }\nstores: [{ name: primary, endpoint: "http://127.0.0.1:6" }]\nfence: { documents: { directory: /old } }\n',
+  );
+  assert.equal(system.environments['dr']?.endpoints['documents']?.uri, 'mongodb://127.0.0.1:5/');
+  assert.equal(system.environments['production']?.endpoints['documents']?.credentials?.username, 'holdfast');
+  assert.deepEqual([system.stores[0]?.kind, system.stores[0]?.kind === 's3' && system.stores[0].endpoint], ['s3', 'http://127.0.0.1:6']);
+  assert.equal(system.fence['documents']?.directory, '/old');
+  delete process.env['HOLDFAST_OVERLAY'];
+  assert.notEqual((await loadSystemFile('shop')).digest, digest);
+});
+
+test('an overlay that changes anything else is refused by the field’s name', async () => {
+  assert.match(await failure(good, 'objectives: { rto: 9h }\n'), /^overlay\.yml:1:1 objectives: an overlay may not change this/);
+  assert.match(await failure(good, 'stores:\n  - name: primary\n    lock: { retain: 1s }\n'), /^overlay\.yml:3:5 stores\.0\.lock: an overlay may not change this/);
+  assert.match(await failure(good, 'fence: { documents: { uses: none } }\n'), /^overlay\.yml:1:23 fence\.documents\.uses: /);
+});
+
+test('a bad value of an overlay is located in the overlay', async () => {
+  assert.match(await failure(good, 'fence: { documents: { directory: 7 } }\n'), /^overlay\.yml:1:34 fence\.documents\.directory: expected string/);
+});
+
+test('an overlay that names another system leaves this one alone', async () => {
+  const { system } = await load(good, 'system: other\nfence: { documents: { directory: /old } }\n');
+  assert.equal(system.fence['documents']?.directory, '${SHOP_HOME}/production');
+});
+
+test('a secret is read from environment or file, and a failure names the reference only', async () => {
+  process.env['SHOP_PASSWORD'] = 'correct horse';
+  await writeFile(join(directory, 'secret'), 'battery staple\n');
+  await writeFile(join(directory, 'empty'), '\n');
+  assert.equal(await resolveSecret('${SHOP_PASSWORD}', directory), 'correct horse');
+  assert.equal(await resolveSecret('file:secret', directory), 'battery staple');
+  assert.equal(scrub('a battery staple, mongodb://u:p@h and correct%20horse'), 'a [secret], mongodb://[credentials]@h and [secret]');
+  await assert.rejects(resolveSecret('${NOT_SET}', directory), { message: /^secret \$\{NOT_SET\}: environment variable NOT_SET is not set HINT/ });
+  await assert.rejects(resolveSecret('file:missing', directory), { message: /^secret file:missing: .*missing cannot be read \(ENOENT\)/ });
+  await assert.rejects(resolveSecret('file:empty', directory), { message: 'secret file:empty is empty' });
+});
+
+test('an address names the variable that is not set', () => {
+  process.env['SHOP_HOME'] = '/srv';
+  assert.equal(resolveAddress('${SHOP_HOME}/dr'), '/srv/dr');
+  assert.throws(() => resolveAddress('${SHOP_HOEM}/dr'), { message: /^"\$\{SHOP_HOEM\}\/dr": environment variable SHOP_HOEM is not set/ });
+});
+
+test('the schema for editors is current', async () => {
+  const written: unknown = JSON.parse(await readFile(join(shippedDirectory, 'system.schema.json'), 'utf8'));
+  assert.deepEqual(written, systemFileJsonSchema(), 'run: node scripts/write-schema.ts');
+});
+
+test('every shipped system file is good, for us and for an editor', async () => {
+  const check = new Ajv2020({ strict: false }).compile(systemFileJsonSchema());
+  for (const file of readdirSync(shippedDirectory).filter((name) => name.endsWith('.yaml'))) {
+    const text = await readFile(join(shippedDirectory, file), 'utf8');
+    assert.ok(check(parse(text)), `${file}: ${JSON.stringify(check.errors)}`);
+    process.env['HOLDFAST_SYSTEMS'] = shippedDirectory;
+    await loadSystemFile(file.replace('.yaml', '')).finally(() => (process.env['HOLDFAST_SYSTEMS'] = directory));
+  }
+});
