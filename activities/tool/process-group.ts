@@ -1,15 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whether any process of the group still lives; a zombie that nobody has waited for yet counts. */
+/** Whether any process of the group still runs. One that is dead but not yet collected by its parent does not run. */
 export function groupLives(groupPid: number): boolean {
   try {
     process.kill(-groupPid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+  if (process.platform !== 'linux') return true;
+  // An orphan's new parent may take seconds to collect it, and a dead one holds no port and writes no file.
+  return readdirSync('/proc').some((name) => {
+    const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
+    return stat !== undefined && stat.group === groupPid && stat.state !== 'Z' && stat.state !== 'X';
+  });
 }
 
 /** Signals a whole process group; a group that is gone is fine. */
@@ -48,18 +53,23 @@ export async function within(ms: number, condition: () => boolean): Promise<bool
  */
 export function startTimeOf(pid: number): string | undefined {
   if (process.platform === 'linux') {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The program's name stands in brackets and may hold anything, so fields are counted from the last bracket.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return fields[0] === 'Z' || fields[0] === 'X' ? undefined : `${bootId()}:${fields[19]}`;
-    } catch {
-      return undefined;
-    }
+    const stat = readStat(pid);
+    return !stat || stat.state === 'Z' || stat.state === 'X' ? undefined : `${bootId()}:${stat.startTicks}`;
   }
   try {
     const line = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
     return line === '' || line.startsWith('Z') ? undefined : line.replace(/^\S+\s+/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+function readStat(pid: number): { state: string; group: number; startTicks: string } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The program's name stands in brackets and may hold anything, so fields are counted from the last bracket.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, group: Number(fields[2]), startTicks: fields[19]! };
   } catch {
     return undefined;
   }

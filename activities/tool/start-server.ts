@@ -157,7 +157,7 @@ function notReady(options: ServerOptions, what: string, lastError: string): Hold
  * and the shell kills the server's group.
  */
 function tieToUs(child: ChildProcess): void {
-  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -KILL -- "-$1"', 'watchdog', String(child.pid)], {
+  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -s KILL -- "-$1"', 'watchdog', String(child.pid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

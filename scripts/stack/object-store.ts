@@ -99,10 +99,11 @@ async function masterIsReady(port: number): Promise<boolean> {
 
 function objectStoreArguments(directory: string, ports: ObjectStorePorts, identitiesFile: string): string[] {
   return [
+    '-logtostderr=true',
     'server',
     ...['-ip=127.0.0.1', '-ip.bind=127.0.0.1', `-dir=${join(directory, 'data')}`],
     ...[`-master.port=${ports.master}`, `-master.port.grpc=${ports.masterGrpc}`, '-master.volumeSizeLimitMB=1024', '-master.telemetry=false'],
-    ...[`-volume.port=${ports.volume}`, `-volume.port.grpc=${ports.volumeGrpc}`, '-volume.max=50'],
+    ...[`-volume.port=${ports.volume}`, `-volume.port.grpc=${ports.volumeGrpc}`, '-volume.max=50', '-volume.preStopSeconds=0'],
     ...['-filer', `-filer.port=${ports.filer}`, `-filer.port.grpc=${ports.filerGrpc}`],
     ...['-s3', `-s3.port=${ports.s3}`, `-s3.port.grpc=${ports.s3Grpc}`, '-s3.port.iceberg=0', '-s3.port.lance=0', `-s3.config=${identitiesFile}`],
     `-debug.port=${ports.debug}`,

@@ -1,12 +1,12 @@
 import { MongoClient } from 'mongodb';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTool } from '../../activities/tool/find-tool.ts';
-import { readPidFile, startServer, stopByPidFile } from '../../activities/tool/start-server.ts';
+import { startServer, stopByPidFile } from '../../activities/tool/start-server.ts';
 import type { Owner } from './cleanup.ts';
 import { freePort } from './free-port.ts';
-import { tempDir } from './temp-dir.ts';
 
 export interface MongodOptions {
   /** Name of a replica set of one member; left out: a standalone. */
@@ -40,7 +40,7 @@ export interface Mongod {
 
 /** A real mongod of the owner's own on loopback; a replica set's only member is primary when this returns. */
 export async function startMongod(owner: Owner, options: MongodOptions = {}): Promise<Mongod> {
-  const directory = tempDir(owner, 'holdfast-mongod-');
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-mongod-'));
   const port = options.port ?? (await freePort());
   const pidFile = join(directory, 'server.pid');
   const logFile = join(directory, 'mongod.log');
@@ -48,6 +48,8 @@ export async function startMongod(owner: Owner, options: MongodOptions = {}): Pr
   mkdirSync(join(directory, 'data'));
   if (options.auth) writeFileSync(keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
   const credentials = options.auth ? { username: 'root', password: randomBytes(12).toString('hex'), authSource: 'admin' } : null;
+
+  const clients: MongoClient[] = [];
 
   const mongod: Mongod = {
     uri: `mongodb://127.0.0.1:${port}/?${options.replicaSet ? `replicaSet=${options.replicaSet}` : 'directConnection=true'}`,
@@ -59,7 +61,7 @@ export async function startMongod(owner: Owner, options: MongodOptions = {}): Pr
     credentials,
     connect: async (clientOptions) => {
       const client = clientOf(mongod.uri, credentials, clientOptions);
-      owner.after(async () => await client.close());
+      clients.push(client);
       return await client.connect();
     },
     kill: async (signal = 'SIGKILL') => void (await stopByPidFile(pidFile, signal)),
@@ -81,9 +83,11 @@ export async function startMongod(owner: Owner, options: MongodOptions = {}): Pr
       mongod.pid = server.pid;
     },
   };
+  // One hook, because hooks run in the order in which they were given: clients, then the server, then its files.
   owner.after(async () => {
-    // Nothing is kept of a test's data, so there is nothing to close in order.
-    if (readPidFile(pidFile)) await stopByPidFile(pidFile, 'SIGKILL');
+    await Promise.all(clients.map(async (client) => await client.close()));
+    await stopByPidFile(pidFile, 'SIGKILL');
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   await mongod.start();
   if (options.replicaSet) await initiate(port, options.replicaSet);

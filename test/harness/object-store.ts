@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readPidFile, stopByPidFile } from '../../activities/tool/start-server.ts';
+import { stopByPidFile } from '../../activities/tool/start-server.ts';
 import { chooseObjectStorePorts, createBucket, removeObjectStoreSockets, startObjectStoreServer, type ObjectStoreAddress } from '../../scripts/stack/object-store.ts';
 import type { Owner } from './cleanup.ts';
-import { tempDir } from './temp-dir.ts';
 
 export interface ObjectStore extends ObjectStoreAddress {
   directory: string;
@@ -17,7 +18,7 @@ export interface ObjectStore extends ObjectStoreAddress {
 
 /** A real S3 server of the owner's own, with versions and object lock. */
 export async function startObjectStore(owner: Owner): Promise<ObjectStore> {
-  const directory = tempDir(owner, 'holdfast-s3-');
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-s3-'));
   const ports = await chooseObjectStorePorts();
   const identity = { accessKeyId: 'holdfast-test', secretAccessKey: randomBytes(16).toString('hex') };
   const pidFile = join(directory, 'server.pid');
@@ -34,8 +35,9 @@ export async function startObjectStore(owner: Owner): Promise<ObjectStore> {
     },
   };
   owner.after(async () => {
-    if (readPidFile(pidFile)) await store.stop();
+    await store.stop();
     removeObjectStoreSockets(ports);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   await store.start();
   return store;
