@@ -1,0 +1,138 @@
+import {
+  MongoClient,
+  MongoError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+  type Db,
+  type MongoClientOptions,
+} from 'mongodb';
+import { HoldfastError, type ErrorType } from '../../../workflows/domain/errors.ts';
+import type { Endpoint } from '../../../workflows/domain/system.ts';
+import { seconds } from '../../../workflows/domain/units.ts';
+import type { TargetRef } from '../../../workflows/contract.ts';
+import type { SourceContext } from '../../context.ts';
+
+/**
+ * Connects to the source of a job, with the system file's credentials and limits. The caller closes it.
+ * @throws SourceUnavailable - retryable; names host:port, never credentials.
+ */
+export async function connectSource(context: SourceContext, options: MongoClientOptions = {}): Promise<MongoClient> {
+  const endpoint = endpointOf(context, context.source.environment);
+  const { connections, readPreference } = context.source.limits;
+  return await open(context, endpoint, 'SourceUnavailable', { maxPoolSize: connections + 1, readPreference, ...options });
+}
+
+/**
+ * Connects to the place that a run restores to. Until it is promoted that is a standalone on loopback that asks for
+ * nobody's name; from then on it has the users of the source, and `promoted` says so.
+ * @throws TargetUnavailable - retryable; names host:port, never credentials.
+ */
+export async function connectTarget(
+  context: SourceContext,
+  target: Pick<TargetRef, 'environment'>,
+  options: { promoted?: boolean } = {},
+): Promise<MongoClient> {
+  const { uri, credentials, tls } = endpointOf(context, target.environment);
+  const { host, port } = addressOf(context, uri);
+  const direct = { uri: `mongodb://${host}:${port}/?directConnection=true` };
+  return await open(context, options.promoted ? { ...direct, credentials, tls } : direct, 'TargetUnavailable', {});
+}
+
+/** Host and port of a target: the first that its endpoint names. */
+export function targetAddress(context: SourceContext, target: Pick<TargetRef, 'environment'>): { host: string; port: number } {
+  return addressOf(context, endpointOf(context, target.environment).uri);
+}
+
+/** Runs `use` on the source; whatever the driver throws comes out as an error of ours. */
+export async function withSource<T>(context: SourceContext, use: (client: MongoClient) => Promise<T>): Promise<T> {
+  return await using(context, await connectSource(context), 'SourceUnavailable', use);
+}
+
+/** As `withSource`, on the target. */
+export async function withTarget<T>(
+  context: SourceContext,
+  target: Pick<TargetRef, 'environment'>,
+  use: (client: MongoClient) => Promise<T>,
+  options: { promoted?: boolean } = {},
+): Promise<T> {
+  return await using(context, await connectTarget(context, target, options), 'TargetUnavailable', use);
+}
+
+async function using<T>(context: SourceContext, client: MongoClient, unavailable: Unavailable, use: (client: MongoClient) => Promise<T>): Promise<T> {
+  const onAbort = (): void => void client.close().catch(() => undefined);
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    context.signal.throwIfAborted();
+    return await use(client);
+  } catch (error) {
+    // Closing the client on abort makes whatever was running fail: the reason is the abort, not that failure.
+    context.signal.throwIfAborted();
+    throw namedError(error, client, unavailable);
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+    await client.close();
+  }
+}
+
+type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>;
+
+/** Codes of a server that is going, coming, or no longer the one we want: another try can help. */
+const passingCodes = new Set([6, 7, 43, 89, 91, 134, 189, 237, 262, 290, 10107, 11600, 11602, 13435, 13436]);
+
+/** A driver's error as ours: what another try can help is unavailable, what a grant would help says so, the rest stays. */
+export function namedError(error: unknown, client: MongoClient, unavailable: Unavailable): unknown {
+  if (error instanceof HoldfastError || !(error instanceof MongoError)) return error;
+  const where = hostsOf(client);
+  if (error instanceof MongoServerError) {
+    if (error.code === 18) return new HoldfastError(unavailable, `${where} refuses the user or password (${error.message})`, { cause: error });
+    if (error.code === 13) {
+      return new HoldfastError('NotPermitted', `${where}: ${error.message}`, { hint: 'grant the user the roles backup and clusterMonitor', cause: error });
+    }
+  }
+  const passing = error instanceof MongoNetworkError || error instanceof MongoServerSelectionError
+    || (error instanceof MongoServerError && passingCodes.has(Number(error.code)))
+    || error.hasErrorLabel('RetryableWriteError') || error.name === 'MongoNotConnectedError' || error.name === 'MongoClientClosedError'
+    || error.name === 'PoolClearedOnNetworkError' || error.name === 'MongoPoolClearedError' || error.name === 'MongoTopologyClosedError';
+  return passing ? new HoldfastError(unavailable, `${where}: ${error.message}`, { cause: error }) : error;
+}
+
+const hostsOf = (client: MongoClient): string => client.options.hosts.map(String).join(',') || client.options.srvHost || 'unknown host';
+
+async function open(context: SourceContext, endpoint: Endpoint, unavailable: Unavailable, options: MongoClientOptions): Promise<MongoClient> {
+  const { credentials, tls } = endpoint;
+  const auth = credentials
+    ? { auth: { username: credentials.username, password: await context.secret(credentials.password) }, authSource: credentials.authSource }
+    : {};
+  const client = new MongoClient(context.address(endpoint.uri), {
+    appName: 'holdfast',
+    serverSelectionTimeoutMS: seconds(10),
+    connectTimeoutMS: seconds(10),
+    ...auth,
+    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+    ...options,
+  });
+  try {
+    return await client.connect();
+  } catch (error) {
+    await client.close();
+    throw namedError(error, client, unavailable);
+  }
+}
+
+function endpointOf(context: SourceContext, environment: string): Endpoint {
+  const endpoint = context.system.environments[environment]?.endpoints[context.sourceName];
+  if (endpoint) return endpoint;
+  throw new HoldfastError('BadInput', `environment "${environment}" of ${context.system.system} has no endpoint for source "${context.sourceName}"`, {
+    hint: `known environments: ${Object.keys(context.system.environments).join(', ')}`,
+  });
+}
+
+function addressOf(context: SourceContext, uri: string): { host: string; port: number } {
+  const client = new MongoClient(context.address(uri));
+  const { host, port } = client.options.hosts[0]!;
+  return { host: host ?? '127.0.0.1', port: port ?? 27017 };
+}
+
+/** What every command here is run on, whatever database its argument names. */
+export const adminOf = (client: MongoClient): Db => client.db('admin');

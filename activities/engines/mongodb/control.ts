@@ -1,0 +1,14 @@
+/**
+ * Names of our own on a server. On a target they hold the run's claim, what is restored, the index catalogue and the
+ * replay checkpoint, and promotion drops them; on a source they hold the canary. Never dumped, never replayed.
+ */
+export const controlDatabase = 'holdfast_control';
+
+export const controlCollections = {
+  /** one document, `_id: 'claim'`: the run that this target belongs to, and the manifest it restores */
+  claim: 'claim',
+  /** `_id` is a part's or a group's name: what restoring has begun and finished */
+  restored: 'restored',
+  /** `{_id: <uuid, hex with dashes>, ns: 'db.coll', indexes: [<spec without ns and ui>]}`: what is built at the end */
+  indexes: 'indexes',
+} as const;

@@ -1,0 +1,73 @@
+import type { Document, MongoClient, Timestamp } from 'mongodb';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { LogPosition } from '../../../workflows/domain/log-position.ts';
+import { positionBefore, positionOf } from './bson-position.ts';
+import { adminOf } from './connect.ts';
+
+/** Majors that the tests run against. Another one may log differently, and a log that is misread restores wrongly. */
+const knownMajors = new Set([6]);
+
+export interface ServerFacts {
+  version: string;
+  featureVersion: string;
+  /** the replica set's own id, 24 hex digits: tells this source from another at the same address */
+  identity: string;
+  replicaSet: string;
+}
+
+/**
+ * What the server is.
+ * @throws Unsupported - a shard or router, a server without a log, or a major that was never tested (HOLDFAST_FORCE_SERVER=1 goes on).
+ */
+export async function readServerFacts(client: MongoClient): Promise<ServerFacts> {
+  const admin = adminOf(client);
+  const hello = await admin.command({ hello: 1 });
+  if (hello['msg'] === 'isdbgrid') throw sharded('this is a router (mongos)');
+  if (typeof hello['setName'] !== 'string') {
+    throw new HoldfastError('Unsupported', 'the source is a standalone server: it has no log to archive', {
+      hint: 'start it with --replSet and initiate a replica set of one member',
+    });
+  }
+  const { version } = await admin.command({ buildInfo: 1 }) as { version: string };
+  const major = Number(version.split('.')[0]);
+  if (!knownMajors.has(major) && process.env['HOLDFAST_FORCE_SERVER'] !== '1') {
+    throw new HoldfastError('Unsupported', `MongoDB ${version} is experimental: only major ${[...knownMajors].join(', ')} is tested`, {
+      hint: 'set HOLDFAST_FORCE_SERVER=1 to go on, and drill the restore',
+    });
+  }
+  const isShard = await admin.collection('system.version').findOne({ _id: 'shardIdentity' as never });
+  if (isShard) throw sharded('this is a shard');
+  const { config } = await admin.command({ replSetGetConfig: 1 }) as { config: Document };
+  const feature = await admin.command({ getParameter: 1, featureCompatibilityVersion: 1 });
+  return {
+    version,
+    featureVersion: String((feature['featureCompatibilityVersion'] as Document)['version']),
+    identity: String((config['settings'] as Document)['replicaSetId']),
+    replicaSet: hello['setName'],
+  };
+}
+
+/** The newest position that a majority of the members has, and that no election takes back. */
+export async function readMajorityPosition(client: MongoClient): Promise<LogPosition> {
+  const hello = await adminOf(client).command({ hello: 1 });
+  return positionOf(((hello['lastWrite'] as Document)['majorityOpTime'] as { ts: Timestamp }).ts);
+}
+
+/**
+ * Where the log is needed from, exclusive: now, or before the first entry of the oldest transaction that is still open,
+ * since its commit comes later and its operations lie before.
+ */
+export async function readLogFrom(client: MongoClient): Promise<LogPosition> {
+  // The position first: a transaction that opens after it begins after it, too.
+  const now = await readMajorityPosition(client);
+  const open = await client.db('config').collection<{ startOpTime?: { ts: Timestamp } }>('transactions')
+    .find({ state: { $in: ['inProgress', 'prepared'] }, startOpTime: { $exists: true } })
+    .sort({ 'startOpTime.ts': 1 }).limit(1).toArray();
+  const started = open[0]?.startOpTime?.ts;
+  if (!started) return now;
+  const before = positionBefore(positionOf(started));
+  return before < now ? before : now;
+}
+
+const sharded = (why: string): HoldfastError =>
+  new HoldfastError('Unsupported', `sharded clusters cannot be backed up: ${why}`, { hint: 'back up each shard as a source of its own only if you never need one instant over all of them' });
