@@ -1,0 +1,108 @@
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { ElementCursor, bsonType } from './raw-elements.ts';
+
+/** One write, as an entry holds it or as a transaction holds it inside. Buffers point into the entry. */
+export interface Operation {
+  op: 'i' | 'u' | 'd' | 'c' | 'n';
+  ns: string;
+  /** the collection's UUID, 16 bytes; null for a database command */
+  ui: Buffer | null;
+  o: Buffer;
+  o2: Buffer | null;
+}
+
+/** One entry of `local.oplog.rs`, not decoded further than replay needs. */
+export interface OplogEntry extends Operation {
+  raw: Buffer;
+  position: LogPosition;
+  /** milliseconds since the epoch; the source's own clock */
+  wallMs: number;
+  /** `<lsid>/<txnNumber>` of a retryable write or a transaction; null otherwise */
+  transaction: string | null;
+}
+
+const empty = Buffer.from([5, 0, 0, 0, 0]);
+const operations = new Set(['i', 'u', 'd', 'c', 'n']);
+
+/** @throws ReplayFailed - the bytes are no oplog entry. Unsupported - an operation that this version does not know. */
+export function parseEntry(raw: Buffer): OplogEntry {
+  const entry: OplogEntry = { raw, position: '', wallMs: 0, transaction: null, op: 'n', ns: '', ui: null, o: empty, o2: null };
+  let lsid: string | null = null;
+  let txnNumber: bigint | null = null;
+  const cursor = new ElementCursor(raw);
+  while (cursor.next()) {
+    switch (cursor.name) {
+      case 'ts': entry.position = positionAt(raw, cursor.valueStart); break;
+      case 'wall': entry.wallMs = Number(raw.readBigInt64LE(cursor.valueStart)); break;
+      case 'lsid': lsid = cursor.value.latin1Slice(); break;
+      case 'txnNumber': txnNumber = raw.readBigInt64LE(cursor.valueStart); break;
+      default: readOperationField(entry, cursor);
+    }
+  }
+  if (!entry.position) throw new HoldfastError('ReplayFailed', 'an entry of the log has no ts');
+  if (!operations.has(entry.op)) {
+    throw new HoldfastError('Unsupported', `log entry ${entry.position} has operation "${String(entry.op)}", which this version does not know`, {
+      hint: `recover to before ${entry.position}, or take a new base backup`,
+    });
+  }
+  if (lsid !== null && txnNumber !== null) entry.transaction = `${lsid}/${txnNumber}`;
+  return entry;
+}
+
+/** A write inside a transaction's or another applyOps' array. */
+export function parseInnerOperation(raw: Buffer): Operation {
+  const operation: Operation = { op: 'n', ns: '', ui: null, o: empty, o2: null };
+  const cursor = new ElementCursor(raw);
+  while (cursor.next()) readOperationField(operation, cursor);
+  return operation;
+}
+
+function readOperationField(operation: Operation, cursor: ElementCursor): void {
+  switch (cursor.name) {
+    case 'op': operation.op = cursor.text as Operation['op']; break;
+    case 'ns': operation.ns = cursor.text; break;
+    case 'o': operation.o = cursor.value; break;
+    case 'o2': operation.o2 = cursor.type === bsonType.document ? cursor.value : null; break;
+    case 'ui': operation.ui = cursor.bytes.subarray(cursor.valueStart + 5, cursor.end); break;
+    default:
+  }
+}
+
+const positionAt = (bytes: Buffer, at: number): LogPosition => logPosition(bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at));
+
+/** Only the position of a raw entry: for whoever passes entries on without looking into them. */
+export function readPosition(raw: Buffer): LogPosition {
+  const cursor = new ElementCursor(raw);
+  while (cursor.next()) if (cursor.name === 'ts') return positionAt(raw, cursor.valueStart);
+  throw new HoldfastError('ReplayFailed', 'an entry of the log has no ts');
+}
+
+/** Name of the command in `o` (its first field). */
+export function commandOf(operation: Operation): string {
+  const cursor = new ElementCursor(operation.o);
+  return cursor.next() ? cursor.name : '';
+}
+
+export const databaseOf = (ns: string): string => {
+  const dot = ns.indexOf('.');
+  return dot < 0 ? ns : ns.slice(0, dot);
+};
+
+/**
+ * The server's own bookkeeping, never replayed: sessions and migration state belong to the source's life, and an entry
+ * of admin.system.version once changed a target's feature compatibility version.
+ */
+export function isServersOwn(ns: string): boolean {
+  const database = databaseOf(ns);
+  return database === 'config' || database === 'local' || ns === 'admin.system.version' || ns === 'admin.system.keys';
+}
+
+/** Whether people would miss it: what RPO counts. */
+export const carriesData = (entry: Operation): boolean => entry.op !== 'n' && !isServersOwn(entry.ns);
+
+/** A change of the feature compatibility version: the data files behind it are of another kind. */
+export function changesFeatureVersion(operation: Operation): boolean {
+  if (operation.ns !== 'admin.system.version' || operation.op === 'n') return false;
+  return (operation.op === 'u' ? operation.o2 ?? operation.o : operation.o).includes('featureCompatibilityVersion');
+}
