@@ -37,7 +37,7 @@ async function openParts(loaded: LoadedSystem): Promise<SystemContext> {
   const secret = async (ref: string): Promise<string> => await resolveSecret(ref, loaded.directory);
   const address = resolveAddress;
   const store = await openStore(loaded.system.stores[0]!, { secret, address });
-  const keys = await openKeys(loaded.system.key, { secret });
+  const keys = await openKeys(loaded.system.key, secret);
   return { loaded, store, keys, secret, address };
 }
 

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { findTool } from '../tool/find-tool.ts';
+import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
+import { claimDirectory, readClaim } from './claim.ts';
+import { readMongodConfig, writeMongodConfig, type MongodConfig } from './mongod-config.ts';
+import type { ProvisionContext, Provisioner } from './provisioner.ts';
+
+/** A clean shutdown writes what is in the cache; a KILL before that would cost the next start a recovery. */
+const stopWithinMs = 120_000;
+
+interface Place {
+  directory: string;
+  host: string;
+  port: number;
+  replicaSet: string;
+  cacheBytes: number | undefined;
+  configFile: string;
+  keyFile: string;
+  pidFile: string;
+  logFile: string;
+}
+
+/**
+ * A mongod on the worker's own machine, in a directory that the system file names, at the port of the standby's address.
+ * The server outlives the worker; all that it is started with stands in its mongod.conf.
+ */
+export const localProvisioner: Provisioner = {
+  async provision(context, target) {
+    const place = placeOf(context);
+    await claimDirectory(place.directory, { run: target.run, system: target.system, source: target.source });
+    const config = await readMongodConfig(place.configFile);
+    if (!readPidFile(place.pidFile)) await refuseTakenPort(place);
+    if (!config) {
+      await mkdir(join(place.directory, 'data'), { recursive: true });
+      await writeMongodConfig(place.configFile, standaloneConfig(place), `Restore target of run ${target.run}: standalone, loopback only.`);
+    }
+    await start(place, context.signal);
+    const kind = config?.replication ? 'already a replica set' : 'standalone';
+    return { summary: `${kind} on 127.0.0.1:${place.port}, data in ${place.directory}` };
+  },
+
+  async restartAsReplicaSet(context, target) {
+    const place = placeOf(context);
+    await requireClaim(place, target.run);
+    const config = await readMongodConfig(place.configFile);
+    if (!config?.replication) {
+      await writeFile(place.keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
+      await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
+      await writeMongodConfig(place.configFile, memberConfig(place), `Member of ${place.replicaSet}, restored by run ${target.run}.`);
+    }
+    await start(place, context.signal);
+    const address = `${place.host}:${place.port}`;
+    return { summary: `replica set member ${address}, authentication on`, replicaSet: place.replicaSet, address };
+  },
+
+  async remove(context, target) {
+    const place = placeOf(context);
+    const claim = await readClaim(place.directory);
+    if (!claim) return { summary: `nothing of this run in ${place.directory}` };
+    if (claim.run !== target.run) return { summary: `left alone: ${place.directory} belongs to run ${claim.run}` };
+    await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
+    const aside = `${place.directory}.removed-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+    await rename(place.directory, aside);
+    return { summary: `stopped, and moved to ${aside}` };
+  },
+
+  async describe(context) {
+    const place = placeOf(context);
+    const running = readPidFile(place.pidFile);
+    const config = await readMongodConfig(place.configFile);
+    const exists = await stat(place.directory).then(() => true, () => false);
+    const kind = config?.replication ? 'replica-set' : 'standalone';
+    return {
+      state: running ? kind : exists ? 'stopped' : 'absent',
+      claimedBy: (await readClaim(place.directory))?.run ?? null,
+      directory: place.directory,
+      address: `${config?.replication ? place.host : '127.0.0.1'}:${place.port}`,
+      replicaSet: place.replicaSet,
+      pid: running?.pid ?? null,
+    };
+  },
+};
+
+function placeOf({ system, sourceName, address }: ProvisionContext): Place {
+  const settings = system.standby.provision[sourceName]!;
+  const uri = address(system.environments[system.standby.environment]!.endpoints[sourceName]!.uri);
+  const [, hosts] = /^mongodb:\/\/([^/?]+)/.exec(uri) ?? [];
+  if (!hosts || hosts.includes(',')) {
+    throw new HoldfastError('BadSystemFile', `environments.${system.standby.environment}.endpoints.${sourceName}.uri: the local provisioner needs one mongodb://host:port`);
+  }
+  const [host, port] = hosts.split(':');
+  const directory = address(settings.directory);
+  return {
+    directory,
+    host: host!,
+    port: Number(port ?? 27017),
+    replicaSet: settings.replicaSet,
+    cacheBytes: settings.cache,
+    configFile: join(directory, 'mongod.conf'),
+    keyFile: join(directory, 'key-file'),
+    pidFile: join(directory, 'server.pid'),
+    logFile: join(directory, 'mongod.log'),
+  };
+}
+
+/** Without authentication, so on loopback only. TTL is off: it deleted restored documents within a minute. */
+function standaloneConfig(place: Place): MongodConfig {
+  return { ...commonConfig(place), net: netOf(place, '127.0.0.1'), setParameter: { ttlMonitorEnabled: false, diagnosticDataCollectionEnabled: false } };
+}
+
+function memberConfig(place: Place): MongodConfig {
+  const isLoopback = ['127.0.0.1', 'localhost'].includes(place.host);
+  return {
+    ...commonConfig(place),
+    net: netOf(place, isLoopback ? '127.0.0.1' : `127.0.0.1,${place.host}`),
+    replication: { replSetName: place.replicaSet },
+    security: { keyFile: place.keyFile, authorization: 'enabled' },
+  };
+}
+
+function commonConfig(place: Place): MongodConfig {
+  const cacheSizeGB = place.cacheBytes === undefined ? undefined : Math.max(0.25, place.cacheBytes / 1024 ** 3);
+  return {
+    storage: {
+      dbPath: join(place.directory, 'data'),
+      ...(cacheSizeGB === undefined ? {} : { wiredTiger: { engineConfig: { cacheSizeGB } } }),
+    },
+  };
+}
+
+const netOf = (place: Place, bindIp: string): MongodConfig['net'] => ({ port: place.port, bindIp, unixDomainSocket: { enabled: false } });
+
+async function start(place: Place, signal: AbortSignal): Promise<void> {
+  await startServer({
+    name: `standby on 127.0.0.1:${place.port}`,
+    program: findTool('mongod'),
+    args: ['--config', place.configFile],
+    cwd: place.directory,
+    logFile: place.logFile,
+    pidFile: place.pidFile,
+    readyWithinMs: stopWithinMs,
+    signal,
+    ready: async () => await answers(place.port),
+  });
+}
+
+async function answers(port: number): Promise<boolean> {
+  const client = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`, { serverSelectionTimeoutMS: 1_000 });
+  try {
+    return (await client.db('admin').command({ hello: 1 })).ok === 1;
+  } finally {
+    await client.close();
+  }
+}
+
+/** Somebody else's server at our port would be taken for the target, and be written to. */
+async function refuseTakenPort(place: Place): Promise<void> {
+  const taken = await new Promise<boolean>((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port: place.port }, () => resolve(true));
+    socket.once('error', () => resolve(false)).once('close', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+  if (taken) {
+    throw new HoldfastError('TargetNotEmpty', `something that no run started serves at 127.0.0.1:${place.port}`, {
+      hint: `stop it, or give the ${place.replicaSet} standby another port`,
+    });
+  }
+}
+
+async function requireClaim(place: Place, run: string): Promise<void> {
+  const claim = await readClaim(place.directory);
+  if (claim?.run === run) return;
+  throw new HoldfastError('TargetNotEmpty', `${place.directory} ${claim ? `belongs to run ${claim.run}` : 'is no target of any run'}, not to ${run}`);
+}

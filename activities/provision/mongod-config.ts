@@ -1,0 +1,27 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
+
+/** The part of mongod's configuration that we write or look at. */
+export interface MongodConfig {
+  net?: { port?: number; bindIp?: string; unixDomainSocket?: { enabled?: boolean; pathPrefix?: string } };
+  storage?: { dbPath?: string; wiredTiger?: { engineConfig?: { cacheSizeGB?: number } } };
+  replication?: { replSetName?: string };
+  security?: { keyFile?: string; authorization?: 'enabled' };
+  setParameter?: Record<string, string | number | boolean>;
+  [section: string]: unknown;
+}
+
+/** The parsed file, or undefined when there is none. */
+export async function readMongodConfig(path: string): Promise<MongodConfig | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  return text === undefined ? undefined : ((parse(text) as MongodConfig | null) ?? {});
+}
+
+/** Renamed into place: a server that starts meanwhile reads the whole of the one or of the other. */
+export async function writeMongodConfig(path: string, config: MongodConfig, comment: string): Promise<void> {
+  await writeFile(`${path}.new`, `# ${comment}\n${stringify(config)}`);
+  await rename(`${path}.new`, path);
+}
