@@ -112,6 +112,8 @@ export const timelineSchema = z.strictObject({
   why: z.string(),
   /** what tells this source from another one at the same address: the replica set's id for MongoDB */
   sourceIdentity: z.string(),
+  /** where the source lives during this timeline; left out: where the system file puts it. A recovery moves it. */
+  environment: z.string().optional(),
   parent: z.strictObject({ timeline: z.string(), limit: logPositionSchema }).nullable(),
 });
 export type Timeline = z.infer<typeof timelineSchema>;

@@ -13,12 +13,18 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 
+/** Where the source lives now: after a recovery the timeline object names another environment than the system file. */
+export interface SourcePlace {
+  environment?: string | undefined;
+}
+
 /**
  * Connects to the source of a job, with the system file's credentials and limits. The caller closes it.
+ * @param options - `environment`: the current timeline's (`timeline.environment`); left out: the system file's.
  * @throws SourceUnavailable - retryable; names host:port, never credentials.
  */
-export async function connectSource(context: SourceContext, options: MongoClientOptions = {}): Promise<MongoClient> {
-  const endpoint = endpointOf(context, context.source.environment);
+export async function connectSource(context: SourceContext, { environment, ...options }: MongoClientOptions & SourcePlace = {}): Promise<MongoClient> {
+  const endpoint = endpointOf(context, environment ?? context.source.environment);
   const { connections, readPreference } = context.source.limits;
   return await open(context, endpoint, 'SourceUnavailable', { maxPoolSize: connections + 1, readPreference, ...options });
 }
@@ -45,8 +51,12 @@ export function targetAddress(context: SourceContext, target: Pick<TargetRef, 'e
 }
 
 /** Runs `use` on the source; whatever the driver throws comes out as an error of ours. */
-export async function withSource<T>(context: SourceContext, use: (client: MongoClient) => Promise<T>): Promise<T> {
-  return await using(context, await connectSource(context), 'SourceUnavailable', use);
+export async function withSource<T>(
+  context: SourceContext,
+  use: (client: MongoClient) => Promise<T>,
+  options: MongoClientOptions & SourcePlace = {},
+): Promise<T> {
+  return await using(context, await connectSource(context, options), 'SourceUnavailable', use);
 }
 
 /** As `withSource`, on the target. */

@@ -35,7 +35,7 @@ export function parseEntry(raw: Buffer): OplogEntry {
     switch (cursor.name) {
       case 'ts': entry.position = positionAt(raw, cursor.valueStart); break;
       case 'wall': entry.wallMs = Number(raw.readBigInt64LE(cursor.valueStart)); break;
-      case 'lsid': lsid = cursor.value.latin1Slice(); break;
+      case 'lsid': lsid = cursor.value.toString('latin1'); break;
       case 'txnNumber': txnNumber = raw.readBigInt64LE(cursor.valueStart); break;
       default: readOperationField(entry, cursor);
     }

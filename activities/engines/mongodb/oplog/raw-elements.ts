@@ -52,11 +52,11 @@ export class ElementCursor {
   }
 
   get name(): string {
-    return this.bytes.latin1Slice(this.nameStart, this.nameEnd);
+    return this.bytes.toString('latin1', this.nameStart, this.nameEnd);
   }
 
   get utf8Name(): string {
-    return this.bytes.utf8Slice(this.nameStart, this.nameEnd);
+    return this.bytes.toString('utf8', this.nameStart, this.nameEnd);
   }
 
   /** The value's bytes, not copied. */
@@ -71,7 +71,7 @@ export class ElementCursor {
 
   /** The text of a string value. */
   get text(): string {
-    return this.bytes.utf8Slice(this.valueStart + 4, this.end - 1);
+    return this.bytes.toString('utf8', this.valueStart + 4, this.end - 1);
   }
 
   get isTrue(): boolean {
@@ -121,7 +121,7 @@ export function makeDocument(elements: readonly Uint8Array[]): Buffer {
 export function makeElement(type: number, name: string, value: Uint8Array): Buffer {
   const element = Buffer.allocUnsafe(1 + name.length + 1 + value.length);
   element[0] = type;
-  element.latin1Write(name, 1);
+  element.write(name, 1, 'latin1');
   element[1 + name.length] = 0;
   element.set(value, 2 + name.length);
   return element;
