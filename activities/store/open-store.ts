@@ -1,0 +1,29 @@
+import { resolve } from 'node:path';
+import type { StoreConfig } from '../../workflows/domain/system.ts';
+import { openLocalStore } from './local.ts';
+import { openS3Store } from './s3.ts';
+import type { Store } from './store.ts';
+
+/** How references of a system file become values. */
+export interface Resolve {
+  /** reads `${ENV}` and `file:` references */
+  secret(ref: string): Promise<string>;
+  /** fills in `${ENV}`; left out: addresses stand as they are */
+  address?(text: string): string;
+}
+
+/**
+ * Opens a store of a system file. Asks the store nothing yet.
+ * @throws BadSystemFile - a secret or an address resolves to nothing.
+ */
+export async function openStore(config: StoreConfig, { secret, address = (text) => text }: Resolve): Promise<Store> {
+  if (config.kind === 'local') {
+    return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain });
+  }
+  const credentials = config.credentials && {
+    accessKeyId: await secret(config.credentials.accessKeyId),
+    secretAccessKey: await secret(config.credentials.secretAccessKey),
+  };
+  const endpoint = config.endpoint === undefined ? undefined : address(config.endpoint);
+  return openS3Store({ ...config, endpoint, bucket: address(config.bucket), credentials });
+}

@@ -1,0 +1,37 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+
+interface SdkError extends Error {
+  code?: string;
+  $metadata?: { httpStatusCode?: number };
+}
+
+const throttled = new Set(['SlowDown', 'RequestTimeout', 'Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestTimeoutException']);
+/** The bytes changed on their way: sending them again can help. */
+const garbled = new Set(['BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch', 'XAmzContentSHA256Mismatch', 'IncompleteBody']);
+const exists = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
+const gone = new Set(['NoSuchKey', 'NoSuchVersion', 'NotFound', 'MethodNotAllowed']);
+
+/** What an error of the S3 client means here; `retry` when the same request may succeed. Other errors are passed on as they are. */
+export function readS3Error(error: unknown, where: { store: string; bucket: string; key: string }): { error: unknown; retry: boolean } {
+  if (!(error instanceof Error) || error instanceof HoldfastError || error instanceof TypeError) return { error, retry: false };
+  const { name, message, code, $metadata } = error as SdkError;
+  const status = $metadata?.httpStatusCode;
+  const at = `store ${where.store}, ${where.key || `bucket ${where.bucket}`}`;
+  const said = `${name}${code ? ` ${code}` : ''}${status ? ` (${status})` : ''}${message && message !== name ? `: ${message}` : ''}`;
+  const make = (type: ConstructorParameters<typeof HoldfastError>[0], text: string, hint?: string) => ({
+    error: new HoldfastError(type, text, { ...(hint ? { hint } : {}), details: { key: where.key }, cause: error }),
+    retry: type === 'StoreUnavailable',
+  });
+
+  if (name === 'NoSuchBucket') return make('BadSystemFile', `store ${where.store}: bucket ${where.bucket} does not exist`, 'make it, with object lock enabled');
+  if (name === 'CredentialsProviderError') return make('NotPermitted', `store ${where.store}: no credentials: ${message}`);
+  if (exists.has(name) || status === 412 || status === 409) return make('AlreadyExists', `${where.key} exists`);
+  if (gone.has(name) || status === 404 || status === 405) return make('ObjectMissing', `${where.key} is not in store ${where.store} (${name})`);
+  if (status === undefined || status >= 500 || status === 429 || throttled.has(name) || garbled.has(name)) {
+    return make('StoreUnavailable', `${at}: ${said}`);
+  }
+  if (status === 401 || status === 403) return make('NotPermitted', `${at}: refused: ${said}`);
+  // A reply that parses as success but is none (cut off in the middle) comes without a code worth trusting.
+  if (status < 300) return make('StoreUnavailable', `${at}: answer cannot be read: ${said}`);
+  return make('BadInput', `${at}: ${said}`);
+}

@@ -1,0 +1,246 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  DeleteObjectCommand,
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+  PutObjectRetentionCommand,
+  S3Client,
+  type ListObjectVersionsCommandOutput,
+  type ObjectLockMode,
+} from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import { seconds } from '../../workflows/domain/units.ts';
+import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
+import { readS3Error } from './s3-errors.ts';
+import { groupVersions } from './s3-versions.ts';
+import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
+
+export interface S3StoreOptions {
+  name: string;
+  endpoint?: string | undefined;
+  region: string;
+  bucket: string;
+  prefix: string;
+  pathStyle: boolean;
+  /** left out: the SDK's own chain (environment, profile, role) */
+  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
+  lock?: { mode: 'governance' | 'compliance'; retain: number } | undefined;
+}
+
+/** Waits between tries. A longer outage is the caller's to sit out: it can say so, and be cancelled. */
+const retryAfterMs = [200, 600, 1500];
+/** No further try once this much time went by, so that a server that hangs is reported in bounded time. */
+const retryWithinMs = seconds(15);
+
+/** A bucket on any S3. Nothing is asked of it yet: the first put refuses a bucket that keeps no versions. */
+export function openS3Store(options: S3StoreOptions): Store {
+  const client = new S3Client({
+    region: options.region,
+    forcePathStyle: options.pathStyle,
+    ...(options.endpoint ? { endpoint: options.endpoint } : {}),
+    ...(options.credentials ? { credentials: options.credentials } : {}),
+    // Tries are counted here, where a put-if-absent can tell its own earlier try from somebody else's object.
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: seconds(3),
+      socketTimeout: seconds(15),
+      requestTimeout: seconds(120),
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets: 32 },
+      httpsAgent: { keepAlive: true, maxSockets: 32 },
+    },
+  });
+  return new S3Store(client, options);
+}
+
+class S3Store implements Store {
+  readonly name: string;
+  readonly #client: S3Client;
+  readonly #options: S3StoreOptions;
+  readonly #prefix: string;
+  #versioned: Promise<void> | undefined;
+
+  constructor(client: S3Client, options: S3StoreOptions) {
+    this.name = options.name;
+    this.#client = client;
+    this.#options = options;
+    this.#prefix = options.prefix === '' ? '' : `${options.prefix}/`;
+  }
+
+  async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<ObjectRef> {
+    checkPut(key, body);
+    await this.#requireVersions(options.signal);
+    const digest = createHash('sha256').update(body).digest();
+    const answer = await this.#send(key, options.signal, async (abort, isRetry) => {
+      try {
+        return await this.#client.send(
+          new PutObjectCommand({
+            Bucket: this.#options.bucket,
+            Key: this.#prefix + key,
+            Body: body,
+            ContentLength: body.byteLength,
+            ContentType: 'application/octet-stream',
+            // The server refuses bytes that are not these.
+            ChecksumSHA256: digest.toString('base64'),
+            ...(options.ifAbsent ? { IfNoneMatch: '*' } : {}),
+            ...this.#lockHeaders(options.lockUntil),
+          }),
+          abort,
+        );
+      } catch (error) {
+        // An earlier try may have been stored though its answer was lost.
+        const mine = isRetry && options.ifAbsent && isExists(error) ? await this.#versionWith(key, digest, options.signal) : undefined;
+        if (mine) return { VersionId: mine, ChecksumSHA256: undefined };
+        throw error;
+      }
+    });
+    const stored = answer.ChecksumSHA256;
+    if (stored !== undefined && stored !== digest.toString('base64')) {
+      throw new HoldfastError('StoreUnavailable', `store ${this.name}: ${key} was stored with SHA-256 ${stored}, sent ${digest.toString('base64')}`);
+    }
+    const versionId = answer.VersionId;
+    if (!versionId || versionId === 'null') throw this.#noVersions();
+    return { key, versionId, bytes: body.byteLength, sha256: digest.toString('hex') };
+  }
+
+  async get(ref: ObjectRef, options: ReadOptions = {}): Promise<Buffer> {
+    return checkRead(ref, await this.getVersion(ref, options));
+  }
+
+  async getVersion(version: { key: string; versionId: string }, options: ReadOptions = {}): Promise<Buffer> {
+    return this.#send(version.key, options.signal, async (abort) => {
+      const answer = await this.#client.send(
+        new GetObjectCommand({ Bucket: this.#options.bucket, Key: this.#prefix + version.key, VersionId: version.versionId }),
+        abort,
+      );
+      if ((answer.ContentLength ?? 0) > maxObjectBytes) {
+        // Closes the connection: the rest of the body is not wanted.
+        (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
+        throw new HoldfastError('Tampered', `${version.key} version ${version.versionId}: ${answer.ContentLength} bytes, more than any object of ours`);
+      }
+      const bytes = await answer.Body!.transformToByteArray();
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    });
+  }
+
+  async *list(prefix: string, options: ReadOptions & { startAfter?: string } = {}): AsyncGenerator<ObjectVersion> {
+    const { startAfter } = options;
+    let marker: Pick<ListObjectVersionsCommandOutput, 'NextKeyMarker' | 'NextVersionIdMarker'> = {
+      NextKeyMarker: startAfter ? this.#prefix + startAfter : undefined,
+    };
+    // The versions of one key can go over the end of a page, and pages have the newest first: the last key waits.
+    let waiting: ObjectVersion[] = [];
+    for (;;) {
+      const page = await this.#send(prefix, options.signal, (abort) =>
+        this.#client.send(
+          new ListObjectVersionsCommand({
+            Bucket: this.#options.bucket,
+            Prefix: this.#prefix + prefix,
+            KeyMarker: marker.NextKeyMarker,
+            VersionIdMarker: marker.NextVersionIdMarker,
+          }),
+          abort,
+        ),
+      );
+      const groups = groupVersions(page, this.#prefix.length, waiting);
+      waiting = page.IsTruncated ? groups.pop() ?? [] : [];
+      for (const group of groups) {
+        if (startAfter === undefined || group[0]!.key !== startAfter) yield* group.reverse();
+      }
+      if (!page.IsTruncated) return;
+      marker = page;
+    }
+  }
+
+  async extendLock(version: { key: string; versionId: string }, until: Date): Promise<void> {
+    const { lock } = this.#options;
+    if (!lock) return;
+    await this.#send(version.key, undefined, (abort) =>
+      this.#client.send(
+        new PutObjectRetentionCommand({
+          Bucket: this.#options.bucket,
+          Key: this.#prefix + version.key,
+          VersionId: version.versionId,
+          Retention: { Mode: lockMode(lock.mode), RetainUntilDate: until },
+        }),
+        abort,
+      ),
+    );
+  }
+
+  async deleteVersion(version: { key: string; versionId: string }): Promise<void> {
+    await this.#send(version.key, undefined, (abort) =>
+      this.#client.send(
+        new DeleteObjectCommand({ Bucket: this.#options.bucket, Key: this.#prefix + version.key, VersionId: version.versionId }),
+        abort,
+      ),
+    );
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  #lockHeaders(asked: Date | undefined): { ObjectLockMode?: ObjectLockMode; ObjectLockRetainUntilDate?: Date } {
+    const { lock } = this.#options;
+    if (!lock) return {};
+    const until = asked ?? new Date(Date.now() + lock.retain);
+    return until.getTime() > Date.now() ? { ObjectLockMode: lockMode(lock.mode), ObjectLockRetainUntilDate: until } : {};
+  }
+
+  /** Runs one request, again after what another try can mend. */
+  async #send<T>(key: string, signal: AbortSignal | undefined, request: (abort: { abortSignal?: AbortSignal }, isRetry: boolean) => Promise<T>): Promise<T> {
+    const startedMs = Date.now();
+    for (let attempt = 0; ; attempt += 1) {
+      signal?.throwIfAborted();
+      try {
+        return await request(signal ? { abortSignal: signal } : {}, attempt > 0);
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        const { error, retry } = readS3Error(thrown, { store: this.name, bucket: this.#options.bucket, key });
+        const waitMs = retryAfterMs[attempt];
+        if (!retry || waitMs === undefined || Date.now() - startedMs > retryWithinMs) throw error;
+        await delay(waitMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+      }
+    }
+  }
+
+  /** The version of a key that holds exactly these bytes, if any. */
+  async #versionWith(key: string, digest: Buffer, signal: AbortSignal | undefined): Promise<string | undefined> {
+    for await (const version of this.list(key, signal ? { signal } : {})) {
+      if (version.key !== key) break;
+      if (version.isDeleteMarker) continue;
+      const bytes = await this.getVersion(version, signal ? { signal } : {});
+      if (createHash('sha256').update(bytes).digest().equals(digest)) return version.versionId;
+    }
+    return undefined;
+  }
+
+  /** Without versions the first overwrite destroys a backup: asked once, before the first put. */
+  #requireVersions(signal: AbortSignal | undefined): Promise<void> {
+    this.#versioned ??= this.#send('', signal, async (abort) => {
+      const { Status } = await this.#client.send(new GetBucketVersioningCommand({ Bucket: this.#options.bucket }), abort);
+      if (Status !== 'Enabled') throw this.#noVersions();
+    }).catch((error: unknown) => {
+      this.#versioned = undefined;
+      throw error;
+    });
+    return this.#versioned;
+  }
+
+  #noVersions(): HoldfastError {
+    return new HoldfastError('BadSystemFile', `store ${this.name}: bucket ${this.#options.bucket} keeps no versions`, {
+      hint: 'enable versioning (object lock does it), or anybody who may write can destroy a backup',
+    });
+  }
+}
+
+const lockMode = (mode: 'governance' | 'compliance'): ObjectLockMode => (mode === 'governance' ? 'GOVERNANCE' : 'COMPLIANCE');
+
+const isExists = (error: unknown): boolean => (error as Error).name === 'PreconditionFailed' || (error as Error).name === 'ConditionalRequestConflict';

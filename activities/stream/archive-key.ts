@@ -1,0 +1,75 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { hours } from '../../workflows/domain/units.ts';
+import type { Store } from '../store/store.ts';
+import { archiveKeyContext } from './contexts.ts';
+import type { DataKey, Keys } from './keys.ts';
+
+const scopeName = (of: TimelineScope): string => `${of.system}/${of.source}/${of.timeline}`;
+
+/**
+ * The keys that slices are sealed under: a new one each hour, so that a wrapper far away (KMS) is called once an hour
+ * and not once a slice. One instance a process; safe to use from many jobs at once.
+ */
+export class ArchiveKeys {
+  readonly #store: Store;
+  readonly #keys: Keys;
+  readonly #nowMs: () => number;
+  readonly #writing = new Map<string, { key: Promise<DataKey>; untilMs: number }>();
+  readonly #reading = new Map<string, Promise<DataKey>>();
+
+  constructor(store: Store, keys: Keys, nowMs: () => number = Date.now) {
+    this.#store = store;
+    this.#keys = keys;
+    this.#nowMs = nowMs;
+  }
+
+  /** The key for the next slice. Its key objects lie in the store before it is handed out: no slice without its key. */
+  forWriting(scope: TimelineScope): Promise<DataKey> {
+    const name = scopeName(scope);
+    const current = this.#writing.get(name);
+    if (current && this.#nowMs() < current.untilMs) return current.key;
+    const key = this.#make(scope);
+    this.#writing.set(name, { key, untilMs: this.#nowMs() + hours(1) });
+    // A failed one must not be remembered for an hour.
+    key.catch(() => this.#writing.delete(name));
+    return key;
+  }
+
+  /**
+   * The key that a slice names (`keyIdOf`).
+   * @throws ObjectMissing - no object of that key; WrongKey - none that we can open.
+   */
+  forReading(scope: TimelineScope, keyId: string): Promise<DataKey> {
+    const name = `${scopeName(scope)}/${keyId}`;
+    const known = this.#reading.get(name);
+    if (known) return known;
+    const key = this.#find(scope, keyId);
+    this.#reading.set(name, key);
+    key.catch(() => this.#reading.delete(name));
+    return key;
+  }
+
+  async #make(scope: TimelineScope): Promise<DataKey> {
+    const key = this.#keys.newDataKey();
+    await this.#keys.store(key, archiveKeyContext(scope), {
+      store: this.#store,
+      keyOf: (recipient) => layout.archiveKey(scope, key.id, recipient),
+    });
+    this.#reading.set(`${scopeName(scope)}/${key.id}`, Promise.resolve(key));
+    return key;
+  }
+
+  async #find(scope: TimelineScope, keyId: string): Promise<DataKey> {
+    const prefix = `${layout.archiveKeys(scope)}${keyId}.`;
+    const objects: { bytes: Uint8Array; key: string }[] = [];
+    for await (const version of this.#store.list(prefix)) {
+      if (version.isDeleteMarker) continue;
+      objects.push({ bytes: await this.#store.getVersion(version), key: version.key });
+    }
+    if (objects.length === 0) {
+      throw new HoldfastError('ObjectMissing', `${prefix}*: the key that slices were sealed under is not in the store`);
+    }
+    return this.#keys.open(objects, archiveKeyContext(scope));
+  }
+}

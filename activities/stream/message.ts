@@ -1,0 +1,103 @@
+import {
+  AlgorithmSuiteIdentifier,
+  CommitmentPolicy,
+  RawAesKeyringNode,
+  RawAesWrappingSuiteIdentifier,
+  buildClient,
+} from '@aws-crypto/client-node';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { mib } from '../../workflows/domain/units.ts';
+
+/**
+ * AWS Encryption SDK messages under a raw AES-256 key. Any implementation of that SDK opens them, so a backup never
+ * depends on this program.
+ *
+ * @source AWS Encryption SDK developer guide, message format reference.
+ */
+export const keyNamespace = 'holdfast';
+const frameBytes = mib(1);
+
+// One wrapping a message is all that we write: a message with thousands of them is an attack on the reader.
+const { encrypt, decrypt } = buildClient({
+  commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
+  maxEncryptedDataKeys: 1,
+});
+
+/** A key under the name that messages call it by. */
+export interface NamedKey {
+  name: string;
+  bytes: Uint8Array;
+}
+
+function keyringOf(key: NamedKey): RawAesKeyringNode {
+  // A copy with memory of its own: the SDK refuses a view into a shared pool.
+  const unencryptedMasterKey = new Uint8Array(key.bytes);
+  return new RawAesKeyringNode({
+    keyName: key.name,
+    keyNamespace,
+    unencryptedMasterKey,
+    wrappingSuite: RawAesWrappingSuiteIdentifier.AES256_GCM_IV12_TAG16_NO_PADDING,
+    utf8Sorting: true,
+  });
+}
+
+export async function encryptMessage(key: NamedKey, plain: Uint8Array, context: Record<string, string>): Promise<Buffer> {
+  const { result } = await encrypt(keyringOf(key), Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), {
+    suiteId: AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY,
+    frameLength: frameBytes,
+    encryptionContext: context,
+  });
+  return result;
+}
+
+/** Decrypts and authenticates; the caller still has to compare the context. Throws the SDK's own errors. */
+export async function decryptMessage(key: NamedKey, message: Uint8Array): Promise<{ plain: Buffer; context: Record<string, string> }> {
+  const { plaintext, messageHeader } = await decrypt(
+    keyringOf(key),
+    Buffer.from(message.buffer, message.byteOffset, message.byteLength),
+    { maxBodySize: frameBytes },
+  );
+  return { plain: plaintext, context: { ...messageHeader.encryptionContext } };
+}
+
+/**
+ * What the header of a message says, before anything of it is authenticated: good for choosing a key, for nothing else.
+ * @throws Tampered - not a version 2 message of ours.
+ */
+export function readMessageHeader(message: Uint8Array): { keyName: string; context: Record<string, string> } {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  let offset = 0;
+  const take = (length: number): Buffer => {
+    if (offset + length > bytes.length) throw new RangeError('short');
+    offset += length;
+    return bytes.subarray(offset - length, offset);
+  };
+  const field = (): Buffer => take(take(2).readUInt16BE());
+  try {
+    if (take(1)[0] !== 2) throw new RangeError('version');
+    take(2 + 32); // algorithm, message id
+    const context = readContext(field());
+    if (take(2).readUInt16BE() !== 1) throw new RangeError('wrappings');
+    if (field().toString() !== keyNamespace) throw new RangeError('namespace');
+    const providerInfo = field();
+    // The raw AES keyring appends tag length (4), IV length (4) and a 12-byte IV to the name.
+    return { keyName: providerInfo.subarray(0, providerInfo.length - 20).toString(), context };
+  } catch (cause) {
+    throw new HoldfastError('Tampered', `not an encrypted object of Holdfast: its header cannot be read (${bytes.length} bytes)`, { cause });
+  }
+}
+
+function readContext(aad: Buffer): Record<string, string> {
+  const context: Record<string, string> = {};
+  if (aad.length === 0) return context;
+  let offset = 2;
+  for (let left = aad.readUInt16BE(0); left > 0; left -= 1) {
+    const [name, value] = [0, 0].map(() => {
+      const length = aad.readUInt16BE(offset);
+      offset += 2 + length;
+      return aad.toString('utf8', offset - length, offset);
+    });
+    context[name!] = value!;
+  }
+  return context;
+}
