@@ -8,7 +8,8 @@ export interface Tool {
   /** names to look for on PATH, best first */
   programs: readonly string[];
   inProject: readonly string[];
-  versionArguments: readonly string[];
+  /** null: the program cannot say its version; set-up's pin is told instead */
+  versionArguments: readonly string[] | null;
   needed: 'demo' | 'worker' | 'optional';
   /** shipped by requirements.txt, so that set-up brings it */
   bySetUp: boolean;
@@ -47,7 +48,7 @@ export const tools = {
     purpose: 'time-skipping Temporal server for the tests',
     programs: ['temporal-test-server'],
     inProject: programOf('temporal-test-server'),
-    versionArguments: ['--version'],
+    versionArguments: null,
     needed: 'demo',
     bySetUp: true,
   },
