@@ -1,0 +1,89 @@
+import { proxyActivities, type ActivityOptions, type UntypedActivities } from '@temporalio/workflow';
+import { taskQueues, type ArchiveActivities, type ControlActivities, type DataActivities, type RecoverActivities } from './contract.ts';
+import { errorTable, type ErrorType } from './domain/errors.ts';
+import { hours, minutes, seconds } from './domain/units.ts';
+
+type Activities = ControlActivities & DataActivities & ArchiveActivities & RecoverActivities;
+export type ActivityName = keyof Activities;
+
+interface Row {
+  role: 'control' | 'data' | 'archive' | 'recover';
+  /** one try */
+  tryMs: number;
+  /** tries that end in a failure that another try can help; then the step fails and a person decides */
+  tries: number;
+}
+
+const light = (role: Row['role'] = 'control'): Row => ({ role, tryMs: minutes(2), tries: 8 });
+// Long work is bounded generously: it resumes where it was, and a budget warns long before.
+const long = (role: Row['role']): Row => ({ role, tryMs: hours(24), tries: 12 });
+
+const table: Record<ActivityName, Row> = {
+  loadSystem: light(),
+  claimEpoch: light(),
+  findRecoveryPoint: { ...light(), tryMs: minutes(10) },
+  releaseHold: light(),
+  readArchiveStatus: light(),
+  fencePrimary: { ...light(), tryMs: minutes(5) },
+  retirePrimary: { ...light(), tryMs: minutes(5) },
+  unfencePrimary: { ...light(), tryMs: minutes(5) },
+  admitTraffic: light(),
+  readTraffic: light(),
+  watchHealth: { ...light(), tryMs: hours(1) },
+  writeReport: light(),
+  readStepHistory: { ...light(), tries: 3 },
+  planDump: { ...light('data'), tryMs: minutes(30), tries: 12 },
+  dumpGroup: long('data'),
+  sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },
+  verifyRecoveryPoint: long('data'),
+  // For ever: an archive that gives up while its source is away is silently dead when it comes back.
+  archiveLog: { role: 'archive', tryMs: hours(2), tries: Infinity },
+  drainLog: { ...light('archive'), tryMs: minutes(30) },
+  startTimeline: light('archive'),
+  proveArchive: { ...light('archive'), tryMs: minutes(15) },
+  provisionTarget: { ...light('recover'), tryMs: minutes(15) },
+  removeTarget: { ...light('recover'), tryMs: minutes(15) },
+  prepareRestore: { ...light('recover'), tryMs: hours(1), tries: 12 },
+  restoreGroup: long('recover'),
+  replayLog: long('recover'),
+  buildIndexes: long('recover'),
+  validateTarget: long('recover'),
+  promoteTarget: { ...light('recover'), tryMs: minutes(15) },
+};
+
+const neverRetried = (Object.keys(errorTable) as ErrorType[]).filter((type) => !errorTable[type].retryable);
+
+function optionsOf(name: ActivityName, site: string): ActivityOptions {
+  const { role, tryMs, tries } = table[name];
+  return {
+    taskQueue: role === 'control' ? taskQueues.control : taskQueues[role](site),
+    startToCloseTimeout: tryMs,
+    // Cancel reaches an activity only by its heartbeat, and a lost worker is found only by the heartbeat’s absence.
+    heartbeatTimeout: seconds(10),
+    // Without it the workflow ends, and lets its lock go, while the work still runs.
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: {
+      initialInterval: seconds(1),
+      backoffCoefficient: 2,
+      maximumInterval: seconds(10),
+      maximumAttempts: tries,
+      nonRetryableErrorTypes: neverRetried,
+    },
+  };
+}
+
+/** Calls one activity on the task queue of its role; `summary` is the line that the UI’s timeline shows for it. */
+export type Call = <N extends ActivityName>(
+  name: N,
+  input: Parameters<Activities[N]>[0],
+  summary: string,
+) => Promise<Awaited<ReturnType<Activities[N]>>>;
+
+/** @param site - where the system's data workers stand; control activities do not depend on it. */
+export function callsAt(site: string): Call {
+  const call = (name: ActivityName, input: unknown, summary: string): Promise<unknown> =>
+    proxyActivities<UntypedActivities>(optionsOf(name, site))[name]!.executeWithOptions({ summary }, [input]);
+  return call as Call;
+}
+
+export const callControl: Call = callsAt('');

@@ -1,0 +1,66 @@
+import { formatDuration } from '../domain/units.ts';
+import type { Draft } from './draft.ts';
+import { isEnded, type RunSnapshot, type TimerRef } from './run-types.ts';
+
+const rtoPercents = [50, 75, 90, 100];
+
+/** Whether a machine works, or is about to by itself. */
+const machineWorks = ({ state, tracks }: RunSnapshot): boolean =>
+  state.steps.some((step) => step.state === 'running') ||
+  (state.status === 'running' && Object.values(tracks).some((track) => track.retryAt !== null));
+
+const personIsAwaited = ({ state }: RunSnapshot): boolean =>
+  state.gates.some((gate) => gate.status === 'open') || state.steps.some((step) => step.state === 'failed' || step.state === 'stuck');
+
+/** The time since the last event is human time when nothing ran in it and a gate or a pause waited. */
+export function accountHumanTime(draft: Draft): void {
+  const { snapshot, at } = draft;
+  const passedMs = Date.parse(at) - Date.parse(snapshot.lastEventAt);
+  if (passedMs <= 0) return;
+  snapshot.lastEventAt = at;
+  if (!isEnded(snapshot) && !machineWorks(snapshot) && personIsAwaited(snapshot)) snapshot.state.humanMs += passedMs;
+}
+
+const spentPercent = ({ state }: RunSnapshot, at: string): number =>
+  Math.floor(((Date.parse(at) - Date.parse(state.incidentAt)) / state.rtoObjectiveMs) * 100);
+
+/** Starts the RTO clock, which runs from the incident and not from the click, and never stops a run. */
+export function startClocks(draft: Draft): void {
+  const { snapshot, at } = draft;
+  const { state } = snapshot;
+  snapshot.started = true;
+  draft.note('run', `started by ${state.requestedBy}, ${formatDuration(Date.parse(at) - Date.parse(state.incidentAt))} after the incident`);
+  const spent = spentPercent(snapshot, at);
+  if (spent >= rtoPercents[0]!) warnRto(draft, spent);
+  for (const percent of rtoPercents.filter((candidate) => candidate > spent)) {
+    const dueAt = new Date(Date.parse(state.incidentAt) + (state.rtoObjectiveMs * percent) / 100).toISOString();
+    draft.commands.push({ kind: 'start-timer', timer: { kind: 'rto', percent }, dueAt });
+  }
+}
+
+function warnRto(draft: Draft, percent: number): void {
+  const { state } = draft.snapshot;
+  const forecast = state.forecastMs === null ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
+  draft.warn(
+    'run',
+    percent >= 100
+      ? `the RTO objective of ${formatDuration(state.rtoObjectiveMs)} is breached${forecast}; the run goes on`
+      : `${percent} % of the RTO objective of ${formatDuration(state.rtoObjectiveMs)} has passed${forecast}`,
+  );
+}
+
+/** A timer that came due. What it was for may have passed: then nothing happens. */
+export function timerDue(draft: Draft, timer: TimerRef): void {
+  if (timer.kind === 'rto') {
+    if (draft.snapshot.state.servedAt === null && !draft.snapshot.abort) warnRto(draft, timer.percent);
+    return;
+  }
+  const step = draft.step(timer.step);
+  if (!step || step.attempt !== timer.attempt) return;
+  const track = draft.track(step.id);
+  if (timer.kind === 'retry') track.retryAt = null;
+  else if (step.state === 'running' && !track.overBudget && track.undo !== 'running') {
+    track.overBudget = true;
+    draft.warn(step.id, `over its budget of ${formatDuration(step.budgetMs ?? 0)}, still running`);
+  }
+}

@@ -1,0 +1,102 @@
+import { HoldfastError } from '../domain/errors.ts';
+import { findCycle } from '../domain/runbook.ts';
+import type { GateState, RunState } from '../domain/run-state.ts';
+import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot } from './run-types.ts';
+
+export interface RunPlan {
+  system: string;
+  purpose: RunState['purpose'];
+  requestedBy: string;
+  incidentAt: string;
+  startedAt: string;
+  rtoObjectiveMs: number;
+  rpoObjectiveMs: number;
+  steps: PlannedStep[];
+}
+
+export const closedGate = (step: string, request: GateRequest): GateState => ({
+  gate: request.gate,
+  step,
+  description: request.description,
+  status: 'pending',
+  quorum: request.quorum,
+  people: request.people,
+  notRequester: request.notRequester,
+  openedAt: null,
+  closedAt: null,
+  decisions: [],
+});
+
+/**
+ * A run before its first event. The plan is kept in it: a system file that changes never changes a running run.
+ * @throws BadInput - a step that needs an unknown one, needs in a circle, an id used twice, or no step at all.
+ */
+export function createRun(plan: RunPlan): RunSnapshot {
+  checkPlan(plan.steps);
+  return {
+    version: reducerVersion,
+    plan: plan.steps,
+    tracks: Object.fromEntries(
+      plan.steps.map((step) => [
+        step.id,
+        { triesLeft: step.retry.attempts, tryStartedAt: null, retryAt: null, undo: 'none', undoAttempt: 0, afterGate: 'done', overBudget: false },
+      ]),
+    ),
+    startOrder: [],
+    started: false,
+    lastEventAt: plan.startedAt,
+    humanMsAtService: null,
+    noReturn: null,
+    abort: null,
+    state: {
+      format: 1,
+      system: plan.system,
+      purpose: plan.purpose,
+      status: 'running',
+      requestedBy: plan.requestedBy,
+      incidentAt: plan.incidentAt,
+      startedAt: plan.startedAt,
+      endedAt: null,
+      rtoObjectiveMs: plan.rtoObjectiveMs,
+      rpoObjectiveMs: plan.rpoObjectiveMs,
+      servedAt: null,
+      humanMs: 0,
+      forecastMs: null,
+      forecastBasis: null,
+      steps: plan.steps.map((step) => ({
+        id: step.id,
+        uses: step.uses,
+        title: step.title,
+        needs: step.needs,
+        state: 'pending',
+        attempt: 0,
+        budgetMs: step.budgetMs,
+        startedAt: null,
+        endedAt: null,
+        elapsedMs: 0,
+        error: null,
+        summary: null,
+        undo: false,
+      })),
+      gates: plan.steps.flatMap((step) => (step.gate ? [closedGate(step.id, step.gate)] : [])),
+      journal: [],
+      warnings: [],
+    },
+  };
+}
+
+function checkPlan(steps: PlannedStep[]): void {
+  const ids = new Set(steps.map((step) => step.id));
+  if (steps.length === 0) throw new HoldfastError('BadInput', 'The runbook has no step.');
+  if (ids.size !== steps.length) throw new HoldfastError('BadInput', 'The runbook uses a step id twice.');
+  for (const step of steps) {
+    const unknown = step.needs.find((need) => !ids.has(need));
+    if (unknown) throw new HoldfastError('BadInput', `Step "${step.id}" needs "${unknown}", which is no step of the runbook.`);
+  }
+  const cycle = findCycle(steps);
+  if (cycle) throw new HoldfastError('BadInput', `Steps need each other in a circle: ${cycle.join(' → ')}.`);
+  const gates = steps.flatMap((step) => (step.gate ? [step.gate.gate] : []));
+  const twice = gates.find((gate, index) => gates.indexOf(gate) !== index);
+  // One name, one gate: a message that names it must not be able to mean another.
+  if (twice) throw new HoldfastError('BadInput', `Gate "${twice}" is opened by two steps.`);
+}

@@ -1,0 +1,110 @@
+import type { ErrorType } from '../domain/errors.ts';
+import { anonymous } from '../domain/messages.ts';
+import type { GateState } from '../domain/run-state.ts';
+import { isEnded, type PersonsEvent, type RunSnapshot } from './run-types.ts';
+
+export interface Refusal {
+  type: Extract<ErrorType, 'NotWaiting' | 'NotPermitted' | 'BadInput'>;
+  message: string;
+}
+
+const names = (list: readonly string[]): string => list.map((name) => `"${name}"`).join(', ');
+const samePerson = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();
+
+export const openGates = (snapshot: RunSnapshot): GateState[] => snapshot.state.gates.filter((gate) => gate.status === 'open');
+
+/** Steps that a person can answer by retry or skip: failed ones, and those whose undo failed. */
+export function failedSteps(snapshot: RunSnapshot): string[] {
+  const wanted = snapshot.abort ? 'stuck' : 'failed';
+  return snapshot.state.steps
+    .filter((step) => step.state === wanted && snapshot.tracks[step.id]!.undo !== 'left')
+    .map((step) => step.id);
+}
+
+/** What the run waits for, in a sentence; shown with every refusal. */
+export function waitsFor(snapshot: RunSnapshot): string {
+  const gates = openGates(snapshot);
+  const failed = failedSteps(snapshot);
+  if (isEnded(snapshot)) return `The run has ended: ${snapshot.state.status}.`;
+  const parts = [
+    gates.length > 0 ? `open: ${names(gates.map((gate) => gate.gate))}` : 'no gate is open',
+    ...(failed.length > 0 ? [`${snapshot.abort ? 'undo failed' : 'failed'}: ${names(failed)}`] : []),
+  ];
+  return `Now ${parts.join('; ')}.`;
+}
+
+/** The one open gate that a decision is about. */
+export function resolveGate(snapshot: RunSnapshot, wanted: string | undefined): GateState | Refusal {
+  const open = openGates(snapshot);
+  if (wanted === undefined) {
+    if (open.length === 1) return open[0]!;
+    return open.length === 0
+      ? { type: 'NotWaiting', message: `Nothing waits for an approval. ${waitsFor(snapshot)}` }
+      : { type: 'BadInput', message: `More than one gate is open: say which, by "gate". ${waitsFor(snapshot)}` };
+  }
+  const gate = snapshot.state.gates.find((candidate) => candidate.gate === wanted);
+  if (!gate) return { type: 'BadInput', message: `There is no gate "${wanted}". ${waitsFor(snapshot)}` };
+  if (gate.status === 'open') return gate;
+  if (gate.status === 'pending') {
+    // An approval that comes before its gate opens approves something that nobody has seen yet.
+    return { type: 'NotWaiting', message: `Gate "${wanted}" is not open yet: it opens with step "${gate.step}". ${waitsFor(snapshot)}` };
+  }
+  return { type: 'NotWaiting', message: `Gate "${wanted}" is already ${gate.status}. ${waitsFor(snapshot)}` };
+}
+
+/** The one failed step (or failed undo) that a retry or skip is about. */
+export function resolveFailed(snapshot: RunSnapshot, wanted: string | undefined): string | Refusal {
+  const failed = failedSteps(snapshot);
+  if (wanted === undefined) {
+    if (failed.length === 1) return failed[0]!;
+    return failed.length === 0
+      ? { type: 'NotWaiting', message: `No step has failed. ${waitsFor(snapshot)}` }
+      : { type: 'BadInput', message: `More than one step has failed: say which, by "step". ${waitsFor(snapshot)}` };
+  }
+  if (failed.includes(wanted)) return wanted;
+  const step = snapshot.state.steps.find((candidate) => candidate.id === wanted);
+  return step
+    ? { type: 'NotWaiting', message: `Step "${wanted}" is ${step.state}, not failed. ${waitsFor(snapshot)}` }
+    : { type: 'BadInput', message: `There is no step "${wanted}". Steps: ${names(snapshot.state.steps.map(({ id }) => id))}. ${waitsFor(snapshot)}` };
+}
+
+function refuseDecision(snapshot: RunSnapshot, event: PersonsEvent & { kind: 'approve' | 'reject' }): Refusal | undefined {
+  const gate = resolveGate(snapshot, event.gate);
+  if ('type' in gate) return gate;
+  const is = (person: string): boolean => samePerson(person, event.by);
+  if (gate.people.length > 0 && !gate.people.some(is)) {
+    return { type: 'NotPermitted', message: `Gate "${gate.gate}" is answered by ${names(gate.people)}, not by ${event.by}: name one of them in "by".` };
+  }
+  if (gate.decisions.some((decision) => is(decision.by))) {
+    return { type: 'NotPermitted', message: `${event.by} has already decided on gate "${gate.gate}"; ${gate.quorum} different people must approve.` };
+  }
+  if (event.kind === 'reject') return undefined;
+  // Who asked is known only if a name was given; nobody’s name equals another nobody’s.
+  if (gate.notRequester && event.by !== anonymous && is(snapshot.state.requestedBy)) {
+    return { type: 'NotPermitted', message: `${event.by} asked for this run, and so cannot approve gate "${gate.gate}".` };
+  }
+  if (gate.notBy !== undefined && event.by === anonymous) {
+    return { type: 'NotPermitted', message: `Gate "${gate.gate}" takes a name: give "by". It must be somebody else than ${names(gate.notBy) || 'the others'}.` };
+  }
+  if (gate.notBy?.some(is)) {
+    return { type: 'NotPermitted', message: `${event.by} approved another gate of this run, or asked for this one: gate "${gate.gate}" needs a different person.` };
+  }
+  return undefined;
+}
+
+/** Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask. */
+export function refusal(snapshot: RunSnapshot, event: PersonsEvent): Refusal | undefined {
+  if (isEnded(snapshot)) return { type: 'NotWaiting', message: waitsFor(snapshot) };
+  if (event.kind === 'approve' || event.kind === 'reject') return refuseDecision(snapshot, event);
+  if (event.kind === 'abort') {
+    if (snapshot.abort) return { type: 'NotWaiting', message: `The run is already being aborted, since ${snapshot.abort.at}.` };
+    return snapshot.noReturn === null ? undefined : { type: 'NotWaiting', message: `The run cannot be turned back: ${snapshot.noReturn}. Let it finish, then fail back.` };
+  }
+  const step = resolveFailed(snapshot, event.step);
+  if (typeof step !== 'string') return step;
+  const planned = snapshot.plan.find((candidate) => candidate.id === step)!;
+  if (event.kind === 'skip' && !snapshot.abort && planned.skip === 'refused') {
+    return { type: 'NotPermitted', message: `Step "${step}" cannot be skipped: it is an approval. Retry it to open its gate again, or abort.` };
+  }
+  return undefined;
+}

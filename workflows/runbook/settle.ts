@@ -1,0 +1,95 @@
+import type { Draft } from './draft.ts';
+import { isEnded, type RunSnapshot } from './run-types.ts';
+
+/** Brings the run forward as far as it goes without another event: starts what is ready, undoes, pauses, ends. */
+export function settle(draft: Draft): void {
+  const { snapshot } = draft;
+  if (isEnded(snapshot) || !snapshot.started) return;
+  if (snapshot.abort) compensate(draft);
+  else goOn(draft);
+}
+
+function goOn(draft: Draft): void {
+  const { state, tracks } = draft.snapshot;
+  if (state.steps.some((step) => step.state === 'failed')) {
+    // What runs goes on to its end; nothing new starts on ground that a person has not looked at.
+    state.status = 'paused';
+    return;
+  }
+  state.status = 'running';
+  const passed = new Set(state.steps.filter(({ state: is }) => is === 'done' || is === 'skipped').map(({ id }) => id));
+  if (passed.size === state.steps.length) {
+    state.status = 'done';
+    state.endedAt = draft.at;
+    draft.note('run', 'done');
+    return;
+  }
+  for (const step of state.steps) {
+    if (step.state === 'pending' && tracks[step.id]!.retryAt === null && step.needs.every((need) => passed.has(need))) startStep(draft, step.id);
+  }
+}
+
+function startStep(draft: Draft, id: string): void {
+  const { snapshot } = draft;
+  const step = draft.step(id)!;
+  const track = draft.track(id);
+  const planned = draft.planned(id);
+  step.state = 'running';
+  step.attempt += 1;
+  step.startedAt ??= draft.at;
+  step.endedAt = null;
+  track.tryStartedAt = draft.at;
+  if (!snapshot.startOrder.includes(id)) snapshot.startOrder.push(id);
+  // Before the act: a step that timed out, or failed, may have acted.
+  if (planned.undo) {
+    track.undo = 'registered';
+    step.undo = true;
+  }
+  draft.note(id, step.attempt === 1 ? 'started' : `started, try ${step.attempt}`);
+  draft.commands.push({ kind: 'run-step', step: id, attempt: step.attempt });
+  if (planned.budgetMs !== null && !track.overBudget) {
+    const leftMs = Math.max(0, planned.budgetMs - step.elapsedMs);
+    const dueAt = new Date(Date.parse(draft.at) + leftMs).toISOString();
+    draft.commands.push({ kind: 'start-timer', timer: { kind: 'budget', step: id, attempt: step.attempt }, dueAt });
+  }
+}
+
+/** Undoes one step at a time, the last started first, once nothing runs any more. */
+function compensate(draft: Draft): void {
+  const { snapshot } = draft;
+  const { state, tracks } = snapshot;
+  const undos = Object.values(tracks).map(({ undo }) => undo);
+  state.status = undos.includes('failed') ? 'stuck' : 'compensating';
+  if (undos.includes('failed') || state.steps.some((step) => step.state === 'running')) return;
+  const keep = underLeftSteps(snapshot);
+  const next = snapshot.startOrder.findLast((id) => tracks[id]!.undo === 'registered' && !keep.has(id));
+  if (next !== undefined) {
+    const track = draft.track(next);
+    track.undo = 'running';
+    track.undoAttempt += 1;
+    draft.step(next)!.state = 'running';
+    draft.note(next, track.undoAttempt === 1 ? 'undo started' : `undo started, try ${track.undoAttempt}`);
+    draft.commands.push({ kind: 'run-undo', step: next, attempt: track.undoAttempt });
+    return;
+  }
+  for (const id of snapshot.startOrder) {
+    if (tracks[id]!.undo === 'registered') draft.warn(id, 'not undone: a step that stands on it was left as it is');
+  }
+  state.status = 'aborted';
+  state.endedAt = draft.at;
+  draft.note('run', 'aborted: everything that could be undone is');
+}
+
+/** Steps that a step left as it is stands on: to undo them would pull the ground away, a serving target for one. */
+function underLeftSteps(snapshot: RunSnapshot): Set<string> {
+  const under = new Set<string>();
+  const visit = (id: string): void => {
+    for (const need of snapshot.plan.find((step) => step.id === id)!.needs) {
+      if (under.has(need)) continue;
+      under.add(need);
+      visit(need);
+    }
+  };
+  for (const [id, track] of Object.entries(snapshot.tracks)) if (track.undo === 'left') visit(id);
+  return under;
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import type { SystemView } from '../domain/system.ts';
+import type { GateRequest } from '../runbook/run-types.ts';
+import { defineStep } from './step.ts';
+
+/** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
+export const approval = defineStep({
+  about: 'waits for people to approve a gate of the system’s approvals',
+  settings: z.strictObject({ gate: z.string('a gate’s name, as under approvals').optional() }),
+  run(ctx, settings) {
+    return Promise.resolve({ summary: 'approved', opens: gateOf(ctx.view, ctx.stepId, settings) });
+  },
+  gate: gateOf,
+  // A skip would be an approval by whoever has a keyboard.
+  skip: 'refused',
+});
+
+function gateOf(view: SystemView, stepId: string, settings: { gate?: string | undefined }): GateRequest {
+  const gate = settings.gate ?? stepId;
+  const config = view.approvals[gate];
+  return {
+    gate,
+    description: config?.description ?? gate,
+    quorum: config?.quorum ?? 1,
+    people: config?.people ?? [],
+    notRequester: config?.notRequester ?? true,
+    otherPeople: false,
+  };
+}

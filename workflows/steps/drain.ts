@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { nextLogPosition } from '../domain/log-position.ts';
+import { buildIndexesOf } from './build-indexes.ts';
+import { epochOf, limitOf, pointOf } from './point-of.ts';
+import { replaySource } from './replay.ts';
+import { forEachSource } from './side-by-side.ts';
+import { defineStep, type StepContext } from './step.ts';
+import { validateSource } from './validate.ts';
+
+/** Brings what the fenced primary still held: without it, everything between the last replay and the fence is lost. */
+async function drainSource(ctx: StepContext, source: string): Promise<{ drained: boolean; summary: string }> {
+  const passed = (why: string): { drained: boolean; summary: string } => ({ drained: false, summary: `${source}: ${why}` });
+  const fenced = ctx.results.fences[source];
+  if (!fenced) return passed('not drained: it was not fenced, so its log has no end');
+  if (!fenced.logReachable) return passed('not drained: the old primary’s log cannot be read');
+  const { system } = ctx.view;
+  const point = pointOf(ctx, source);
+  const drained = await ctx.call(
+    'drainLog',
+    { system, source, epoch: epochOf(ctx), timeline: point.timeline },
+    `archive what the fenced primary of ${source} still holds`,
+  );
+  if (!drained.drained) {
+    ctx.warn(`${source} was not drained: ${drained.note}`);
+    return passed(`not drained: ${drained.note}`);
+  }
+  const limit = drained.to === null ? limitOf(ctx, source) : nextLogPosition(drained.to);
+  if (limit <= limitOf(ctx, source)) return { drained: true, summary: `${source}: nothing came after the last replay` };
+  const replayed = await replaySource(ctx, source, limit);
+  await buildIndexesOf(ctx, source);
+  await validateSource(ctx, source, undefined);
+  return { drained: true, summary: `${replayed}; validated again` };
+}
+
+export const drain = defineStep({
+  about: 'archives and replays what the fenced primary still held, and validates again',
+  settings: z.strictObject({}),
+  async run(ctx) {
+    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    if (ctx.target.targetTime ?? ctx.target.targetPosition) {
+      return { summary: 'a moment was asked for: what came after it is left out on purpose', passedOver: true };
+    }
+    const sources = await forEachSource(ctx, (source) => drainSource(ctx, source));
+    return { summary: sources.map(({ summary }) => summary).join(' · '), passedOver: sources.every(({ drained }) => !drained) };
+  },
+});

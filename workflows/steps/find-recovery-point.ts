@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { formatLogPosition } from '../domain/log-position.ts';
+import { forEachSource } from './side-by-side.ts';
+import { defineStep } from './step.ts';
+
+/** Chooses base and log for every source from the bucket alone, and holds them against expiry. */
+export const findRecoveryPoint = defineStep({
+  about: 'chooses the recovery point of every source, and holds it against expiry',
+  settings: z.strictObject({}),
+  async run(ctx) {
+    const found = await forEachSource(ctx, async (source) => {
+      const point = await ctx.call(
+        'findRecoveryPoint',
+        { system: ctx.view.system, source, target: ctx.target, run: ctx.run },
+        `choose the recovery point of ${source}`,
+      );
+      ctx.results.points[source] = point;
+      return `${source} reaches ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices`;
+    });
+    return { summary: found.join('; ') };
+  },
+  async undo(ctx) {
+    await ctx.call('releaseHold', { system: ctx.view.system, run: ctx.run }, 'let the recovery point go');
+    return { summary: 'recovery points are no longer held' };
+  },
+});

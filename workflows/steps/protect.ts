@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { HoldfastError } from '../domain/errors.ts';
+import { archiveSignals } from '../domain/messages.ts';
+import { lockIds } from '../domain/names.ts';
+import { minutes, seconds } from '../domain/units.ts';
+import { epochOf, limitOf, pointOf } from './point-of.ts';
+import { forEachSource } from './side-by-side.ts';
+import { defineStep, type StepContext } from './step.ts';
+
+/** How often a lock that the old primary's workflows hold is asked for again: they end once they see their source gone. */
+const lockTries = 30;
+
+/** The new side gets a timeline of its own, so that its log is never taken for the old side's. */
+async function startLog(ctx: StepContext, source: string): Promise<string> {
+  const { system } = ctx.view;
+  const { timeline } = await ctx.call(
+    'startTimeline',
+    {
+      system,
+      source,
+      epoch: epochOf(ctx),
+      run: ctx.run,
+      parent: { timeline: pointOf(ctx, source).timeline, limit: limitOf(ctx, source) },
+      environment: ctx.view.standbyEnvironment,
+    },
+    `begin the new timeline of ${source}`,
+  );
+  const id = lockIds.archive(system, source);
+  const { started } = await ctx.startChild('runArchive', id, { system, source }, `archive of ${system}/${source}`);
+  // It still tails the old side: it must let go of that and begin on the new one.
+  if (!started) await ctx.signalOther(id, archiveSignals.moved.name);
+  return timeline;
+}
+
+async function proveArchive(ctx: StepContext, source: string): Promise<string> {
+  const { system } = ctx.view;
+  const proof = await ctx.call('proveArchive', { system, source, run: ctx.run, withinMs: minutes(2) }, `prove the archive of ${source} by a canary`);
+  if (!proof.proved) {
+    throw new HoldfastError('ValidationFailed', `the archive of ${source} is not proved: its canary was not read back from the store within 2m`, {
+      hint: `look at workflow ${lockIds.archive(system, source)}, then retry`,
+    });
+  }
+  return `${source}: canary read back after ${Math.round(proof.tookMs / 1000)}s`;
+}
+
+/** A new base of the new side. A backup of the old side that still holds the lock can only fail: it is cancelled. */
+async function takeBase(ctx: StepContext): Promise<string> {
+  const { system } = ctx.view;
+  const input = { system, why: `new timeline after ${ctx.purpose} ${ctx.run}`, requestedBy: ctx.requestedBy };
+  for (let attempt = 1; attempt <= lockTries; attempt += 1) {
+    const child = await ctx.startChild('runBackup', lockIds.backup(system), input, `first base of ${system} on the new side`);
+    if (child.started) {
+      await child.result();
+      return 'new base taken';
+    }
+    if (attempt === 1) await ctx.cancelOther(lockIds.backup(system));
+    await ctx.sleep(seconds(5), 'a backup of the old side still ends');
+  }
+  throw new HoldfastError('AlreadyRunning', `${lockIds.backup(system)} is a backup of the old side that does not end`, { hint: 'terminate it, then retry' });
+}
+
+/** What the old primary holds stays on disk; it only cannot be started as it was. The new side serves whatever comes of this. */
+async function retire(ctx: StepContext, source: string): Promise<void> {
+  if (!ctx.results.fences[source]) return;
+  try {
+    await ctx.call('retirePrimary', { system: ctx.view.system, source, run: ctx.run }, `retire the old primary of ${source}`);
+  } catch {
+    ctx.warn(`the old primary of ${source} could not be retired: see that nobody starts it again`);
+  }
+}
+
+export const protect = defineStep({
+  about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
+  settings: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
+  async run(ctx, { base }) {
+    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    await forEachSource(ctx, (source) => retire(ctx, source));
+    await forEachSource(ctx, (source) => startLog(ctx, source));
+    const [proofs, based] = await Promise.allSettled([forEachSource(ctx, (source) => proveArchive(ctx, source)), base ? takeBase(ctx) : 'no new base']);
+    if (proofs.status === 'rejected') throw proofs.reason;
+    if (based.status === 'rejected') throw based.reason;
+    return { summary: [...proofs.value, based.value].join('; ') };
+  },
+});

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { formatBytes } from '../domain/units.ts';
+import { pointOf } from './point-of.ts';
+import { forEachSource, sideBySide } from './side-by-side.ts';
+import { defineStep, targetOf } from './step.ts';
+
+/** Loads the base. Safe to repeat: a group loads again over what it loaded before. */
+export const restore = defineStep({
+  about: 'restores the base of every source, groups of parts side by side',
+  settings: z.strictObject({ width: z.number('a number').int('a whole number').min(1, 'at least 1').max(32, 'at most 32').default(4) }),
+  async run(ctx, { width }) {
+    const restored = await forEachSource(ctx, async (source) => {
+      const target = targetOf(ctx, source);
+      const point = pointOf(ctx, source);
+      const { groups } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
+      const done = await sideBySide(groups, width, ({ group, index, plainBytes }) =>
+        ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`),
+      );
+      const documents = done.reduce((sum, group) => sum + group.documents, 0);
+      return `${source}: ${documents} documents, ${formatBytes(done.reduce((sum, group) => sum + group.plainBytes, 0))}`;
+    });
+    return { summary: restored.join('; ') };
+  },
+});

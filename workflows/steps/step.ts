@@ -1,0 +1,112 @@
+import type { z } from 'zod';
+import type { Call } from '../call.ts';
+import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
+import type { LogPosition } from '../domain/log-position.ts';
+import type { RecoveryPoint, RecoveryTarget } from '../domain/recovery-point.ts';
+import type { RunReport } from '../domain/report.ts';
+import type { SystemView } from '../domain/system.ts';
+import type { GateRequest } from '../runbook/run-types.ts';
+
+/** What steps leave for the steps after them, and for the report; by source where it is of one. */
+export interface RunResults {
+  epoch: number | null;
+  history: StepHistory | null;
+  points: Record<string, RecoveryPoint>;
+  /** everything before this is in the target; exclusive */
+  limits: Record<string, LogPosition>;
+  replays: Record<string, ReplayResult>;
+  /** by `<source>/<validator>`, the newest of each */
+  validations: Record<string, ValidationResult>;
+  fences: Record<string, FenceResult>;
+  /** the most that was let in to the new side; 0: nobody could have written there */
+  admittedPercent: number;
+  firstAcceptedWriteAt: string | null;
+}
+
+export const noResults = (): RunResults => ({
+  epoch: null,
+  history: null,
+  points: {},
+  limits: {},
+  replays: {},
+  validations: {},
+  fences: {},
+  admittedPercent: 0,
+  firstAcceptedWriteAt: null,
+});
+
+/** What a step is given. Whatever it does goes through `call`, so that it is an activity. */
+export interface StepContext {
+  stepId: string;
+  view: SystemView;
+  /** names the run in the store and on the target: the same in every step */
+  run: string;
+  target: RecoveryTarget;
+  purpose: 'recovery' | 'drill';
+  requestedBy: string;
+  reason: string | null;
+  takeOver: boolean;
+  results: RunResults;
+  call: Call;
+  /** UTC ISO, as the workflow knows it */
+  now(): string;
+  warn(what: string): void;
+  /** Service is back since `servedAt`; `noReturn` says why turning back is over. */
+  served(servedAt: string | null, noReturn: string | null): void;
+  sleep(ms: number, summary: string): Promise<void>;
+  /** Starts a workflow that outlives this one. False: one with this id runs already. */
+  startChild(type: string, id: string, input: unknown, summary: string): Promise<{ started: boolean; result: () => Promise<unknown> }>;
+  /** False: no workflow with this id runs. */
+  signalOther(id: string, signal: string): Promise<boolean>;
+  cancelOther(id: string): Promise<void>;
+  /** The report as it stands when this step is done. */
+  report(): RunReport;
+}
+
+/** `opens`: a gate that people must approve before the step counts as done. `passedOver`: nothing was done, and why. */
+export interface StepOutcome {
+  summary: string;
+  opens?: GateRequest | undefined;
+  passedOver?: boolean | undefined;
+}
+
+export interface StepType<W> {
+  /** what it does, one line: shown where a runbook names an unknown type */
+  about: string;
+  /** strict: the step's `with` */
+  settings: z.ZodType<W>;
+  run(ctx: StepContext, settings: W): Promise<StepOutcome>;
+  /** Must be safe to repeat, and safe when the step failed half-way or before it did anything. Says what it did. */
+  undo?(ctx: StepContext, settings: W): Promise<{ summary: string }>;
+  /** the gate that the step will open */
+  gate?(view: SystemView, stepId: string, settings: W): GateRequest;
+  /** left out: a person may skip it, with a reason. A gate: others must approve the skip first */
+  skip?: 'refused' | ((view: SystemView) => GateRequest) | undefined;
+}
+
+/** A step type with its settings' type forgotten: what the registry holds. */
+export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'gate'> & {
+  run(ctx: StepContext, given: unknown): Promise<StepOutcome>;
+  undo?: ((ctx: StepContext, given: unknown) => Promise<{ summary: string }>) | undefined;
+  gate?: ((view: SystemView, stepId: string, given: unknown) => GateRequest) | undefined;
+};
+
+export function defineStep<W>(type: StepType<W>): AnyStepType {
+  const parse = (given: unknown): W => type.settings.parse(given ?? {});
+  const { undo, gate } = type;
+  return {
+    about: type.about,
+    settings: type.settings,
+    skip: type.skip,
+    run: (ctx, given) => type.run(ctx, parse(given)),
+    undo: undo && ((ctx, given) => undo(ctx, parse(given))),
+    gate: gate && ((view, stepId, given) => gate(view, stepId, parse(given))),
+  };
+}
+
+export const targetOf = (ctx: StepContext, source: string): TargetRef => ({
+  system: ctx.view.system,
+  source,
+  environment: ctx.view.standbyEnvironment,
+  run: ctx.run,
+});
