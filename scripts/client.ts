@@ -1,0 +1,72 @@
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { taskQueues } from '../workflows/contract.ts';
+import { HoldfastError } from '../workflows/domain/errors.ts';
+import type { EntryWorkflow } from '../workflows/domain/inputs.ts';
+import { readStackAddress } from './stack-address.ts';
+
+export interface Temporal {
+  client: Client;
+  address: string;
+  namespace: string;
+  /** base address of the Web UI; null where nobody told us */
+  uiUrl: string | null;
+}
+
+const connectWithinMs = 5_000;
+
+/**
+ * Opens a connection for the time of `use`. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TLS and profiles count as they do
+ * for every Temporal program; without an address it is the embedded stack's.
+ *
+ * @throws TemporalUnavailable - nothing answers there.
+ */
+export async function withTemporal<T>(use: (temporal: Temporal) => Promise<T>): Promise<T> {
+  const config = loadClientConnectConfig();
+  const embedded = readStackAddress();
+  const address = config.connectionOptions.address ?? embedded?.temporalAddress ?? '127.0.0.1:7233';
+  const namespace = config.namespace ?? 'default';
+  const uiUrl = process.env['TEMPORAL_UI_URL'] ?? (embedded?.temporalAddress === address ? embedded.uiUrl : null);
+  const connection = await connect({ ...config.connectionOptions, address }, address);
+  try {
+    return await use({ client: new Client({ connection, namespace }), address, namespace, uiUrl });
+  } finally {
+    await connection.close();
+  }
+}
+
+async function connect(options: NonNullable<Parameters<typeof Connection.connect>[0]>, address: string): Promise<Connection> {
+  try {
+    return await Connection.connect({ ...options, connectTimeout: connectWithinMs });
+  } catch (error) {
+    throw new HoldfastError('TemporalUnavailable', `no Temporal server answers at ${address}`, {
+      hint: 'start the embedded one with `holdfast up`, or set TEMPORAL_ADDRESS',
+      cause: error,
+    });
+  }
+}
+
+/** `recover/demo/2026-11-21T03:00:05Z`: an entry's id carries the time; the child below it is the lock. */
+export const entryId = (kind: string, system: string, now = new Date()): string => `${kind}/${system}/${now.toISOString().slice(0, 19)}Z`;
+
+export async function startEntry(
+  { client }: Temporal,
+  workflow: EntryWorkflow,
+  workflowId: string,
+  input: { system: string },
+  summary: string,
+): Promise<WorkflowHandle> {
+  return await client.workflow.start(workflow, { taskQueue: taskQueues.control, workflowId, args: [input], staticSummary: summary });
+}
+
+/** Where the UI shows a workflow; null where no UI is known. */
+export function workflowLink({ uiUrl, namespace }: Pick<Temporal, 'uiUrl' | 'namespace'>, workflowId: string): string | null {
+  return uiUrl === null ? null : `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
+}
+
+/** Whether a worker asks for work now. A run that was started without one is not lost: it waits. */
+export async function hasWorker({ client, namespace }: Temporal): Promise<boolean> {
+  const answer = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueues.control }, taskQueueType: 1 });
+  const newest = Math.max(0, ...(answer.pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
+  return Date.now() - newest < 90_000;
+}

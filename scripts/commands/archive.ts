@@ -1,0 +1,77 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { ArchiveStatus } from '../../workflows/contract.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { archiveLogInput, parseInput } from '../../workflows/domain/inputs.ts';
+import { formatLogPosition } from '../../workflows/domain/log-position.ts';
+import { archiveSignals } from '../../workflows/domain/messages.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import { formatDuration } from '../../workflows/domain/units.ts';
+import { loadSystemFile } from '../../activities/system-files.ts';
+import type { Cli } from '../cli.ts';
+import { entryId, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
+
+type SourceOption = { source?: string };
+const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;
+
+async function sourcesOf(system: string, source: string | undefined): Promise<string[]> {
+  const known = Object.keys((await loadSystemFile(system)).system.sources);
+  if (source !== undefined && !known.includes(source)) {
+    throw new HoldfastError('BadInput', `system "${system}" has no source "${source}"; known: ${known.join(', ')}`);
+  }
+  return source === undefined ? known : [source];
+}
+
+/** `holdfast archive start|stop|status`: the log of a source, slice by slice (workflow archiveLog). */
+export function archive(cli: Cli): void {
+  const group = cli.group('archive', 'archive the log of a system’s sources (workflow archiveLog)');
+  cli.add<[string], SourceOption>('start <system>', 'archive from now on, without a break', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
+    const sources = await sourcesOf(system, source);
+    await withTemporal(async (temporal) => {
+      const started = [];
+      for (const name of sources) {
+        const input = { system, source: name };
+        parseInput('archiveLog', archiveLogInput, input);
+        const running = await isRunning(temporal.client, lockIds.archive(system, name));
+        if (running) throw new HoldfastError('AlreadyRunning', `the log of ${system}/${name} is archived already`, { hint: `holdfast archive status ${system}` });
+        const id = `${entryId('archive', system)}/${name}`;
+        await startEntry(temporal, 'archiveLog', id, input, `archive the log of ${system}/${name}`).catch(refuseSecond);
+        started.push({ ...input, workflowId: id, link: workflowLink(temporal, lockIds.archive(system, name)) });
+      }
+      printer.result({ started }, () => started.map((one) => `started ${one.workflowId}${one.link ? `\nlink ${one.link}` : ''}`).join('\n'));
+    });
+  }, group);
+  cli.add<[string], SourceOption>('stop <system>', 'close the open slice and end', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
+    const sources = await sourcesOf(system, source);
+    await withTemporal(async ({ client }) => {
+      for (const name of sources) {
+        const handle = client.workflow.getHandle(lockIds.archive(system, name));
+        await handle.signal(archiveSignals.stop.name);
+        await handle.result().catch(() => undefined);
+      }
+      printer.result({ stopped: sources.map((name) => ({ system, source: name })) }, ({ stopped }) => stopped.map((one) => `stopped ${one.system}/${one.source}`).join('\n'));
+    });
+  }, group);
+  cli.add<[string], object>('status <system>', 'how far the archive is behind, from the bucket and the source; needs no Temporal', (command) => command, async (printer, _options, system) => {
+    printer.result({ archives: await readArchiveStatuses(system) }, ({ archives }) => archives.map(formatArchiveStatus).join('\n'));
+  }, group);
+}
+
+export function formatArchiveStatus(one: ArchiveStatus): string {
+  const behind = one.rpoMs === null ? 'data loss now unknown: the source does not answer' : one.rpoMs === 0 ? 'up to date' : `data loss now ${formatDuration(one.rpoMs)}`;
+  const archived = one.archivedTo === null ? 'nothing archived' : `archived to ${formatLogPosition(one.archivedTo)}`;
+  return `${one.system}/${one.source}: ${behind}; ${archived}${one.timeline ? `, timeline ${one.timeline}` : ''}${one.note ? `; ${one.note}` : ''}`;
+}
+
+async function isRunning(client: Parameters<Parameters<typeof withTemporal>[0]>[0]['client'], workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch {
+    return false;
+  }
+}
+
+function refuseSecond(error: unknown): never {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) throw new HoldfastError('AlreadyRunning', `${error.workflowId} runs already`);
+  throw error;
+}

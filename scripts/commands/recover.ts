@@ -1,0 +1,80 @@
+import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseInput, recoverSystemInput } from '../../workflows/domain/inputs.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import type { Cli } from '../cli.ts';
+import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { formatReport } from '../status/format-report.ts';
+import { watchRun } from '../status/watch-run.ts';
+
+interface RecoverOptions {
+  targetTime?: string;
+  targetPosition?: string;
+  incidentAt?: string;
+  reason?: string;
+  by: string;
+  purpose: string;
+  takeOver: boolean;
+  watch: boolean;
+}
+
+/** The name on this machine; only claimed, as every name is that no code proves. */
+export function currentUser(): string {
+  try {
+    return process.env['USER'] || userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** `holdfast recover`: starts `recoverSystem`, as the Temporal UI can with the same JSON. */
+export function recover(cli: Cli): void {
+  cli.add<[string], RecoverOptions>(
+    'recover <system>',
+    'recover a system on its standby (workflow recoverSystem)',
+    (command) =>
+      command
+        .option('--target-time <time>', 'recover to this second, included whole; left out: the latest')
+        .option('--target-position <position>', 'recover to before this log position')
+        .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
+        .option('--reason <text>', 'kept in the report')
+        .option('--by <name>', 'who asks; cannot approve', currentUser())
+        .option('--purpose <purpose>', 'recovery or drill', 'recovery')
+        .option('--take-over', 'take the command from another control plane', false)
+        .option('--watch', 'show the run until it ends; the exit code is its outcome', false),
+    async (printer, options, system) => {
+      const input = {
+        system,
+        targetTime: options.targetTime,
+        targetPosition: options.targetPosition,
+        incidentAt: options.incidentAt ?? new Date().toISOString(),
+        reason: options.reason,
+        requestedBy: options.by,
+        purpose: options.purpose as 'recovery',
+        takeOver: options.takeOver,
+      };
+      parseInput('recoverSystem', recoverSystemInput, input);
+      await withTemporal(async (temporal) => {
+        const id = entryId('recover', system);
+        const handle = await startEntry(temporal, 'recoverSystem', id, input, `recover ${system}, asked for by ${options.by}`);
+        const started = { workflowId: id, runId: lockIds.recover(system), link: workflowLink(temporal, lockIds.recover(system)), worker: await hasWorker(temporal) };
+        if (!options.watch) {
+          // A run that is refused at once (runs already, unknown system) says so here and not only in the UI.
+          const refused = await Promise.race([handle.result().then(() => undefined), sleep(1_500).then(() => undefined)]);
+          printer.result(refused ?? started, () => [...startedLines(started), `watch: holdfast status ${system} --watch`].join('\n'));
+          return;
+        }
+        for (const line of startedLines(started)) printer.note(line);
+        const report = await watchRun<RunReport>(printer, temporal, system, handle);
+        printer.result(report, formatReport);
+      });
+    },
+  );
+}
+
+const startedLines = (started: { workflowId: string; link: string | null; worker: boolean }): string[] => [
+  `started ${started.workflowId}`,
+  ...(started.link ? [`link ${started.link}`] : []),
+  ...(started.worker ? [] : ['no worker asks for work: the run waits until `holdfast worker` runs']),
+];

@@ -1,0 +1,36 @@
+import { errorTable } from '../../workflows/domain/errors.ts';
+import { parseInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
+import type { VerifyResult } from '../../workflows/contract.ts';
+import { formatBytes } from '../../workflows/domain/units.ts';
+import type { Cli } from '../cli.ts';
+import { entryId, startEntry, withTemporal } from '../client.ts';
+
+/** `holdfast verify`: starts `verifySystem`, which reads and authenticates every byte of base and log. */
+export function verify(cli: Cli): void {
+  cli.add<[string], { source?: string; backup?: string }>(
+    'verify <system>',
+    'read and authenticate every byte of the newest base and its log (workflow verifySystem)',
+    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'left out: the newest'),
+    async (printer, { source, backup }, system) => {
+      const input = { system, source, backup };
+      parseInput('verifySystem', verifySystemInput, input);
+      return await withTemporal(async (temporal) => {
+        const id = entryId('verify', system);
+        const handle = await startEntry(temporal, 'verifySystem', id, input, `verify ${system}`);
+        printer.note(`started ${id}`);
+        const result = (await handle.result()) as { results: VerifyResult[] };
+        printer.result(result, formatVerify);
+        return result.results.every(({ ok }) => ok) ? 0 : errorTable.Tampered.exitCode;
+      });
+    },
+  );
+}
+
+const formatVerify = ({ results }: { results: VerifyResult[] }): string =>
+  results
+    .flatMap((one) => [
+      `${one.system}/${one.source}: ${one.ok ? 'good' : 'damaged'}; backup ${one.backup ?? 'none'}, ${one.objects} objects, ${formatBytes(one.bytes)}, ${one.slices} slices, ${one.entries} log entries`,
+      one.restorable ? `restorable from ${one.restorable.from} to ${one.restorable.to}` : 'nothing is restorable',
+      ...one.problems.map(({ key, problem }) => `problem ${key}: ${problem}`),
+    ])
+    .join('\n');

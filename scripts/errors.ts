@@ -1,0 +1,58 @@
+import { isGrpcServiceError, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
+import { CommanderError } from 'commander';
+import { errorTable, HoldfastError, isErrorType } from '../workflows/domain/errors.ts';
+
+/** Exit codes that are not an error's own. */
+export const exitCodes = { ok: 0, unexpected: 1, badArguments: 2, interrupted: 130 } as const;
+
+/** `error: …` in our words for whatever a command ran into. What we do not know stays as it is. */
+export function toNamedError(error: unknown): unknown {
+  if (error instanceof HoldfastError) return error;
+  if (error instanceof CommanderError) return new HoldfastError('BadInput', error.message.replace(/^error: /, ''), { hint: 'holdfast --help lists the commands, holdfast COMMAND --help the arguments' });
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return new HoldfastError('AlreadyRunning', `workflow ${error.workflowId} runs already`);
+  if (error instanceof WorkflowNotFoundError) return new HoldfastError('NotWaiting', `nothing runs under workflow id ${error.workflowId}`, { hint: 'holdfast status shows what runs' });
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError) return toNamedError(causeOf(error));
+  if (error instanceof ApplicationFailure) return fromFailure(error);
+  if (error instanceof CancelledFailure) return new HoldfastError('Aborted', 'the run was cancelled');
+  if (error instanceof TerminatedFailure) return new HoldfastError('Aborted', 'the run was terminated: nothing was undone', { hint: 'cancel a run rather than terminate it' });
+  if (isUnreachable(error)) {
+    return new HoldfastError('TemporalUnavailable', `no Temporal server answers: ${(error as Error).message}`, {
+      hint: 'start the embedded one with `holdfast up`, or set TEMPORAL_ADDRESS',
+    });
+  }
+  return error;
+}
+
+export function exitCodeOf(error: unknown): number {
+  const named = toNamedError(error);
+  return named instanceof HoldfastError ? errorTable[named.type].exitCode : exitCodes.unexpected;
+}
+
+/** The innermost failure that says something: a workflow's failure wraps its child's, which wraps an activity's. */
+function causeOf(error: unknown): unknown {
+  let current = error;
+  while (current instanceof Error && current.cause instanceof Error && !(current instanceof ApplicationFailure)) current = current.cause;
+  return current;
+}
+
+function fromFailure(failure: ApplicationFailure): Error {
+  if (!isErrorType(failure.type)) return new Error(failure.message);
+  // The hint stands in the message since the error was made: it must not be added again.
+  const [message, hint] = failure.message.split(/ HINT: (.*)/s);
+  return new HoldfastError(failure.type, message!, hint ? { hint } : {});
+}
+
+function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (isGrpcServiceError(error)) return [4, 14].includes(error.code);
+  return /connect|UNAVAILABLE|DEADLINE/i.test(error.message) && /grpc|temporal|UNAVAILABLE|DEADLINE|connect/i.test(`${error.name} ${error.message}`) && error.cause !== undefined;
+}
+
+/** For `--help`. */
+export function describeExitCodes(): string {
+  const byCode = new Map<number, string[]>();
+  for (const [type, { exitCode }] of Object.entries(errorTable)) byCode.set(exitCode, [...(byCode.get(exitCode) ?? []), type]);
+  const lines = [...byCode].sort(([a], [b]) => a - b).map(([code, types]) => `  ${String(code).padStart(3)}  ${types.join(', ')}`);
+  return ['Exit codes:', '    0  done', '    1  unexpected error', ...lines, '  130  interrupted'].join('\n');
+}

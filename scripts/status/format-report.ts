@@ -1,0 +1,18 @@
+import { formatDuration } from '../../workflows/domain/units.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+
+const verdict = (met: boolean | null): string => (met === null ? '' : met ? ', met' : ', missed');
+const achieved = (ms: number | null): string => (ms === null ? 'not reached' : formatDuration(ms));
+
+/** What a run came to, a fact a line. */
+export function formatReport(report: RunReport): string {
+  const { rto, rpo } = report;
+  return [
+    `outcome     ${report.outcome}`,
+    `RTO         ${achieved(rto.achievedMs)} of ${formatDuration(rto.objectiveMs)}${verdict(rto.met)} (machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)})`,
+    `RPO         ${achieved(rpo.achievedMs)} of ${formatDuration(rpo.objectiveMs)}${verdict(rpo.met)}`,
+    ...report.validation.map((one) => `validation  ${one.id}: ${one.ok ? 'passed' : 'failed'}, ${one.claim}`),
+    ...Object.entries(report.fence).map(([source, fence]) => `fence       ${source}: ${fence.outcome}; ${fence.evidence.join('; ')}`),
+    ...report.warnings.map((warning) => `warning     ${warning}`),
+  ].join('\n');
+}

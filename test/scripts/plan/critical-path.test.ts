@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planSteps, type StepToPlan } from '../../../scripts/plan/critical-path.ts';
+import { minutes } from '../../../workflows/domain/units.ts';
+
+const step = (id: string, budgetMinutes: number, needs: string[] = [], uses = id): StepToPlan => ({ id, uses, needs, budgetMs: minutes(budgetMinutes) });
+
+const runbook = [
+  step('declare', 1),
+  step('find', 2, ['declare']),
+  step('provision', 10, ['declare']),
+  step('restore', 20, ['find', 'provision']),
+  step('validate', 5, ['restore']),
+  step('switch', 4, ['validate']),
+  step('protect', 30, ['switch']),
+];
+
+test('steps side by side cost only the longer of them', () => {
+  const plan = planSteps(runbook);
+  assert.deepEqual(plan.criticalPath, ['declare', 'provision', 'restore', 'validate', 'switch']);
+  assert.equal(plan.criticalMs, minutes(1 + 10 + 20 + 5 + 4));
+});
+
+test('what comes after the switch does not count against the RTO', () => {
+  const plan = planSteps(runbook);
+  assert.equal(plan.servedBy, 'switch');
+  assert.equal(plan.steps.find(({ id }) => id === 'protect')?.critical, false);
+  assert.equal(plan.steps.find(({ id }) => id === 'protect')?.startMs, plan.criticalMs);
+});
+
+test('waves name what may run side by side', () => {
+  assert.deepEqual(planSteps(runbook).waves, [['declare'], ['find', 'provision'], ['restore'], ['validate'], ['switch'], ['protect']]);
+});
+
+test('a runbook without a switch counts whole, and a step without a budget takes no time', () => {
+  const plan = planSteps([{ ...step('a', 1), budgetMs: null }, step('b', 3, ['a']), step('c', 2, ['a'])]);
+  assert.deepEqual({ path: plan.criticalPath, ms: plan.criticalMs }, { path: ['a', 'b'], ms: minutes(3) });
+});
+
+test('an unknown need and a circle are named, not followed', () => {
+  assert.throws(() => planSteps([step('a', 1, ['b'])]), /step "b" is unknown or needs itself/);
+  assert.throws(() => planSteps([step('a', 1, ['b']), step('b', 1, ['a'])]), /needs itself/);
+});
