@@ -23,8 +23,14 @@ const programs = ['mongod', 'temporal', 'temporal-test-server', 'weed', 'nginx']
 /** An error for people: what is wrong, and the ways to mend it. */
 class SetUpError extends Error {
   constructor(message, ways, detail = '') {
-    super([`set-up: ${message}`, ...ways.map((way) => `  mend: ${way}`), ...(detail ? ['', detail] : [])].join('\n'));
+    super([`set-up: ${message}`, ...ways.map((way) => `  mend: ${way}`), ...(detail ? ['', clip(detail)] : [])].join('\n'));
   }
+}
+
+/** The beginning says what failed, the end how it went on; npm prints its whole help in between. */
+function clip(text) {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && line.trim() !== 'npm error');
+  return lines.length <= 30 ? lines.join('\n') : [...lines.slice(0, 15), '…', ...lines.slice(-8)].join('\n');
 }
 
 async function main() {
@@ -258,7 +264,7 @@ function progress(what) {
 
 function run(program, args, options = {}) {
   const result = spawnSync(program, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 * 1024 * 1024, ...options });
-  return { status: result.status, error: result.error, output: `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? String(result.error.message) : ''}`.trim().slice(-4000) };
+  return { status: result.status, error: result.error, output: `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? String(result.error.message) : ''}`.trim() };
 }
 
 function isProgram(path) {
