@@ -1,0 +1,150 @@
+import type { MongoClient } from 'mongodb';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { FenceResult } from '../../workflows/contract.ts';
+import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
+import type { FenceContext, FenceMethod } from './fence.ts';
+import { askOldPrimary, knockUntilClosed, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
+
+/** A killed process with many threads is gone before the last of them has let go of its port. */
+const closesWithinMs = 10_000;
+
+const directoryOf = ({ system, sourceName, address }: FenceContext): string => address(system.fence[sourceName]!.directory);
+const isTheirs = (mark: FenceMark | undefined, run: string): boolean => mark !== undefined && mark.run !== run;
+
+/**
+ * Fences a mongod on this machine, known by its directory. It is asked to step down when it answers, so that its log can
+ * still be drained; it is killed when it does not; and its configuration is changed first of all, so that whatever starts
+ * it again starts something that no client reaches.
+ */
+export const localFence: FenceMethod = {
+  async fence(context, run) {
+    const directory = directoryOf(context);
+    const before = await readMark(directory);
+    const mark = before ?? { run, fencedAt: new Date().toISOString(), steppedDown: false };
+    const evidence = isTheirs(before, run) ? [`run ${mark.run} fenced it before, at ${mark.fencedAt}`] : [];
+    // Marked first: an undo must know of a fence whose process died at the next line.
+    await writeMark(directory, mark);
+    if (await fenceConfig(directory, mark)) evidence.push('its configuration opens no network port from the next start on');
+    const { hello } = await askOldPrimary(context);
+    context.signal.throwIfAborted();
+    if (hello?.setName) return await fenceAnswering(context, { directory, run, mark, evidence, members: hello.votingMembers, isPrimary: hello.isWritablePrimary });
+    evidence.push(hello ? 'it answered as a standalone, which cannot step down' : 'it did not answer');
+    return await fenceSilent(context, directory, mark, evidence);
+  },
+
+  async retire(context, run) {
+    const directory = directoryOf(context);
+    const mark = await readMark(directory);
+    if (!mark) {
+      throw new HoldfastError('FenceFailed', `${directory} is not fenced, so its server is not shut down`, { hint: 'fence it first' });
+    }
+    if (isTheirs(mark, run)) throw new HoldfastError('FenceFailed', `${directory} was fenced by run ${mark.run}, not by ${run}`);
+    await fenceConfig(directory, mark);
+    const evidence: string[] = [];
+    if (findServer(directory) !== undefined) {
+      await shutDown(context);
+      if (!(await endServer(directory, 'SIGTERM'))) {
+        throw new HoldfastError('FenceFailed', `the old primary of ${directory} does not stop`, { hint: 'stop it by hand, then retry' });
+      }
+      evidence.push('it was shut down');
+    }
+    return await proveOff(context, mark, evidence, evidence.length > 0);
+  },
+
+  async unfence(context, run) {
+    const directory = directoryOf(context);
+    const mark = await readMark(directory);
+    if (!mark) return { summary: 'it is not fenced' };
+    if (isTheirs(mark, run)) return { summary: `left alone: run ${mark.run} fenced it` };
+    await unfenceConfig(directory);
+    const { hello } = await askOldPrimary(context);
+    if (!hello) return { summary: `its configuration is as it was; it does not run, and is started by a person (mongod --config ${directory}/mongod.conf)` };
+    if (hello.isWritablePrimary) return { summary: 'its configuration is as it was; it is primary' };
+    await withOldPrimary(context, async (client) => await client.db('admin').command({ replSetFreeze: 0 }));
+    return { summary: 'its configuration is as it was; it may be elected again' };
+  },
+};
+
+interface Answering {
+  directory: string;
+  run: string;
+  mark: FenceMark;
+  evidence: string[];
+  members: number;
+  isPrimary: boolean;
+}
+
+/** It answers: step it down, then prove that it refuses a write. Its log stays readable. */
+async function fenceAnswering(context: FenceContext, { directory, run, mark, evidence, members, isPrimary }: Answering): Promise<FenceResult> {
+  const { host, port } = oldAddress(context);
+  if (!mark.steppedDown) await writeMark(directory, { ...mark, steppedDown: true });
+  const write = await withOldPrimary(context, async (client) => {
+    if (isPrimary) await stepDownOrSayWhy(client, `${host}:${port}`);
+    // Asked again even when it was a secondary: one that is about to be elected is not fenced.
+    else await client.db('admin').command({ replSetFreeze: stepDownForSeconds });
+    return await tryWrite(client, run);
+  }).catch((error: unknown) => {
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('FenceFailed', `the old primary at ${host}:${port} answers, and could not be stepped down: ${(error as Error).message}`, {
+      hint: 'give the system file’s user for this endpoint the role clusterManager, or stop the server by hand, then retry',
+    });
+  });
+  evidence.push(isPrimary ? `it stepped down for ${stepDownForSeconds / 86_400} days` : 'it is a secondary and does not stand for election');
+  if (write.outcome === 'taken') {
+    throw new HoldfastError('FenceFailed', `the old primary at ${host}:${port} took a write after it had stepped down`, { hint: 'stop it by hand, then retry' });
+  }
+  evidence.push(write.outcome === 'refused' ? `it refused a write (${write.said})` : `a write was refused, but for another reason (${write.said})`);
+  if (members > 1) {
+    evidence.push(`its replica set has ${members} members, which may elect another primary that this fence does not reach`);
+    return result('unproved', true, mark, evidence);
+  }
+  return result(write.outcome === 'refused' ? 'proved' : 'isolated', true, mark, evidence);
+}
+
+async function stepDownOrSayWhy(client: MongoClient, where: string): Promise<void> {
+  try {
+    await stepDown(client);
+  } catch (error) {
+    // Another call, or an election, got there first; the write that follows proves it or does not.
+    if ((error as { code?: unknown }).code === 10107) return;
+    throw new HoldfastError('FenceFailed', `the old primary at ${where} did not step down: ${(error as Error).message}`, {
+      hint: 'give the system file’s user for this endpoint the role clusterManager, or stop the server by hand, then retry',
+    });
+  }
+}
+
+/** Asked first, because a server told by a signal waits 15 s for its clients, and these have gone. TERM follows. */
+async function shutDown(context: FenceContext): Promise<void> {
+  try {
+    await withOldPrimary(context, async (client) => await client.db('admin').command({ shutdown: 1, force: true, timeoutSecs: 0 }));
+  } catch {
+    // It answers by closing the connection; and where the user may not, the signal that follows does it.
+  }
+}
+
+/** It does not answer: a process that lives could wake up and write, so it is killed; then nothing may listen at its port. */
+async function fenceSilent(context: FenceContext, directory: string, mark: FenceMark, evidence: string[]): Promise<FenceResult> {
+  const pid = findServer(directory);
+  if (pid === undefined) evidence.push('its process is gone');
+  else if (await endServer(directory, 'SIGKILL')) evidence.push(`its process ${pid} was killed`);
+  else {
+    evidence.push(`its process ${pid} lives, and could not be killed`);
+    return result('unproved', false, mark, evidence);
+  }
+  return await proveOff(context, mark, evidence, pid !== undefined);
+}
+
+async function proveOff(context: FenceContext, mark: FenceMark, evidence: string[], ended: boolean): Promise<FenceResult> {
+  const { host, port } = oldAddress(context);
+  const heard = await knockUntilClosed(host, port, ended ? closesWithinMs : 0);
+  if (heard === 'refused') return result('proved', false, mark, [...evidence, `nothing listens at ${host}:${port}`]);
+  if (heard === 'silent') return result('isolated', false, mark, [...evidence, `${host}:${port} does not answer`]);
+  return result('unproved', false, mark, [...evidence, `something still listens at ${host}:${port}, which does not belong to the fenced directory`]);
+}
+
+const result = (outcome: FenceResult['outcome'], logReachable: boolean, mark: FenceMark, evidence: string[]): FenceResult => ({
+  outcome,
+  logReachable,
+  evidence,
+  fencedAt: mark.fencedAt,
+});

@@ -1,0 +1,26 @@
+import type { FenceResult } from '../../workflows/contract.ts';
+import type { SourceContext } from '../context.ts';
+import { localFence } from './fence-local.ts';
+
+/** What a fence is given; every SourceContext is one. */
+export type FenceContext = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'address' | 'secret' | 'signal'>;
+
+/**
+ * Takes the old primary's power to write, before traffic moves: writes taken by two primaries cannot be merged.
+ *
+ * A result claims no more than was seen: `proved` after a refused write or a server known to be off, `isolated` when
+ * every path that we control is cut, else `unproved`. Nothing deletes data. Every call may run twice.
+ */
+export interface FenceMethod {
+  /** Leaves the log readable where it can, for the drain. @throws FenceFailed - it still writes, and why. */
+  fence(context: FenceContext, run: string): Promise<FenceResult>;
+  /** After the drain: off for good. @throws FenceFailed - this run has not fenced it, or it does not stop. */
+  retire(context: FenceContext, run: string): Promise<FenceResult>;
+  /** Before the switch only: undoes what this run did, and nothing that another run did. */
+  unfence(context: FenceContext, run: string): Promise<{ summary: string }>;
+}
+
+const methods = { local: localFence } as const satisfies Record<string, FenceMethod>;
+
+/** The fence that the system file names for this source. */
+export const openFence = ({ system, sourceName }: FenceContext): FenceMethod => methods[system.fence[sourceName]!.uses];

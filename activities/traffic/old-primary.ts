@@ -1,0 +1,124 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MongoClient, MongoServerError } from 'mongodb';
+import type { FenceContext } from './fence.ts';
+
+/** Codes with which a server refuses a write because it is not a primary. */
+const notPrimaryCodes = new Set([189, 10107, 11602, 13435, 13436]);
+/** How long a server that does not answer is asked before it is taken for hung. */
+const answerWithinMs = 5_000;
+export const stepDownForSeconds = 30 * 86_400;
+
+export interface OldPrimary {
+  host: string;
+  port: number;
+  /** undefined: no answer */
+  hello: { isWritablePrimary: boolean; setName: string | undefined; votingMembers: number } | undefined;
+}
+
+/** The one server at the source's address, spoken to directly: whatever a replica set says of who is primary is not asked. */
+export async function withOldPrimary<T>(context: FenceContext, use: (client: MongoClient) => Promise<T>): Promise<T> {
+  const { host, port } = oldAddress(context);
+  const { credentials, tls } = oldEndpoint(context);
+  const client = new MongoClient(`mongodb://${host}:${port}/`, {
+    appName: 'holdfast fence',
+    directConnection: true,
+    retryWrites: false,
+    serverSelectionTimeoutMS: answerWithinMs,
+    connectTimeoutMS: answerWithinMs,
+    socketTimeoutMS: 60_000,
+    ...(credentials ? { auth: { username: credentials.username, password: await context.secret(credentials.password) }, authSource: credentials.authSource } : {}),
+    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+  });
+  try {
+    return await use(await client.connect());
+  } finally {
+    await client.close();
+  }
+}
+
+const oldEndpoint = (context: FenceContext) => context.system.environments[context.source.environment]!.endpoints[context.sourceName]!;
+
+export function oldAddress(context: FenceContext): { host: string; port: number } {
+  const { hosts } = new MongoClient(context.address(oldEndpoint(context).uri)).options;
+  return { host: hosts[0]?.host ?? '127.0.0.1', port: hosts[0]?.port ?? 27017 };
+}
+
+/** Members that could elect another primary when this one steps down: as many as the address names, at least one. */
+export const namedMembers = (context: FenceContext): number => new MongoClient(context.address(oldEndpoint(context).uri)).options.hosts.length;
+
+/** What the old primary says of itself, without credentials, so that a wrong password does not look like a dead server. */
+export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> {
+  const { host, port } = oldAddress(context);
+  const { tls } = oldEndpoint(context);
+  const client = new MongoClient(`mongodb://${host}:${port}/?directConnection=true`, {
+    serverSelectionTimeoutMS: answerWithinMs,
+    connectTimeoutMS: answerWithinMs,
+    socketTimeoutMS: answerWithinMs,
+    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+  });
+  try {
+    if ((await knock(host, port)) === 'refused') return { host, port, hello: undefined };
+    const answer = await client.db('admin').command({ hello: 1 });
+    const members = [...((answer['hosts'] as string[] | undefined) ?? [])];
+    return {
+      host,
+      port,
+      hello: {
+        isWritablePrimary: answer['isWritablePrimary'] === true,
+        setName: answer['setName'] as string | undefined,
+        votingMembers: Math.max(members.length, namedMembers(context)),
+      },
+    };
+  } catch {
+    return { host, port, hello: undefined };
+  } finally {
+    await client.close();
+  }
+}
+
+/** What a port does when it is knocked at. A connection that a stopped process never takes still counts as open. */
+export async function knock(host: string, port: number): Promise<'open' | 'refused' | 'silent'> {
+  return await new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: answerWithinMs });
+    const answer = (of: 'open' | 'refused' | 'silent') => () => {
+      socket.destroy();
+      resolve(of);
+    };
+    socket.once('connect', answer('open')).once('timeout', answer('silent'));
+    socket.once('error', (error: NodeJS.ErrnoException) => answer(error.code === 'ECONNREFUSED' ? 'refused' : 'silent')());
+  });
+}
+
+/** Knocks until the port is no longer open, for at most `ms`. */
+export async function knockUntilClosed(host: string, port: number, ms: number): Promise<'open' | 'refused' | 'silent'> {
+  const endsAt = Date.now() + ms;
+  let heard = await knock(host, port);
+  while (heard === 'open' && Date.now() < endsAt) {
+    await sleep(50);
+    heard = await knock(host, port);
+  }
+  return heard;
+}
+
+/** Makes it a secondary that does not stand for election, at once and whether or not another member has caught up. */
+export async function stepDown(client: MongoClient): Promise<void> {
+  await client.db('admin').command({ replSetStepDown: stepDownForSeconds, secondaryCatchUpPeriodSecs: 0, force: true });
+}
+
+/**
+ * Really writes, to see it refused.
+ * @returns refused: not a primary; taken: it wrote (and the document is taken away again); unknown: refused for another reason.
+ */
+export async function tryWrite(client: MongoClient, run: string): Promise<{ outcome: 'refused' | 'taken' | 'unknown'; said: string }> {
+  const collection = client.db('holdfast').collection('fence');
+  try {
+    await collection.insertOne({ run, at: new Date() }, { writeConcern: { w: 1 } });
+    await collection.deleteMany({ run });
+    return { outcome: 'taken', said: 'it took a write' };
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const isRefused = error instanceof MongoServerError && notPrimaryCodes.has(Number(error.code));
+    return { outcome: isRefused ? 'refused' : 'unknown', said };
+  }
+}

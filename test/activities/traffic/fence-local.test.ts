@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { MongoClient } from 'mongodb';
+import type { System } from '../../../workflows/domain/system.ts';
+import { writeMongodConfig } from '../../../activities/provision/mongod-config.ts';
+import { findTool } from '../../../activities/tool/find-tool.ts';
+import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
+import { startServer, stopByPidFile } from '../../../activities/tool/start-server.ts';
+import type { FenceContext } from '../../../activities/traffic/fence.ts';
+import { localFence } from '../../../activities/traffic/fence-local.ts';
+import { knock, knockUntilClosed } from '../../../activities/traffic/old-primary.ts';
+import { freePort } from '../../harness/free-port.ts';
+import { tempDir } from '../../harness/temp-dir.ts';
+
+const password = randomBytes(9).toString('hex');
+
+interface Primary {
+  context: FenceContext;
+  directory: string;
+  port: number;
+  pid: () => number;
+  start: (waitFor?: () => Promise<boolean>) => Promise<void>;
+  client: (user?: string) => Promise<MongoClient>;
+}
+
+/** A primary with authentication, as a person would run it: from a mongod.conf in its directory. */
+async function startPrimary(t: TestContext): Promise<Primary> {
+  const directory = join(tempDir(t), 'primary');
+  const port = await freePort();
+  const config = join(directory, 'mongod.conf');
+  const pidFile = join(directory, 'server.pid');
+  mkdirSync(join(directory, 'data'), { recursive: true });
+  writeFileSync(join(directory, 'key'), randomBytes(60).toString('base64'), { mode: 0o600 });
+  await writeMongodConfig(
+    config,
+    {
+      storage: { dbPath: join(directory, 'data'), wiredTiger: { engineConfig: { cacheSizeGB: 0.25 } } },
+      net: { port, bindIp: '127.0.0.1', unixDomainSocket: { enabled: false } },
+      replication: { replSetName: 'rs0' },
+      security: { keyFile: join(directory, 'key'), authorization: 'enabled' },
+    },
+    'primary',
+  );
+  const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`;
+  t.after(async () => await stopByPidFile(pidFile, 'SIGKILL'));
+  const primary: Primary = {
+    directory,
+    port,
+    pid: () => (JSON.parse(readFileSync(pidFile, 'utf8')) as { pid: number }).pid,
+    start: async (waitFor = async () => (await knock('127.0.0.1', port)) === 'open') => {
+      const args = ['--config', config];
+      await startServer({ name: 'primary', program: findTool('mongod'), args, logFile: join(directory, 'log'), pidFile, tiedToUs: true, ready: waitFor, readyWithinMs: 10_000 });
+    },
+    client: async (user = 'root') => {
+      const client = await new MongoClient(uri, { auth: { username: user, password }, serverSelectionTimeoutMS: 2_000, retryWrites: false }).connect();
+      t.after(async () => await client.close());
+      return client;
+    },
+    context: {
+      sourceName: 'documents',
+      source: { environment: 'production' },
+      system: {
+        environments: { production: { endpoints: { documents: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, credentials: { username: 'root', password: 'ref', authSource: 'admin' } } } } },
+        fence: { documents: { uses: 'local', directory } },
+      } as unknown as System,
+      secret: async () => await Promise.resolve(password),
+      address: (text: string) => text,
+      signal: new AbortController().signal,
+    } as FenceContext,
+  };
+  await primary.start();
+  const first = await new MongoClient(uri).connect();
+  await first.db('admin').command({ replSetInitiate: { _id: 'rs0', members: [{ _id: 0, host: `127.0.0.1:${port}` }] } });
+  await until(async () => (await first.db('admin').command({ hello: 1 }))['isWritablePrimary'] === true);
+  await first.db('admin').command({ createUser: 'root', pwd: password, roles: ['root'] });
+  await first.close();
+  const client = await primary.client();
+  await client.db('admin').command({ createUser: 'backup', pwd: password, roles: ['backup'] });
+  await client.db('shop').collection('orders').insertOne({ paid: true });
+  return primary;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const hello = async (client: MongoClient) => await client.db('admin').command({ hello: 1 });
+
+async function kill(primary: Primary): Promise<void> {
+  await stopByPidFile(join(primary.directory, 'server.pid'), 'SIGKILL');
+  await knockUntilClosed('127.0.0.1', primary.port, 10_000);
+}
+
+/** A fenced configuration serves nobody: it opens its socket, or does not start. */
+async function assertStartsUnreachable(primary: Primary): Promise<void> {
+  const socket = join(primary.directory, 'fenced.sock');
+  await primary.start(async () => await Promise.resolve(existsSync(socket)));
+  assert.equal(await knock('127.0.0.1', primary.port), 'refused');
+}
+
+test('a primary that answers is stepped down, refuses a write, and its log stays readable', async (t) => {
+  const primary = await startPrimary(t);
+  const writer = await primary.client();
+  const fenced = await localFence.fence(primary.context, 'run-1');
+  assert.equal(fenced.outcome, 'proved', fenced.evidence.join('; '));
+  assert.equal(fenced.logReachable, true);
+  assert.match(fenced.evidence.join('\n'), /it refused a write \(not primary\)/);
+  await assert.rejects(writer.db('shop').collection('orders').insertOne({}), /not primary/);
+  const reader = await primary.client();
+  const last = await reader.db('local').collection('oplog.rs').find({}, { readPreference: 'secondaryPreferred' }).sort({ $natural: -1 }).limit(1).next();
+  assert.ok(last, 'the log is read');
+
+  const again = await localFence.fence(primary.context, 'run-1');
+  assert.deepEqual([again.outcome, again.fencedAt], ['proved', fenced.fencedAt]);
+
+  const retired = await localFence.retire(primary.context, 'run-1');
+  assert.deepEqual([retired.outcome, retired.logReachable], ['proved', false]);
+  assert.equal((await localFence.retire(primary.context, 'run-1')).outcome, 'proved');
+  await assertStartsUnreachable(primary);
+});
+
+test('an undone fence lets the primary be elected again, and only the run that fenced can undo it', async (t) => {
+  const primary = await startPrimary(t);
+  const config = readFileSync(join(primary.directory, 'mongod.conf'), 'utf8');
+  assert.equal((await localFence.unfence(primary.context, 'run-1')).summary, 'it is not fenced');
+  await localFence.fence(primary.context, 'run-1');
+  assert.match((await localFence.unfence(primary.context, 'run-2')).summary, /left alone: run run-1 fenced it/);
+  await assert.rejects(localFence.retire(primary.context, 'run-2'), { name: 'FenceFailed' });
+  await localFence.unfence(primary.context, 'run-1');
+  const client = await primary.client();
+  await until(async () => (await hello(client))['isWritablePrimary'] === true);
+  await client.db('shop').collection('orders').insertOne({});
+  assert.equal(readFileSync(join(primary.directory, 'mongod.conf'), 'utf8'), config);
+  assert.ok(!existsSync(join(primary.directory, 'FENCED.json')));
+});
+
+test('a primary that is gone is fenced so that starting it as it was serves nobody', async (t) => {
+  const primary = await startPrimary(t);
+  await kill(primary);
+  const fenced = await localFence.fence(primary.context, 'run-1');
+  assert.equal(fenced.outcome, 'proved', fenced.evidence.join('; '));
+  assert.equal(fenced.logReachable, false);
+  assert.match(fenced.evidence.join('\n'), /its process is gone[^]*nothing listens at 127\.0\.0\.1/);
+  await assertStartsUnreachable(primary);
+  assert.equal((await localFence.retire(primary.context, 'run-1')).outcome, 'proved');
+});
+
+test('a primary whose whole directory is gone is fenced as off', async (t) => {
+  const primary = await startPrimary(t);
+  await kill(primary);
+  rmSync(primary.directory, { recursive: true });
+  assert.equal((await localFence.fence(primary.context, 'run-1')).outcome, 'proved');
+});
+
+test('a primary that hangs is killed', async (t) => {
+  const primary = await startPrimary(t);
+  const pid = primary.pid();
+  process.kill(pid, 'SIGSTOP');
+  const fenced = await localFence.fence(primary.context, 'run-1');
+  assert.equal(fenced.outcome, 'proved', fenced.evidence.join('; '));
+  assert.match(fenced.evidence.join('\n'), new RegExp(`its process ${pid} was killed`));
+  assert.equal(startTimeOf(pid), undefined);
+});
+
+test('a primary without a pid file is found by what it was started with', async (t) => {
+  const primary = await startPrimary(t);
+  const pid = primary.pid();
+  rmSync(join(primary.directory, 'server.pid'));
+  process.kill(pid, 'SIGSTOP');
+  assert.equal((await localFence.fence(primary.context, 'run-1')).outcome, 'proved');
+  assert.ok(await within(5_000, () => startTimeOf(pid) === undefined));
+});
+
+test('something else at the old port is not claimed to be fenced', async (t) => {
+  const primary = await startPrimary(t);
+  await kill(primary);
+  const other = createServer((socket) => socket.destroy()).listen(primary.port, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  assert.equal((await localFence.fence(primary.context, 'run-1')).outcome, 'unproved');
+});
+
+test('a user who may not step it down is an error that names the role, and nothing is killed', async (t) => {
+  const primary = await startPrimary(t);
+  primary.context.system.environments['production']!.endpoints['documents']!.credentials!.username = 'backup';
+  await assert.rejects(localFence.fence(primary.context, 'run-1'), { name: 'FenceFailed', message: /did not step down: not authorized.*HINT: give .* clusterManager/ });
+  assert.notEqual(startTimeOf(primary.pid()), undefined);
+});
