@@ -60,14 +60,14 @@ interface Written {
   rev: number;
 }
 
-/** `present` and `absent` are certain; `unseen`: the key has no document, and its last operation deleted it. */
-type Evidence = 'present' | 'absent' | 'unseen';
+/** `present` and `absent` are certain; `since`: the key has no document and was deleted; its first write is operation `since` of the lane. */
+type Evidence = 'present' | 'absent' | { since: number };
 
 /**
  * Compares what the old side acknowledged with what the recovered data holds.
  *
- * A key without a document whose last operation was a delete may have lost nothing, or everything. It counts as reflected
- * only where a later acknowledged operation of the same lane certainly is; otherwise as lost.
+ * A key without a document that was deleted may have lost nothing, or everything. If a later acknowledged operation of the
+ * lane than the key's first write is certainly there, that first write was, so the delete is too; otherwise all count as lost.
  *
  * @param lines - the old side's part of the ledger, in any order.
  * @param incidentAtMs - ages count back from here; an acknowledgement that was read later has age 0.
@@ -78,7 +78,7 @@ export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered
   const evidence = new Map<LedgerLine, Evidence[]>();
   for (const [key, written] of byKey) {
     written.forEach((write, index) => {
-      const found = judge(write, recovered.get(key), written.slice(index + 1));
+      const found = judge(write, recovered.get(key), written, index);
       const known = evidence.get(write.line);
       if (known) known.push(found);
       else evidence.set(write.line, [found]);
@@ -88,7 +88,8 @@ export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered
   const lost: LedgerLine[] = [];
   let torn = 0;
   for (const [line, all] of evidence) {
-    const settled = all.map((one) => (one === 'unseen' ? (line.seq < (certainUntil.get(line.lane) ?? 0) ? 'present' : 'absent') : one));
+    const certain = certainUntil.get(line.lane) ?? 0;
+    const settled = all.map((one) => (typeof one === 'string' ? one : one.since < certain ? 'present' : 'absent'));
     const isTorn = all.includes('present') && all.includes('absent');
     if (isTorn) torn += 1;
     if (line.outcome === 'acknowledged' && settled.includes('absent')) lost.push(line);
@@ -96,14 +97,14 @@ export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered
   return summarize(lines, lost, torn, violations, incidentAtMs);
 }
 
-/** What the document of one key says about one change to it. `later`: the changes that were sent after it, acknowledged or not. */
-function judge(write: Written, rev: number | undefined, later: Written[]): Evidence {
+/** What the document of one key says about one change to it. `written`: all changes that were sent for the key, acknowledged or not. */
+function judge(write: Written, rev: number | undefined, written: Written[], index: number): Evidence {
   if (rev !== undefined) {
     // A delete is there when a later insert of the same key is; before that the document must be gone.
     return rev >= write.rev && (write.change !== 'delete' || rev > write.rev) ? 'present' : 'absent';
   }
-  const deletes = write.change === 'delete' || later.some((one) => one.change === 'delete');
-  return deletes ? 'unseen' : 'absent';
+  const deletes = written.slice(index).some((one) => one.change === 'delete');
+  return deletes ? { since: written[0]!.line.seq } : 'absent';
 }
 
 function newestCertainByLane(evidence: Map<LedgerLine, Evidence[]>): Map<number, number> {

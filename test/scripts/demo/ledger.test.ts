@@ -57,6 +57,10 @@ test('a deleted key counts as deleted when a later write of its lane is there', 
   assert.equal(result.lost, 0);
 });
 
+test('a delete at the end of a lane is there when its key certainly was and is gone', () => {
+  assert.equal(compare(lane(['insert a 1'], ['insert b 1'], ['delete a 2']), { b: 1 }).lost, 0);
+});
+
 test('a hole in the middle is found even where later writes of the lane are there', () => {
   const result = compare(lane(['insert a 1'], ['insert b 1'], ['insert c 1']), { a: 1, c: 1 });
   assert.equal(result.lost, 1);
