@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { test } from 'node:test';
+import { openS3Store, type S3StoreOptions } from '../../../activities/store/s3.ts';
+import { storeConformance } from '../../conformance/store.ts';
+import { startObjectStore, type ObjectStore } from '../../harness/object-store.ts';
+
+const clientOf = (server: ObjectStore): S3Client =>
+  new S3Client({ endpoint: server.endpoint, region: server.region, forcePathStyle: true, maxAttempts: 1, credentials: server });
+
+const optionsOf = (server: ObjectStore, prefix: string): S3StoreOptions => ({
+  name: 'test', endpoint: server.endpoint, region: server.region, bucket: 'bucket', prefix, pathStyle: true, credentials: server,
+});
+
+storeConformance('S3', async (owner) => {
+  const server = await startObjectStore(owner);
+  await server.createBucket('bucket', { lock: true });
+  const client = clientOf(server);
+  owner.after(() => client.destroy());
+  return {
+    open: async ({ prefix, lockMs }) =>
+      openS3Store({ ...optionsOf(server, prefix), lock: lockMs === undefined ? undefined : { mode: 'governance', retain: lockMs } }),
+    hide: async (prefix, key) => void (await client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: `${prefix}/${key}` }))),
+    stop: () => server.stop(),
+    start: () => server.start(),
+  };
+});
+
+test('S3: a bucket without versions, a missing bucket and a wrong secret are each named', async (t) => {
+  const server = await startObjectStore(t);
+  await server.createBucket('unversioned');
+  const put = async (changes: Partial<S3StoreOptions>) => {
+    const store = openS3Store({ ...optionsOf(server, 'p'), ...changes });
+    t.after(() => store.close());
+    await store.put('k', Buffer.from('v'));
+  };
+  await assert.rejects(put({ bucket: 'unversioned' }), { name: 'BadSystemFile', message: /unversioned keeps no versions/ });
+  await assert.rejects(put({ bucket: 'nowhere' }), { name: 'BadSystemFile', message: /bucket nowhere does not exist/ });
+  await assert.rejects(put({ credentials: { ...server, secretAccessKey: 'planted-wrong-secret' } }), (error: Error) => {
+    assert.equal(error.name, 'NotPermitted');
+    assert.doesNotMatch(error.message, /planted/);
+    return true;
+  });
+});
+
+test('S3: the server refuses bytes that are not those of the checksum sent with them', async (t) => {
+  const server = await startObjectStore(t);
+  await server.createBucket('bucket', { lock: true });
+  const client = clientOf(server);
+  t.after(() => client.destroy());
+  const put = new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: 'v', ChecksumSHA256: Buffer.alloc(32).toString('base64') });
+  await assert.rejects(client.send(put));
+});
