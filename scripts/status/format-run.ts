@@ -7,12 +7,12 @@ const activitiesOfStep: Record<string, string[]> = {
   provision: ['provisionTarget'],
   restore: ['restoreGroup', 'prepareRestore'],
   replay: ['replayLog'],
-  indexes: ['buildIndexes'],
   'build-indexes': ['buildIndexes'],
   validate: ['validateTarget'],
   fence: ['fencePrimary', 'retirePrimary'],
   drain: ['drainLog', 'replayLog'],
-  switch: ['promoteTarget', 'admitTraffic', 'watchHealth'],
+  promote: ['promoteTarget'],
+  switch: ['admitTraffic', 'watchHealth'],
   protect: ['startTimeline', 'planDump', 'dumpGroup', 'sealBackup', 'proveArchive'],
 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planSteps, type StepToPlan } from '../../../scripts/plan/critical-path.ts';
+import { planCriticalPath, type StepToPlan } from '../../../scripts/plan/plan-critical-path.ts';
 import { minutes } from '../../../workflows/domain/units.ts';
 
 const step = (id: string, budgetMinutes: number, needs: string[] = [], uses = id): StepToPlan => ({ id, uses, needs, budgetMs: minutes(budgetMinutes) });
@@ -16,28 +16,28 @@ const runbook = [
 ];
 
 test('steps side by side cost only the longer of them', () => {
-  const plan = planSteps(runbook);
+  const plan = planCriticalPath(runbook);
   assert.deepEqual(plan.criticalPath, ['declare', 'provision', 'restore', 'validate', 'switch']);
   assert.equal(plan.criticalMs, minutes(1 + 10 + 20 + 5 + 4));
 });
 
 test('what comes after the switch does not count against the RTO', () => {
-  const plan = planSteps(runbook);
+  const plan = planCriticalPath(runbook);
   assert.equal(plan.servedBy, 'switch');
   assert.equal(plan.steps.find(({ id }) => id === 'protect')?.critical, false);
   assert.equal(plan.steps.find(({ id }) => id === 'protect')?.startMs, plan.criticalMs);
 });
 
 test('waves name what may run side by side', () => {
-  assert.deepEqual(planSteps(runbook).waves, [['declare'], ['find', 'provision'], ['restore'], ['validate'], ['switch'], ['protect']]);
+  assert.deepEqual(planCriticalPath(runbook).waves, [['declare'], ['find', 'provision'], ['restore'], ['validate'], ['switch'], ['protect']]);
 });
 
 test('a runbook without a switch counts whole, and a step without a budget takes no time', () => {
-  const plan = planSteps([{ ...step('a', 1), budgetMs: null }, step('b', 3, ['a']), step('c', 2, ['a'])]);
+  const plan = planCriticalPath([{ ...step('a', 1), budgetMs: null }, step('b', 3, ['a']), step('c', 2, ['a'])]);
   assert.deepEqual({ path: plan.criticalPath, ms: plan.criticalMs }, { path: ['a', 'b'], ms: minutes(3) });
 });
 
 test('an unknown need and a circle are named, not followed', () => {
-  assert.throws(() => planSteps([step('a', 1, ['b'])]), /step "b" is unknown or needs itself/);
-  assert.throws(() => planSteps([step('a', 1, ['b']), step('b', 1, ['a'])]), /needs itself/);
+  assert.throws(() => planCriticalPath([step('a', 1, ['b'])]), /step "b" is unknown or needs itself/);
+  assert.throws(() => planCriticalPath([step('a', 1, ['b']), step('b', 1, ['a'])]), /needs itself/);
 });

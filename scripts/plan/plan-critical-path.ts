@@ -36,7 +36,7 @@ export interface StepPlan {
  * When each step can start if every step takes its budget, and which chain of steps decides when service is back.
  * @param servedBy - what the step that ends the RTO clock `uses`; without such a step the whole runbook counts.
  */
-export function planSteps(steps: readonly StepToPlan[], servedBy = 'switch'): StepPlan {
+export function planCriticalPath(steps: readonly StepToPlan[], servedBy = 'switch'): StepPlan {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const ends = new Map<string, number>();
   const endOf = (id: string, path: readonly string[] = []): number => {
