@@ -71,7 +71,7 @@ async function startPrimary(t: TestContext): Promise<Primary> {
       secret: async () => await Promise.resolve(password),
       address: (text: string) => text,
       signal: new AbortController().signal,
-    } as FenceContext,
+    } as unknown as FenceContext,
   };
   await primary.start();
   const first = await new MongoClient(uri).connect();
