@@ -15,6 +15,8 @@ export interface RunJobOptions extends JobContext {
   heapMib?: number;
   /** A child that says nothing for this long is taken for hung and killed. */
   silentForMs?: number;
+  /** As long as this it may take until it says its first word. */
+  startWithinMs?: number;
   /** Told once, at the end: for tests and for logs. */
   onPeakRss?: (bytes: number) => void;
   /** Told once, at the start. */
@@ -45,7 +47,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   child.done.catch(() => undefined);
   child.stdout.resume();
   options.onStart?.(child.pid);
-  const silence = watchSilence(child, options.silentForMs ?? 60_000);
+  const silence = watchSilence(child, options);
   let last: Extract<JobMessage, { kind: 'done' | 'failed' }> | undefined;
   try {
     await child.send({ job, input } satisfies JobOrder);
@@ -78,19 +80,42 @@ function hear(message: Exclude<JobMessage, { kind: 'done' | 'failed' }>, options
   if (message.kind === 'log') options.log?.(message.level, message.message, message.detail);
 }
 
-/** Kills a child whose event loop stands still: it would hold the attempt for ever, because we heartbeat for it. */
-function watchSilence(child: RunningTool, silentForMs: number): { reset: () => void; stop: () => void; hung: () => boolean; silentForMs: number } {
-  let hung = false;
-  const timer = setTimeout(() => {
-    hung = true;
-    void child.kill();
-  }, silentForMs);
-  return { reset: () => timer.refresh(), stop: () => clearTimeout(timer), hung: () => hung, silentForMs };
+interface Silence {
+  /** The child spoke. */
+  reset(): void;
+  stop(): void;
+  /** how long it was silent when it was given up; undefined when it was not */
+  gaveUpAfterMs(): number | undefined;
 }
 
-function lost(job: string, cause: unknown, silence: { hung: () => boolean; silentForMs: number }): HoldfastError {
-  const how = silence.hung()
-    ? `said nothing for ${silence.silentForMs / 1000} s and was killed`
+/**
+ * Kills a child whose event loop stands still: it would hold the attempt for ever, because we heartbeat for it. While it
+ * starts, which takes long on a busy machine, we vouch for it.
+ */
+function watchSilence(child: RunningTool, { startWithinMs = 60_000, silentForMs = 60_000, alive }: RunJobOptions): Silence {
+  let gaveUpAfterMs: number | undefined;
+  const wait = (ms: number): NodeJS.Timeout =>
+    setTimeout(() => {
+      gaveUpAfterMs = ms;
+      void child.kill();
+    }, ms);
+  let timer = wait(startWithinMs);
+  const vouching = setInterval(() => alive?.(), 1_000);
+  const stop = (): void => {
+    clearTimeout(timer);
+    clearInterval(vouching);
+  };
+  const reset = (): void => {
+    stop();
+    timer = wait(silentForMs);
+  };
+  return { reset, stop, gaveUpAfterMs: () => gaveUpAfterMs };
+}
+
+function lost(job: string, cause: unknown, silence: Silence): HoldfastError {
+  const silentForMs = silence.gaveUpAfterMs();
+  const how = silentForMs !== undefined
+    ? `said nothing for ${silentForMs / 1000} s and was killed`
     : scrub(cause instanceof Error ? cause.message : 'ended without an answer');
   return new HoldfastError('DataPlaneLost', `data plane of ${job}: ${how}`);
 }

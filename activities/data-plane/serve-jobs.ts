@@ -86,6 +86,7 @@ export function serveJobs(findJob: FindJob): void {
   }
   setInterval(() => send({ kind: 'alive' }), aliveEveryMs).unref();
   process.once('message', (order: JobOrder) => {
+    send({ kind: 'alive' });
     void run(findJob, order, stopped.signal).then(async (last) => {
       await sendLast(last);
       process.exit(0);

@@ -1,0 +1,56 @@
+import { Runtime } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { createActivities } from '../activities/index.ts';
+import { scrub } from '../activities/secrets.ts';
+import { listSystems, loadSystemFile } from '../activities/system-files.ts';
+import { connectTemporal } from './connection.ts';
+import { readEnvironment, type WorkerEnvironment } from './environment.ts';
+import { openLog, temporalLogger } from './log.ts';
+import { bundleWorkflows, createWorkers, planQueues, runWorkers } from './run-workers.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+
+/**
+ * `holdfast worker`: serves the task queues of its roles until it is told to stop, then ends what it does in order.
+ *
+ * @throws TemporalUnavailable - names the address. @throws BadInput - names the environment variable.
+ */
+export async function runWorker(signal: AbortSignal, environment: WorkerEnvironment = readEnvironment()): Promise<void> {
+  const log = openLog(environment.logLevel);
+  // Handlers of our own: all workers of the process stop together.
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  const temporal = await connectTemporal();
+  try {
+    await registerSearchAttributes(temporal);
+    const plans = planQueues(environment.roles, await readSites(log));
+    const bundle = environment.roles.includes('control') ? await bundleWorkflows(log) : undefined;
+    const activities = createActivities({ ...environment, owner: temporal.namespaceId });
+    const workers = await createWorkers(plans, temporal, environment, activities, bundle);
+    log.info({ address: temporal.address, namespace: temporal.namespace, taskQueues: plans.map((plan) => plan.taskQueue) }, 'worker polls');
+    await runWorkers(workers, signal);
+    log.info('worker stopped');
+  } finally {
+    await temporal.connection.close();
+  }
+}
+
+/** Sites of all system files. A bad file is said and passed over: it must not keep other systems from being recovered. */
+async function readSites(log: Logger): Promise<string[]> {
+  const sites = new Set(['main']);
+  for (const name of await listSystems()) {
+    try {
+      sites.add((await loadSystemFile(name)).system.site);
+    } catch (error) {
+      log.warn({ system: name, error: scrub((error as Error).message) }, 'system file is not usable');
+    }
+  }
+  return [...sites].sort();
+}
+
+if (import.meta.main) {
+  const stopped = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stopped.abort(new Error(`${name} received`)));
+  await runWorker(stopped.signal).catch((error: unknown) => {
+    process.stderr.write(`${scrub((error as Error).message)}\n`);
+    process.exitCode = 1;
+  });
+}
