@@ -6,29 +6,21 @@ import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
-import { loadSystemFile } from '../../activities/system-files.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { sourceNames } from '../bucket/open-sources.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;
 
-async function sourcesOf(system: string, source: string | undefined): Promise<string[]> {
-  const known = Object.keys((await loadSystemFile(system)).system.sources);
-  if (source !== undefined && !known.includes(source)) {
-    throw new HoldfastError('BadInput', `system "${system}" has no source "${source}"; known: ${known.join(', ')}`);
-  }
-  return source === undefined ? known : [source];
-}
-
 /** `holdfast archive start|stop|status`: the log of a source, slice by slice (workflow archiveLog). */
 export function archive(cli: Cli): void {
   const group = cli.group('archive', 'archive the log of a system’s sources (workflow archiveLog)');
   cli.add<[string], SourceOption>('start <system>', 'archive from now on, without a break', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
-    const sources = await sourcesOf(system, source);
+    const sources = await sourceNames(system, source);
     await withTemporal(async (temporal) => {
-      const started = [];
+      const started: { system: string; source: string; workflowId: string; link: string | null }[] = [];
       for (const name of sources) {
         const input = { system, source: name };
         parseInput('archiveLog', archiveLogInput, input);
@@ -42,7 +34,7 @@ export function archive(cli: Cli): void {
     });
   }, group);
   cli.add<[string], SourceOption>('stop <system>', 'close the open slice and end', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
-    const sources = await sourcesOf(system, source);
+    const sources = await sourceNames(system, source);
     await withTemporal(async ({ client }) => {
       for (const name of sources) {
         const handle = client.workflow.getHandle(lockIds.archive(system, name));

@@ -1,0 +1,43 @@
+import { connect } from 'node:net';
+import type { SourceContext } from '../../activities/context.ts';
+import { findTool, type ToolName } from '../../activities/tool/find-tool.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { System } from '../../workflows/domain/system.ts';
+import { describeError } from '../output/printer.ts';
+import { finding, type Finding } from './make-plan.ts';
+
+const answersWithinMs = 2_000;
+
+/** Programs that the steps of this system run. The plan is made where the CLI runs: a worker elsewhere has its own. */
+export function checkTools(system: System): Finding[] {
+  const needed: ToolName[] = ['mongod', ...(system.traffic.uses === 'nginx' ? (['nginx'] as const) : [])];
+  return needed.flatMap((tool) => {
+    try {
+      findTool(tool);
+      return [];
+    } catch (error) {
+      const { message, hint } = describeError(error);
+      return [finding('fails', error instanceof HoldfastError ? error.type : 'ToolMissing', message, hint)];
+    }
+  });
+}
+
+/** The traffic switch must answer; the standby's own address must be free, or be the standby. */
+export async function checkReach(context: SourceContext): Promise<Finding[]> {
+  const url = new URL(context.address(context.system.traffic.url));
+  if (await answers(url.hostname, Number(url.port || (url.protocol === 'https:' ? 443 : 80)))) return [];
+  return [finding('fails', 'TargetUnavailable', `nothing answers at ${url.host}, where clients call: traffic could not be switched`, 'start the traffic switch (nginx)')];
+}
+
+async function answers(host: string, port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: answersWithinMs });
+    const settle = (isOpen: boolean): void => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+    socket.once('timeout', () => settle(false));
+  });
+}
