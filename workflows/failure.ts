@@ -47,6 +47,7 @@ export async function surfacing<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)) throw error;
     const { type, message } = describeFailure(error);
-    throw ApplicationFailure.create({ type, message, nonRetryable: true, cause: error });
+    const details = error.cause instanceof ApplicationFailure ? (error.cause.details ?? []) : [];
+    throw ApplicationFailure.create({ type, message, nonRetryable: true, details, cause: error });
   }
 }

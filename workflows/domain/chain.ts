@@ -54,13 +54,15 @@ export function coverSlices<T extends SliceRange>(): { add(slice: T): CoverEvent
     add(slice) {
       if (slice.to <= slice.from) return [{ rejected: slice, why: 'ends before it begins' }];
       const events = settle(slice.from);
+      // A new span; its start stays open, as another slice may begin there too.
+      if (ways.length === 0) ways.push({ at: slice.from, trail: [] });
       const before = ways.find((way) => way.at === slice.from);
-      if (ways.length > 0 && !before) {
+      if (!before) {
         events.push({ rejected: slice, why: 'begins inside another slice and touches none' });
       } else if (ways.some((way) => way.at === slice.to)) {
         events.push({ rejected: slice, why: 'other slices reach the same end' });
       } else {
-        ways.push({ at: slice.to, trail: [...(before?.trail ?? []), slice] });
+        ways.push({ at: slice.to, trail: [...before.trail, slice] });
       }
       return events;
     },

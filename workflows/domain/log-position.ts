@@ -25,6 +25,15 @@ export function nextLogPosition(position: LogPosition): LogPosition {
   return logPosition(seconds, ordinal + 1);
 }
 
+/**
+ * The greatest position before this one: turns an exclusive limit into the last position that it includes.
+ * An ordinal has 32 bits, so the last position of a second is <second>-4294967295.
+ */
+export function previousLogPosition(position: LogPosition): LogPosition {
+  const { seconds, ordinal } = parseLogPosition(position);
+  return ordinal > 0 ? logPosition(seconds, ordinal - 1) : logPosition(Math.max(0, seconds - 1), 0xffff_ffff);
+}
+
 /** The second that the position lies in, UTC ISO. The log knows no finer time than its own second. */
 export const logPositionAt = (position: LogPosition): string =>
   new Date(parseLogPosition(position).seconds * 1000).toISOString();

@@ -31,8 +31,8 @@ async function switchTraffic(ctx: StepContext): Promise<string> {
     );
     results.firstAcceptedWriteAt ??= health.firstAcceptedWriteAt;
     const written = results.firstAcceptedWriteAt;
-    // Healthy for the whole watch: so it was from the moment that it was let in, give or take the first checks.
-    ctx.served(written ?? admittedAt, written && `the new side accepted a write at ${written}`);
+    // Healthy for the whole watch, so since it was let in. A healthy side that people reach must be taken to have been written to.
+    ctx.served(written ?? admittedAt, written ? `the new side accepted a write at ${written}` : `${percent} % was let in to a healthy new side, and nothing proves that none of it wrote`);
   }
   return results.firstAcceptedWriteAt ? `first write accepted at ${results.firstAcceptedWriteAt}` : 'healthy; the application does not say when it first accepted a write';
 }

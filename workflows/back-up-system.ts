@@ -1,0 +1,51 @@
+import { setCurrentDetails, sleep, workflowInfo, type ChildWorkflowHandle, type Workflow } from '@temporalio/workflow';
+import { callControl } from './call.ts';
+import { startLocked } from './children.ts';
+import type { BackupSummary } from './contract.ts';
+import { HoldfastError } from './domain/errors.ts';
+import { backUpSystemInput, parseInput, type BackUpSystemInput } from './domain/inputs.ts';
+import { anonymous } from './domain/messages.ts';
+import { lockIds } from './domain/names.ts';
+import { seconds } from './domain/units.ts';
+import { failure, surfacing } from './failure.ts';
+import type { RunBackupInput } from './run-backup.ts';
+import { mark } from './search-attributes.ts';
+import { checkSource } from './sources.ts';
+
+/**
+ * Takes a base backup of a system, or of one of its sources: the entry, under any id. The backup itself is the child `backup/<system>`.
+ * Cancelling the entry cancels the backup.
+ *
+ * @param typed - BackUpSystemInput as a person types it, or the bare name of a system.
+ * @throws BadInput, UnknownSystem, BadSystemFile, AlreadyRunning - at once, nothing was read.
+ */
+export async function backUpSystem(typed: unknown): Promise<BackupSummary[]> {
+  return await surfacing(async () => {
+    const input = parseInput('backUpSystem', backUpSystemInput, typed);
+    const workflowId = lockIds.backup(input.system);
+    if (workflowInfo().workflowId === workflowId) {
+      throw new HoldfastError('BadInput', `The workflow id ${workflowId} is the lock of the backup itself.`, { hint: 'start backUpSystem under any other id' });
+    }
+    const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    if (input.source) checkSource(view, input.source);
+    mark({ system: view.system, purpose: 'backup' });
+    const child = await startOrWait(workflowId, input);
+    setCurrentDetails(`The backup is workflow \`${workflowId}\`: its progress is there.`);
+    return (await child.result()) as BackupSummary[];
+  });
+}
+
+async function startOrWait(workflowId: string, { system, source, why, requestedBy, ifRunning }: BackUpSystemInput): Promise<ChildWorkflowHandle<Workflow>> {
+  const input: RunBackupInput = { system, source, why: why ?? 'asked for', requestedBy: requestedBy ?? anonymous };
+  for (;;) {
+    const child = await startLocked('runBackup', workflowId, input, `backup of ${system}`);
+    if (child) return child;
+    if (ifRunning === 'fail') {
+      throw failure('AlreadyRunning', `A backup of ${system} goes on already: workflow ${workflowId}.`, {
+        hint: `wait for it, cancel it, or start with {"system": "${system}", "ifRunning": "wait"}`,
+      });
+    }
+    setCurrentDetails(`Waits for workflow \`${workflowId}\` to end.`);
+    await sleep(seconds(15), { summary: `another backup of ${system} goes on` });
+  }
+}

@@ -1,0 +1,76 @@
+import type { FenceResult, ReplayResult, ValidationResult } from '../contract.ts';
+import { logPositionAt } from './log-position.ts';
+import type { RecoveryPoint } from './recovery-point.ts';
+import type { RunReport } from './report.ts';
+import type { RunState } from './run-state.ts';
+
+export interface ReportFacts {
+  title: string;
+  workflowId: string;
+  runId: string;
+  /** the run's human time up to `servedAt`; null while service is not back */
+  humanMsAtService: number | null;
+  points: Readonly<Record<string, RecoveryPoint>>;
+  replays: Readonly<Record<string, ReplayResult>>;
+  fences: Readonly<Record<string, FenceResult>>;
+  validations: Readonly<Record<string, ValidationResult>>;
+}
+
+/**
+ * Loss of the worst source: the incident minus the wall clock of the last entry really applied. A source whose log held nothing counts
+ * from the end of its base. Null: some source was not replayed, so nothing is known. Never below 0: entries after the incident are no loss.
+ */
+function achievedRpoMs(state: RunState, facts: ReportFacts): number | null {
+  const sources = Object.keys(facts.points);
+  if (sources.length === 0 || sources.some((source) => !facts.replays[source])) return null;
+  const lossesMs = sources.map((source) => {
+    const lastAt = facts.replays[source]!.appliedToAt ?? logPositionAt(facts.points[source]!.base.end);
+    return Math.max(0, Date.parse(state.incidentAt) - Date.parse(lastAt));
+  });
+  return Math.max(...lossesMs);
+}
+
+/** Proved or isolated for every source that has a point; a fence that was passed over or skipped proved nothing. */
+function fenceHolds(state: RunState, facts: ReportFacts): boolean {
+  if (!state.steps.some((step) => step.uses === 'fence') || state.purpose === 'drill') return true;
+  return Object.keys(facts.points).every((source) => ['proved', 'isolated'].includes(facts.fences[source]?.outcome ?? 'none'));
+}
+
+function outcomeOf(state: RunState, facts: ReportFacts): RunReport['outcome'] {
+  if (state.status === 'aborted') return 'aborted';
+  if (state.status !== 'done') return 'failed';
+  return fenceHolds(state, facts) ? 'done' : 'done, fence unproved';
+}
+
+/** The report of a run, from its state and what its steps left. Pure: the same facts give the same report. */
+export function buildReport(state: RunState, facts: ReportFacts, nowAt: string): RunReport {
+  const incidentMs = Date.parse(state.incidentAt);
+  const finishedAt = state.endedAt ?? nowAt;
+  const rtoMs = state.servedAt === null ? null : Math.max(0, Date.parse(state.servedAt) - incidentMs);
+  const humanMs = Math.min(facts.humanMsAtService ?? state.humanMs, rtoMs ?? Infinity);
+  const spentMs = rtoMs ?? Math.max(0, Date.parse(finishedAt) - incidentMs);
+  const rpoMs = achievedRpoMs(state, facts);
+  return {
+    format: 1,
+    system: state.system,
+    title: facts.title,
+    workflowId: facts.workflowId,
+    runId: facts.runId,
+    outcome: outcomeOf(state, facts),
+    incidentAt: state.incidentAt,
+    finishedAt,
+    rto: {
+      objectiveMs: state.rtoObjectiveMs,
+      achievedMs: rtoMs,
+      machineMs: Math.max(0, spentMs - humanMs),
+      humanMs,
+      met: rtoMs === null ? null : rtoMs <= state.rtoObjectiveMs,
+    },
+    rpo: { objectiveMs: state.rpoObjectiveMs, achievedMs: rpoMs, met: rpoMs === null ? null : rpoMs <= state.rpoObjectiveMs },
+    points: Object.values(facts.points),
+    fence: { ...facts.fences },
+    validation: Object.values(facts.validations),
+    state,
+    warnings: state.warnings,
+  };
+}

@@ -1,0 +1,176 @@
+import { HoldfastError } from './errors.ts';
+import {
+  formatLogPosition,
+  limitOfTargetTime,
+  logPosition,
+  logPositionAt,
+  nextLogPosition,
+  parseLogPosition,
+  parseTypedLogPosition,
+  previousLogPosition,
+  type LogPosition,
+} from './log-position.ts';
+import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget } from './recovery-point.ts';
+
+/**
+ * Chooses what to restore: a base, and the log from it to a limit.
+ *
+ * - Nothing asked: the furthest moment that the newest timeline can be restored to.
+ * - A target time (its second is included whole) or a target position (exclusive): the newest base that ends before it
+ *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
+ * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
+ * - A target before a timeline began is looked for in its parent, up to where the parent was left.
+ *
+ * A base that was read over a while is usable for limits after its `end` only, and needs the log from `logFrom` on; one
+ * that was read at one instant can be restored without any log, to exactly that instant.
+ *
+ * @param now - UTC ISO.
+ * @throws BadInput - the target is not a time or position, or both are given.
+ * @throws TargetTimeInFuture
+ * @throws NoRecoveryPoint - nothing that early, or nothing at all; names the earliest moment that can be restored.
+ * @throws ChainBroken - the log is missing there; names the nearest good point on either side.
+ */
+export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { now }: { now: string }): RecoveryPoint {
+  const limit = limitOf(target, now);
+  const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
+  if (!newest) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: the store holds no timeline of it`, { hint: 'take a base backup' });
+  return findOn(catalog, newest, limit, limit);
+}
+
+type Timeline = Catalog['timelines'][number];
+
+/** A base and how far its log goes. */
+interface Reach {
+  base: CatalogBase;
+  /** the whole span that the base's log lies in; undefined when it is restored without log */
+  span: CatalogSpan | undefined;
+  /** the last position that it can be restored to, inclusive */
+  to: LogPosition;
+}
+
+function limitOf({ targetTime, targetPosition }: RecoveryTarget, now: string): LogPosition | undefined {
+  if (targetTime !== undefined && targetPosition !== undefined) {
+    throw new HoldfastError('BadInput', 'target time and target position are both given', { hint: 'give one of them, or none for the latest' });
+  }
+  if (targetPosition !== undefined) {
+    const position = parseTypedLogPosition(targetPosition);
+    if (!position) throw new HoldfastError('BadInput', `target position "${targetPosition}": expected a position such as 1763717205-7`);
+    return position;
+  }
+  if (targetTime === undefined) return undefined;
+  const atMs = Date.parse(targetTime);
+  if (Number.isNaN(atMs)) throw new HoldfastError('BadInput', `target time "${targetTime}": expected a time such as 2026-11-21T03:00:05Z`);
+  if (atMs > Date.parse(now)) {
+    throw new HoldfastError('TargetTimeInFuture', `target time ${new Date(atMs).toISOString()} is in the future (now ${now})`, {
+      hint: 'leave the target time out to restore the latest recovery point',
+    });
+  }
+  return limitOfTargetTime(new Date(atMs).toISOString());
+}
+
+/** @param asked - the limit before a parent's end cut it, for messages. */
+function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undefined, asked: LogPosition | undefined): RecoveryPoint {
+  const reaches = reachesOf(catalog, timeline);
+  const usable = limit === undefined ? reaches : reaches.filter(({ base }) => base.end < limit);
+  if (usable.length === 0) return findOnParent(catalog, timeline, reaches, limit, asked);
+
+  const complete = limit === undefined ? [] : usable.filter(({ to }) => nextLogPosition(to) >= limit);
+  // Newest base first: the least log to replay. Without a limit, or beyond the archive: whatever reaches furthest.
+  const best = complete.length > 0 ? newestBase(complete) : furthest(usable);
+  const isShort = limit !== undefined && nextLogPosition(best.to) < limit;
+  if (isShort && isKnownAfter(catalog, timeline, best.to)) throw brokenAt(catalog, timeline, reaches, best.to, limit);
+  return pointOf(catalog, best, limit === undefined || isShort ? nextLogPosition(best.to) : limit);
+}
+
+function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined, asked: LogPosition | undefined): RecoveryPoint {
+  const parent = timeline.parent && catalog.timelines.find((one) => one.timeline === timeline.parent?.timeline);
+  if (parent && limit !== undefined && limit <= startOf(timeline)) {
+    const left = timeline.parent!.limit;
+    return findOn(catalog, parent, limit < left ? limit : left, asked);
+  }
+  const first = earliest(reaches);
+  const here = `${nameOf(catalog)} ${timeline.timeline}`;
+  const wanted = asked === undefined ? 'any moment' : `before ${formatLogPosition(asked)}`;
+  const hints = [
+    ...(parent ? [`until ${formatLogPosition(timeline.parent!.limit)} it was timeline ${parent.timeline}: ask for target position ${timeline.parent!.limit} or earlier`] : []),
+    first ? `the earliest restorable time of this timeline is ${momentOf(first)}` : 'take a base backup',
+  ];
+  throw new HoldfastError('NoRecoveryPoint', `${here}: no base backup to restore ${wanted} from`, {
+    hint: hints.join('; '),
+    details: { timeline: timeline.timeline, earliest: first ?? null },
+  });
+}
+
+function reachesOf(catalog: Catalog, { timeline }: Timeline): Reach[] {
+  const spans = catalog.spans.filter((span) => span.timeline === timeline);
+  return catalog.bases.filter((base) => base.timeline === timeline).flatMap((base): Reach[] => {
+    const span = spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
+    if (span && span.to > base.end) return [{ base, span, to: span.to }];
+    if (base.exact) return [{ base, span: undefined, to: base.end }];
+    return span ? [{ base, span, to: base.end }] : [];
+  });
+}
+
+const newestBase = (reaches: Reach[]): Reach => reaches.reduce((best, one) => (one.base.end > best.base.end ? one : best));
+const furthest = (reaches: Reach[]): Reach =>
+  reaches.reduce((best, one) => (one.to > best.to || (one.to === best.to && one.base.end > best.base.end) ? one : best));
+const earliest = (reaches: Reach[]): LogPosition | undefined => reaches.map(({ base }) => base.end).sort()[0];
+
+/** Whether anything says that the log went on after this position: then stopping here would leave out writes. */
+function isKnownAfter(catalog: Catalog, { timeline }: Timeline, position: LogPosition): boolean {
+  const here = <T extends { timeline: string }>(list: T[]): T[] => list.filter((one) => one.timeline === timeline);
+  return (
+    here(catalog.spans).some((span) => span.to > position) ||
+    here(catalog.gaps).some((gap) => gap.to > position) ||
+    here(catalog.bases).some((base) => base.end > position)
+  );
+}
+
+function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reached: LogPosition, limit: LogPosition): HoldfastError {
+  const after = earliest(reaches.filter(({ base }) => base.end >= limit));
+  const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && one.from < limit);
+  const nextLog = catalog.spans.filter((span) => span.timeline === timeline.timeline && span.to > reached).map((span) => span.from).sort()[0];
+  const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit);
+  return new HoldfastError(
+    'ChainBroken',
+    `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${gap ? gap.why : 'no slice'}), so ${formatLogPosition(limit)} cannot be reached`,
+    {
+      hint: `nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`,
+      details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null },
+    },
+  );
+}
+
+function pointOf(catalog: Catalog, { base, span }: Reach, limit: LogPosition): RecoveryPoint {
+  const needsLog = span !== undefined && !(base.exact && nextLogPosition(base.end) >= limit);
+  const from = needsLog ? base.logFrom : base.end;
+  const last = previousLogPosition(limit);
+  const share = needsLog ? shareOf(span, from, last) : 0;
+  return {
+    system: catalog.system,
+    source: catalog.source,
+    timeline: base.timeline,
+    base,
+    limit,
+    reaches: last,
+    reachesAt: logPositionAt(last),
+    log: {
+      from,
+      slices: needsLog ? Math.max(1, Math.ceil(span.slices * share)) : 0,
+      storedBytes: needsLog ? Math.ceil(span.storedBytes * share) : 0,
+    },
+  };
+}
+
+/** The share of a span that is replayed, by time: a catalog holds no sizes of single slices. */
+function shareOf(span: CatalogSpan, from: LogPosition, to: LogPosition): number {
+  const secondsOf = (position: LogPosition): number => parseLogPosition(position).seconds;
+  const whole = secondsOf(span.to) - secondsOf(span.from);
+  return whole <= 0 ? 1 : Math.min(1, Math.max(0, (secondsOf(to) - secondsOf(from)) / whole));
+}
+
+const nameOf = (catalog: Catalog): string => `${catalog.system}/${catalog.source}`;
+/** Nothing of a timeline is older than the second in which it was started. */
+const startOf = (timeline: Timeline): LogPosition => logPosition(Math.floor(Date.parse(timeline.startedAt) / 1000), 0);
+/** A position as a person asks for it: up to and including it. */
+const momentOf = (position: LogPosition): string => `${formatLogPosition(position)} (target position ${nextLogPosition(position)})`;

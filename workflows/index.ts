@@ -1,0 +1,9 @@
+/** The workflow types, nothing else. Their names are public: they stand in schedules, scripts and people's heads. */
+export { archiveLog } from './archive-log.ts';
+export { backUpSystem } from './back-up-system.ts';
+export { recoverSystem } from './recover-system.ts';
+export { runArchive } from './run-archive.ts';
+export { runBackup } from './run-backup.ts';
+export { runRecovery } from './run-recovery.ts';
+export { verifySystem } from './verify-system.ts';
+export { explainUnknownType as default } from './explain-unknown-type.ts';

@@ -1,0 +1,86 @@
+import { CancellationScope, CancelledFailure, condition, defineSignal, setCurrentDetails, setHandler, workflowInfo, type ChildWorkflowHandle, type Workflow } from '@temporalio/workflow';
+import { callControl } from './call.ts';
+import { startLocked } from './children.ts';
+import { HoldfastError } from './domain/errors.ts';
+import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
+import { messageDescriptions, messageNames } from './domain/messages.ts';
+import { lockIds } from './domain/names.ts';
+import type { RunReport } from './domain/report.ts';
+import { failure, surfacing } from './failure.ts';
+import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
+import { mark } from './search-attributes.ts';
+import { planSteps } from './steps/index.ts';
+
+/**
+ * Recovers a system: the entry, under any id. The run itself is its child `recover/<system>`, so that there is one at a time; messages
+ * sent here are passed on to it. Cancel here means abort there, and waits until everything is undone.
+ *
+ * @param typed - RecoverSystemInput as a person types it, or the bare name of a system.
+ * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, AlreadyRunning - at once, nothing was touched.
+ * @throws Aborted - the run was unwound; its details hold the report.
+ */
+export async function recoverSystem(typed: unknown): Promise<RunReport> {
+  let child: ChildWorkflowHandle<Workflow> | undefined;
+  const passOn = async (name: string, sent: unknown): Promise<void> => {
+    await condition(() => child !== undefined);
+    await child!.signal(name, ...(sent === undefined ? [] : [sent]));
+  };
+  for (const name of messageNames) {
+    setHandler(defineSignal<[unknown]>(name), (sent) => passOn(name, sent), { description: messageDescriptions[name] });
+  }
+  setHandler(shownSignal, (details) => setCurrentDetails(details), { description: 'Sent by the run: what it shows.' });
+
+  return await surfacing(async () => {
+    const request = parseInput('recoverSystem', recoverSystemInput, typed);
+    const workflowId = lockIds.recover(request.system);
+    checkRequest(request, workflowId);
+    const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
+    planSteps(view);
+    mark({ system: view.system, purpose: request.purpose });
+    const input: RunRecoveryInput = { view, request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
+    const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
+    if (!started) throw alreadyRunning(request.system, workflowId);
+    child = started;
+    setCurrentDetails(`The run is workflow \`${workflowId}\`: its details, its state and its messages are there. Signals sent here are passed on.`);
+    return await resultOf(started);
+  });
+}
+
+function checkRequest(request: RecoverSystemInput, lockId: string): void {
+  const info = workflowInfo();
+  const { targetTime, incidentAt } = request;
+  if (info.workflowId === lockId) {
+    throw new HoldfastError('BadInput', `The workflow id ${lockId} is the lock of the run itself.`, { hint: 'start recoverSystem under any other id' });
+  }
+  const nowMs = info.startTime.getTime();
+  if (targetTime && Date.parse(targetTime) > nowMs) {
+    throw new HoldfastError('TargetTimeInFuture', `recoverSystem: field "targetTime" is ${targetTime}, and now it is ${info.startTime.toISOString()}.`, {
+      hint: 'leave it out to recover to the latest point',
+    });
+  }
+  // A minute of grace: clocks differ.
+  if (incidentAt && Date.parse(incidentAt) > nowMs + 60_000) {
+    throw new HoldfastError('BadInput', `recoverSystem: field "incidentAt" is ${incidentAt}, which is in the future: now it is ${info.startTime.toISOString()}.`);
+  }
+}
+
+const alreadyRunning = (system: string, workflowId: string): Error =>
+  failure('AlreadyRunning', `A run of ${system} goes on already: workflow ${workflowId}.`, {
+    hint: `follow it by "holdfast status ${system}" or by its id in the UI; to replace it, send it the signal abort first`,
+  });
+
+/** Waits for the run. A cancel of the entry becomes an abort of the run, and is obeyed once the run has ended. */
+async function resultOf(child: ChildWorkflowHandle<Workflow>): Promise<RunReport> {
+  let cancelled = false;
+  const scope = CancellationScope.current();
+  void scope.cancelRequested.catch(async () => {
+    cancelled = true;
+    await CancellationScope.nonCancellable(() => child.signal('abort', { by: 'cancel', reason: 'the entry was cancelled' }));
+  });
+  try {
+    return (await CancellationScope.nonCancellable(() => child.result())) as RunReport;
+  } catch (error) {
+    if (cancelled) throw new CancelledFailure('cancelled: the run was aborted and unwound', [], error as Error);
+    throw error;
+  }
+}

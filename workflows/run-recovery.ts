@@ -1,0 +1,160 @@
+import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, uuid4, workflowInfo } from '@temporalio/workflow';
+import { callsAt } from './call.ts';
+import { startLocked, tryCancel, trySignal } from './children.ts';
+import { buildReport } from './domain/build-report.ts';
+import { HoldfastError } from './domain/errors.ts';
+import type { RecoverSystemInput } from './domain/inputs.ts';
+import { makeId } from './domain/make-id.ts';
+import { anonymous } from './domain/messages.ts';
+import type { RunReport } from './domain/report.ts';
+import type { RunState } from './domain/run-state.ts';
+import type { SystemView } from './domain/system.ts';
+import { failing, failure } from './failure.ts';
+import { startRunbook, stateNow, type RunbookRun } from './runbook/run-runbook.ts';
+import { mark } from './search-attributes.ts';
+import { planSteps } from './steps/index.ts';
+import { noResults, type RunResults, type StepContext } from './steps/step.ts';
+
+/** What the entry hands over: the runbook as it was then, so that a changed file never changes a running run. */
+export interface RunRecoveryInput {
+  view: SystemView;
+  request: RecoverSystemInput & { incidentAt: string };
+}
+
+/** From the run to its entry: the details to show. */
+export const shownSignal = defineSignal<[string]>('shown');
+
+/**
+ * The run of one recovery or drill, under the id `recover/<system>`. Started by recoverSystem only.
+ * @throws Aborted - it was aborted and unwound; its details hold the report.
+ */
+export async function runRecovery(input: RunRecoveryInput): Promise<RunReport> {
+  const recovery = await failing(() => begin(input));
+  const ended = await recovery.run.finish();
+  const report = await CancellationScope.nonCancellable(() => conclude(recovery));
+  if (ended.state.status === 'done') return report;
+  const message = `${input.view.system}: the run was aborted${ended.abort?.by ? ` by ${ended.abort.by}` : ''}${ended.abort?.reason ? `: ${ended.abort.reason}` : ''}`;
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(message, [report]);
+  throw failure('Aborted', message, { details: [report] });
+}
+
+interface Recovery {
+  run: RunbookRun;
+  results: RunResults;
+  input: RunRecoveryInput;
+  /** names the run in the store and on the target */
+  runId: string;
+  /** signals to the entry that are still on their way */
+  shown: Promise<unknown>[];
+}
+
+/** Synchronous: handlers must stand before the first message is delivered. */
+function begin(input: RunRecoveryInput): Recovery {
+  if (!input?.view?.runbook || !input.request) {
+    throw new HoldfastError('BadInput', 'runRecovery is started by recoverSystem, which checks what it is given.', { hint: 'start recoverSystem with {"system": "demo"}' });
+  }
+  const { view, request } = input;
+  const info = workflowInfo();
+  const results = noResults();
+  const shown: Promise<unknown>[] = [];
+  const recovery = { results, input, shown, runId: makeId(info.startTime.getTime(), uuid4()) };
+  mark({ system: view.system, purpose: request.purpose });
+  const run: RunbookRun = startRunbook({
+    plan: {
+      system: view.system,
+      purpose: request.purpose,
+      requestedBy: request.requestedBy ?? anonymous,
+      incidentAt: request.incidentAt,
+      startedAt: info.startTime.toISOString(),
+      rtoObjectiveMs: view.rtoObjectiveMs,
+      rpoObjectiveMs: view.rpoObjectiveMs,
+      steps: planSteps(view),
+    },
+    results,
+    settings: Object.fromEntries(view.runbook.steps.map((step) => [step.id, step.with])),
+    workflowId: info.workflowId,
+    context: () => contextOf({ ...recovery, run }),
+    onPhase: (phase, details) => {
+      mark({ phase });
+      shown.push(showInEntry(details));
+    },
+  });
+  return { ...recovery, run };
+}
+
+/** The entry may be gone (terminated, or never was): the run does not mind. */
+async function showInEntry(details: string): Promise<void> {
+  const { parent } = workflowInfo();
+  if (!parent) return;
+  try {
+    await CancellationScope.nonCancellable(() => getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(shownSignal, details));
+  } catch {
+    return;
+  }
+}
+
+function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'served' | 'sleep' | 'results'> {
+  const { view, request } = recovery.input;
+  return {
+    view,
+    run: recovery.runId,
+    target: {
+      ...(request.targetTime ? { targetTime: request.targetTime } : {}),
+      ...(request.targetPosition ? { targetPosition: request.targetPosition } : {}),
+    },
+    purpose: request.purpose,
+    requestedBy: request.requestedBy ?? anonymous,
+    reason: request.reason ?? null,
+    takeOver: request.takeOver,
+    call: callsAt(view.site),
+    startChild: async (type, id, input, summary) => {
+      const child = await startLocked(type, id, input, summary);
+      return { started: child !== undefined, result: async () => (await child?.result()) as unknown };
+    },
+    signalOther: (id, signal) => trySignal(id, signal),
+    cancelOther: (id) => tryCancel(id),
+    report: () => reportOf(recovery, asIfDone(recovery)),
+  };
+}
+
+const nowAt = (): string => new Date(Date.now()).toISOString();
+
+function reportOf({ input, results, run, runId }: Recovery, state: RunState): RunReport {
+  const facts = { ...results, title: input.view.title, workflowId: workflowInfo().workflowId, runId, humanMsAtService: run.snapshot().humanMsAtService };
+  return buildReport(state, facts, nowAt());
+}
+
+/** The state that the report step is to write: its own, still running, is shown as done when everything else is. */
+function asIfDone({ run }: Recovery): RunState {
+  const state = stateNow(run.snapshot(), nowAt());
+  const open = state.steps.filter((step) => step.state !== 'done' && step.state !== 'skipped');
+  if (open.some((step) => step.uses !== 'report' || step.state !== 'running')) return state;
+  return { ...state, status: 'done', endedAt: nowAt(), steps: state.steps.map((step) => (open.includes(step) ? { ...step, state: 'done', endedAt: nowAt() } : step)) };
+}
+
+/** What must happen however the run ended. None of it can fail the run: what was recovered is recovered. */
+async function conclude(recovery: Recovery): Promise<RunReport> {
+  const { input, results, run, runId } = recovery;
+  const { view, request } = input;
+  const call = callsAt(view.site);
+  const { status } = run.snapshot().state;
+  const attempts: Promise<unknown>[] = [];
+  if (Object.keys(results.points).length > 0) attempts.push(call('releaseHold', { system: view.system, run: runId }, 'let the recovery point go'));
+  if (request.purpose === 'drill' && status === 'done') {
+    for (const source of Object.keys(view.sources)) {
+      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId }, `remove the drill’s target of ${source}`));
+    }
+  }
+  const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
+  const report = reportOf(recovery, run.snapshot().state);
+  if (failed > 0) report.warnings = [...report.warnings, 'the hold on the recovery point, or the target of a drill, could not be removed'];
+  if (status === 'aborted') {
+    try {
+      await call('writeReport', { report }, 'write the report');
+    } catch {
+      report.warnings = [...report.warnings, 'the report could not be written; this is all there is of it'];
+    }
+  }
+  await Promise.allSettled(recovery.shown);
+  return report;
+}

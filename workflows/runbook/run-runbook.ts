@@ -1,0 +1,191 @@
+import { allHandlersFinished, CancellationScope, condition, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
+import { errorTable, isErrorType } from '../domain/errors.ts';
+import { forecastRto } from '../domain/forecast-rto.ts';
+import { messageDescriptions, messageNames } from '../domain/messages.ts';
+import type { Phase } from '../domain/names.ts';
+import type { RunState } from '../domain/run-state.ts';
+import { describeFailure } from '../failure.ts';
+import { stepTypes } from '../steps/index.ts';
+import type { RunResults, StepContext } from '../steps/step.ts';
+import { createRun, type RunPlan } from './create-run.ts';
+import { handleMessages } from './messages.ts';
+import { reduceRun } from './reduce-run.ts';
+import { waitsFor } from './refusal.ts';
+import { isEnded, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
+import { phaseOf, showDetails } from './show-details.ts';
+
+export interface RunbookOptions {
+  plan: RunPlan;
+  results: RunResults;
+  /** settings of each step, as the system file has them */
+  settings: Readonly<Record<string, unknown>>;
+  /** what the steps are given, but for what the engine itself answers */
+  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'served' | 'sleep' | 'results'>;
+  /** told whenever what people see has changed */
+  onPhase(phase: Phase, details: string): void;
+  workflowId: string;
+}
+
+/** What drives a run: `snapshot` is read by whoever writes the report; `finished` resolves once the run has ended. */
+export interface RunbookRun {
+  snapshot(): RunSnapshot;
+  finish(): Promise<RunSnapshot>;
+}
+
+const nowAt = (): string => new Date(Date.now()).toISOString();
+
+/**
+ * Sets up the handlers and the state at once, synchronously; `finish` runs the runbook to its end.
+ *
+ * The engine decides (reduceRun), this carries out: commands become step functions, undos and timers, and their ends become
+ * events. Cancelling the workflow means abort: what runs is cancelled, then everything is undone, out of the cancel's reach.
+ */
+export function startRunbook(options: RunbookOptions): RunbookRun {
+  let snapshot = createRun(options.plan);
+  const scopes = new Map<string, CancellationScope>();
+  // A cancel of the workflow must reach steps only as an abort, and undos and timers not at all.
+  const shield = new CancellationScope({ cancellable: false });
+  const timers = new CancellationScope({ cancellable: true, parent: shield });
+  let shownPhase: Phase | undefined;
+
+  const dispatch = (event: RunEvent): void => {
+    const reduced = reduceRun(snapshot, event);
+    snapshot = reduced.snapshot;
+    reduced.commands.forEach(carryOut);
+    publish();
+  };
+
+  const publish = (): void => {
+    const at = nowAt();
+    const details = showDetails(snapshot, at);
+    setCurrentDetails(details);
+    const phase = phaseOf(snapshot);
+    if (phase !== shownPhase) options.onPhase(phase, details);
+    shownPhase = phase;
+  };
+
+  /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
+  const refreshForecast = (): void => {
+    if (isEnded(snapshot) || snapshot.abort) return;
+    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(snapshot.state, options.results.history, bytesAhead(options.results), nowAt()) });
+  };
+
+  const carryOut = (command: RunCommand): void => {
+    if (command.kind === 'cancel-step') scopes.get(command.step)?.cancel();
+    else void shield.run(() => begin(command));
+  };
+
+  const begin = (command: Exclude<RunCommand, { kind: 'cancel-step' }>): Promise<void> => {
+    if (command.kind === 'start-timer') return runTimer(command);
+    return command.kind === 'run-step' ? runStep(command.step, command.attempt) : runUndo(command.step, command.attempt);
+  };
+
+  const contextOf = (stepId: string): StepContext => ({
+    ...options.context(stepId),
+    stepId,
+    results: options.results,
+    now: nowAt,
+    sleep: (ms, summary) => sleep(ms, { summary }),
+    warn: (what) => dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
+    served: (servedAt, noReturn) => dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
+  });
+
+  /** One step function, to its end. What it throws is the step's failure; nothing it throws can suspend the workflow. */
+  const runStep = async (step: string, attempt: number): Promise<void> => {
+    const scope = new CancellationScope({ cancellable: true, parent: shield });
+    scopes.set(step, scope);
+    try {
+      const type = stepTypes[usesOf(step)]!;
+      const outcome = await scope.run(async () => await type.run(contextOf(step), options.settings[step]));
+      dispatch({ kind: 'step-done', at: nowAt(), step, attempt, ...outcome });
+    } catch (error) {
+      const described = isCancellation(error) ? { type: 'Aborted', message: 'cancelled by the abort' } : describeFailure(error);
+      dispatch({ kind: 'step-failed', at: nowAt(), step, attempt, error: described, helpable: canHelp(described.type) });
+    }
+    refreshForecast();
+  };
+
+  const runUndo = async (step: string, attempt: number): Promise<void> => {
+    try {
+      const { summary } = await stepTypes[usesOf(step)]!.undo!(contextOf(step), options.settings[step]);
+      dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, summary });
+    } catch (error) {
+      dispatch({ kind: 'undo-failed', at: nowAt(), step, attempt, error: describeFailure(error) });
+    }
+  };
+
+  const runTimer = async ({ timer, dueAt }: RunCommand & { kind: 'start-timer' }): Promise<void> => {
+    const summary = timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${timer.step}`;
+    try {
+      await timers.run(async () => await sleep(Math.max(1, Date.parse(dueAt) - Date.now()), { summary }));
+    } catch (error) {
+      if (isCancellation(error)) return;
+      throw error;
+    }
+    dispatch({ kind: 'timer-due', at: nowAt(), timer });
+    refreshForecast();
+  };
+
+  const usesOf = (step: string): string => snapshot.plan.find(({ id }) => id === step)!.uses;
+
+  handleMessages({
+    snapshot: () => snapshot,
+    ask: (event) => dispatch({ ...event, at: nowAt() }),
+    unreadable: (name, problem) => dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
+    answer: () => ({ accepted: true, status: snapshot.state.status, waitsFor: waitsFor(snapshot) }),
+    state: () => stateNow(snapshot, nowAt()),
+    help: () => help(options.workflowId, snapshot),
+  });
+
+  return {
+    snapshot: () => snapshot,
+    finish: async () => {
+      void abortOnCancel(dispatch, () => snapshot);
+      await shield.run(async () => {
+        dispatch({ kind: 'run-started', at: nowAt() });
+        refreshForecast();
+        await condition(() => isEnded(snapshot));
+        timers.cancel();
+        await condition(allHandlersFinished);
+      });
+      return snapshot;
+    },
+  };
+}
+
+/** Cancel asks for the same as the message abort: an orderly way back. Where there is none, the run says so and finishes. */
+async function abortOnCancel(dispatch: (event: RunEvent) => void, snapshot: () => RunSnapshot): Promise<void> {
+  try {
+    await CancellationScope.current().cancelRequested;
+  } catch {
+    if (!isEnded(snapshot())) dispatch({ kind: 'abort', at: nowAt(), by: 'cancel', reason: 'the workflow was cancelled' });
+  }
+}
+
+/** Whether the runbook's own retries may try again: not what the table of errors knows to be beyond help. */
+const canHelp = (type: string): boolean => !isErrorType(type) || errorTable[type].retryable;
+
+function bytesAhead(results: RunResults): Record<string, number> {
+  const points = Object.values(results.points);
+  if (points.length === 0) return {};
+  const base = points.reduce((sum, point) => sum + point.base.plainBytes, 0);
+  const log = points.reduce((sum, point) => sum + point.log.storedBytes, 0);
+  return { restore: base, 'build-indexes': base, validate: base, replay: log };
+}
+
+/** The state as people see it: a step that runs has its time up to now. */
+export function stateNow(snapshot: RunSnapshot, at: string): RunState {
+  return {
+    ...snapshot.state,
+    steps: snapshot.state.steps.map((step) => {
+      const since = snapshot.tracks[step.id]!.tryStartedAt;
+      return since === null ? step : { ...step, elapsedMs: step.elapsedMs + Math.max(0, Date.parse(at) - Date.parse(since)) };
+    }),
+  };
+}
+
+function help(workflowId: string, snapshot: RunSnapshot): string {
+  const messages = messageNames.map((name) => `${name}: ${messageDescriptions[name]}`);
+  return [`Workflow ${workflowId}. ${waitsFor(snapshot)}`, 'Each of these is a signal and an update (an update answers):', ...messages].join('\n');
+}
+

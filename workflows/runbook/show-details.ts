@@ -1,0 +1,96 @@
+import type { GateState, StepState } from '../domain/run-state.ts';
+import type { Phase } from '../domain/names.ts';
+import { formatDuration } from '../domain/units.ts';
+import { failedSteps, openGates } from './refusal.ts';
+import type { RunSnapshot } from './run-types.ts';
+
+/** The Temporal UI shows no more than this of a workflow's details in comfort. */
+export const detailsBytes = 4_000;
+
+/** What the search attribute HoldfastPhase says. */
+export function phaseOf(snapshot: RunSnapshot): Phase {
+  const { status } = snapshot.state;
+  return status === 'running' && openGates(snapshot).length > 0 ? 'waiting' : status;
+}
+
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+const clock = (at: string): string => `${at.slice(11, 19)}Z`;
+
+/** Who is waited for, and what to send, word by word. */
+function waiting(snapshot: RunSnapshot): string[] {
+  const { system } = snapshot.state;
+  const gates = openGates(snapshot).map((gate) => {
+    const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
+    return [
+      `- **WAITING for approval \`${gate.gate}\`** since ${clock(gate.openedAt!)}: ${approvals} of ${gate.quorum}, by ${who(gate)}`,
+      `  - ${cut(gate.description, 300)}`,
+      `  - signal \`approve\` (or \`reject\`) with \`{"gate": "${gate.gate}", "by": "YOUR NAME"}\``,
+      `  - or \`holdfast approve ${system} --gate ${gate.gate} --by YOUR-NAME\``,
+    ].join('\n');
+  });
+  const failed = failedSteps(snapshot).map((id) => {
+    const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;
+    const undo = snapshot.abort !== null;
+    return [
+      `- **${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed**: ${cut(`${step.error?.type}: ${step.error?.message}`, 400)}`,
+      `  - signal \`retry\` \`{"step": "${id}"}\`, \`skip\` \`{"step": "${id}", "reason": "…"}\`${undo ? '' : ' or `abort`'}`,
+      `  - or \`holdfast retry ${system} --step ${id}\``,
+    ].join('\n');
+  });
+  return [...gates, ...failed];
+}
+
+function who(gate: GateState): string {
+  const people = gate.people.length > 0 ? gate.people.join(', ') : 'anybody';
+  const except = gate.notBy && gate.notBy.length > 0 ? `, but not ${gate.notBy.join(', ')}` : '';
+  return cut(people + except, 200);
+}
+
+function stepLine(step: StepState): string {
+  const budget = step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`;
+  const tries = step.attempt > 1 ? `, try ${step.attempt}` : '';
+  if (step.state === 'pending') return `- pending ${step.id}${step.budgetMs === null ? '' : ` (budget ${formatDuration(step.budgetMs)})`}${step.error ? `: ${cut(step.error.message, 120)}` : ''}`;
+  if (step.state === 'running') return `- **running** ${step.id} since ${clock(step.startedAt!)}${step.budgetMs === null ? '' : `, budget ${formatDuration(step.budgetMs)}`}${tries}`;
+  return `- ${step.state} ${step.id} ${formatDuration(step.elapsedMs)}${budget}${tries}${step.summary ? `: ${cut(step.summary, 90)}` : ''}`;
+}
+
+function heading(snapshot: RunSnapshot, at: string): string {
+  const { state } = snapshot;
+  const passedMs = Date.parse(state.servedAt ?? at) - Date.parse(state.incidentAt);
+  const breachAt = new Date(Date.parse(state.incidentAt) + state.rtoObjectiveMs).toISOString();
+  const clocks = `${formatDuration(passedMs)} of ${formatDuration(state.rtoObjectiveMs)} ${state.servedAt ? 'until service was back' : `passed; breach at ${clock(breachAt)}`}`;
+  const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
+  return `**${state.purpose} ${state.system}: ${phaseOf(snapshot)}** as of ${clock(at)}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}`;
+}
+
+/** Length in UTF-8; workflow code has no TextEncoder in its types. */
+const bytesOf = (text: string): number => encodeURIComponent(text.toWellFormed()).replaceAll(/%[0-9A-F]{2}/g, 'x').length;
+
+/**
+ * The run as Markdown for the Temporal UI: bullet lists (tables come out run together), under 4 KB. What waits comes first; when
+ * it is too long, steps that are done go first, then pending ones, then warnings.
+ */
+export function showDetails(snapshot: RunSnapshot, at: string): string {
+  const { state } = snapshot;
+  const waits = waiting(snapshot);
+  const warnings = state.warnings.slice(-5).map((warning) => `- ⚠ ${cut(warning, 200)}`);
+  const compact = (hidden: readonly string[]): string[] => [
+    ...hidden.flatMap((name) => {
+      const count = state.steps.filter((step) => step.state === name).length;
+      return count > 0 ? [`- ${count} steps ${name}`] : [];
+    }),
+    ...state.steps.filter((step) => !hidden.includes(step.state)).map(stepLine),
+  ];
+  const build = (steps: string[], warned: string[]): string => [heading(snapshot, at), waits.join('\n'), steps.join('\n'), warned.join('\n')].filter((part) => part !== '').join('\n\n');
+  const candidates = [
+    build(compact([]), warnings),
+    build(compact(['done', 'skipped']), warnings),
+    build(compact(['done', 'skipped', 'pending']), warnings),
+    build(compact(['done', 'skipped', 'pending', 'undone']), []),
+  ];
+  const fitting = candidates.find((text) => bytesOf(text) <= detailsBytes);
+  if (fitting !== undefined) return fitting;
+  const shortest = candidates.at(-1)!;
+  // A character has at most four bytes; cutting by a quarter of the room is always enough.
+  return bytesOf(shortest.slice(0, detailsBytes)) <= detailsBytes ? shortest.slice(0, detailsBytes) : shortest.slice(0, detailsBytes / 4);
+}

@@ -1,0 +1,36 @@
+import { setCurrentDetails } from '@temporalio/workflow';
+import { callControl, callsAt } from './call.ts';
+import type { VerifyResult } from './contract.ts';
+import { parseInput, verifySystemInput } from './domain/inputs.ts';
+import { formatBytes } from './domain/units.ts';
+import { failure, surfacing } from './failure.ts';
+import { mark } from './search-attributes.ts';
+import { checkSource } from './sources.ts';
+import { sideBySide } from './steps/side-by-side.ts';
+
+/**
+ * Reads and authenticates every byte of a base of each source and of the log after it, without restoring.
+ *
+ * @param typed - VerifySystemInput as a person types it, or the bare name of a system.
+ * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results.
+ */
+export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
+  return await surfacing(async () => {
+    const input = parseInput('verifySystem', verifySystemInput, typed);
+    const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    if (input.source) checkSource(view, input.source);
+    mark({ system: view.system, purpose: 'verify' });
+    const call = callsAt(view.site);
+    const sources = input.source ? [input.source] : Object.keys(view.sources);
+    const results = await sideBySide(sources, sources.length, (source) =>
+      call('verifyRecoveryPoint', { system: view.system, source, backup: input.backup }, `read and authenticate ${input.backup ?? 'the newest backup'} of ${source}`),
+    );
+    setCurrentDetails(results.map(showResult).join('\n'));
+    const problems = results.flatMap(({ source, problems: found }) => found.map(({ key, problem }) => `${source} ${key}: ${problem}`));
+    if (results.every(({ ok }) => ok)) return results;
+    throw failure('Tampered', `${view.system} does not verify: ${problems.slice(0, 5).join('; ')}${problems.length > 5 ? `; and ${problems.length - 5} more` : ''}`, { details: [results] });
+  });
+}
+
+const showResult = ({ source, ok, backup, objects, bytes, slices, restorable, problems }: VerifyResult): string =>
+  `- ${source}: **${ok ? 'verified' : `${problems.length} problems`}** ${backup ?? 'no backup'}, ${objects} objects, ${formatBytes(bytes)}, ${slices} slices${restorable ? `; restorable from ${restorable.from} to ${restorable.to}` : ''}`;
