@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HoldfastError, type ErrorType } from '../../../workflows/domain/errors.ts';
+import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
+import { logPosition, nextLogPosition, parseLogPosition } from '../../../workflows/domain/log-position.ts';
+import type { Catalog, RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
+import { at, base, catalogOf, gap, randomOf, span, timelineOf } from '../../harness/catalogs.ts';
+
+const now = '2026-11-21T12:00:00.000Z';
+const find = (catalog: Catalog, target: RecoveryTarget = {}) => findRecoveryPoint(catalog, target, { now });
+const before = (n: number): RecoveryTarget => ({ targetPosition: at(n) });
+
+function refusal(catalog: Catalog, target: RecoveryTarget, type: ErrorType): HoldfastError {
+  try {
+    const point = find(catalog, target);
+    assert.fail(`found ${point.base.backup} to ${point.limit}`);
+  } catch (error) {
+    assert.ok(error instanceof HoldfastError, String(error));
+    assert.equal(error.type, type, error.message);
+    return error;
+  }
+}
+
+test('the latest is the newest base and all of the log after it', () => {
+  const point = find(catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] }));
+  assert.equal(point.base.backup, 'b50');
+  assert.equal(point.limit, nextLogPosition(at(90)));
+  assert.equal(point.reaches, at(90));
+  assert.equal(point.reachesAt, '2026-11-21T03:00:09.000Z');
+  assert.equal(point.log.from, at(50));
+});
+
+test('a target time takes its second whole, and nothing of the next', () => {
+  const point = find(catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] }), { targetTime: '2026-11-21T03:00:03.400Z' });
+  assert.equal(point.base.backup, 'b10');
+  assert.equal(point.limit, at(40));
+  assert.equal(point.reachesAt, '2026-11-21T03:00:03.000Z');
+});
+
+test('a target position is exclusive: a base that ends at it is too new', () => {
+  const catalog = catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] });
+  assert.equal(find(catalog, before(50)).base.backup, 'b10');
+  assert.equal(find(catalog, before(51)).base.backup, 'b50');
+  assert.equal(find(catalog, { targetPosition: '1795230002-1' }).limit, at(21));
+});
+
+test('a base that was read over a while serves only limits after its end, and needs the log from its start', () => {
+  const fuzzy = base(50, { exact: false, start: at(40), logFrom: at(38) });
+  const catalog = catalogOf({ bases: [base(10), fuzzy], spans: [span(0, 90)] });
+  assert.equal(find(catalog, before(45)).base.backup, 'b10');
+  assert.equal(find(catalog, before(50)).base.backup, 'b10');
+  const point = find(catalog, before(51));
+  assert.equal(point.base.backup, 'b50');
+  assert.equal(point.log.from, at(38));
+  refusal(catalogOf({ bases: [fuzzy] }), {}, 'NoRecoveryPoint');
+  refusal(catalogOf({ bases: [fuzzy], spans: [span(39, 90)] }), {}, 'NoRecoveryPoint');
+  assert.equal(find(catalogOf({ bases: [fuzzy], spans: [span(38, 50)] })).limit, at(51));
+});
+
+test('a base read at one instant is a recovery point without any log', () => {
+  const point = find(catalogOf({ bases: [base(50, { logFrom: at(45) })] }));
+  assert.equal(point.limit, at(51));
+  assert.deepEqual(point.log, { from: at(50), slices: 0, storedBytes: 0 });
+  assert.equal(find(catalogOf({ bases: [base(50)], spans: [span(0, 50)] }), before(51)).log.slices, 0);
+});
+
+test('an older base whose log reaches the target is taken when the newest one’s log is missing', () => {
+  // The newest base needs the log from 38 on for a transaction that was open; that stretch lies in another span.
+  const catalog = catalogOf({ bases: [base(10), base(60, { logFrom: at(58), exact: false, start: at(59) })], spans: [span(0, 40), span(45, 59)] });
+  assert.equal(find(catalog, before(30)).base.backup, 'b10');
+  const stalled = catalogOf({ bases: [base(10), base(50, { logFrom: at(49), timeline: 't00000001' })], spans: [span(0, 90)] });
+  assert.equal(find(stalled).base.backup, 'b50');
+  const lost = catalogOf({ bases: [base(10), base(50, { logFrom: at(-5) })], spans: [span(0, 90)] });
+  assert.equal(find(lost, before(80)).base.backup, 'b10');
+  assert.equal(find(lost).base.backup, 'b10');
+});
+
+test('a target beyond the archive gives its end, and says how far it reaches', () => {
+  const point = find(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), { targetTime: '2026-11-21T04:00:00Z' });
+  assert.equal(point.limit, at(91));
+  assert.equal(point.reachesAt, '2026-11-21T03:00:09.000Z');
+});
+
+test('a target in a hole of the log is refused, with the nearest good point on either side', () => {
+  const catalog = catalogOf({ bases: [base(10), base(70)], spans: [span(0, 40), span(60, 90)] });
+  const error = refusal(catalog, before(65), 'ChainBroken');
+  assert.match(error.message, /chain broken between 2026-11-21T03:00:04Z\.0 and 2026-11-21T03:00:06Z\.0 \(no slice\)/);
+  assert.match(error.hint!, /before it 2026-11-21T03:00:04Z\.0 .*after it 2026-11-21T03:00:07Z\.0/);
+  assert.equal(find(catalog, { targetPosition: String(error.details.nearestBefore) }).base.backup, 'b10');
+  assert.equal(find(catalog, { targetPosition: String(error.details.nearestAfter) }).base.backup, 'b70');
+  assert.equal(find(catalog, before(41)).limit, at(41));
+  refusal(catalog, before(42), 'ChainBroken');
+});
+
+test('a declared gap is refused and its reason given, also when no log follows it', () => {
+  const error = refusal(catalogOf({ bases: [base(10)], spans: [span(0, 40)], gaps: [gap(40, 60)] }), before(50), 'ChainBroken');
+  assert.match(error.message, /the log was overwritten/);
+  assert.match(error.hint!, /after it none/);
+  assert.equal(find(catalogOf({ bases: [base(10)], spans: [span(0, 40)], gaps: [gap(40, 60)] })).limit, at(41));
+});
+
+test('a target before the first base is refused, and the earliest time named', () => {
+  const error = refusal(catalogOf({ bases: [base(50)], spans: [span(0, 90)] }), before(20), 'NoRecoveryPoint');
+  assert.match(error.hint!, /earliest restorable time of this timeline is 2026-11-21T03:00:05Z\.0/);
+  assert.equal(find(catalogOf({ bases: [base(50)], spans: [span(0, 90)] }), before(51)).base.backup, 'b50');
+});
+
+test('nothing there, a target in the future and a target that is none are each refused', () => {
+  refusal(catalogOf({ timelines: [] }), {}, 'NoRecoveryPoint');
+  refusal(catalogOf({}), {}, 'NoRecoveryPoint');
+  const catalog = catalogOf({ bases: [base(10)], spans: [span(0, 90)] });
+  refusal(catalog, { targetTime: '2026-11-21T12:00:01.000Z' }, 'TargetTimeInFuture');
+  refusal(catalog, { targetTime: 'yesterday' }, 'BadInput');
+  refusal(catalog, { targetPosition: 'later' }, 'BadInput');
+  refusal(catalog, { targetTime: now, targetPosition: at(1) }, 'BadInput');
+});
+
+test('a target before a timeline began is found in its parent, up to where the parent was left', () => {
+  // Timeline 1 was left at 40 (exclusive) though its archive goes on to 60; timeline 2 began at 03:01:00.
+  const catalog = catalogOf({
+    timelines: [timelineOf(1, '2026-11-21T02:59:00.000Z'), timelineOf(2, '2026-11-21T03:01:00.000Z', { timeline: 't00000001', limit: at(40) })],
+    bases: [base(10), base(620, { timeline: 't00000002' })],
+    spans: [span(0, 60), span(600, 700, 't00000002')],
+  });
+  assert.equal(find(catalog).timeline, 't00000002');
+  const inParent = find(catalog, before(30));
+  assert.deepEqual([inParent.timeline, inParent.limit], ['t00000001', at(30)]);
+  const between = find(catalog, { targetTime: '2026-11-21T03:00:30Z' });
+  assert.deepEqual([between.timeline, between.limit], ['t00000001', at(40)]);
+  const error = refusal(catalog, before(610), 'NoRecoveryPoint');
+  assert.match(error.hint!, /it was timeline t00000001/);
+  refusal(catalog, before(5), 'NoRecoveryPoint');
+  const young = { ...catalog, bases: [base(10)] };
+  refusal(young, {}, 'NoRecoveryPoint');
+  assert.equal(find(young, before(40)).timeline, 't00000001');
+});
+
+test('whatever the store holds, what is found can be restored, and nothing better was passed over', () => {
+  for (let seed = 1; seed <= 2_000; seed += 1) {
+    const random = randomOf(seed);
+    const upTo = (n: number): number => Math.floor(random() * n);
+    const spans: { from: number; to: number }[] = [];
+    for (let from = upTo(10); from < 90; ) {
+      const to = from + 1 + upTo(40);
+      spans.push({ from, to });
+      from = to + 1 + upTo(8);
+    }
+    const bases = [...new Set(Array.from({ length: 1 + upTo(4) }, () => 5 + upTo(95)))].map((end) => {
+      const exact = random() < 0.6;
+      const start = exact ? end : end - upTo(5);
+      return { end, start, exact: start === end, logFrom: start - upTo(4) };
+    });
+    const catalog = catalogOf({
+      spans: spans.map(({ from, to }) => ({ ...span(from, to), from: inOneSecond(from), to: inOneSecond(to) })),
+      bases: bases.map(({ end, start, exact, logFrom }) =>
+        base(end, { end: inOneSecond(end), start: inOneSecond(start), exact, logFrom: inOneSecond(logFrom) })),
+    });
+    const limit = 1 + upTo(130);
+
+    const held = (n: number): boolean => spans.some(({ from, to }) => n > from && n <= to);
+    const restorable = (b: (typeof bases)[number], to: number): boolean =>
+      b.end < to && ((b.exact && to === b.end + 1) || Array.from({ length: to - 1 - b.logFrom }, (_, i) => b.logFrom + 1 + i).every(held));
+    const usable = bases.filter((b) => b.end < limit);
+    const whole = usable.filter((b) => restorable(b, limit));
+    const reach = Math.max(-1, ...usable.flatMap((b) => Array.from({ length: limit }, (_, i) => i + 1).filter((to) => restorable(b, to)))) - 1;
+    const goesOn = spans.some(({ to }) => to > reach) || bases.some(({ end }) => end > reach);
+    const expected = whole.length > 0
+      ? `${Math.max(...whole.map((b) => b.end))} to ${limit}`
+      : reach < 0 ? 'NoRecoveryPoint' : goesOn ? 'ChainBroken' : `to ${reach + 1}`;
+
+    let found: string;
+    try {
+      const point = find(catalog, { targetPosition: inOneSecond(limit) });
+      found = expected.startsWith('to') ? `to ${numberOf(point.limit)}` : `${point.base.backup.slice(1)} to ${numberOf(point.limit)}`;
+      assert.ok(restorable(bases.find((b) => `b${b.end}` === point.base.backup)!, numberOf(point.limit)), `seed ${seed}`);
+    } catch (error) {
+      assert.ok(error instanceof HoldfastError, `seed ${seed}: ${String(error)}`);
+      found = error.type;
+    }
+    assert.equal(found, expected, `seed ${seed}, limit ${limit}`);
+  }
+});
+
+/** Positions whose neighbours are neighbours in the log too. */
+const inOneSecond = (n: number): string => logPosition(1_795_230_000, n + 100);
+const numberOf = (position: string): number => parseLogPosition(position).ordinal - 100;
