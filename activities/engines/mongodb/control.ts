@@ -11,4 +11,6 @@ export const controlCollections = {
   restored: 'restored',
   /** `{_id: <uuid, hex with dashes>, ns: 'db.coll', indexes: [<spec without ns and ui>]}`: what is built at the end */
   indexes: 'indexes',
+  /** `_id: 'checkpoint'`: how far the log is replayed; `_id: 'attempted'`: how far it may have been */
+  replay: 'replay',
 } as const;

@@ -48,3 +48,6 @@ export function addHashSums(sums: readonly string[]): string {
   const total = sums.reduce((sum, hex) => sum + BigInt(`0x${hex}`), 0n);
   return (total % (1n << 256n)).toString(16).padStart(64, '0');
 }
+
+/** The sum that takes another one away again. */
+export const negateHashSum = (hex: string): string => ((1n << 256n) - BigInt(`0x${hex}`)).toString(16).padStart(64, '0').slice(-64);

@@ -13,20 +13,20 @@ import { ElementCursor, bsonType, findElement, makeDocument, makeElement } from 
  */
 export function applyUpdate(before: Buffer, o: Buffer): Buffer {
   const version = findElement(o, '$v');
-  if (!version) return withIdFirst(before, o);
+  if (!version) return replaceDocument(before, o);
   const number = version.type === bsonType.double ? o.readDoubleLE(version.valueStart) : o.readInt32LE(version.valueStart);
   const diff = findElement(o, 'diff');
   if (number !== 2 || !diff) {
     throw new HoldfastError('Unsupported', `an update entry of form $v: ${number}, which this version does not know`);
   }
-  return withIdFirst(before, applyObjectDiff(before, diff.value));
+  return replaceDocument(before, applyObjectDiff(before, diff.value));
 }
 
 /**
  * The server keeps the stored `_id` and puts the new fields behind it, whatever place `_id` has in the entry; unless
  * nothing changed, when even a document whose `_id` stands elsewhere stays as it is.
  */
-function withIdFirst(before: Buffer, after: Buffer): Buffer {
+export function replaceDocument(before: Buffer, after: Buffer): Buffer {
   if (after.equals(before)) return before;
   const first = new ElementCursor(after);
   if (first.next() && first.name === '_id') return after;

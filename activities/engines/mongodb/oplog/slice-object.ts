@@ -1,0 +1,93 @@
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { layout, type TimelineScope } from '../../../../workflows/domain/layout.ts';
+import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import type { SourceContext } from '../../../context.ts';
+import { readSliceNames, type StoredSlice } from '../../../store/list-slices.ts';
+import { ArchiveKeys } from '../../../stream/archive-key.ts';
+import { sliceContext } from '../../../stream/contexts.ts';
+import { contextOf, keyIdOf, open, seal } from '../../../stream/sealed.ts';
+import { readPosition } from './oplog-entry.ts';
+import { splitDocuments } from './raw-elements.ts';
+
+type SliceRoom = Pick<SourceContext, 'store' | 'keys' | 'signal' | 'epoch'>;
+
+/** Slices of one timeline, as one job writes and reads them: the archive keys are opened once. */
+export class SliceObjects {
+  readonly #room: SliceRoom;
+  readonly #keys: ArchiveKeys;
+  readonly scope: TimelineScope;
+
+  constructor(room: SliceRoom, scope: TimelineScope) {
+    this.#room = room;
+    this.#keys = new ArchiveKeys(room.store, room.keys);
+    this.scope = scope;
+  }
+
+  /**
+   * Stores the log after `from`, up to and including `to`. A slice that is there already was written by an attempt
+   * whose answer was lost, or by another archiver: it is opened, and is as good as ours, since a timeline has one log.
+   * @throws Tampered - the slice that is there does not authenticate, or does not end where it says.
+   */
+  async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<void> {
+    const { store, signal, epoch } = this.#room;
+    const key = layout.slice(this.scope, range.from, range.to);
+    const sealed = await seal(await this.#keys.forWriting(this.scope), plain, sliceContext(this.scope, { ...range, epoch }));
+    try {
+      await store.put(key, sealed, { ifAbsent: true, signal });
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+      await this.#adopt(range, key);
+    }
+  }
+
+  /**
+   * Authenticates one stored slice and gives its entries, raw, one after another.
+   * @throws Tampered, WrongKey, ObjectMissing - each names the slice.
+   */
+  async open(slice: Pick<StoredSlice, 'key' | 'versionId' | 'from' | 'to'>): Promise<Buffer> {
+    const stored = await this.#room.store.getVersion(slice, { signal: this.#room.signal });
+    try {
+      const key = await this.#keys.forReading(this.scope, keyIdOf(stored));
+      // Which epoch wrote it only the slice itself knows; opening authenticates that word with the others.
+      const epoch = Number(contextOf(stored)['epoch']);
+      return await open(key, stored, sliceContext(this.scope, { from: slice.from, to: slice.to, epoch }));
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.retryable || error.message.includes(slice.key)) throw error;
+      throw new HoldfastError(error.type, `slice ${slice.key} (${formatLogPosition(slice.from)} to ${formatLogPosition(slice.to)}): ${error.message}`, {
+        details: { key: slice.key },
+        cause: error,
+      });
+    }
+  }
+
+  async #adopt(range: { from: LogPosition; to: LogPosition }, key: string): Promise<void> {
+    for await (const slice of readSliceNames(this.#room.store, this.scope, { startAfter: key.slice(0, -1), signal: this.#room.signal })) {
+      if ('unreadable' in slice || slice.key !== key) continue;
+      checkSlice(slice, await this.open(slice));
+      return;
+    }
+    throw new HoldfastError('ObjectMissing', `slice ${key} was refused as existing, but no version of it (${range.from} to ${range.to}) is listed`, { details: { key } });
+  }
+}
+
+/**
+ * That a slice holds what its name says: whole entries in rising order, the last one at `to`.
+ * @returns how many entries.
+ * @throws Tampered - it does not: the writer was not ours, or had a fault.
+ */
+export function checkSlice(slice: Pick<StoredSlice, 'key' | 'from' | 'to'>, plain: Buffer): number {
+  let previous = slice.from;
+  let entries = 0;
+  for (const raw of splitDocuments(plain)) {
+    const position = readPosition(raw);
+    if (position <= previous) {
+      throw new HoldfastError('Tampered', `slice ${slice.key}: entry ${position} follows ${previous}`, { details: { key: slice.key } });
+    }
+    previous = position;
+    entries += 1;
+  }
+  if (previous !== slice.to) {
+    throw new HoldfastError('Tampered', `slice ${slice.key} ends at ${previous}, not where its name says`, { details: { key: slice.key } });
+  }
+  return entries;
+}

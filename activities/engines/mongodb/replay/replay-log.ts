@@ -1,0 +1,191 @@
+import type { ReplayResult, TargetRef } from '../../../../workflows/contract.ts';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { formatLogPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../../context.ts';
+import { positionBefore } from '../bson-position.ts';
+import { targetAddress, withTarget } from '../connect.ts';
+import { changesFeatureVersion, commandOf, parseEntry, type OplogEntry, type Operation } from '../oplog/oplog-entry.ts';
+import { TransactionGatherer } from '../oplog/gather-transactions.ts';
+import { splitDocuments } from '../oplog/raw-elements.ts';
+import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
+import { classifyOperation } from '../oplog/classify-operation.ts';
+import { WireConnection } from '../wire.ts';
+import { controlWrite, type Checkpoint } from './checkpoint.ts';
+import { IndexCatalogue } from './index-catalogue.ts';
+import { OperationBatch } from './operation-batch.ts';
+import { openReplay } from './open-replay.ts';
+import { TargetApplier } from './target-applier.ts';
+
+/**
+ * Replays the log of a recovery point before `limit` onto the standalone that the base was restored to.
+ *
+ * Slices must touch: a missing one stops it before anything behind the hole is applied. Transactions are unwrapped into
+ * the batches around them; only commands that change collections are a barrier. Index commands are folded into the
+ * catalogue, which buildIndexes builds from.
+ *
+ * Safe to repeat and to kill anywhere: goes on from the checkpoint in the target, and applying an entry twice converges.
+ * A later limit goes on where an earlier one ended.
+ *
+ * @param input.limit - log position (seconds, ordinal); exclusive.
+ * @throws ChainBroken, Tampered, WrongKey - the log; ReplayFailed - an entry that does not fit, or a target that is beyond
+ *   the limit; Unsupported - an entry that no replay can stand for. None is helped by another try.
+ * @throws TargetUnavailable, StoreUnavailable - retryable.
+ */
+export async function replayLog(
+  context: SourceContext,
+  input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition },
+): Promise<ReplayResult> {
+  return await withTarget(context, input.target, async (client) => {
+    const { checkpoint, attemptedTo } = await openReplay(client, input.point);
+    const catalogue = await IndexCatalogue.load(client);
+    const { host, port } = targetAddress(context, input.target);
+    const wire = await WireConnection.connect(host, port, context.signal);
+    try {
+      return await new Replay(context, input, checkpoint, attemptedTo, catalogue, wire).run();
+    } finally {
+      wire.close();
+    }
+  });
+}
+
+class Replay {
+  readonly #context: SourceContext;
+  readonly #point: RecoveryPoint;
+  readonly #limit: LogPosition;
+  readonly #catalogue: IndexCatalogue;
+  readonly #applier: TargetApplier;
+  readonly #transactions = new TransactionGatherer();
+  #attemptedTo: LogPosition;
+  /** of the entries that are wholly in the batch or applied */
+  #checkpoint: Checkpoint;
+  #batch = new OperationBatch();
+  #storedBytes = 0;
+
+  constructor(
+    context: SourceContext,
+    { point, limit }: { point: RecoveryPoint; limit: LogPosition },
+    checkpoint: Checkpoint,
+    attemptedTo: LogPosition,
+    catalogue: IndexCatalogue,
+    wire: WireConnection,
+  ) {
+    this.#context = context;
+    this.#point = point;
+    this.#limit = limit;
+    this.#checkpoint = checkpoint;
+    this.#attemptedTo = attemptedTo;
+    this.#catalogue = catalogue;
+    this.#applier = new TargetApplier(wire, attemptedTo > point.base.end ? attemptedTo : point.base.end);
+  }
+
+  async run(): Promise<ReplayResult> {
+    if (this.#checkpoint.position >= this.#limit) {
+      throw new HoldfastError('ReplayFailed', `the target is at ${formatLogPosition(this.#checkpoint.position)} already, which is not before the limit ${formatLogPosition(this.#limit)}`, {
+        hint: 'a log is never replayed backwards: restore to a fresh target',
+      });
+    }
+    const log = readLog(this.#context, scopeOf(this.#point), { after: this.#checkpoint.gatherFrom, limit: coverFor(this.#point, this.#limit) });
+    for await (const { slice, plain } of log) {
+      await this.#attempt(slice.to);
+      for (const raw of splitDocuments(plain)) {
+        const entry = parseEntry(raw);
+        if (entry.position >= this.#limit) break;
+        if (entry.position > this.#checkpoint.gatherFrom) await this.#take(entry);
+      }
+      this.#checkpoint = { ...this.#checkpoint, slices: this.#checkpoint.slices + 1 };
+      this.#storedBytes += slice.bytes;
+      this.#report();
+    }
+    await this.#flush();
+    return this.#result();
+  }
+
+  /** Says in the target how far this attempt may come, before it does: the next attempt has to know. */
+  async #attempt(sliceEnd: LogPosition): Promise<void> {
+    if (sliceEnd <= this.#attemptedTo) return;
+    this.#attemptedTo = sliceEnd;
+    await this.#applier.write([controlWrite({ _id: 'attempted', position: sliceEnd })]);
+  }
+
+  async #take(entry: OplogEntry): Promise<void> {
+    const { operations } = this.#transactions.take(entry);
+    // Before the checkpoint, entries are read only for the transactions that are still open in them.
+    if (entry.position <= this.#checkpoint.position) return;
+    let commands = 0;
+    for (const operation of operations) if (await this.#place(operation, entry.position)) commands += 1;
+    const since = this.#transactions.openSince;
+    this.#checkpoint = {
+      ...this.#checkpoint,
+      position: entry.position,
+      gatherFrom: since === null ? entry.position : positionBefore(since),
+      wallMs: entry.wallMs,
+      entries: this.#checkpoint.entries + 1,
+      operations: this.#checkpoint.operations + operations.length,
+    };
+    // Behind a command too: replaying it again onto what follows it is what the checkpoint saves.
+    if (commands > 0) await this.#flush();
+  }
+
+  /** @returns whether it was a command, which is applied at once. */
+  async #place(operation: Operation, position: LogPosition): Promise<boolean> {
+    if (changesFeatureVersion(operation)) throw featureVersionChanged(position);
+    switch (classifyOperation(operation, this.#context.source, position)) {
+      case 'skip': return false;
+      case 'write':
+        if (this.#batch.isFullFor(operation)) await this.#flush();
+        this.#batch.add(operation, position);
+        return false;
+      case 'index':
+        this.#catalogue.fold(commandOf(operation), operation);
+        return true;
+      case 'command':
+        await this.#flush();
+        await this.#applier.applyCommand(operation, position);
+        this.#catalogue.fold(commandOf(operation), operation);
+        return true;
+    }
+  }
+
+  /** Applies what is gathered, with the checkpoint that stands for it. */
+  async #flush(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = new OperationBatch();
+    const control = [...this.#catalogue.takeChanges(), controlWrite(this.#checkpoint)];
+    await this.#applier.applyBatch(batch, control);
+    this.#context.signal.throwIfAborted();
+    this.#report();
+  }
+
+  #report(): void {
+    const seconds = (position: LogPosition): number => parseLogPosition(position).seconds;
+    const { start } = this.#point.base;
+    this.#context.progress({
+      phase: 'replaying',
+      done: Math.min(this.#storedBytes, this.#point.log.storedBytes),
+      of: this.#point.log.storedBytes,
+      unit: 'bytes',
+      entries: this.#checkpoint.entries,
+      logSeconds: Math.max(0, seconds(this.#checkpoint.position) - seconds(start)),
+      logSecondsOf: Math.max(0, seconds(coverFor(this.#point, this.#limit)) - seconds(start)),
+      position: this.#checkpoint.position,
+    });
+  }
+
+  #result(): ReplayResult {
+    const { position, wallMs, entries, operations, slices } = this.#checkpoint;
+    return {
+      appliedTo: wallMs === null ? null : position,
+      appliedToAt: wallMs === null ? null : new Date(wallMs).toISOString(),
+      entries,
+      operations,
+      slices,
+      discardedTransactions: this.#transactions.open,
+    };
+  }
+}
+
+const featureVersionChanged = (position: LogPosition): HoldfastError =>
+  new HoldfastError('Unsupported', `entry ${formatLogPosition(position)} changes the feature compatibility version, which cannot be replayed onto these files`, {
+    hint: `recover to before ${formatLogPosition(position)}, or from a base backup taken after it`,
+  });
