@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { renderReportHtml } from '../../../activities/report/render-report.ts';
+import { sampleReport } from './sample-report.ts';
+
+test('what came from the run is escaped, everywhere', () => {
+  const evil = '<script>alert("x")</script>';
+  const report = sampleReport();
+  report.title = evil;
+  report.warnings = [evil];
+  report.state.requestedBy = evil;
+  report.state.journal[0]!.what = evil;
+  report.state.steps[0]!.id = evil;
+  report.state.steps[1]!.error = { type: evil, message: evil };
+  report.state.gates[0]!.decisions[0]!.by = evil;
+  report.validation[0]!.collections[0]!.ns = evil;
+  report.fence['documents']!.evidence.push(evil);
+  report.writes!.oldPrimary = evil;
+  assert.equal(renderReportHtml(report).includes('<script'), false);
+});
+
+test('the page loads nothing from anywhere', () => {
+  assert.doesNotMatch(renderReportHtml(sampleReport()), /src=|href=|@import|url\(/);
+});
+
+test('the outcome stands first, in words, with RTO and RPO against their objectives', () => {
+  const page = renderReportHtml(sampleReport());
+  assert.match(page, /Service was back 58s after the incident \(objective 1h00m\)\. The recovered data ends 1\.2s before the incident \(objective 5m00s\)\./);
+  assert.ok(page.indexOf('Service was back') < page.indexOf('<section>'));
+});
+
+test('a fence that proved nothing warns in the headline and in the first next step', () => {
+  const report = sampleReport();
+  report.outcome = 'done, fence unproved';
+  report.fence['documents']!.outcome = 'unproved';
+  const page = renderReportHtml(report);
+  assert.match(page, /<h1 class="warn">.*may still take writes/);
+  assert.match(page, /<h2>Next steps<\/h2>\s*<ul><li>Power the old primary off/);
+});
+
+test('the report of a run that failed before it did anything renders, and names the step', () => {
+  const report = sampleReport();
+  const failed = { type: 'NoRecoveryPoint', message: 'no base backup to restore from' };
+  Object.assign(report, { outcome: 'failed', fence: {}, validation: [], points: [], writes: undefined, rto: { ...report.rto, achievedMs: null, met: null }, rpo: { ...report.rpo, achievedMs: null, met: null } });
+  report.state.steps = report.state.steps.map((step, index) => (index === 1 ? { ...step, state: 'failed', error: failed } : { ...step, state: 'pending', startedAt: null, endedAt: null, elapsedMs: 0 }));
+  report.state.servedAt = null;
+  const page = renderReportHtml(report);
+  assert.match(page, /Look at step find-point: no base backup to restore from/);
+  assert.match(page, /was not fenced in this run/);
+});
+
+test('approvals say that names are claimed', () => {
+  assert.match(renderReportHtml(sampleReport()), /Names are claimed.*approve by grace \(claimed\)/s);
+});
