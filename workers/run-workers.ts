@@ -22,7 +22,7 @@ export interface QueuePlan {
 }
 
 export function planQueues(roles: readonly Role[], sites: readonly string[]): QueuePlan[] {
-  return roles.flatMap((role) =>
+  return roles.flatMap((role): QueuePlan[] =>
     role === 'control' ? [{ role, taskQueue: taskQueues.control }] : sites.map((site) => ({ role, taskQueue: taskQueues[role](site) })),
   );
 }

@@ -1,0 +1,68 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
+import type { JobContext, SourceContext } from '../context.ts';
+import type { Engine } from '../engines/engine.ts';
+import { openEngine } from '../engines/open-engine.ts';
+import { openContext } from '../open-context.ts';
+import { writeHold } from '../store/holds.ts';
+import { rebuildCatalog } from '../store/read-catalog.ts';
+import { verifyRecoveryPoint } from '../store/verify.ts';
+import type { FindJob } from './serve-jobs.ts';
+
+type Activities = ControlActivities & DataActivities & ArchiveActivities & RecoverActivities;
+type Input<N extends keyof Activities> = Parameters<Activities[N]>[0];
+type Output<N extends keyof Activities> = Activities[N] extends (input: never) => Promise<infer O> ? O : never;
+
+type Job<N extends keyof Activities> = (input: Input<N>, job: JobContext) => Promise<Output<N>>;
+
+/** A job of the engine of the source that the input names. */
+const byEngine =
+  <N extends keyof Engine & keyof Activities>(name: N): Job<N> =>
+  async (input, job) => {
+    const context = await openContext(whichSource(input), job);
+    const run = openEngine(context.source.engine)[name] as unknown as (context: SourceContext, input: Input<N>) => Promise<Output<N>>;
+    return await run(context, input);
+  };
+
+/** Who reads only carries no epoch. */
+function whichSource(input: unknown): SourceRef & { epoch: number } {
+  const { target, epoch, ...rest } = input as { target?: TargetRef; epoch?: number } & SourceRef;
+  const { system, source } = target ?? rest;
+  return { system, source, epoch: epoch ?? 0 };
+}
+
+/** What runs in a process of its own: everything whose work or memory grows with the data. */
+const jobs = {
+  planDump: byEngine('planDump'),
+  dumpGroup: byEngine('dumpGroup'),
+  sealBackup: byEngine('sealBackup'),
+  archiveLog: byEngine('archiveLog'),
+  drainLog: byEngine('drainLog'),
+  proveArchive: byEngine('proveArchive'),
+  prepareRestore: byEngine('prepareRestore'),
+  restoreGroup: byEngine('restoreGroup'),
+  replayLog: byEngine('replayLog'),
+  buildIndexes: byEngine('buildIndexes'),
+  validateTarget: byEngine('validateTarget'),
+
+  verifyRecoveryPoint: async (input, job) => {
+    const context = await openContext(whichSource(input), job);
+    return await verifyRecoveryPoint(context, input);
+  },
+
+  findRecoveryPoint: async ({ system, source, target, run }, job) => {
+    const context = await openContext({ system, source, epoch: 0 }, job);
+    const catalog = await rebuildCatalog(context, { system, source });
+    const point = findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
+    await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });
+    return point;
+  },
+} satisfies { [N in keyof Activities]?: Job<N> };
+
+export type JobName = keyof typeof jobs;
+
+export const findJob: FindJob = (name) => {
+  if (!Object.hasOwn(jobs, name)) throw new HoldfastError('BadInput', `no job "${name}"; known: ${Object.keys(jobs).join(', ')}`);
+  return jobs[name as JobName] as ReturnType<FindJob>;
+};

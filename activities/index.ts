@@ -1,0 +1,128 @@
+import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
+import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
+import type { SourceContext } from './context.ts';
+import type { JobName } from './data-plane/jobs.ts';
+import { openEngine } from './engines/open-engine.ts';
+import { openContext, openSystem } from './open-context.ts';
+import { openProvisioner } from './provision/provisioner.ts';
+import { readStepHistory } from './report/read-step-history.ts';
+import { writeReport } from './report/write-report.ts';
+import { claimEpoch } from './store/epoch.ts';
+import { findArchiveEnd } from './store/find-archive-end.ts';
+import { releaseHold } from './store/holds.ts';
+import { loadSystemFile, toSystemView } from './system-files.ts';
+import { openFence } from './traffic/fence.ts';
+import { openSwitch } from './traffic/switch.ts';
+
+export interface ActivitiesByRole {
+  control: ControlActivities;
+  data: DataActivities;
+  archive: ArchiveActivities;
+  recover: RecoverActivities;
+}
+
+export interface ActivityEnvironment {
+  /** what an epoch belongs to: the id of the Temporal namespace */
+  owner: string;
+  reportsDirectory: string;
+}
+
+const inDataPlane = <I, O>(job: JobName) => attemptInDataPlane<I, O>(job);
+
+const atSource = async <O>(of: SourceRef & { epoch?: number }, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
+  await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0 }, context));
+
+/** All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. */
+export function createActivities({ owner, reportsDirectory }: ActivityEnvironment): ActivitiesByRole {
+  return { control: controlActivities(owner, reportsDirectory), data: dataActivities, archive: archiveActivities, recover: recoverActivities };
+}
+
+const controlActivities = (owner: string, reportsDirectory: string): ControlActivities => ({
+  loadSystem: attempt(async ({ system }) => {
+    const loaded = await loadSystemFile(system);
+    return toSystemView(loaded.system, loaded.digest);
+  }),
+
+  claimEpoch: attempt(async ({ system, why, takeOver }, { signal }) => {
+    const { store, keys } = await openSystem(system);
+    return { epoch: await claimEpoch(store, keys, system, owner, { why, takeOver, signal }) };
+  }),
+
+  findRecoveryPoint: inDataPlane('findRecoveryPoint'),
+
+  releaseHold: attempt(async (of, { signal }) => {
+    const { store } = await openSystem(of.system);
+    await releaseHold(store, of, { signal });
+  }),
+
+  readArchiveStatus: attempt(
+    async (of, context) =>
+      await atSource(of, context, async (source) => {
+        const end = await findArchiveEnd(source.store, source.keys, of, { signal: context.signal });
+        return await openEngine(source.source.engine).readArchiveStatus(source, end);
+      }),
+  ),
+
+  fencePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).fence(source, of.run))),
+  retirePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).retire(source, of.run))),
+  unfencePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).unfence(source, of.run))),
+
+  admitTraffic: attempt(async ({ system: name, environment, percent }, context) => {
+    const { loaded, address } = await openSystem(name);
+    return await openSwitch(loaded.system).admit({ ...context, system: loaded.system, address }, environment, percent);
+  }),
+
+  readTraffic: attempt(async ({ system: name }, context) => {
+    const { loaded, address } = await openSystem(name);
+    return await openSwitch(loaded.system).read({ ...context, system: loaded.system, address });
+  }),
+
+  watchHealth: attempt(async ({ system: name, ...watch }, context) => {
+    const { loaded, address } = await openSystem(name);
+    return await openSwitch(loaded.system).watchHealth({ ...context, system: loaded.system, address }, watch);
+  }),
+
+  writeReport: attempt(async ({ report }, { signal }) => {
+    const { store } = await openSystem(report.system);
+    return await writeReport({ store, signal }, { report, directory: reportsDirectory });
+  }),
+
+  readStepHistory: attempt(async ({ system }, { signal }) => {
+    const { store } = await openSystem(system);
+    return await readStepHistory({ store, signal }, system);
+  }),
+});
+
+const dataActivities: DataActivities = {
+  planDump: inDataPlane('planDump'),
+  dumpGroup: inDataPlane('dumpGroup'),
+  sealBackup: inDataPlane('sealBackup'),
+  verifyRecoveryPoint: inDataPlane('verifyRecoveryPoint'),
+};
+
+const archiveActivities: ArchiveActivities = {
+  archiveLog: inDataPlane('archiveLog'),
+  drainLog: inDataPlane('drainLog'),
+  startTimeline: attempt(
+    async (of, context) => await atSource(of, context, async (source) => await openEngine(source.source.engine).startTimeline(source, of)),
+  ),
+  proveArchive: inDataPlane('proveArchive'),
+};
+
+const recoverActivities: RecoverActivities = {
+  provisionTarget: attempt(
+    async (target: TargetRef, context) => await atSource(target, context, async (source) => await openProvisioner(source).provision(source, target)),
+  ),
+  removeTarget: attempt(
+    async (target: TargetRef, context) => await atSource(target, context, async (source) => await openProvisioner(source).remove(source, target)),
+  ),
+  prepareRestore: inDataPlane('prepareRestore'),
+  restoreGroup: inDataPlane('restoreGroup'),
+  replayLog: inDataPlane('replayLog'),
+  buildIndexes: inDataPlane('buildIndexes'),
+  validateTarget: inDataPlane('validateTarget'),
+  promoteTarget: attempt(
+    async ({ target }, context) =>
+      await atSource(target, context, async (source) => await openEngine(source.source.engine).promoteTarget(source, { target })),
+  ),
+};
