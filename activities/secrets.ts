@@ -37,7 +37,7 @@ export function scrubValue(value: unknown): unknown {
 /**
  * The text that a secret reference stands for. A trailing newline is not part of it.
  *
- * @param ref - `${ENV_NAME}`, or `file:PATH` relative to `baseDirectory`.
+ * @param ref - `${ENV_NAME}`, or `file:PATH` relative to `baseDirectory`; the path may contain `${ENV}`.
  * @throws BadSystemFile - names the reference, never what it resolved to.
  */
 export async function resolveSecret(ref: string, baseDirectory: string): Promise<string> {
@@ -53,7 +53,7 @@ async function readReference(ref: string, baseDirectory: string): Promise<string
   const variable = /^\$\{(\w+)\}$/.exec(ref)?.[1];
   if (variable !== undefined) return requireVariable(variable, `secret ${ref}`);
   if (!ref.startsWith('file:')) throw new HoldfastError('BadSystemFile', 'a secret reference is neither ${ENV_NAME} nor file:PATH');
-  const path = resolve(baseDirectory, ref.slice('file:'.length));
+  const path = resolve(baseDirectory, resolveAddress(ref.slice('file:'.length)));
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

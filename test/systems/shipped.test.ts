@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+import { stackEnvironment, type StackFile } from '../../scripts/stack/stack-file.ts';
+import { readFileSync } from 'node:fs';
+import { planSteps } from '../../workflows/steps/index.ts';
+
+test('every shipped system file is valid, and its runbook can be planned', async () => {
+  const names = await listSystems();
+  assert.deepEqual(names, ['ai-writing', 'demo']);
+  for (const name of names) {
+    const { system, digest } = await loadSystemFile(name);
+    assert.equal(system.system, name);
+    const steps = planSteps(toSystemView(system, digest));
+    assert.equal(steps.length, system.runbook.steps.length);
+  }
+});
+
+test('ai-writing has the objectives of its handbook, and its budgets fit into them', async () => {
+  const { system } = await loadSystemFile('ai-writing');
+  assert.deepEqual(system.objectives, { rto: 3_600_000, rpo: 300_000 });
+  assert.deepEqual(Object.keys(system.environments).sort(), ['dr', 'production', 'staging', 'test']);
+  assert.equal(system.stores[0]?.lock?.retain, 24 * 3_600_000);
+  const until = ['switch-traffic'];
+  // The longest way from the declaration to the switch, which is when people can work again.
+  const longest = (id: string): number => {
+    const step = system.runbook.steps.find((candidate) => candidate.id === id)!;
+    return (step.budget ?? 0) + Math.max(0, ...step.needs.map(longest));
+  };
+  for (const id of until) assert.ok(longest(id) <= system.objectives.rto, `${id} by ${longest(id) / 60_000} minutes`);
+});
+
+test('the embedded stack sets every variable that demo.yaml refers to', () => {
+  const text = readFileSync(new URL('../../systems/demo.yaml', import.meta.url), 'utf8');
+  const ports = new Proxy({}, { get: () => 1 });
+  const stack = {
+    directory: '/d',
+    createdAt: '',
+    temporal: { address: 'a', uiUrl: 'u' },
+    primary: ports,
+    standby: ports,
+    objectStore: { endpoint: 'e' },
+    frontDoor: { url: 'u' },
+    apps: { production: ports, dr: ports },
+  } as unknown as StackFile;
+  const known = stackEnvironment(stack);
+  for (const [, name] of text.matchAll(/\$\{(\w+)\}/g)) assert.ok(known[name!], `${name} is not set by the stack`);
+});
