@@ -49,7 +49,8 @@ export async function* listSlices(store: Store, scope: TimelineScope, options: L
       reached = slice.to;
       yield slice;
     }
-    if (enough() || (limit === undefined && hole === null && startAfter === undefined)) return;
+    // Nothing found near by: the one slice that holds `after` may begin further back.
+    if (enough() || (limit === undefined && hole === null && (!first || startAfter === undefined))) return;
     if (startAfter === undefined) throw chainBroken(scope, reached, hole, limit);
   }
 }

@@ -43,6 +43,7 @@ const backup = (of: BackupScope): string => `${scope(of)}/backups/${of.backup}`;
 export const layout = {
   epochs: (system: string) => `${system}/control/epoch-`,
   epoch: (system: string, epoch: number) => `${system}/control/epoch-${counted(epoch)}`,
+  holds: (system: string) => `${system}/holds/`,
   hold: (system: string, run: string) => `${system}/holds/${run}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,

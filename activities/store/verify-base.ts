@@ -1,0 +1,115 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { BackupScope } from '../../workflows/domain/layout.ts';
+import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef, type Part } from '../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../context.ts';
+import { openBackupKey } from '../stream/backup-key.ts';
+import { partContext } from '../stream/contexts.ts';
+import type { DataKey } from '../stream/keys.ts';
+import { open } from '../stream/sealed.ts';
+import { sha256Hex } from './checks.ts';
+import { inParallel } from './in-parallel.ts';
+import { readSigned } from './signed-object.ts';
+import type { Findings } from './verify.ts';
+
+/** Verifies all that a manifest names; adds what is wrong to `found`. @returns whether the base is whole. */
+export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, atOnce: number): Promise<boolean> {
+  const before = found.problems.length;
+  const manifest = await attempt(found, ref, () => readSigned(context.store, context.keys, manifestSchema, ref, { signal: context.signal }));
+  if (!manifest) return false;
+  const key = await verifyKey(context, scope, manifest, found);
+  const indexes: GroupIndex[] = [];
+  for (const group of manifest.groups) {
+    const index = await readIndex(context, manifest, group, found);
+    if (index) indexes.push(index);
+  }
+  if (indexes.length === manifest.groups.length) compareCounts(ref.key, manifest, indexes, found);
+  const verify = (part: Part): Promise<void> => verifyPart(context, scope, key, part, found, manifest.totals.storedBytes);
+  await inParallel(indexes.flatMap((index) => index.parts), atOnce, verify, context.signal);
+  return found.problems.length === before;
+}
+
+/** One object: read, counted, and any damage noted under its key. Undefined when it is damaged. */
+async function attempt<T>(found: Findings, ref: ObjectRef, read: () => Promise<T>): Promise<T | undefined> {
+  found.objects += 1;
+  try {
+    const value = await read();
+    found.bytes += ref.bytes;
+    return value;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.retryable) throw error;
+    found.problems.push({ key: ref.key, problem: error.message });
+    return undefined;
+  }
+}
+
+/** Without the key the parts are still compared with their digests. */
+async function verifyKey(context: SourceContext, scope: BackupScope, manifest: Manifest, found: Findings): Promise<DataKey | undefined> {
+  // Each on its own: one that is damaged matters, though another still opens the backup.
+  for (const object of manifest.key.objects) await attempt(found, object, () => context.store.get(object, { signal: context.signal }));
+  const first = manifest.key.objects[0];
+  if (!first) {
+    found.problems.push({ key: scope.backup, problem: 'its manifest names no key object' });
+    return undefined;
+  }
+  try {
+    const key = await openBackupKey(context.store, context.keys, scope, manifest.key);
+    if (key.id === manifest.key.id) return key;
+    found.problems.push({ key: first.key, problem: `holds key ${key.id}, the manifest names ${manifest.key.id}` });
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.retryable) throw error;
+    const isNamed = found.problems.some(({ key }) => manifest.key.objects.some((object) => object.key === key));
+    if (!isNamed) found.problems.push({ key: first.key, problem: error.message });
+  }
+  return undefined;
+}
+
+async function readIndex(context: SourceContext, manifest: Manifest, group: Manifest['groups'][number], found: Findings): Promise<GroupIndex | undefined> {
+  return attempt(found, group.index, async () => {
+    const { key } = group.index;
+    const parsed = groupIndexSchema.safeParse(JSON.parse((await context.store.get(group.index, { signal: context.signal })).toString('utf8')));
+    if (!parsed.success) throw new HoldfastError('Tampered', `${key}: not the index of a group: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
+    const index = parsed.data;
+    if (index.backup !== manifest.backup || index.group !== group.group) {
+      throw new HoldfastError('Tampered', `${key}: is the index of ${index.backup}/${index.group}, expected ${manifest.backup}/${group.group}`);
+    }
+    return index;
+  });
+}
+
+/** Parts to ranges to units to totals: what the manifest promises is what the indexes hold. */
+function compareCounts(manifestKey: string, manifest: Manifest, indexes: GroupIndex[], found: Findings): void {
+  const compare = (key: string, what: string, counted: number, said: number): void => {
+    if (counted !== said) found.problems.push({ key, problem: `${what}: counted ${counted}, expected ${said}` });
+  };
+  const sum = <T>(list: T[], of: (one: T) => number): number => list.reduce((total, one) => total + of(one), 0);
+  for (const index of indexes) {
+    const group = manifest.groups.find((one) => one.group === index.group)!;
+    compare(group.index.key, 'parts of the group', index.parts.length, group.parts);
+    compare(group.index.key, 'bytes of the group', sum(index.parts, (part) => part.plainBytes), group.plainBytes);
+    compare(group.index.key, 'stored bytes of the group', sum(index.parts, (part) => part.object.bytes), group.storedBytes);
+    for (const range of index.ranges) {
+      const parts = index.parts.filter((part) => part.unit === range.unit && part.range === range.range);
+      compare(group.index.key, `documents of ${range.unit} range ${range.range}`, sum(parts, (part) => part.documents), range.documents);
+      parts.forEach((part, position) => compare(group.index.key, `place of part ${part.object.key}`, part.index, position));
+    }
+  }
+  const ranges = indexes.flatMap((index) => index.ranges);
+  for (const unit of manifest.units) {
+    compare(manifestKey, `documents of ${unit.name}`, sum(ranges.filter((range) => range.unit === unit.id), (range) => range.documents), unit.documents);
+  }
+  compare(manifestKey, 'parts', sum(indexes, (index) => index.parts.length), manifest.totals.parts);
+  compare(manifestKey, 'documents', sum(manifest.units, (unit) => unit.documents), manifest.totals.documents);
+}
+
+async function verifyPart(context: SourceContext, scope: BackupScope, key: DataKey | undefined, part: Part, found: Findings, ofBytes: number): Promise<void> {
+  await attempt(found, part.object, async () => {
+    const stored = await context.store.get(part.object, { signal: context.signal });
+    if (!key) return;
+    const plain = await open(key, stored, partContext(scope, part));
+    if (plain.length !== part.plainBytes || sha256Hex(plain) !== part.plainSha256) {
+      throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its index says (${plain.length}, expected ${part.plainBytes})`);
+    }
+  });
+  found.parts += 1;
+  context.progress({ phase: 'verify base', done: found.bytes, of: ofBytes, unit: 'bytes' });
+}
