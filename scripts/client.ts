@@ -65,8 +65,13 @@ export function workflowLink({ uiUrl, namespace }: Pick<Temporal, 'uiUrl' | 'nam
 }
 
 /** Whether a worker asks for work now. A run that was started without one is not lost: it waits. */
-export async function hasWorker({ client, namespace }: Temporal): Promise<boolean> {
-  const answer = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueues.control }, taskQueueType: 1 });
-  const newest = Math.max(0, ...(answer.pollers ?? []).map((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000));
-  return Date.now() - newest < 90_000;
+export const hasWorker = async (temporal: Temporal): Promise<boolean> => await workersSince(temporal, Date.now() - 90_000);
+
+/** Whether a worker has asked for work since then, for workflows and for activities. */
+export async function workersSince({ client, namespace }: Temporal, sinceMs: number): Promise<boolean> {
+  const newest = async (taskQueueType: 1 | 2): Promise<number> => {
+    const answer = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueues.control }, taskQueueType });
+    return Math.max(0, ...(answer.pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 + Number(lastAccessTime?.nanos ?? 0) / 1e6));
+  };
+  return (await newest(1)) >= sinceMs && (await newest(2)) >= sinceMs;
 }

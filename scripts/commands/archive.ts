@@ -1,13 +1,11 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { archiveLogInput, parseInput } from '../../workflows/domain/inputs.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
-import { entryId, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { sourceNames } from '../bucket/open-sources.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
 
@@ -24,11 +22,11 @@ export function archive(cli: Cli): void {
       for (const name of sources) {
         const input = { system, source: name };
         parseInput('archiveLog', archiveLogInput, input);
-        const running = await isRunning(temporal.client, lockIds.archive(system, name));
-        if (running) throw new HoldfastError('AlreadyRunning', `the log of ${system}/${name} is archived already`, { hint: `holdfast archive status ${system}` });
-        const id = `${entryId('archive', system)}/${name}`;
-        await startEntry(temporal, 'archiveLog', id, input, `archive the log of ${system}/${name}`).catch(refuseSecond);
-        started.push({ ...input, workflowId: id, link: workflowLink(temporal, lockIds.archive(system, name)) });
+        const handle = await startEntry(temporal, 'archiveLog', `${entryId('archive', system)}/${name}`, input, `archive the log of ${system}/${name}`);
+        if (!(await hasWorker(temporal))) printer.note('no worker asks for work: the archive starts once `holdfast worker` runs');
+        else await handle.result();
+        const workflowId = lockIds.archive(system, name);
+        started.push({ ...input, workflowId, link: workflowLink(temporal, workflowId) });
       }
       printer.result({ started }, () => started.map((one) => `started ${one.workflowId}${one.link ? `\nlink ${one.link}` : ''}`).join('\n'));
     });
@@ -53,17 +51,4 @@ export function formatArchiveStatus(one: ArchiveStatus): string {
   const behind = one.rpoMs === null ? 'data loss now unknown: the source does not answer' : one.rpoMs === 0 ? 'up to date' : `data loss now ${formatDuration(one.rpoMs)}`;
   const archived = one.archivedTo === null ? 'nothing archived' : `archived to ${formatLogPosition(one.archivedTo)}`;
   return `${one.system}/${one.source}: ${behind}; ${archived}${one.timeline ? `, timeline ${one.timeline}` : ''}${one.note ? `; ${one.note}` : ''}`;
-}
-
-async function isRunning(client: Parameters<Parameters<typeof withTemporal>[0]>[0]['client'], workflowId: string): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
-  } catch {
-    return false;
-  }
-}
-
-function refuseSecond(error: unknown): never {
-  if (error instanceof WorkflowExecutionAlreadyStartedError) throw new HoldfastError('AlreadyRunning', `${error.workflowId} runs already`);
-  throw error;
 }

@@ -40,7 +40,7 @@ export function backup(cli: Cli): void {
           return;
         }
         printer.note(`started ${id}`);
-        const result = (await handle.result()) as { backups: BackupSummary[] };
+        const result = { backups: (await handle.result()) as BackupSummary[] };
         printer.result(result, formatBackups);
       });
     },

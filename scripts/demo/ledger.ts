@@ -37,7 +37,7 @@ export interface LostWrite {
 }
 
 export interface Comparison {
-  /** operations acknowledged by the old side */
+  /** operations that the side acknowledged */
   acknowledged: number;
   /** of these, operations with at least one change that the recovered data does not reflect */
   lost: number;
@@ -64,15 +64,17 @@ interface Written {
 type Evidence = 'present' | 'absent' | { since: number };
 
 /**
- * Compares what the old side acknowledged with what the recovered data holds.
+ * Compares what one side acknowledged with what the recovered data holds.
  *
  * A key without a document that was deleted may have lost nothing, or everything. If a later acknowledged operation of the
  * lane than the key's first write is certainly there, that first write was, so the delete is too; otherwise all count as lost.
  *
- * @param lines - the old side's part of the ledger, in any order.
+ * @param lines - the whole ledger, in any order.
+ * @param side - whose acknowledgements are looked for; the other side's are evidence of nothing.
  * @param incidentAtMs - ages count back from here; an acknowledgement that was read later has age 0.
  */
-export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered, incidentAtMs: number): Comparison {
+export function compareLedger(lines: readonly LedgerLine[], side: string, recovered: Recovered, incidentAtMs: number): Comparison {
+  const isOurs = (line: LedgerLine): boolean => line.outcome === 'acknowledged' && line.side === side;
   const violations: string[] = [];
   const byKey = groupByKey(lines, violations);
   const evidence = new Map<LedgerLine, Evidence[]>();
@@ -84,7 +86,7 @@ export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered
       else evidence.set(write.line, [found]);
     });
   }
-  const certainUntil = newestCertainByLane(evidence);
+  const certainUntil = newestCertainByLane(evidence, isOurs);
   const lost: LedgerLine[] = [];
   let torn = 0;
   for (const [line, all] of evidence) {
@@ -92,9 +94,9 @@ export function compareLedger(lines: readonly LedgerLine[], recovered: Recovered
     const settled = all.map((one) => (typeof one === 'string' ? one : one.since < certain ? 'present' : 'absent'));
     const isTorn = all.includes('present') && all.includes('absent');
     if (isTorn) torn += 1;
-    if (line.outcome === 'acknowledged' && settled.includes('absent')) lost.push(line);
+    if (isOurs(line) && settled.includes('absent')) lost.push(line);
   }
-  return summarize(lines, lost, torn, violations, incidentAtMs);
+  return { acknowledged: lines.filter(isOurs).length, ...summarize(lines, lost, torn, violations, incidentAtMs) };
 }
 
 /** What the document of one key says about one change to it. `written`: all changes that were sent for the key, acknowledged or not. */
@@ -107,10 +109,10 @@ function judge(write: Written, rev: number | undefined, written: Written[], inde
   return deletes ? { since: written[0]!.line.seq } : 'absent';
 }
 
-function newestCertainByLane(evidence: Map<LedgerLine, Evidence[]>): Map<number, number> {
+function newestCertainByLane(evidence: Map<LedgerLine, Evidence[]>, isOurs: (line: LedgerLine) => boolean): Map<number, number> {
   const newest = new Map<number, number>();
   for (const [line, all] of evidence) {
-    if (line.outcome === 'acknowledged' && all.every((one) => one === 'present')) newest.set(line.lane, Math.max(newest.get(line.lane) ?? 0, line.seq));
+    if (isOurs(line) && all.every((one) => one === 'present')) newest.set(line.lane, Math.max(newest.get(line.lane) ?? 0, line.seq));
   }
   return newest;
 }
@@ -124,6 +126,7 @@ function groupByKey(lines: readonly LedgerLine[], violations: string[]): Map<str
       const written = byKey.get(key);
       const last = written?.at(-1);
       if (last && last.line.lane !== line.lane) violations.push(`key ${key} was written by lanes ${last.line.lane} and ${line.lane}`);
+      if (last && last.line.side !== null && line.side !== null && last.line.side !== line.side) violations.push(`key ${key} was acknowledged by ${last.line.side} and by ${line.side}`);
       if (last && last.line.outcome !== 'acknowledged') violations.push(`key ${key} was written after an operation that was ${last.line.outcome}`);
       if (rev !== (last?.rev ?? 0) + 1) violations.push(`key ${key}: rev ${rev} follows rev ${last?.rev ?? 0}`);
       const one = { line, change, key, rev };
@@ -139,13 +142,12 @@ function groupByKey(lines: readonly LedgerLine[], violations: string[]): Map<str
   return byKey;
 }
 
-function summarize(lines: readonly LedgerLine[], lost: LedgerLine[], torn: number, violations: string[], incidentAtMs: number): Comparison {
+function summarize(lines: readonly LedgerLine[], lost: LedgerLine[], torn: number, violations: string[], incidentAtMs: number): Omit<Comparison, 'acknowledged'> {
   const count = (outcome: LedgerLine['outcome']): number => lines.filter((line) => line.outcome === outcome).length;
   const ageMs = (line: LedgerLine): number => Math.max(0, incidentAtMs - Date.parse(line.at));
   const oldestFirst = [...lost].sort((a, b) => a.at.localeCompare(b.at));
   const [oldest, newest] = [oldestFirst[0], oldestFirst.at(-1)];
   return {
-    acknowledged: count('acknowledged'),
     lost: lost.length,
     newestLostAgeMs: newest ? ageMs(newest) : null,
     oldestLostAgeMs: oldest ? ageMs(oldest) : null,

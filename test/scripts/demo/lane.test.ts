@@ -43,7 +43,7 @@ function write(seed: number, diesAfter: number): { lines: LedgerLine[]; acknowle
 for (const seed of [1, 7, 42, 1234, 99_991]) {
   test(`seed ${seed}: a database that lost nothing loses nothing, and the ledger keeps its own rules`, () => {
     const { lines, documents } = write(seed, 600);
-    const result = compareLedger(lines, documents, 6_000);
+    const result = compareLedger(lines, 'production', documents, 6_000);
     assert.deepEqual({ lost: result.lost, torn: result.torn, violations: result.violations }, { lost: 0, torn: 0, violations: [] });
   });
 
@@ -51,7 +51,7 @@ for (const seed of [1, 7, 42, 1234, 99_991]) {
     const { lines, acknowledgedAfter, applied } = write(seed, 600);
     for (const prefix of [100, 300, 500, applied.length - 3]) {
       const reallyLost = [...acknowledgedAfter].filter((entry) => Number(entry.split('@')[1]) > prefix).length;
-      const result = compareLedger(lines, applied[prefix]!, 6_000);
+      const result = compareLedger(lines, 'production', applied[prefix]!, 6_000);
       assert.ok(result.lost >= reallyLost, `lost ${result.lost}, really ${reallyLost} (prefix ${prefix})`);
       // A key that was made and deleted behind the newest write that stands in its lane: nothing can vouch for it, it counts as lost.
       assert.ok(result.lost <= reallyLost + 15, `lost ${result.lost}, really ${reallyLost} (prefix ${prefix})`);

@@ -17,7 +17,7 @@ function lane(...operations: [string, LedgerLine['outcome']?][]): LedgerLine[] {
 }
 
 const holding = (documents: Record<string, number>): Recovered => new Map(Object.entries(documents));
-const compare = (lines: LedgerLine[], documents: Record<string, number>) => compareLedger(lines, holding(documents), incidentAtMs);
+const compare = (lines: LedgerLine[], documents: Record<string, number>) => compareLedger(lines, 'production', holding(documents), incidentAtMs);
 
 test('a ledger whose every write stands in the data loses nothing', () => {
   const result = compare(lane(['insert a 1'], ['update a 2'], ['insert b 1'], ['delete a 3'], ['update b 2']), { b: 2 });
@@ -111,4 +111,20 @@ test('a ledger that breaks its own rules says so', () => {
 test('an acknowledgement read just after the incident has age 0', () => {
   const line = { ...lane(['insert a 1'])[0]!, at: '2026-11-21T03:00:10.020Z' };
   assert.equal(compare([line], {}).newestLostAgeMs, 0);
+});
+
+test('each side is judged by its own acknowledgements: what the new side holds does not vouch for the old one', () => {
+  const old = lane(['insert a 1'], ['insert b 1'], ['delete b 2']);
+  const moved = lane(['insert x 1'], ['insert c 1']).map((line, index) => ({ ...line, seq: 10 + index, side: 'dr', changes: [{ ...line.changes[0]!, key: `new${index}` }] }));
+  const documents = holding({ a: 1, new0: 1 });
+  assert.deepEqual(
+    [compareLedger([...old, ...moved], 'production', documents, incidentAtMs), compareLedger([...old, ...moved], 'dr', documents, incidentAtMs)].map(({ acknowledged, lost }) => ({ acknowledged, lost })),
+    [{ acknowledged: 3, lost: 2 }, { acknowledged: 2, lost: 1 }],
+  );
+});
+
+test('a key that both sides acknowledged breaks the ledger’s rules', () => {
+  const lines = lane(['insert a 1'], ['update a 2']);
+  lines[1]!.side = 'dr';
+  assert.match(compare(lines, { a: 2 }).violations.join(), /acknowledged by production and by dr/);
 });
