@@ -12,19 +12,29 @@ import type { Endpoint } from '../../../workflows/domain/system.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
+import { currentTimeline } from '../../store/timelines.ts';
 
-/** Where the source lives now: after a recovery the timeline object names another environment than the system file. */
 export interface SourcePlace {
+  /** a name under the system's environments; left out: where the current timeline lives */
   environment?: string | undefined;
 }
 
 /**
+ * Where the source lives now: a recovery moves it to another environment than the system file's, and the timeline that
+ * begins with the recovery says so.
+ */
+export async function sourceEnvironment(context: SourceContext): Promise<string> {
+  const of = { system: context.system.system, source: context.sourceName };
+  const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
+  return timeline?.environment ?? context.source.environment;
+}
+
+/**
  * Connects to the source of a job, with the system file's credentials and limits. The caller closes it.
- * @param options - `environment`: the current timeline's (`timeline.environment`); left out: the system file's.
  * @throws SourceUnavailable - retryable; names host:port, never credentials.
  */
 export async function connectSource(context: SourceContext, { environment, ...options }: MongoClientOptions & SourcePlace = {}): Promise<MongoClient> {
-  const endpoint = endpointOf(context, environment ?? context.source.environment);
+  const endpoint = endpointOf(context, environment ?? await sourceEnvironment(context));
   const { connections, readPreference } = context.source.limits;
   return await open(context, endpoint, 'SourceUnavailable', { maxPoolSize: connections + 1, readPreference, ...options });
 }
@@ -40,14 +50,14 @@ export async function connectTarget(
   options: { promoted?: boolean } = {},
 ): Promise<MongoClient> {
   const { uri, credentials, tls } = endpointOf(context, target.environment);
-  const { host, port } = addressOf(context, uri);
+  const { host, port } = options.promoted ? addressOf(context, uri) : targetAddress(context, target);
   const direct = { uri: `mongodb://${host}:${port}/?directConnection=true` };
   return await open(context, options.promoted ? { ...direct, credentials, tls } : direct, 'TargetUnavailable', {});
 }
 
-/** Host and port of a target: the first that its endpoint names. */
+/** Where a target listens until it is promoted: on loopback, whatever name its endpoint has, at its endpoint's port. */
 export function targetAddress(context: SourceContext, target: Pick<TargetRef, 'environment'>): { host: string; port: number } {
-  return addressOf(context, endpointOf(context, target.environment).uri);
+  return { host: '127.0.0.1', port: addressOf(context, endpointOf(context, target.environment).uri).port };
 }
 
 /** Runs `use` on the source; whatever the driver throws comes out as an error of ours. */
@@ -85,6 +95,15 @@ async function using<T>(context: SourceContext, client: MongoClient, unavailable
   }
 }
 
+/** No built-in role may read the definitions of views and time-series collections, not even root. */
+export const backupRole = {
+  createRole: 'holdfast',
+  roles: ['backup', 'clusterMonitor'],
+  privileges: [{ resource: { db: '', collection: 'system.views' }, actions: ['find'] }],
+} as const;
+
+const permissionHint = `the user of a source needs this role: db.getSiblingDB('admin').runCommand(${JSON.stringify(backupRole)}); the user of a promoted target needs root`;
+
 type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>;
 
 /** Codes of a server that is going, coming, or no longer the one we want: another try can help. */
@@ -95,17 +114,21 @@ export function namedError(error: unknown, client: MongoClient, unavailable: Una
   if (error instanceof HoldfastError || !(error instanceof MongoError)) return error;
   const where = hostsOf(client);
   if (error instanceof MongoServerError) {
-    if (error.code === 18) return new HoldfastError(unavailable, `${where} refuses the user or password (${error.message})`, { cause: error });
+    if (error.code === 18) return new HoldfastError(unavailable, `${where} refuses the user or its password`, { cause: error });
     if (error.code === 13) {
-      return new HoldfastError('NotPermitted', `${where}: ${error.message}`, { hint: 'grant the user the roles backup and clusterMonitor', cause: error });
+      return new HoldfastError('NotPermitted', `${where}: ${withoutValues(error.message)}`, { hint: permissionHint });
     }
   }
   const passing = error instanceof MongoNetworkError || error instanceof MongoServerSelectionError
     || (error instanceof MongoServerError && passingCodes.has(Number(error.code)))
     || error.hasErrorLabel('RetryableWriteError') || error.name === 'MongoNotConnectedError' || error.name === 'MongoClientClosedError'
     || error.name === 'PoolClearedOnNetworkError' || error.name === 'MongoPoolClearedError' || error.name === 'MongoTopologyClosedError';
-  return passing ? new HoldfastError(unavailable, `${where}: ${error.message}`, { cause: error }) : error;
+  if (error instanceof MongoServerError) error.message = withoutValues(error.message);
+  return passing ? new HoldfastError(unavailable, `${where}: ${withoutValues(error.message)}`) : error;
 }
+
+/** A server quotes commands and keys in its messages: those are data, and a message ends up in histories and logs. */
+export const withoutValues = (message: string): string => message.replace(/\s*\{[\s\S]*$/, ' {…}');
 
 const hostsOf = (client: MongoClient): string => client.options.hosts.map(String).join(',') || client.options.srvHost || 'unknown host';
 

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Document, MongoClient, Timestamp } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
+import { seconds } from '../../../workflows/domain/units.ts';
 import { positionBefore, positionOf } from './bson-position.ts';
 import { adminOf } from './connect.ts';
 
@@ -47,11 +49,32 @@ export async function readServerFacts(client: MongoClient): Promise<ServerFacts>
   };
 }
 
-/** The newest position that a majority of the members has, and that no election takes back. */
-export async function readMajorityPosition(client: MongoClient): Promise<LogPosition> {
+/** The newest position that a majority of the members has, and that no election takes back; and the primary's newest. */
+export async function readPositions(client: MongoClient): Promise<{ majority: LogPosition; newest: LogPosition }> {
   const hello = await adminOf(client).command({ hello: 1 });
-  return positionOf(((hello['lastWrite'] as Document)['majorityOpTime'] as { ts: Timestamp }).ts);
+  const lastWrite = hello['lastWrite'] as Record<'majorityOpTime' | 'opTime', { ts: Timestamp }>;
+  return { majority: positionOf(lastWrite.majorityOpTime.ts), newest: positionOf(lastWrite.opTime.ts) };
 }
+
+/**
+ * A majority-committed position that nothing seen so far lies after: waits until the majority has what the primary has now.
+ * @throws SourceUnavailable - the majority does not get there: members are down or far behind.
+ */
+export async function readSettledPosition(client: MongoClient, signal: AbortSignal): Promise<LogPosition> {
+  const { newest, majority: first } = await readPositions(client);
+  const untilMs = Date.now() + settleWithinMs;
+  for (let majority = first; ; { majority } = await readPositions(client)) {
+    if (majority >= newest) return majority;
+    if (Date.now() > untilMs) {
+      throw new HoldfastError('SourceUnavailable', `the majority of the replica set is at ${majority}, the primary at ${newest}, for ${settleWithinMs / 1000} s`, {
+        hint: 'look at the secondaries: rs.status()',
+      });
+    }
+    await sleep(20, undefined, { signal });
+  }
+}
+
+const settleWithinMs = seconds(30);
 
 /**
  * Where the log is needed from, exclusive: now, or before the first entry of the oldest transaction that is still open,
@@ -59,8 +82,8 @@ export async function readMajorityPosition(client: MongoClient): Promise<LogPosi
  */
 export async function readLogFrom(client: MongoClient): Promise<LogPosition> {
   // The position first: a transaction that opens after it begins after it, too.
-  const now = await readMajorityPosition(client);
-  const open = await client.db('config').collection<{ startOpTime?: { ts: Timestamp } }>('transactions')
+  const { majority: now } = await readPositions(client);
+  const open = await client.db('config').collection<{ startOpTime?: { ts: Timestamp } }>('transactions', { readPreference: 'primary' })
     .find({ state: { $in: ['inProgress', 'prepared'] }, startOpTime: { $exists: true } })
     .sort({ 'startOpTime.ts': 1 }).limit(1).toArray();
   const started = open[0]?.startOpTime?.ts;

@@ -1,0 +1,124 @@
+import type { Document, MongoClient } from 'mongodb';
+import type { TargetRef } from '../../../workflows/contract.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { requireClaim } from './claim-target.ts';
+import { withTarget, withoutValues } from './connect.ts';
+import { controlCollections, controlDatabase } from './control.ts';
+import { InFlight } from './in-flight.ts';
+import { listIndexes, uuidOf } from './list-collections.ts';
+import { faithful } from './raw-documents.ts';
+
+export interface BuiltIndexes {
+  indexes: number;
+  failed: { ns: string; index: string; why: string }[];
+}
+
+/** Collections whose indexes are built side by side: each build sorts in memory of its own (200 MB by default). */
+const buildsAtOnce = 2;
+
+interface Wanted {
+  uuid: string;
+  database: string;
+  collection: string;
+  missing: Document[];
+  bytes: number;
+}
+
+/**
+ * Builds the indexes that the target's index catalogue names, all of one collection in one scan.
+ *
+ * Safe to repeat: builds only what is missing, and drops nothing. An index that cannot be built is named in the result
+ * and does not keep the others from being built.
+ */
+export async function buildIndexes(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<BuiltIndexes> {
+  const { target, point } = input;
+  return await withTarget(context, target, async (client) => {
+    await requireClaim(client, target, point.base);
+    const wanted = await listWanted(client);
+    const of = wanted.reduce((sum, { missing }) => sum + missing.length, 0);
+    const failed: BuiltIndexes['failed'] = [];
+    const builds = new InFlight(buildsAtOnce);
+    let done = 0;
+    try {
+      for (const collection of wanted) {
+        await builds.add(async () => {
+          context.signal.throwIfAborted();
+          context.progress({ phase: `build indexes of ${collection.database}.${collection.collection}`, done, of, unit: 'objects' });
+          failed.push(...await buildAll(client, collection));
+          done += collection.missing.length;
+          context.progress({ phase: 'build indexes', done, of, unit: 'objects' });
+        });
+      }
+      await builds.settle();
+    } finally {
+      await builds.abandon();
+    }
+    return { indexes: of - failed.length, failed };
+  });
+}
+
+/** What the catalogue names and the target lacks, largest collection first: begun last, it would run on alone. */
+async function listWanted(client: MongoClient): Promise<Wanted[]> {
+  const catalogue = await client.db(controlDatabase).collection<{ _id: string; ns: string; indexes: Document[] }>(controlCollections.indexes)
+    .find({ 'indexes.0': { $exists: true } }, { ...faithful }).toArray();
+  const collections = await collectionsByUuid(client);
+  const wanted: Wanted[] = [];
+  for (const { _id: uuid, indexes } of catalogue) {
+    const found = collections.get(uuid);
+    if (!found) continue;
+    const existing = new Set((await listIndexes(client, found.database, uuid) ?? []).map(({ name }) => String(name)));
+    const missing = indexes.filter(({ name }) => !existing.has(String(name))).map((spec) => explicitSpec(spec, found.hasCollation));
+    if (missing.length === 0) continue;
+    const stats = await client.db(found.database).command({ collStats: found.collection });
+    wanted.push({ uuid, ...found, missing, bytes: Number(stats['size']) });
+  }
+  return wanted.sort((a, b) => b.bytes - a.bytes);
+}
+
+/** An index without collation on a collection that has one would inherit it: a simple one must say so. */
+function explicitSpec(spec: Document, inherits: boolean): Document {
+  const { ns: _ns, ui: _ui, ...rest } = spec;
+  return inherits && !('collation' in rest) ? { ...rest, collation: { locale: 'simple' } } : rest;
+}
+
+async function collectionsByUuid(client: MongoClient): Promise<Map<string, { database: string; collection: string; hasCollation: boolean }>> {
+  const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true }) as { databases: { name: string }[] };
+  const found = new Map<string, { database: string; collection: string; hasCollation: boolean }>();
+  for (const { name: database } of databases) {
+    const entries = await client.db(database).runCursorCommand({ listCollections: 1, filter: { type: 'collection' } }, { promoteValues: false }).toArray();
+    for (const entry of entries) {
+      const uuid = uuidOf((entry['info'] as Document)['uuid']);
+      found.set(uuid, { database, collection: String(entry['name']), hasCollation: 'collation' in (entry['options'] as Document) });
+    }
+  }
+  return found;
+}
+
+async function buildAll(client: MongoClient, { database, collection, missing }: Wanted): Promise<BuiltIndexes['failed']> {
+  const build = async (indexes: Document[]): Promise<void> => void (await client.db(database).command({ createIndexes: collection, indexes }));
+  try {
+    await build(missing);
+    return [];
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
+  // One bad index fails the command as a whole: one by one, the others get built and the bad one gets a name.
+  const failed: BuiltIndexes['failed'] = [];
+  for (const spec of missing) {
+    try {
+      await build([spec]);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      failed.push({ ns: `${database}.${collection}`, index: String(spec['name']), why: withoutValues((error as Error).message) });
+    }
+  }
+  return failed;
+}
+
+/** The server answered and said no; anything else is a lost connection, which another try helps. */
+const isRefusal = (error: unknown): boolean => {
+  const { name, code } = error as { name?: string; code?: unknown };
+  // Interrupted, shutting down, primary stepping down: no answer about the index.
+  return name === 'MongoServerError' && ![91, 189, 11600, 11601, 11602, 276].includes(Number(code));
+};

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { kib, mib } from '../../../workflows/domain/units.ts';
+import { hasIdFirst, holdsZeroTimestamp, mayHoldZeroTimestamp, splitDocuments } from './raw-documents.ts';
+
+/** Plain bytes of a part. What cannot be compressed grows a little by framing and headers, and must stay below 16 MiB. */
+export const partBytes = mib(16) - kib(512);
+
+/** A part before it is sealed. */
+export interface PlainPart {
+  bytes: Buffer;
+  documents: number;
+  sha256: string;
+  continues: boolean;
+  exact: boolean;
+}
+
+/**
+ * Cuts a stream of documents into parts: whole documents, as many as fit. A document larger than a part has parts of
+ * its own, all but the last of them `continues`.
+ */
+export class PartCutter {
+  #buffer = Buffer.allocUnsafe(partBytes);
+  #used = 0;
+  #documents = 0;
+  #idNotFirst = false;
+
+  /** Parts that this document completes: usually none. */
+  *add(document: Buffer): Generator<PlainPart> {
+    if (document.length > partBytes) {
+      yield* this.flush();
+      yield* large(document);
+      return;
+    }
+    if (this.#used + document.length > partBytes) yield* this.flush();
+    document.copy(this.#buffer, this.#used);
+    this.#used += document.length;
+    this.#documents += 1;
+    this.#idNotFirst ||= !hasIdFirst(document);
+  }
+
+  /** What is left, as a part; nothing when nothing is. */
+  *flush(): Generator<PlainPart> {
+    if (this.#documents === 0) return;
+    const used = this.#buffer.subarray(0, this.#used);
+    // The part is being sealed while the next one is filled, so it keeps its memory; a small one is copied out of it.
+    const small = used.length < partBytes / 4;
+    const bytes = small ? Buffer.from(used) : used;
+    const documents = this.#documents;
+    const exact = this.#idNotFirst || holdsZeroTimestamps(bytes);
+    if (!small) this.#buffer = Buffer.allocUnsafe(partBytes);
+    this.#used = 0;
+    this.#documents = 0;
+    this.#idNotFirst = false;
+    yield { bytes, documents, sha256: sha256(bytes), continues: false, exact };
+  }
+}
+
+function* large(document: Buffer): Generator<PlainPart> {
+  const exact = !hasIdFirst(document) || holdsZeroTimestamp(document);
+  for (let at = 0; at < document.length; at += partBytes) {
+    const bytes = document.subarray(at, at + partBytes);
+    const continues = at + partBytes < document.length;
+    yield { bytes, documents: continues ? 0 : 1, sha256: sha256(bytes), continues, exact };
+  }
+}
+
+function holdsZeroTimestamps(bytes: Buffer): boolean {
+  if (!mayHoldZeroTimestamp(bytes)) return false;
+  for (const document of splitDocuments(bytes)) if (holdsZeroTimestamp(document)) return true;
+  return false;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

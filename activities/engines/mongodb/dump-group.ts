@@ -1,0 +1,85 @@
+import { ulid } from 'ulid';
+import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { formatVersion, type GroupIndex } from '../../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../../context.ts';
+import { readSigned } from '../../store/signed-object.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import { timestampOf } from './bson-position.ts';
+import { withSource } from './connect.ts';
+import { PartCutter } from './cut-parts.ts';
+import { dumpRange, type WrittenRange } from './dump-range.ts';
+import { InFlight } from './in-flight.ts';
+import { openBounds, planSchema, rangeName, type Plan } from './plan.ts';
+import { Throttle } from './throttle.ts';
+
+export interface DumpGroupInput extends SourceRef {
+  plan: DumpPlanRef;
+  epoch: number;
+  group: string;
+}
+
+/** Parts being compressed, encrypted and uploaded while the next one is read: about 50 MiB each. */
+const uploadsAtOnce = 3;
+
+/**
+ * Dumps one group of the plan into parts and writes its index.
+ *
+ * Safe to repeat: parts have keys of their own for each attempt; whole ones of earlier attempts are adopted, and what is
+ * not in the index that this returns is never read again.
+ *
+ * @throws SourceUnavailable, StoreUnavailable - retryable.
+ */
+export async function dumpGroup(context: SourceContext, input: DumpGroupInput): Promise<GroupRef> {
+  const { store, keys, signal } = context;
+  const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
+  const group = plan.groups.find((candidate) => candidate.group === input.group);
+  if (!group) throw new HoldfastError('BadInput', `the plan of backup ${plan.backup} has no group ${input.group}`);
+  const key = await openBackupKey(store, keys, plan, plan.key);
+  const bounds = await openBounds(key, plan);
+  const units = new Map(plan.units.map((unit) => [unit.id, unit]));
+
+  return await withSource(context, async (client) => {
+    const uploads = new InFlight(uploadsAtOnce);
+    let doneBytes = 0;
+    const job = {
+      context,
+      client,
+      uploads,
+      parts: { store, key, scope: plan, signal },
+      throttle: new Throttle(context, client),
+      cutter: new PartCutter(),
+      readAt: timestampOf(plan.readAt),
+      advance: (bytes: number) => {
+        doneBytes += bytes;
+        context.progress({ phase: 'dump', done: doneBytes, of: Math.max(doneBytes, group.estimatedBytes), unit: 'bytes', group: group.group });
+      },
+    };
+    try {
+      const written: WrittenRange[] = [];
+      for (const range of group.ranges) {
+        written.push(...await dumpRange(job, units.get(range.unit)!, range, bounds.get(rangeName(range)) ?? {}));
+      }
+      await uploads.settle();
+      return await putIndex(context, plan, group.group, written);
+    } finally {
+      await uploads.abandon();
+    }
+  });
+}
+
+async function putIndex(context: SourceContext, plan: Plan, group: string, written: readonly WrittenRange[]): Promise<GroupRef> {
+  const parts = written.flatMap((range) => range.parts);
+  const ranges = written.map((range) => range.summary());
+  const index: GroupIndex = { format: formatVersion, kind: 'group', backup: plan.backup, group, parts, ranges };
+  const body = Buffer.from(JSON.stringify(index));
+  return {
+    group,
+    index: await context.store.put(layout.group(plan, group, ulid()), body, { signal: context.signal }),
+    parts: parts.length,
+    documents: ranges.reduce((sum, range) => sum + range.documents, 0),
+    plainBytes: parts.reduce((sum, part) => sum + part.plainBytes, 0),
+    storedBytes: parts.reduce((sum, part) => sum + part.object.bytes, 0),
+  };
+}

@@ -1,0 +1,90 @@
+import { BSON, UUID, type Document } from 'mongodb';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { mib } from '../../../workflows/domain/units.ts';
+import type { Unit } from '../../../workflows/domain/manifest.ts';
+import { withoutValues } from './connect.ts';
+import { splitNamespace } from './namespaces.ts';
+import { applyOpsCommand, rawDocument, type WireConnection } from './wire.ts';
+
+/** Far below the server's 100,000: a reply that names every document of a batch as a duplicate still fits. */
+const insertDocuments = 10_000;
+
+/**
+ * Inserts documents byte by byte as they are, unordered between batches, each batch in order.
+ *
+ * A duplicate `_id` is an error unless `repeated`: then an earlier attempt inserted the same part, and nothing else has
+ * written to the target since it was empty, so what is there under that `_id` is that very document.
+ */
+export async function insertDocumentsRaw(
+  connection: WireConnection,
+  unit: Pick<Unit, 'name'>,
+  documents: readonly Buffer[],
+  options: { repeated: boolean; where: string },
+): Promise<void> {
+  const { database, collection } = splitNamespace(unit.name);
+  for (let at = 0; at < documents.length; at += insertDocuments) {
+    const batch = documents.slice(at, at + insertDocuments);
+    const command = { insert: collection, ordered: false, bypassDocumentValidation: true, $db: database };
+    const reply = await connection.run(command, { field: 'documents', documents: joined(batch) });
+    const errors = (reply['writeErrors'] ?? []) as { index: number; code: number; errmsg?: string }[];
+    const bad = errors.find(({ code }) => !options.repeated || code !== duplicateKey);
+    if (reply['ok'] !== 1 || bad) throw refused(unit.name, options.where, bad?.errmsg ?? String(reply['errmsg']), bad?.code ?? Number(reply['code']));
+    if (Number(reply['n']) + errors.length !== batch.length) {
+      throw refused(unit.name, options.where, `${String(reply['n'])} of ${batch.length} documents were taken`, 0);
+    }
+  }
+}
+
+const duplicateKey = 11000;
+
+/** Neighbours in one buffer are one piece: a part of 100,000 documents is a few writes to the socket, not 100,000. */
+function joined(documents: readonly Buffer[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (const document of documents) {
+    const last = pieces.at(-1);
+    if (last && last.buffer === document.buffer && last.byteOffset + last.length === document.byteOffset) {
+      pieces[pieces.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + document.length);
+    } else {
+      pieces.push(document);
+    }
+  }
+  return pieces;
+}
+
+const applyOperations = 1_000;
+/** With the command's own words this stays below the 16 MiB and a little that a server accepts. */
+const applyBytes = mib(15);
+
+/**
+ * Writes documents by applyOps, which keeps what an insert would alter: Timestamp(0,0), and an `_id` that is not first.
+ * A document that is there already is replaced by itself, so repeating is safe.
+ */
+export async function applyDocumentsRaw(
+  connection: WireConnection,
+  unit: Pick<Unit, 'name' | 'id'>,
+  documents: readonly Buffer[],
+  options: { where: string },
+): Promise<void> {
+  const head = BSON.serialize({ op: 'i', ns: unit.name, ui: new UUID(unit.id) }).subarray(4, -1);
+  let batch: Buffer[] = [];
+  let bytes = 0;
+  const apply = async (): Promise<void> => {
+    if (batch.length === 0) return;
+    const reply = await connection.run(applyOpsCommand(batch));
+    const results = (reply['results'] ?? []) as boolean[];
+    if (reply['ok'] !== 1 || results.length !== batch.length || results.includes(false)) {
+      throw refused(unit.name, options.where, String(reply['errmsg'] ?? 'applyOps left something out'), Number(reply['code'] ?? 0));
+    }
+    batch = [];
+    bytes = 0;
+  };
+  for (const document of documents) {
+    if (batch.length >= applyOperations || bytes + document.length > applyBytes) await apply();
+    batch.push(rawDocument([head, Buffer.from('\x03o\0', 'latin1'), document]));
+    bytes += document.length + head.length + 16;
+  }
+  await apply();
+}
+
+const refused = (ns: string, where: string, why: string, code: number): HoldfastError =>
+  new HoldfastError('ReplayFailed', `the target refused documents of ${ns} (${where}): ${withoutValues(why)}`, { details: { code } satisfies Document });

@@ -1,0 +1,88 @@
+import { BSON, type Document } from 'mongodb';
+import { z } from 'zod';
+import type { BackupScope } from '../../../workflows/domain/layout.ts';
+import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
+import { formatVersion, objectRefSchema } from '../../../workflows/domain/manifest.ts';
+import type { DataKey } from '../../stream/keys.ts';
+import { open, seal } from '../../stream/sealed.ts';
+
+const count = z.number().int().min(0);
+
+/** One collection as it stood when the dump was planned. */
+const planUnitSchema = z.strictObject({
+  /** the collection's UUID, hex with dashes */
+  id: z.string(),
+  name: z.string(),
+  kind: z.literal('collection'),
+  /** a capped collection: its order is data, so it is one stream from its first document to its last */
+  capped: z.boolean(),
+  /** why it cannot be read at the plan's instant; null where it can */
+  fuzzy: z.string().nullable(),
+  estimatedBytes: count,
+  detail: z.unknown(),
+});
+export type PlanUnit = z.infer<typeof planUnitSchema>;
+
+const planRangeSchema = z.strictObject({ unit: z.string(), range: z.string(), estimatedBytes: count });
+export type PlanRange = z.infer<typeof planRangeSchema>;
+
+/** What a dump will read, and from when. Signed, put once: every attempt of every group works from the same one. */
+export const planSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('plan'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  backup: z.string(),
+  why: z.string(),
+  requestedBy: z.string(),
+  startedAt: z.iso.datetime(),
+  versions: z.record(z.string(), z.string()),
+  logFrom: logPositionSchema,
+  /** the one instant at which everything is read that can be */
+  readAt: logPositionSchema,
+  /** UUIDs of collections that came, went or changed while the plan was made: the base is whole only after them */
+  changing: z.array(z.string()),
+  key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
+  units: z.array(planUnitSchema),
+  groups: z.array(z.strictObject({ group: z.string(), estimatedBytes: count, ranges: z.array(planRangeSchema) })),
+  /** sealed BSON: `{<unit>/<range>: {min?, max?}}`. Bounds are `_id`s, so they are data. Base64. */
+  bounds: z.string(),
+});
+export type Plan = z.infer<typeof planSchema>;
+
+/** Part of a collection's documents by `_id`: from `min` (inclusive) to `max` (exclusive); left out: no bound. */
+export interface Bounds {
+  min?: Document;
+  max?: Document;
+}
+
+/** Engine's own part of a unit: canonical Extended JSON, so that numbers keep their types. */
+export interface UnitDetail {
+  options: Document;
+  idIndex: Document | null;
+  indexes: Document[];
+}
+
+export const encodeDetail = (detail: UnitDetail): unknown => BSON.EJSON.serialize(detail as unknown as Document, { relaxed: false });
+export const decodeDetail = (detail: unknown): UnitDetail => BSON.EJSON.deserialize(detail as Document, { relaxed: false }) as unknown as UnitDetail;
+
+const boundsContext = (of: BackupScope): Record<string, string> => ({
+  holdfast: 'plan-bounds',
+  system: of.system,
+  source: of.source,
+  timeline: of.timeline,
+  backup: of.backup,
+});
+
+export const rangeName = (range: { unit: string; range: string }): string => `${range.unit}/${range.range}`;
+
+export async function sealBounds(key: DataKey, of: BackupScope, bounds: ReadonlyMap<string, Bounds>): Promise<string> {
+  return (await seal(key, BSON.serialize(Object.fromEntries(bounds)), boundsContext(of))).toString('base64');
+}
+
+export async function openBounds(key: DataKey, plan: Plan): Promise<Map<string, Bounds>> {
+  const plain = await open(key, Buffer.from(plan.bounds, 'base64'), boundsContext(plan));
+  return new Map(Object.entries(BSON.deserialize(plain, { promoteValues: false }) as Record<string, Bounds>));
+}

@@ -1,0 +1,122 @@
+import { UUID, type Document, type MongoClient } from 'mongodb';
+import type { TargetRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { Manifest, ObjectRef, Unit } from '../../../workflows/domain/manifest.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import { claimTarget, markPrepared } from './claim-target.ts';
+import { adminOf, withTarget } from './connect.ts';
+import { controlCollections, controlDatabase } from './control.ts';
+import { uuidOf } from './list-collections.ts';
+import { splitNamespace } from './namespaces.ts';
+import { decodeDetail } from './plan.ts';
+import { readGroupIndex, readManifest } from './read-base.ts';
+
+export interface PreparedRestore {
+  groups: { group: string; index: ObjectRef; plainBytes: number }[];
+  plainBytes: number;
+}
+
+/**
+ * Checks the base (signature, key, indexes), claims the target for the run, and makes every collection with the
+ * source's own UUID and options, empty and without secondary indexes.
+ *
+ * UUIDs are kept because the log names collections by them: on a target with others, inserts fail and a replayed
+ * `create` moves the restored data aside.
+ *
+ * Safe to repeat: goes on where it was stopped, and does nothing once it was finished.
+ *
+ * @throws TargetNotEmpty - something there that this run did not make. @throws Tampered, WrongKey, ObjectMissing, NewerFormat.
+ */
+export async function prepareRestore(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<PreparedRestore> {
+  const { target, point } = input;
+  const manifest = await readManifest(context, point);
+  // Before anything is made: with the wrong key nothing could be restored.
+  await openBackupKey(context.store, context.keys, manifest, manifest.key);
+  await checkIndexes(context, manifest);
+
+  await withTarget(context, target, async (client) => {
+    await requireSameServer(client, manifest);
+    const { prepared } = await claimTarget(client, target, manifest);
+    if (prepared) return;
+    await createCollections(context, client, manifest.units);
+    await seedIndexCatalogue(client, manifest.units);
+    await markPrepared(client, manifest);
+  });
+  const groups = manifest.groups.map(({ group, index, plainBytes }) => ({ group, index, plainBytes }));
+  return { groups, plainBytes: manifest.totals.plainBytes };
+}
+
+/** Each index is what its manifest says, and together they hold what the units say. */
+async function checkIndexes(context: SourceContext, manifest: Manifest): Promise<void> {
+  const documents = new Map<string, number>();
+  for (const [done, group] of manifest.groups.entries()) {
+    const index = await readGroupIndex(context, manifest.backup, group);
+    for (const part of index.parts) documents.set(part.unit, (documents.get(part.unit) ?? 0) + part.documents);
+    context.progress({ phase: 'check base', done, of: manifest.groups.length, unit: 'objects' });
+  }
+  for (const unit of manifest.units) {
+    const found = documents.get(unit.id) ?? 0;
+    if (found === unit.documents) continue;
+    throw new HoldfastError('Tampered', `${unit.name}: the manifest of backup ${manifest.backup} says ${unit.documents} documents, its parts hold ${found}`);
+  }
+}
+
+/** Bytes on disk mean what the server that reads them takes them for: the major is the source's own. */
+async function requireSameServer(client: MongoClient, manifest: Manifest): Promise<void> {
+  const admin = adminOf(client);
+  const { version } = await admin.command({ buildInfo: 1 }) as { version: string };
+  const major = (text: string): string => text.split('.')[0]!;
+  const wanted = manifest.versions['mongodb'] ?? version;
+  if (major(version) !== major(wanted) && process.env['HOLDFAST_FORCE_SERVER'] !== '1') {
+    throw new HoldfastError('Unsupported', `the target runs MongoDB ${version}, backup ${manifest.backup} was made of ${wanted}`, {
+      hint: `provision ${major(wanted)}.x, or set HOLDFAST_FORCE_SERVER=1 to go on`,
+    });
+  }
+  const feature = manifest.versions['featureCompatibility'];
+  const { featureCompatibilityVersion: now } = await admin.command({ getParameter: 1, featureCompatibilityVersion: 1 }) as { featureCompatibilityVersion: Document };
+  if (feature && now['version'] !== feature) await admin.command({ setFeatureCompatibilityVersion: feature });
+}
+
+async function createCollections(context: SourceContext, client: MongoClient, units: readonly Unit[]): Promise<void> {
+  const existing = await existingCollections(client, new Set(units.map(({ name }) => splitNamespace(name).database)));
+  for (const [done, unit] of units.entries()) {
+    context.signal.throwIfAborted();
+    context.progress({ phase: 'create collections', done, of: units.length, unit: 'objects' });
+    const uuid = existing.get(unit.name);
+    if (uuid === unit.id) continue;
+    if (uuid) throw new HoldfastError('TargetNotEmpty', `${unit.name} is already on the target, as another collection (${uuid})`);
+    await createCollection(client, unit);
+  }
+}
+
+/** Makes one empty collection with the source's UUID and options. Also used to begin a capped one again. */
+export async function createCollection(client: MongoClient, unit: Unit): Promise<void> {
+  const { database, collection } = splitNamespace(unit.name);
+  const { options, idIndex } = decodeDetail(unit.detail);
+  const create = { create: collection, ...options, ...(idIndex ? { idIndex } : {}) };
+  const operation = { op: 'c', ns: `${database}.$cmd`, ui: new UUID(unit.id), o: create };
+  await adminOf(client).command({ applyOps: [operation] });
+}
+
+async function existingCollections(client: MongoClient, databases: ReadonlySet<string>): Promise<Map<string, string>> {
+  const existing = new Map<string, string>();
+  for (const database of databases) {
+    const entries = await client.db(database).runCursorCommand({ listCollections: 1, filter: { type: 'collection' } }, { promoteValues: false }).toArray();
+    for (const entry of entries) existing.set(`${database}.${String(entry['name'])}`, uuidOf((entry['info'] as Document)['uuid']));
+  }
+  return existing;
+}
+
+/**
+ * What the indexes were at the base: replay folds the log's index commands into it, and `buildIndexes` builds what it
+ * says at the end. One that is there already is left: it may have been folded into.
+ */
+async function seedIndexCatalogue(client: MongoClient, units: readonly Unit[]): Promise<void> {
+  const documents = units.map((unit) => ({ _id: unit.id as never, ns: unit.name, indexes: decodeDetail(unit.detail).indexes }));
+  const catalogue = client.db(controlDatabase).collection(controlCollections.indexes);
+  const known = new Set((await catalogue.find({}, { projection: { _id: 1 } }).toArray()).map(({ _id }) => String(_id)));
+  const missing = documents.filter(({ _id }) => !known.has(_id));
+  if (missing.length > 0) await catalogue.insertMany(missing);
+}

@@ -1,0 +1,76 @@
+import { UUID, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
+import type { Bounds } from './plan.ts';
+import { decode, pickField } from './raw-documents.ts';
+
+export interface RangeToRead {
+  database: string;
+  uuid: string;
+  bounds: Bounds;
+  /** the collection's own order, from its first document: capped collections, and those without an `_id` index */
+  natural: boolean;
+  /** one instant for all, or undefined: whatever the majority has when it is read */
+  at: Timestamp | undefined;
+  /** go on behind this document; `natural` ranges cannot */
+  after: Buffer | undefined;
+  readPreference: ReadPreferenceMode;
+}
+
+/** Documents a batch at most; the server ends a batch at 16 MiB in any case. */
+const batchDocuments = 1_000;
+
+/**
+ * Reads documents of one collection as raw bytes, batch by batch, in `_id` order.
+ *
+ * By UUID: after a rename the old name answers no documents and no error, so a dump by name would be silently empty.
+ * By `min` and `max` with a hint: `$gt` and `$lt` on `_id` see one type only.
+ */
+export async function* readRange(client: MongoClient, range: RangeToRead): AsyncGenerator<Buffer[]> {
+  const { bounds, after, natural } = range;
+  const afterId = after && pickField(after, '_id');
+  const min = afterId ? decode(afterId) : bounds.min;
+  const session = client.startSession({ causalConsistency: false });
+  const command: Document = {
+    find: new UUID(range.uuid),
+    ...(natural ? { hint: { $natural: 1 } } : { hint: { _id: 1 } }),
+    ...(min && !natural ? { min } : {}),
+    ...(bounds.max && !natural ? { max: bounds.max } : {}),
+    readConcern: range.at ? { level: 'snapshot', atClusterTime: range.at } : { level: 'majority' },
+    batchSize: batchDocuments,
+    // A throttled dump may look at a batch for longer than the server keeps an idle cursor.
+    noCursorTimeout: true,
+  };
+  const cursor = client.db(range.database).runCursorCommand(command, { raw: true, session, readPreference: range.readPreference });
+  cursor.setBatchSize(batchDocuments);
+  let skip = afterId;
+  try {
+    while (await cursor.hasNext()) {
+      let documents = cursor.readBufferedDocuments().map(asBuffer);
+      // `min` includes the document that is known already, if it is still there.
+      if (skip && documents[0] && pickField(documents[0], '_id').equals(skip)) documents = documents.slice(1);
+      skip = undefined;
+      if (documents.length > 0) yield documents;
+    }
+  } finally {
+    await cursor.close().catch(() => undefined);
+    await session.endSession().catch(() => undefined);
+  }
+}
+
+/** With `raw`, the driver gives bytes where its types say document. */
+function asBuffer(document: Document): Buffer {
+  const bytes = document as unknown as Uint8Array;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export type ReadFailure = 'too-old' | 'gone' | 'again' | 'other';
+
+/** What an error while reading means for the range. */
+export function readFailureOf(error: unknown): ReadFailure {
+  const code = Number((error as { code?: unknown } | null)?.code);
+  // SnapshotTooOld; SnapshotUnavailable (the catalogue changed after the instant); InvalidOptions (a kind that has no snapshots).
+  if (code === 239 || code === 246 || code === 72) return 'too-old';
+  if (code === 26) return 'gone';
+  // CursorNotFound, CappedPositionLost, QueryPlanKilled (renamed, dropped), CursorKilled.
+  if (code === 43 || code === 136 || code === 175 || code === 237) return 'again';
+  return 'other';
+}

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { ulid } from 'ulid';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
+import type { Part } from '../../../workflows/domain/manifest.ts';
+import type { Store } from '../../store/store.ts';
+import { partContext } from '../../stream/contexts.ts';
+import type { DataKey } from '../../stream/keys.ts';
+import { open, seal } from '../../stream/sealed.ts';
+import type { PlainPart } from './cut-parts.ts';
+import { hasIdFirst, holdsZeroTimestamp, splitDocuments } from './raw-documents.ts';
+
+/** Where parts go, and what opens them. */
+export interface PartStore {
+  store: Store;
+  key: DataKey;
+  scope: BackupScope;
+  signal: AbortSignal;
+}
+
+/**
+ * The last segment of a part's key: `<index>.<name of the part before it>.<own name>`.
+ *
+ * Names are unique per attempt, and each part names the one that it was read behind. So parts that several attempts
+ * left form chains, and a chain is a range read without a hole, whoever wrote which part of it.
+ */
+export interface PartName {
+  index: number;
+  previous: string;
+  name: string;
+}
+
+/** What the first part of a range was read behind. */
+export const rangeStart = 'start';
+
+export const nextPartName = (previous: PartName | undefined): PartName => ({
+  index: previous ? previous.index + 1 : 0,
+  previous: previous?.name ?? rangeStart,
+  name: ulid(),
+});
+
+const segmentOf = ({ index, previous, name }: PartName): string => `${String(index).padStart(6, '0')}.${previous}.${name}`;
+
+function parsePartName(key: string): PartName | undefined {
+  const [index, previous, name] = key.slice(key.lastIndexOf('/') + 1).split('.');
+  return index && previous && name && /^\d{6,}$/.test(index) ? { index: Number(index), previous, name } : undefined;
+}
+
+/** Seals one part and puts it under its own key. */
+export async function putPart(to: PartStore, of: { unit: string; range: string }, name: PartName, plain: PlainPart): Promise<Part> {
+  const sealed = await seal(to.key, plain.bytes, partContext(to.scope, { ...of, index: name.index }));
+  to.signal.throwIfAborted();
+  const object = await to.store.put(layout.part(to.scope, of.unit, of.range, segmentOf(name)), sealed, { signal: to.signal });
+  return {
+    object,
+    unit: of.unit,
+    range: of.range,
+    index: name.index,
+    documents: plain.documents,
+    plainBytes: plain.bytes.length,
+    plainSha256: plain.sha256,
+    continues: plain.continues,
+    exact: plain.exact,
+  };
+}
+
+/** Downloads a part, authenticates it and opens it. @throws Tampered, ObjectMissing - the part is not what its index says. */
+export async function getPart(from: PartStore, part: Part): Promise<Buffer> {
+  const stored = await from.store.get(part.object, { signal: from.signal });
+  const plain = await open(from.key, stored, partContext(from.scope, part));
+  if (plain.length !== part.plainBytes || sha256(plain) !== part.plainSha256) {
+    throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its group's index says`);
+  }
+  return plain;
+}
+
+export interface AdoptedPart {
+  part: Part;
+  name: PartName;
+  /** whole documents that end in this part: a document that lies over several parts comes with the last of them */
+  documents: Buffer[];
+}
+
+/**
+ * Parts of a range that earlier attempts left whole: the longest chain, each part read back and authenticated.
+ * One that does not open ends the chain, as if it had never been written. Costs a download, and no read of the source.
+ */
+export async function* adoptParts(from: PartStore, of: { unit: string; range: string }, behind: string = rangeStart): AsyncGenerator<AdoptedPart> {
+  const candidates: (PartName & { key: string; versionId: string })[] = [];
+  for await (const { key, versionId, isDeleteMarker } of from.store.list(layout.parts(from.scope, of.unit, of.range), { signal: from.signal })) {
+    const name = isDeleteMarker ? undefined : parsePartName(key);
+    // Keys are unique, so the first version of one is the only one that was ever ours.
+    if (name && candidates.at(-1)?.key !== key) candidates.push({ ...name, key, versionId });
+  }
+  let continued: { adopted: Omit<AdoptedPart, 'documents'>[]; bytes: Buffer[] } = { adopted: [], bytes: [] };
+  for (const candidate of longestChain(candidates, behind)) {
+    const opened = await openCandidate(from, of, candidate);
+    if (!opened) return;
+    const bytes = continued.bytes.length > 0 ? Buffer.concat([...continued.bytes, opened.plain]) : opened.plain;
+    const documents = wholeDocuments(bytes);
+    const continues = documents === undefined;
+    const exact = (documents ?? []).some((document) => !hasIdFirst(document) || holdsZeroTimestamp(document));
+    const part: Part = { ...opened.part, documents: documents?.length ?? 0, continues, exact };
+    continued.adopted.push({ part, name: candidate });
+    continued.bytes = continues ? [...continued.bytes, opened.plain] : [];
+    if (continues) continue;
+    // A large document's parts are adopted together or not at all, and all say what the whole document needs.
+    for (const adopted of continued.adopted) {
+      const last = adopted.part === part;
+      yield { part: { ...adopted.part, exact }, name: adopted.name, documents: last ? documents : [] };
+    }
+    continued = { adopted: [], bytes: [] };
+  }
+}
+
+async function openCandidate(
+  from: PartStore,
+  of: { unit: string; range: string },
+  candidate: PartName & { key: string; versionId: string },
+): Promise<{ plain: Buffer; part: Omit<Part, 'documents' | 'continues' | 'exact'> } | undefined> {
+  const { key, versionId, index } = candidate;
+  try {
+    const stored = await from.store.getVersion({ key, versionId }, { signal: from.signal });
+    const plain = await open(from.key, stored, partContext(from.scope, { ...of, index }));
+    const object = { key, versionId, bytes: stored.length, sha256: sha256(stored) };
+    return { plain, part: { object, unit: of.unit, range: of.range, index, plainBytes: plain.length, plainSha256: sha256(plain) } };
+  } catch (error) {
+    if (error instanceof HoldfastError && !error.retryable) return undefined;
+    throw error;
+  }
+}
+
+/** Documents that fill these bytes exactly; undefined when the last one goes on behind them. */
+function wholeDocuments(bytes: Buffer): Buffer[] | undefined {
+  const documents: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const size = bytes.readInt32LE(at);
+    if (at + size > bytes.length) return undefined;
+    documents.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return documents;
+}
+
+function longestChain<T extends PartName>(candidates: readonly T[], behind: string): T[] {
+  const chains = new Map<string, T[]>();
+  // From the last index to the first, so that what follows a part is known when the part is looked at.
+  for (const candidate of [...candidates].sort((a, b) => b.index - a.index)) {
+    const chain = [candidate, ...(chains.get(`${candidate.index + 1}.${candidate.name}`) ?? [])];
+    const at = `${candidate.index}.${candidate.previous}`;
+    if (chain.length > (chains.get(at)?.length ?? 0)) chains.set(at, chain);
+  }
+  return chains.get(`0.${behind}`) ?? [];
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** As `splitDocuments`, for the parts of an index: bytes that are no documents are a damaged backup, not a bug. */
+export function documentsOf(part: Part, bytes: Buffer): Buffer[] {
+  try {
+    return [...splitDocuments(bytes)];
+  } catch (cause) {
+    throw new HoldfastError('Tampered', `${part.object.key}: authentic, but not a row of documents: ${String(cause)}`, { cause });
+  }
+}

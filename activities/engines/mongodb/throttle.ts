@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Document, MongoClient } from 'mongodb';
+import type { Source } from '../../../workflows/domain/system.ts';
+import { formatDuration, seconds } from '../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../context.ts';
+import { adminOf } from './connect.ts';
+
+const lookEveryMs = seconds(5);
+
+/**
+ * Keeps a dump inside the limits that the system file sets for its source: a rate of bytes, and no reading at all while
+ * a secondary is further behind than allowed.
+ */
+export class Throttle {
+  readonly #context: SourceContext;
+  readonly #client: MongoClient;
+  readonly #limits: Source['limits'];
+  #freeAtMs = 0;
+  #lookAtMs = 0;
+
+  constructor(context: SourceContext, client: MongoClient) {
+    this.#context = context;
+    this.#client = client;
+    this.#limits = context.source.limits;
+  }
+
+  /** Call after reading `bytes`: returns when the next read may begin. */
+  async spent(bytes: number): Promise<void> {
+    const { signal } = this.#context;
+    const { bytesPerSecond } = this.#limits;
+    if (bytesPerSecond !== undefined) {
+      const nowMs = Date.now();
+      // Time that was not used is not saved up: a burst after a pause is what the limit is there to prevent.
+      this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / bytesPerSecond) * 1000;
+      if (this.#freeAtMs > nowMs) await sleep(this.#freeAtMs - nowMs, undefined, { signal });
+    }
+    if (Date.now() >= this.#lookAtMs) await this.#waitForSecondaries();
+  }
+
+  async #waitForSecondaries(): Promise<void> {
+    for (;;) {
+      const lagMs = await readReplicationLagMs(this.#client);
+      this.#lookAtMs = Date.now() + lookEveryMs;
+      if (lagMs <= this.#limits.pauseAboveReplicationLag) return;
+      this.#context.progress({ phase: `paused: a secondary is ${formatDuration(lagMs)} behind`, done: 0, of: 0, unit: 'bytes' });
+      await sleep(lookEveryMs, undefined, { signal: this.#context.signal });
+    }
+  }
+}
+
+/**
+ * How far the slowest secondary that answers is behind the primary; 0 without secondaries, or where the user may not ask.
+ * @source MongoDB manual, replSetGetStatus
+ */
+async function readReplicationLagMs(client: MongoClient): Promise<number> {
+  const status = await adminOf(client).command({ replSetGetStatus: 1 }).catch((): Document => ({}));
+  const members = (status['members'] ?? []) as { stateStr: string; optimeDate?: Date; health: number }[];
+  const primary = members.find(({ stateStr }) => stateStr === 'PRIMARY')?.optimeDate;
+  if (!primary) return 0;
+  const behind = members
+    .filter(({ stateStr, health, optimeDate }) => stateStr === 'SECONDARY' && health === 1 && optimeDate)
+    .map(({ optimeDate }) => primary.getTime() - optimeDate!.getTime());
+  return Math.max(0, ...behind);
+}

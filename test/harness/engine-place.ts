@@ -1,0 +1,157 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { MongoClient } from 'mongodb';
+import type { BackupSummary, TargetRef } from '../../workflows/contract.ts';
+import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import { systemSchema } from '../../workflows/domain/system.ts';
+import type { Progress, SourceContext } from '../../activities/context.ts';
+import { buildIndexes } from '../../activities/engines/mongodb/build-indexes.ts';
+import { backupRole } from '../../activities/engines/mongodb/connect.ts';
+import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
+import { planDump } from '../../activities/engines/mongodb/plan-dump.ts';
+import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
+import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
+import { sealBackup } from '../../activities/engines/mongodb/seal-backup.ts';
+import { openProvisioner } from '../../activities/provision/provisioner.ts';
+import { openStore } from '../../activities/store/open-store.ts';
+import { openKeys } from '../../activities/stream/open-keys.ts';
+import { stopByPidFile } from '../../activities/tool/start-server.ts';
+import { nextLogPosition } from '../../workflows/domain/log-position.ts';
+import { freePort } from './free-port.ts';
+import { startMongod, type Mongod, type MongodOptions } from './mongod.ts';
+import { tempDir } from './temp-dir.ts';
+
+export interface EnginePlace {
+  context: SourceContext;
+  source: Mongod;
+  target: TargetRef;
+  directory: string;
+  storePath: string;
+  /** everything that `context.progress` was told */
+  progress: Progress[];
+  /** A client of the restore target as a standalone, closed when the test is over. */
+  connectTarget(): Promise<MongoClient>;
+  /** The same place with another signal and other limits: an attempt of its own. */
+  attempt(changes?: { signal?: AbortSignal; limits?: Record<string, unknown>; exclude?: string[] }): SourceContext;
+}
+
+/** A source, a store in a directory and a place for the target, as one system that the engine's jobs can be run on. */
+export async function enginePlace(t: TestContext, options: { mongod?: MongodOptions } = {}): Promise<EnginePlace> {
+  const source = await startMongod(t, { replicaSet: 'rs0', ...options.mongod });
+  const directory = tempDir(t, 'holdfast-engine-');
+  const targetPort = await freePort();
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const secrets: Record<string, string> = {
+    '${KEY}': randomBytes(32).toString('hex'),
+    '${PRIVATE}': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    '${PUBLIC}': publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    '${PASSWORD}': source.credentials?.password ?? '',
+    '${BACKUP_PASSWORD}': randomBytes(12).toString('hex'),
+  };
+  if (source.credentials) {
+    const client = await source.connect();
+    await client.db('admin').command(backupRole);
+    await client.db('admin').command({ createUser: 'holdfast', pwd: secrets['${BACKUP_PASSWORD}'], roles: [backupRole.createRole] });
+  }
+  const backupUser = source.credentials ? { username: 'holdfast', password: '${BACKUP_PASSWORD}' } : undefined;
+  const credentials = source.credentials ? { username: source.credentials.username, password: '${PASSWORD}' } : undefined;
+  const storePath = join(directory, 'store');
+  const system = systemSchema.parse({
+    system: 'place',
+    title: 'A place for tests',
+    objectives: { rto: '1h', rpo: '5m' },
+    environments: {
+      production: { protection: 'production', endpoints: { documents: { uri: source.uri, credentials: backupUser } } },
+      dr: { protection: 'production', endpoints: { documents: { uri: `mongodb://127.0.0.1:${targetPort}/?replicaSet=rs7`, credentials } } },
+    },
+    sources: { documents: { engine: 'mongodb', environment: 'production' } },
+    stores: [{ name: 'main', kind: 'local', path: storePath, lock: { retain: '1h' } }],
+    key: { id: 'place', aes256: '${KEY}', signing: { privateKey: '${PRIVATE}', publicKeys: ['${PUBLIC}'] } },
+    standby: { environment: 'dr', provision: { documents: { uses: 'local', directory: join(directory, 'dr'), replicaSet: 'rs7', cache: '256MiB' } } },
+    fence: { documents: { uses: 'local', directory: source.directory } },
+    traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
+    runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
+  });
+  const secret = async (ref: string): Promise<string> => await Promise.resolve(secrets[ref]!);
+  const progress: Progress[] = [];
+  const context: SourceContext = {
+    system,
+    sourceName: 'documents',
+    source: system.sources['documents']!,
+    store: await openStore(system.stores[0]!, { secret }),
+    keys: await openKeys(system.key, secret),
+    epoch: 1,
+    secret,
+    address: (text) => text,
+    signal: new AbortController().signal,
+    progress: (report) => void progress.push(report),
+  };
+  t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
+  return {
+    context,
+    source,
+    target: { system: 'place', source: 'documents', environment: 'dr', run: 'run-1' },
+    directory,
+    storePath,
+    progress,
+    connectTarget: async () => {
+      const client = new MongoClient(`mongodb://127.0.0.1:${targetPort}/?directConnection=true`, { serverSelectionTimeoutMS: 5_000 });
+      t.after(async () => await client.close());
+      return await client.connect();
+    },
+    attempt: ({ signal = context.signal, limits = {}, exclude = [] } = {}) => ({
+      ...context,
+      signal,
+      source: { ...context.source, limits: { ...context.source.limits, ...limits }, namespaces: { exclude } },
+    }),
+  };
+}
+
+export const backupInput = (backup: string) => ({ system: 'place', source: 'documents', backup, epoch: 1, why: 'test', requestedBy: 'test' });
+const ref = { system: 'place', source: 'documents' };
+
+/** Plan, all groups, seal: what the workflow does. */
+export async function backUp(context: SourceContext, backup: string): Promise<BackupSummary> {
+  const plan = await planDump(context, backupInput(backup));
+  const groups = [];
+  for (const { group } of plan.groups) groups.push(await dumpGroup(context, { ...ref, plan, epoch: 1, group }));
+  return await sealBackup(context, { ...ref, plan, epoch: 1, groups });
+}
+
+/** The recovery point at a base's own end, without any log. */
+export function pointOf(summary: BackupSummary): RecoveryPoint {
+  const limit = nextLogPosition(summary.end);
+  return {
+    ...ref,
+    timeline: summary.timeline,
+    base: {
+      timeline: summary.timeline,
+      backup: summary.backup,
+      manifest: summary.manifest,
+      logFrom: summary.logFrom,
+      start: summary.end,
+      end: summary.end,
+      finishedAt: summary.endAt,
+      documents: summary.documents,
+      plainBytes: summary.plainBytes,
+      storedBytes: summary.storedBytes,
+      exact: summary.unproved.length === 0,
+      why: 'test',
+    },
+    limit,
+    reaches: summary.end,
+    reachesAt: summary.endAt,
+    log: { from: summary.logFrom, slices: 0, storedBytes: 0 },
+  };
+}
+
+/** Provision, prepare, all groups, indexes: a restore without replay. */
+export async function restore(place: EnginePlace, summary: BackupSummary, context: SourceContext = place.context) {
+  const point = pointOf(summary);
+  const { target } = place;
+  await openProvisioner(context).provision(context, target);
+  const { groups } = await prepareRestore(context, { target, point });
+  for (const group of groups) await restoreGroup(context, { target, point, group });
+  return await buildIndexes(context, { target, point });
+}
