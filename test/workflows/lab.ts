@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { findTool } from '../../activities/tool/find-tool.ts';
+import { taskQueues } from '../../workflows/contract.ts';
+import { searchAttributes } from '../../workflows/domain/names.ts';
+import type { RunState } from '../../workflows/domain/run-state.ts';
+import { stubActivities, type Stubs } from './stub-activities.ts';
+
+// Failures that tests provoke are warnings to the worker; they would bury the one that matters.
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+});
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** The workflows as a worker runs them, bundled once for the file. */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+  return bundle;
+}
+
+export interface Lab {
+  env: TestWorkflowEnvironment;
+  stubs: Stubs;
+  start(type: string, input: unknown, workflowId?: string): Promise<WorkflowHandle>;
+  /** the run of a system's recovery */
+  run(system?: string): WorkflowHandle;
+}
+
+const keyword = 2;
+
+/**
+ * A Temporal of this test's own, whose clock skips while a result is waited for, with workers on every task queue of site `main`.
+ * The activities are stubs of the contract: what is tested is the engine and the workflows.
+ */
+export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
+  });
+  await env.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(Object.values(searchAttributes).map((name) => [name, keyword])),
+  });
+  const stubs = stubActivities(overrides);
+  const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
+  const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
+  const workers = await Promise.all([
+    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle() }),
+    ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  t.after(async () => {
+    stubs.release();
+    workers.forEach((worker) => worker.shutdown());
+    await Promise.allSettled(running);
+    await env.teardown();
+  });
+  return {
+    env,
+    stubs,
+    start: (type, input, workflowId = `entry/${type}`) =>
+      env.client.workflow.start(type, { taskQueue: taskQueues.control, workflowId, args: input === undefined ? [] : [input] }),
+    run: (system = 'demo') => env.client.workflow.getHandle(`recover/${system}`),
+  };
+}
+
+export const stateOf = (handle: WorkflowHandle): Promise<RunState> => handle.query<RunState>('state');
+
+/** Waits for a state; fails with the last one seen. */
+export async function until(handle: WorkflowHandle, wanted: (state: RunState) => boolean): Promise<RunState> {
+  const deadline = Date.now() + 15_000;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const state = await stateOf(handle);
+      if (wanted(state)) return state;
+      last = state;
+    } catch (error) {
+      last = error;
+    }
+    await delay(15);
+  }
+  throw new Error(`not reached within 15 s; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+}
+
+export const gateOpen = (name: string) => (state: RunState): boolean => state.gates.some(({ gate, status }) => gate === name && status === 'open');
+export const stepIs = (id: string, wanted: string) => (state: RunState): boolean => state.steps.some((step) => step.id === id && step.state === wanted);

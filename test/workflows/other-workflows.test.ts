@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ArchiveOutcome, BackupSummary, VerifyResult } from '../../workflows/contract.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { ArchiveState } from '../../workflows/run-archive.ts';
+import { openLab, type Lab } from './lab.ts';
+import { point, view } from './stub-activities.ts';
+import { untilCancelled } from './until-cancelled.ts';
+
+async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
+  try {
+    await handle.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+    throw error;
+  }
+  throw new Error('the workflow did not fail');
+}
+
+const details = async (handle: WorkflowHandle): Promise<string> =>
+  (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
+
+/** Asks until it is so; each query is a round trip. */
+async function eventually(handle: WorkflowHandle, wanted: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await wanted())) {
+    if (Date.now() > deadline) throw new Error('not reached within 10 s');
+    await handle.describe();
+  }
+}
+
+const count = (lab: Lab, name: string): number => lab.stubs.called().filter((called) => called === name).length;
+const twoSources = { ...view, sources: { documents: { engine: 'mongodb', environment: 'production' }, users: { engine: 'mongodb', environment: 'production' } } };
+const archive = (lab: Lab): WorkflowHandle => lab.env.client.workflow.getHandle('archive/demo/documents');
+
+test('a workflow type that is not there fails at once, and lists those that are', async (t) => {
+  const lab = await openLab(t);
+  const failure = await failureOf(await lab.start('recoverSytem', 'demo'));
+  assert.equal(failure.nonRetryable, true);
+  assert.match(failure.message, /no workflow type "recoverSytem".*recoverSystem with \{"system": "demo".*backUpSystem.*archiveLog.*verifySystem/);
+});
+
+test('a child’s type typed by hand fails at once, and names the entry to start', async (t) => {
+  const lab = await openLab(t);
+  for (const [type, entry] of [['runRecovery', 'recoverSystem'], ['runBackup', 'backUpSystem'], ['runArchive', 'archiveLog']] as const) {
+    const failure = await failureOf(await lab.start(type, undefined));
+    assert.equal(failure.type, 'BadInput');
+    assert.match(failure.message, new RegExp(`start ${entry} with`));
+  }
+});
+
+test('a backup plans, dumps every group at most four at a time, and seals', async (t) => {
+  let now = 0;
+  let most = 0;
+  const lab = await openLab(t);
+  const dump = lab.stubs.answers.dumpGroup;
+  lab.stubs.answers.dumpGroup = async (input) => {
+    most = Math.max(most, (now += 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    now -= 1;
+    return await dump(input);
+  };
+  const entry = await lab.start('backUpSystem', { system: 'demo', why: 'before the upgrade' });
+  const [summary] = (await entry.result()) as BackupSummary[];
+  assert.equal(summary!.parts, 6);
+  assert.match(summary!.backup, /^[0-9A-HJKMNP-TV-Z]{26}$/);
+  assert.ok(most <= 4, String(most));
+  assert.equal((lab.stubs.calls.find(({ name }) => name === 'planDump')!.input as { why: string }).why, 'before the upgrade');
+  const shown = await details(lab.env.client.workflow.getHandle('backup/demo'));
+  assert.match(shown, /documents: done, 6 of 6 groups/);
+  assert.doesNotMatch(shown, /not archived/);
+});
+
+test('a backup of a system whose log nobody archives says so', async (t) => {
+  const lab = await openLab(t);
+  const ask = lab.stubs.answers.readArchiveStatus;
+  lab.stubs.answers.readArchiveStatus = async (input) => ({ ...(await ask(input)), archivedTo: null, rpoMs: null });
+  await (await lab.start('backUpSystem', 'demo')).result();
+  assert.match(await details(lab.env.client.workflow.getHandle('backup/demo')), /the log of documents is not archived: start archiveLog with \{"system": "demo", "source": "documents"\}/);
+});
+
+test('a group that cannot be dumped fails the backup with its own reason, and nothing is sealed', async (t) => {
+  const lab = await openLab(t, { dumpGroup: () => Promise.reject(new HoldfastError('WrongKey', 'key k2 is not k1')) });
+  const failure = await failureOf(await lab.start('backUpSystem', 'demo'));
+  assert.equal(failure.type, 'WrongKey');
+  assert.match(failure.message, /key k2 is not k1/);
+  assert.equal(count(lab, 'sealBackup'), 0);
+});
+
+test('two backups at once: the second fails and names the first, or waits when it was told to', async (t) => {
+  let goOn = (): void => undefined;
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const lab = await openLab(t);
+  const seal = lab.stubs.answers.sealBackup;
+  lab.stubs.answers.sealBackup = async (input) => (await held, seal(input));
+  const first = await lab.start('backUpSystem', 'demo', 'one');
+  await eventually(first, () => count(lab, 'sealBackup') === 1);
+  const second = await failureOf(await lab.start('backUpSystem', 'demo', 'two'));
+  assert.equal(second.type, 'AlreadyRunning');
+  assert.match(second.message, /workflow backup\/demo/);
+  const third = await lab.start('backUpSystem', { system: 'demo', ifRunning: 'wait' }, 'three');
+  await eventually(third, async () => (await details(third)).includes('Waits for workflow'));
+  goOn();
+  await first.result();
+  await third.result();
+  assert.equal(count(lab, 'sealBackup'), 2);
+});
+
+test('cancelling a backup’s entry cancels the backup, and waits for what works', async (t) => {
+  let ended = 0;
+  const lab = await openLab(t, {
+    dumpGroup: async () => {
+      try {
+        return await untilCancelled();
+      } finally {
+        ended += 1;
+      }
+    },
+  });
+  const entry = await lab.start('backUpSystem', 'demo');
+  await eventually(entry, () => count(lab, 'dumpGroup') === 4);
+  await entry.cancel();
+  await assert.rejects(entry.result(), (error: unknown) => error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure);
+  assert.equal(ended, 4);
+});
+
+test('inputs of the other workflows are refused by field, value and example', async (t) => {
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve(twoSources) });
+  const cases: [string, unknown, RegExp][] = [
+    ['backUpSystem', { system: 'demo', source: 'documets' }, /field "source" is "documets", and demo has documents, users/],
+    ['backUpSystem', { system: 'demo', ifRunning: 'queue' }, /field "ifRunning" is "queue", expected "fail" or "wait"/],
+    ['archiveLog', 'demo', /field "source" is missing, and demo has documents, users/],
+    ['archiveLog', { system: 'demo', sourse: 'documents' }, /unknown field "sourse".*for example/],
+    ['verifySystem', { system: 'demo', backup: 'B1' }, /a backup belongs to one source/],
+  ];
+  for (const [type, input, text] of cases) {
+    const failure = await failureOf(await lab.start(type, input));
+    assert.equal(failure.type, 'BadInput', failure.message);
+    assert.match(failure.message, text);
+  }
+});
+
+test('an archive goes on as new after each round, asks for a base after a gap, once, and stops by signal', async (t) => {
+  const outcome = (why: ArchiveOutcome['why'], gap: ArchiveOutcome['gap'] = null): ArchiveOutcome => ({ why, timeline: 't00000001', archivedTo: point.reaches, slices: 1, entries: 1, gap });
+  const gap = { from: point.reaches, to: '1763700500-0000000001', why: 'the oplog was too short' };
+  const rounds = [outcome('handover'), outcome('gap', gap), outcome('gap', gap), outcome('election')];
+  const lab = await openLab(t);
+  lab.stubs.answers.archiveLog = () => {
+    const next = rounds.shift();
+    return next ? Promise.resolve(next) : untilCancelled();
+  };
+  const started = (await (await lab.start('archiveLog', 'demo')).result()) as { workflowId: string; runId: string };
+  assert.equal(started.workflowId, 'archive/demo/documents');
+  await eventually(archive(lab), () => count(lab, 'archiveLog') === 5);
+  assert.notEqual((await archive(lab).describe()).runId, started.runId, 'continued as new');
+  const base = lab.env.client.workflow.getHandle('backup-after-gap/demo/documents/1763700500-0000000001');
+  await base.result();
+  const plans = lab.stubs.calls.filter(({ name }) => name === 'planDump');
+  assert.equal(plans.length, 1);
+  assert.match((plans[0]!.input as { why: string }).why, /after a gap in the log.*the oplog was too short/);
+  const again = await failureOf(await lab.start('archiveLog', 'demo', 'again'));
+  assert.equal(again.type, 'AlreadyRunning');
+  await archive(lab).signal('stop');
+  const state = (await archive(lab).result()) as ArchiveState;
+  assert.equal(state.stopping, true);
+  assert.equal(state.last!.why, 'election');
+});
+
+test('an archive that another control plane superseded ends with a clear failure', async (t) => {
+  const lab = await openLab(t, { archiveLog: () => Promise.resolve({ why: 'superseded', timeline: 't00000001', archivedTo: point.reaches, slices: 0, entries: 0, gap: null }) });
+  await (await lab.start('archiveLog', 'demo')).result();
+  const failure = await failureOf(archive(lab));
+  assert.equal(failure.type, 'EpochSuperseded');
+  assert.match(failure.message, /archive of demo\/documents ends/);
+});
+
+test('an archive is cancelled only once its tail has ended', async (t) => {
+  let ended = false;
+  const lab = await openLab(t, {
+    archiveLog: async () => {
+      try {
+        return await untilCancelled();
+      } finally {
+        ended = true;
+      }
+    },
+  });
+  await (await lab.start('archiveLog', 'demo')).result();
+  await eventually(archive(lab), () => count(lab, 'archiveLog') === 1);
+  await archive(lab).cancel();
+  await assert.rejects(archive(lab).result(), (error: unknown) => error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure);
+  assert.equal(ended, true);
+});
+
+test('a verification returns what it read, and fails when anything is not what was written', async (t) => {
+  const lab = await openLab(t);
+  const [good] = (await (await lab.start('verifySystem', 'demo')).result()) as VerifyResult[];
+  assert.equal(good!.ok, true);
+  const verify = lab.stubs.answers.verifyRecoveryPoint;
+  lab.stubs.answers.verifyRecoveryPoint = async (input) => ({ ...(await verify(input)), ok: false, problems: [{ key: 'demo/documents/parts/1', problem: 'SHA-256 differs' }] });
+  const failure = await failureOf(await lab.start('verifySystem', { system: 'demo', source: 'documents' }));
+  assert.equal(failure.type, 'Tampered');
+  assert.match(failure.message, /demo\/documents\/parts\/1: SHA-256 differs/);
+  assert.equal((failure.details![0] as VerifyResult[])[0]!.ok, false);
+});

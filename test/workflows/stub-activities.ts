@@ -1,0 +1,174 @@
+import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../../workflows/contract.ts';
+import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import { runbookSchema } from '../../workflows/domain/runbook.ts';
+import type { SystemView } from '../../workflows/domain/system.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { toFailure } from '../../activities/attempt.ts';
+import { untilCancelled } from './until-cancelled.ts';
+
+type Answers = ControlActivities & DataActivities & ArchiveActivities & RecoverActivities;
+
+export interface Call {
+  name: keyof Answers;
+  input: unknown;
+}
+
+export interface Stubs {
+  answers: Answers;
+  activities: Record<string, (input: unknown) => Promise<unknown>>;
+  calls: Call[];
+  /** names of the activities called so far, in order */
+  called(): string[];
+  /** lets held stubs go, so that a worker can shut down */
+  release(): void;
+  /** resolves when the test ends; a stub may wait for it */
+  held: Promise<void>;
+}
+
+export const object = (key: string): ObjectRef => ({ key, versionId: 'v1', bytes: 10, sha256: '0'.repeat(64) });
+
+export const runbook = runbookSchema.parse({
+  steps: [
+    { id: 'declare', uses: 'declare' },
+    { id: 'find-point', uses: 'find-recovery-point', needs: ['declare'], budget: '1m' },
+    { id: 'provision', uses: 'provision', needs: ['declare'], budget: '5m' },
+    { id: 'restore', uses: 'restore', needs: ['find-point', 'provision'], budget: '15m' },
+    { id: 'replay', uses: 'replay', needs: ['restore'], budget: '5m' },
+    { id: 'build-indexes', uses: 'build-indexes', needs: ['replay'], budget: '5m' },
+    { id: 'validate', uses: 'validate', needs: ['build-indexes'], budget: '5m' },
+    { id: 'approve-switch', uses: 'approval', needs: ['validate'] },
+    { id: 'fence', uses: 'fence', needs: ['approve-switch'], budget: '1m' },
+    { id: 'drain', uses: 'drain', needs: ['fence'], budget: '2m' },
+    { id: 'promote', uses: 'promote', needs: ['drain'], budget: '1m' },
+    { id: 'switch', uses: 'switch', needs: ['promote'], budget: '2m' },
+    { id: 'protect', uses: 'protect', needs: ['switch'] },
+    { id: 'report', uses: 'report', needs: ['protect'] },
+  ],
+});
+
+export const view: SystemView = {
+  system: 'demo',
+  title: 'Demo',
+  site: 'main',
+  digest: 'd'.repeat(64),
+  rtoObjectiveMs: 3_600_000,
+  rpoObjectiveMs: 300_000,
+  sources: { documents: { engine: 'mongodb', environment: 'production' } },
+  standbyEnvironment: 'dr',
+  approvals: { 'approve-switch': { description: 'May traffic go to the standby?', quorum: 1, people: [], notRequester: true } },
+  runbook,
+  traffic: { admission: [10, 100], healthWatchMs: 1_000 },
+};
+
+export const point: RecoveryPoint = {
+  system: 'demo',
+  source: 'documents',
+  timeline: 't00000001',
+  base: {
+    timeline: 't00000001',
+    backup: 'B1',
+    manifest: object('manifest'),
+    logFrom: '1763700000-0000000001',
+    start: '1763700000-0000000001',
+    end: '1763700000-0000000001',
+    finishedAt: '2026-11-21T02:00:00.000Z',
+    documents: 100,
+    plainBytes: 1_000,
+    storedBytes: 500,
+    exact: true,
+    why: 'test',
+  },
+  limit: '1763700100-0000000001',
+  reaches: '1763700100-0000000000',
+  reachesAt: '2026-11-21T02:59:00.000Z',
+  log: { from: '1763700000-0000000001', slices: 3, storedBytes: 300 },
+};
+
+const nowAt = (): string => new Date().toISOString();
+
+function answersOf(): Answers {
+  let traffic = { environment: 'production' as string | null, percent: 100, changedAt: nowAt() };
+  return {
+    loadSystem: ({ system }) =>
+      system === 'demo'
+        ? Promise.resolve(view)
+        : Promise.reject(new HoldfastError('UnknownSystem', `There is no system "${system}".`, { hint: 'known: demo' })),
+    claimEpoch: () => Promise.resolve({ epoch: 1 }),
+    findRecoveryPoint: ({ source }) => Promise.resolve({ ...point, source }),
+    releaseHold: () => Promise.resolve(),
+    readArchiveStatus: (ref) =>
+      Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
+    fencePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: true, evidence: ['a write was refused'], fencedAt: nowAt() }),
+    retirePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: false, evidence: ['off'], fencedAt: nowAt() }),
+    unfencePrimary: () => Promise.resolve({ summary: 'may write again' }),
+    admitTraffic: ({ environment, percent }) => {
+      traffic = { environment, percent, changedAt: nowAt() };
+      return Promise.resolve(traffic);
+    },
+    readTraffic: () => Promise.resolve(traffic),
+    watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
+    writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
+    readStepHistory: () => Promise.resolve({ steps: { restore: { runs: 3, medianMs: 120_000, medianBytes: 1_000 } } }),
+    planDump: ({ backup }) =>
+      Promise.resolve({ backup, timeline: 't00000001', plan: object('plan'), groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, estimatedBytes: 100 })), units: 3, estimatedBytes: 600 }),
+    dumpGroup: ({ group }) => Promise.resolve({ group, index: object(group), parts: 1, documents: 10, plainBytes: 100, storedBytes: 40 }),
+    sealBackup: ({ system, source, plan, groups }) =>
+      Promise.resolve({
+        system,
+        source,
+        timeline: plan.timeline,
+        backup: plan.backup,
+        manifest: object('manifest'),
+        logFrom: point.base.logFrom,
+        end: point.base.end,
+        endAt: nowAt(),
+        units: plan.units,
+        documents: 60,
+        plainBytes: 600,
+        storedBytes: 240,
+        parts: groups.length,
+        unproved: [],
+      }),
+    verifyRecoveryPoint: ({ system, source }) =>
+      Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: point.reaches } }),
+    // A real one works for an hour; one that came back at once would spin.
+    archiveLog: () => untilCancelled(),
+    drainLog: () => Promise.resolve({ drained: true, to: '1763700200-0000000005', note: 'to the fenced end' }),
+    startTimeline: () => Promise.resolve({ timeline: 't00000002' }),
+    proveArchive: () => Promise.resolve({ proved: true, position: '1763700300-0000000001', tookMs: 900 }),
+    provisionTarget: () => Promise.resolve({ summary: 'an empty server' }),
+    removeTarget: () => Promise.resolve({ summary: 'stopped, moved aside' }),
+    prepareRestore: () => Promise.resolve({ groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, index: object(`g${n}`), plainBytes: 100 })), plainBytes: 600 }),
+    restoreGroup: () => Promise.resolve({ documents: 10, plainBytes: 100 }),
+    replayLog: () => Promise.resolve({ appliedTo: point.reaches, appliedToAt: nowAt(), entries: 50, operations: 60, slices: 3, discardedTransactions: 0 }),
+    buildIndexes: () => Promise.resolve({ indexes: 4, failed: [] }),
+    validateTarget: ({ validator }) =>
+      Promise.resolve({ id: validator, ok: true, effect: 'gate', claim: 'equal to base and log', problems: [], collections: [], collectionCount: 3 }),
+    promoteTarget: () => Promise.resolve({ summary: 'a replica set of one', sourceIdentity: 'r1' }),
+  };
+}
+
+/** The contract, answered at once and without any effect; a test overrides what it is about. Failures are mapped as the real ones are. */
+export function stubActivities(overrides: Partial<Answers>): Stubs {
+  const answers: Answers = { ...answersOf(), ...overrides };
+  const calls: Call[] = [];
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const activities = Object.fromEntries(
+    (Object.keys(answers) as (keyof Answers)[]).map((name) => [
+      name,
+      async (input: unknown): Promise<unknown> => {
+        calls.push({ name, input });
+        try {
+          return await (answers[name] as (given: unknown) => Promise<unknown>)(input);
+        } catch (error) {
+          throw toFailure(error);
+        }
+      },
+    ]),
+  );
+  return { answers, activities, calls, held, release: () => release(), called: () => calls.map(({ name }) => name) };
+}
