@@ -17,7 +17,6 @@ export function checkPut(key: string, body: Uint8Array): void {
     throw new HoldfastError('BadInput', `${key}: ${formatBytes(body.byteLength)}; an object is at most ${formatBytes(maxObjectBytes)}`);
   }
   const badSegment = key.split('/').some((segment) => segment === '' || segment === '.' || segment === '..');
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for: XML listings cannot carry them
   if (badSegment || Buffer.byteLength(key) > 900 || /[\u0000-\u001f\u007f]/.test(key)) {
     throw new HoldfastError('BadInput', `not a key: ${JSON.stringify(key.slice(0, 100))} (empty or dot segments, control characters or over 900 bytes)`);
   }

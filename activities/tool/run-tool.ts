@@ -117,7 +117,7 @@ export function startTool(
 
 function toolFailed(
   label: string,
-  result: { exitCode?: number | undefined; signal?: string | undefined; timedOut: boolean; originalMessage?: string | undefined },
+  result: { exitCode?: number | undefined; signal?: string | undefined; timedOut: boolean; originalMessage?: string | undefined; stdout?: unknown },
   stderrTail: string,
 ): HoldfastError {
   const how = result.timedOut
@@ -129,6 +129,10 @@ function toolFailed(
         : `did not start: ${result.originalMessage ?? 'unknown reason'}`;
   const said = stderrTail.trim();
   return new HoldfastError('ToolFailed', `${label} ${how}${said ? `; it said: ${said}` : ''}`, {
-    details: { exitCode: result.exitCode ?? null, signal: result.signal ?? null },
+    details: {
+      exitCode: result.exitCode ?? null,
+      signal: result.signal ?? null,
+      stdoutTail: typeof result.stdout === 'string' ? result.stdout.slice(-4 * tailBytes) : '',
+    },
   });
 }

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import { inspect } from 'node:util';
+import { run } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../workflows/domain/errors.ts';
+import { formatDuration } from '../workflows/domain/units.ts';
+import { startTimeOf } from '../activities/tool/process-group.ts';
+import { runTool } from '../activities/tool/run-tool.ts';
+
+/**
+ * `npm test`: lint, types, all tests, and a check that nothing was left running. With arguments (`npm test -- replay`)
+ * only the test files whose path contains one of them, and no lint.
+ *
+ * Heavy files share the processors, so only a few run at a time. HOLDFAST_TEST_FILES_AT_ONCE changes how many.
+ */
+const project = join(import.meta.dirname, '..');
+const filters = process.argv.slice(2);
+const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
+const fileTimeoutMs = 10 * 60_000;
+/** In the environment of everything that a test starts, and so in /proc, whoever its parent is by then. */
+const runMark = `HOLDFAST_TEST_RUN=${randomUUID()}`;
+
+interface TestResult {
+  name: string;
+  file: string;
+  ms: number;
+  error?: unknown;
+  skip?: string;
+}
+
+const startedAt = Date.now();
+const problems: string[] = [];
+process.chdir(project);
+if (filters.length === 0) problems.push(...(await checkCode()));
+problems.push(...(await runTests(findFiles())), ...(await findLeaks()));
+for (const problem of problems) console.log(`\nFAILED  ${problem}`);
+console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}  ${formatDuration(Date.now() - startedAt)}`);
+process.exit(problems.length === 0 ? 0 : 1);
+
+function findFiles(): string[] {
+  const files = globSync('test/**/*.test.ts').sort();
+  const chosen = filters.length === 0 ? files : files.filter((file) => filters.some((filter) => file.includes(filter)));
+  if (chosen.length === 0) problems.push(`no test file matches ${filters.join(', ')}`);
+  return chosen;
+}
+
+/** Lint beside the two type checks, one after the other: two processors are kept busy. */
+async function checkCode(): Promise<string[]> {
+  const lint = check('lint', [['node_modules/eslint/bin/eslint.js', '.']]);
+  const types = check('types', ['tsconfig.json', 'workflows/tsconfig.json'].map((file) => ['node_modules/typescript/bin/tsc', '-p', file]));
+  return (await Promise.all([lint, types])).flat();
+}
+
+async function check(name: string, commands: string[][]): Promise<string[]> {
+  const checkStartedAt = Date.now();
+  const failed: string[] = [];
+  for (const command of commands) {
+    try {
+      await runTool('node', command);
+    } catch (error) {
+      const said = error instanceof HoldfastError ? String(error.details['stdoutTail'] ?? '').trim() : '';
+      failed.push(`${name}: ${command.join(' ')}\n${said || (error as Error).message}`);
+    }
+  }
+  console.log(`${failed.length === 0 ? 'ok    ' : 'FAILED'}  ${name}  ${formatDuration(Date.now() - checkStartedAt)}`);
+  return failed;
+}
+
+async function runTests(files: string[]): Promise<string[]> {
+  const results: TestResult[] = [];
+  const output = new Map<string, string>();
+  const [name, value] = runMark.split('=');
+  process.env[name!] = value!;
+  const stream = run({ files: files.map((file) => join(project, file)), concurrency: filesAtOnce, timeout: fileTimeoutMs });
+  const collect = (of: { file?: string | undefined; message: string }): void => {
+    const file = relative(project, of.file ?? '');
+    output.set(file, `${output.get(file) ?? ''}${of.message}`.slice(-8_000));
+  };
+  stream.on('test:stderr', collect).on('test:stdout', collect);
+  const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
+    if (data.details.type === 'suite') return;
+    results.push({
+      name: data.name,
+      file: relative(project, data.file ?? ''),
+      ms: data.details.duration_ms,
+      ...(data.details.error === undefined ? {} : { error: data.details.error }),
+      ...(data.skip ? { skip: String(data.skip) } : {}),
+    });
+  };
+  stream.on('test:pass', add).on('test:fail', add);
+  stream.on('test:summary', ({ file, success, counts, duration_ms }) => {
+    if (file === undefined) return;
+    console.log(`${success ? 'ok    ' : 'FAILED'}  ${relative(project, file)}  ${counts.tests} tests  ${formatDuration(duration_ms)}`);
+  });
+  await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
+  summarize(results);
+  return results.filter((result) => result.error !== undefined).map((result) => describe(result, output.get(result.file)));
+}
+
+function summarize(results: TestResult[]): void {
+  const skipped = results.filter((result) => result.skip !== undefined);
+  const failed = results.filter((result) => result.error !== undefined);
+  console.log(`\n${results.length} tests, ${failed.length} failed, ${skipped.length} skipped`);
+  for (const { name, file, skip } of skipped) console.log(`skipped ${file}  ${name}: ${skip === 'true' ? 'no reason given' : skip}`);
+  const slowest = [...results].sort((a, b) => b.ms - a.ms).slice(0, 8).filter((result) => result.ms > 1_000);
+  for (const { name, file, ms } of slowest) console.log(`slow    ${formatDuration(ms).padStart(6)}  ${basename(file)}  ${name}`);
+}
+
+function describe({ name, file, error }: TestResult, output: string | undefined): string {
+  const cause = (error as { cause?: unknown }).cause ?? error;
+  const said = output?.trim();
+  return `${file}  ${name}\n${inspect(cause, { depth: 4 })}${said ? `\nits file printed: ${said.slice(-2_000)}` : ''}`;
+}
+
+/** What still runs with this run's mark, after a moment to end; it is killed, and each is a failure. */
+async function findLeaks(): Promise<string[]> {
+  if (process.platform !== 'linux') return [];
+  const endsAt = Date.now() + 5_000;
+  let leaked = findMarked();
+  while (leaked.length > 0 && Date.now() < endsAt) {
+    await sleep(100);
+    leaked = findMarked();
+  }
+  for (const { pid } of leaked) process.kill(pid, 'SIGKILL');
+  return leaked.map(({ pid, command }) => `a test left a process running: ${pid} ${command}`);
+}
+
+function findMarked(): { pid: number; command: string }[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  return pids.flatMap((pid) => {
+    if (pid === process.pid || startTimeOf(pid) === undefined || !readProc(pid, 'environ').includes(runMark)) return [];
+    return [{ pid, command: readProc(pid, 'cmdline').replaceAll('\0', ' ').trim() }];
+  });
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
