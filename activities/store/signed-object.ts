@@ -27,7 +27,7 @@ export interface Found<T> {
  * Puts `{body, signature}` as canonical JSON. The same body gives the same bytes, so a retry writes nothing new.
  * @throws AlreadyExists - with `ifAbsent`; then `findSigned` says who won.
  */
-export async function putSigned(store: Store, keys: Keys, key: string, body: SignedBody, options: PutOptions = {}): Promise<ObjectRef> {
+export async function putSigned<T extends SignedBody>(store: Store, keys: Keys, key: string, body: T, options: PutOptions = {}): Promise<ObjectRef> {
   const signature = keys.signer.sign(canonicalBytes(body));
   return store.put(key, canonicalBytes({ body, signature }), options);
 }
