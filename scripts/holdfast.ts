@@ -4,12 +4,17 @@ import { Cli } from './cli.ts';
 import { answer } from './commands/answer.ts';
 import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
+import { demo } from './commands/demo.ts';
+import { doctor } from './commands/doctor.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
 import { recover } from './commands/recover.ts';
 import { status } from './commands/status.ts';
+import { up } from './commands/up.ts';
 import { verify } from './commands/verify.ts';
+import { worker } from './commands/worker.ts';
 import { describeExitCodes, exitCodeOf, exitCodes, toNamedError } from './errors.ts';
+import { loadStackEnvironment } from './stack-environment.ts';
 
 const program = new Command('holdfast')
   .description('Disaster recovery as durable runs: back up, archive, recover, approve.')
@@ -17,16 +22,15 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [backup, archive, points, verify, plan, recover, status, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, plan, recover, status, answer]) add(cli);
 
+loadStackEnvironment();
 try {
   await program.parseAsync();
-  process.exitCode = cli.exitCode;
 } catch (error) {
   // Help and version are "errors" of the parser that printed what was asked for.
-  if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = exitCodes.ok;
-  else {
-    cli.printer(process.argv.includes('--json')).error(toNamedError(error));
-    process.exitCode = exitCodeOf(error);
-  }
+  cli.exitCode = error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodeOf(error);
+  if (cli.exitCode !== exitCodes.ok) cli.printer(process.argv.includes('--json')).error(toNamedError(error));
 }
+// What an interrupted command still waits for must not keep the process.
+process.exit(cli.exitCode);

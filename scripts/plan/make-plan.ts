@@ -5,7 +5,7 @@ import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts
 import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
-import { archiveStatusOf } from '../bucket/read-archive-status.ts';
+import { readArchiveStatus } from '../bucket/read-archive-status.ts';
 import { openSources } from '../bucket/open-sources.ts';
 import { describeError } from '../output/printer.ts';
 import { checkReach, checkTools } from './check-access.ts';
@@ -57,7 +57,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
       if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
       note(findings)(error);
     }
-    const status = await archiveStatusOf(context, catalog).catch(note(findings));
+    const status = await readArchiveStatus(context).catch(note(findings));
     if (!status) continue;
     if (status.archivedTo === null) findings.push(finding('warns', 'LogGap', `${of.system}/${of.source}: no log is archived: only the base can be restored`, `holdfast archive start ${of.system}`));
     else if (status.rpoMs !== null && status.rpoMs > system.objectives.rpo) {

@@ -20,6 +20,7 @@ export async function watchRun<T>(
   system: string,
   handle: WorkflowHandle,
   onState: (view: RunStatusView) => Promise<void> = async () => undefined,
+  signal?: AbortSignal,
 ): Promise<T> {
   let ended = false;
   const outcome = handle.result().then(
@@ -30,12 +31,13 @@ export async function watchRun<T>(
   // The child that is read here may be an earlier run's for a moment: it is shown only once it is this entry's.
   const startedAtMs = Date.now();
   while (!ended) {
+    signal?.throwIfAborted();
     const view = await readRun(temporal.client, system).catch(passOver);
     if (view && !ended && (view.workflowStatus === 'RUNNING' || Date.parse(view.state.startedAt) >= startedAtMs - 5_000)) {
       printer.frame(view, formatRun, formatRunLine);
       await onState(view);
     }
-    await Promise.race([outcome, sleep(readEveryMs)]);
+    await Promise.race([outcome, sleep(readEveryMs, undefined, { ...(signal ? { signal } : {}) })]);
   }
   const last = await readRun(temporal.client, system).catch(passOver);
   if (last) printer.frame(last, formatRun, formatRunLine);
