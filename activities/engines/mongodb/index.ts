@@ -1,0 +1,36 @@
+import type { Engine } from '../engine.ts';
+import { archiveLog } from './archive/archive-log.ts';
+import { drainLog } from './archive/drain-log.ts';
+import { proveArchive } from './archive/prove-archive.ts';
+import { readArchiveStatus } from './archive/read-archive-status.ts';
+import { startTimeline } from './archive/start-timeline.ts';
+import { verifySlice } from './archive/verify-slice.ts';
+import { buildIndexes } from './build-indexes.ts';
+import { dumpGroup } from './dump-group.ts';
+import { planDump } from './plan-dump.ts';
+import { prepareRestore } from './prepare-restore.ts';
+import { promoteTarget } from './promote-target.ts';
+import { replayLog } from './replay/replay-log.ts';
+import { restoreGroup } from './restore-group.ts';
+import { sealBackup } from './seal-backup.ts';
+import { validateTarget } from './validate-target.ts';
+
+/** MongoDB by its driver: no program is needed, work resumes at a part, and progress is known. */
+export const mongodbEngine: Engine = {
+  kind: 'mongodb',
+  planDump,
+  dumpGroup,
+  sealBackup,
+  archiveLog,
+  drainLog,
+  startTimeline,
+  proveArchive,
+  readArchiveStatus,
+  verifySlice,
+  prepareRestore,
+  restoreGroup,
+  replayLog,
+  buildIndexes,
+  validateTarget,
+  promoteTarget,
+};
