@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import type { BackupSummary, TargetRef } from '../../workflows/contract.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
-import { systemSchema } from '../../workflows/domain/system.ts';
+import { systemSchema, type SystemFile } from '../../workflows/domain/system.ts';
 import type { Progress, SourceContext } from '../../activities/context.ts';
 import { buildIndexes } from '../../activities/engines/mongodb/build-indexes.ts';
 import { backupRole } from '../../activities/engines/mongodb/connect.ts';
@@ -16,6 +16,7 @@ import { sealBackup } from '../../activities/engines/mongodb/seal-backup.ts';
 import { openProvisioner } from '../../activities/provision/provisioner.ts';
 import { openStore } from '../../activities/store/open-store.ts';
 import { openKeys } from '../../activities/stream/open-keys.ts';
+import { startTool } from '../../activities/tool/run-tool.ts';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
 import { nextLogPosition } from '../../workflows/domain/log-position.ts';
 import { freePort } from './free-port.ts';
@@ -24,6 +25,9 @@ import { tempDir } from './temp-dir.ts';
 
 export interface EnginePlace {
   context: SourceContext;
+  /** what the context is made of: another process makes its own of it */
+  file: SystemFile;
+  secrets: Record<string, string>;
   source: Mongod;
   target: TargetRef;
   directory: string;
@@ -57,7 +61,7 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   const backupUser = source.credentials ? { username: 'holdfast', password: '${BACKUP_PASSWORD}' } : undefined;
   const credentials = source.credentials ? { username: source.credentials.username, password: '${PASSWORD}' } : undefined;
   const storePath = join(directory, 'store');
-  const system = systemSchema.parse({
+  const file: SystemFile = {
     system: 'place',
     title: 'A place for tests',
     objectives: { rto: '1h', rpo: '5m' },
@@ -72,24 +76,14 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
     fence: { documents: { uses: 'local', directory: source.directory } },
     traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
     runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
-  });
-  const secret = async (ref: string): Promise<string> => await Promise.resolve(secrets[ref]!);
-  const progress: Progress[] = [];
-  const context: SourceContext = {
-    system,
-    sourceName: 'documents',
-    source: system.sources['documents']!,
-    store: await openStore(system.stores[0]!, { secret }),
-    keys: await openKeys(system.key, secret),
-    epoch: 1,
-    secret,
-    address: (text) => text,
-    signal: new AbortController().signal,
-    progress: (report) => void progress.push(report),
   };
+  const progress: Progress[] = [];
+  const context = await openContext(file, secrets, (report) => void progress.push(report));
   t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
   return {
     context,
+    file,
+    secrets,
     source,
     target: { system: 'place', source: 'documents', environment: 'dr', run: 'run-1' },
     directory,
@@ -108,8 +102,39 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   };
 }
 
+/** A context of the jobs, from a system file's content and its secrets. */
+export async function openContext(file: SystemFile, secrets: Record<string, string>, progress: SourceContext['progress']): Promise<SourceContext> {
+  const system = systemSchema.parse(file);
+  const secret = async (ref: string): Promise<string> => await Promise.resolve(secrets[ref]!);
+  return {
+    system,
+    sourceName: 'documents',
+    source: system.sources['documents']!,
+    store: await openStore(system.stores[0]!, { secret }),
+    keys: await openKeys(system.key, secret),
+    epoch: 1,
+    secret,
+    address: (text) => text,
+    signal: new AbortController().signal,
+    progress,
+  };
+}
+
+export interface JobResult {
+  result: unknown;
+  maxRssBytes: number;
+  tookMs: number;
+}
+
+/** One job in a process of its own, as the data plane runs it; `pid` is there to be killed. */
+export function startJob(place: EnginePlace, job: string, input: unknown): { pid: number; done: Promise<JobResult> } {
+  const order = JSON.stringify({ file: place.file, secrets: place.secrets, job, input });
+  const tool = startTool({ path: process.execPath }, [join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true });
+  return { pid: tool.pid, done: tool.done.then(({ stdout }) => JSON.parse(stdout) as JobResult) };
+}
+
 export const backupInput = (backup: string) => ({ system: 'place', source: 'documents', backup, epoch: 1, why: 'test', requestedBy: 'test' });
-const ref = { system: 'place', source: 'documents' };
+export const ref = { system: 'place', source: 'documents' };
 
 /** Plan, all groups, seal: what the workflow does. */
 export async function backUp(context: SourceContext, backup: string): Promise<BackupSummary> {

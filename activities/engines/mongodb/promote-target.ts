@@ -11,16 +11,19 @@ import { controlDatabase } from './control.ts';
  * Turns the proved standalone into a replica set of one member that asks for authentication, and forgets the restore's
  * own notes. Further members are a step of their own: the system serves again with one.
  *
- * Safe to repeat: a server that is already the primary of its set is left as it is.
+ * Safe to repeat: what is done already is found done, and a server that is primary of its set is left as it is.
  */
 export async function promoteTarget(context: SourceContext, input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }> {
   const { target } = input;
-  const { replicaSet, address } = await openProvisioner(context).restartAsReplicaSet(context, target);
+  const provisioner = openProvisioner(context);
+  // Before the restart: nobody's permission is needed yet, and the new log begins without entries about our notes.
+  if ((await provisioner.describe(context)).state === 'standalone') {
+    await withTarget(context, target, async (client) => await client.db(controlDatabase).dropDatabase());
+  }
+  const { replicaSet, address } = await provisioner.restartAsReplicaSet(context, target);
   return await withTarget(context, target, async (client) => {
     await initiate(client, replicaSet, address);
     await waitForPrimary(context, client, address);
-    // The claim, checkpoint and catalogue belong to the restore: left there, the next backup would know of this one's parts.
-    await client.db(controlDatabase).dropDatabase({ writeConcern: { w: 'majority' } });
     const { config } = await adminOf(client).command({ replSetGetConfig: 1 }) as { config: { settings: { replicaSetId: unknown } } };
     return { summary: `${address} is primary of ${replicaSet}`, sourceIdentity: String(config.settings.replicaSetId) };
   }, { promoted: true });

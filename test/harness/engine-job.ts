@@ -1,0 +1,23 @@
+import { text } from 'node:stream/consumers';
+import type { SourceContext } from '../../activities/context.ts';
+import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
+import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
+import type { SystemFile } from '../../workflows/domain/system.ts';
+import { openContext } from './engine-place.ts';
+
+/** Does the one job that stdin orders, and prints its result with the memory that it took. */
+const jobs = { dumpGroup, restoreGroup } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
+
+interface Order {
+  file: SystemFile;
+  secrets: Record<string, string>;
+  job: string;
+  input: unknown;
+}
+
+const { file, secrets, job, input } = JSON.parse(await text(process.stdin)) as Order;
+const context = await openContext(file, secrets, () => undefined);
+const startedAtMs = Date.now();
+const result = await jobs[job]!(context, input);
+const tookMs = Date.now() - startedAtMs;
+process.stdout.write(JSON.stringify({ result, tookMs, maxRssBytes: process.resourceUsage().maxRSS * 1024 }));
