@@ -21,10 +21,12 @@ import { planSteps } from './steps/index.ts';
  */
 export async function recoverSystem(typed: unknown): Promise<RunReport> {
   let child: ChildWorkflowHandle<Workflow> | undefined;
-  const passOn = async (name: string, sent: unknown): Promise<void> => {
-    await condition(() => child !== undefined);
-    await child!.signal(name, ...(sent === undefined ? [] : [sent]));
-  };
+  const passOn = (name: string, sent: unknown): Promise<void> =>
+    // Out of a cancel's reach: an abort may get stuck, and then it is a message that frees it.
+    CancellationScope.nonCancellable(async () => {
+      await condition(() => child !== undefined);
+      await tell(child!, name, ...(sent === undefined ? [] : [sent]));
+    });
   for (const name of messageNames) {
     setHandler(defineSignal<[unknown]>(name), (sent) => passOn(name, sent), { description: messageDescriptions[name] });
   }
@@ -69,13 +71,22 @@ const alreadyRunning = (system: string, workflowId: string): Error =>
     hint: `follow it by "holdfast status ${system}" or by its id in the UI; to replace it, send it the signal abort first`,
   });
 
+/** A run that has just ended takes no message any more; its result is on the way. */
+async function tell(child: ChildWorkflowHandle<Workflow>, name: string, ...args: unknown[]): Promise<void> {
+  try {
+    await child.signal(name, ...args);
+  } catch {
+    return;
+  }
+}
+
 /** Waits for the run. A cancel of the entry becomes an abort of the run, and is obeyed once the run has ended. */
 async function resultOf(child: ChildWorkflowHandle<Workflow>): Promise<RunReport> {
   let cancelled = false;
   const scope = CancellationScope.current();
   void scope.cancelRequested.catch(async () => {
     cancelled = true;
-    await CancellationScope.nonCancellable(() => child.signal('abort', { by: 'cancel', reason: 'the entry was cancelled' }));
+    await CancellationScope.nonCancellable(() => tell(child, 'abort', { by: 'cancel', reason: 'the entry was cancelled' }));
   });
   try {
     return (await CancellationScope.nonCancellable(() => child.result())) as RunReport;

@@ -59,8 +59,8 @@ export function timerDue(draft: Draft, timer: TimerRef): void {
   if (!step || step.attempt !== timer.attempt) return;
   const track = draft.track(step.id);
   if (timer.kind === 'retry') track.retryAt = null;
-  else if (step.state === 'running' && !track.overBudget && track.undo !== 'running') {
+  else if (['running', 'waiting'].includes(step.state) && !track.overBudget && track.undo !== 'running') {
     track.overBudget = true;
-    draft.warn(step.id, `over its budget of ${formatDuration(step.budgetMs ?? 0)}, still running`);
+    draft.warn(step.id, `over its budget of ${formatDuration(step.budgetMs ?? 0)}, still ${step.state === 'waiting' ? 'waiting for people' : 'running'}`);
   }
 }

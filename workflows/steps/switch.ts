@@ -20,7 +20,7 @@ async function switchTraffic(ctx: StepContext): Promise<string> {
   const { admission, healthWatchMs } = ctx.view.traffic ?? defaultTraffic;
   const { results } = ctx;
   if (results.admittedPercent === 0) await admit(ctx, environment, 0);
-  for (const percent of admission.filter((candidate) => candidate > results.admittedPercent || candidate === 100)) {
+  for (const percent of admission.filter((candidate) => candidate >= results.admittedPercent)) {
     // Before the act: from here on a write may have been taken, even when the answer is lost.
     results.admittedPercent = percent;
     const admittedAt = await admit(ctx, environment, percent);

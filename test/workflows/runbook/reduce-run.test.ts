@@ -340,6 +340,14 @@ test('a budget warns once and never kills', () => {
   assert.equal(run.step('a').state, 'running');
 });
 
+test('an approval that waits longer than its budget is warned of', () => {
+  const run = new Driver([step('ask', [], { budgetMs: 60_000, gate: gate('go') })]);
+  run.feed({ kind: 'run-started' }, 0);
+  run.feed({ kind: 'step-done', step: 'ask', attempt: 1, summary: null, opens: gate('go') }, 1);
+  run.feed({ kind: 'timer-due', timer: { kind: 'budget', step: 'ask', attempt: 1 } }, 60);
+  assert.deepEqual(run.snapshot.state.warnings, ['ask: over its budget of 1m00s, still waiting for people']);
+});
+
 test('the RTO clock warns at 50, 75 and 90 % and at the breach, from the incident on; what passed before the start is said once', () => {
   const run = new Driver([step('a')]);
   const due = run.feed({ kind: 'run-started' }, 2000).flatMap((command) => (command.kind === 'start-timer' && command.timer.kind === 'rto' ? [[command.timer.percent, command.dueAt]] : []));

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FenceResult, ReplayResult } from '../../../workflows/contract.ts';
+import { buildReport, type ReportFacts } from '../../../workflows/domain/build-report.ts';
+import type { RunState } from '../../../workflows/domain/run-state.ts';
+import { at, newRun, step } from '../runbook/plans.ts';
+import { point } from '../stub-activities.ts';
+
+const fenced = (outcome: FenceResult['outcome']): FenceResult => ({ outcome, logReachable: true, evidence: [], fencedAt: at(1) });
+const replayed = (appliedToAt: string | null): ReplayResult => ({ appliedTo: null, appliedToAt, entries: 1, operations: 1, slices: 1, discardedTransactions: 0 });
+const facts = (extra: Partial<ReportFacts> = {}): ReportFacts => ({
+  title: 'Demo',
+  workflowId: 'recover/demo',
+  runId: 'R',
+  humanMsAtService: 60_000,
+  points: { documents: point },
+  replays: { documents: replayed(at(-12)) },
+  fences: { documents: fenced('proved') },
+  validations: {},
+  ...extra,
+});
+const done = (extra: Partial<RunState> = {}): RunState => ({ ...newRun([step('fence')]).state, status: 'done', servedAt: at(600), endedAt: at(900), ...extra });
+
+test('achieved RTO is incident to service, machine and human time apart; achieved RPO is incident minus the last entry applied', () => {
+  const report = buildReport(done(), facts(), at(901));
+  assert.deepEqual(report.rto, { objectiveMs: 3_600_000, achievedMs: 600_000, machineMs: 540_000, humanMs: 60_000, met: true });
+  assert.deepEqual(report.rpo, { objectiveMs: 300_000, achievedMs: 12_000, met: true });
+  assert.equal(report.outcome, 'done');
+  assert.equal(report.finishedAt, at(900));
+});
+
+test('the worst source counts; entries after the incident are no loss; a source without log counts from its base', () => {
+  const points = { documents: point, users: point };
+  const rpo = (a: string | null, b: string | null) => buildReport(done(), facts({ points, replays: { documents: replayed(a), users: replayed(b) } }), at(901)).rpo.achievedMs;
+  assert.equal(rpo(at(-5), at(-400)), 400_000);
+  assert.equal(rpo(at(5), at(9)), 0);
+  assert.ok(rpo(at(5), null)! > 86_400_000);
+});
+
+test('nothing is claimed that was not measured', () => {
+  const report = buildReport(done({ servedAt: null, status: 'aborted' }), facts({ replays: {}, humanMsAtService: null }), at(901));
+  assert.equal(report.outcome, 'aborted');
+  assert.equal(report.rto.achievedMs, null);
+  assert.equal(report.rto.met, null);
+  assert.equal(report.rpo.achievedMs, null);
+  assert.equal(buildReport(done({ status: 'stuck' }), facts(), at(901)).outcome, 'failed');
+});
+
+test('a fence that is unproved, skipped, or of one source only is never plain done', () => {
+  const outcome = (fences: ReportFacts['fences'], points: ReportFacts['points'] = { documents: point }) => buildReport(done(), facts({ fences, points }), at(901)).outcome;
+  assert.equal(outcome({ documents: fenced('isolated') }), 'done');
+  assert.equal(outcome({ documents: fenced('unproved') }), 'done, fence unproved');
+  assert.equal(outcome({}), 'done, fence unproved');
+  assert.equal(outcome({ documents: fenced('proved') }, { documents: point, users: point }), 'done, fence unproved');
+  assert.equal(buildReport(done({ purpose: 'drill' }), facts({ fences: {} }), at(901)).outcome, 'done');
+});

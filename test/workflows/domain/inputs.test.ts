@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { archiveLogInput, backUpSystemInput, inputExamples, parseInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { makeId } from '../../../workflows/domain/make-id.ts';
+import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
+
+test('every example that a refusal shows is accepted', () => {
+  const schemas = { recoverSystem: recoverSystemInput, backUpSystem: backUpSystemInput, archiveLog: archiveLogInput, verifySystem: verifySystemInput };
+  for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
+    assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);
+  }
+});
+
+test('every example in a message’s description is accepted', () => {
+  for (const name of messageNames) {
+    const example = /Example: (\{.*\})$/.exec(messageDescriptions[name])![1]!;
+    assert.ok(messageSchemas[name].safeParse(JSON.parse(example)).success, example);
+  }
+});
+
+test('a bare string is the system; times come out in UTC; typed positions come out at full width', () => {
+  const parse = (typed: unknown) => parseInput('recoverSystem', recoverSystemInput, typed);
+  assert.deepEqual(parse('demo'), { system: 'demo', purpose: 'recovery', takeOver: false });
+  assert.equal(parse({ system: 'demo', targetTime: '2026-11-21T04:00:05+01:00' }).targetTime, '2026-11-21T03:00:05.000Z');
+  assert.equal(parse({ system: 'demo', targetPosition: '1763717205.7' }).targetPosition, '1763717205-0000000007');
+  assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05' }), /with its zone/);
+  assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', targetPosition: '1-1' }), /either targetTime or targetPosition/);
+});
+
+test('ids sort by time, whatever their chance', () => {
+  const early = makeId(Date.parse('2026-11-21T03:00:00Z'), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  const late = makeId(Date.parse('2026-11-21T03:00:00.001Z'), '00000000-0000-0000-0000-000000000000');
+  assert.ok(early < late);
+  assert.match(early, /^[0-9A-HJKMNP-TV-Z]{26}$/);
+});
