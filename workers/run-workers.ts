@@ -7,10 +7,12 @@ import type { WorkerConnection } from './connection.ts';
 import type { Role, WorkerEnvironment } from './environment.ts';
 import { temporalLogger } from './log.ts';
 
+const workflowsFile = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+
 /** The workflows as one piece of JavaScript; takes about two seconds, so it is made once a process. */
-export async function bundleWorkflows(log: Logger): Promise<WorkflowBundle> {
+export async function bundleWorkflows(log: Logger, workflowsPath = workflowsFile): Promise<WorkflowBundle> {
   return await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+    workflowsPath,
     logger: temporalLogger(log.child({}, { level: 'warn' })),
   });
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { rememberSecret } from '../../../activities/secrets.ts';
+import { rememberSecret, resolveSecret } from '../../../activities/secrets.ts';
+import { loadSystemFile } from '../../../activities/system-files.ts';
 import { serveJobs } from '../../../activities/data-plane/serve-jobs.ts';
 import { startTool } from '../../../activities/tool/run-tool.ts';
 import type { JobContext } from '../../../activities/context.ts';
@@ -31,6 +32,15 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
   tell: async ({ secret }) => {
     rememberSecret(secret!);
     throw new HoldfastError('SourceUnavailable', `cannot reach mongodb://app:${secret}@127.0.0.1/ with ${secret}`, { details: { with: secret } });
+  },
+  /** as a real job does: secrets by reference, resolved here; and then everything that can be said of one is said */
+  leak: async (_, { progress }) => {
+    const { system, directory } = await loadSystemFile('shop');
+    const secret = await resolveSecret(system.key.aes256, directory);
+    progress({ phase: `with ${secret}`, done: 0, of: 0, unit: 'bytes', secret });
+    await startTool('node', ['-e', 'setTimeout(() => {}, 300)'], { env: { TOY_SECRET: secret }, input: secret }).done;
+    process.stderr.write('last words\n');
+    throw new HoldfastError('LogGap', `mongodb://app:${secret}@127.0.0.1/ said ${secret}`, { details: { secret } });
   },
   crash: async ({ secret }) => {
     rememberSecret(secret!);
