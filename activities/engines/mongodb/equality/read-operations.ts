@@ -1,4 +1,4 @@
-import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { nextLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { classifyOperation } from '../oplog/classify-operation.ts';
@@ -9,9 +9,12 @@ import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
 
 /** The operations of one slice that replay would do, in the order of their effect; index commands are left out. */
 export async function* readOperations(context: SourceContext, point: RecoveryPoint, limit: LogPosition): AsyncGenerator<{ write: Operation[]; position: LogPosition } | { command: Operation; position: LogPosition }> {
+  const cover = coverFor(point, limit);
+  // A base at its own instant needs no log.
+  if (nextLogPosition(point.base.start) >= cover) return;
   const transactions = new TransactionGatherer();
   const after = point.base.logFrom < point.base.start ? point.base.logFrom : point.base.start;
-  for await (const { plain } of readLog(context, scopeOf(point), { after, limit: coverFor(point, limit) })) {
+  for await (const { plain } of readLog(context, scopeOf(point), { after, limit: cover })) {
     let write: Operation[] = [];
     let last = after;
     for (const raw of splitDocuments(plain)) {

@@ -18,18 +18,17 @@ const withoutEffect = new Set(['dbCheck']);
 export function classifyOperation(operation: Operation, source: Pick<Source, 'namespaces'>, position: LogPosition): OperationClass {
   const { op, ns } = operation;
   if (op === 'n' || isServersOwn(ns)) return 'skip';
-  if (op !== 'c') return isBackedUp(ns, source) ? 'write' : 'skip';
+  if (op === 'i' || op === 'u' || op === 'd') return isBackedUp(ns, source) ? 'write' : 'skip';
+  if (op !== 'c') throw unsupported(position, `operation "${String(op)}" on ${ns} is not known to this version`);
   const command = commandOf(operation);
   if (withoutEffect.has(command)) return 'skip';
   if (command === 'renameCollection') return classifyRename(operation, source, position);
   if (!isBackedUp(commandNamespace(operation), source)) return 'skip';
   if (isIndexCommand(command)) return 'index';
-  // Its index was not built yet on the target: only the catalogue hears of the change.
-  if (command === 'collMod' && findElement(operation.o, 'index')) return 'index';
+  // An index is not built yet on the target: only the catalogue hears of a change to nothing else.
+  if (command === 'collMod' && onlyIndex(operation)) return 'index';
   if (replayed.has(command)) return 'command';
-  throw new HoldfastError('Unsupported', `entry ${formatLogPosition(position)}: command ${command} on ${ns} cannot be replayed`, {
-    hint: `recover to before ${formatLogPosition(position)}, or from a base backup taken after it`,
-  });
+  throw unsupported(position, `command ${command} on ${ns} cannot be replayed`);
 }
 
 /** The collection that a command of the log names, or its database. */
@@ -39,11 +38,20 @@ function commandNamespace({ ns, o }: Operation): string {
   return first.next() && first.type === bsonType.string ? `${database}.${first.text}` : database;
 }
 
+function onlyIndex({ o }: Operation): boolean {
+  const names: string[] = [];
+  for (const cursor = new ElementCursor(o); cursor.next(); ) names.push(cursor.name);
+  return names.length === 2 && names[1] === 'index';
+}
+
 function classifyRename({ o }: Operation, source: Pick<Source, 'namespaces'>, position: LogPosition): OperationClass {
   const from = findElement(o, 'renameCollection')?.text ?? '';
   const to = findElement(o, 'to')?.text ?? '';
   if (isBackedUp(from, source) === isBackedUp(to, source)) return isBackedUp(from, source) ? 'command' : 'skip';
-  throw new HoldfastError('Unsupported', `entry ${formatLogPosition(position)}: ${from} was renamed to ${to}, and only one of them is backed up`, {
+  throw unsupported(position, `${from} was renamed to ${to}, and only one of them is backed up`);
+}
+
+const unsupported = (position: LogPosition, what: string): HoldfastError =>
+  new HoldfastError('Unsupported', `entry ${formatLogPosition(position)}: ${what}`, {
     hint: `recover to before ${formatLogPosition(position)}, or from a base backup taken after it`,
   });
-}

@@ -23,9 +23,8 @@ export interface OplogEntry extends Operation {
 }
 
 const empty = Buffer.from([5, 0, 0, 0, 0]);
-const operations = new Set(['i', 'u', 'd', 'c', 'n']);
 
-/** @throws ReplayFailed - the bytes are no oplog entry. Unsupported - an operation that this version does not know. */
+/** @throws ReplayFailed - the bytes are no oplog entry. An operation of an unknown kind passes: whoever applies it judges. */
 export function parseEntry(raw: Buffer): OplogEntry {
   const entry: OplogEntry = { raw, position: '', wallMs: 0, transaction: null, op: 'n', ns: '', ui: null, o: empty, o2: null };
   let lsid: string | null = null;
@@ -41,11 +40,6 @@ export function parseEntry(raw: Buffer): OplogEntry {
     }
   }
   if (!entry.position) throw new HoldfastError('ReplayFailed', 'an entry of the log has no ts');
-  if (!operations.has(entry.op)) {
-    throw new HoldfastError('Unsupported', `log entry ${entry.position} has operation "${String(entry.op)}", which this version does not know`, {
-      hint: `recover to before ${entry.position}, or take a new base backup`,
-    });
-  }
   if (lsid !== null && txnNumber !== null) entry.transaction = `${lsid}/${txnNumber}`;
   return entry;
 }

@@ -111,6 +111,14 @@ export class IndexCatalogue {
   }
 }
 
+/** `collMod` without what it says of an index, which the target does not have yet. */
+export function withoutIndex(operation: Operation): Operation {
+  if (!findElement(operation.o, 'index')) return operation;
+  const elements: Buffer[] = [];
+  for (const cursor = new ElementCursor(operation.o); cursor.next(); ) if (cursor.name !== 'index') elements.push(cursor.element);
+  return { ...operation, o: makeDocument(elements) };
+}
+
 /** 16 bytes to lower-case hex with dashes. */
 export function uuidText(ui: Buffer): string {
   const hex = ui.toString('hex');

@@ -1,6 +1,6 @@
 import type { ReplayResult, TargetRef } from '../../../../workflows/contract.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
-import { formatLogPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { formatLogPosition, nextLogPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { positionBefore } from '../bson-position.ts';
@@ -12,7 +12,7 @@ import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
 import { classifyOperation } from '../oplog/classify-operation.ts';
 import { WireConnection } from '../wire.ts';
 import { controlWrite, type Checkpoint } from './checkpoint.ts';
-import { IndexCatalogue } from './index-catalogue.ts';
+import { IndexCatalogue, withoutIndex } from './index-catalogue.ts';
 import { OperationBatch } from './operation-batch.ts';
 import { openReplay } from './open-replay.ts';
 import { TargetApplier } from './target-applier.ts';
@@ -85,7 +85,9 @@ class Replay {
         hint: 'a log is never replayed backwards: restore to a fresh target',
       });
     }
-    const log = readLog(this.#context, scopeOf(this.#point), { after: this.#checkpoint.gatherFrom, limit: coverFor(this.#point, this.#limit) });
+    const limit = coverFor(this.#point, this.#limit);
+    // Nothing between: a base that is restored to its own instant needs no log, not even for open transactions.
+    const log = nextLogPosition(this.#checkpoint.position) >= limit ? [] : readLog(this.#context, scopeOf(this.#point), { after: this.#checkpoint.gatherFrom, limit });
     for await (const { slice, plain } of log) {
       await this.#attempt(slice.to);
       for (const raw of splitDocuments(plain)) {
@@ -141,7 +143,7 @@ class Replay {
         return true;
       case 'command':
         await this.#flush();
-        await this.#applier.applyCommand(operation, position);
+        await this.#applier.applyCommand(commandOf(operation) === 'collMod' ? withoutIndex(operation) : operation, position);
         this.#catalogue.fold(commandOf(operation), operation);
         return true;
     }

@@ -1,0 +1,162 @@
+import { MongoServerError, type MongoClient } from 'mongodb';
+import type { ArchiveHeartbeat, ArchiveOutcome, SourceRef } from '../../../../workflows/contract.ts';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { layout, type TimelineScope } from '../../../../workflows/domain/layout.ts';
+import { logPositionAt, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { formatVersion, type Gap } from '../../../../workflows/domain/manifest.ts';
+import { seconds } from '../../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../../context.ts';
+import { assertEpoch } from '../../../store/epoch.ts';
+import { putSigned } from '../../../store/signed-object.ts';
+import { currentTimeline } from '../../../store/timelines.ts';
+import { namedError, withSource } from '../connect.ts';
+import { changesFeatureVersion, parseEntry } from '../oplog/oplog-entry.ts';
+import { SliceObjects } from '../oplog/slice-object.ts';
+import { chooseStart } from './choose-start.ts';
+import { findArchiveEnd } from './find-archive-end.ts';
+import { findLostLog, type LostLog } from './held-log.ts';
+import { openArchive } from './open-archive.ts';
+import { SliceWriter } from './slice-writer.ts';
+import { tailLog } from './tail-log.ts';
+
+/** Another control plane, or a newer timeline, is seen at the latest after this time. */
+const commandCheckedEveryMs = seconds(5);
+/** At the end of a round: how long the last slices may take to be written. */
+const finishWithinMs = seconds(60);
+/** The server overwrote the entry that the cursor stood on. */
+const cappedPositionLost = 136;
+
+/**
+ * Tails the log into slices for up to `forMs`.
+ *
+ * Goes on from the end of the bucket's chain, whoever wrote it, so it may be killed at every line and run again: what
+ * was not stored is still in the source's log. A store that does not answer costs no log either. Reads majority-committed
+ * entries only: what is archived is never rolled back.
+ *
+ * @returns why it ended: `handover` (time is up, or a newer timeline began), `gap` (written down; a new base is needed),
+ *   `election` (the primary changed or went away; all that was read is stored), `superseded` (another control plane).
+ * @throws SourceUnavailable, StoreUnavailable - retryable. BadInput - the server is another replica set.
+ */
+export async function archiveLog(context: SourceContext, input: SourceRef & { epoch: number; forMs: number }): Promise<ArchiveOutcome> {
+  const untilMs = Date.now() + input.forMs;
+  return await withSource(context, async (client) => {
+    const { timeline } = await openArchive(context, client);
+    const scope = { system: input.system, source: input.source, timeline };
+    const from = (await findArchiveEnd(context, scope)) ?? (await chooseStart(context, client, scope));
+    const round = new ArchiveRound(context, client, scope, from, untilMs);
+    const lost = await findLostLog(client, from);
+    return lost ? await round.endInGap(lost) : await round.run();
+  });
+}
+
+type Why = ArchiveOutcome['why'];
+
+class ArchiveRound {
+  readonly #context: SourceContext;
+  readonly #client: MongoClient;
+  readonly #scope: TimelineScope;
+  readonly #untilMs: number;
+  readonly #writer: SliceWriter;
+  #commandCheckedAtMs = 0;
+
+  constructor(context: SourceContext, client: MongoClient, scope: TimelineScope, from: LogPosition, untilMs: number) {
+    this.#context = context;
+    this.#client = client;
+    this.#scope = scope;
+    this.#untilMs = untilMs;
+    const { every, bytes } = context.source.archive;
+    this.#writer = new SliceWriter(new SliceObjects(context, scope), from, { everyMs: every, bytes }, context.signal);
+  }
+
+  async run(): Promise<ArchiveOutcome> {
+    try {
+      const end = await this.#tail();
+      if (end === 'superseded') return this.#outcome(end);
+      await this.#writer.finish(finishWithinMs);
+      return typeof end === 'string' ? this.#outcome(end) : await this.endInGap(end);
+    } catch (error) {
+      this.#context.signal.throwIfAborted();
+      return await this.#endAfter(error);
+    }
+  }
+
+  /** Writes the gap down. Twice: the object is there already, and says the same. */
+  async endInGap(lost: LostLog): Promise<ArchiveOutcome> {
+    const gap: Gap = { format: formatVersion, kind: 'gap', ...this.#scope, epoch: this.#context.epoch, ...lost, foundAt: new Date().toISOString() };
+    const { store, keys, signal } = this.#context;
+    await putSigned(store, keys, layout.gap(this.#scope, lost.from, lost.to), gap, { ifAbsent: true, signal }).catch((error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+    });
+    return { ...this.#outcome('gap'), archivedTo: lost.to, gap: lost };
+  }
+
+  async #tail(): Promise<Exclude<Why, 'gap'> | LostLog> {
+    const { every } = this.#context.source.archive;
+    const waitMs = Math.min(500, Math.max(20, Math.floor(every / 4)));
+    const log = tailLog(this.#client, this.#writer.readTo, { waitMs, readConcern: 'majority', follow: true });
+    for await (const batch of log) {
+      for (const raw of batch) {
+        const entry = parseEntry(raw);
+        // The files behind it are of another kind: no base from before it can be brought past it.
+        if (changesFeatureVersion(entry)) return { from: this.#writer.readTo, to: entry.position, why: 'the feature compatibility version was changed' };
+        this.#writer.add(entry);
+      }
+      const nowMs = Date.now();
+      this.#writer.tick(nowMs);
+      this.#heartbeat(nowMs);
+      await this.#writer.room();
+      this.#context.signal.throwIfAborted();
+      const command = await this.#checkCommand(nowMs);
+      if (command) return command;
+      if (nowMs >= this.#untilMs) return 'handover';
+    }
+    return 'election';
+  }
+
+  /** Whether it still is for us to write, and to this timeline. A store that does not answer is asked again later. */
+  async #checkCommand(nowMs: number): Promise<'superseded' | 'handover' | undefined> {
+    if (nowMs - this.#commandCheckedAtMs < commandCheckedEveryMs || this.#writer.storeSilentSinceMs !== null) return undefined;
+    this.#commandCheckedAtMs = nowMs;
+    const { store, keys, signal, epoch } = this.#context;
+    try {
+      await assertEpoch(store, this.#scope.system, epoch, { signal });
+      const newest = await currentTimeline(store, keys, this.#scope, { signal });
+      return newest && newest.timeline > this.#scope.timeline ? 'handover' : undefined;
+    } catch (error) {
+      if (error instanceof HoldfastError && error.type === 'EpochSuperseded') return 'superseded';
+      if (error instanceof HoldfastError && error.type === 'StoreUnavailable') return undefined;
+      throw error;
+    }
+  }
+
+  /** The source or its log went away: what was read is stored first, since it may exist nowhere else by now. */
+  async #endAfter(error: unknown): Promise<ArchiveOutcome> {
+    const named = namedError(error, this.#client, 'SourceUnavailable');
+    const lost = named instanceof HoldfastError && named.type === 'LogGap' || (error instanceof MongoServerError && error.code === cappedPositionLost);
+    const away = named instanceof HoldfastError && named.type === 'SourceUnavailable';
+    if (!lost && !away) throw error;
+    await this.#writer.finish(finishWithinMs);
+    if (away) return this.#outcome('election');
+    const gap = await findLostLog(this.#client, this.#writer.archivedTo);
+    return gap ? await this.endInGap(gap) : this.#outcome('election');
+  }
+
+  #heartbeat(nowMs: number): void {
+    const { archivedTo, slices, entries, storeSilentSinceMs } = this.#writer;
+    const heartbeat: ArchiveHeartbeat = {
+      phase: storeSilentSinceMs === null ? 'archiving' : 'waiting for the store',
+      timeline: this.#scope.timeline,
+      archivedTo,
+      archivedToAt: logPositionAt(archivedTo),
+      lagMs: this.#writer.lagMs(nowMs),
+      slices,
+      entries,
+    };
+    this.#context.progress({ ...heartbeat, done: entries, of: 0, unit: 'entries' });
+  }
+
+  #outcome(why: Why): ArchiveOutcome {
+    const { archivedTo, slices, entries } = this.#writer;
+    return { why, timeline: this.#scope.timeline, archivedTo, slices, entries, gap: null };
+  }
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { mib, seconds } from '../../../../workflows/domain/units.ts';
+import { carriesData, type OplogEntry } from '../oplog/oplog-entry.ts';
+import type { SliceObjects } from '../oplog/slice-object.ts';
+
+/** Log that waits for a store that does not answer; above it nothing more is read, and the source's own log keeps it. */
+const waitingBytes = mib(64);
+const retryAfterMs = seconds(1);
+/** A source that only tells that it lives gets a slice this often, so that the bucket shows that the archive does. */
+const idleEveryMs = seconds(60);
+
+interface OpenSlice {
+  entries: Buffer[];
+  bytes: number;
+  to: LogPosition;
+  /** wall clock of the oldest entry that carries data; null: nobody would miss this slice */
+  dataSinceMs: number | null;
+  /** when it got its first entry that carries data, by our clock */
+  openedAtMs: number | null;
+}
+
+/**
+ * Cuts the log into slices and puts them one after another: a slice is never there before the one that it touches, so
+ * what a kill leaves is a chain with an end, without a hole.
+ */
+export class SliceWriter {
+  readonly #objects: SliceObjects;
+  readonly #limits: { everyMs: number; bytes: number };
+  readonly #signal: AbortSignal;
+  readonly #given = new AbortController();
+  #open: OpenSlice;
+  #waiting: { from: LogPosition; slice: OpenSlice }[] = [];
+  #waitingBytes = 0;
+  #putting: Promise<void> | undefined;
+  #failure: unknown;
+  /** where the next slice begins */
+  #from: LogPosition;
+  #lastCutAtMs = Date.now();
+  archivedTo: LogPosition;
+  slices = 0;
+  entries = 0;
+  storeSilentSinceMs: number | null = null;
+
+  constructor(objects: SliceObjects, from: LogPosition, limits: { everyMs: number; bytes: number }, signal: AbortSignal) {
+    this.#objects = objects;
+    this.#limits = limits;
+    this.#signal = AbortSignal.any([signal, this.#given.signal]);
+    this.#from = from;
+    this.#open = emptySlice(from);
+    this.archivedTo = from;
+  }
+
+  /** Everything up to here is archived or waits for it. */
+  get readTo(): LogPosition {
+    return this.#open.to;
+  }
+
+  /** Age of the oldest entry that carries data and is not archived. */
+  lagMs(nowMs: number): number {
+    const oldest = this.#waiting.find(({ slice }) => slice.dataSinceMs !== null)?.slice.dataSinceMs ?? this.#open.dataSinceMs;
+    return oldest === null ? 0 : Math.max(0, nowMs - oldest);
+  }
+
+  add(entry: OplogEntry): void {
+    const open = this.#open;
+    open.entries.push(entry.raw);
+    open.bytes += entry.raw.length;
+    open.to = entry.position;
+    if (carriesData(entry)) {
+      open.dataSinceMs ??= entry.wallMs;
+      open.openedAtMs ??= Date.now();
+    }
+    if (open.bytes >= this.#limits.bytes) this.cut();
+  }
+
+  /** Cuts the open slice when its time has come. */
+  tick(nowMs: number): void {
+    const { openedAtMs, entries } = this.#open;
+    const due = openedAtMs === null ? nowMs - this.#lastCutAtMs >= idleEveryMs : nowMs - openedAtMs >= this.#limits.everyMs;
+    if (due && entries.length > 0) this.cut();
+  }
+
+  /** Closes the open slice and hands it over for writing. Nothing when it is empty. */
+  cut(): void {
+    const slice = this.#open;
+    if (slice.entries.length === 0) return;
+    this.#waiting.push({ from: this.#from, slice });
+    this.#waitingBytes += slice.bytes;
+    this.#from = slice.to;
+    this.#open = emptySlice(slice.to);
+    this.#lastCutAtMs = Date.now();
+    this.#putting ??= this.#putWaiting();
+  }
+
+  /** Returns at once while there is room in memory, otherwise when there is; throws what writing met. */
+  async room(): Promise<void> {
+    while (this.#waitingBytes > waitingBytes && this.#putting) await Promise.race([this.#putting, sleep(200, undefined, { signal: this.#signal })]);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Writes all that was read. @throws StoreUnavailable - not within `withinMs`: the source's log still holds it. */
+  async finish(withinMs: number): Promise<void> {
+    this.cut();
+    const late = new AbortController();
+    const timeout = sleep(withinMs, 'late', { signal: late.signal }).catch(() => undefined);
+    const outcome = await Promise.race([this.#putting, timeout]);
+    late.abort();
+    if (this.#failure) throw this.#failure;
+    if (outcome !== 'late') return;
+    this.#given.abort();
+    throw new HoldfastError('StoreUnavailable', `the store has not taken ${this.#waiting.length} slices after ${this.archivedTo} within ${withinMs / 1000} s`);
+  }
+
+  async #putWaiting(): Promise<void> {
+    try {
+      for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+        await this.#put(next);
+        this.#waiting.shift();
+        this.#waitingBytes -= next.slice.bytes;
+        this.archivedTo = next.slice.to;
+        this.slices += 1;
+        this.entries += next.slice.entries.length;
+      }
+    } catch (error) {
+      this.#failure = error;
+    } finally {
+      this.#putting = undefined;
+    }
+  }
+
+  /** A store that does not answer is asked again and again: the log waits in memory, and then in the source. */
+  async #put({ from, slice }: { from: LogPosition; slice: OpenSlice }): Promise<void> {
+    const plain = Buffer.concat(slice.entries, slice.bytes);
+    for (;;) {
+      try {
+        await this.#objects.put({ from, to: slice.to }, plain);
+        this.storeSilentSinceMs = null;
+        return;
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (!(error instanceof HoldfastError) || error.type !== 'StoreUnavailable') throw error;
+        this.storeSilentSinceMs ??= Date.now();
+        await sleep(retryAfterMs, undefined, { signal: this.#signal });
+      }
+    }
+  }
+}
+
+const emptySlice = (to: LogPosition): OpenSlice => ({ entries: [], bytes: 0, to, dataSinceMs: null, openedAtMs: null });
