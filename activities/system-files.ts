@@ -105,6 +105,8 @@ export function toSystemView(system: System, digest: string): SystemView {
     standbyEnvironment: system.standby.environment,
     approvals: system.approvals,
     runbook: system.runbook,
+    traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
+    validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'query' ? validator.source : undefined })),
   };
 }
 

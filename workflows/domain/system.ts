@@ -241,8 +241,8 @@ export interface SystemView {
   standbyEnvironment: string;
   approvals: Record<string, GateConfig>;
   runbook: z.output<typeof runbookSchema>;
-  /** how traffic is let in again; left out: all at once, healthy for 10 s. `url` is what clients call, without user and password */
-  traffic?: { admission: number[]; healthWatchMs: number; url?: string | undefined } | undefined;
+  /** how traffic is let in again; left out: all at once, healthy for 10 s */
+  traffic?: { admission: number[]; healthWatchMs: number } | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }
