@@ -114,8 +114,8 @@ export function namedError(error: unknown, client: MongoClient, unavailable: Una
   if (error instanceof HoldfastError || !(error instanceof MongoError)) return error;
   const where = hostsOf(client);
   if (error instanceof MongoServerError) {
-    if (error.code === 18) return new HoldfastError(unavailable, `${where} refuses the user or its password`, { cause: error });
-    if (error.code === 13) {
+    if (Number(error.code) === 18) return new HoldfastError(unavailable, `${where} refuses the user or its password`, { cause: error });
+    if (Number(error.code) === 13) {
       return new HoldfastError('NotPermitted', `${where}: ${withoutValues(error.message)}`, { hint: permissionHint });
     }
   }

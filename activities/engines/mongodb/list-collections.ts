@@ -57,7 +57,8 @@ export async function listIndexes(client: MongoClient, database: string, uuid: s
       .filter((index) => index['name'] !== '_id_')
       .map(({ ns: _ns, ...spec }) => spec);
   } catch (error) {
-    if ((error as { code?: unknown }).code === 26) return undefined;
+    // A number that is not made plain, as all of this answer: compare its value.
+    if (Number((error as { code?: unknown }).code) === 26) return undefined;
     throw error;
   }
 }
