@@ -111,7 +111,8 @@ export async function stepDown(client: MongoClient): Promise<void> {
  * @returns refused: not a primary; taken: it wrote (and the document is taken away again); unknown: refused for another reason.
  */
 export async function tryWrite(client: MongoClient, run: string): Promise<{ outcome: 'refused' | 'taken' | 'unknown'; said: string }> {
-  const collection = client.db('holdfast').collection('fence');
+  // The database that the archive's canary goes to as well: one right of the user serves both.
+  const collection = client.db('holdfast_canary').collection('fence');
   try {
     await collection.insertOne({ run, at: new Date() }, { writeConcern: { w: 1 } });
     await collection.deleteMany({ run });

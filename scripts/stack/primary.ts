@@ -21,7 +21,7 @@ const holdfastRoles = [
   { role: 'read', db: 'local' },
   { role: 'read', db: 'config' },
   { role: 'readAnyDatabase', db: 'admin' },
-  { role: 'dbOwner', db: 'holdfast' },
+  { role: 'dbOwner', db: 'holdfast_canary' },
 ];
 
 /** The demo's production database: one mongod, replica set `rs0`, authentication on, users made. Safe to repeat. */
