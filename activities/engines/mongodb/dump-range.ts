@@ -6,7 +6,7 @@ import { PartCutter, type PlainPart } from './cut-parts.ts';
 import { HashSum } from './hash.ts';
 import { InFlight } from './in-flight.ts';
 import { splitNamespace } from './namespaces.ts';
-import type { Bounds, PlanRange, PlanUnit } from './plan.ts';
+import { decodeDetail, type Bounds, type PlanRange, type PlanUnit } from './plan.ts';
 import { readFailureOf, readRange } from './read-range.ts';
 import { adoptParts, nextPartName, putPart, type PartName, type PartStore } from './stored-parts.ts';
 import type { Throttle } from './throttle.ts';
@@ -99,7 +99,7 @@ async function readOn(writer: RangeWriter, from: { bounds: Bounds; natural: bool
 }
 
 const hasIdIndex = (unit: PlanUnit): boolean => {
-  const detail = unit.detail as { idIndex: unknown; options: { clusteredIndex?: unknown } };
+  const detail = decodeDetail(unit.detail);
   return detail.idIndex !== null || detail.options.clusteredIndex !== undefined;
 };
 

@@ -58,15 +58,18 @@ export interface Bounds {
   max?: Document;
 }
 
-/** Engine's own part of a unit: canonical Extended JSON, so that numbers keep their types. */
+/**
+ * Engine's own part of a unit: canonical Extended JSON, so that numbers keep their types. As text, because signed objects
+ * are canonical JSON, which sorts fields, and the order of an index's keys is what it sorts by.
+ */
 export interface UnitDetail {
   options: Document;
   idIndex: Document | null;
   indexes: Document[];
 }
 
-export const encodeDetail = (detail: UnitDetail): unknown => BSON.EJSON.serialize(detail as unknown as Document, { relaxed: false });
-export const decodeDetail = (detail: unknown): UnitDetail => BSON.EJSON.deserialize(detail as Document, { relaxed: false }) as unknown as UnitDetail;
+export const encodeDetail = (detail: UnitDetail): string => BSON.EJSON.stringify(detail as unknown as Document, { relaxed: false });
+export const decodeDetail = (detail: unknown): UnitDetail => BSON.EJSON.parse(String(detail), { relaxed: false }) as unknown as UnitDetail;
 
 const boundsContext = (of: BackupScope): Record<string, string> => ({
   holdfast: 'plan-bounds',
