@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BSON, type Document, type MongoClient } from 'mongodb';
+import type { ArchiveOutcome, ReplayResult, ValidationResult } from '../../../../workflows/contract.ts';
+import { findRecoveryPoint } from '../../../../workflows/domain/find-recovery-point.ts';
+import { nextLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../../../activities/context.ts';
+import { archiveLog } from '../../../../activities/engines/mongodb/archive/archive-log.ts';
+import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts';
+import { positionOf, timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
+import { buildIndexes } from '../../../../activities/engines/mongodb/build-indexes.ts';
+import { HashSum } from '../../../../activities/engines/mongodb/hash.ts';
+import { listCollections } from '../../../../activities/engines/mongodb/list-collections.ts';
+import { prepareRestore } from '../../../../activities/engines/mongodb/prepare-restore.ts';
+import { replayLog } from '../../../../activities/engines/mongodb/replay/replay-log.ts';
+import { restoreGroup } from '../../../../activities/engines/mongodb/restore-group.ts';
+import { validateTarget } from '../../../../activities/engines/mongodb/validate-target.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import { ref, type EnginePlace } from '../../../harness/engine-place.ts';
+
+/** Short slices, so that transactions and batches lie over several. */
+export const withSlices = (context: SourceContext, everyMs: number, bytes: number): SourceContext =>
+  ({ ...context, source: { ...context.source, archive: { every: everyMs, bytes } } });
+
+export interface RunningArchive {
+  /** Ends it as a lost worker would: at whatever line it is. */
+  stop(): Promise<void>;
+  ended: Promise<ArchiveOutcome | undefined>;
+}
+
+/** An archive in the background; an error of its own fails whoever stops it. */
+export function startArchive(context: SourceContext, forMs = 600_000): RunningArchive {
+  const abort = new AbortController();
+  const ended = archiveLog({ ...context, signal: abort.signal }, { ...ref, epoch: 1, forMs }).catch((error: unknown) => {
+    if (abort.signal.aborted) return undefined;
+    throw error;
+  });
+  ended.catch(() => undefined);
+  return {
+    ended,
+    stop: async () => {
+      abort.abort(new Error('stopped by the test'));
+      await ended;
+    },
+  };
+}
+
+/** Waits until the store holds the log up to `position`. */
+export async function archivedUpTo(context: SourceContext, position: LogPosition, withinMs = 20_000): Promise<void> {
+  const untilMs = Date.now() + withinMs;
+  for (;;) {
+    const { archivedTo } = await findArchiveEnd(context.store, context.keys, ref);
+    if (archivedTo !== null && archivedTo >= position) return;
+    if (Date.now() > untilMs) throw new Error(`archived up to ${archivedTo}, not ${position}, within ${withinMs} ms`);
+    await sleep(30);
+  }
+}
+
+/** The newest position of a source that nobody writes to right now. */
+export async function positionNow(client: MongoClient): Promise<LogPosition> {
+  const { lastWrite } = await client.db('admin').command({ hello: 1 }) as { lastWrite: { opTime: { ts: Parameters<typeof positionOf>[0] } } };
+  return positionOf(lastWrite.opTime.ts);
+}
+
+export async function pointAt(context: SourceContext, position: LogPosition): Promise<RecoveryPoint> {
+  const catalog = await rebuildCatalog(context, ref);
+  return findRecoveryPoint(catalog, { targetPosition: nextLogPosition(position) }, { now: new Date().toISOString() });
+}
+
+export interface Recovered {
+  replay: ReplayResult;
+  validation: ValidationResult;
+}
+
+/** A base restored to a fresh target, as far as replay. */
+export async function restoreBase(place: EnginePlace, point: RecoveryPoint, context: SourceContext = place.context): Promise<void> {
+  const { target } = place;
+  await openProvisioner(context).provision(context, target);
+  const { groups } = await prepareRestore(context, { target, point });
+  for (const group of groups) await restoreGroup(context, { target, point, group });
+}
+
+/** Restore, replay, indexes, proof: what a recovery does up to its approval. */
+export async function recover(place: EnginePlace, point: RecoveryPoint, context: SourceContext = place.context): Promise<Recovered> {
+  const { target } = place;
+  await restoreBase(place, point, context);
+  const replay = await replayLog(context, { target, point, limit: point.limit });
+  await buildIndexes(context, { target, point });
+  const validation = await validateTarget(context, { target, point, limit: point.limit, validator: 'equality' });
+  return { replay, validation };
+}
+
+export interface CollectionState {
+  ns: string;
+  count: number;
+  hashSum: string;
+  options: string;
+  indexes: string[];
+  capped: boolean;
+}
+
+/** What a server holds, by UUID: at `position` by a snapshot read, or as it is now. */
+export async function readState(client: MongoClient, context: SourceContext, position?: LogPosition): Promise<Map<string, CollectionState>> {
+  const state = new Map<string, CollectionState>();
+  for (const { uuid, ns, database, collection, options, indexes, capped } of await listCollections(client, context.source)) {
+    const at = position && !capped ? { readConcern: { level: 'snapshot', atClusterTime: timestampOf(position) } } : {};
+    const sum = new HashSum();
+    let count = 0;
+    const cursor = client.db(database).runCursorCommand({ find: collection, batchSize: 2000, ...at }, { raw: true } as never);
+    for await (const document of cursor) {
+      sum.add(document as unknown as Buffer);
+      count += 1;
+    }
+    const text = (value: Document): string => BSON.EJSON.stringify(value, { relaxed: true });
+    state.set(uuid, { ns, count, hashSum: sum.hex(), options: text(options), indexes: indexes.map(text).sort(), capped });
+  }
+  return state;
+}
