@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { kib, mib } from '../../../workflows/domain/units.ts';
 import { hasIdFirst, holdsZeroTimestamp, mayHoldZeroTimestamp, splitDocuments } from './raw-documents.ts';
 
@@ -9,7 +8,6 @@ export const partBytes = mib(16) - kib(512);
 export interface PlainPart {
   bytes: Buffer;
   documents: number;
-  sha256: string;
   continues: boolean;
   exact: boolean;
 }
@@ -51,7 +49,7 @@ export class PartCutter {
     this.#used = 0;
     this.#documents = 0;
     this.#idNotFirst = false;
-    yield { bytes, documents, sha256: sha256(bytes), continues: false, exact };
+    yield { bytes, documents, continues: false, exact };
   }
 }
 
@@ -60,7 +58,7 @@ function* large(document: Buffer): Generator<PlainPart> {
   for (let at = 0; at < document.length; at += partBytes) {
     const bytes = document.subarray(at, at + partBytes);
     const continues = at + partBytes < document.length;
-    yield { bytes, documents: continues ? 0 : 1, sha256: sha256(bytes), continues, exact };
+    yield { bytes, documents: continues ? 0 : 1, continues, exact };
   }
 }
 
@@ -69,5 +67,3 @@ function holdsZeroTimestamps(bytes: Buffer): boolean {
   for (const document of splitDocuments(bytes)) if (holdsZeroTimestamp(document)) return true;
   return false;
 }
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -6,36 +6,29 @@ import { withoutValues } from './connect.ts';
 import { splitNamespace } from './namespaces.ts';
 import { applyOpsCommand, rawDocument, type WireConnection } from './wire.ts';
 
-/** Far below the server's 100,000: a reply that names every document of a batch as a duplicate still fits. */
+/** One command's documents; the server takes up to 100,000. */
 const insertDocuments = 10_000;
 
-/**
- * Inserts documents byte by byte as they are, unordered between batches, each batch in order.
- *
- * A duplicate `_id` is an error unless `repeated`: then an earlier attempt inserted the same part, and nothing else has
- * written to the target since it was empty, so what is there under that `_id` is that very document.
- */
+/** Inserts documents byte by byte as they are, in order. A duplicate `_id` is an error: somebody else has written here. */
 export async function insertDocumentsRaw(
   connection: WireConnection,
   unit: Pick<Unit, 'name'>,
   documents: readonly Buffer[],
-  options: { repeated: boolean; where: string },
+  options: { where: string },
 ): Promise<void> {
   const { database, collection } = splitNamespace(unit.name);
   for (let at = 0; at < documents.length; at += insertDocuments) {
     const batch = documents.slice(at, at + insertDocuments);
-    const command = { insert: collection, ordered: false, bypassDocumentValidation: true, $db: database };
+    const command = { insert: collection, ordered: true, bypassDocumentValidation: true, $db: database };
     const reply = await connection.run(command, { field: 'documents', documents: joined(batch) });
     const errors = (reply['writeErrors'] ?? []) as { index: number; code: number; errmsg?: string }[];
-    const bad = errors.find(({ code }) => !options.repeated || code !== duplicateKey);
+    const [bad] = errors;
     if (reply['ok'] !== 1 || bad) throw refused(unit.name, options.where, bad?.errmsg ?? String(reply['errmsg']), bad?.code ?? Number(reply['code']));
-    if (Number(reply['n']) + errors.length !== batch.length) {
+    if (Number(reply['n']) !== batch.length) {
       throw refused(unit.name, options.where, `${String(reply['n'])} of ${batch.length} documents were taken`, 0);
     }
   }
 }
-
-const duplicateKey = 11000;
 
 /** Neighbours in one buffer are one piece: a part of 100,000 documents is a few writes to the socket, not 100,000. */
 function joined(documents: readonly Buffer[]): Buffer[] {
@@ -57,7 +50,8 @@ const applyBytes = mib(15);
 
 /**
  * Writes documents by applyOps, which keeps what an insert would alter: Timestamp(0,0), and an `_id` that is not first.
- * A document that is there already is replaced by itself, so repeating is safe.
+ * A document that is there already is replaced, so it is also how a part is loaded that an earlier attempt had begun:
+ * whatever that one left, each document is in the end the part's own.
  */
 export async function applyDocumentsRaw(
   connection: WireConnection,

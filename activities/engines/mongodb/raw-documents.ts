@@ -31,10 +31,20 @@ const timestampType = 0x11;
 
 /** Whether a top-level field is Timestamp(0,0), which the server replaces by its own time on insert. */
 export function holdsZeroTimestamp(document: Buffer): boolean {
-  for (const element of elements(document)) {
-    if (element.type === timestampType && document.readBigUInt64LE(element.valueAt) === 0n) return true;
+  // Every document of a part may come by here: no name is decoded and nothing is allocated.
+  for (let at = 4; document[at] !== 0;) {
+    const type = document[at]!;
+    const valueAt = nameEndOf(document, at) + 1;
+    if (type === timestampType && document.readUInt32LE(valueAt) === 0 && document.readUInt32LE(valueAt + 4) === 0) return true;
+    at = valueAt + valueSize(document, type, valueAt);
   }
   return false;
+}
+
+function nameEndOf(document: Buffer, elementAt: number): number {
+  let at = elementAt + 1;
+  while (document[at] !== 0) at += 1;
+  return at;
 }
 
 export interface Element {
@@ -49,7 +59,7 @@ export function* elements(document: Buffer): Generator<Element> {
   let at = 4;
   while (document[at] !== 0) {
     const type = document[at]!;
-    const nameEnd = document.indexOf(0, at + 1);
+    const nameEnd = nameEndOf(document, at);
     const valueAt = nameEnd + 1;
     const end = valueAt + valueSize(document, type, valueAt);
     yield { type, name: document.toString('utf8', at + 1, nameEnd), valueAt, end };

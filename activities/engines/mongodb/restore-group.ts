@@ -38,8 +38,8 @@ const loadsAtOnce = 3;
 /**
  * Loads one group's parts into the collections that `prepareRestore` made.
  *
- * Safe to repeat: finished parts are recorded in the target and skipped; one that was only begun is inserted again, and
- * what it finds there of itself is accepted. A capped collection that was begun is emptied and begun again, since its
+ * Safe to repeat: finished parts are recorded in the target and skipped; one that was only begun is written over what
+ * is there of it. A capped collection that was begun is emptied and begun again, since its
  * order is part of its data.
  *
  * The group that is last to finish compares every collection's count with the manifest.
@@ -155,8 +155,8 @@ class GroupLoader {
     const connection = await this.#take();
     try {
       // Catalogues and users are written as the log writes them: some of them refuse a plain insert.
-      if (part.exact || isCatalogue(unit.name)) await applyDocumentsRaw(connection, unit, documents, { where });
-      else await insertDocumentsRaw(connection, unit, documents, { repeated, where });
+      const apply = repeated || part.exact || isCatalogue(unit.name);
+      await (apply ? applyDocumentsRaw(connection, unit, documents, { where }) : insertDocumentsRaw(connection, unit, documents, { where }));
       this.#idle.push(connection);
     } catch (error) {
       connection.close();

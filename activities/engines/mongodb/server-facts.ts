@@ -3,7 +3,7 @@ import type { Document, MongoClient, Timestamp } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
-import { positionBefore, positionOf } from './bson-position.ts';
+import { positionBefore, positionOf, timestampOf } from './bson-position.ts';
 import { adminOf } from './connect.ts';
 
 /** Majors that the tests run against. Another one may log differently, and a log that is misread restores wrongly. */
@@ -86,10 +86,31 @@ export async function readLogFrom(client: MongoClient): Promise<LogPosition> {
   const open = await client.db('config').collection<{ startOpTime?: { ts: Timestamp } }>('transactions', { readPreference: 'primary' })
     .find({ state: { $in: ['inProgress', 'prepared'] }, startOpTime: { $exists: true } })
     .sort({ 'startOpTime.ts': 1 }).limit(1).toArray();
-  const started = open[0]?.startOpTime?.ts;
-  if (!started) return now;
-  const before = positionBefore(positionOf(started));
-  return before < now ? before : now;
+  const starts = [open[0]?.startOpTime?.ts, await chainStart(client, now)].filter((start) => start !== undefined);
+  return starts.map((start) => positionBefore(positionOf(start))).reduce((first, start) => (start < first ? start : first), now);
+}
+
+interface LogEntry {
+  ts: Timestamp;
+  o: { partialTxn?: boolean };
+  prevOpTime?: { ts: Timestamp };
+}
+
+/**
+ * The first entry of the transaction that `position` lies inside, where it does: a large transaction is a chain of
+ * entries, which a majority may have in part.
+ */
+async function chainStart(client: MongoClient, position: LogPosition): Promise<Timestamp | undefined> {
+  const log = client.db('local').collection<LogEntry>('oplog.rs', { readPreference: 'primary' });
+  const found = await log.findOne({ ts: timestampOf(position) });
+  if (!found?.o.partialTxn) return undefined;
+  let first: LogEntry = found;
+  while (first.prevOpTime && !first.prevOpTime.ts.isZero()) {
+    const previous = await log.findOne({ ts: first.prevOpTime.ts });
+    if (!previous) break;
+    first = previous;
+  }
+  return first.ts;
 }
 
 const sharded = (why: string): HoldfastError =>

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { MongoClient } from 'mongodb';
 import type { GroupRef } from '../../../../workflows/contract.ts';
@@ -17,12 +18,11 @@ const documents = 280_000;
 const inFlight = 3;
 const memoryBytes = mib(512);
 
-/** About 280 MiB in one collection: several groups, and one group of several parts. */
+/** About 200 MiB that do not compress, in one collection: several groups of several parts. */
 async function fill(client: MongoClient): Promise<void> {
   const collection = client.db('d').collection<{ _id: number }>('large');
-  const filler = 'lorem ipsum dolor sit amet '.repeat(35);
   for (let at = 0; at < documents; at += 10_000) {
-    const batch = Array.from({ length: 10_000 }, (_, i) => ({ _id: at + i, owner: `person ${(at + i) % 1000}`, n: i / 3, filler: `${at + i} ${filler}` }));
+    const batch = Array.from({ length: 10_000 }, (_, i) => ({ _id: at + i, owner: `person ${(at + i) % 1000}`, n: i / 3, filler: randomBytes(690) }));
     await collection.insertMany(batch, { ordered: false });
   }
   await collection.createIndex({ owner: 1 });

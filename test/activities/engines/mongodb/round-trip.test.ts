@@ -5,7 +5,9 @@ import {
   type Db, type Document, type MongoClient,
 } from 'mongodb';
 import { promoteTarget } from '../../../../activities/engines/mongodb/promote-target.ts';
-import { backUp, enginePlace, restore } from '../../../harness/engine-place.ts';
+import type { Findings } from '../../../../activities/store/findings.ts';
+import { verifyBase } from '../../../../activities/store/verify-base.ts';
+import { backUp, enginePlace, ref, restore } from '../../../harness/engine-place.ts';
 
 /** Written by applyOps, which alters nothing: a zero timestamp and an `_id` in the middle survive. */
 async function applyInsert(client: MongoClient, ns: string, document: Document): Promise<void> {
@@ -97,14 +99,17 @@ test('every kind of collection, document and index comes back equal, with users 
 
   const summary = await backUp(place.context, 'b1');
   assert.deepEqual(summary.unproved.map(({ name }) => name), ['kinds.capped']);
+  const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: [] };
+  assert.ok(await verifyBase(place.context, { ...ref, ...summary }, summary.manifest, found, 2), JSON.stringify(found.problems));
+  assert.equal(found.parts, summary.parts);
   const built = await restore(place, summary);
   assert.deepEqual(built.failed, []);
 
   const target = await place.connectTarget();
   const expected = await fingerprint(source);
-  const found = await fingerprint(target);
-  assert.deepEqual(Object.keys(found).sort(), Object.keys(expected).sort());
-  for (const name of Object.keys(expected)) assert.deepEqual(found[name], expected[name], name);
+  const restored = await fingerprint(target);
+  assert.deepEqual(Object.keys(restored).sort(), Object.keys(expected).sort());
+  for (const name of Object.keys(expected)) assert.deepEqual(restored[name], expected[name], name);
 
   const { sourceIdentity } = await promoteTarget(place.context, { target: place.target });
   assert.match(sourceIdentity, /^[0-9a-f]{24}$/);
