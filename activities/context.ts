@@ -7,7 +7,7 @@ export interface Progress {
   phase: string;
   done: number;
   of: number;
-  unit: 'bytes' | 'entries' | 'documents' | 'objects';
+  unit: 'bytes' | 'entries' | 'documents' | 'objects' | 'answers' | 'ms';
   [detail: string]: unknown;
 }
 

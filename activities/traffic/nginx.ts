@@ -94,7 +94,7 @@ async function waitUntilSeen(context: SwitchContext, state: TrafficState): Promi
     const isTurnedAway = isNew && answer.status === 503 && state.percent < 100 && answer.side === null;
     onEnd = isLetIn || isTurnedAway ? onEnd + 1 : 0;
     wasLetIn ||= isLetIn;
-    context.progress({ phase: `admit ${state.percent} %`, done: onEnd, of: answersOnEnd, unit: 'objects', last });
+    context.progress({ phase: `admit ${state.percent} %`, done: onEnd, of: answersOnEnd, unit: 'answers', last });
     if (!isLetIn && !isTurnedAway) await sleep(50, undefined, { signal: context.signal });
   }
 }

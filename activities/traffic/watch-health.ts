@@ -60,7 +60,7 @@ export async function watchHealth(
     const isHealthy = answer.status === 200 && answer.side === environment;
     healthySince = isHealthy ? (healthySince ?? Date.now()) : undefined;
     const healthyForMs = healthySince === undefined ? 0 : Date.now() - healthySince;
-    context.progress({ phase: `watch ${environment}`, done: healthyForMs, of: watchMs, unit: 'objects', last: answer.seen });
+    context.progress({ phase: `watch ${environment}`, done: healthyForMs, of: watchMs, unit: 'ms', last: answer.seen });
     if (isHealthy && healthyForMs >= watchMs) {
       return { healthyForMs, checks, firstAcceptedWriteAt: firstAcceptedWriteOf(answer.body) };
     }
