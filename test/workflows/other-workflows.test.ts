@@ -155,6 +155,7 @@ test('an archive goes on as new after each round, asks for a base after a gap, o
   assert.equal(started.workflowId, 'archive/demo/documents');
   await eventually(archive(lab), () => count(lab, 'archiveLog') === 5);
   assert.notEqual((await archive(lab).describe()).runId, started.runId, 'continued as new');
+  await eventually(archive(lab), () => count(lab, 'planDump') > 0);
   const base = lab.env.client.workflow.getHandle('backup-after-gap/demo/documents/1763700500-0000000001');
   await base.result();
   const plans = lab.stubs.calls.filter(({ name }) => name === 'planDump');

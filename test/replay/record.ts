@@ -1,0 +1,98 @@
+import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
+import { point } from '../workflows/stub-activities.ts';
+import { untilCancelled } from '../workflows/until-cancelled.ts';
+import { writeHistory } from './history.ts';
+
+/**
+ * Records a history of each workflow, for replay.test.ts: `node test/replay/record.ts`. Only a new workflow, or a new way through one, needs a new
+ * recording. One that no longer replays is a broken run somewhere: mend the code (a patch or a new version), not the recording.
+ */
+async function keep(name: string, handle: WorkflowHandle): Promise<void> {
+  writeHistory(fileURLToPath(new URL(`${name}.json`, import.meta.url)), await handle.fetchHistory());
+}
+
+async function atGate(lab: Lab): Promise<WorkflowHandle> {
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  return entry;
+}
+
+async function recordDone(lab: Lab): Promise<void> {
+  const entry = await atGate(lab);
+  await lab.run().signal('approve', { gate: 'wrong', by: 'erik' });
+  await lab.run().executeUpdate('approve', { args: [{ by: 'erik' }] });
+  await entry.result();
+  await keep('recoverSystem.done', entry);
+  await keep('runRecovery.done', lab.run());
+  const archive = lab.env.client.workflow.getHandle('archive/demo/documents');
+  await archive.signal('stop');
+  await archive.result();
+  await keep('runArchive.stopped', archive);
+  await keep('runBackup.done', lab.env.client.workflow.getHandle('backup/demo'));
+}
+
+/** Fails, is retried, skipped and aborted; one undo gets stuck. */
+async function recordAborted(lab: Lab): Promise<void> {
+  let broken = true;
+  const { removeTarget, replayLog } = lab.stubs.answers;
+  lab.stubs.answers.replayLog = (input) => (broken ? Promise.reject(new HoldfastError('ReplayFailed', 'stops at 7')) : replayLog(input));
+  lab.stubs.answers.removeTarget = (input) => (broken ? Promise.reject(new HoldfastError('Unsupported', 'does not stop')) : removeTarget(input));
+  lab.stubs.answers.promoteTarget = () => untilCancelled();
+  lab.stubs.answers.fencePrimary = () => Promise.resolve({ outcome: 'unproved', logReachable: false, evidence: ['no answer'], fencedAt: '2026-01-01T00:00:00.000Z' });
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), stepIs('replay', 'failed'));
+  broken = false;
+  await entry.signal('retry');
+  await until(lab.run(), gateOpen('approve-switch'));
+  await entry.signal('reject', { by: 'erik', reason: 'look again' });
+  await until(lab.run(), stepIs('approve-switch', 'failed'));
+  await entry.signal('retry');
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.run().signal('approve', { by: 'erik' });
+  await until(lab.run(), gateOpen('accept-unproved-fence'));
+  await lab.run().signal('approve', { by: 'fay' });
+  await until(lab.run(), stepIs('promote', 'running'));
+  broken = true;
+  await entry.cancel();
+  await until(lab.run(), ({ status }) => status === 'stuck');
+  broken = false;
+  await entry.signal('retry');
+  await entry.result().catch(() => undefined);
+  await keep('recoverSystem.cancelled', entry);
+  await keep('runRecovery.aborted', lab.run());
+}
+
+async function recordOthers(lab: Lab): Promise<void> {
+  const gap = { from: point.reaches, to: '1763700500-0000000001', why: 'the oplog was too short' };
+  const rounds = [{ why: 'gap' as const, gap }, { why: 'handover' as const, gap: null }];
+  lab.stubs.answers.archiveLog = () => {
+    const next = rounds.shift();
+    return next ? Promise.resolve({ ...next, timeline: 't00000001', archivedTo: point.reaches, slices: 1, entries: 1 }) : untilCancelled();
+  };
+  const archiveEntry = await lab.start('archiveLog', 'demo');
+  const { runId } = (await archiveEntry.result()) as { runId: string };
+  await keep('archiveLog.done', archiveEntry);
+  while (!lab.stubs.called().includes('sealBackup')) await archiveEntry.describe();
+  await lab.env.client.workflow.getHandle('backup-after-gap/demo/documents/1763700500-0000000001').result();
+  await keep('runArchive.gap', lab.env.client.workflow.getHandle('archive/demo/documents', runId));
+  const backup = await lab.start('backUpSystem', { system: 'demo', why: 'before the upgrade' });
+  await backup.result();
+  await keep('backUpSystem.done', backup);
+  const verify = await lab.start('verifySystem', 'demo');
+  await verify.result();
+  await keep('verifySystem.done', verify);
+}
+
+for (const record of [recordDone, recordAborted, recordOthers]) {
+  const cleanUps: (() => unknown)[] = [];
+  const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
+  try {
+    await record(await openLab(owner));
+  } finally {
+    for (const cleanUp of cleanUps) await cleanUp();
+  }
+}

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { Worker } from '@temporalio/worker';
+import { entryWorkflows } from '../../workflows/domain/names.ts';
+import { workflowBundle } from '../workflows/lab.ts';
+import { readHistory } from './history.ts';
+
+const directory = fileURLToPath(new URL('./', import.meta.url));
+const files = globSync(`${directory}*.json`).sort();
+
+test('every recorded history replays with the workflows as they are now', async () => {
+  const histories = files.map((path) => ({ workflowId: basename(path, '.json'), history: readHistory(path) }));
+  const failed: string[] = [];
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
+    if (error) failed.push(`${workflowId}: ${error.message}`);
+  }
+  assert.deepEqual(failed, []);
+});
+
+test('there is a recording of every workflow type', () => {
+  const recorded = new Set(files.map((path) => basename(path).split('.')[0]));
+  assert.deepEqual([...entryWorkflows, 'runRecovery', 'runBackup', 'runArchive'].filter((type) => !recorded.has(type)), []);
+});
