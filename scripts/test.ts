@@ -74,7 +74,13 @@ async function runTests(files: string[]): Promise<string[]> {
   const output = new Map<string, string>();
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
-  const stream = run({ files: files.map((file) => join(project, file)), concurrency: filesAtOnce, timeout: fileTimeoutMs });
+  const stream = run({
+    files: files.map((file) => join(project, file)),
+    concurrency: filesAtOnce,
+    timeout: fileTimeoutMs,
+    // A failed test may leave a connection open; its file must not wait for that until the time is up.
+    execArgv: ['--test-force-exit'],
+  });
   const collect = (of: { file?: string | undefined; message: string }): void => {
     const file = relative(project, of.file ?? '');
     output.set(file, `${output.get(file) ?? ''}${of.message}`.slice(-8_000));
