@@ -45,9 +45,13 @@ export function demo(cli: Cli): void {
 async function runToTheEnd(printer: Printer, options: Omit<DemoCommandOptions, 'rate'> & { rate: number }): Promise<number> {
   const stopping = new AbortController();
   // A second ctrl-C changes nothing: what is being stopped must be stopped to its end.
-  const interrupt = (): void => stopping.abort(new Error('interrupted'));
+  const interrupted = new Error('interrupted');
+  const interrupt = (): void => stopping.abort(interrupted);
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt);
   process.stdout.on('error', interrupt);
+  // What still waits for a server that was just stopped throws from its timers; it must not cut the stopping short.
+  process.on('uncaughtException', (error) => stopping.abort(error));
+  process.on('unhandledRejection', (error) => stopping.abort(error));
   let result: DemoResult | undefined;
   let run: Promise<DemoResult> | undefined;
   try {
@@ -58,8 +62,8 @@ async function runToTheEnd(printer: Printer, options: Omit<DemoCommandOptions, '
     printer.result(result, formatDemo);
     return result.ok ? exitCodes.ok : errorTable.RunFailed.exitCode;
   } catch (error) {
-    if (options.json && !stopping.signal.aborted) writeFileSync(options.json, `${JSON.stringify({ ok: false, failures: [(toNamedError(error) as Error).message] }, null, 2)}\n`);
-    if (!stopping.signal.aborted) throw error;
+    if (options.json && stopping.signal.reason !== interrupted) writeFileSync(options.json, `${JSON.stringify({ ok: false, failures: [(toNamedError(error) as Error).message] }, null, 2)}\n`);
+    if (stopping.signal.reason !== interrupted) throw error;
     printer.note('interrupted: stopping everything');
     // What is being started now would otherwise be started behind the back of whoever stops it.
     await Promise.race([run?.catch(() => undefined), sleep(settlesWithinMs)]);

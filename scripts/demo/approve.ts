@@ -23,28 +23,37 @@ export interface Approvals {
 export function answerGates(printer: Printer, client: Client, { ask, signal }: Approvals): (view: RunStatusView) => Promise<void> {
   const answered = new Map<string, string>();
   const handle = client.workflow.getHandle(lockIds.recover('demo'));
-  let aborted = false;
-  const abort = async (reason: string): Promise<void> => {
-    if (aborted) return;
-    aborted = true;
-    printer.note(`abort: ${reason}`);
-    await handle.signal('abort', { by: approvers[0], reason });
+  const by = approvers[0]!;
+  const giveUp = async (reason: string, failedStep: string | undefined): Promise<void> => {
+    printer.note(`abort       ${reason}`);
+    try {
+      await handle.executeUpdate('abort', { args: [{ by, reason: reason.slice(0, 500) }] });
+    } catch {
+      // Refused where a way back is closed, as after the first write at the new side: then the run is led to its end.
+      if (failedStep) await handle.executeUpdate('skip', { args: [{ step: failedStep, by, reason: reason.slice(0, 500) }] });
+    }
   };
   return async ({ state, workflowStatus }) => {
     if (workflowStatus !== 'RUNNING') return;
-    const failed = state.steps.find((step) => step.state === 'failed');
-    if (state.status === 'paused' && failed) return await abort(`step ${failed.id} failed: ${failed.error?.message.slice(0, 400) ?? 'for no known reason'}`);
+    const failed = state.steps.find((step) => step.state === 'failed' || step.state === 'stuck');
+    if (failed && (state.status === 'paused' || state.status === 'stuck')) {
+      const reason = `step ${failed.id} failed: ${failed.error?.message ?? 'for no known reason'}`;
+      // With service back there is nothing to go back to: what failed is left out, and the demo is not ok.
+      if (state.servedAt === null && state.status === 'paused') return await giveUp(reason, failed.id);
+      printer.note(`skip        ${reason}`);
+      await handle.executeUpdate('skip', { args: [{ step: failed.id, by, reason: reason.slice(0, 500) }] });
+      return;
+    }
     for (const gate of state.gates.filter((one) => one.status === 'open')) {
       const key = `${gate.gate} ${gate.openedAt}`;
       if (answered.has(key)) continue;
-      const by = approvers[answered.size % approvers.length]!;
-      answered.set(key, by);
-      if (await decide(printer, gate, by, ask, signal)) {
-        await handle.signal('approve', { gate: gate.gate, by, reason: ask ? 'approved at the terminal' : 'approved by the demo' });
-        printer.note(`signal approve sent, by ${by} (claimed)`);
+      const approver = approvers[answered.size % approvers.length]!;
+      answered.set(key, approver);
+      if (await decide(printer, gate, approver, ask, signal)) {
+        await handle.signal('approve', { gate: gate.gate, by: approver, reason: ask ? 'approved at the terminal' : 'approved by the demo' });
+        printer.note(`approval    signal approve sent, by ${approver} (claimed)`);
       } else {
-        await handle.signal('reject', { gate: gate.gate, by, reason: 'rejected at the terminal' });
-        await abort('the switch was rejected');
+        await giveUp('the switch was rejected at the terminal', undefined);
       }
     }
   };
@@ -52,7 +61,7 @@ export function answerGates(printer: Printer, client: Client, { ask, signal }: A
 
 async function decide(printer: Printer, gate: GateState, by: string, ask: boolean, signal: AbortSignal): Promise<boolean> {
   if (!ask) {
-    printer.note(`gate ${gate.gate} is open; ${by} approves in ${givenAfterMs / 1000} s`);
+    printer.note(`approval    gate ${gate.gate} is open; ${by} approves in ${givenAfterMs / 1000} s`);
     await sleep(givenAfterMs, undefined, { signal });
     return true;
   }

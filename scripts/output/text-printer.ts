@@ -61,7 +61,7 @@ export class TextPrinter implements Printer {
   #printNowAndThen(line: string): void {
     const nowMs = this.#now();
     // Figures change all the time; what counts as news is the text around them.
-    const news = line.replace(/[\d.]+/g, '0');
+    const news = line.replace(/\d[\d.,]*(ms|[smhd%]| [KMGT]?i?B)?(\/s)?/g, '').replace(/\s+/g, ' ');
     if (news === this.#lastLine && nowMs - this.#lastLineAtMs < lineEveryMs) return;
     this.#lastLine = news;
     this.#lastLineAtMs = nowMs;

@@ -16,12 +16,13 @@ import { AppDatabase, type Outcome } from './app-database.ts';
  *
  * Every answer says in `x-holdfast-side` which side it is of.
  *
- * `node scripts/stack/app.ts --side NAME --port N --uri URI --replica-set NAME --database NAME --username NAME --password-file FILE`
+ * `node scripts/stack/app.ts --side NAME --port N [--host ADDRESS] --uri URI --replica-set NAME --database NAME --username NAME --password-file FILE`
  */
 const { values } = parseArgs({
   options: {
     side: { type: 'string' },
     port: { type: 'string' },
+    host: { type: 'string', default: '127.0.0.1' },
     uri: { type: 'string' },
     'replica-set': { type: 'string' },
     database: { type: 'string' },
@@ -50,7 +51,7 @@ const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => reply(response, 500, { side, error: (error as Error).message }));
 });
 server.keepAliveTimeout = 60_000;
-server.listen(Number(values.port), '127.0.0.1');
+server.listen(Number(values.port), values.host);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -34,11 +34,13 @@ export function sumProgress(step: StepState, activities: ActivityProgress[]): St
   return { percent: Math.round((done / of) * 1000) / 10, done, of, unit: known[0]!.heartbeat!.unit ?? '', etaMs: etas.length > 0 ? Math.max(...etas) : null };
 }
 
-const amount = ({ done, of, unit }: StepProgress): string =>
-  unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(of)}` : `${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} ${unit}`;
+const amount = ({ done, of, unit }: StepProgress): string => {
+  if (unit === 'ms') return `${formatDuration(done)} of ${formatDuration(of)}`;
+  return unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(of)}` : `${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} ${unit}`;
+};
 
 function rate({ done, unit }: StepProgress, elapsedMs: number): string {
-  if (elapsedMs < 1000 || done === 0) return '';
+  if (elapsedMs < 1000 || done === 0 || unit === 'ms') return '';
   const aSecond = done / (elapsedMs / 1000);
   return unit === 'bytes' ? `${formatBytes(Math.round(aSecond))}/s` : `${Math.round(aSecond).toLocaleString('en-US')}/s`;
 }
