@@ -1,11 +1,11 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, sleep, startChild, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import { taskQueues, type ArchiveOutcome } from './contract.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { formatLogPosition } from './domain/log-position.ts';
 import { archiveSignals, queryNames } from './domain/messages.ts';
-import { hours } from './domain/units.ts';
+import { hours, seconds } from './domain/units.ts';
 import { failure, surfacing } from './failure.ts';
 import { mark } from './search-attributes.ts';
 
@@ -82,7 +82,10 @@ async function oneRound({ system, source }: RunArchiveInput, scope: Cancellation
       const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
       const call = callsAt(view.site);
       const { epoch } = await call('claimEpoch', { system, why: 'archive', takeOver: false }, `hold the command of ${system}`);
-      return await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
+      const outcome = await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
+      // A source without a primary, or one that flaps, ends round after round at once.
+      if (outcome.why === 'election' && outcome.entries === 0) await sleep(seconds(2), { summary: `${source} has no steady primary` });
+      return outcome;
     });
   } catch (error) {
     // A cancel of the workflow itself is passed on; one of the round alone was a signal.

@@ -419,7 +419,7 @@ test('a system of two sources: each step does both', async (t) => {
   const entry = await atGate(lab);
   await lab.run().signal('approve', { by: 'erik' });
   const report = (await entry.result()) as RunReport;
-  assert.deepEqual(Object.keys(report.fence), ['documents', 'users']);
+  assert.deepEqual(Object.keys(report.fence).sort(), ['documents', 'users']);
   assert.equal(report.points.length, 2);
   const promoted = lab.stubs.calls.flatMap(({ name, input }) => (name === 'promoteTarget' ? [(input as { target: { source: string } }).target.source] : []));
   assert.deepEqual(promoted.sort(), ['documents', 'users']);

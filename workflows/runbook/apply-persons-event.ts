@@ -103,7 +103,6 @@ function abort(draft: Draft, event: PersonsEvent & { kind: 'abort' }): void {
     draft.note(gate.gate, 'closed by the abort');
   }
   for (const step of snapshot.state.steps) {
-    draft.track(step.id).retryAt = null;
     if (step.state === 'running') draft.commands.push({ kind: 'cancel-step', step: step.id });
     if (step.state === 'waiting') {
       step.state = 'failed';

@@ -25,11 +25,19 @@ async function startLog(ctx: StepContext, source: string): Promise<string> {
     },
     `begin the new timeline of ${source}`,
   );
-  const id = lockIds.archive(system, source);
-  const { started } = await ctx.startChild('runArchive', id, { system, source }, `archive of ${system}/${source}`);
-  // It still tails the old side: it must let go of that and begin on the new one.
-  if (!started) await ctx.signalOther(id, archiveSignals.moved.name);
+  await startArchive(ctx, source);
   return timeline;
+}
+
+/** One archive a source: a new one, or the old one told to let go of the old side and begin on the new. */
+async function startArchive(ctx: StepContext, source: string): Promise<void> {
+  const { system } = ctx.view;
+  const id = lockIds.archive(system, source);
+  // The old one may end between the two; then the next start succeeds. Whatever comes of it, the canary tells.
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    const { started } = await ctx.startChild('runArchive', id, { system, source }, `archive of ${system}/${source}`);
+    if (started || (await ctx.signalOther(id, archiveSignals.moved.name))) return;
+  }
 }
 
 async function proveArchive(ctx: StepContext, source: string): Promise<string> {

@@ -330,6 +330,26 @@ test('human time is time in which nothing ran and a gate or a pause waited', () 
   assert.equal(run.step('b').elapsedMs, (40 + 70) * 1000);
 });
 
+test('while something runs beside an open gate, time is the machine’s', () => {
+  const run = new Driver([step('ask', [], { gate: gate('go') }), step('load')]);
+  run.feed({ kind: 'run-started' }, 0);
+  run.feed({ kind: 'step-done', step: 'ask', attempt: 1, summary: null, opens: gate('go') }, 10);
+  run.feed({ kind: 'step-done', step: 'load', attempt: 1, summary: null }, 100);
+  assert.equal(run.snapshot.state.humanMs, 0);
+  run.feed({ kind: 'approve', by: 'erik' }, 130);
+  assert.equal(run.snapshot.state.humanMs, 30_000);
+});
+
+test('a timer of an earlier try starts nothing', () => {
+  const run = new Driver([step('a', [], { retry: { attempts: 3, everyMs: 60_000 } })]);
+  run.start();
+  run.fail('a');
+  run.feed({ kind: 'timer-due', timer: { kind: 'retry', step: 'a', attempt: 1 } });
+  run.fail('a');
+  assert.deepEqual(run.feed({ kind: 'timer-due', timer: { kind: 'retry', step: 'a', attempt: 1 } }), []);
+  assert.equal(run.step('a').state, 'pending');
+});
+
 test('a budget warns once and never kills', () => {
   const run = new Driver([step('a', [], { budgetMs: 60_000 })]);
   const timers = run.feed({ kind: 'run-started' }, 0).filter((command) => command.kind === 'start-timer' && command.timer.kind === 'budget');
