@@ -29,10 +29,11 @@ export interface S3StoreOptions {
   /** left out: the SDK's own chain (environment, profile, role) */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
   lock?: { mode: 'governance' | 'compliance'; retain: number } | undefined;
+  /** Waits between tries, one a try. A longer outage is the caller's to sit out: it can say so, and be cancelled. */
+  retryAfterMs?: readonly number[];
 }
 
-/** Waits between tries. A longer outage is the caller's to sit out: it can say so, and be cancelled. */
-const retryAfterMs = [200, 600, 1500];
+const defaultRetryAfterMs = [200, 600, 1500];
 /** No further try once this much time went by, so that a server that hangs is reported in bounded time. */
 const retryWithinMs = seconds(15);
 
@@ -204,7 +205,7 @@ class S3Store implements Store {
       } catch (thrown) {
         signal?.throwIfAborted();
         const { error, retry } = readS3Error(thrown, { store: this.name, bucket: this.#options.bucket, key });
-        const waitMs = retryAfterMs[attempt];
+        const waitMs = (this.#options.retryAfterMs ?? defaultRetryAfterMs)[attempt];
         if (!retry || waitMs === undefined || Date.now() - startedMs > retryWithinMs) throw error;
         await delay(waitMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
       }

@@ -7,64 +7,70 @@ import { partContext } from '../stream/contexts.ts';
 import type { DataKey } from '../stream/keys.ts';
 import { open } from '../stream/sealed.ts';
 import { sha256Hex } from './checks.ts';
+import { readOrNote, type Findings } from './findings.ts';
 import { inParallel } from './in-parallel.ts';
 import { readSigned } from './signed-object.ts';
-import type { Findings } from './verify.ts';
 
 /** Verifies all that a manifest names; adds what is wrong to `found`. @returns whether the base is whole. */
 export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, atOnce: number): Promise<boolean> {
   const before = found.problems.length;
-  const manifest = await attempt(found, ref, () => readSigned(context.store, context.keys, manifestSchema, ref, { signal: context.signal }));
+  const attempt = attemptsOf(context, found, ref);
+  const manifest = await attempt(ref, () => readSigned(context.store, context.keys, manifestSchema, ref, { signal: context.signal }));
   if (!manifest) return false;
-  const key = await verifyKey(context, scope, manifest, found);
+  const key = await verifyKey(context, scope, manifest, found, attempt);
   const indexes: GroupIndex[] = [];
   for (const group of manifest.groups) {
-    const index = await readIndex(context, manifest, group, found);
+    const index = await readIndex(context, manifest, group, attempt);
     if (index) indexes.push(index);
   }
   if (indexes.length === manifest.groups.length) compareCounts(ref.key, manifest, indexes, found);
-  const verify = (part: Part): Promise<void> => verifyPart(context, scope, key, part, found, manifest.totals.storedBytes);
+  const verify = async (part: Part): Promise<void> => {
+    await attempt(part.object, () => readPart(context, scope, key, part));
+    found.parts += 1;
+    context.progress({ phase: 'verify base', done: found.bytes, of: manifest.totals.storedBytes, unit: 'bytes' });
+  };
   await inParallel(indexes.flatMap((index) => index.parts), atOnce, verify, context.signal);
   return found.problems.length === before;
 }
 
-/** One object: read, counted, and any damage noted under its key. Undefined when it is damaged. */
-async function attempt<T>(found: Findings, ref: ObjectRef, read: () => Promise<T>): Promise<T | undefined> {
+/** Reads one object that the manifest names, and counts it. Undefined when it is damaged, which is noted under its key. */
+type Attempt = <T>(ref: ObjectRef, read: () => Promise<T>) => Promise<T | undefined>;
+
+const attemptsOf = ({ store, signal }: SourceContext, found: Findings, manifest: ObjectRef): Attempt => async (ref, read) => {
   found.objects += 1;
-  try {
+  const counted = async () => {
     const value = await read();
     found.bytes += ref.bytes;
     return value;
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.retryable) throw error;
-    found.problems.push({ key: ref.key, problem: error.message });
-    return undefined;
-  }
-}
+  };
+  return readOrNote(found, ref.key, () => store.get(manifest, { signal }), counted);
+};
 
 /** Without the key the parts are still compared with their digests. */
-async function verifyKey(context: SourceContext, scope: BackupScope, manifest: Manifest, found: Findings): Promise<DataKey | undefined> {
+async function verifyKey(context: SourceContext, scope: BackupScope, manifest: Manifest, found: Findings, attempt: Attempt): Promise<DataKey | undefined> {
   // Each on its own: one that is damaged matters, though another still opens the backup.
-  for (const object of manifest.key.objects) await attempt(found, object, () => context.store.get(object, { signal: context.signal }));
-  const first = manifest.key.objects[0];
+  const whole: ObjectRef[] = [];
+  for (const object of manifest.key.objects) {
+    if (await attempt(object, () => context.store.get(object, { signal: context.signal }))) whole.push(object);
+  }
+  const [first] = whole;
   if (!first) {
-    found.problems.push({ key: scope.backup, problem: 'its manifest names no key object' });
+    if (manifest.key.objects.length === 0) found.problems.push({ key: manifest.key.id, problem: 'the manifest names no object of this key' });
     return undefined;
   }
   try {
-    const key = await openBackupKey(context.store, context.keys, scope, manifest.key);
+    const key = await openBackupKey(context.store, context.keys, scope, { ...manifest.key, objects: whole });
     if (key.id === manifest.key.id) return key;
     found.problems.push({ key: first.key, problem: `holds key ${key.id}, the manifest names ${manifest.key.id}` });
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.retryable) throw error;
-    const isNamed = found.problems.some(({ key }) => manifest.key.objects.some((object) => object.key === key));
-    if (!isNamed) found.problems.push({ key: first.key, problem: error.message });
+    found.problems.push({ key: first.key, problem: error.message });
   }
   return undefined;
 }
 
-async function readIndex(context: SourceContext, manifest: Manifest, group: Manifest['groups'][number], found: Findings): Promise<GroupIndex | undefined> {
-  return attempt(found, group.index, async () => {
+async function readIndex(context: SourceContext, manifest: Manifest, group: Manifest['groups'][number], attempt: Attempt): Promise<GroupIndex | undefined> {
+  return attempt(group.index, async () => {
     const { key } = group.index;
     const parsed = groupIndexSchema.safeParse(JSON.parse((await context.store.get(group.index, { signal: context.signal })).toString('utf8')));
     if (!parsed.success) throw new HoldfastError('Tampered', `${key}: not the index of a group: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
@@ -101,15 +107,12 @@ function compareCounts(manifestKey: string, manifest: Manifest, indexes: GroupIn
   compare(manifestKey, 'documents', sum(manifest.units, (unit) => unit.documents), manifest.totals.documents);
 }
 
-async function verifyPart(context: SourceContext, scope: BackupScope, key: DataKey | undefined, part: Part, found: Findings, ofBytes: number): Promise<void> {
-  await attempt(found, part.object, async () => {
-    const stored = await context.store.get(part.object, { signal: context.signal });
-    if (!key) return;
-    const plain = await open(key, stored, partContext(scope, part));
-    if (plain.length !== part.plainBytes || sha256Hex(plain) !== part.plainSha256) {
-      throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its index says (${plain.length}, expected ${part.plainBytes})`);
-    }
-  });
-  found.parts += 1;
-  context.progress({ phase: 'verify base', done: found.bytes, of: ofBytes, unit: 'bytes' });
+/** Without a key what is stored is compared with its digest, which is half of the proof. */
+async function readPart({ store, signal }: SourceContext, scope: BackupScope, key: DataKey | undefined, part: Part): Promise<void> {
+  const stored = await store.get(part.object, { signal });
+  if (!key) return;
+  const plain = await open(key, stored, partContext(scope, part));
+  if (plain.length !== part.plainBytes || sha256Hex(plain) !== part.plainSha256) {
+    throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its index says (${plain.length}, expected ${part.plainBytes})`);
+  }
 }

@@ -8,21 +8,14 @@ import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { listSlices, type StoredSlice } from './list-slices.ts';
 import { rebuildCatalog } from './read-catalog.ts';
+import { readOrNote, type Findings } from './findings.ts';
 import { inParallel } from './in-parallel.ts';
 import { verifyBase } from './verify-base.ts';
 
+export type { Findings } from './findings.ts';
+
 /** Parts held in memory at once: each stored (16 MiB) and opened. */
 const atOnce = 4;
-
-/** What has been read so far, and what was found wrong. */
-export interface Findings {
-  objects: number;
-  bytes: number;
-  parts: number;
-  slices: number;
-  entries: number;
-  problems: { key: string; problem: string }[];
-}
 
 /**
  * Reads and authenticates every byte of one base and of the log after it, without restoring.
@@ -96,18 +89,14 @@ async function verifyLog(
   verifySlice: Engine['verifySlice'],
   found: Findings,
 ): Promise<LogPosition | undefined> {
+  const probe = (): Promise<unknown> => context.store.get(base.manifest, { signal: context.signal });
   let firstBad: LogPosition | undefined;
   let last = base.logFrom;
   const check = async (slice: StoredSlice): Promise<void> => {
     last = slice.to > last ? slice.to : last;
-    try {
-      const { entries } = await verifySlice(context, slice);
-      found.entries += entries;
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.retryable) throw error;
-      found.problems.push({ key: slice.key, problem: error.message });
-      if (firstBad === undefined || slice.from < firstBad) firstBad = slice.from;
-    }
+    const whole = await readOrNote(found, slice.key, probe, () => verifySlice(context, slice));
+    if (whole) found.entries += whole.entries;
+    else if (firstBad === undefined || slice.from < firstBad) firstBad = slice.from;
     found.objects += 1;
     found.slices += 1;
     found.bytes += slice.bytes;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
@@ -237,7 +237,9 @@ test('the archive key of slices that is gone is named by every slice that needs 
 test('on S3: a whole chain, a missing part, a missing slice, a wrong key, and a store that is gone', async (t) => {
   const server = await startObjectStore(t);
   await server.createBucket('bucket', { lock: true });
-  const store = openS3Store({ name: 's3', endpoint: server.endpoint, region: server.region, bucket: 'bucket', prefix: 'p', pathStyle: true, credentials: server });
+  // One try each: this server itself goes on trying to read rotten bytes for seconds.
+  const address = { endpoint: server.endpoint, region: server.region, bucket: 'bucket', pathStyle: true, credentials: server };
+  const store = openS3Store({ name: 's3', ...address, prefix: 'p', retryAfterMs: [] });
   t.after(() => store.close());
   const secrets = newSecrets();
   const keys = await keysFrom(secrets);
@@ -251,10 +253,19 @@ test('on S3: a whole chain, a missing part, a missing slice, a wrong key, and a 
   await store.put(parts[0]!.object.key, Buffer.from('somebody else'));
   assert.equal((await verify(store, keys)).ok, true);
 
-  await store.deleteVersion(parts[1]!.object);
+  // A bit that rots on the server's disk: the server refuses that object for ever, and gives the others.
+  await rotOnDisk(server.directory, await store.get(parts[2]!.object));
+  const rotten = await verify(store, keys);
+  assert.deepEqual(rotten.problems.map(({ key }) => key), [parts[2]!.object.key]);
+  assert.match(rotten.problems[0]!.problem, /the store answers, but does not give this object/);
+
+  for (const part of [parts[1]!, parts[2]!]) await store.deleteVersion(part.object);
   await store.deleteVersion(await sliceVersion(store, 30, 40));
   const damaged = await verify(store, keys);
-  assert.deepEqual(damaged.problems.map(({ key }) => key), [parts[1]!.object.key, layout.slice(scope, at(30), at(40))]);
+  assert.deepEqual(
+    new Set(damaged.problems.map(({ key }) => key)),
+    new Set([parts[1]!.object.key, parts[2]!.object.key, layout.slice(scope, at(30), at(40))]),
+  );
 
   const wrong = await verify(store, await keysFrom({ ...secrets, '${AES}': newSecrets()['${AES}']! }));
   assert.ok(wrong.problems.some(({ key, problem }) => key === manifest.key.objects[0]!.key && /does not open/.test(problem)));
@@ -262,3 +273,18 @@ test('on S3: a whole chain, a missing part, a missing slice, a wrong key, and a 
   await server.stop();
   await assert.rejects(verify(store, keys), { name: 'StoreUnavailable' });
 });
+
+/** Flips one bit of these bytes wherever the server keeps them. */
+async function rotOnDisk(directory: string, bytes: Buffer): Promise<void> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  for (const entry of entries.filter(({ name }) => name.endsWith('.dat'))) {
+    const path = join(entry.parentPath, entry.name);
+    const at = (await readFile(path)).indexOf(bytes);
+    if (at < 0) continue;
+    const file = await open(path, 'r+');
+    await file.write(Buffer.from([bytes[100]! ^ 1]), 0, 1, at + 100);
+    await file.close();
+    return;
+  }
+  assert.fail('the server keeps these bytes in another form');
+}
