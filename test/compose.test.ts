@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { runTool } from '../activities/tool/run-tool.ts';
+import { tempDir } from './harness/temp-dir.ts';
+
+interface Service {
+  image: string;
+  build?: string;
+  pid?: string;
+  command?: string[];
+  entrypoint?: string[];
+  environment?: Record<string, string>;
+  depends_on?: string[] | Record<string, { condition: string }>;
+  secrets?: string[];
+  volumes?: string[];
+  ports?: string[];
+  configs?: { source: string; target: string }[];
+  healthcheck?: object;
+}
+interface Compose {
+  services: Record<string, Service>;
+  configs: Record<string, { content: string }>;
+  secrets: Record<string, { file: string }>;
+  volumes: Record<string, object>;
+}
+
+// No Docker engine is at hand: the file is checked, not the stack.
+const project = new URL('../', import.meta.url).pathname;
+const text = readFileSync(join(project, 'docker-compose.yml'), 'utf8');
+const compose = parse(text, { merge: true }) as Compose;
+const services = Object.entries(compose.services);
+
+test('every service, volume, secret and config that is named is declared, and none is left over', () => {
+  const named = { volumes: new Set<string>(), secrets: new Set<string>(), configs: new Set<string>() };
+  for (const [name, service] of services) {
+    const needs = Array.isArray(service.depends_on) ? service.depends_on : Object.keys(service.depends_on ?? {});
+    for (const need of needs) assert.ok(compose.services[need], `${name} depends on ${need}`);
+    if (service.pid) assert.ok(compose.services[service.pid.replace('service:', '')], `${name} shares the processes of ${service.pid}`);
+    for (const volume of service.volumes ?? []) named.volumes.add(volume.split(':')[0]!);
+    for (const secret of service.secrets ?? []) named.secrets.add(secret);
+    for (const { source } of service.configs ?? []) named.configs.add(source);
+  }
+  for (const kind of ['volumes', 'secrets', 'configs'] as const) {
+    assert.deepEqual([...named[kind]].sort(), Object.keys(compose[kind]).sort(), kind);
+  }
+});
+
+test('who waits for a healthy service waits for one that has a health check', () => {
+  for (const [name, service] of services) {
+    if (!service.depends_on || Array.isArray(service.depends_on)) continue;
+    for (const [need, { condition }] of Object.entries(service.depends_on)) {
+      if (condition === 'service_healthy') assert.ok(compose.services[need]?.healthcheck, `${name} waits for ${need}`);
+    }
+  }
+});
+
+test('images are pinned, and host ports are on one address, each once', () => {
+  const ports = services.flatMap(([, service]) => service.ports ?? []);
+  for (const [name, { image }] of services) assert.match(image, /^[\w./-]+:(?!latest)[\w.-]*(\d|local)[\w.-]*$/, name);
+  for (const port of ports) assert.match(port, /^\$\{HOLDFAST_COMPOSE_ADDRESS:-127\.0\.0\.1\}:\$\{\w+_PORT:-\d+\}:\d+$/);
+  const hostPorts = ports.map((port) => /_PORT:-(\d+)/.exec(port)![1]);
+  assert.equal(new Set(hostPorts).size, hostPorts.length);
+});
+
+test('every variable is documented in .env.example with the same default, and that has no other', () => {
+  const used = new Map([...text.replaceAll(/\$\$\(/g, '').matchAll(/(?<!\$)\$\{(\w+):-([^}]*)\}/g)].map(([, name, value]) => [name!, value!]));
+  assert.equal(/(?<!\$)\$\{\w+\}/.test(text), false, 'each variable has a default');
+  const example = new Map(readFileSync(join(project, '.env.example'), 'utf8').split('\n').filter((line) => /^\w+=/.test(line)).map((line) => line.split('=') as [string, string]));
+  assert.deepEqual(Object.fromEntries([...example].sort()), Object.fromEntries([...used].sort()));
+});
+
+test('no secret stands in the file: passwords come from files, and a command makes each of them', async (t) => {
+  const directory = join(tempDir(t), 'compose');
+  for (const [name, service] of services) {
+    for (const [variable, value] of Object.entries(service.environment ?? {})) {
+      if (/PASSWORD|SECRET|KEY/.test(variable)) assert.match(String(value), /^\/run\/secrets/, `${name} ${variable}`);
+    }
+  }
+  await runTool('node', [join(project, 'scripts/write-compose-secrets.ts')], { env: { HOLDFAST_COMPOSE_DIRECTORY: directory } });
+  assert.equal(statSync(directory).mode & 0o077, 0);
+  for (const [name, { file }] of Object.entries(compose.secrets)) {
+    const path = join(directory, file.replace(/^\$\{[^}]*\}\//, ''));
+    assert.ok(existsSync(path) && statSync(path).size > 0, name);
+  }
+});
+
+test('the worker has every variable and secret that demo.yaml names, and files that are run exist', () => {
+  const worker = compose.services['worker']!;
+  const system = readFileSync(join(project, 'systems/demo.yaml'), 'utf8');
+  for (const [, name] of system.matchAll(/\$\{(\w+)\}/g)) assert.ok(worker.environment?.[name!], `${name} is not set`);
+  for (const [, secret] of system.matchAll(/HOLDFAST_DEMO_SECRETS\}\/([\w.-]+)/g)) assert.ok(worker.secrets?.includes(secret!), `${secret} is not mounted`);
+  const commands = [...services.flatMap(([, service]) => service.command ?? []), ...readFileSync(join(project, 'Dockerfile'), 'utf8').split(/[\s"[\],]+/)];
+  for (const file of commands.filter((word) => /^(scripts|workers)\/.*\.(ts|mjs)$/.test(word))) assert.ok(existsSync(join(project, file)), file);
+});
