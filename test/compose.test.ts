@@ -28,7 +28,7 @@ interface Compose {
 }
 
 // No Docker engine is at hand: the file is checked, not the stack.
-const project = new URL('../', import.meta.url).pathname;
+const project = join(import.meta.dirname, '..');
 const text = readFileSync(join(project, 'docker-compose.yml'), 'utf8');
 const compose = parse(text, { merge: true }) as Compose;
 const services = Object.entries(compose.services);
