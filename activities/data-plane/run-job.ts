@@ -6,6 +6,8 @@ import type { JobContext } from '../context.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
 
 const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url));
 
 export interface RunJobOptions extends JobContext {
   /** Called whenever the child shows that its event loop turns, about once a second. */
@@ -41,7 +43,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
     signal: options.signal,
     graceMs: options.graceMs ?? 5_000,
     // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
-    env: { MALLOC_ARENA_MAX: '2' },
+    env: { MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCache },
   });
   // Settled below on every path; until then nobody listens.
   child.done.catch(() => undefined);
