@@ -120,6 +120,9 @@ export async function openContext(file: SystemFile, secrets: Record<string, stri
   };
 }
 
+/** As the data plane's own processes run: see run-job.ts. */
+const dataPlaneFlags = ['--max-old-space-size=256', '--max-semi-space-size=16'];
+
 export interface JobResult {
   result: unknown;
   maxRssBytes: number;
@@ -129,7 +132,7 @@ export interface JobResult {
 /** One job in a process of its own, as the data plane runs it; `pid` is there to be killed. */
 export function startJob(place: EnginePlace, job: string, input: unknown): { pid: number; done: Promise<JobResult> } {
   const order = JSON.stringify({ file: place.file, secrets: place.secrets, job, input });
-  const tool = startTool({ path: process.execPath }, [join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true });
+  const tool = startTool({ path: process.execPath }, [...dataPlaneFlags, join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true, env: { MALLOC_ARENA_MAX: '2' } });
   return { pid: tool.pid, done: tool.done.then(({ stdout }) => JSON.parse(stdout) as JobResult) };
 }
 

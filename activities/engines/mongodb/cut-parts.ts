@@ -15,9 +15,14 @@ export interface PlainPart {
 /**
  * Cuts a stream of documents into parts: whole documents, as many as fit. A document larger than a part has parts of
  * its own, all but the last of them `continues`.
+ *
+ * A part's memory is lent: give it back by `release` once it is stored. Left to the garbage collector, a fast reader
+ * would have many parts of memory waiting to be collected.
  */
 export class PartCutter {
-  #buffer = Buffer.allocUnsafe(partBytes);
+  readonly #free: Buffer[] = [];
+  readonly #lent = new Map<PlainPart, Buffer>();
+  #buffer: Buffer = Buffer.allocUnsafe(partBytes);
   #used = 0;
   #documents = 0;
   #idNotFirst = false;
@@ -45,11 +50,21 @@ export class PartCutter {
     const bytes = small ? Buffer.from(used) : used;
     const documents = this.#documents;
     const exact = this.#idNotFirst || holdsZeroTimestamps(bytes);
-    if (!small) this.#buffer = Buffer.allocUnsafe(partBytes);
+    const part: PlainPart = { bytes, documents, continues: false, exact };
+    if (!small) {
+      this.#lent.set(part, this.#buffer);
+      this.#buffer = this.#free.pop() ?? Buffer.allocUnsafe(partBytes);
+    }
     this.#used = 0;
     this.#documents = 0;
     this.#idNotFirst = false;
-    yield { bytes, documents, continues: false, exact };
+    yield part;
+  }
+
+  /** A small part's or a large document's memory is its own: nothing to give back. */
+  release(part: PlainPart): void {
+    const buffer = this.#lent.get(part);
+    if (buffer && this.#lent.delete(part)) this.#free.push(buffer);
   }
 }
 

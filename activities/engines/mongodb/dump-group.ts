@@ -20,8 +20,8 @@ export interface DumpGroupInput extends SourceRef {
   group: string;
 }
 
-/** Parts being compressed, encrypted and uploaded while the next one is read: about 50 MiB each. */
-const uploadsAtOnce = 3;
+/** Parts being compressed, encrypted and uploaded while the next one is read: up to 100 MiB each, before they are collected. */
+const uploadsAtOnce = 2;
 
 /**
  * Dumps one group of the plan into parts and writes its index.

@@ -158,7 +158,7 @@ class RangeWriter implements WrittenRange {
 
   /** Forgets what was written: for a stream that cannot be read on from where it broke. */
   startOver(): void {
-    for (const _ of this.job.cutter.flush());
+    for (const part of this.job.cutter.flush()) this.job.cutter.release(part);
     // A new list: uploads that still run fill in the old one.
     this.parts = [];
     this.last = undefined;
@@ -194,7 +194,7 @@ class RangeWriter implements WrittenRange {
   }
 
   async #upload(plain: PlainPart): Promise<void> {
-    const { parts: store, uploads } = this.job;
+    const { parts: store, uploads, cutter } = this.job;
     const name = this.#name ? nextPartName(this.#name) : { ...nextPartName(undefined), ...(this.#behind ? { previous: this.#behind } : {}) };
     this.#name = name;
     const { parts } = this;
@@ -202,6 +202,7 @@ class RangeWriter implements WrittenRange {
     parts.length += 1;
     await uploads.add(async () => {
       parts[at] = await putPart(store, { unit: this.unit.id, range: this.#range }, name, plain);
+      cutter.release(plain);
     });
   }
 }
