@@ -30,7 +30,7 @@ export function demo(cli: Cli): void {
         .option('--yes', 'give the approval after a few seconds; so also off a terminal', false)
         .option('--json <file>', 'write the result as JSON to this file, too')
         .option('--keep', 'leave stack, worker and UI up at the end', false)
-        .option('--rate <n>', 'writes a second to aim for', '600'),
+        .option('--rate <n>', 'writes a second to aim for', '650'),
     async (_printer, options) => {
       // `--json FILE` is for programs; the terminal still gets the text.
       const printer = cli.printer(false);

@@ -45,7 +45,7 @@ export interface DemoResult {
     lostAfterSwitch: number;
     perSecond: number;
   };
-  validation: { ok: boolean; collections: { ns: string; count: number; hashEqual: boolean | null }[] };
+  validation: { ok: boolean; collections: { ns: string; count: number; hashEqual: boolean }[] };
   fence: (FenceResult & { source: string }) | null;
   oldPrimary: Observed['oldPrimary'];
   newArchive: Observed['newArchive'];
@@ -79,7 +79,7 @@ export function judgeDemo(report: RunReport, observed: Observed, reportPath: str
     },
     validation: {
       ok: isValidated(report),
-      collections: report.validation.flatMap(({ collections }) => collections.map(({ ns, count, hashEqual }) => ({ ns, count, hashEqual }))),
+      collections: compared(report),
     },
     fence: fence ? { source: fence[0], ...fence[1] } : null,
     oldPrimary: observed.oldPrimary,
@@ -90,16 +90,20 @@ export function judgeDemo(report: RunReport, observed: Observed, reportPath: str
   };
 }
 
+/** Collections whose whole content was compared; a validator that only counts says nothing of content. */
+const compared = (report: RunReport): { ns: string; count: number; hashEqual: boolean }[] =>
+  report.validation.flatMap(({ collections }) => collections).flatMap(({ ns, count, hashEqual }) => (hashEqual === null ? [] : [{ ns, count, hashEqual }]));
+
 const isValidated = (report: RunReport): boolean => report.validation.length > 0 && report.validation.every(({ ok, effect }) => ok || effect === 'warn');
 
 function judgeRun(report: RunReport): string[] {
-  const compared = report.validation.flatMap(({ collections }) => collections).filter(({ hashEqual }) => hashEqual !== null);
-  const different = compared.filter(({ hashEqual }) => !hashEqual).map(({ ns }) => ns);
+  const all = compared(report);
+  const different = all.filter(({ hashEqual }) => !hashEqual).map(({ ns }) => ns);
   return [
     ...(report.outcome === 'done' ? [] : [`the run ended ${report.outcome}`]),
     ...(isValidated(report) ? [] : ['validation did not pass']),
     ...(different.length > 0 ? [`collections differ from base and log: ${different.join(', ')}`] : []),
-    ...(compared.length > 0 ? [] : ['no collection was compared with base and log']),
+    ...(all.length > 0 ? [] : ['no collection was compared with base and log']),
   ];
 }
 
@@ -155,7 +159,7 @@ export function formatDemo(result: DemoResult): string {
     `writes      ${formatWrites(result)}`,
     `new side    ${count(result.writes.acknowledgedAfterSwitch)} writes acknowledged since the switch, ${count(result.writes.lostAfterSwitch)} of them missing`,
     `validation  ${validation.ok ? 'passed' : 'failed'}; ${equal} of ${validation.collections.length} collections equal`,
-    ...validation.collections.map(({ ns, count: documents, hashEqual }) => `  ${ns}  ${count(documents)} documents  ${hashEqual === null ? 'not compared' : hashEqual ? 'equal' : 'differs'}`),
+    ...validation.collections.map(({ ns, count: documents, hashEqual }) => `  ${ns}  ${count(documents)} documents  ${hashEqual ? 'equal' : 'differs'}`),
     `fence       ${fence ? `${fence.outcome}; ${fence.evidence.join('; ')}` : 'none'}`,
     `old primary ${result.oldPrimary.outcome}: ${result.oldPrimary.detail}`,
     `new archive ${result.newArchive.proved ? 'proved' : 'not proved'}: ${result.newArchive.detail}`,

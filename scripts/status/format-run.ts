@@ -27,11 +27,15 @@ export interface StepProgress {
 /** Activities of one step that run side by side, as one figure; undefined while none of them has said anything. */
 export function sumProgress(step: StepState, activities: ActivityProgress[]): StepProgress | undefined {
   const known = activities.filter(({ activity, heartbeat }) => activitiesOfStep[step.uses]?.includes(activity) && heartbeat?.of);
-  if (known.length === 0) return undefined;
-  const done = known.reduce((sum, { heartbeat }) => sum + (heartbeat!.done ?? 0), 0);
-  const of = known.reduce((sum, { heartbeat }) => sum + (heartbeat!.of ?? 0), 0);
+  if (known.length === 0 && !step.work) return undefined;
+  const underWay = known.reduce((sum, { heartbeat }) => sum + (heartbeat!.done ?? 0), 0);
+  const done = Math.min((step.work?.done ?? 0) + underWay, step.work?.of ?? Infinity);
+  const of = step.work?.of ?? known.reduce((sum, { heartbeat }) => sum + (heartbeat!.of ?? 0), 0);
   const etas = known.map(({ heartbeat }) => heartbeat!.etaMs ?? null).filter((etaMs) => etaMs !== null);
-  return { percent: Math.round((done / of) * 1000) / 10, done, of, unit: known[0]!.heartbeat!.unit ?? '', etaMs: etas.length > 0 ? Math.max(...etas) : null };
+  // What is under way knows only its own end; where the whole is known, its rate so far tells more.
+  const etaMs = step.work ? (done > 0 ? ((of - done) * step.elapsedMs) / done : null) : etas.length > 0 ? Math.max(...etas) : null;
+  const unit = step.work?.unit ?? known[0]!.heartbeat!.unit ?? '';
+  return { percent: Math.round((done / of) * 1000) / 10, done, of, unit, etaMs };
 }
 
 const amount = ({ done, of, unit }: StepProgress): string => {
@@ -45,14 +49,8 @@ function rate({ done, unit }: StepProgress, elapsedMs: number): string {
   return unit === 'bytes' ? `${formatBytes(Math.round(aSecond))}/s` : `${Math.round(aSecond).toLocaleString('en-US')}/s`;
 }
 
-/** A running step's elapsed time stands in the state only up to its last event. */
-export function elapsedOf(step: StepState, nowMs: number): number {
-  if (step.state !== 'running' || step.startedAt === null) return step.elapsedMs;
-  return Math.max(step.elapsedMs, nowMs - Date.parse(step.startedAt));
-}
-
-function runningFacts(step: StepState, view: RunStatusView, nowMs: number): string[] {
-  const elapsedMs = elapsedOf(step, nowMs);
+function runningFacts(step: StepState, view: RunStatusView): string[] {
+  const { elapsedMs } = step;
   const progress = sumProgress(step, view.activities);
   const failing = view.activities.find(({ activity, attempt, lastFailure }) => activitiesOfStep[step.uses]?.includes(activity) && attempt > 1 && lastFailure);
   return [
@@ -76,7 +74,7 @@ function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
 
 function formatStep(step: StepState, view: RunStatusView, idWidth: number, nowMs: number): string {
   const facts = {
-    running: () => runningFacts(step, view, nowMs),
+    running: () => runningFacts(step, view),
     waiting: () => waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
     failed: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     stuck: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],

@@ -133,7 +133,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     ask: (event) => dispatch({ ...event, at: nowAt() }),
     unreadable: (name, problem) => dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
     answer: () => ({ accepted: true, status: snapshot.state.status, waitsFor: waitsFor(snapshot) }),
-    state: () => stateNow(snapshot, nowAt()),
+    state: () => withWork(stateNow(snapshot, nowAt()), options.results),
     help: () => help(options.workflowId, snapshot),
   });
 
@@ -171,6 +171,14 @@ function bytesAhead(results: RunResults): Record<string, number> {
   const base = points.reduce((sum, point) => sum + point.base.plainBytes, 0);
   const log = points.reduce((sum, point) => sum + point.log.storedBytes, 0);
   return { restore: base, 'build-indexes': base, validate: base, replay: log };
+}
+
+/** How much of the restore is behind it: the state's own events do not know. */
+function withWork(state: RunState, { points, restoredBytes }: RunResults): RunState {
+  const done = Object.values(restoredBytes).reduce((sum, bytes) => sum + bytes, 0);
+  const of = Object.values(points).reduce((sum, point) => sum + point.base.plainBytes, 0);
+  if (of === 0) return state;
+  return { ...state, steps: state.steps.map((step) => (step.uses === 'restore' && step.state === 'running' ? { ...step, work: { done, of, unit: 'bytes' } } : step)) };
 }
 
 /** The state as people see it: a step that runs has its time up to now. */

@@ -13,9 +13,12 @@ export const restore = defineStep({
       const target = targetOf(ctx, source);
       const point = pointOf(ctx, source);
       const { groups } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
-      const done = await sideBySide(groups, width, ({ group, index, plainBytes }) =>
-        ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`),
-      );
+      ctx.results.restoredBytes[source] = 0;
+      const done = await sideBySide(groups, width, async ({ group, index, plainBytes }) => {
+        const restoredGroup = await ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`);
+        ctx.results.restoredBytes[source]! += plainBytes;
+        return restoredGroup;
+      });
       const documents = done.reduce((sum, group) => sum + group.documents, 0);
       return `${source}: ${documents} documents, ${formatBytes(done.reduce((sum, group) => sum + group.plainBytes, 0))}`;
     });

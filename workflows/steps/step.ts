@@ -12,6 +12,8 @@ export interface RunResults {
   epoch: number | null;
   history: StepHistory | null;
   points: Record<string, RecoveryPoint>;
+  /** of each source's base, by groups that are restored whole */
+  restoredBytes: Record<string, number>;
   /** everything before this is in the target; exclusive */
   limits: Record<string, LogPosition>;
   replays: Record<string, ReplayResult>;
@@ -27,6 +29,7 @@ export const noResults = (): RunResults => ({
   epoch: null,
   history: null,
   points: {},
+  restoredBytes: {},
   limits: {},
   replays: {},
   validations: {},
