@@ -40,6 +40,15 @@ export class Lane {
     return { seq: this.#seq, lane: this.#lane, changes: this.#invent() };
   }
 
+  /**
+   * An insert to end with. A lane whose last acts are the insert and the delete of one key would leave nothing to show
+   * that they were done, and both would have to count as lost.
+   */
+  last(): Operation {
+    this.#seq += 1;
+    return { seq: this.#seq, lane: this.#lane, changes: [this.#insert()] };
+  }
+
   /** Only an acknowledgement lets the lane write to its documents again. After anything else it leaves all of them for ever. */
   settle(operation: Operation, acknowledged: boolean): void {
     if (!acknowledged) {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lane } from './lane.ts';
+import { Lane, type Operation } from './lane.ts';
+import type { LedgerLine } from './ledger.ts';
 import { LedgerWriter } from './ledger-file.ts';
 import { openSender } from './send-operation.ts';
 
@@ -33,17 +34,21 @@ function pace(rate: number): () => Promise<void> {
 }
 
 async function runLane(lane: Lane, send: ReturnType<typeof openSender>, ledger: LedgerWriter, turn: () => Promise<void>, stop: AbortSignal): Promise<void> {
-  let retryMs = 50;
-  while (!stop.aborted) {
-    await turn();
-    const operation = lane.next();
+  const write = async (operation: Operation): Promise<LedgerLine['outcome']> => {
     const sentAt = new Date().toISOString();
     const { outcome, side } = await send(operation.changes);
     ledger.add({ ...operation, outcome, side, sentAt, at: new Date().toISOString() });
     lane.settle(operation, outcome === 'acknowledged');
+    return outcome;
+  };
+  let retryMs = 50;
+  while (!stop.aborted) {
+    await turn();
+    const outcome = await write(lane.next());
     if (outcome === 'acknowledged') retryMs = 50;
     else await sleep((retryMs = Math.min(retryMs * 2, slowestRetryMs)), undefined, { signal: stop }).catch(() => undefined);
   }
+  await write(lane.last());
 }
 
 const stopping = new AbortController();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Lane } from '../../../scripts/demo/lane.ts';
 import { compareLedger, type Change, type LedgerLine, type Recovered } from '../../../scripts/demo/ledger.ts';
 
 const incidentAtMs = Date.parse('2026-11-21T03:00:10.000Z');
@@ -127,4 +128,12 @@ test('a key that both sides acknowledged breaks the ledger’s rules', () => {
   const lines = lane(['insert a 1'], ['update a 2']);
   lines[1]!.side = 'dr';
   assert.match(compare(lines, { a: 2 }).violations.join(), /acknowledged by production and by dr/);
+});
+
+test('an insert and a delete at the very end leave nothing to see, so a lane ends with an insert that shows them done', () => {
+  const ending = [['insert a 1'], ['insert b 1'], ['delete b 2']] as [string][];
+  assert.equal(compare(lane(...ending), { a: 1 }).lost, 2);
+  const last = new Lane(1, 'p').last().changes[0]!;
+  assert.equal(last.change, 'insert');
+  assert.equal(compare(lane(...ending, [`insert ${last.key} ${last.rev}`]), { a: 1, [last.key]: last.rev }).lost, 0);
 });
