@@ -23,14 +23,16 @@ export interface ServerFacts {
  */
 export async function readServerFacts(client: MongoClient): Promise<ServerFacts> {
   const admin = adminOf(client);
-  const hello = await admin.command({ hello: 1 });
+  // A fenced source has no primary: a command asks for one unless it is told that any member may answer.
+  const anyMember = { readPreference: client.readPreference };
+  const hello = await admin.command({ hello: 1 }, anyMember);
   if (hello['msg'] === 'isdbgrid') throw sharded('this is a router (mongos)');
   if (typeof hello['setName'] !== 'string') {
     throw new HoldfastError('Unsupported', 'the source is a standalone server: it has no log to archive', {
       hint: 'start it with --replSet and initiate a replica set of one member',
     });
   }
-  const { version } = await admin.command({ buildInfo: 1 }) as { version: string };
+  const { version } = await admin.command({ buildInfo: 1 }, anyMember) as { version: string };
   const major = Number(version.split('.')[0]);
   if (!knownMajors.has(major) && process.env['HOLDFAST_FORCE_SERVER'] !== '1') {
     throw new HoldfastError('Unsupported', `MongoDB ${version} is experimental: only major ${[...knownMajors].join(', ')} is tested`, {
@@ -39,8 +41,8 @@ export async function readServerFacts(client: MongoClient): Promise<ServerFacts>
   }
   const isShard = await admin.collection('system.version').findOne({ _id: 'shardIdentity' as never });
   if (isShard) throw sharded('this is a shard');
-  const { config } = await admin.command({ replSetGetConfig: 1 }) as { config: Document };
-  const feature = await admin.command({ getParameter: 1, featureCompatibilityVersion: 1 });
+  const { config } = await admin.command({ replSetGetConfig: 1 }, anyMember) as { config: Document };
+  const feature = await admin.command({ getParameter: 1, featureCompatibilityVersion: 1 }, anyMember);
   return {
     version,
     featureVersion: String((feature['featureCompatibilityVersion'] as Document)['version']),
