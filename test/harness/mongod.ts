@@ -11,6 +11,8 @@ import { freePort } from './free-port.ts';
 export interface MongodOptions {
   /** Name of a replica set of one member; left out: a standalone. */
   replicaSet?: string;
+  /** false: a member that waits to be added to a set. */
+  initiate?: boolean;
   oplogSizeMb?: number;
   /** Asks for authentication; makes the user `root`. */
   auth?: boolean;
@@ -90,7 +92,7 @@ export async function startMongod(owner: Owner, options: MongodOptions = {}): Pr
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   await mongod.start();
-  if (options.replicaSet) await initiate(port, options.replicaSet);
+  if (options.replicaSet && options.initiate !== false) await initiate(port, options.replicaSet);
   if (credentials) await createRoot(port, credentials);
   return mongod;
 }

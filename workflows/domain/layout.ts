@@ -13,7 +13,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  *   backups/<backup>/plan.json                      what the dump will read, and from when
  *   backups/<backup>/keys/<key>.<recipient>.json    the backup's key, wrapped for one recipient
  *   backups/<backup>/groups/<group>-<ulid>.json     index of the parts of one group
- *   backups/<backup>/parts/<unit>/<range>/<ulid>    encrypted bytes; unique per attempt
+ *   backups/<backup>/parts/<unit>/<range>/<name>    encrypted bytes; unique per attempt: <index>.<name it was read behind>.<ulid>
  *   keys/<key>.<recipient>.json                     an archive key, wrapped for one recipient
  *   slices/<from>_<to>                              log after <from>, up to and including <to>
  *   gaps/<from>_<to>.json                           log that is lost for ever, and why

@@ -1,3 +1,4 @@
+import type { MongoClient, ReadPreferenceMode } from 'mongodb';
 import { ulid } from 'ulid';
 import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
@@ -7,7 +8,7 @@ import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import { timestampOf } from './bson-position.ts';
-import { withSource } from './connect.ts';
+import { adminOf, withSource } from './connect.ts';
 import { PartCutter } from './cut-parts.ts';
 import { dumpRange, type WrittenRange } from './dump-range.ts';
 import { InFlight } from './in-flight.ts';
@@ -41,6 +42,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
   const units = new Map(plan.units.map((unit) => [unit.id, unit]));
 
   return await withSource(context, async (client) => {
+    await findSecondary(client, context.source.limits.readPreference);
     const uploads = new InFlight(uploadsAtOnce);
     let doneBytes = 0;
     const job = {
@@ -67,6 +69,18 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       await uploads.abandon();
     }
   });
+}
+
+/**
+ * Waits until the driver knows a secondary, where there is one and it is preferred: a preference is kept among the
+ * members that are known, and at first that is the primary alone.
+ */
+async function findSecondary(client: MongoClient, mode: ReadPreferenceMode): Promise<void> {
+  if (mode !== 'secondaryPreferred') return;
+  const { hosts = [], passives = [] } = await adminOf(client).command({ hello: 1 }) as { hosts?: string[]; passives?: string[] };
+  if (hosts.length + passives.length < 2) return;
+  // None answers: the primary it is.
+  await adminOf(client).command({ ping: 1 }, { readPreference: 'secondary' }).catch(() => undefined);
 }
 
 async function putIndex(context: SourceContext, plan: Plan, group: string, written: readonly WrittenRange[]): Promise<GroupRef> {

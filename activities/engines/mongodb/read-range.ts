@@ -1,4 +1,4 @@
-import { UUID, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
+import { ReadPreference, UUID, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
 import type { Bounds } from './plan.ts';
 import { decode, pickField } from './raw-documents.ts';
 
@@ -39,7 +39,9 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
     // A throttled dump may look at a batch for longer than the server keeps an idle cursor.
     noCursorTimeout: true,
   };
-  const cursor = client.db(range.database).runCursorCommand(command, { raw: true, session, readPreference: range.readPreference });
+  // As an object: this kind of cursor reads from the primary when it is given a preference by name.
+  const readPreference = ReadPreference.fromString(range.readPreference);
+  const cursor = client.db(range.database).runCursorCommand(command, { raw: true, session, readPreference });
   cursor.setBatchSize(batchDocuments);
   let skip = afterId;
   try {
