@@ -32,15 +32,20 @@ export interface Column<T> {
   title: string;
   /** numbers stand under each other */
   number?: boolean;
+  /** never broken over lines */
+  whole?: boolean;
+  /** left out where no row has anything to say in it */
+  optional?: boolean;
   cell: (row: T) => Value;
 }
 
 export function table<T>(columns: Column<T>[], rows: T[]): Markup {
-  const style = (column: Column<T>): Markup => html`${column.number ? html` class="number"` : null}`;
+  const shown = columns.filter((column) => !column.optional || rows.some((row) => safe(column.cell(row)) !== ''));
+  const style = (column: Column<T>): Markup => html`${column.number ? html` class="number"` : column.whole ? html` class="whole"` : null}`;
   return html`<div class="scroll"><table>
-<thead><tr>${columns.map((column) => html`<th${style(column)}>${column.title}</th>`)}</tr></thead>
+<thead><tr>${shown.map((column) => html`<th${style(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>
-${rows.map((row) => html`<tr>${columns.map((column) => html`<td${style(column)}>${column.cell(row)}</td>`)}</tr>\n`)}</tbody></table></div>`;
+${rows.map((row) => html`<tr>${shown.map((column) => html`<td${style(column)}>${column.cell(row)}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
 export const list = (items: Value[]): Markup => html`<ul>${items.map((item) => html`<li>${item}</li>\n`)}</ul>`;

@@ -78,9 +78,9 @@ ${result.collections.length > 0 && table(
     [
       { title: 'Collection', cell: (row) => html`<code>${row.ns}</code>` },
       { title: 'Documents', number: true, cell: (row) => count(row.count) },
-      { title: 'Expected', number: true, cell: (row) => (row.expectedCount === null ? '' : count(row.expectedCount)) },
+      { title: 'Expected', number: true, optional: true, cell: (row) => (row.expectedCount === null ? '' : count(row.expectedCount)) },
       { title: 'Content', cell: (row) => (row.hashEqual === null ? 'not compared' : row.hashEqual ? 'equal' : html`<span class="bad">differs</span>`) },
-      { title: 'Note', cell: (row) => row.note },
+      { title: 'Note', optional: true, cell: (row) => row.note },
     ],
     result.collections,
   )}
@@ -95,7 +95,7 @@ const points = (of: RecoveryPoint[]): Markup =>
       { title: 'Base backup', cell: (point) => html`<code>${point.base.backup}</code> of ${time(point.base.finishedAt)}` },
       { title: 'Size', number: true, cell: (point) => formatBytes(point.base.plainBytes) },
       { title: 'Log after it', cell: (point) => `${count(point.log.slices)} slices, ${formatBytes(point.log.storedBytes)} stored` },
-      { title: 'Reaches', cell: (point) => formatLogPosition(point.reaches) },
+      { title: 'Reaches', whole: true, cell: (point) => formatLogPosition(point.reaches) },
       { title: 'Timeline', cell: (point) => html`<code class="whole">${point.timeline}</code>` },
     ],
     of,
@@ -105,7 +105,7 @@ const steps = (of: StepState[]): Markup =>
   table(
     [
       { title: 'Step', cell: (step) => html`<code>${step.id}</code>` },
-      { title: 'State', cell: (step) => html`<span class="${step.state === 'failed' || step.state === 'stuck' ? 'bad' : ''}">${step.state}</span>` },
+      { title: 'State', whole: true, cell: (step) => html`<span class="${step.state === 'failed' || step.state === 'stuck' ? 'bad' : ''}">${step.state}</span>` },
       { title: 'Took', number: true, cell: (step) => formatDuration(step.elapsedMs) },
       { title: 'Budget', number: true, cell: (step) => (step.budgetMs === null ? '' : formatDuration(step.budgetMs)) },
       { title: 'Tries', number: true, cell: (step) => step.attempt },
@@ -125,9 +125,9 @@ const journal = (report: RunReport): Markup =>
   table(
     [
       { title: 'UTC', cell: (entry) => clock(entry.at) },
-      { title: 'About', cell: (entry) => html`<code>${entry.about}</code>` },
+      { title: 'About', whole: true, cell: (entry) => html`<code>${entry.about}</code>` },
       { title: 'What', cell: (entry) => entry.what },
-      { title: 'By (claimed)', cell: (entry) => entry.by },
+      { title: 'By (claimed)', optional: true, cell: (entry) => entry.by },
     ],
     report.state.journal,
   );

@@ -1,4 +1,4 @@
-import { globSync, rmSync } from 'node:fs';
+import { existsSync, globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isFree } from '../../activities/tool/free-port.ts';
@@ -45,7 +45,8 @@ export async function startStack(options: StartOptions = {}): Promise<StackFile>
   const ends = await Promise.allSettled([
     start('temporal', async () => await startTemporal(stack, tied)),
     start('objectStore', async () => await startObjectStore(stack, tied)),
-    start('primary', async () => await startPrimary(stack, tied)).then(async () => await start('app-production', async () => await startApp(stack, 'production', tied))),
+    // Fenced by a recovery: it must not come up again, and the application of its side has nothing to serve.
+    isFenced(stack) ? undefined : start('primary', async () => await startPrimary(stack, tied)).then(async () => await start('app-production', async () => await startApp(stack, 'production', tied))),
     start('app-dr', async () => await startApp(stack, 'dr', tied)),
     start('frontDoor', async () => await startFrontDoor(stack, tied)),
   ]);
@@ -110,6 +111,8 @@ export function stackStatus(): PartStatus[] {
     };
   });
 }
+
+const isFenced = (stack: StackFile): boolean => existsSync(join(directoryOf(stack, 'primary'), 'FENCED.json'));
 
 async function startObjectStore(stack: StackFile, options: { tiedToUs: boolean }): Promise<void> {
   const identity = { accessKeyId: readSecret(stack, 's3-access-key-id'), secretAccessKey: readSecret(stack, 's3-secret-access-key') };

@@ -24,8 +24,14 @@ export interface StepProgress {
   etaMs: number | null;
 }
 
+/** A query is answered with the time of the workflow's last event, so the time of a step that runs stands still there. */
+function elapsedOf(step: StepState, nowMs: number): number {
+  const isFirstTry = step.state === 'running' && step.attempt <= 1 && step.startedAt !== null;
+  return isFirstTry ? Math.max(step.elapsedMs, nowMs - Date.parse(step.startedAt!)) : step.elapsedMs;
+}
+
 /** Activities of one step that run side by side, as one figure; undefined while none of them has said anything. */
-export function sumProgress(step: StepState, activities: ActivityProgress[]): StepProgress | undefined {
+export function sumProgress(step: StepState, activities: ActivityProgress[], elapsedMs: number): StepProgress | undefined {
   const known = activities.filter(({ activity, heartbeat }) => activitiesOfStep[step.uses]?.includes(activity) && heartbeat?.of);
   if (known.length === 0 && !step.work) return undefined;
   const underWay = known.reduce((sum, { heartbeat }) => sum + (heartbeat!.done ?? 0), 0);
@@ -33,7 +39,7 @@ export function sumProgress(step: StepState, activities: ActivityProgress[]): St
   const of = step.work?.of ?? known.reduce((sum, { heartbeat }) => sum + (heartbeat!.of ?? 0), 0);
   const etas = known.map(({ heartbeat }) => heartbeat!.etaMs ?? null).filter((etaMs) => etaMs !== null);
   // What is under way knows only its own end; where the whole is known, its rate so far tells more.
-  const etaMs = step.work ? (done > 0 ? ((of - done) * step.elapsedMs) / done : null) : etas.length > 0 ? Math.max(...etas) : null;
+  const etaMs = step.work ? (done > 0 ? ((of - done) * elapsedMs) / done : null) : etas.length > 0 ? Math.max(...etas) : null;
   const unit = step.work?.unit ?? known[0]!.heartbeat!.unit ?? '';
   return { percent: Math.round((done / of) * 1000) / 10, done, of, unit, etaMs };
 }
@@ -49,9 +55,9 @@ function rate({ done, unit }: StepProgress, elapsedMs: number): string {
   return unit === 'bytes' ? `${formatBytes(Math.round(aSecond))}/s` : `${Math.round(aSecond).toLocaleString('en-US')}/s`;
 }
 
-function runningFacts(step: StepState, view: RunStatusView): string[] {
-  const { elapsedMs } = step;
-  const progress = sumProgress(step, view.activities);
+function runningFacts(step: StepState, view: RunStatusView, nowMs: number): string[] {
+  const elapsedMs = elapsedOf(step, nowMs);
+  const progress = sumProgress(step, view.activities, elapsedMs);
   const failing = view.activities.find(({ activity, attempt, lastFailure }) => activitiesOfStep[step.uses]?.includes(activity) && attempt > 1 && lastFailure);
   return [
     progress && progress.percent !== null ? `${progress.percent.toFixed(1)}%  ${amount(progress)}` : '',
@@ -74,7 +80,7 @@ function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
 
 function formatStep(step: StepState, view: RunStatusView, idWidth: number, nowMs: number): string {
   const facts = {
-    running: () => runningFacts(step, view),
+    running: () => runningFacts(step, view, nowMs),
     waiting: () => waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
     failed: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     stuck: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
