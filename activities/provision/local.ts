@@ -48,14 +48,15 @@ export const localProvisioner: Provisioner = {
     const place = placeOf(context);
     await requireClaim(place, target.run);
     const config = await readMongodConfig(place.configFile);
+    const asks = asksForAuthentication(context, place);
     if (!config?.replication) {
-      await writeFile(place.keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
+      if (asks) await writeFile(place.keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
       await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
-      await writeMongodConfig(place.configFile, memberConfig(place), `Member of ${place.replicaSet}, restored by run ${target.run}.`);
+      await writeMongodConfig(place.configFile, memberConfig(place, asks), `Member of ${place.replicaSet}, restored by run ${target.run}.`);
     }
     await start(place, context.signal);
     const address = `${place.host}:${place.port}`;
-    return { summary: `replica set member ${address}, authentication on`, replicaSet: place.replicaSet, address };
+    return { summary: `replica set member ${address}, authentication ${asks ? 'on' : 'off, as its endpoint names no credentials'}`, replicaSet: place.replicaSet, address };
   },
 
   async remove(context, target) {
@@ -113,13 +114,21 @@ function standaloneConfig(place: Place): MongodConfig {
   return { ...commonConfig(place), net: netOf(place, '127.0.0.1'), setParameter: { ttlMonitorEnabled: false, diagnosticDataCollectionEnabled: false } };
 }
 
-function memberConfig(place: Place): MongodConfig {
-  const isLoopback = ['127.0.0.1', 'localhost'].includes(place.host);
+const isOnLoopback = (place: Place): boolean => ['127.0.0.1', 'localhost'].includes(place.host);
+
+/**
+ * As the source had it: a source without users, restored behind authentication, lets nobody in, its application included.
+ * Off loopback it always asks.
+ */
+const asksForAuthentication = ({ system, sourceName }: ProvisionContext, place: Place): boolean =>
+  !isOnLoopback(place) || system.environments[system.standby.environment]!.endpoints[sourceName]!.credentials !== undefined;
+
+function memberConfig(place: Place, asks: boolean): MongodConfig {
   return {
     ...commonConfig(place),
-    net: netOf(place, isLoopback ? '127.0.0.1' : `127.0.0.1,${place.host}`),
+    net: netOf(place, isOnLoopback(place) ? '127.0.0.1' : `127.0.0.1,${place.host}`),
     replication: { replSetName: place.replicaSet },
-    security: { keyFile: place.keyFile, authorization: 'enabled' },
+    ...(asks ? { security: { keyFile: place.keyFile, authorization: 'enabled' } } : {}),
   };
 }
 

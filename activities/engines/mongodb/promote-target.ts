@@ -8,7 +8,7 @@ import { adminOf, withTarget } from './connect.ts';
 import { controlDatabase } from './control.ts';
 
 /**
- * Turns the proved standalone into a replica set of one member that asks for authentication, and forgets the restore's
+ * Turns the proved standalone into a replica set of one member that asks for authentication where its endpoint has credentials, and forgets the restore’s
  * own notes. Further members are a step of their own: the system serves again with one.
  *
  * Safe to repeat: what is done already is found done, and a server that is primary of its set is left as it is.

@@ -14,13 +14,13 @@ import { tempDir } from '../../harness/temp-dir.ts';
 
 const target = (run: string) => ({ system: 'shop', source: 'documents', environment: 'dr', run });
 
-async function place(t: TestContext): Promise<{ context: ProvisionContext; directory: string; port: number; hello: () => Promise<Record<string, unknown>> }> {
+async function place(t: TestContext, credentials?: { username: string; password: string; authSource: string }): Promise<{ context: ProvisionContext; directory: string; port: number; hello: () => Promise<Record<string, unknown>> }> {
   const home = tempDir(t);
   const directory = join(home, 'dr');
   const port = await freePort();
   const system = {
     standby: { environment: 'dr', provision: { documents: { uses: 'local', directory: '$HOME/dr', replicaSet: 'rs7', cache: 256 * 1024 ** 2 } } },
-    environments: { dr: { protection: 'production', endpoints: { documents: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs7` } } } },
+    environments: { dr: { protection: 'production', endpoints: { documents: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs7`, credentials } } } },
   } as unknown as System;
   const context: ProvisionContext = {
     system,
@@ -36,7 +36,7 @@ async function place(t: TestContext): Promise<{ context: ProvisionContext; direc
 }
 
 test('a target is an empty standalone without TTL, is found again, and becomes a member that asks for authentication', async (t) => {
-  const { context, directory, port, hello } = await place(t);
+  const { context, directory, port, hello } = await place(t, { username: 'holdfast', password: '${PASSWORD}', authSource: 'admin' });
   assert.equal((await localProvisioner.describe(context)).state, 'absent');
   await localProvisioner.provision(context, target('run-1'));
   const made = await localProvisioner.describe(context);
@@ -67,6 +67,15 @@ test('a target is an empty standalone without TTL, is found again, and becomes a
   const aside = summary.replace(/^.* moved to /, '');
   assert.ok(existsSync(join(aside, 'data', 'WiredTiger')), 'the data is kept');
   await localProvisioner.remove(context, target('run-1'));
+});
+
+test('a target whose endpoint names no credentials asks for none: a source without users would let nobody in', async (t) => {
+  const { context, directory, hello } = await place(t);
+  await localProvisioner.provision(context, target('run-1'));
+  const { summary } = await localProvisioner.restartAsReplicaSet(context, target('run-1'));
+  assert.match(summary, /authentication off/);
+  assert.equal((await hello())['isreplicaset'], true);
+  assert.ok(!existsSync(join(directory, 'key-file')));
 });
 
 test('a target of another run is refused, and is not removed', async (t) => {
