@@ -1,0 +1,148 @@
+import { Agent, createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Owner } from './cleanup.ts';
+import { freePort } from './free-port.ts';
+
+/** One request to the store, as it arrived. `key` is below bucket and prefix; empty for requests of the bucket itself. */
+export interface StoreRequest {
+  method: string;
+  key: string;
+  query: URLSearchParams;
+  at: number;
+  /** the store's answer went back whole */
+  answered: boolean;
+}
+
+export type Matches = (of: StoreRequest) => boolean;
+
+export interface Held {
+  /** a matching request has arrived and waits */
+  reached: Promise<StoreRequest>;
+  /** lets everything through again; a request whose sender is gone is not sent on */
+  release(): void;
+}
+
+/**
+ * Stands between the workers and the object store: the address is all that a worker sees change. It remembers every
+ * request, can make chosen ones wait (so that a moment can be met and not guessed), and can change the bytes of an answer.
+ */
+export class StoreProxy {
+  readonly requests: StoreRequest[] = [];
+  readonly #server: Server;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  readonly #port: number;
+  readonly #to: URL;
+  readonly #prefix: string;
+  #holds: { matches: Matches; reach: (of: StoreRequest) => void; released: Promise<void> }[] = [];
+  #flip: Matches | undefined;
+  #hidden: Matches | undefined;
+
+  private constructor(port: number, to: URL, prefix: string) {
+    this.#port = port;
+    this.#to = to;
+    this.#prefix = prefix;
+    this.#server = createServer((incoming, response) => {
+      this.#pass(incoming, response).catch(() => response.destroy());
+    });
+    this.#server.keepAliveTimeout = 30_000;
+  }
+
+  /** @param prefix - `<bucket>/<prefix>/`: what stands before a key in a path. */
+  static async start(owner: Owner, to: string, prefix: string): Promise<StoreProxy> {
+    const proxy = new StoreProxy(await freePort(), new URL(to), `/${prefix}`);
+    await new Promise<void>((resolve) => proxy.#server.listen(proxy.#port, '127.0.0.1', resolve));
+    owner.after(() => {
+      proxy.#server.closeAllConnections();
+      proxy.#server.close();
+      proxy.#agent.destroy();
+    });
+    return proxy;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Every request that matches waits from now on. */
+  hold(matches: Matches): Held {
+    let release = (): void => undefined;
+    let reach = (_: StoreRequest): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const reached = new Promise<StoreRequest>((resolve) => (reach = resolve));
+    const hold = { matches, reach, released };
+    this.#holds.push(hold);
+    return {
+      reached,
+      release: () => {
+        this.#holds = this.#holds.filter((other) => other !== hold);
+        release();
+      },
+    };
+  }
+
+  /** One bit in the middle of every answer that matches is the wrong way round; undefined: no more. */
+  flip(matches: Matches | undefined): void {
+    this.#flip = matches;
+  }
+
+  /** What matches is as if it had never been: not listed, not there. undefined: no more. */
+  hide(matches: Matches | undefined): void {
+    this.#hidden = matches;
+  }
+
+  seen(matches: Matches, sinceMs = 0): StoreRequest[] {
+    return this.requests.filter((of) => of.at >= sinceMs && matches(of));
+  }
+
+  async #pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(incoming.url ?? '/', this.endpoint);
+    const path = decodeURIComponent(url.pathname);
+    const key = path.startsWith(this.#prefix) ? path.slice(this.#prefix.length) : '';
+    const of: StoreRequest = { method: incoming.method ?? '', key, query: url.searchParams, at: Date.now(), answered: false };
+    this.requests.push(of);
+    const body = await readAll(incoming);
+    for (const hold of this.#holds.filter(({ matches }) => matches(of))) {
+      hold.reach(of);
+      await hold.released;
+    }
+    if (response.destroyed || response.socket === null || response.socket.destroyed) return;
+    const answer = await this.#ask(incoming, body);
+    let bytes = await readAll(answer);
+    if (this.#hidden && key !== '' && this.#hidden(of)) {
+      response.writeHead(404, { 'content-type': 'application/xml' });
+      response.end('<?xml version="1.0"?><Error><Code>NoSuchVersion</Code><Message>no such version</Message></Error>');
+      return;
+    }
+    if (this.#hidden && url.searchParams.has('versions')) bytes = this.#withoutHidden(bytes, of);
+    if (this.#flip?.(of) && bytes.length > 0) bytes[bytes.length >> 1]! ^= 1;
+    const headers = { ...answer.headers, 'content-length': String(of.method === 'HEAD' ? answer.headers['content-length'] ?? 0 : bytes.length) };
+    delete headers['transfer-encoding'];
+    response.writeHead(answer.statusCode ?? 502, headers);
+    response.end(bytes, () => (of.answered = true));
+  }
+
+  #ask(incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = this.#to;
+      // The host header stays the one that was signed.
+      const sent = request({ hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers, agent: this.#agent }, resolve);
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  /** A listing of versions without those of hidden keys. */
+  #withoutHidden(listing: Buffer, of: StoreRequest): Buffer {
+    const prefix = this.#prefix.slice(1).split('/').slice(1).join('/');
+    const text = listing.toString('utf8').replace(/<(Version|DeleteMarker)>.*?<\/\1>/gs, (entry) => {
+      const listed = /<Key>(.*?)<\/Key>/s.exec(entry)?.[1] ?? '';
+      return this.#hidden!({ ...of, key: listed.slice(prefix.length) }) ? '' : entry;
+    });
+    return Buffer.from(text);
+  }
+}
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of stream as AsyncIterable<Buffer>) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
