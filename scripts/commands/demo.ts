@@ -69,21 +69,22 @@ async function runToTheEnd(printer: Printer, options: Omit<DemoCommandOptions, '
     await Promise.race([run?.catch(() => undefined), sleep(settlesWithinMs)]);
     return exitCodes.interrupted;
   } finally {
-    await conclude(printer, options.keep && !stopping.signal.aborted, result);
+    const isInterrupted = stopping.signal.reason === interrupted;
+    await conclude(printer, options.keep && !isInterrupted, result?.ok === true || isInterrupted);
   }
 }
 
 const rejectWhenAborted = async (signal: AbortSignal): Promise<never> =>
   await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
 
-/** A demo that went well leaves only its report; one that did not leaves its logs, too. */
-async function conclude(printer: Printer, keep: boolean, result: DemoResult | undefined): Promise<void> {
+/** A demo that went well, or was not wanted any more, leaves only its report; one that failed leaves its logs, too. */
+async function conclude(printer: Printer, keep: boolean, clean: boolean): Promise<void> {
   if (keep) {
     writeMark(true);
     printer.note(`stack       is still up, Temporal UI ${readStackFile()?.temporal.uiUrl ?? 'unknown'}; stop it with: holdfast down`);
     return;
   }
   await stopDemoStack();
-  if (result?.ok) await wipeStack();
+  if (clean) await wipeStack();
   else printer.note(`logs        ${stackDirectory()}`);
 }
