@@ -62,8 +62,9 @@ class Fold {
   readonly #context: SourceContext;
   readonly #options: FoldOptions;
   readonly collections = new Map<string, FoldedCollection>();
-  /** by UUID as latin1 text: found once an operation, so it has to be cheap */
   readonly #touched = new Map<string, Map<string, Buffer | null>>();
+  /** text of a UUID by its bytes: asked for several times an operation */
+  readonly #uuids = new Map<string, string>();
   #bytes = 0;
 
   constructor(context: SourceContext, options: FoldOptions) {
@@ -122,7 +123,7 @@ class Fold {
 
   #applyWrite(operation: Operation): void {
     const id = this.#idOf(operation);
-    const collection = operation.ui ? this.collections.get(uuidText(operation.ui)) : undefined;
+    const collection = operation.ui ? this.collections.get(this.#uuidOf(operation.ui)) : undefined;
     // A collection that does not exist (any more): only inside the base's own window, where replay passes over it too.
     if (id === undefined || !collection) return;
     const before = collection.documents.get(id) ?? null;
@@ -170,7 +171,7 @@ class Fold {
 
   #documentsOf(ui: Buffer | null): Map<string, Buffer | null> | undefined {
     if (!ui) return undefined;
-    const uuid = uuidText(ui);
+    const uuid = this.#uuidOf(ui);
     if (this.#options.everyDocumentOf !== undefined && uuid !== this.#options.everyDocumentOf) return undefined;
     let documents = this.#touched.get(uuid);
     if (!documents) this.#touched.set(uuid, (documents = new Map()));
@@ -180,9 +181,16 @@ class Fold {
   /** Key of the document that it writes to; undefined when that is another partition's, or another collection's. */
   #idOf(operation: Operation): string | undefined {
     const { everyDocumentOf } = this.#options;
-    if (everyDocumentOf !== undefined && (!operation.ui || uuidText(operation.ui) !== everyDocumentOf)) return undefined;
+    if (everyDocumentOf !== undefined && (!operation.ui || this.#uuidOf(operation.ui) !== everyDocumentOf)) return undefined;
     const id = idKey(operation.op === 'u' ? operation.o2 ?? operation.o : operation.o);
     return id !== undefined && this.#isOurs(id) ? id : undefined;
+  }
+
+  #uuidOf(ui: Buffer): string {
+    const bytes = ui.toString('latin1');
+    let uuid = this.#uuids.get(bytes);
+    if (uuid === undefined) this.#uuids.set(bytes, (uuid = uuidText(ui)));
+    return uuid;
   }
 
   #isOurs(id: string): boolean {

@@ -17,8 +17,8 @@ const withoutEffect = new Set(['dbCheck']);
 /** @throws Unsupported - a command that this version does not know: passing over it would lose what it did. */
 export function classifyOperation(operation: Operation, source: Pick<Source, 'namespaces'>, position: LogPosition): OperationClass {
   const { op, ns } = operation;
+  if (op === 'i' || op === 'u' || op === 'd') return isReplayed(ns, source) ? 'write' : 'skip';
   if (op === 'n' || isServersOwn(ns)) return 'skip';
-  if (op === 'i' || op === 'u' || op === 'd') return isBackedUp(ns, source) ? 'write' : 'skip';
   if (op !== 'c') throw unsupported(position, `operation "${String(op)}" on ${ns} is not known to this version`);
   const command = commandOf(operation);
   if (withoutEffect.has(command)) return 'skip';
@@ -29,6 +29,18 @@ export function classifyOperation(operation: Operation, source: Pick<Source, 'na
   if (command === 'collMod' && onlyIndex(operation)) return 'index';
   if (replayed.has(command)) return 'command';
   throw unsupported(position, `command ${command} on ${ns} cannot be replayed`);
+}
+
+/** By source and namespace: asked once for each of many million writes. */
+const known = new WeakMap<object, Map<string, boolean>>();
+const knownAtMost = 10_000;
+
+function isReplayed(ns: string, source: Pick<Source, 'namespaces'>): boolean {
+  let namespaces = known.get(source);
+  if (!namespaces || namespaces.size > knownAtMost) known.set(source, (namespaces = new Map()));
+  let answer = namespaces.get(ns);
+  if (answer === undefined) namespaces.set(ns, (answer = !isServersOwn(ns) && isBackedUp(ns, source)));
+  return answer;
 }
 
 /** The collection that a command of the log names, or its database. */

@@ -18,7 +18,7 @@ export interface OplogEntry extends Operation {
   position: LogPosition;
   /** milliseconds since the epoch; the source's own clock */
   wallMs: number;
-  /** `<lsid>/<txnNumber>` of a retryable write or a transaction; null otherwise */
+  /** `<lsid>/<txnNumber>` of a command that belongs to a transaction; null otherwise */
   transaction: string | null;
 }
 
@@ -27,20 +27,21 @@ const empty = Buffer.from([5, 0, 0, 0, 0]);
 /** @throws ReplayFailed - the bytes are no oplog entry. An operation of an unknown kind passes: whoever applies it judges. */
 export function parseEntry(raw: Buffer): OplogEntry {
   const entry: OplogEntry = { raw, position: '', wallMs: 0, transaction: null, op: 'n', ns: '', ui: null, o: empty, o2: null };
-  let lsid: string | null = null;
-  let txnNumber: bigint | null = null;
+  let lsid: Buffer | null = null;
+  let txnNumber = -1;
   const cursor = new ElementCursor(raw);
   while (cursor.next()) {
-    switch (cursor.name) {
-      case 'ts': entry.position = positionAt(raw, cursor.valueStart); break;
-      case 'wall': entry.wallMs = Number(raw.readBigInt64LE(cursor.valueStart)); break;
-      case 'lsid': lsid = cursor.value.toString('latin1'); break;
-      case 'txnNumber': txnNumber = raw.readBigInt64LE(cursor.valueStart); break;
+    switch (shortName(cursor)) {
+      case names.ts: entry.position = positionAt(raw, cursor.valueStart); break;
+      case names.wall: entry.wallMs = Number(raw.readBigInt64LE(cursor.valueStart)); break;
+      case names.lsid: lsid = cursor.value; break;
+      case longer: if (cursor.name === 'txnNumber') txnNumber = cursor.valueStart; break;
       default: readOperationField(entry, cursor);
     }
   }
   if (!entry.position) throw new HoldfastError('ReplayFailed', 'an entry of the log has no ts');
-  if (lsid !== null && txnNumber !== null) entry.transaction = `${lsid}/${txnNumber}`;
+  // Retryable writes have these too, and there are many: only commands are asked for their transaction.
+  if (entry.op === 'c' && lsid && txnNumber >= 0) entry.transaction = `${lsid.toString('latin1')}/${raw.readBigInt64LE(txnNumber)}`;
   return entry;
 }
 
@@ -53,24 +54,52 @@ export function parseInnerOperation(raw: Buffer): Operation {
 }
 
 function readOperationField(operation: Operation, cursor: ElementCursor): void {
-  switch (cursor.name) {
-    case 'op': operation.op = cursor.text as Operation['op']; break;
-    case 'ns': operation.ns = cursor.text; break;
-    case 'o': operation.o = cursor.value; break;
-    case 'o2': operation.o2 = cursor.type === bsonType.document ? cursor.value : null; break;
-    case 'ui': operation.ui = cursor.bytes.subarray(cursor.valueStart + 5, cursor.end); break;
+  switch (shortName(cursor)) {
+    case names.op: operation.op = cursor.text as Operation['op']; break;
+    case names.ns: operation.ns = cursor.text; break;
+    case names.o: operation.o = cursor.value; break;
+    case names.o2: operation.o2 = cursor.type === bsonType.document ? cursor.value : null; break;
+    case names.ui: operation.ui = cursor.bytes.subarray(cursor.valueStart + 5, cursor.end); break;
     default:
   }
 }
 
-const positionAt = (bytes: Buffer, at: number): LogPosition => logPosition(bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at));
+const packed = (name: string): number => Buffer.from(name.padEnd(4, '\0'), 'latin1').readUInt32LE();
+const names = { ts: packed('ts'), wall: packed('wall'), lsid: packed('lsid'), op: packed('op'), ns: packed('ns'), o: packed('o'), o2: packed('o2'), ui: packed('ui') } as const;
+const longer = 0;
 
-/** Only the position of a raw entry: for whoever passes entries on without looking into them. */
-export function readPosition(raw: Buffer): LogPosition {
+/** A name of at most four bytes as one number: making text of every name took a quarter of a replay's time. */
+function shortName({ bytes, nameStart, nameEnd }: ElementCursor): number {
+  switch (nameEnd - nameStart) {
+    case 1: return bytes[nameStart]!;
+    case 2: return bytes[nameStart]! | (bytes[nameStart + 1]! << 8);
+    case 4: return bytes.readUInt32LE(nameStart);
+    default: return longer;
+  }
+}
+
+/** Entries come by the thousand a second: the second's digits are made once. */
+let lastSeconds = -1;
+let lastPrefix = '';
+
+function positionAt(bytes: Buffer, at: number): LogPosition {
+  const seconds = bytes.readUInt32LE(at + 4);
+  if (seconds !== lastSeconds) {
+    lastPrefix = logPosition(seconds, 0).slice(0, -10);
+    lastSeconds = seconds;
+  }
+  return lastPrefix + String(bytes.readUInt32LE(at)).padStart(10, '0');
+}
+
+/** Where an entry's Timestamp lies. @throws ReplayFailed - it has none. */
+export function findTimestamp(raw: Buffer): number {
   const cursor = new ElementCursor(raw);
-  while (cursor.next()) if (cursor.name === 'ts') return positionAt(raw, cursor.valueStart);
+  while (cursor.next()) if (shortName(cursor) === names.ts) return cursor.valueStart;
   throw new HoldfastError('ReplayFailed', 'an entry of the log has no ts');
 }
+
+/** Only the position of a raw entry: for whoever passes entries on without looking into them. */
+export const readPosition = (raw: Buffer): LogPosition => positionAt(raw, findTimestamp(raw));
 
 /** Name of the command in `o` (its first field). */
 export function commandOf(operation: Operation): string {

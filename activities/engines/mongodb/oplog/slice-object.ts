@@ -1,12 +1,12 @@
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../../../workflows/domain/layout.ts';
-import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { formatLogPosition, logPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../../context.ts';
 import { readSliceNames, type StoredSlice } from '../../../store/list-slices.ts';
 import { ArchiveKeys } from '../../../stream/archive-key.ts';
 import { sliceContext } from '../../../stream/contexts.ts';
 import { contextOf, keyIdOf, open, seal } from '../../../stream/sealed.ts';
-import { readPosition } from './oplog-entry.ts';
+import { findTimestamp } from './oplog-entry.ts';
 import { splitDocuments } from './raw-elements.ts';
 
 type SliceRoom = Pick<SourceContext, 'store' | 'keys' | 'signal' | 'epoch'>;
@@ -76,18 +76,20 @@ export class SliceObjects {
  * @throws Tampered - it does not: the writer was not ours, or had a fault.
  */
 export function checkSlice(slice: Pick<StoredSlice, 'key' | 'from' | 'to'>, plain: Buffer): number {
-  let previous = slice.from;
+  const tampered = (what: string): HoldfastError => new HoldfastError('Tampered', `slice ${slice.key} ${what}`, { details: { key: slice.key } });
+  let { seconds, ordinal } = parseLogPosition(slice.from);
   let entries = 0;
   for (const raw of splitDocuments(plain)) {
-    const position = readPosition(raw);
-    if (position <= previous) {
-      throw new HoldfastError('Tampered', `slice ${slice.key}: entry ${position} follows ${previous}`, { details: { key: slice.key } });
+    const at = findTimestamp(raw);
+    const nextOrdinal = raw.readUInt32LE(at);
+    const nextSeconds = raw.readUInt32LE(at + 4);
+    if (nextSeconds < seconds || (nextSeconds === seconds && nextOrdinal <= ordinal)) {
+      throw tampered(`holds ${logPosition(nextSeconds, nextOrdinal)} behind ${logPosition(seconds, ordinal)}`);
     }
-    previous = position;
+    seconds = nextSeconds;
+    ordinal = nextOrdinal;
     entries += 1;
   }
-  if (previous !== slice.to) {
-    throw new HoldfastError('Tampered', `slice ${slice.key} ends at ${previous}, not where its name says`, { details: { key: slice.key } });
-  }
+  if (logPosition(seconds, ordinal) !== slice.to) throw tampered(`ends at ${logPosition(seconds, ordinal)}, not where its name says`);
   return entries;
 }

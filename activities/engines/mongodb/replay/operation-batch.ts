@@ -7,53 +7,102 @@ import { rawDocument } from '../wire.ts';
 const batchBytes = mib(12);
 const batchOperations = 1000;
 
-/** Writes that go to the server in one applyOps, in log order, as raw documents. */
+const opField = (op: string): Buffer => Buffer.from(`\x02op\0\x02\0\0\0${op}\0`, 'latin1');
+const opFields = { i: opField('i'), u: opField('u'), d: opField('d'), c: opField('c'), n: opField('n') };
+const nsHeader = Buffer.from('\x02ns\0', 'latin1');
+const uiHeader = Buffer.from('\x05ui\0\x10\0\0\0\x04', 'latin1');
+const oHeader = Buffer.from('\x03o\0', 'latin1');
+const o2Header = Buffer.from('\x03o2\0', 'latin1');
+/** Everything of an encoded operation but its namespace, `o` and `o2`; and its place in the array. */
+const overheadBytes = 80;
+
+/** Writes that go to the server in one applyOps, in log order; encoded as they come, each byte copied once. */
 export class OperationBatch {
   readonly operations: Operation[] = [];
   readonly positions: LogPosition[] = [];
-  bytes = 0;
+  #bytes: Buffer;
+  #used = 0;
 
-  add(operation: Operation, position: LogPosition): void {
-    this.operations.push(operation);
-    this.positions.push(position);
-    this.bytes += sizeOf(operation);
-  }
-
-  /** Whether `operation` has to wait for the next batch. */
-  isFullFor(operation: Operation): boolean {
-    return this.operations.length >= batchOperations || (this.operations.length > 0 && this.bytes + sizeOf(operation) > batchBytes);
+  constructor(expectedBytes = mib(1)) {
+    this.#bytes = Buffer.allocUnsafe(expectedBytes);
   }
 
   get isEmpty(): boolean {
     return this.operations.length === 0;
   }
+
+  get bytes(): number {
+    return this.#used;
+  }
+
+  /** Whether `operation` has to wait for the next batch. */
+  isFullFor(operation: Operation): boolean {
+    return this.operations.length >= batchOperations || (!this.isEmpty && this.#used + mostBytes(operation) > batchBytes);
+  }
+
+  /**
+   * Only what says what to write goes along. Session, statement and retry fields stay out, because the server would keep
+   * books of them on the target (`config.transactions`, `config.image_collection`).
+   */
+  add(operation: Operation, position: LogPosition): void {
+    this.#reserve(mostBytes(operation));
+    const bytes = this.#bytes;
+    let at = this.#used;
+    bytes[at] = 3;
+    at = bytes.write(`${this.operations.length}\0`, at + 1, 'latin1') + at + 1;
+    const start = at;
+    at += 4;
+    at += opFields[operation.op].copy(bytes, at);
+    at += nsHeader.copy(bytes, at);
+    const nsBytes = bytes.write(`${operation.ns}\0`, at + 4, 'utf8');
+    bytes.writeInt32LE(nsBytes, at);
+    at += 4 + nsBytes;
+    if (operation.ui) {
+      at += uiHeader.copy(bytes, at);
+      at += operation.ui.copy(bytes, at);
+    }
+    at += oHeader.copy(bytes, at);
+    at += operation.o.copy(bytes, at);
+    if (operation.o2) {
+      at += o2Header.copy(bytes, at);
+      at += operation.o2.copy(bytes, at);
+    }
+    bytes[at] = 0;
+    at += 1;
+    bytes.writeInt32LE(at - start, start);
+    this.#used = at;
+    this.operations.push(operation);
+    this.positions.push(position);
+  }
+
+  /** The batch as one applyOps. */
+  command(options: { atomic: boolean }): Buffer {
+    const used = this.#bytes.subarray(0, this.#used);
+    const length = Buffer.alloc(4);
+    length.writeInt32LE(used.length + 5, 0);
+    return rawDocument([arrayHeader, length, used, endOfDocument, allowAtomic(options.atomic), trailer]);
+  }
+
+  /** Some of the batch as a batch of their own. */
+  slice(from: number, to: number): OperationBatch {
+    const slice = new OperationBatch(1024);
+    for (let index = from; index < to; index += 1) slice.add(this.operations[index]!, this.positions[index]!);
+    return slice;
+  }
+
+  #reserve(more: number): void {
+    if (this.#used + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + more));
+    this.#bytes.copy(larger, 0, 0, this.#used);
+    this.#bytes = larger;
+  }
 }
 
-const sizeOf = (operation: Operation): number => operation.o.length + (operation.o2?.length ?? 0) + operation.ns.length + 64;
+const mostBytes = (operation: Operation): number => operation.o.length + (operation.o2?.length ?? 0) + 3 * operation.ns.length + overheadBytes;
 
-const opField = (op: string): Buffer => Buffer.from(`\x02op\0\x02\0\0\0${op}\0`, 'latin1');
-const opFields = { i: opField('i'), u: opField('u'), d: opField('d'), c: opField('c'), n: opField('n') };
-const uiHeader = Buffer.from('\x05ui\0\x10\0\0\0\x04', 'latin1');
-const oHeader = Buffer.from('\x03o\0', 'latin1');
-const o2Header = Buffer.from('\x03o2\0', 'latin1');
-
-/**
- * An operation as applyOps wants it: only what says what to write. Session, statement and retry fields stay out, because
- * the server would keep books of them on the target (`config.transactions`, `config.image_collection`).
- */
-export function encodeOperation(operation: Operation): Buffer {
-  const ns = Buffer.from(operation.ns);
-  const nsHeader = Buffer.from('\x02ns\0\0\0\0\0', 'latin1');
-  nsHeader.writeInt32LE(ns.length + 1, 4);
-  const elements: Buffer[] = [opFields[operation.op], nsHeader, ns, zero];
-  if (operation.ui) elements.push(uiHeader, operation.ui);
-  elements.push(oHeader, operation.o);
-  if (operation.o2) elements.push(o2Header, operation.o2);
-  return rawDocument(elements);
-}
-
-const zero = Buffer.alloc(1);
-
+const arrayHeader = Buffer.from('\x04applyOps\0', 'latin1');
+const endOfDocument = Buffer.alloc(1);
+const allowAtomic = (atomic: boolean): Buffer => Buffer.from(`\x08allowAtomic\0${atomic ? '\x01' : '\0'}`, 'latin1');
 const trailer = Buffer.concat([
   // A missing document is an error: upserting would make a stub of it, and hide that the base lacks it.
   Buffer.from('\x08alwaysUpsert\0\0', 'latin1'),
@@ -61,13 +110,3 @@ const trailer = Buffer.concat([
   Buffer.from('\x08bypassDocumentValidation\0\x01', 'latin1'),
   Buffer.from('\x02$db\0\x06\0\0\0admin\0', 'latin1'),
 ]);
-
-/** `{applyOps: [...], allowAtomic, alwaysUpsert: false, bypassDocumentValidation: true}`, encoded by hand from raw operations. */
-export function encodeApplyOps(operations: readonly Uint8Array[], options: { atomic: boolean }): Buffer {
-  const entries: Uint8Array[] = [];
-  for (let index = 0; index < operations.length; index += 1) {
-    entries.push(Buffer.from(`\x03${index}\0`, 'latin1'), operations[index]!);
-  }
-  const allowAtomic = Buffer.from(`\x08allowAtomic\0${options.atomic ? '\x01' : '\0'}`, 'latin1');
-  return rawDocument([Buffer.from('\x04applyOps\0', 'latin1'), rawDocument(entries), allowAtomic, trailer]);
-}

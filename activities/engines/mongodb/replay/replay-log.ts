@@ -9,7 +9,7 @@ import { changesFeatureVersion, commandOf, parseEntry, type OplogEntry, type Ope
 import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
 import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
-import { classifyOperation } from '../oplog/classify-operation.ts';
+import { classifyOperation, type OperationClass } from '../oplog/classify-operation.ts';
 import { WireConnection } from '../wire.ts';
 import { controlWrite, type Checkpoint } from './checkpoint.ts';
 import { IndexCatalogue, withoutIndex } from './index-catalogue.ts';
@@ -60,6 +60,8 @@ class Replay {
   /** of the entries that are wholly in the batch or applied */
   #checkpoint: Checkpoint;
   #batch = new OperationBatch();
+  /** the batch that the server works on while the next one is gathered */
+  #applying: Promise<void> = Promise.resolve();
   #storedBytes = 0;
 
   constructor(
@@ -93,13 +95,17 @@ class Replay {
       for (const raw of splitDocuments(plain)) {
         const entry = parseEntry(raw);
         if (entry.position >= this.#limit) break;
-        if (entry.position > this.#checkpoint.gatherFrom) await this.#take(entry);
+        if (entry.position <= this.#checkpoint.gatherFrom) continue;
+        // Most entries only go into the batch, and a promise for each would cost more than that.
+        const wait = this.#take(entry);
+        if (wait) await wait;
       }
-      this.#checkpoint = { ...this.#checkpoint, slices: this.#checkpoint.slices + 1 };
+      this.#checkpoint.slices += 1;
       this.#storedBytes += slice.bytes;
       this.#report();
     }
     await this.#flush();
+    await this.#settle();
     return this.#result();
   }
 
@@ -107,32 +113,53 @@ class Replay {
   async #attempt(sliceEnd: LogPosition): Promise<void> {
     if (sliceEnd <= this.#attemptedTo) return;
     this.#attemptedTo = sliceEnd;
+    await this.#settle();
     await this.#applier.write([controlWrite({ _id: 'attempted', position: sliceEnd })]);
   }
 
-  async #take(entry: OplogEntry): Promise<void> {
+  /** @returns undefined when the entry was only gathered; otherwise what to wait for before the next one. */
+  #take(entry: OplogEntry): Promise<void> | undefined {
     const { operations } = this.#transactions.take(entry);
     // Before the checkpoint, entries are read only for the transactions that are still open in them.
-    if (entry.position <= this.#checkpoint.position) return;
+    if (entry.position <= this.#checkpoint.position) return undefined;
+    const plain = operations.length === 1 && operations[0] === entry && entry.op !== 'c';
+    if (!plain) return this.#takeMany(entry, operations);
+    if (this.#classify(entry, entry.position) === 'write') {
+      if (this.#batch.isFullFor(entry)) return this.#takeMany(entry, operations);
+      this.#batch.add(entry, entry.position);
+    }
+    this.#passed(entry, 1);
+    return undefined;
+  }
+
+  async #takeMany(entry: OplogEntry, operations: readonly Operation[]): Promise<void> {
     let commands = 0;
     for (const operation of operations) if (await this.#place(operation, entry.position)) commands += 1;
-    const since = this.#transactions.openSince;
-    this.#checkpoint = {
-      ...this.#checkpoint,
-      position: entry.position,
-      gatherFrom: since === null ? entry.position : positionBefore(since),
-      wallMs: entry.wallMs,
-      entries: this.#checkpoint.entries + 1,
-      operations: this.#checkpoint.operations + operations.length,
-    };
+    this.#passed(entry, operations.length);
     // Behind a command too: replaying it again onto what follows it is what the checkpoint saves.
-    if (commands > 0) await this.#flush();
+    if (commands === 0) return;
+    await this.#flush();
+    await this.#settle();
+  }
+
+  #passed(entry: OplogEntry, operations: number): void {
+    const since = this.#transactions.openSince;
+    const checkpoint = this.#checkpoint;
+    checkpoint.position = entry.position;
+    checkpoint.gatherFrom = since === null ? entry.position : positionBefore(since);
+    checkpoint.wallMs = entry.wallMs;
+    checkpoint.entries += 1;
+    checkpoint.operations += operations;
+  }
+
+  #classify(operation: Operation, position: LogPosition): OperationClass {
+    if (changesFeatureVersion(operation)) throw featureVersionChanged(position);
+    return classifyOperation(operation, this.#context.source, position);
   }
 
   /** @returns whether it was a command, which is applied at once. */
   async #place(operation: Operation, position: LogPosition): Promise<boolean> {
-    if (changesFeatureVersion(operation)) throw featureVersionChanged(position);
-    switch (classifyOperation(operation, this.#context.source, position)) {
+    switch (this.#classify(operation, position)) {
       case 'skip': return false;
       case 'write':
         if (this.#batch.isFullFor(operation)) await this.#flush();
@@ -143,20 +170,29 @@ class Replay {
         return true;
       case 'command':
         await this.#flush();
+        await this.#settle();
         await this.#applier.applyCommand(commandOf(operation) === 'collMod' ? withoutIndex(operation) : operation, position);
         this.#catalogue.fold(commandOf(operation), operation);
         return true;
     }
   }
 
-  /** Applies what is gathered, with the checkpoint that stands for it. */
+  /** Hands over what is gathered, with the checkpoint that stands for it, once the batch before it is applied. */
   async #flush(): Promise<void> {
     const batch = this.#batch;
     this.#batch = new OperationBatch();
     const control = [...this.#catalogue.takeChanges(), controlWrite(this.#checkpoint)];
-    await this.#applier.applyBatch(batch, control);
-    this.#context.signal.throwIfAborted();
+    await this.#settle();
+    this.#applying = this.#applier.applyBatch(batch, control);
+    // Its error is met by the next settle; until then it must not count as unhandled.
+    this.#applying.catch(() => undefined);
     this.#report();
+  }
+
+  /** Waits until all that was handed over is applied. */
+  async #settle(): Promise<void> {
+    await this.#applying;
+    this.#context.signal.throwIfAborted();
   }
 
   #report(): void {

@@ -4,7 +4,7 @@ import { formatLogPosition, type LogPosition } from '../../../../workflows/domai
 import { commandOf, type Operation } from '../oplog/oplog-entry.ts';
 import { findElement } from '../oplog/raw-elements.ts';
 import type { WireConnection } from '../wire.ts';
-import { encodeApplyOps, encodeOperation, type OperationBatch } from './operation-batch.ts';
+import { OperationBatch } from './operation-batch.ts';
 
 /** A missing document (UpdateOperationFailed) and a missing collection (NamespaceNotFound): what a later state lacks. */
 const missingCodes = new Set([218, 26]);
@@ -28,36 +28,38 @@ export class TargetApplier {
     this.#tolerateTo = tolerateTo;
   }
 
-  /** Applies a batch and then `control`, our own documents that stand for it. @throws ReplayFailed, TargetUnavailable */
+  /**
+   * Applies a batch, and in the same applyOps `control`, our own documents that stand for it.
+   * @throws ReplayFailed, TargetUnavailable
+   */
   async applyBatch(batch: OperationBatch, control: readonly Operation[]): Promise<void> {
-    const operations = batch.operations.map(encodeOperation);
-    const own = control.map(encodeOperation);
-    const reply = await this.#run([...operations, ...own], true);
-    if (isWhole(reply, operations.length + own.length)) return;
-    await this.#applySingly(batch, operations);
+    const writes = batch.operations.length;
+    for (const operation of control) batch.add(operation, '');
+    if (isWhole(await this.#run(batch, true), writes + control.length)) return;
+    await this.#applySingly(batch, writes);
     await this.write(control);
   }
 
   /** Applies one command of the log: create, drop, renameCollection and their like. */
   async applyCommand(operation: Operation, position: LogPosition): Promise<void> {
-    const reply = await this.#run([encodeOperation(operation)], false);
+    const reply = await this.#run(batchOf([operation], position), false);
     if (!isWhole(reply, 1)) this.#judge(operation, position, reply);
   }
 
   /** Writes our own documents. */
   async write(control: readonly Operation[]): Promise<void> {
     if (control.length === 0) return;
-    const reply = await this.#run(control.map(encodeOperation), true);
+    const reply = await this.#run(batchOf(control, ''), true);
     if (!isWhole(reply, control.length)) throw new HoldfastError('ReplayFailed', `the checkpoint could not be written: ${String(reply['errmsg'])}`);
   }
 
-  async #applySingly(batch: OperationBatch, operations: readonly Buffer[]): Promise<void> {
-    for (let from = 0; from < operations.length; ) {
-      const results = resultsOf(await this.#run(operations.slice(from), false));
+  async #applySingly(batch: OperationBatch, writes: number): Promise<void> {
+    for (let from = 0; from < writes; ) {
+      const results = resultsOf(await this.#run(batch.slice(from, writes), false));
       for (let index = 0; index < results.length; index += 1) {
         if (results[index]) continue;
         // Its reason is told only when it runs alone; by now it may even succeed.
-        const alone = await this.#run([operations[from + index]!], true);
+        const alone = await this.#run(batch.slice(from + index, from + index + 1), true);
         if (!isWhole(alone, 1)) this.#judge(batch.operations[from + index]!, batch.positions[from + index]!, alone);
       }
       // The server stops at some failures and goes on after others: go on behind the last one that it answered for.
@@ -81,13 +83,19 @@ export class TargetApplier {
     );
   }
 
-  async #run(operations: readonly Uint8Array[], atomic: boolean): Promise<Document> {
+  async #run(batch: OperationBatch, atomic: boolean): Promise<Document> {
     try {
-      return await this.#wire.run(encodeApplyOps(operations, { atomic }));
+      return await this.#wire.run(batch.command({ atomic }));
     } catch (cause) {
       throw new HoldfastError('TargetUnavailable', `the target went away during replay: ${(cause as Error).message}`, { cause });
     }
   }
+}
+
+function batchOf(operations: readonly Operation[], position: LogPosition): OperationBatch {
+  const batch = new OperationBatch(1024);
+  for (const operation of operations) batch.add(operation, position);
+  return batch;
 }
 
 function resultsOf(reply: Document): boolean[] {

@@ -81,14 +81,28 @@ export async function restoreBase(place: EnginePlace, point: RecoveryPoint, cont
   for (const group of groups) await restoreGroup(context, { target, point, group });
 }
 
-/** Restore, replay, indexes, proof: what a recovery does up to its approval. */
-export async function recover(place: EnginePlace, point: RecoveryPoint, context: SourceContext = place.context): Promise<Recovered> {
+/** Restore, replay, indexes, proof: what a recovery does up to its approval. `via`: stops there first, and proves that too. */
+export async function recover(place: EnginePlace, point: RecoveryPoint, context: SourceContext = place.context, via: LogPosition[] = []): Promise<Recovered> {
   const { target } = place;
+  const prove = async (limit: LogPosition) => await validateTarget(context, { target, point, limit, validator: 'equality' });
   await restoreBase(place, point, context);
+  for (const limit of via) {
+    await replayLog(context, { target, point, limit });
+    const { problems } = await prove(limit);
+    if (problems.length > 0) throw new Error(`stopped before ${limit}: ${problems.join('; ')}`);
+  }
   const replay = await replayLog(context, { target, point, limit: point.limit });
   await buildIndexes(context, { target, point });
-  const validation = await validateTarget(context, { target, point, limit: point.limit, validator: 'equality' });
-  return { replay, validation };
+  return { replay, validation: await prove(point.limit) };
+}
+
+/** Position of some entry of the source's log between two others; undefined when there is none. */
+export async function someEntryBetween(client: MongoClient, after: LogPosition, before: LogPosition, share: number): Promise<LogPosition | undefined> {
+  const filter = { ts: { $gt: timestampOf(after), $lt: timestampOf(before) } };
+  const oplog = client.db('local').collection('oplog.rs');
+  const skip = Math.floor(share * (await oplog.countDocuments(filter)));
+  const [entry] = await oplog.find(filter, { projection: { ts: 1 }, sort: { $natural: 1 }, skip, limit: 1 }).toArray();
+  return entry && positionOf(entry['ts'] as Parameters<typeof positionOf>[0]);
 }
 
 export interface CollectionState {
