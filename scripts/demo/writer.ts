@@ -22,13 +22,13 @@ const { values } = parseArgs({
 
 const slowestRetryMs = 1_000;
 
-/** Hands out the moments at which operations may start: `rate` a second over all lanes. A stall of a few seconds is made up for. */
+/** Hands out the moments at which operations may start: `rate` a second over all lanes. A stall of up to ten seconds is made up for. */
 function pace(rate: number): () => Promise<void> {
   const everyMs = 1000 / rate;
   let nextMs = performance.now();
   return async () => {
     const nowMs = performance.now();
-    nextMs = Math.max(nextMs + everyMs, nowMs - 5_000);
+    nextMs = Math.max(nextMs + everyMs, nowMs - 10_000);
     if (nextMs - nowMs > 1) await sleep(nextMs - nowMs);
   };
 }
