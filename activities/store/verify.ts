@@ -65,10 +65,14 @@ const untrusted = (catalog: Catalog): Findings['problems'] =>
 
 function chooseBase(catalog: Catalog, backup: string | undefined): CatalogBase | undefined {
   if (backup !== undefined) return catalog.bases.find((base) => base.backup === backup);
+  const now = new Date().toISOString();
   try {
-    return findRecoveryPoint(catalog, {}, { now: new Date().toISOString() }).base;
+    return findRecoveryPoint(catalog, {}, { now }).base;
   } catch (error) {
-    if (error instanceof HoldfastError && error.type === 'NoRecoveryPoint') return undefined;
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.type === 'NoRecoveryPoint') return undefined;
+    // Log is missing before the end: what can still be restored is verified, and the hole is found on the way.
+    if (error.type === 'ChainBroken') return findRecoveryPoint(catalog, { targetPosition: String(error.details['nearestBefore']) }, { now }).base;
     throw error;
   }
 }

@@ -15,7 +15,8 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
 /**
  * Chooses what to restore: a base, and the log from it to a limit.
  *
- * - Nothing asked: the furthest moment that the newest timeline can be restored to.
+ * - Nothing asked: the end of the newest timeline. Where log is missing before that end it is refused: stopping at the hole
+ *   would leave out writes that the store still holds, so a person has to ask for it, by its position.
  * - A target time (its second is included whole) or a target position (exclusive): the newest base that ends before it
  *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
  * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
@@ -77,9 +78,9 @@ function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undef
   const complete = limit === undefined ? [] : usable.filter(({ to }) => nextLogPosition(to) >= limit);
   // Newest base first: the least log to replay. Without a limit, or beyond the archive: whatever reaches furthest.
   const best = complete.length > 0 ? newestBase(complete) : furthest(usable);
-  const isShort = limit !== undefined && nextLogPosition(best.to) < limit;
-  if (isShort && isKnownAfter(catalog, timeline, best.to)) throw brokenAt(catalog, timeline, reaches, best.to, limit);
-  return pointOf(catalog, best, limit === undefined || isShort ? nextLogPosition(best.to) : limit);
+  const isShort = limit === undefined || nextLogPosition(best.to) < limit;
+  if (isShort && isKnownAfter(catalog, timeline, best.to, limit !== undefined)) throw brokenAt(catalog, timeline, reaches, best.to, limit);
+  return pointOf(catalog, best, isShort ? nextLogPosition(best.to) : limit);
 }
 
 function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined, asked: LogPosition | undefined): RecoveryPoint {
@@ -116,24 +117,27 @@ const furthest = (reaches: Reach[]): Reach =>
   reaches.reduce((best, one) => (one.to > best.to || (one.to === best.to && one.base.end > best.base.end) ? one : best));
 const earliest = (reaches: Reach[]): LogPosition | undefined => reaches.map(({ base }) => base.end).sort()[0];
 
-/** Whether anything says that the log went on after this position: then stopping here would leave out writes. */
-function isKnownAfter(catalog: Catalog, { timeline }: Timeline, position: LogPosition): boolean {
+/**
+ * Whether anything says that the log went on after this position: then stopping here would leave out writes.
+ * @param gaps - whether a declared gap counts: with nothing stored behind it, no later moment could be asked for.
+ */
+function isKnownAfter(catalog: Catalog, { timeline }: Timeline, position: LogPosition, gaps: boolean): boolean {
   const here = <T extends { timeline: string }>(list: T[]): T[] => list.filter((one) => one.timeline === timeline);
   return (
     here(catalog.spans).some((span) => span.to > position) ||
-    here(catalog.gaps).some((gap) => gap.to > position) ||
+    (gaps && here(catalog.gaps).some((gap) => gap.to > position)) ||
     here(catalog.bases).some((base) => base.end > position)
   );
 }
 
-function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reached: LogPosition, limit: LogPosition): HoldfastError {
-  const after = earliest(reaches.filter(({ base }) => base.end >= limit));
-  const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && one.from < limit);
+function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reached: LogPosition, limit: LogPosition | undefined): HoldfastError {
+  const after = limit && earliest(reaches.filter(({ base }) => base.end >= limit));
+  const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && (limit === undefined || one.from < limit));
   const nextLog = catalog.spans.filter((span) => span.timeline === timeline.timeline && span.to > reached).map((span) => span.from).sort()[0];
-  const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit);
+  const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit ?? nextLogPosition(reached));
   return new HoldfastError(
     'ChainBroken',
-    `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${gap ? gap.why : 'no slice'}), so ${formatLogPosition(limit)} cannot be reached`,
+    `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${gap ? gap.why : 'no slice'}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
     {
       hint: `nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`,
       details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null },

@@ -92,6 +92,14 @@ test('a target in a hole of the log is refused, with the nearest good point on e
   refusal(catalog, before(42), 'ChainBroken');
 });
 
+test('the latest is refused when log is missing before it: where to stop then is for a person to say', () => {
+  const catalog = catalogOf({ bases: [base(10)], spans: [span(0, 40), span(60, 90)] });
+  const error = refusal(catalog, {}, 'ChainBroken');
+  assert.match(error.message, /no slice\), so the latest cannot be reached/);
+  assert.equal(find(catalog, { targetPosition: String(error.details.nearestBefore) }).limit, at(41));
+  assert.equal(find(catalogOf({ bases: [base(10), base(70)], spans: [span(0, 40), span(60, 90)] })).base.backup, 'b70');
+});
+
 test('a declared gap is refused and its reason given, also when no log follows it', () => {
   const error = refusal(catalogOf({ bases: [base(10)], spans: [span(0, 40)], gaps: [gap(40, 60)] }), before(50), 'ChainBroken');
   assert.match(error.message, /the log was overwritten/);
