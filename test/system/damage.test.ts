@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import { stopByPidFile } from '../../activities/tool/start-server.ts';
+import { startObjectStoreServer } from '../../scripts/stack/object-store.ts';
+import { directoryOf, pidFileOf, secretsDirectory } from '../../scripts/stack/stack-file.ts';
+import { readSecret } from '../../scripts/stack/stack-secrets.ts';
+import type { BackupSummary, VerifyResult } from '../../workflows/contract.ts';
+import { errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
+import { logPositionAt } from '../../workflows/domain/log-position.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import { failureOf } from '../harness/failures.ts';
+import type { StoreRequest } from '../harness/store-proxy.ts';
+import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
+
+const source = 'dictionary';
+const scope = { system: 'demo', source, timeline: 't00000001' };
+const isGet = ({ method }: StoreRequest): boolean => method === 'GET';
+const drill = { system: 'demo', purpose: 'drill', requestedBy: 'test' };
+
+/** What the run says when a step has failed: the step, its error, that it was tried once only. */
+async function pausedAt(stack: SystemStack, step: string, activity: string): Promise<{ type: string; message: string }> {
+  const { state } = await stack.stepIs(step, 'failed', 60_000);
+  assert.equal(state.status, 'paused');
+  const failed = state.steps.find(({ id }) => id === step)!;
+  const said = state.journal.filter(({ about }) => about === step).map(({ what }) => what).join('\n');
+  assert.match(said, new RegExp(failed.error!.type), 'the journal says why');
+  assert.equal(errorTable[failed.error!.type as ErrorType].retryable, false);
+  assert.deepEqual([...new Set(await attemptsOf(stack.runHandle, activity))], [1], `${activity} is not tried again: it could not help`);
+  return failed.error!;
+}
+
+/** Numbers of the attempts that activities of a type ended with. */
+async function attemptsOf(handle: WorkflowHandle, activity: string): Promise<number[]> {
+  const { events } = await handle.fetchHistory();
+  const scheduled = new Set(events?.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity).map((event) => String(event.eventId)));
+  return events?.flatMap((event) => {
+    const started = event.activityTaskStartedEventAttributes;
+    return started && scheduled.has(String(started.scheduledEventId)) ? [started.attempt ?? 1] : [];
+  }) ?? [];
+}
+
+/** Everything that the run did is undone: no server of the standby, production served as before, no workflow left. */
+async function abortAndLookAround(stack: SystemStack, entry: WorkflowHandle): Promise<void> {
+  await stack.runHandle.signal('abort', { by: 'dana', reason: 'test' });
+  assert.equal((await failureOf(entry.result())).type, 'Aborted');
+  assert.equal(existsSync(join(directoryOf(stack.file, 'standby'), 'server.pid')), false, 'the standby is stopped and moved aside');
+  const answer = await fetch(`${stack.file.frontDoor.url}/health`);
+  assert.deepEqual([answer.status, answer.headers.get('x-holdfast-side')], [200, 'production']);
+  assert.deepEqual((await stack.open()).filter((id) => !id.startsWith('archive/')), []);
+}
+
+/** `holdfast verify demo`, as a person runs it. */
+async function holdfastVerify(stack: SystemStack): Promise<{ exitCode: number; said: string }> {
+  const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
+  try {
+    const { stdout } = await runTool('node', [program, 'verify', 'demo'], { env: { HOLDFAST_HOME: stack.home } });
+    return { exitCode: 0, said: stdout };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { exitCode: Number(error.details['exitCode'] ?? -1), said: `${error.message}\n${String(error.details['stdoutTail'] ?? '')}` };
+  }
+}
+
+test('damage and bad input: found, named, and nothing harmed', { timeout: 400_000 }, async (t) => {
+  const stack = await SystemStack.start(t);
+  await stack.startWorker();
+  await fillDictionary(stack, 12);
+  await stack.startArchive();
+  const [base] = (await (await stack.start('backUpSystem', 'demo')).result()) as BackupSummary[];
+  await stack.startWriter(100);
+  const afterBase = async () => (await stack.keys(layout.slices(scope))).filter((key) => parseRangeKey(key)!.from > base!.end).sort();
+  await until('some seconds of log', async () => (await afterBase()).length >= 5);
+  await stack.stopWriter();
+  await stack.archiveIsUpToDate();
+  const parts = await stack.keys(layout.backups(scope));
+  const largest = parts.filter((key) => key.includes('/parts/')).find((key) => key.includes('/000000.')) ?? '';
+  const lost = (await afterBase())[2]!;
+
+  let broken = false;
+  // Each cell leaves the stack as it found it; behind one that failed nothing can be said.
+  const cell = async (name: string, body: () => Promise<void>): Promise<void> =>
+    await t.test(name, async () => {
+      assert.ok(!broken, 'an earlier cell failed');
+      broken = true;
+      await body();
+      broken = false;
+    });
+
+  await cell('bad input at the start: one clear error each, at once, and nothing was started', async () => {
+    const refused = async (type: string, input: unknown) => await failureOf((await stack.start(type, input)).result());
+    const unknown = await refused('recoverSystem', { system: 'nowhere' });
+    assert.equal(unknown.type, 'UnknownSystem');
+    assert.match(unknown.message, /no system "nowhere"; known: ai-writing, demo/);
+    const misspelt = await refused('recoverSystem', { system: 'demo', targetTme: '2026-11-21T03:00:05Z' });
+    assert.equal(misspelt.type, 'BadInput');
+    assert.match(misspelt.message, /targetTme.*HINT: for example/);
+    const future = await refused('recoverSystem', { system: 'demo', targetTime: new Date(Date.now() + 3_600_000).toISOString() });
+    assert.equal(future.type, 'TargetTimeInFuture');
+    assert.match(future.message, /field "targetTime" is .* and now it is/);
+    const mistyped = await refused('recoverSytem', { system: 'demo' });
+    assert.equal(mistyped.type, 'BadInput');
+    assert.match(mistyped.message, /no workflow type "recoverSytem".*recoverSystem with/);
+    assert.equal((await refused('recoverSystem', undefined)).type, 'BadInput');
+    assert.equal((await refused('archiveLog', 'demo')).type, 'AlreadyRunning');
+    assert.deepEqual(await stack.open(), [lockIds.archive('demo', source)]);
+    const [verified] = (await (await stack.start('verifySystem', 'demo')).result()) as VerifyResult[];
+    assert.deepEqual([verified?.ok, verified?.problems], [true, []], 'the bare name of a system is an input');
+  });
+
+  await cell('a target time before the first base: the run says what there is, and comes apart without a trace', async () => {
+    const entry = await stack.start('recoverSystem', { ...drill, targetTime: '2020-01-01T00:00:00Z' });
+    const { type, message } = await pausedAt(stack, 'find-recovery-point', 'findRecoveryPoint');
+    assert.equal(type, 'NoRecoveryPoint');
+    assert.match(message, /no base backup to restore before 2020-01-01T00:00:01Z.*HINT: the earliest restorable time/);
+    const again = await failureOf((await stack.start('recoverSystem', drill)).result());
+    assert.equal(again.type, 'AlreadyRunning');
+    await abortAndLookAround(stack, entry);
+  });
+
+  await cell('a missing slice: refused before the target is touched, with the points on either side', async () => {
+    stack.store.hide((of) => of.key === lost);
+    const entry = await stack.start('recoverSystem', drill);
+    const { type, message } = await pausedAt(stack, 'find-recovery-point', 'findRecoveryPoint');
+    assert.equal(type, 'ChainBroken', message);
+    const hole = parseRangeKey(lost)!;
+    assert.ok(message.includes(logPositionAt(hole.from).slice(0, 19)), `names where it breaks: ${message}`);
+    const { state } = await stack.run();
+    assert.deepEqual(state.steps.filter(({ id }) => ['restore', 'replay'].includes(id)).map(({ state: is }) => is), ['pending', 'pending']);
+    await abortAndLookAround(stack, entry);
+    const { exitCode, said } = await holdfastVerify(stack);
+    assert.equal(exitCode, errorTable.Tampered.exitCode, said);
+    assert.ok(said.includes(hole.from) || said.includes(logPositionAt(hole.from).slice(0, 19)), said);
+    stack.store.hide(undefined);
+  });
+
+  await cell('a flipped bit in a part: named by verify and by the run, never restored', async () => {
+    stack.store.flip((of) => isGet(of) && of.key === largest);
+    const { exitCode, said } = await holdfastVerify(stack);
+    assert.equal(exitCode, errorTable.Tampered.exitCode, said);
+    assert.ok(said.includes(largest), said);
+    const entry = await stack.start('recoverSystem', drill);
+    const { type, message } = await pausedAt(stack, 'restore', 'restoreGroup');
+    assert.equal(type, 'Tampered');
+    assert.ok(message.includes(largest), message);
+    await abortAndLookAround(stack, entry);
+    stack.store.flip(undefined);
+  });
+
+  await cell('S3 away for ten seconds in a backup and under the archive: both wait, say so, and go on', async () => {
+    const held = stack.store.hold((of) => of.method === 'PUT' && of.key.includes('/parts/'));
+    const entry = await stack.start('backUpSystem', { system: 'demo', why: 'while the store fails' });
+    await held.reached;
+    await stopByPidFile(pidFileOf(stack.file, 'objectStore'), 'SIGKILL');
+    const awayAt = Date.now();
+    held.release();
+    await stack.withApp(async (db) => await db.collection('notes').insertOne({ text: 'written while the store is away' }));
+    const backup = stack.handle(lockIds.backup('demo'));
+    await until('the backup says that the store is away', async () => {
+      const { raw } = await backup.describe();
+      return raw.pendingActivities?.some(({ lastFailure }) => lastFailure?.applicationFailureInfo?.type === 'StoreUnavailable');
+    });
+    // The outage itself is what takes time here.
+    await sleep(Math.max(0, 10_000 - (Date.now() - awayAt)));
+    const identity = { accessKeyId: readSecret(stack.file, 's3-access-key-id'), secretAccessKey: readSecret(stack.file, 's3-secret-access-key') };
+    await startObjectStoreServer(directoryOf(stack.file, 'objectStore'), stack.file.objectStore.ports, identity, { tiedToUs: true });
+    const [summary] = (await entry.result()) as BackupSummary[];
+    assert.deepEqual(summary?.unproved, []);
+    await stack.archiveIsUpToDate();
+    assert.equal((await holdfastVerify(stack)).exitCode, 0);
+  });
+
+  await cell('messages that come too early, twice, or to nobody are refused with a reason; the run goes to its end', async () => {
+    const held = stack.store.hold((of) => isGet(of) && of.key.includes('/parts/'));
+    const entry = await stack.start('recoverSystem', drill);
+    await held.reached;
+    const update = async (name: string, sent: unknown) => await failureOf(stack.runHandle.executeUpdate(name, { args: [sent] }));
+    const early = await update('approve', { gate: 'approve-switch', by: 'dana' });
+    assert.equal(early.type, 'NotWaiting');
+    assert.match(early.message, /"approve-switch" is not open yet/);
+    const idle = await update('retry', { step: 'restore', by: 'dana' });
+    assert.equal(idle.type, 'NotWaiting');
+    assert.match(idle.message, /"restore" is running, not failed/);
+    assert.equal((await update('retry', { step: 'restroe' })).type, 'BadInput');
+    assert.equal((await update('approve', { gaet: 'approve-switch' })).type, 'BadInput');
+    await stack.runHandle.signal('approve', { gate: 'approve-switch', by: 'too-early' });
+    held.release();
+    await stack.stepIs('approve-switch', 'waiting');
+    assert.equal((await update('approve', { by: 'test' })).type, 'NotPermitted', 'who asked cannot approve');
+    await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
+    const twice = await update('approve', { gate: 'approve-switch', by: 'erik' });
+    assert.equal(twice.type, 'NotWaiting');
+    assert.match(twice.message, /already approved|has ended/);
+    const report = (await entry.result()) as RunReport;
+    assert.equal(report.outcome, 'done');
+    assert.ok(report.validation.every(({ ok }) => ok));
+    assert.deepEqual(report.state.gates[0]?.decisions.map(({ by }) => by), ['dana']);
+    assert.match(report.state.journal.map(({ what }) => what).join('\n'), /not open yet/, 'the early signal stands in the journal');
+  });
+
+  await cell('a wrong key: named before the target is touched', async () => {
+    await stack.handle(lockIds.archive('demo', source)).signal('stop');
+    await stack.handle(lockIds.archive('demo', source)).result();
+    const secrets = join(stack.home, 'other-secrets');
+    cpSync(secretsDirectory(stack.file), secrets, { recursive: true });
+    writeFileSync(join(secrets, 'key-aes256'), randomBytes(32).toString('hex'));
+    await stack.stopWorker();
+    await stack.startWorker({ HOLDFAST_DEMO_SECRETS: secrets });
+    const entry = await stack.start('recoverSystem', drill);
+    const { type, message } = await pausedAt(stack, 'restore', 'prepareRestore');
+    assert.equal(type, 'WrongKey', message);
+    assert.match(message, /demo-key/);
+    assert.deepEqual(await attemptsOf(stack.runHandle, 'restoreGroup'), []);
+    await stack.withTarget(async (client) => {
+      const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
+      assert.deepEqual(databases.filter(({ name }) => name === 'dictionary'), [], 'nothing was made in the target');
+    });
+    const { exitCode, said } = await holdfastVerify(stack);
+    assert.notEqual(exitCode, 0, said);
+    assert.match(said, /WrongKey|key/);
+    await abortAndLookAround(stack, entry);
+    assert.ok(!readFileSync(join(directoryOf(stack.file, 'worker'), 'worker.log'), 'utf8').includes(readSecret(stack.file, 'key-aes256')));
+  });
+});
