@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { renderReportHtml } from './render-report.ts';
 
 /**
- * Writes report.json and report.html: to the store, as evidence that nobody can change, and to `directory`, for people.
+ * Writes report.json and report.html: to the store, as evidence (under the store’s lock, where it has one; not signed yet), and to `directory`, for people.
  * Twice: overwrites on disk, adds a version in the store.
  */
 export async function writeReport(

@@ -165,7 +165,7 @@ async function compare({ stack, ledger }: Demo, incident: Incident): Promise<Pic
   };
 }
 
-/** The run's own report lies on disk and, unchangeable, in the store; this one adds what only the demo can know. */
+/** The run's own report lies on disk and in the store; this one adds what only the demo can know. */
 function writeDemoReport(stack: StackFile, report: RunReport, observed: Observed): string {
   const [written] = globSync(`${report.system}/*-${report.runId.slice(0, 8)}/report.html`, { cwd: reportsDirectory() });
   const path = written ? join(reportsDirectory(), dirname(written), 'demo-report.html') : join(stack.directory, 'demo-report.html');
