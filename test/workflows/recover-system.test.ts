@@ -168,6 +168,29 @@ test('a failed validation pauses; a skip with a reason goes on and stands in the
   assert.equal(report.validation[0]!.ok, false);
 });
 
+test('a drained tail that failed its validation is validated again on a retry, though the old log is gone by then', async (t) => {
+  const limits: string[] = [];
+  const lab = await openLab(t, {
+    drainLog: () => Promise.resolve(limits.length < 2 ? { drained: true, to: '1763700200-0000000005', note: 'to the fenced end' } : { drained: false, to: null, note: 'gone' }),
+    validateTarget: ({ validator, limit }) => {
+      limits.push(limit);
+      // The first one is the step validate; the second the drain’s, which fails.
+      return Promise.resolve({ id: validator, ok: limits.length !== 2, effect: 'gate', claim: 'equal to base and log', problems: ['shop.orders differs'], collections: [], collectionCount: 1 });
+    },
+  });
+  const entry = await atGate(lab);
+  await lab.run().signal('approve', { by: 'erik' });
+  await until(lab.run(), stepIs('drain', 'failed'));
+  await lab.run().signal('retry', { by: 'erik' });
+  const report = (await entry.result()) as RunReport;
+  assert.equal(limits.length, 3, 'validated again');
+  assert.equal(limits[2], limits[1]);
+  assert.match(report.state.steps.find(({ id }) => id === 'drain')!.summary!, /validated again/);
+  const called = lab.stubs.called();
+  assert.ok(called.lastIndexOf('validateTarget') < called.indexOf('promoteTarget'));
+  assert.equal(called.filter((name) => name === 'buildIndexes').length, 3);
+});
+
 test('an unproved fence opens a second gate for another person, and the run never ends as plainly done', async (t) => {
   const lab = await openLab(t, {
     fencePrimary: () => Promise.resolve({ outcome: 'unproved', logReachable: false, evidence: ['no answer'], fencedAt: new Date().toISOString() }),

@@ -20,15 +20,20 @@ async function drainSource(ctx: StepContext, source: string): Promise<{ drained:
     { system, source, epoch: epochOf(ctx), timeline: point.timeline },
     `archive what the fenced primary of ${source} still holds`,
   );
+  const unvalidated = ctx.results.unvalidated[source];
   if (!drained.drained) {
     ctx.warn(`${source} was not drained: ${drained.note}`);
-    return passed(`not drained: ${drained.note}`);
+    if (unvalidated === undefined) return passed(`not drained: ${drained.note}`);
   }
-  const limit = drained.to === null ? limitOf(ctx, source) : nextLogPosition(drained.to);
-  if (limit <= limitOf(ctx, source)) return { drained: true, summary: `${source}: nothing came after the last replay` };
+  const end = drained.to === null ? limitOf(ctx, source) : nextLogPosition(drained.to);
+  const limit = unvalidated !== undefined && unvalidated > end ? unvalidated : end;
+  if (limit <= limitOf(ctx, source) && unvalidated === undefined) return { drained: true, summary: `${source}: nothing came after the last replay` };
+  // Until the validation has passed: a retry must not take the tail that is there by now for a proved one.
+  ctx.results.unvalidated[source] = limit;
   const replayed = await replaySource(ctx, source, limit);
   await buildIndexesOf(ctx, source);
   await validateSource(ctx, source, undefined);
+  delete ctx.results.unvalidated[source];
   return { drained: true, summary: `${replayed}; validated again` };
 }
 

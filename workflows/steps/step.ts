@@ -16,6 +16,8 @@ export interface RunResults {
   restoredBytes: Record<string, number>;
   /** everything before this is in the target; exclusive */
   limits: Record<string, LogPosition>;
+  /** where a drained tail ends that the target may hold, while it is not validated; exclusive */
+  unvalidated: Record<string, LogPosition>;
   replays: Record<string, ReplayResult>;
   /** by `<source>/<validator>`, the newest of each */
   validations: Record<string, ValidationResult>;
@@ -31,6 +33,7 @@ export const noResults = (): RunResults => ({
   points: {},
   restoredBytes: {},
   limits: {},
+  unvalidated: {},
   replays: {},
   validations: {},
   fences: {},
