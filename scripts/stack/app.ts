@@ -23,7 +23,7 @@ const { values } = parseArgs({
     side: { type: 'string' },
     port: { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
-    uri: { type: 'string' },
+    mongod: { type: 'string' },
     'replica-set': { type: 'string' },
     database: { type: 'string' },
     username: { type: 'string' },
@@ -39,7 +39,8 @@ const changesSchema = z
   .max(100);
 
 const database = new AppDatabase({
-  uri: values.uri!,
+  // Made here: a connection string in an argument list is for every user of the machine to read.
+  uri: `mongodb://${values.mongod!}/`,
   replicaSet: values['replica-set']!,
   database: values.database!,
   username: values.username!,

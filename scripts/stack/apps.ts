@@ -17,7 +17,7 @@ export async function startApp(stack: StackFile, side: Side, options: { tiedToUs
     program: findTool('node'),
     args: [
       ...[fileURLToPath(new URL('app.ts', import.meta.url)), '--side', side, '--port', String(port)],
-      ...['--uri', `mongodb://127.0.0.1:${database}/`, '--replica-set', demoReplicaSet, '--database', demoDatabase],
+      ...['--mongod', `127.0.0.1:${database}`, '--replica-set', demoReplicaSet, '--database', demoDatabase],
       ...['--username', 'app', '--password-file', join(secretsDirectory(stack), 'app-password')],
     ],
     cwd: directory,

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import { tempDir } from '../harness/temp-dir.ts';
+
+const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
+
+interface Said {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the command line as a person would, where no stack was ever started and nothing answers as Temporal. */
+async function holdfast(t: TestContext, ...args: string[]): Promise<Said> {
+  const env = { HOLDFAST_HOME: tempDir(t), TEMPORAL_ADDRESS: '127.0.0.1:1', HOLDFAST_DEBUG: '' };
+  // Through a shell that swaps nothing but the outcome: what fails must be looked at, not thrown.
+  const script = 'out=$("$0" "$@" 2>"$ERR"); code=$?; printf "%s\\n" "$out"; cat "$ERR" >&2; printf "%s" "$code" >"$ERR.code"; exit 0';
+  const errorFile = join(tempDir(t), 'stderr');
+  const { stdout, stderr } = await runTool({ path: '/bin/sh' }, ['-c', script, process.execPath, program, ...args], { env: { ...env, ERR: errorFile } });
+  const { stdout: code } = await runTool({ path: '/bin/cat' }, [`${errorFile}.code`]);
+  return { exitCode: Number(code), stdout, stderr };
+}
+
+test('--help lists every command and every exit code', async (t) => {
+  const { exitCode, stdout } = await holdfast(t, '--help');
+  assert.equal(exitCode, 0);
+  const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'catalog', 'demo'];
+  for (const command of commands) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, 'm'));
+  for (const type of Object.keys(errorTable)) assert.ok(stdout.includes(type), type);
+});
+
+test('a wrong command line is one clear line and a hint, and code 2', async (t) => {
+  for (const args of [['frob'], ['backup'], ['recover', 'demo', '--frob'], ['demo', '--rate', 'many']]) {
+    const { exitCode, stderr } = await holdfast(t, ...args);
+    assert.equal(exitCode, 2, args.join(' '));
+    assert.match(stderr, /^error: [^\n]+\n(HINT: [^\n]+\n)?$/, args.join(' '));
+  }
+});
+
+test('input is refused before Temporal is asked: a misspelt purpose, two targets, no reason to skip', async (t) => {
+  assert.match((await holdfast(t, 'recover', 'demo', '--purpose', 'frob')).stderr, /field "purpose" is "frob"/);
+  const both = await holdfast(t, 'recover', 'demo', '--target-time', '2026-11-21T03:00:05Z', '--target-position', '1763717205-7');
+  assert.match(both.stderr, /either targetTime or targetPosition/);
+  assert.match((await holdfast(t, 'skip', 'demo')).stderr, /skip: reason/);
+  assert.equal(both.exitCode, errorTable.BadInput.exitCode);
+});
+
+test('no Temporal server: the address and the way out, code 10, as JSON on request', async (t) => {
+  const text = await holdfast(t, 'status', 'demo');
+  assert.equal(text.exitCode, errorTable.TemporalUnavailable.exitCode);
+  assert.equal(text.stderr, 'error: no Temporal server answers at 127.0.0.1:1\nHINT: start the embedded one with `holdfast up`, or set TEMPORAL_ADDRESS\n');
+  const json = await holdfast(t, 'status', 'demo', '--json');
+  assert.equal((JSON.parse(json.stdout) as { error: { type: string } }).error.type, 'TemporalUnavailable');
+  assert.equal(json.stderr, '');
+});
+
+test('what needs the bucket alone names an unknown system without any Temporal', async (t) => {
+  for (const command of [['points', 'nope'], ['plan', 'nope'], ['catalog', 'rebuild', 'nope'], ['archive', 'status', 'nope']]) {
+    const { exitCode, stderr } = await holdfast(t, ...command);
+    assert.equal(exitCode, errorTable.UnknownSystem.exitCode, command.join(' '));
+    assert.match(stderr, /^error: no system "nope"; known: ai-writing, demo\nHINT: /);
+  }
+});
+
+test('an error that crossed a workflow keeps its type, exit code and hint', async () => {
+  const { ApplicationFailure, WorkflowFailedError } = await import('@temporalio/client').then(async (client) => ({ ...client, ...(await import('@temporalio/common')) }));
+  const { exitCodeOf, toNamedError } = await import('../../scripts/errors.ts');
+  const inner = ApplicationFailure.create({ type: 'ChainBroken', message: 'no slice after a HINT: restore to a' });
+  const failed = new WorkflowFailedError('Workflow execution failed', inner, 'RETRY_POLICY_NOT_SET' as never);
+  const named = toNamedError(failed);
+  assert.ok(named instanceof HoldfastError);
+  assert.deepEqual({ type: named.type, hint: named.hint, code: exitCodeOf(failed) }, { type: 'ChainBroken', hint: 'restore to a', code: 4 });
+});
