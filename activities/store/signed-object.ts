@@ -115,6 +115,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
   const of = body as unknown as Record<'system' | 'source' | 'timeline' | 'backup' | 'from' | 'to' | 'run', string> & { epoch: number };
   switch (body.kind) {
     case 'base': return layout.manifest(of);
+    case 'plan': return layout.plan(of);
     case 'timeline': return layout.timeline(of);
     case 'gap': return layout.gap(of, of.from, of.to);
     case 'epoch': return layout.epoch(of.system, of.epoch);

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { findSigned, putSigned, readSigned } from '../../../activities/store/signed-object.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { epochSchema, type Epoch } from '../../../workflows/domain/manifest.ts';
+import { epochSchema, signedSchema, type Epoch } from '../../../workflows/domain/manifest.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -40,6 +40,20 @@ test('altered, unsigned, misshapen and misplaced objects are each refused by key
   await assert.rejects(readSigned(store, keys, epochSchema, misshapen), { name: 'Tampered', message: /not what it should be/ });
   const misplaced = await putSigned(store, keys, key, epoch(2));
   await assert.rejects(readSigned(store, keys, epochSchema, misplaced), { name: 'Tampered', message: /holds the object of s\/control\/epoch-00000002/ });
+});
+
+test('a signed plan copied to another backup’s key is not believed there', async (t) => {
+  const { store, keys } = await place(t);
+  const of = { system: 's', source: 'd', timeline: 't00000001', backup: 'B1' };
+  const plan = { format: 1, kind: 'plan', ...of };
+  const schema = signedSchema.shape.body;
+  await putSigned(store, keys, layout.plan(of), plan);
+  assert.deepEqual((await findSigned(store, keys, schema, layout.plan(of))).found?.body, plan);
+  const other = layout.plan({ ...of, backup: 'B2' });
+  await putSigned(store, keys, other, plan);
+  const { found, rejected } = await findSigned(store, keys, schema, other);
+  assert.equal(found, undefined);
+  assert.match(rejected[0]!.why, /holds the object of s\/d\/t00000001\/backups\/B1\/plan\.json/);
 });
 
 test('a newer format is refused with a hint, also where its envelope is new', async (t) => {
