@@ -3,7 +3,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { FenceResult } from '../../workflows/contract.ts';
 import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
 import type { FenceContext, FenceMethod } from './fence.ts';
-import { askOldPrimary, knockUntilClosed, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
+import { askOldPrimary, isThisMachine, knockUntilClosed, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
 
 /** A killed process with many threads is gone before the last of them has let go of its port. */
 const closesWithinMs = 10_000;
@@ -137,9 +137,22 @@ async function fenceSilent(context: FenceContext, directory: string, mark: Fence
 async function proveOff(context: FenceContext, mark: FenceMark, evidence: string[], ended: boolean): Promise<FenceResult> {
   const { host, port } = oldAddress(context);
   const heard = await knockUntilClosed(host, port, ended ? closesWithinMs : 0);
-  if (heard === 'refused') return result('proved', false, mark, [...evidence, `nothing listens at ${host}:${port}`]);
-  if (heard === 'silent') return result('isolated', false, mark, [...evidence, `${host}:${port} does not answer`]);
-  return result('unproved', false, mark, [...evidence, `something still listens at ${host}:${port}, which does not belong to the fenced directory`]);
+  if (heard === 'open') {
+    return result('unproved', false, mark, [...evidence, `something still listens at ${host}:${port}, which does not belong to the fenced directory`]);
+  }
+  evidence.push(heard === 'refused' ? `nothing listens at ${host}:${port}` : `${host}:${port} does not answer`);
+  const unseen = await outOfSight(context, host, ended);
+  if (unseen.length > 0) return result('unproved', false, mark, [...evidence, ...unseen]);
+  return result(heard === 'refused' ? 'proved' : 'isolated', false, mark, evidence);
+}
+
+/** What this fence cannot see, a sentence each: it looks at one address, and at the processes of its own machine. */
+async function outOfSight(context: FenceContext, host: string, ended: boolean): Promise<string[]> {
+  const members = namedMembers(context);
+  return [
+    ...(members > 1 ? [`its replica set names ${members} members; this fence reaches one`] : []),
+    ...(ended || (await isThisMachine(host)) ? [] : [`${host} is not this machine, and no process of it is here: only its port was asked`]),
+  ];
 }
 
 const result = (outcome: FenceResult['outcome'], logReachable: boolean, mark: FenceMark, evidence: string[]): FenceResult => ({

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
@@ -13,11 +14,25 @@ import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
 import { startServer, stopByPidFile } from '../../../activities/tool/start-server.ts';
 import type { FenceContext } from '../../../activities/traffic/fence.ts';
 import { localFence } from '../../../activities/traffic/fence-local.ts';
-import { knock, knockUntilClosed } from '../../../activities/traffic/old-primary.ts';
+import { isThisMachine, knock, knockUntilClosed } from '../../../activities/traffic/old-primary.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
 const password = randomBytes(9).toString('hex');
+
+/** A fence of a server that nobody ever started here: its directory is empty. */
+function contextAt(t: TestContext, uri: string): FenceContext {
+  return {
+    sourceName: 'documents',
+    source: { environment: 'production' },
+    system: {
+      environments: { production: { endpoints: { documents: { uri } } } },
+      fence: { documents: { uses: 'local', directory: join(tempDir(t), 'primary') } },
+    } as unknown as System,
+    address: (text: string) => text,
+    signal: new AbortController().signal,
+  } as unknown as FenceContext;
+}
 
 interface Primary {
   context: FenceContext;
@@ -183,6 +198,28 @@ test('something else at the old port is not claimed to be fenced', async (t) => 
   await once(other, 'listening');
   t.after(() => other.close());
   assert.equal((await localFence.fence(primary.context, 'run-1')).outcome, 'unproved');
+});
+
+test('members that the fence does not reach are not claimed to be off', async (t) => {
+  const [first, ...others] = [await freePort(), await freePort(), await freePort()];
+  const address = [first, ...others].map((port) => `127.0.0.1:${port}`).join(',');
+  const fenced = await localFence.fence(contextAt(t, `mongodb://${address}/?replicaSet=rs0`), 'run-1');
+  assert.equal(fenced.outcome, 'unproved', fenced.evidence.join('; '));
+  assert.match(fenced.evidence.join('\n'), /nothing listens at .*\nits replica set names 3 members; this fence reaches one/);
+});
+
+test('a silent server of another machine, of which no process was ended here, is not claimed to be off', async (t) => {
+  const context = contextAt(t, 'mongodb://elsewhere.invalid:27017/?replicaSet=rs0');
+  for (const fenced of [await localFence.fence(context, 'run-1'), await localFence.retire(context, 'run-1')]) {
+    assert.equal(fenced.outcome, 'unproved', fenced.evidence.join('; '));
+    assert.match(fenced.evidence.join('\n'), /elsewhere\.invalid is not this machine, and no process of it is here: only its port was asked/);
+  }
+});
+
+test('this machine is known by its loopback, its name and its own addresses', async () => {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+  for (const host of ['127.0.0.1', '127.8.8.8', '[::1]', 'localhost', hostname(), ...own]) assert.equal(await isThisMachine(host), true, host);
+  for (const host of ['203.0.113.7', '2001:db8::7', 'elsewhere.invalid']) assert.equal(await isThisMachine(host), false, host);
 });
 
 test('a user who may not step it down is an error that names the role, and nothing is killed', async (t) => {
