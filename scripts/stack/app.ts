@@ -16,7 +16,7 @@ import { AppDatabase, type Outcome } from './app-database.ts';
  *
  * Every answer says in `x-holdfast-side` which side it is of.
  *
- * `node scripts/stack/app.ts --side NAME --port N [--host ADDRESS] --uri URI --replica-set NAME --database NAME --username NAME --password-file FILE`
+ * `node scripts/stack/app.ts --side NAME --port N [--host ADDRESS] --mongod HOST:PORT --replica-set NAME --database NAME --username NAME --password-file FILE`
  */
 const { values } = parseArgs({
   options: {

@@ -178,6 +178,16 @@ export class SystemStack {
     return ids.sort();
   }
 
+  /** Every history of the stack as text, payloads decoded. */
+  async histories(): Promise<{ type: string; text: string }[]> {
+    const histories: { type: string; text: string }[] = [];
+    for await (const { type, workflowId, runId } of this.client.workflow.list()) {
+      const history = await this.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      histories.push({ type, text: JSON.stringify(history, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value)) });
+    }
+    return histories;
+  }
+
   async startArchive(): Promise<void> {
     await (await this.start('archiveLog', 'demo')).result();
     await this.archiveIsUpToDate();

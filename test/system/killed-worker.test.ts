@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -16,6 +16,7 @@ import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { BackupProgress } from '../../workflows/run-backup.ts';
+import { plantSecrets, secretForms, watchArguments } from '../harness/planted-secrets.ts';
 import type { Held, StoreRequest } from '../harness/store-proxy.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
@@ -47,7 +48,8 @@ async function completed(handle: WorkflowHandle, type: string): Promise<number> 
 }
 
 test('a worker killed in archive, backup, restore, replay and switch: the next one goes on, and the end is right', { timeout: 400_000 }, async (t) => {
-  const stack = await SystemStack.start(t);
+  const stack = await SystemStack.start(t, plantSecrets);
+  const listener = watchArguments(t, stack.home);
   await stack.startWorker();
   await fillDictionary(stack, 36);
   const ledger = await stack.startWriter(400);
@@ -185,6 +187,25 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
     assert.deepEqual(stack.dataPlanes().length, 1, 'one data plane: the archive');
     const answer = await fetch(`${stack.file.frontDoor.url}/health`);
     assert.equal(answer.headers.get('x-holdfast-side'), 'dr');
+  });
+
+  await t.test('no secret and no connection string in any argument list, history, log line or report', async () => {
+    const secrets = secretForms(stack.home);
+    const leaks = (text: string): string[] => secrets.filter(({ form }) => text.includes(form)).map(({ name }) => name);
+    const strings = /mongodb(\+srv)?:\/\//;
+    const seen = listener.seen();
+    for (const program of ['workers/main.ts', 'data-plane/main.ts', 'mongod', 'nginx']) assert.ok(seen.some((argv) => argv.includes(program)), `${program} was looked at`);
+    assert.deepEqual(seen.filter((argv) => leaks(argv).length > 0 || strings.test(argv)), []);
+    const histories = await stack.histories();
+    for (const type of ['recoverSystem', 'runRecovery', 'backUpSystem', 'runBackup', 'archiveLog', 'runArchive']) assert.ok(histories.some((history) => history.type === type), `a history of ${type}`);
+    for (const { type, text } of histories) assert.deepEqual([type, leaks(text), strings.exec(text)], [type, [], null]);
+    const files = globSync(['**/*.log', '**/*.jsonl', 'reports/**/*.{html,json}'], { cwd: stack.home });
+    assert.ok(files.includes('worker/worker.log') && files.some((file) => file.endsWith('report.html')), files.join(', '));
+    for (const file of files) {
+      const text = readFileSync(join(stack.home, file), 'utf8');
+      assert.deepEqual([file, leaks(text), /mongodb(\+srv)?:\/\/[^\s"]*@/.exec(text)], [file, [], null]);
+      if (!file.includes('mongod.log')) assert.deepEqual([file, strings.exec(text)], [file, null]);
+    }
   });
 });
 
