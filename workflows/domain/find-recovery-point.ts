@@ -2,7 +2,6 @@ import { HoldfastError } from './errors.ts';
 import {
   formatLogPosition,
   limitOfTargetTime,
-  logPosition,
   logPositionAt,
   nextLogPosition,
   parseLogPosition,
@@ -20,7 +19,8 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * - A target time (its second is included whole) or a target position (exclusive): the newest base that ends before it
  *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
  * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
- * - A target before a timeline began is looked for in its parent, up to where the parent was left.
+ * - A target up to where a timeline's parent was left is looked for in the parent. One between there and the timeline's first
+ *   base is refused: the recovered source may have taken writes by then that no base holds.
  *
  * A base that was read over a while is usable for limits after its `end` only, and needs the log from `logFrom` on; one
  * that was read at one instant can be restored without any log, to exactly that instant.
@@ -35,7 +35,7 @@ export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { no
   const limit = limitOf(target, now);
   const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
   if (!newest) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: the store holds no timeline of it`, { hint: 'take a base backup' });
-  return findOn(catalog, newest, limit, limit);
+  return findOn(catalog, newest, limit);
 }
 
 type Timeline = Catalog['timelines'][number];
@@ -69,11 +69,10 @@ function limitOf({ targetTime, targetPosition }: RecoveryTarget, now: string): L
   return limitOfTargetTime(new Date(atMs).toISOString());
 }
 
-/** @param asked - the limit before a parent's end cut it, for messages. */
-function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undefined, asked: LogPosition | undefined): RecoveryPoint {
+function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undefined): RecoveryPoint {
   const reaches = reachesOf(catalog, timeline);
   const usable = limit === undefined ? reaches : reaches.filter(({ base }) => base.end < limit);
-  if (usable.length === 0) return findOnParent(catalog, timeline, reaches, limit, asked);
+  if (usable.length === 0) return findOnParent(catalog, timeline, reaches, limit);
 
   const complete = limit === undefined ? [] : usable.filter(({ to }) => nextLogPosition(to) >= limit);
   // Newest base first: the least log to replay. Without a limit, or beyond the archive: whatever reaches furthest.
@@ -83,22 +82,29 @@ function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undef
   return pointOf(catalog, best, isShort ? nextLogPosition(best.to) : limit);
 }
 
-function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined, asked: LogPosition | undefined): RecoveryPoint {
+function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined): RecoveryPoint {
   const parent = timeline.parent && catalog.timelines.find((one) => one.timeline === timeline.parent?.timeline);
-  if (parent && limit !== undefined && limit <= startOf(timeline)) {
-    const left = timeline.parent!.limit;
-    return findOn(catalog, parent, limit < left ? limit : left, asked);
-  }
+  const left = timeline.parent?.limit;
+  if (parent && left !== undefined && limit !== undefined && limit <= left) return findOn(catalog, parent, limit);
   const first = earliest(reaches);
   const here = `${nameOf(catalog)} ${timeline.timeline}`;
-  const wanted = asked === undefined ? 'any moment' : `before ${formatLogPosition(asked)}`;
+  const wanted = limit === undefined ? 'any moment' : `before ${formatLogPosition(limit)}`;
   const hints = [
-    ...(parent ? [`until ${formatLogPosition(timeline.parent!.limit)} it was timeline ${parent.timeline}: ask for target position ${timeline.parent!.limit} or earlier`] : []),
+    ...(parent && left !== undefined ? [`until ${formatLogPosition(left)} it was timeline ${parent.timeline}: ask for target position ${left} or earlier`] : []),
     first ? `the earliest restorable time of this timeline is ${momentOf(first)}` : 'take a base backup',
+    ...otherBases(catalog, [timeline.timeline, ...(parent ? [parent.timeline] : [])]),
   ];
   throw new HoldfastError('NoRecoveryPoint', `${here}: no base backup to restore ${wanted} from`, {
     hint: hints.join('; '),
-    details: { timeline: timeline.timeline, earliest: first ?? null },
+    details: { timeline: timeline.timeline, earliest: first ?? null, nearestBefore: parent ? left : null, nearestAfter: first ? nextLogPosition(first) : null },
+  });
+}
+
+/** Timelines that have bases and were not looked at: what somebody misses may be there. */
+function otherBases(catalog: Catalog, lookedAt: string[]): string[] {
+  return catalog.timelines.filter(({ timeline }) => !lookedAt.includes(timeline)).flatMap(({ timeline }) => {
+    const ends = catalog.bases.filter((base) => base.timeline === timeline).map(({ end }) => end).sort();
+    return ends.length === 0 ? [] : [`timeline ${timeline} has ${ends.length === 1 ? 'a base' : `${ends.length} bases`}, the last one of ${formatLogPosition(ends.at(-1)!)}`];
   });
 }
 
@@ -174,7 +180,5 @@ function shareOf(span: CatalogSpan, from: LogPosition, to: LogPosition): number 
 }
 
 const nameOf = (catalog: Catalog): string => `${catalog.system}/${catalog.source}`;
-/** Nothing of a timeline is older than the second in which it was started. */
-const startOf = (timeline: Timeline): LogPosition => logPosition(Math.floor(Date.parse(timeline.startedAt) / 1000), 0);
 /** A position as a person asks for it: up to and including it. */
 const momentOf = (position: LogPosition): string => `${formatLogPosition(position)} (target position ${nextLogPosition(position)})`;

@@ -133,14 +133,28 @@ test('a target before a timeline began is found in its parent, up to where the p
   assert.equal(find(catalog).timeline, 't00000002');
   const inParent = find(catalog, before(30));
   assert.deepEqual([inParent.timeline, inParent.limit], ['t00000001', at(30)]);
-  const between = find(catalog, { targetTime: '2026-11-21T03:00:30Z' });
-  assert.deepEqual([between.timeline, between.limit], ['t00000001', at(40)]);
+  assert.deepEqual([find(catalog, before(40)).timeline, find(catalog, before(40)).limit], ['t00000001', at(40)]);
+  // Between the two sides, the new one may have taken writes that no base holds: its parent's end is not that moment.
+  for (const between of [{ targetTime: '2026-11-21T03:00:30Z' }, { targetTime: '2026-11-21T03:01:01Z' }, before(41), before(620)]) {
+    const lost = refusal(catalog, between, 'NoRecoveryPoint');
+    assert.match(lost.hint!, /until 2026-11-21T03:00:04Z\.0 it was timeline t00000001.*earliest restorable time of this timeline is 2026-11-21T03:01:02Z\.0/);
+    assert.equal(find(catalog, { targetPosition: String(lost.details['nearestBefore']) }).timeline, 't00000001');
+    assert.equal(find(catalog, { targetPosition: String(lost.details['nearestAfter']) }).timeline, 't00000002');
+  }
   const error = refusal(catalog, before(610), 'NoRecoveryPoint');
   assert.match(error.hint!, /it was timeline t00000001/);
   refusal(catalog, before(5), 'NoRecoveryPoint');
   const young = { ...catalog, bases: [base(10)] };
   refusal(young, {}, 'NoRecoveryPoint');
   assert.equal(find(young, before(40)).timeline, 't00000001');
+});
+
+test('a newest timeline without bases names the others that have some', () => {
+  const catalog = catalogOf({ timelines: [timelineOf(1, '2026-11-21T02:59:00.000Z'), timelineOf(2, '2026-11-21T03:01:00.000Z')], bases: [base(10), base(50)], spans: [span(0, 90)] });
+  for (const target of [{}, before(30)]) {
+    const error = refusal(catalog, target, 'NoRecoveryPoint');
+    assert.match(error.hint!, /take a base backup; timeline t00000001 has 2 bases, the last one of 2026-11-21T03:00:05Z\.0/);
+  }
 });
 
 test('whatever the store holds, what is found can be restored, and nothing better was passed over', () => {
