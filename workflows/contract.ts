@@ -35,8 +35,11 @@ export interface ControlActivities {
    */
   claimEpoch(input: { system: string; why: string; takeOver: boolean }): Promise<{ epoch: number }>;
 
-  /** Chooses the recovery point and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone. */
-  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string }): Promise<RecoveryPoint>;
+  /**
+   * Chooses the recovery point and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone.
+   * @param purpose - left out: a recovery. @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill does not mind.
+   */
+  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' }): Promise<RecoveryPoint>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 

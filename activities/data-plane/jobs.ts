@@ -7,6 +7,8 @@ import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { writeHold } from '../store/holds.ts';
 import { rebuildCatalog } from '../store/read-catalog.ts';
+import { refuseMovedSource } from '../store/refuse-moved-source.ts';
+import { currentTimeline } from '../store/timelines.ts';
 import { verifyRecoveryPoint } from '../store/verify.ts';
 import type { FindJob } from './serve-jobs.ts';
 
@@ -51,8 +53,9 @@ const jobs = {
     return await verifyRecoveryPoint(context, input);
   },
 
-  findRecoveryPoint: async ({ system, source, target, run }, job) => {
+  findRecoveryPoint: async ({ system, source, target, run, purpose }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
+    if (purpose !== 'drill') refuseMovedSource(context.system, source, await currentTimeline(context.store, context.keys, { system, source }, { signal: job.signal }));
     const catalog = await rebuildCatalog(context, { system, source });
     const point = findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
     await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });

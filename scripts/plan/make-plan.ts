@@ -1,3 +1,4 @@
+import { refuseMovedSource } from '../../activities/store/refuse-moved-source.ts';
 import { currentTimeline } from '../../activities/store/timelines.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
 import { loadSystemFile } from '../../activities/system-files.ts';
@@ -50,10 +51,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
   for (const context of sources ?? []) {
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)));
-    const current = await currentTimeline(context.store, context.keys, of).catch(note(findings));
-    if (current && current.environment === system.standby.environment) {
-      findings.push(finding('fails', 'TargetNotEmpty', `${of.system}/${of.source} lives in ${current.environment} now, which is its standby: there is no other place to recover to`, 'name another standby in the system file, or fail back first'));
-    }
+    await currentTimeline(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
     const catalog = await rebuildCatalog(context, of).catch(note(findings));
     if (!catalog) continue;
     try {

@@ -11,7 +11,7 @@ export const findRecoveryPoint = defineStep({
     const found = await forEachSource(ctx, async (source) => {
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target: ctx.target, run: ctx.run },
+        { system: ctx.view.system, source, target: ctx.target, run: ctx.run, purpose: ctx.purpose },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;
