@@ -30,6 +30,12 @@ export async function sourceEnvironment(context: SourceContext): Promise<string>
 }
 
 /**
+ * For whoever judges what the archive lacks: a secondary that lags has neither the newest writes nor the archive's end, and
+ * would say that nothing is missing, or that what was archived is lost.
+ */
+export const fromPrimary = { readPreference: 'primary' } as const;
+
+/**
  * Connects to the source of a job, with the system file's credentials and limits. The caller closes it.
  * @throws SourceUnavailable - retryable; names host:port, never credentials.
  */

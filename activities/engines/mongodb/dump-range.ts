@@ -73,7 +73,7 @@ async function readOn(writer: RangeWriter, from: { bounds: Bounds; natural: bool
     const documentsBefore = writer.documents;
     try {
       const readPreference = job.context.source.limits.readPreference;
-      const batches = readRange(job.client, { database, uuid: unit.id, ...from, at: from.at, after: writer.last, readPreference });
+      const batches = readRange(job.client, { database, uuid: unit.id, ...from, at: from.at, notBefore: job.readAt, after: writer.last, readPreference });
       for await (const batch of batches) {
         job.context.signal.throwIfAborted();
         await job.throttle.spent(await writer.write(batch));

@@ -10,6 +10,8 @@ export interface RangeToRead {
   natural: boolean;
   /** one instant for all, or undefined: whatever the majority has when it is read */
   at: Timestamp | undefined;
+  /** without `at`: nothing older than this is taken for an answer, also not that the collection is not there */
+  notBefore?: Timestamp | undefined;
   /** go on behind this document; `natural` ranges cannot */
   after: Buffer | undefined;
   readPreference: ReadPreferenceMode;
@@ -34,7 +36,7 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
     ...(natural ? { hint: { $natural: 1 } } : { hint: { _id: 1 } }),
     ...(min && !natural ? { min } : {}),
     ...(bounds.max && !natural ? { max: bounds.max } : {}),
-    readConcern: range.at ? { level: 'snapshot', atClusterTime: range.at } : { level: 'majority' },
+    readConcern: readConcernOf(range),
     batchSize: batchDocuments,
     // A throttled dump may look at a batch for longer than the server keeps an idle cursor.
     noCursorTimeout: true,
@@ -56,6 +58,12 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
     await cursor.close().catch(() => undefined);
     await session.endSession().catch(() => undefined);
   }
+}
+
+/** A secondary may be behind the log that is replayed onto what it answers: it waits until it has `notBefore`. */
+function readConcernOf({ at, notBefore }: RangeToRead): Document {
+  if (at) return { level: 'snapshot', atClusterTime: at };
+  return notBefore ? { level: 'majority', afterClusterTime: notBefore } : { level: 'majority' };
 }
 
 /** With `raw`, the driver gives bytes where its types say document. */

@@ -9,7 +9,7 @@ import type { SourceContext } from '../../../context.ts';
 import { assertEpoch } from '../../../store/epoch.ts';
 import { putSigned } from '../../../store/signed-object.ts';
 import { currentTimeline } from '../../../store/timelines.ts';
-import { namedError, withSource } from '../connect.ts';
+import { fromPrimary, namedError, withSource } from '../connect.ts';
 import { changesFeatureVersion, parseEntry } from '../oplog/oplog-entry.ts';
 import { SliceObjects } from '../oplog/slice-object.ts';
 import { chooseStart } from './choose-start.ts';
@@ -46,7 +46,7 @@ export async function archiveLog(context: SourceContext, input: SourceRef & { ep
     const round = new ArchiveRound(context, client, scope, from, untilMs);
     const lost = await findLostLog(client, from);
     return lost ? await round.endInGap(lost) : await round.run();
-  });
+  }, fromPrimary);
 }
 
 type Why = ArchiveOutcome['why'];

@@ -5,7 +5,7 @@ import { formatLogPosition, type LogPosition } from '../../../../workflows/domai
 import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { timestampOf } from '../bson-position.ts';
-import { withSource } from '../connect.ts';
+import { fromPrimary, withSource } from '../connect.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
 import { oldestHeld, oplogOf } from './held-log.ts';
 
@@ -33,6 +33,7 @@ export async function readArchiveStatus(
   };
   try {
     return await withSource(context, async (client) => ({ ...status, ...(await askSource(client, archived.archivedTo)) }), {
+      ...fromPrimary,
       serverSelectionTimeoutMS: seconds(5),
       connectTimeoutMS: seconds(5),
     });

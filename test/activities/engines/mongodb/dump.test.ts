@@ -15,8 +15,8 @@ import { sealBackup } from '../../../../activities/engines/mongodb/seal-backup.t
 import { readSigned } from '../../../../activities/store/signed-object.ts';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { Manifest } from '../../../../workflows/domain/manifest.ts';
-import { startMongod } from '../../../harness/mongod.ts';
 import { backUp, backupInput, enginePlace, pointOf, ref, restore, type EnginePlace } from '../../../harness/engine-place.ts';
+import { addSecondary } from '../../../harness/secondary.ts';
 
 /** What a collection holds, counted and hashed by a scan of the test's own. */
 async function scan(client: MongoClient, database: string, uuid: string, at: LogPosition | undefined): Promise<{ documents: number; hashSum: string }> {
@@ -148,13 +148,8 @@ test('a secondary is read where there is one, and the primary is spared', { time
   const place = await enginePlace(t);
   const source = await place.source.connect();
   await insertMany(source, { db: 'd', collection: 'c' }, letters(3_000, 100));
-  const second = await startMongod(t, { replicaSet: 'rs0', initiate: false });
+  await addSecondary(t, place.source);
   const admin = source.db('admin');
-  const { config } = await admin.command({ replSetGetConfig: 1 }) as { config: { version: number; members: Document[] } };
-  const member = { _id: 1, host: `127.0.0.1:${second.port}`, votes: 0, priority: 0 };
-  await admin.command({ replSetReconfig: { ...config, version: config.version + 1, members: [...config.members, member] } });
-  const stateOfSecond = async (): Promise<unknown> => ((await admin.command({ replSetGetStatus: 1 }))['members'] as Document[])[1]?.['stateStr'];
-  while ((await stateOfSecond()) !== 'SECONDARY') await new Promise((resolve) => setTimeout(resolve, 50));
 
   const returnedBy = async (): Promise<number> => Number((await admin.command({ serverStatus: 1 }))['metrics'].document.returned);
   const before = await returnedBy();
