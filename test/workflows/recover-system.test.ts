@@ -90,6 +90,7 @@ test('an approval by signal with no input, sent to the entry, approves the only 
   await entry.signal('approve');
   const report = (await entry.result()) as RunReport;
   assert.deepEqual(report.state.gates[0]!.decisions.map(({ by, proof }) => [by, proof]), [['somebody (Temporal UI)', 'claimed']]);
+  assert.match(report.warnings.join('\n'), /approve-switch: approved without a name: .*separation of duties\) could not be checked/);
 });
 
 test('an update is answered: refused with the reason, or accepted with what the run waits for', async (t) => {

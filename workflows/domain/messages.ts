@@ -26,7 +26,7 @@ export type Message<N extends MessageName = MessageName> = z.output<(typeof mess
 
 /** One line each, with a JSON that works: shown by the Temporal UI beside the name. */
 export const messageDescriptions: Record<MessageName, string> = {
-  approve: 'Approve the gate that waits. Input may be empty while one gate is open. Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
+  approve: 'Approve the gate that waits. Input may be empty while one gate is open that takes one approval, by anybody. Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
   reject: 'Reject the gate that waits: the run pauses. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
   retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. Example: {"step": "restore", "by": "dana"}',
   skip: 'Go on without the failed step; the reason is kept in the report. Example: {"step": "drain", "by": "dana", "reason": "the old disk is gone"}',

@@ -1,6 +1,6 @@
 import type { StepState } from '../domain/run-state.ts';
 import type { Draft } from './draft.ts';
-import { refusal, resolveFailed, resolveGate } from './refusal.ts';
+import { refusal, resolveFailed, resolveGate, whoIsUnknown } from './refusal.ts';
 import type { PersonsEvent } from './run-types.ts';
 import { openGate } from './step-events.ts';
 
@@ -46,6 +46,8 @@ function decide(draft: Draft, event: PersonsEvent & { kind: 'approve' | 'reject'
   }
   const approvals = found.decisions.filter(({ decision }) => decision === 'approve').length;
   draft.note(found.gate, `approved, ${approvals} of ${found.quorum} (name as claimed)${because(event.reason)}`, event.by);
+  const unknown = whoIsUnknown(draft.snapshot, found, event.by);
+  if (unknown) draft.warn(found.gate, unknown);
   if (approvals < found.quorum) return;
   found.status = 'approved';
   found.closedAt = draft.at;

@@ -79,7 +79,10 @@ function refuseDecision(snapshot: RunSnapshot, event: PersonsEvent & { kind: 'ap
     return { type: 'NotPermitted', message: `${event.by} has already decided on gate "${gate.gate}"; ${gate.quorum} different people must approve.` };
   }
   if (event.kind === 'reject') return undefined;
-  // Who asked is known only if a name was given; nobody’s name equals another nobody’s.
+  if (gate.quorum > 1 && event.by === anonymous) {
+    return { type: 'NotPermitted', message: `Gate "${gate.gate}" takes ${gate.quorum} different people: give your name in "by".` };
+  }
+  // Who asked is known only if a name was given; nobody’s name equals another nobody’s (whoIsUnknown warns).
   if (gate.notRequester && event.by !== anonymous && is(snapshot.state.requestedBy)) {
     return { type: 'NotPermitted', message: `${event.by} asked for this run, and so cannot approve gate "${gate.gate}".` };
   }
@@ -90,6 +93,14 @@ function refuseDecision(snapshot: RunSnapshot, event: PersonsEvent & { kind: 'ap
     return { type: 'NotPermitted', message: `${event.by} approved another gate of this run, or asked for this one: gate "${gate.gate}" needs a different person.` };
   }
   return undefined;
+}
+
+/** Why nobody can say that the approver is not who asked for the run, though the gate wants that; undefined when it is known. */
+export function whoIsUnknown(snapshot: RunSnapshot, gate: GateState, by: string): string | undefined {
+  if (!gate.notRequester) return undefined;
+  if (by === anonymous) return 'approved without a name: that somebody else asked for this run (separation of duties) could not be checked';
+  if (snapshot.state.requestedBy !== anonymous) return undefined;
+  return `approved by ${by}, and who asked for this run gave no name: that they are two people (separation of duties) could not be checked`;
 }
 
 /** Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask. */

@@ -150,6 +150,37 @@ test('an approval with nothing in it approves the only open gate, and is marked 
   assert.equal(run.gate('go').status, 'approved');
 });
 
+test('an approval without a name is warned of: separation of duties could not be checked', () => {
+  const unchecked = /separation of duties\) could not be checked/;
+  const run = opened();
+  run.feed({ kind: 'approve', by: anonymous });
+  assert.equal(run.gate('go').status, 'approved');
+  assert.match(run.snapshot.state.warnings.join(), /^go: approved without a name/);
+  assert.match(run.snapshot.state.journal.map(({ what }) => what).join(), unchecked);
+  const named = opened();
+  named.feed({ kind: 'approve', by: 'erik' });
+  assert.deepEqual(named.snapshot.state.warnings, []);
+  const asked = opened();
+  asked.snapshot.state.requestedBy = anonymous;
+  asked.feed({ kind: 'approve', by: 'erik' });
+  assert.match(asked.snapshot.state.warnings.join(), unchecked);
+  const alone = opened({ notRequester: false });
+  alone.feed({ kind: 'approve', by: anonymous });
+  assert.deepEqual(alone.snapshot.state.warnings, [], 'this gate does not ask for it');
+});
+
+test('a gate of two people takes names', () => {
+  const run = opened({ quorum: 2, notRequester: false });
+  run.feed({ kind: 'approve', by: anonymous });
+  assert.match(run.lastNote, /takes 2 different people: give your name in "by"/);
+  assert.deepEqual(run.gate('go').decisions, []);
+  run.feed({ kind: 'approve', by: 'erik' });
+  run.feed({ kind: 'approve', by: anonymous });
+  assert.equal(run.gate('go').status, 'open');
+  run.feed({ kind: 'approve', by: 'fay' });
+  assert.equal(run.gate('go').status, 'approved');
+});
+
 test('a quorum counts different people, whatever the case of their names', () => {
   const run = opened({ quorum: 2 });
   run.feed({ kind: 'approve', by: 'erik' });
