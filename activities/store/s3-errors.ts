@@ -8,8 +8,11 @@ interface SdkError extends Error {
 const throttled = new Set(['SlowDown', 'RequestTimeout', 'Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestTimeoutException']);
 /** The bytes changed on their way: sending them again can help. */
 const garbled = new Set(['BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch', 'XAmzContentSHA256Mismatch', 'IncompleteBody']);
-const exists = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
 const gone = new Set(['NoSuchKey', 'NoSuchVersion', 'NotFound', 'MethodNotAllowed']);
+
+/** A put-if-absent was refused because the key has an object. */
+export const isExists = (error: unknown): boolean =>
+  (error as SdkError).name === 'PreconditionFailed' || (error as SdkError).$metadata?.httpStatusCode === 412;
 
 /** What an error of the S3 client means here; `retry` when the same request may succeed. Other errors are passed on as they are. */
 export function readS3Error(error: unknown, where: { store: string; bucket: string; key: string }): { error: unknown; retry: boolean } {
@@ -25,9 +28,10 @@ export function readS3Error(error: unknown, where: { store: string; bucket: stri
 
   if (name === 'NoSuchBucket') return make('BadSystemFile', `store ${where.store}: bucket ${where.bucket} does not exist`, 'make it, with object lock enabled');
   if (name === 'CredentialsProviderError') return make('NotPermitted', `store ${where.store}: no credentials: ${message}`);
-  if (exists.has(name) || status === 412 || status === 409) return make('AlreadyExists', `${where.key} exists`);
+  if (isExists(error)) return make('AlreadyExists', `${where.key} exists`);
   if (gone.has(name) || status === 404 || status === 405) return make('ObjectMissing', `${where.key} is not in store ${where.store} (${name})`);
-  if (status === undefined || status >= 500 || status === 429 || throttled.has(name) || garbled.has(name)) {
+  // A conflict says that another request on the key was under way, and nothing of who won: the next try is told.
+  if (status === undefined || status >= 500 || status === 429 || status === 409 || throttled.has(name) || garbled.has(name)) {
     return make('StoreUnavailable', `${at}: ${said}`);
   }
   if (status === 401 || status === 403) return make('NotPermitted', `${at}: refused: ${said}`);

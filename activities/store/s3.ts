@@ -15,7 +15,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
-import { readS3Error } from './s3-errors.ts';
+import { isExists, readS3Error } from './s3-errors.ts';
 import { groupVersions } from './s3-versions.ts';
 import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
 
@@ -243,5 +243,3 @@ class S3Store implements Store {
 }
 
 const lockMode = (mode: 'governance' | 'compliance'): ObjectLockMode => (mode === 'governance' ? 'GOVERNANCE' : 'COMPLIANCE');
-
-const isExists = (error: unknown): boolean => (error as Error).name === 'PreconditionFailed' || (error as Error).name === 'ConditionalRequestConflict';

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { openS3Store, type S3StoreOptions } from '../../../activities/store/s3.ts';
 import { storeConformance } from '../../conformance/store.ts';
@@ -50,4 +53,30 @@ test('S3: the server refuses bytes that are not those of the checksum sent with 
   t.after(() => client.destroy());
   const put = new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: 'v', ChecksumSHA256: Buffer.alloc(32).toString('base64') });
   await assert.rejects(client.send(put));
+});
+
+test('S3: a conflict with another request on the key is tried again; only a failed precondition means that the object exists', async (t) => {
+  const answers = [409, 409, 200, 412];
+  const server = createServer((incoming, response) => {
+    incoming.resume().on('end', () => {
+      if (incoming.method === 'GET') return response.end('<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>');
+      const status = answers.shift()!;
+      response.writeHead(status, { 'x-amz-version-id': 'v1' });
+      return response.end(status === 409 ? '<Error><Code>ConditionalRequestConflict</Code><Message>m</Message></Error>' : '');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const store = openS3Store({
+    name: 'test', endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, region: 'us-east-1', bucket: 'bucket', prefix: '', pathStyle: true,
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' }, retryAfterMs: [1, 1],
+  });
+  t.after(() => store.close());
+  assert.equal((await store.put('k', Buffer.from('v'), { ifAbsent: true })).versionId, 'v1');
+  await assert.rejects(store.put('k', Buffer.from('w'), { ifAbsent: true }), { name: 'AlreadyExists' });
+  answers.push(409, 409, 409);
+  await assert.rejects(store.put('k', Buffer.from('v'), { ifAbsent: true }), { name: 'StoreUnavailable' });
 });
