@@ -16,6 +16,7 @@ import { IndexCatalogue, withoutIndex } from './index-catalogue.ts';
 import { OperationBatch } from './operation-batch.ts';
 import { openReplay } from './open-replay.ts';
 import { TargetApplier } from './target-applier.ts';
+import { TargetNames } from './target-names.ts';
 
 /**
  * Replays the log of a recovery point before `limit` onto the standalone that the base was restored to.
@@ -42,11 +43,19 @@ export async function replayLog(
     const { host, port } = targetAddress(context, input.target);
     const wire = await WireConnection.connect(host, port, context.signal);
     try {
-      return await new Replay(context, input, checkpoint, attemptedTo, catalogue, wire).run();
+      return await new Replay(context, input, { checkpoint, attemptedTo, catalogue, names: new TargetNames(client), wire }).run();
     } finally {
       wire.close();
     }
   });
+}
+
+interface OpenedTarget {
+  checkpoint: Checkpoint;
+  attemptedTo: LogPosition;
+  catalogue: IndexCatalogue;
+  names: TargetNames;
+  wire: WireConnection;
 }
 
 class Replay {
@@ -54,6 +63,7 @@ class Replay {
   readonly #point: RecoveryPoint;
   readonly #limit: LogPosition;
   readonly #catalogue: IndexCatalogue;
+  readonly #names: TargetNames;
   readonly #applier: TargetApplier;
   readonly #transactions = new TransactionGatherer();
   #attemptedTo: LogPosition;
@@ -64,21 +74,15 @@ class Replay {
   #applying: Promise<void> = Promise.resolve();
   #storedBytes = 0;
 
-  constructor(
-    context: SourceContext,
-    { point, limit }: { point: RecoveryPoint; limit: LogPosition },
-    checkpoint: Checkpoint,
-    attemptedTo: LogPosition,
-    catalogue: IndexCatalogue,
-    wire: WireConnection,
-  ) {
+  constructor(context: SourceContext, { point, limit }: { point: RecoveryPoint; limit: LogPosition }, on: OpenedTarget) {
     this.#context = context;
     this.#point = point;
     this.#limit = limit;
-    this.#checkpoint = checkpoint;
-    this.#attemptedTo = attemptedTo;
-    this.#catalogue = catalogue;
-    this.#applier = new TargetApplier(wire, attemptedTo > point.base.end ? attemptedTo : point.base.end);
+    this.#checkpoint = on.checkpoint;
+    this.#attemptedTo = on.attemptedTo;
+    this.#catalogue = on.catalogue;
+    this.#names = on.names;
+    this.#applier = new TargetApplier(on.wire, on.attemptedTo > point.base.end ? on.attemptedTo : point.base.end);
   }
 
   async run(): Promise<ReplayResult> {
@@ -87,6 +91,7 @@ class Replay {
         hint: 'a log is never replayed backwards: restore to a fresh target',
       });
     }
+    if (this.#mayBeLater(this.#checkpoint.position)) await this.#names.reload();
     const limit = coverFor(this.#point, this.#limit);
     // Nothing between: a base that is restored to its own instant needs no log, not even for open transactions.
     const log = nextLogPosition(this.#checkpoint.position) >= limit ? [] : readLog(this.#context, scopeOf(this.#point), { after: this.#checkpoint.gatherFrom, limit });
@@ -123,7 +128,7 @@ class Replay {
     // Before the checkpoint, entries are read only for the transactions that are still open in them.
     if (entry.position <= this.#checkpoint.position) return undefined;
     const plain = operations.length === 1 && operations[0] === entry && entry.op !== 'c';
-    if (!plain) return this.#takeMany(entry, operations);
+    if (!plain || this.#mayBeLater(entry.position)) return this.#takeMany(entry, operations);
     if (this.#classify(entry, entry.position) === 'write') {
       if (this.#batch.isFullFor(entry)) return this.#takeMany(entry, operations);
       this.#batch.add(entry, entry.position);
@@ -161,20 +166,37 @@ class Replay {
   async #place(operation: Operation, position: LogPosition): Promise<boolean> {
     switch (this.#classify(operation, position)) {
       case 'skip': return false;
-      case 'write':
-        if (this.#batch.isFullFor(operation)) await this.#flush();
-        this.#batch.add(operation, position);
+      case 'write': {
+        const located = this.#mayBeLater(position) ? this.#names.locate(operation) : operation;
+        // Its collection is dropped further on, and was in what this attempt found.
+        if (!located) return false;
+        if (this.#batch.isFullFor(located)) await this.#flush();
+        this.#batch.add(located, position);
         return false;
+      }
       case 'index':
         this.#catalogue.fold(commandOf(operation), operation);
         return true;
       case 'command':
         await this.#flush();
         await this.#settle();
-        await this.#applier.applyCommand(commandOf(operation) === 'collMod' ? withoutIndex(operation) : operation, position);
+        await this.#applyCommand(operation, position);
         this.#catalogue.fold(commandOf(operation), operation);
         return true;
     }
+  }
+
+  async #applyCommand(operation: Operation, position: LogPosition): Promise<void> {
+    const later = this.#mayBeLater(position);
+    const left = later ? this.#names.remainder(operation) : operation;
+    if (!left) return;
+    await this.#applier.applyCommand(commandOf(left) === 'collMod' ? withoutIndex(left) : left, position);
+    if (later) await this.#names.reload();
+  }
+
+  /** Whether the target may be of a later state than the log is here: in the base's own window, or after a kill. */
+  #mayBeLater(position: LogPosition): boolean {
+    return position <= this.#applier.tolerateTo;
   }
 
   /** Hands over what is gathered, with the checkpoint that stands for it, once the batch before it is applied. */

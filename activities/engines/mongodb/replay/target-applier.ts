@@ -19,13 +19,13 @@ const missingCodes = new Set([218, 26]);
 export class TargetApplier {
   readonly #wire: WireConnection;
   /** operations up to and including this position may find their document or collection missing */
-  readonly #tolerateTo: LogPosition;
+  readonly tolerateTo: LogPosition;
   /** how many did */
   tolerated = 0;
 
   constructor(wire: WireConnection, tolerateTo: LogPosition) {
     this.#wire = wire;
-    this.#tolerateTo = tolerateTo;
+    this.tolerateTo = tolerateTo;
   }
 
   /**
@@ -69,7 +69,7 @@ export class TargetApplier {
   }
 
   #judge(operation: Operation, position: LogPosition, reply: Document): void {
-    if (position <= this.#tolerateTo && missingCodes.has(Number(reply['code']))) {
+    if (position <= this.tolerateTo && missingCodes.has(Number(reply['code']))) {
       this.tolerated += 1;
       return;
     }
