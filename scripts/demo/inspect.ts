@@ -101,7 +101,7 @@ export async function waitForArchive(withinMs: number, signal: AbortSignal): Pro
 /** The new side's own archive: a timeline of its own with a base, and the log after it up to now, in the bucket. */
 export async function checkNewArchive(oldTimeline: string | undefined, signal: AbortSignal): Promise<Observed['newArchive']> {
   const startedAtMs = Date.now();
-  const { upToDate, last } = await waitForArchive(30_000, signal);
+  const { upToDate, last } = await waitForArchive(60_000, signal);
   if (!upToDate) return { proved: false, detail: `it does not keep up: ${last}` };
   const tookMs = Date.now() - startedAtMs;
   const [context] = await openSources('demo');

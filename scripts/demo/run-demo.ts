@@ -6,7 +6,7 @@ import type { BackupSummary } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import { formatBytes, formatDuration, seconds } from '../../workflows/domain/units.ts';
+import { formatBytes, formatDuration, minutes, seconds } from '../../workflows/domain/units.ts';
 import { entryId, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
 import { formatBackups } from '../commands/backup.ts';
 import { currentUser } from '../commands/recover.ts';
@@ -109,7 +109,7 @@ async function recoverAndCompare(demo: Demo, data: LoadResult): Promise<DemoResu
 async function protect({ printer, temporal, signal }: Demo): Promise<void> {
   const archive = await startEntry(temporal, 'archiveLog', `${entryId('archive', 'demo')}/${source}`, { system: 'demo' }, 'archive the log of the demo');
   await archive.result();
-  const { upToDate, last } = await waitForArchive(60_000, signal);
+  const { upToDate, last } = await waitForArchive(minutes(3), signal);
   if (!upToDate) throw new HoldfastError('LogGap', `the archive does not keep up: ${last}`);
   printer.note(`archive     ${last}, up to date`);
   const startedAtMs = Date.now();
