@@ -1,3 +1,4 @@
+import { leftOut } from '../../workflows/domain/build-report.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 
@@ -16,7 +17,10 @@ const objectives = (report: RunReport): string => {
 
 /** What happened, in words for somebody who has just been woken. */
 export function describeOutcome(report: RunReport): Outcome {
+  if (report.state.purpose === 'drill') return describeDrill(report);
   const title = report.title;
+  const without = leftOut(report.state, report.validation);
+  const now = report.outcome !== 'done' && report.state.servedAt === null ? 'was restored, and traffic was not moved' : without.length > 0 ? 'serves again' : 'is recovered';
   const missed = report.rto.met === false || report.rpo.met === false;
   switch (report.outcome) {
     case 'done':
@@ -25,10 +29,16 @@ export function describeOutcome(report: RunReport): Outcome {
         headline: missed ? `${title} is recovered, but an objective was missed` : `${title} is recovered`,
         sentence: objectives(report),
       };
+    case 'done, with steps skipped':
+      return {
+        tone: report.state.servedAt === null || report.validation.some((result) => !result.ok && result.effect === 'gate') ? 'bad' : 'warn',
+        headline: `${title} ${now}, but not by the whole runbook (${without.join('; ')})`,
+        sentence: `${objectives(report)} What was left out proves nothing.`,
+      };
     case 'done, fence unproved':
       return {
         tone: 'warn',
-        headline: `${title} is recovered, but the old primary may still take writes`,
+        headline: `${title} ${now}, but the old primary may still take writes${without.map((what) => `; ${what}`).join('')}`,
         sentence: `${objectives(report)} It is not proved that the old primary is unable to write: make sure of it first.`,
       };
     case 'aborted':
@@ -38,13 +48,30 @@ export function describeOutcome(report: RunReport): Outcome {
   }
 }
 
+/** A drill proves that the data could be recovered, and moves nothing. */
+function describeDrill(report: RunReport): Outcome {
+  const { title, rpo, state } = report;
+  const tookMs = Math.max(0, Date.parse(report.finishedAt) - Date.parse(state.startedAt));
+  const data = rpo.achievedMs === null ? 'How much data would be lost is not known.' : `The restored data ends ${formatDuration(rpo.achievedMs)} before the drill’s incident (objective ${formatDuration(rpo.objectiveMs)}).`;
+  const sentence = `It took ${formatDuration(tookMs)}. ${data} Production was left alone.`;
+  if (report.outcome === 'aborted') return { tone: 'warn', headline: `The drill of ${title} was aborted`, sentence };
+  const without = leftOut(state, report.validation);
+  if (report.outcome !== 'done') return { tone: 'bad', headline: `The drill of ${title} failed${without.length > 0 ? `: ${without.join('; ')}` : ''}`, sentence };
+  const missed = rpo.met === false;
+  return { tone: missed ? 'warn' : 'good', headline: `The drill of ${title} passed${missed ? ', but an objective was missed' : ''}`, sentence };
+}
+
 /** What a person has to do now, the most urgent first. */
 export function listNextSteps(report: RunReport): string[] {
   const next: string[] = [];
   const stuck = report.state.steps.filter((step) => step.state === 'stuck').map((step) => step.id);
   if (stuck.length > 0) next.push(`Undo by hand what could not be undone: ${stuck.join(', ')}.`);
+  const without = leftOut(report.state, report.validation);
+  const isDrill = report.state.purpose === 'drill';
   if (report.outcome === 'done, fence unproved') next.push('Power the old primary off, or cut its network: it may still take writes that cannot be merged.');
-  if (report.outcome === 'done' || report.outcome === 'done, fence unproved') {
+  if (report.outcome.startsWith('done')) {
+    if (without.length > 0) next.push(`Make up for what the run went on without: ${without.join('; ')}.`);
+    if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed.'];
     next.push('Add members to the new replica set: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
     next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
@@ -52,7 +79,7 @@ export function listNextSteps(report: RunReport): string[] {
   } else {
     const failed = report.state.steps.find((step) => step.state === 'failed');
     if (failed) next.push(`Look at step ${failed.id}: ${failed.error ? failed.error.message : 'it failed'}.`);
-    next.push(`Start again when the cause is gone: holdfast recover ${report.system}`);
+    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}`);
   }
   return next;
 }

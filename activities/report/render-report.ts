@@ -25,11 +25,12 @@ function facts(report: RunReport): Markup {
   const gates = validation.filter((result) => result.effect === 'gate');
   const failed = validation.filter((result) => !result.ok).length;
   const fences = Object.values(report.fence);
+  const isDrill = report.state.purpose === 'drill';
   return html`<div class="facts">
-${fact('Time to recover (RTO)', duration(rto.achievedMs), `objective ${formatDuration(rto.objectiveMs)}${word(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, rto.met)}
-${fact('Data lost (RPO)', duration(rpo.achievedMs), `objective ${formatDuration(rpo.objectiveMs)}${word(rpo.met)}; incident minus the last entry applied`, rpo.met)}
+${isDrill ? fact('Time of the drill', duration(Date.parse(report.finishedAt) - Date.parse(report.state.startedAt)), `no traffic was moved; people ${formatDuration(rto.humanMs)}`, null) : fact('Time to recover (RTO)', duration(rto.achievedMs), `objective ${formatDuration(rto.objectiveMs)}${word(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, rto.met)}
+${fact(isDrill ? 'Data that would be lost (RPO)' : 'Data lost (RPO)', duration(rpo.achievedMs), `objective ${formatDuration(rpo.objectiveMs)}${word(rpo.met)}; incident minus the last entry applied`, rpo.met)}
 ${fact('Validation', validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`, `${validation.length} run, ${gates.length} of them must pass`, validation.length === 0 ? null : failed === 0)}
-${fact('Old primary', fences.length === 0 ? 'not fenced' : fences.map((fence) => fence.outcome).join(', '), fences.length === 0 ? 'it may still take writes' : 'what the fence could show', fences.length === 0 ? null : fences.every((fence) => fence.outcome !== 'unproved'))}
+${isDrill ? fact('Old primary', 'left alone', 'a drill does not touch it', null) : fact('Old primary', fences.length === 0 ? 'not fenced' : fences.map((fence) => fence.outcome).join(', '), fences.length === 0 ? 'it may still take writes' : 'what the fence could show', fences.length === 0 ? null : fences.every((fence) => fence.outcome !== 'unproved'))}
 </div>`;
 }
 
@@ -41,6 +42,7 @@ const fenceMeaning = {
 
 function fences(report: RunReport): Markup {
   const entries = Object.entries(report.fence);
+  if (report.state.purpose === 'drill') return html`<p>A drill leaves the primary alone.</p>`;
   if (entries.length === 0) return html`<p>The old primary was not fenced in this run.</p>`;
   return html`${entries.map(
     ([source, fence]) => html`<p><strong>${source}</strong>: ${fence.outcome}, ${time(fence.fencedAt)}. ${fenceMeaning[fence.outcome]}

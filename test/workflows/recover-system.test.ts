@@ -167,6 +167,7 @@ test('a failed validation pauses; a skip with a reason goes on and stands in the
   assert.match(report.warnings.join('\n'), /validate: skipped by erik: known difference/);
   assert.match(report.warnings.join('\n'), /documents was not drained: its disk is gone/);
   assert.equal(report.validation[0]!.ok, false);
+  assert.equal(report.outcome, 'done, with steps skipped');
 });
 
 test('a drained tail that failed its validation is validated again on a retry, though the old log is gone by then', async (t) => {

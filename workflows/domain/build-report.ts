@@ -39,7 +39,26 @@ function fenceHolds(state: RunState, facts: ReportFacts): boolean {
 function outcomeOf(state: RunState, facts: ReportFacts): RunReport['outcome'] {
   if (state.status === 'aborted') return 'aborted';
   if (state.status !== 'done') return 'failed';
-  return fenceHolds(state, facts) ? 'done' : 'done, fence unproved';
+  // A skipped fence leaves the old primary's power to write, which is the worse of the two.
+  if (!fenceHolds(state, facts)) return 'done, fence unproved';
+  return leftOut(state, Object.values(facts.validations)).length > 0 ? 'done, with steps skipped' : 'done';
+}
+
+/** What the run went on without, a few words each: steps that people skipped, and validators that gate and do not hold. The fence speaks for itself. */
+export function leftOut(state: RunState, validations: readonly ValidationResult[]): string[] {
+  const skipped = state.steps.filter((step) => step.state === 'skipped' && step.skippedBy !== undefined && step.uses !== 'fence').map(({ id }) => id);
+  const failed = validations.filter((result) => !result.ok && result.effect === 'gate').map(({ id }) => id);
+  return [
+    ...(skipped.length > 0 ? [`skipped by people: ${skipped.join(', ')}`] : []),
+    ...(failed.length > 0 ? [`validation does not hold: ${[...new Set(failed)].join(', ')}`] : []),
+  ];
+}
+
+/** Where the outcome can name only one of two, the warnings name both. */
+function warningsOf(state: RunState, facts: ReportFacts): string[] {
+  const without = leftOut(state, Object.values(facts.validations));
+  if (outcomeOf(state, facts) !== 'done, fence unproved' || without.length === 0) return state.warnings;
+  return [...state.warnings, 'the old primary is not proved to be fenced', ...without];
 }
 
 /** The report of a run, from its state and what its steps left. Pure: the same facts give the same report. */
@@ -71,6 +90,6 @@ export function buildReport(state: RunState, facts: ReportFacts, nowAt: string):
     fence: { ...facts.fences },
     validation: Object.values(facts.validations),
     state,
-    warnings: state.warnings,
+    warnings: warningsOf(state, facts),
   };
 }

@@ -20,6 +20,8 @@ export interface StepState {
   error: { type: string; message: string } | null;
   /** one line for people: what came of it */
   summary: string | null;
+  /** who asked to go on without it; left out: nobody, whatever the state */
+  skippedBy?: string | undefined;
   /** what activities of this try have finished; what is under way says so itself, by heartbeat. Left out: not known */
   work?: { done: number; of: number; unit: 'bytes' } | undefined;
   /** there is something to undo */

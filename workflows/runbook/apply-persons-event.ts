@@ -83,6 +83,7 @@ function skip(draft: Draft, event: PersonsEvent & { kind: 'skip' }): void {
     return;
   }
   step.summary = `skipped by ${event.by}: ${event.reason}`;
+  step.skippedBy = event.by;
   draft.warn(id, step.summary);
   if (typeof planned.skip === 'string') setSkipped(draft, step);
   else openGate(draft, step, { ...planned.skip, description: `${planned.skip.description} Asked for by ${event.by}: ${event.reason}` }, 'skipped', [event.by]);

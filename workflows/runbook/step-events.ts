@@ -18,6 +18,8 @@ export function stepDone(draft: Draft, event: Of<'step-done'>): void {
   draft.stopStep(step);
   step.summary = event.summary;
   step.error = null;
+  // A skip that was asked for, and that its gate refused.
+  delete step.skippedBy;
   if (event.passedOver) {
     step.state = 'skipped';
     forgetUndo(draft, step);

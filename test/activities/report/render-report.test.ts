@@ -52,3 +52,30 @@ test('the report of a run that failed before it did anything renders, and names 
 test('approvals say that names are claimed', () => {
   assert.match(renderReportHtml(sampleReport()), /Names are claimed.*approve by grace \(claimed\)/s);
 });
+
+test('a run that went on without a step is not called recovered', () => {
+  const report = sampleReport();
+  report.outcome = 'done, with steps skipped';
+  Object.assign(report.state.steps.find(({ id }) => id === 'switch')!, { state: 'skipped', skippedBy: 'erik' });
+  report.state.servedAt = null;
+  const page = renderReportHtml(report);
+  assert.match(page, /<h1 class="bad">.*was restored, and traffic was not moved, but not by the whole runbook \(skipped by people: switch\)/);
+  assert.doesNotMatch(page, /is recovered/);
+  assert.match(page, /<h2>Next steps<\/h2>\s*<ul><li>Make up for what the run went on without: skipped by people: switch/);
+});
+
+test('a drill says whether it passed, and nothing of a production that moved', () => {
+  const report = sampleReport();
+  report.state.purpose = 'drill';
+  report.state.servedAt = null;
+  Object.assign(report, { fence: {}, writes: undefined, rto: { ...report.rto, achievedMs: null, met: null } });
+  const page = renderReportHtml(report);
+  assert.match(page, /<h1 class="good">The drill of .* passed<\/h1>/);
+  assert.match(page, /Production was left alone/);
+  assert.doesNotMatch(page, /did not come back|Add members|Restart clients|failback|may still take writes|is recovered|not reached/);
+  report.outcome = 'failed';
+  assert.match(renderReportHtml(report), /<h1 class="bad">The drill of .* failed<\/h1>.*holdfast recover demo --purpose drill/s);
+  report.outcome = 'done, with steps skipped';
+  report.validation[0]!.ok = false;
+  assert.match(renderReportHtml(report), /The drill of .* failed: validation does not hold: equality/);
+});

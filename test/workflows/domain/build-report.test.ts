@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FenceResult, ReplayResult } from '../../../workflows/contract.ts';
+import type { FenceResult, ReplayResult, ValidationResult } from '../../../workflows/contract.ts';
 import { buildReport, type ReportFacts } from '../../../workflows/domain/build-report.ts';
 import type { RunState } from '../../../workflows/domain/run-state.ts';
 import { at, newRun, step } from '../runbook/plans.ts';
@@ -53,4 +53,21 @@ test('a fence that is unproved, skipped, or of one source only is never plain do
   assert.equal(outcome({}), 'done, fence unproved');
   assert.equal(outcome({ documents: fenced('proved') }, { documents: point, users: point }), 'done, fence unproved');
   assert.equal(buildReport(done({ purpose: 'drill' }), facts({ fences: {} }), at(901)).outcome, 'done');
+});
+
+test('a run that went on without a step, or with a validation that does not hold, is never plain done', () => {
+  const steps = (skippedBy?: string): RunState['steps'] => newRun([step('fence'), step('validate')]).state.steps.map((one) => (one.id === 'validate' ? { ...one, state: 'skipped', skippedBy } : one));
+  const validated = (ok: boolean, effect: 'gate' | 'warn' = 'gate'): ReportFacts['validations'] => {
+    const result: ValidationResult = { id: 'equality', ok, effect, claim: 'equal', problems: [], collections: [], collectionCount: 0 };
+    return { 'documents/equality': result };
+  };
+  const outcome = (state: RunState, extra: Partial<ReportFacts> = {}) => buildReport(state, facts(extra), at(901)).outcome;
+  assert.equal(outcome(done({ steps: steps('erik') })), 'done, with steps skipped');
+  assert.equal(outcome(done({ steps: steps() })), 'done', 'passed over by itself');
+  assert.equal(outcome(done(), { validations: validated(false) }), 'done, with steps skipped');
+  assert.equal(outcome(done(), { validations: validated(false, 'warn') }), 'done');
+  assert.equal(outcome(done({ steps: steps('erik'), purpose: 'drill' })), 'done, with steps skipped');
+  const both = buildReport(done({ steps: steps('erik') }), facts({ fences: {} }), at(901));
+  assert.equal(both.outcome, 'done, fence unproved');
+  assert.deepEqual(both.warnings, ['the old primary is not proved to be fenced', 'skipped by people: validate']);
 });
