@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { MongoClient, type Db } from 'mongodb';
 import { openSources } from '../../scripts/bucket/open-sources.ts';
@@ -17,6 +18,7 @@ import type { SourceContext } from '../../activities/context.ts';
 import { readPidFile } from '../../activities/tool/start-server.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import { historyToJson, type History } from '../replay/history.ts';
 import type { Owner } from './cleanup.ts';
 import { processesWith, type RunningProcess } from './running.ts';
 import { StoreProxy } from './store-proxy.ts';
@@ -176,6 +178,17 @@ export class SystemStack {
     const ids: string[] = [];
     for await (const { workflowId } of this.client.workflow.list({ query: 'ExecutionStatus = "Running"' })) ids.push(workflowId);
     return ids.sort();
+  }
+
+  /** Keeps the longest history of each workflow type, gzipped JSON, in `directory`. */
+  async recordHistories(directory: string): Promise<void> {
+    const longest = new Map<string, History>();
+    for await (const { type, workflowId, runId } of this.client.workflow.list()) {
+      const history = await this.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      if ((history.events?.length ?? 0) > (longest.get(type)?.events?.length ?? 0)) longest.set(type, history);
+    }
+    mkdirSync(directory, { recursive: true });
+    for (const [type, history] of longest) writeFileSync(join(directory, `${type}.json.gz`), gzipSync(historyToJson(history)));
   }
 
   /** Every history of the stack as text, payloads decoded. */

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import type { WorkflowHandle } from '@temporalio/client';
 
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -20,10 +21,15 @@ const { temporal } = createRequire(fileURLToPath(import.meta.resolve('@temporali
 const { History } = temporal.api.history.v1;
 
 /** Which machine recorded it, and where the project lay there, is left out. */
-export function writeHistory(path: string, history: History): void {
+export function historyToJson(history: History): string {
   const plain = History.toObject(history, { longs: String, enums: String, bytes: String });
-  const impersonal = JSON.stringify(plain, (key, value: unknown) => (key === 'identity' ? 'recorder' : key === 'stackTrace' ? '' : value));
-  writeFileSync(path, `${impersonal}\n`);
+  return `${JSON.stringify(plain, (key, value: unknown) => (key === 'identity' ? 'recorder' : key === 'stackTrace' ? '' : value))}\n`;
 }
 
-export const readHistory = (path: string): History => History.fromObject(JSON.parse(readFileSync(path, 'utf8')));
+export const writeHistory = (path: string, history: History): void => writeFileSync(path, historyToJson(history));
+
+/** @param path - `.json`, or `.json.gz`. */
+export function readHistory(path: string): History {
+  const bytes = readFileSync(path);
+  return History.fromObject(JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')));
+}

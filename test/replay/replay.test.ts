@@ -9,7 +9,8 @@ import { workflowBundle } from '../workflows/lab.ts';
 import { readHistory } from './history.ts';
 
 const directory = fileURLToPath(new URL('./', import.meta.url));
-const files = globSync(`${directory}*.json`).sort();
+/** `real/` holds those of a whole run on real parts, recorded by test/system/killed-worker.test.ts when HOLDFAST_RECORD_HISTORIES is set. */
+const files = globSync([`${directory}*.json`, `${directory}real/*.json.gz`]).sort();
 
 test('every recorded history replays with the workflows as they are now', async () => {
   const histories = files.map((path) => ({ workflowId: basename(path, '.json'), history: readHistory(path) }));
@@ -22,5 +23,7 @@ test('every recorded history replays with the workflows as they are now', async 
 
 test('there is a recording of every workflow type', () => {
   const recorded = new Set(files.map((path) => basename(path).split('.')[0]));
-  assert.deepEqual([...entryWorkflows, 'runRecovery', 'runBackup', 'runArchive'].filter((type) => !recorded.has(type)), []);
+  const types = [...entryWorkflows, 'runRecovery', 'runBackup', 'runArchive'];
+  assert.deepEqual(types.filter((type) => !recorded.has(type)), []);
+  assert.deepEqual(types.filter((type) => !files.some((path) => path.endsWith(`real/${type}.json.gz`))), [], 'and of a real run');
 });
