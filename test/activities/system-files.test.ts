@@ -123,6 +123,13 @@ test('a reference to something that is not there names it', async () => {
   assert.match(await failure(good.replace('needs: [declare]', 'needs: [declaer]')), /runbook\.steps\.1\.needs\.0: needs unknown step "declaer"; found "declaer"/);
 });
 
+test('a standby that traffic cannot go to, or that is the source’s own place, is refused', async () => {
+  const sides = "sides: { production: '127.0.0.1:9001', dr: '127.0.0.1:9002' }";
+  assert.match(await failure(good.replace(sides, "sides: { production: '127.0.0.1:9001' }")), /traffic\.sides: no side for the standby "dr": traffic could not be switched to it/);
+  assert.match(await failure(good.replace(sides, "sides: { dr: '127.0.0.1:9002' }")), /traffic\.sides: no side for environment "production", where source "documents" lives/);
+  assert.match(await failure(good.replace('environment: dr', 'environment: production')), /standby\.environment: "production" is where source "documents" lives: a standby is another place/);
+});
+
 test('a secret that stands in the file is refused and not shown', async () => {
   const planted = 'Tr0ub4dor';
   for (const text of [

@@ -53,7 +53,7 @@ const endpointSchema = z.strictObject({
 const environmentSchema = z.strictObject({
   protection: z
     .enum(['production', 'staging', 'open'])
-    .meta({ description: 'production: only an approved run may write here; open: a test or drill may be wiped at will' }),
+    .meta({ description: 'what the environment is for; recorded, not enforced yet' }),
   endpoints: z.record(name, endpointSchema).meta({ description: 'one per source, by the source’s name' }),
 });
 
@@ -176,7 +176,7 @@ const fields = {
   objectives: z.strictObject({ rto: durationSchema, rpo: durationSchema }),
   environments: z.record(name, environmentSchema),
   sources: z.record(name, sourceSchema),
-  stores: z.array(z.discriminatedUnion('kind', [s3StoreSchema, localStoreSchema])).min(1),
+  stores: z.array(z.discriminatedUnion('kind', [s3StoreSchema, localStoreSchema])).min(1).meta({ description: 'the first is used; others are not written yet' }),
   key: keySchema,
   standby: standbySchema,
   fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write' }),
@@ -202,10 +202,15 @@ export const systemSchema = z.strictObject(fields).superRefine((system, ctx) => 
         complain(['environments', environment, 'endpoints'], `no endpoint for source "${sourceName}"`);
       }
     }
+    if (source.environment === system.standby.environment) {
+      complain(['standby', 'environment'], `"${source.environment}" is where source "${sourceName}" lives: a standby is another place`);
+    }
+    if (!system.traffic.sides[source.environment]) complain(['traffic', 'sides'], `no side for environment "${source.environment}", where source "${sourceName}" lives`);
     if (!system.standby.provision[sourceName]) complain(['standby', 'provision'], `nothing provisions source "${sourceName}"`);
     if (!system.fence[sourceName]) complain(['fence'], `no fence for source "${sourceName}"`);
   }
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
+  if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
   system.runbook.steps.forEach((step, index) => {
     const gate = step.uses === 'approval' ? (step.with as { gate?: string } | undefined)?.gate ?? step.id : undefined;
