@@ -28,6 +28,6 @@ export function requireIdentity(context: SourceContext, timeline: Timeline, iden
   if (timeline.sourceIdentity === identity) return;
   const where = timeline.environment ?? context.source.environment;
   throw new HoldfastError('BadInput', `${context.sourceName} in ${where} is replica set ${identity}; timeline ${timeline.timeline} is the log of ${timeline.sourceIdentity}`, {
-    hint: 'if the replica set was made anew on purpose, take a base backup: that starts a timeline for it',
+    hint: `correct the endpoint of ${context.sourceName} in ${where} if that is the wrong server; a replica set that was made anew on purpose is another source: give it a name of its own in the system file, or bring the old data back with recoverSystem`,
   });
 }

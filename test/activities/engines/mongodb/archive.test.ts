@@ -15,6 +15,7 @@ import { verifySlice } from '../../../../activities/engines/mongodb/archive/veri
 import { timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
 import { sourceEnvironment } from '../../../../activities/engines/mongodb/connect.ts';
 import { readLog } from '../../../../activities/engines/mongodb/oplog/read-log.ts';
+import { readServerFacts } from '../../../../activities/engines/mongodb/server-facts.ts';
 import { parseEntry } from '../../../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { splitDocuments } from '../../../../activities/engines/mongodb/oplog/raw-elements.ts';
 import type { SourceContext } from '../../../../activities/context.ts';
@@ -243,6 +244,20 @@ test('a new timeline moves the archive to the environment that it names, and a c
   assert.equal(unproved.proved, false, 'nobody archives');
 });
 
+test('the role that a refusal names is enough for archive, status, canary and drain', async (t) => {
+  const place = await enginePlace(t, { mongod: { auth: true } });
+  const context = withSlices(place.context, 50, 64 * 1024);
+  const client = await place.source.connect();
+  await things(client).insertOne({ first: true });
+  const archive = startArchive(context);
+  await archivedUpTo(context, await positionNow(client));
+  const proof = await proveArchive(context, { ...ref, run: 'run-1', withinMs: seconds(20) });
+  await archive.stop();
+  assert.equal(proof.proved, true);
+  assert.equal((await status(context)).rpoMs, 0);
+  assert.equal((await drainLog(context, { ...ref, epoch: 1, timeline: 't00000001' })).drained, true);
+});
+
 test('another control plane ends the archive, another replica set is refused, and time that is up hands over', async (t) => {
   const place = await enginePlace(t);
   const context = withSlices(place.context, 50, 64 * 1024);
@@ -260,6 +275,10 @@ test('another control plane ends the archive, another replica set is refused, an
   const stranger = await startMongod(t, { replicaSet: 'rs0' });
   const swapped: SourceContext = { ...context, system: { ...context.system, environments: { production: { protection: 'production', endpoints: { documents: { uri: stranger.uri } } } } } };
   await assert.rejects(round(swapped), (error: HoldfastError) => error.type === 'BadInput' && /is replica set/.test(error.message));
+  const { identity: mine } = await readServerFacts(client);
+  const { identity: theirs } = await readServerFacts(await stranger.connect());
+  await assert.rejects(backUp(swapped, 'B1'), (error: HoldfastError) =>
+    error.type === 'BadInput' && error.message.includes(mine) && error.message.includes(theirs) && /give it a name of its own/.test(error.hint!));
   assert.equal((await currentTimeline(context.store, context.keys, ref))?.timeline, 't00000001');
 });
 
