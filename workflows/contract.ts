@@ -128,8 +128,11 @@ export interface DataActivities {
    */
   planDump(input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef>;
 
-  /** Dumps one group; adopts parts of its own backup that an earlier attempt left whole. */
-  dumpGroup(input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef>;
+  /**
+   * Dumps one group; adopts parts of its own backup that an earlier attempt left whole. Takes a share of the source's
+   * limits: one of `width` groups that run side by side.
+   */
+  dumpGroup(input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string; width?: number }): Promise<GroupRef>;
 
   /** Reads every group's index back, then writes the signed manifest: from here on the backup exists. Twice: adopts the manifest. */
   sealBackup(input: SourceRef & { plan: DumpPlanRef; epoch: number; groups: GroupRef[] }): Promise<BackupSummary>;

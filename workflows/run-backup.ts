@@ -75,8 +75,9 @@ async function backUpSource({ call, input, epoch, source, show, progress }: Sour
   const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy }, `plan the dump of ${source}`);
   Object.assign(now, { phase: 'dumping', groups: plan.groups.length, estimatedBytes: plan.estimatedBytes });
   show();
-  const groups = await sideBySide(plan.groups, width, async ({ group, estimatedBytes }) => {
-    const done = await call('dumpGroup', { system, source, plan, epoch, group }, `${source} ${group}: about ${formatBytes(estimatedBytes)}`);
+  const atOnce = Math.max(1, Math.min(width, plan.groups.length));
+  const groups = await sideBySide(plan.groups, atOnce, async ({ group, estimatedBytes }) => {
+    const done = await call('dumpGroup', { system, source, plan, epoch, group, width: atOnce }, `${source} ${group}: about ${formatBytes(estimatedBytes)}`);
     now.groupsDone += 1;
     now.plainBytes += done.plainBytes;
     now.storedBytes += done.storedBytes;

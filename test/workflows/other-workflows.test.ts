@@ -67,6 +67,8 @@ test('a backup plans, dumps every group at most four at a time, and seals', asyn
   assert.equal(summary!.parts, 6);
   assert.match(summary!.backup, /^[0-9A-HJKMNP-TV-Z]{26}$/);
   assert.ok(most <= 4, String(most));
+  const widths = lab.stubs.calls.filter(({ name }) => name === 'dumpGroup').map(({ input }) => (input as { width: number }).width);
+  assert.deepEqual(new Set(widths), new Set([4]), 'each is told how many share the source’s limits');
   assert.equal((lab.stubs.calls.find(({ name }) => name === 'planDump')!.input as { why: string }).why, 'before the upgrade');
   const shown = await details(lab.env.client.workflow.getHandle('backup/demo'));
   assert.match(shown, /documents: done, 6 of 6 groups/);

@@ -13,12 +13,14 @@ import { PartCutter } from './cut-parts.ts';
 import { dumpRange, type WrittenRange } from './dump-range.ts';
 import { InFlight } from './in-flight.ts';
 import { openBounds, planSchema, rangeName, type Plan } from './plan.ts';
-import { Throttle } from './throttle.ts';
+import { shareOf, Throttle } from './throttle.ts';
 
 export interface DumpGroupInput extends SourceRef {
   plan: DumpPlanRef;
   epoch: number;
   group: string;
+  /** groups that are dumped side by side: this one takes its share of the source's limits. Left out: it is alone */
+  width?: number;
 }
 
 /** Parts being compressed, encrypted and uploaded while the next one is read: up to 100 MiB each, before they are collected. */
@@ -41,6 +43,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
   const bounds = await openBounds(key, plan);
   const units = new Map(plan.units.map((unit) => [unit.id, unit]));
 
+  const limits = shareOf(context.source.limits, input.width ?? 1);
   return await withSource(context, async (client) => {
     await findSecondary(client, context.source.limits.readPreference);
     const uploads = new InFlight(uploadsAtOnce);
@@ -50,7 +53,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       client,
       uploads,
       parts: { store, key, scope: plan, signal },
-      throttle: new Throttle(context, client),
+      throttle: new Throttle(context, client, limits),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),
       advance: (bytes: number) => {
@@ -68,7 +71,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
     } finally {
       await uploads.abandon();
     }
-  });
+  }, { maxPoolSize: limits.connections });
 }
 
 /**

@@ -7,21 +7,33 @@ import { adminOf } from './connect.ts';
 
 const lookEveryMs = seconds(5);
 
+type Limits = Source['limits'];
+
+/** The share of one of `width` processes that read the source side by side: the limits are the source's, not a process's. */
+export function shareOf(limits: Limits, width: number): Limits {
+  const { bytesPerSecond, connections } = limits;
+  return {
+    ...limits,
+    connections: Math.max(1, Math.floor(connections / width)),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: Math.max(1, Math.floor(bytesPerSecond / width)) }),
+  };
+}
+
 /**
- * Keeps a dump inside the limits that the system file sets for its source: a rate of bytes, and no reading at all while
+ * Keeps one process of a dump inside its share of the limits that the system file sets for the source: a rate of bytes, and no reading at all while
  * a secondary is further behind than allowed.
  */
 export class Throttle {
   readonly #context: SourceContext;
   readonly #client: MongoClient;
-  readonly #limits: Source['limits'];
+  readonly #limits: Limits;
   #freeAtMs = 0;
   #lookAtMs = 0;
 
-  constructor(context: SourceContext, client: MongoClient) {
+  constructor(context: SourceContext, client: MongoClient, limits: Limits) {
     this.#context = context;
     this.#client = client;
-    this.#limits = context.source.limits;
+    this.#limits = limits;
   }
 
   /** Call after reading `bytes`: returns when the next read may begin. */

@@ -168,6 +168,19 @@ test('a limit on bytes a second is kept', { timeout: 60_000 }, async (t) => {
   assert.ok(tookMs >= (summary.plainBytes / 2_000_000) * 1000 * 0.9, `${summary.plainBytes} bytes in ${tookMs} ms`);
 });
 
+test('groups that are dumped side by side keep the source’s limit together', { timeout: 60_000 }, async (t) => {
+  const place = await enginePlace(t);
+  await insertMany(await place.source.connect(), { db: 'd', collection: 'c' }, letters(3_000, 1_000));
+  const context = place.attempt({ limits: { bytesPerSecond: 3_000_000, connections: 1 } });
+  // The same group twice: a second group begins at 64 MiB.
+  const plans = await Promise.all(['b1', 'b2'].map(async (backup) => await planDump(context, backupInput(backup))));
+  const startedAtMs = Date.now();
+  const done = await Promise.all(plans.map(async (plan) => await dumpGroup(context, { ...ref, plan, epoch: 1, group: plan.groups[0]!.group, width: 2 })));
+  const tookMs = Date.now() - startedAtMs;
+  const plainBytes = done.reduce((sum, group) => sum + group.plainBytes, 0);
+  assert.ok(tookMs >= (plainBytes / 3_000_000) * 1000 * 0.9, `${plainBytes} bytes in ${tookMs} ms`);
+});
+
 test('a target that holds data, another run’s target, and a flipped bit in a part are each refused by name', { timeout: 120_000 }, async (t) => {
   const place = await enginePlace(t);
   await insertMany(await place.source.connect(), { db: 'd', collection: 'c' }, letters(100, 100));
