@@ -41,6 +41,7 @@ export async function makePlan(systemName: string, target: RecoveryTarget): Prom
   const spareMs = system.objectives.rto - runbook.criticalMs;
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
+  for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
   const points = await readPoints(system, target, findings);
   return { system: systemName, rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, points, findings };
 }
