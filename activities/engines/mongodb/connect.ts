@@ -104,7 +104,8 @@ async function using<T>(context: SourceContext, client: MongoClient, unavailable
 /** No built-in role may read the definitions of views and time-series collections, not even root. */
 export const backupRole = {
   createRole: 'holdfast',
-  roles: ['backup', 'clusterMonitor'],
+  // The canary is the only thing that is ever written to a source.
+  roles: ['backup', 'clusterMonitor', { role: 'readWrite', db: 'holdfast_canary' }],
   privileges: [{ resource: { db: '', collection: 'system.views' }, actions: ['find'] }],
 } as const;
 
