@@ -1,4 +1,4 @@
-import type { Document, MongoClient } from 'mongodb';
+import { BSON, type Document, type MongoClient } from 'mongodb';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
@@ -21,14 +21,17 @@ interface Wanted {
   uuid: string;
   database: string;
   collection: string;
+  /** names of what the catalogue lacks, or has with another specification */
+  stale: string[];
   missing: Document[];
   bytes: number;
 }
 
 /**
- * Builds the indexes that the target's index catalogue names, all of one collection in one scan.
+ * Makes the target's indexes those of its index catalogue, all of one collection in one scan.
  *
- * Safe to repeat: builds only what is missing, and drops nothing. An index that cannot be built is named in the result
+ * Safe to repeat: builds only what is missing, and drops only what the catalogue lacks or has otherwise: a log that was
+ * drained after an earlier build may have dropped or changed an index. An index that cannot be built is named in the result
  * and does not keep the others from being built.
  */
 export async function buildIndexes(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<BuiltIndexes> {
@@ -45,7 +48,8 @@ export async function buildIndexes(context: SourceContext, input: { target: Targ
         await builds.add(async () => {
           context.signal.throwIfAborted();
           context.progress({ phase: `build indexes of ${collection.database}.${collection.collection}`, done, of, unit: 'objects' });
-          failed.push(...await buildAll(client, collection));
+          for (const index of collection.stale) await client.db(collection.database).command({ dropIndexes: collection.collection, index });
+          if (collection.missing.length > 0) failed.push(...await buildAll(client, collection));
           done += collection.missing.length;
           context.progress({ phase: 'build indexes', done, of, unit: 'objects' });
         });
@@ -58,22 +62,30 @@ export async function buildIndexes(context: SourceContext, input: { target: Targ
   });
 }
 
-/** What the catalogue names and the target lacks, largest collection first: begun last, it would run on alone. */
+/** Where the target differs from the catalogue, largest collection first: begun last, it would run on alone. */
 async function listWanted(client: MongoClient): Promise<Wanted[]> {
   const catalogue = await client.db(controlDatabase).collection<{ _id: string; ns: string; indexes: Document[] }>(controlCollections.indexes)
-    .find({ 'indexes.0': { $exists: true } }, { ...faithful }).toArray();
+    .find({}, { ...faithful }).toArray();
   const collections = await collectionsByUuid(client);
   const wanted: Wanted[] = [];
   for (const { _id: uuid, indexes } of catalogue) {
     const found = collections.get(uuid);
     if (!found) continue;
-    const existing = new Set((await listIndexes(client, found.database, uuid) ?? []).map(({ name }) => String(name)));
-    const missing = indexes.filter(({ name }) => !existing.has(String(name))).map((spec) => explicitSpec(spec, found.hasCollation));
-    if (missing.length === 0) continue;
+    const existing = new Map((await listIndexes(client, found.database, uuid) ?? []).map((spec) => [String(spec['name']), comparable(spec)]));
+    const named = new Map(indexes.map((spec) => [String(spec['name']), comparable(spec)]));
+    const stale = [...existing].filter(([name, spec]) => named.get(name) !== spec).map(([name]) => name);
+    const missing = indexes.filter(({ name }) => existing.get(String(name)) !== named.get(String(name))).map((spec) => explicitSpec(spec, found.hasCollation));
+    if (stale.length + missing.length === 0) continue;
     const stats = await client.db(found.database).command({ collStats: found.collection });
-    wanted.push({ uuid, ...found, missing, bytes: Number(stats['size']) });
+    wanted.push({ uuid, ...found, stale, missing, bytes: Number(stats['size']) });
   }
   return wanted.sort((a, b) => b.bytes - a.bytes);
+}
+
+/** A specification as text that is equal where the index is: the order of options says nothing, that of keys does. */
+function comparable(spec: Document): string {
+  const { ns: _ns, ui: _ui, ...rest } = spec;
+  return BSON.EJSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)), { relaxed: true });
 }
 
 /** An index without collation on a collection that has one would inherit it: a simple one must say so. */

@@ -10,12 +10,12 @@ interface CataloguedCollection {
   indexes: Map<string, Buffer>;
 }
 
-/** Commands that only change indexes: applyOps refuses them, so they are folded into the catalogue and built at the end. */
-const indexCommands = new Set([
-  'createIndexes', 'startIndexBuild', 'commitIndexBuild', 'abortIndexBuild', 'dropIndexes', 'dropIndex', 'deleteIndexes', 'deleteIndex',
-]);
+/** Commands that only change indexes: applyOps refuses them, so they are folded into the catalogue and built at the end; drops are done at once. */
+const dropCommands = ['dropIndexes', 'dropIndex', 'deleteIndexes', 'deleteIndex'];
+const indexCommands = new Set(['createIndexes', 'startIndexBuild', 'commitIndexBuild', 'abortIndexBuild', ...dropCommands]);
 
 export const isIndexCommand = (command: string): boolean => indexCommands.has(command);
+export const isIndexDrop = (command: string): boolean => dropCommands.includes(command);
 
 /**
  * Which secondary indexes each collection has at the replayed position. Seeded by the restore from the base's own

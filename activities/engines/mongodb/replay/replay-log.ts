@@ -12,7 +12,7 @@ import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
 import { classifyOperation, type OperationClass } from '../oplog/classify-operation.ts';
 import { WireConnection } from '../wire.ts';
 import { controlWrite, type Checkpoint } from './checkpoint.ts';
-import { IndexCatalogue, withoutIndex } from './index-catalogue.ts';
+import { IndexCatalogue, isIndexDrop, withoutIndex } from './index-catalogue.ts';
 import { OperationBatch } from './operation-batch.ts';
 import { openReplay } from './open-replay.ts';
 import { TargetApplier } from './target-applier.ts';
@@ -175,6 +175,10 @@ class Replay {
         return false;
       }
       case 'index':
+        if (isIndexDrop(commandOf(operation))) {
+          await this.#settle();
+          await this.#applier.dropIndex(operation, position);
+        }
         this.#catalogue.fold(commandOf(operation), operation);
         return true;
       case 'command':

@@ -1,13 +1,15 @@
 import { BSON, type Document } from 'mongodb';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import { commandOf, type Operation } from '../oplog/oplog-entry.ts';
+import { commandOf, databaseOf, type Operation } from '../oplog/oplog-entry.ts';
 import { findElement } from '../oplog/raw-elements.ts';
 import type { WireConnection } from '../wire.ts';
 import { OperationBatch } from './operation-batch.ts';
 
 /** A missing document (UpdateOperationFailed) and a missing collection (NamespaceNotFound): what a later state lacks. */
 const missingCodes = new Set([218, 26]);
+/** IndexNotFound, NamespaceNotFound */
+const notBuiltCodes = new Set([27, 26]);
 
 /**
  * Applies operations to the target and believes no answer that it has not read: each operation's own result counts.
@@ -44,6 +46,19 @@ export class TargetApplier {
   async applyCommand(operation: Operation, position: LogPosition): Promise<void> {
     const reply = await this.#run(batchOf([operation], position), false);
     if (!isWhole(reply, 1)) this.#judge(operation, position, reply);
+  }
+
+  /**
+   * Drops an index where it is built already, as it is when a drained tail is replayed: a unique one would refuse what the
+   * log has behind its drop. What is gathered may come after it: fewer indexes refuse nothing, and one too few is built.
+   */
+  async dropIndex(operation: Operation, position: LogPosition): Promise<void> {
+    const { o, ns } = operation;
+    const index = findElement(o, 'index')?.text;
+    if (index === undefined) return;
+    const reply = await this.#answered({ dropIndexes: findElement(o, commandOf(operation))?.text, index, $db: databaseOf(ns) });
+    if (reply['ok'] === 1 || notBuiltCodes.has(Number(reply['code']))) return;
+    throw new HoldfastError('ReplayFailed', `entry ${formatLogPosition(position)}: index ${index} of ${ns} could not be dropped: ${String(reply['codeName'] ?? reply['code'])}`);
   }
 
   /** Writes our own documents. */
@@ -84,8 +99,12 @@ export class TargetApplier {
   }
 
   async #run(batch: OperationBatch, atomic: boolean): Promise<Document> {
+    return await this.#answered(batch.command({ atomic }));
+  }
+
+  async #answered(command: Document | Buffer): Promise<Document> {
     try {
-      return await this.#wire.run(batch.command({ atomic }));
+      return await this.#wire.run(command);
     } catch (cause) {
       throw new HoldfastError('TargetUnavailable', `the target went away during replay: ${(cause as Error).message}`, { cause });
     }
