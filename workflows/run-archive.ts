@@ -1,12 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, sleep, startChild, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
+import { trySignal } from './children.ts';
 import { taskQueues, type ArchiveOutcome } from './contract.ts';
 import { HoldfastError } from './domain/errors.ts';
-import { formatLogPosition } from './domain/log-position.ts';
+import { formatLogPosition, type LogPosition } from './domain/log-position.ts';
 import { archiveSignals, queryNames } from './domain/messages.ts';
-import { hours, seconds } from './domain/units.ts';
-import { failure, surfacing } from './failure.ts';
+import { hours, minutes, seconds } from './domain/units.ts';
+import { describeFailure, failure, surfacing } from './failure.ts';
 import { mark } from './search-attributes.ts';
 
 export interface RunArchiveInput {
@@ -14,6 +15,25 @@ export interface RunArchiveInput {
   source: string;
   /** what the run before this one ended with: its history is gone */
   last?: ArchiveOutcome | undefined;
+  trouble?: Trouble | undefined;
+  baseWanted?: BaseWanted | undefined;
+}
+
+/** Why no round has ended well of late. Times are UTC ISO. */
+export interface Trouble {
+  what: string;
+  since: string;
+  lastAt: string;
+}
+
+/** A gap up to `at` was found, and no base has been taken behind it yet. */
+export interface BaseWanted {
+  at: LogPosition;
+  why: string;
+  /** UTC ISO */
+  since: string;
+  /** why the last one that was asked for came to nothing */
+  failed: string | null;
 }
 
 /** What the query `state` of an archive answers. How far it is right now stands in the heartbeat of its activity, and in the bucket. */
@@ -23,19 +43,24 @@ export interface ArchiveState {
   stopping: boolean;
   rounds: number;
   last: ArchiveOutcome | null;
+  trouble: Trouble | null;
+  baseWanted: BaseWanted | null;
 }
 
 /** Rounds that one run does at most: elections and gaps end a round early, and its history must stay small. */
 const roundsPerRun = 20;
+const afterFailureMs = seconds(30);
+const baseAskedEveryMs = minutes(5);
 
 /**
  * Archives the log of one source, under the id `archive/<system>/<source>`: hour after hour, until the signal `stop` or a cancel.
- * A gap ends a range that can be restored: a new base is asked for at once.
+ * A gap ends a range that can be restored: a new base is asked for at once, and again until there is one.
+ * A round that fails is no end of it, whatever the failure: nobody would start the archive again when its cause is gone.
  *
  * @throws EpochSuperseded - another control plane has the command, or the source is another one now: this archive must not go on.
  */
 export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> {
-  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null };
+  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null };
   let round: CancellationScope | undefined;
   let moved = false;
   setHandler(defineSignal(archiveSignals.stop.name), () => {
@@ -53,15 +78,20 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
       throw new HoldfastError('BadInput', 'runArchive is started by archiveLog.', { hint: 'start archiveLog with {"system": "demo", "source": "documents"}' });
     }
     mark({ system: input.system, purpose: 'archive', phase: 'running' });
+    const seekBase = baseSeeker(state);
+    seekBase();
     while (!state.stopping && state.rounds < roundsPerRun) {
       state.rounds += 1;
       moved = false;
       round = new CancellationScope();
       show(state);
-      const outcome = await oneRound(input, round, () => state.stopping || moved);
+      const outcome = await oneRound(state, round, () => state.stopping || moved);
       if (outcome) state.last = outcome;
       if (outcome?.why === 'superseded') throw superseded(input);
-      if (outcome?.why === 'gap') await askForBase(input, outcome);
+      if (outcome?.why === 'gap') {
+        state.baseWanted = wantBase(state.baseWanted, outcome);
+        seekBase();
+      }
       if (outcome?.why === 'handover') break;
     }
     await condition(allHandlersFinished);
@@ -71,21 +101,33 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     return false;
   });
   // Outside of what turns failures into the workflow's own: continuing as new is thrown too.
-  if (next) await continueAsNew<typeof runArchive>({ system: input.system, source: input.source, last: state.last ?? undefined });
+  if (next) await continueAsNew<typeof runArchive>({
+    system: input.system,
+    source: input.source,
+    last: state.last ?? undefined,
+    trouble: state.trouble ?? undefined,
+    baseWanted: state.baseWanted ?? undefined,
+  });
   return state;
 }
 
-/** One activity of up to an hour. Undefined: it was told to end early, and has ended. */
-async function oneRound({ system, source }: RunArchiveInput, scope: CancellationScope, toldToEnd: () => boolean): Promise<ArchiveOutcome | undefined> {
+/** One activity of up to an hour. Undefined: it was told to end early, and has ended; or it failed, and the next one is due. */
+async function oneRound(state: ArchiveState, scope: CancellationScope, toldToEnd: () => boolean): Promise<ArchiveOutcome | undefined> {
   try {
     return await scope.run(async () => {
-      const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
-      const call = callsAt(view.site);
-      const { epoch } = await call('claimEpoch', { system, why: 'archive', takeOver: false }, `hold the command of ${system}`);
-      const outcome = await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
-      // A source without a primary, or one that flaps, ends round after round at once.
-      if (outcome.why === 'election' && outcome.entries === 0) await sleep(seconds(2), { summary: `${source} has no steady primary` });
-      return outcome;
+      try {
+        const outcome = await archiveForAnHour(state);
+        state.trouble = null;
+        return outcome;
+      } catch (error) {
+        const { type, message } = describeFailure(error);
+        if (isCancellation(error) || type === 'EpochSuperseded') throw error;
+        const lastAt = new Date().toISOString();
+        state.trouble = { what: `${type}: ${message}`.slice(0, 500), since: state.trouble?.since ?? lastAt, lastAt };
+        show(state);
+        await sleep(afterFailureMs, { summary: `waits after ${type}, then goes on` });
+        return undefined;
+      }
     });
   } catch (error) {
     // A cancel of the workflow itself is passed on; one of the round alone was a signal.
@@ -94,33 +136,93 @@ async function oneRound({ system, source }: RunArchiveInput, scope: Cancellation
   }
 }
 
+async function archiveForAnHour({ system, source }: ArchiveState): Promise<ArchiveOutcome> {
+  const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
+  const call = callsAt(view.site);
+  const { epoch } = await call('claimEpoch', { system, why: 'archive', takeOver: false }, `hold the command of ${system}`);
+  const outcome = await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
+  // A source without a primary, or one that flaps, ends round after round at once.
+  if (outcome.why === 'election' && outcome.entries === 0) await sleep(seconds(2), { summary: `${source} has no steady primary` });
+  return outcome;
+}
+
 const superseded = ({ system, source }: RunArchiveInput): Error =>
   failure('EpochSuperseded', `The archive of ${system}/${source} ends: another control plane, or a newer timeline, has taken over its log.`, {
     hint: 'if this control plane is to have it, recover or start archiveLog again here',
   });
 
 /** Log that is lost cannot be restored over; only a base after it makes new points. A gap asks once, however often it is reported. */
-async function askForBase({ system, source }: RunArchiveInput, { gap, archivedTo }: ArchiveOutcome): Promise<void> {
+function wantBase(wanted: BaseWanted | null, { gap, archivedTo }: ArchiveOutcome): BaseWanted {
   const at = gap?.to ?? archivedTo;
   const why = `after a gap in the log up to ${formatLogPosition(at)}${gap ? `: ${gap.why}` : ''}`.slice(0, 500);
-  try {
-    await startChild('backUpSystem', {
-      workflowId: `backup-after-gap/${system}/${source}/${at}`,
-      args: [{ system, source, why, requestedBy: `archive/${system}/${source}`, ifRunning: 'wait' }],
-      taskQueue: taskQueues.control,
-      parentClosePolicy: 'ABANDON',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      staticSummary: `new base of ${system}/${source} after a gap`,
-    });
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-  }
+  if (wanted?.at === at) return wanted;
+  return { at, why, since: wanted?.since ?? new Date().toISOString(), failed: null };
+}
+
+/**
+ * Asks for the base that is wanted until it is there, beside the rounds. Called again while it does so: nothing more.
+ * Cancelling the archive leaves the base alone, and a run that follows takes the asking up from its input.
+ */
+function baseSeeker(state: ArchiveState): () => void {
+  let seeks = false;
+  const seek = async (): Promise<void> => {
+    while (state.baseWanted) {
+      const wanted = state.baseWanted;
+      const answer = await askForBase(state, wanted);
+      if (answer === 'taken') {
+        // A gap that was found in the meantime needs one of its own.
+        if (state.baseWanted.at === wanted.at) state.baseWanted = null;
+        show(state);
+        continue;
+      }
+      if (answer !== 'goes on') wanted.failed = answer.failed;
+      show(state);
+      await sleep(baseAskedEveryMs, { summary: `a base after the gap of ${state.source} is wanted` });
+    }
+  };
+  return () => {
+    if (seeks || !state.baseWanted) return;
+    seeks = true;
+    void CancellationScope.nonCancellable(seek).finally(() => (seeks = false));
+  };
+}
+
+/** `goes on`: an earlier run of this archive asked, so the answer does not come to us. Never throws. */
+async function askForBase({ system, source }: ArchiveState, { at, why }: BaseWanted): Promise<'taken' | 'goes on' | { failed: string }> {
+  const workflowId = `backup-after-gap/${system}/${source}/${at}`;
+  const start = async (): Promise<'taken' | 'refused' | { failed: string }> => {
+    try {
+      const child = await startChild('backUpSystem', {
+        workflowId,
+        args: [{ system, source, why, requestedBy: `archive/${system}/${source}`, ifRunning: 'wait' }],
+        taskQueue: taskQueues.control,
+        parentClosePolicy: 'ABANDON',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        staticSummary: `new base of ${system}/${source} after a gap`,
+      });
+      await child.result();
+      return 'taken';
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return 'refused';
+      const { type, message } = describeFailure(error);
+      return { failed: `${type}: ${message}`.slice(0, 500) };
+    }
+  };
+  const first = await start();
+  if (first !== 'refused') return first;
+  // The id is refused while one runs, and for good once one has succeeded. A signal that nobody handles tells them apart.
+  if (await trySignal(workflowId, 'still-wanted')) return 'goes on';
+  const second = await start();
+  return second === 'refused' ? 'taken' : second;
 }
 
 function show(state: ArchiveState): void {
   const last = state.last ? `- last round ended by ${state.last.why} at ${formatLogPosition(state.last.archivedTo)}, timeline ${state.last.timeline}` : '- no round has ended yet';
   const gap = state.last?.gap ? `\n- ⚠ gap from ${formatLogPosition(state.last.gap.from)} to ${formatLogPosition(state.last.gap.to)}: ${state.last.gap.why}` : '';
+  const trouble = state.trouble ? `\n- ⚠ rounds fail since ${state.trouble.since}, last at ${state.trouble.lastAt}, and are tried again: ${state.trouble.what}` : '';
+  const wanted = state.baseWanted;
+  const base = wanted ? `\n- ⚠ a base after the gap is wanted since ${wanted.since}${wanted.failed ? `; the last one failed: ${wanted.failed}` : ''}` : '';
   setCurrentDetails(
-    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${gap}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
+    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${gap}${trouble}${base}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
   );
 }

@@ -171,6 +171,43 @@ test('an archive goes on as new after each round, asks for a base after a gap, o
   assert.equal(state.last!.why, 'election');
 });
 
+test('an archive outlives a round that fails, shows why and since when, and goes on', async (t) => {
+  const lab = await openLab(t);
+  const { loadSystem, claimEpoch } = lab.stubs.answers;
+  await (await lab.start('archiveLog', 'demo')).result();
+  await eventually(archive(lab), () => count(lab, 'archiveLog') === 1);
+  lab.stubs.answers.loadSystem = () => Promise.reject(new HoldfastError('BadSystemFile', 'field "sorces" is unknown'));
+  await archive(lab).signal('moved');
+  await eventually(archive(lab), async () => /rounds fail since 20.*BadSystemFile: field "sorces" is unknown/.test(await details(archive(lab))));
+  const { trouble } = await archive(lab).query<ArchiveState>('state');
+  lab.stubs.answers.loadSystem = loadSystem;
+  lab.stubs.answers.claimEpoch = () => Promise.reject(new HoldfastError('StoreUnavailable', 'connection refused'));
+  await lab.env.sleep('3m');
+  await eventually(archive(lab), async () => (await details(archive(lab))).includes('StoreUnavailable: connection refused'));
+  assert.equal((await archive(lab).query<ArchiveState>('state')).trouble!.since, trouble!.since);
+  lab.stubs.answers.claimEpoch = claimEpoch;
+  lab.stubs.answers.archiveLog = () => Promise.resolve({ why: 'superseded', timeline: 't00000001', archivedTo: point.reaches, slices: 0, entries: 0, gap: null });
+  assert.equal((await failureOf(archive(lab))).type, 'EpochSuperseded');
+});
+
+test('a base after a gap that fails is asked for again', async (t) => {
+  const gap = { from: point.reaches, to: '1763700500-0000000001', why: 'the oplog was too short' };
+  const rounds = [{ why: 'gap' as const, gap }];
+  const lab = await openLab(t);
+  const { planDump } = lab.stubs.answers;
+  lab.stubs.answers.planDump = () => Promise.reject(new HoldfastError('WrongKey', 'key k2 is not k1'));
+  lab.stubs.answers.archiveLog = () => {
+    const next = rounds.shift();
+    return next ? Promise.resolve({ ...next, timeline: 't00000001', archivedTo: point.reaches, slices: 1, entries: 1 }) : Promise.reject(new HoldfastError('BadInput', 'another replica set'));
+  };
+  await (await lab.start('archiveLog', 'demo')).result();
+  await eventually(archive(lab), async () => /WrongKey/.test((await archive(lab).query<ArchiveState>('state')).baseWanted?.failed ?? ''));
+  lab.stubs.answers.planDump = planDump;
+  await lab.env.sleep('6m');
+  await eventually(archive(lab), async () => (await archive(lab).query<ArchiveState>('state')).baseWanted === null);
+  assert.equal(count(lab, 'sealBackup'), 1);
+});
+
 test('an archive that another control plane superseded ends with a clear failure', async (t) => {
   const lab = await openLab(t, { archiveLog: () => Promise.resolve({ why: 'superseded', timeline: 't00000001', archivedTo: point.reaches, slices: 0, entries: 0, gap: null }) });
   await (await lab.start('archiveLog', 'demo')).result();
