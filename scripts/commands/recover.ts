@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorTable } from '../../workflows/domain/errors.ts';
 import { parseInput, recoverSystemInput } from '../../workflows/domain/inputs.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
@@ -55,7 +56,7 @@ export function recover(cli: Cli): void {
         takeOver: options.takeOver,
       };
       parseInput('recoverSystem', recoverSystemInput, input);
-      await withTemporal(async (temporal) => {
+      return await withTemporal(async (temporal) => {
         const id = entryId('recover', system);
         const handle = await startEntry(temporal, 'recoverSystem', id, input, `recover ${system}, asked for by ${options.by}`);
         const started = { workflowId: id, runId: lockIds.recover(system), link: workflowLink(temporal, lockIds.recover(system)), worker: await hasWorker(temporal) };
@@ -63,11 +64,13 @@ export function recover(cli: Cli): void {
           // A run that is refused at once (runs already, unknown system) says so here and not only in the UI.
           const refused = await Promise.race([handle.result().then(() => undefined), sleep(1_500).then(() => undefined)]);
           printer.result(refused ?? started, () => [...startedLines(started), `watch: holdfast status ${system} --watch`].join('\n'));
-          return;
+          return 0;
         }
         for (const line of startedLines(started)) printer.note(line);
         const report = await watchRun<RunReport>(printer, temporal, system, handle);
         printer.result(report, formatReport);
+        // Recovered, but somebody has to see to the old primary: not the same as done.
+        return report.outcome === 'done' ? 0 : errorTable.FenceFailed.exitCode;
       });
     },
   );

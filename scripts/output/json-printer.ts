@@ -4,16 +4,19 @@ import { describeError, type Out, type Printer } from './printer.ts';
 export class JsonPrinter implements Printer {
   readonly json = true;
   readonly #out: Out;
+  #framed = false;
 
   constructor(out: Out) {
     this.#out = out;
   }
 
   result<T>(value: T): void {
-    this.#out.write(`${JSON.stringify(value, null, 2)}\n`);
+    // After a watch's lines it is one more line.
+    this.#out.write(`${this.#framed ? JSON.stringify(value) : JSON.stringify(value, null, 2)}\n`);
   }
 
   frame<T>(value: T): void {
+    this.#framed = true;
     this.#out.write(`${JSON.stringify(value)}\n`);
   }
 

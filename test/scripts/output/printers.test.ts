@@ -35,7 +35,8 @@ test('JSON: a result is one document, frames are one object a line, notes are le
   printer.note();
   printer.frame({ step: 1 });
   printer.frame({ step: 2 });
-  assert.deepEqual(out.text.trim().split('\n').map((line) => JSON.parse(line)), [{ step: 1 }, { step: 2 }]);
+  printer.result({ done: [1, 2] });
+  assert.deepEqual(out.text.trim().split('\n').map((line) => JSON.parse(line)), [{ step: 1 }, { step: 2 }, { done: [1, 2] }]);
   const document = screen();
   new JsonPrinter(document).result({ a: [1] });
   assert.deepEqual(JSON.parse(document.text), { a: [1] });
