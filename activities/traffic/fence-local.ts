@@ -18,6 +18,8 @@ const isTheirs = (mark: FenceMark | undefined, run: string): boolean => mark !==
  */
 export const localFence: FenceMethod = {
   async fence(context, run) {
+    // Before the mark: an address that cannot be fenced leaves nothing behind.
+    oldAddress(context);
     const directory = directoryOf(context);
     const before = await readMark(directory);
     const mark = before ?? { run, fencedAt: new Date().toISOString(), steppedDown: false };

@@ -3,6 +3,7 @@ import { connect, isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient, MongoServerError } from 'mongodb';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { FenceContext } from './fence.ts';
 
 /** Codes with which a server refuses a write because it is not a primary. */
@@ -42,8 +43,14 @@ export async function withOldPrimary<T>(context: FenceContext, use: (client: Mon
 const oldEndpoint = (context: FenceContext) => context.system.environments[context.source.environment]!.endpoints[context.sourceName]!;
 
 export function oldAddress(context: FenceContext): { host: string; port: number } {
-  const { hosts } = new MongoClient(context.address(oldEndpoint(context).uri)).options;
-  return { host: hosts[0]?.host ?? '127.0.0.1', port: hosts[0]?.port ?? 27017 };
+  const [first] = new MongoClient(context.address(oldEndpoint(context).uri)).options.hosts;
+  if (first?.host === undefined) {
+    // mongodb+srv names no host before it is looked up; a default would fence whatever runs here.
+    throw new HoldfastError('FenceFailed', `the address of source ${context.sourceName} in ${context.source.environment} names no host:port to fence`, {
+      hint: 'write it as mongodb://host:port[,host:port…]/ in the system file',
+    });
+  }
+  return { host: first.host, port: first.port ?? 27017 };
 }
 
 /** Members that could elect another primary when this one steps down: as many as the address names, at least one. */

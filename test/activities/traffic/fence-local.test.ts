@@ -216,6 +216,12 @@ test('a silent server of another machine, of which no process was ended here, is
   }
 });
 
+test('an address that names no host is refused, and nothing is marked', async (t) => {
+  const context = contextAt(t, 'mongodb+srv://db.example.com/');
+  await assert.rejects(localFence.fence(context, 'run-1'), { name: 'FenceFailed', message: /names no host:port to fence HINT/ });
+  assert.ok(!existsSync(context.system.fence['documents']!.directory));
+});
+
 test('this machine is known by its loopback, its name and its own addresses', async () => {
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
   for (const host of ['127.0.0.1', '127.8.8.8', '[::1]', 'localhost', hostname(), ...own]) assert.equal(await isThisMachine(host), true, host);
