@@ -45,10 +45,10 @@ export class SystemStack {
   }
 
   /** @param prepare - called with the directory before anything is started: to plant secrets. */
-  static async start(owner: Owner, prepare?: (home: string) => void): Promise<SystemStack> {
+  static async start(owner: Owner, prepare?: (home: string) => void | Promise<void>): Promise<SystemStack> {
     const home = mkdtempSync(join(tmpdir(), 'holdfast-system-'));
     process.env['HOLDFAST_HOME'] = home;
-    prepare?.(home);
+    await prepare?.(home);
     const cleanUps: (() => Promise<unknown>)[] = [];
     // One hook: the directory is not removed under what still runs in it.
     owner.after(async () => {

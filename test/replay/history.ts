@@ -23,7 +23,9 @@ const { History } = temporal.api.history.v1;
 /** Which machine recorded it, and where the project lay there, is left out. */
 export function historyToJson(history: History): string {
   const plain = History.toObject(history, { longs: String, enums: String, bytes: String });
-  return `${JSON.stringify(plain, (key, value: unknown) => (key === 'identity' ? 'recorder' : key === 'stackTrace' ? '' : value))}\n`;
+  const json = JSON.stringify(plain, (key, value: unknown) => (key === 'identity' ? 'recorder' : key === 'stackTrace' ? '' : value));
+  // A worker's own task queue is called by its machine and process.
+  return `${json.replaceAll(/holdfast@[^:"]+:\d+\//g, 'recorder/')}\n`;
 }
 
 export const writeHistory = (path: string, history: History): void => writeFileSync(path, historyToJson(history));
