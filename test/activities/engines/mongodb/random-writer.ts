@@ -87,9 +87,9 @@ const largeTransaction: Act = async (w, r) => {
     session.startTransaction();
     const collection = w.client.db('large').collection<Doc>('files');
     for (let n = 0; n < 3; n += 1) {
-      const doc = { _id: r.below(6), bytes: new Binary(Buffer.alloc(7 * 1024 * 1024, r.below(256))), n: r.below(100) };
+      const doc = { _id: r.below(3), bytes: new Binary(Buffer.alloc(6 * 1024 * 1024, r.below(256))), n: r.below(100) };
       await collection.replaceOne({ _id: doc._id as never }, doc as never, { upsert: true, session });
-      await insertNew(w, r, session);
+      await collection.updateOne({ _id: r.below(3) as never }, { $inc: { n: 1 } }, { session });
     }
     await session.commitTransaction();
   });
