@@ -2,6 +2,7 @@ import { coverSlices, type CoverEvent, type SliceRange } from '../../workflows/d
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, nextLogPosition, parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
+import { hours } from '../../workflows/domain/units.ts';
 import type { Store } from './store.ts';
 
 /** One slice in the store: the version that was there first. */
@@ -67,19 +68,23 @@ function* chosenOf(events: CoverEvent<StoredSlice>[]): Generator<StoredSlice> {
   for (const event of events) if ('chosen' in event) yield event.chosen;
 }
 
-/** Every slice's key once, in order, with its oldest version; keys that are no slice's come as `unreadable`. */
+/**
+ * Every slice's key once, in order, with its oldest version; keys that are no slice's come as `unreadable`. So do names that
+ * end later than tomorrow: anybody who may put could write one, and then the archive would seem up to date for ever.
+ */
 export async function* readSliceNames(
   store: Store,
   scope: TimelineScope,
   options: { startAfter?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<StoredSlice | { key: string; unreadable: true }> {
   let previous = '';
+  const tomorrow = logPosition(Math.floor((Date.now() + hours(24)) / 1000), 0);
   for await (const version of store.list(layout.slices(scope), options)) {
     // The oldest version is the one that was written under put-if-absent; what came later came round the lock.
     if (version.isDeleteMarker || version.key === previous) continue;
     previous = version.key;
     const range = parseRangeKey(version.key);
-    if (!range || version.key !== layout.slice(scope, range.from, range.to)) yield { key: version.key, unreadable: true };
+    if (!range || range.to > tomorrow || version.key !== layout.slice(scope, range.from, range.to)) yield { key: version.key, unreadable: true };
     else yield { ...range, key: version.key, versionId: version.versionId, bytes: version.bytes };
   }
 }

@@ -108,7 +108,7 @@ async function readSpans(context: CatalogContext, scope: TimelineScope, catalog:
   };
   let done = 0;
   for await (const slice of readSliceNames(context.store, scope, { signal: context.signal })) {
-    if ('unreadable' in slice) reject(slice.key, 'its name is not that of a slice');
+    if ('unreadable' in slice) reject(slice.key, 'its name is not that of a slice, or ends later than tomorrow');
     else take(cover.add(slice));
     done += 1;
     if (done % 1_000 === 0) context.progress?.({ phase: 'read slices', done, of: 0, unit: 'objects' });

@@ -1,8 +1,8 @@
 import { logPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 
-/** Position n of a log whose seconds have ten entries each; starts at 2026-11-21T03:00:00Z. */
-export const at = (n: number): LogPosition => logPosition(1_795_230_000 + Math.floor(n / 10), n % 10);
+/** Position n of a log whose seconds have ten entries each; starts at 2025-11-21T03:00:00Z. */
+export const at = (n: number): LogPosition => logPosition(1_763_694_000 + Math.floor(n / 10), n % 10);
 
 export function base(end: number, of: Partial<CatalogBase> = {}): CatalogBase {
   return {
@@ -12,7 +12,7 @@ export function base(end: number, of: Partial<CatalogBase> = {}): CatalogBase {
     logFrom: at(end),
     start: at(end),
     end: at(end),
-    finishedAt: '2026-11-21T04:00:00.000Z',
+    finishedAt: '2025-11-21T04:00:00.000Z',
     documents: 1,
     plainBytes: 1,
     storedBytes: 1,
@@ -33,7 +33,7 @@ export const timelineOf = (n: number, startedAt: string, parent: Catalog['timeli
 export function catalogOf(parts: Partial<Catalog>): Catalog {
   return {
     system: 'demo', source: 'documents', bases: [], spans: [], gaps: [], rejected: [],
-    timelines: [timelineOf(1, '2026-11-21T02:59:00.000Z')],
+    timelines: [timelineOf(1, '2025-11-21T02:59:00.000Z')],
     ...parts,
   };
 }

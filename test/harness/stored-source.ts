@@ -18,7 +18,7 @@ import type { Gap, GroupIndex, Manifest, ObjectRef, Part } from '../../workflows
 import type { System } from '../../workflows/domain/system.ts';
 import { at } from './catalogs.ts';
 
-export const startedAt = '2026-11-21T02:59:00.000Z';
+export const startedAt = '2025-11-21T02:59:00.000Z';
 export const of = { system: 'demo', source: 'documents' };
 export const scope: TimelineScope = { ...of, timeline: 't00000001' };
 

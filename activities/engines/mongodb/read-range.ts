@@ -1,4 +1,4 @@
-import { ReadPreference, UUID, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
+import { ReadPreference, UUID, type ClientSession, type ClusterTime, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
 import type { Bounds } from './plan.ts';
 import { decode, pickField } from './raw-documents.ts';
 
@@ -31,6 +31,7 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
   const afterId = after && pickField(after, '_id');
   const min = afterId ? decode(afterId) : bounds.min;
   const session = client.startSession({ causalConsistency: false });
+  if (!range.at && range.notBefore) await learnClusterTime(client, session);
   const command: Document = {
     find: new UUID(range.uuid),
     ...(natural ? { hint: { $natural: 1 } } : { hint: { _id: 1 } }),
@@ -58,6 +59,16 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
     await cursor.close().catch(() => undefined);
     await session.endSession().catch(() => undefined);
   }
+}
+
+/**
+ * The primary tells the time of the whole set, and the session hands it on to the member that is read: a secondary that has not
+ * heard of an instant refuses to wait for it.
+ */
+async function learnClusterTime(client: MongoClient, session: ClientSession): Promise<void> {
+  const answer = await client.db('admin').command({ ping: 1 }, { readPreference: ReadPreference.primary });
+  const told = answer['$clusterTime'] as ClusterTime | undefined;
+  if (told) session.advanceClusterTime(told);
 }
 
 /** A secondary may be behind the log that is replayed onto what it answers: it waits until it has `notBefore`. */

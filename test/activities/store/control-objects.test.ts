@@ -60,7 +60,7 @@ test('of many control planes that start at once one commands', async (t) => {
 
 test('holds of several sources in one run stand until the run is over', async (t) => {
   const { store, keys } = await place(t);
-  const point = findRecoveryPoint(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), {}, { now: '2026-11-21T12:00:00.000Z' });
+  const point = findRecoveryPoint(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), {}, { now: '2025-11-21T12:00:00.000Z' });
   await writeHold(store, keys, 'run-1', point, 'recovery');
   await writeHold(store, keys, 'run-1', { ...point, source: 'others' }, 'recovery');
   await writeHold(store, keys, 'run-10', point, 'drill');

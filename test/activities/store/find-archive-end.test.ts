@@ -21,3 +21,14 @@ test('the end of the archive is found, whether its last slice is seconds or days
     assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: end, archivedToAt: logPositionAt(end) });
   }
 });
+
+test('a slice that is named to end in the far future is not believed: the archive would seem up to date for ever', async (t) => {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  const { timeline } = await startFirstTimeline(store, keys);
+  const now = Math.floor(Date.now() / 1000);
+  const end = logPosition(now - 5, 3);
+  await store.put(layout.slice({ ...of, timeline }, logPosition(now - 10, 1), end), Buffer.from('slice'));
+  await store.put(layout.slice({ ...of, timeline }, logPosition(now - 4, 1), logPosition(9_999_999_999, 0)), Buffer.from('forged'));
+  assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: end, archivedToAt: logPositionAt(end) });
+});

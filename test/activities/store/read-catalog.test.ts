@@ -117,7 +117,7 @@ test('a missing slice is named by both its sides, with the nearest good point; o
     return true;
   };
   await assert.rejects(slices(store, { after: at(5) }), (error: HoldfastError) => {
-    assert.match(error.message, /chain broken between 2026-11-21T03:00:02Z\.0 and 2026-11-21T03:00:03Z\.0 \(no slice\) HINT: restore up to and including 2026-11-21T03:00:02Z\.0/);
+    assert.match(error.message, /chain broken between 2025-11-21T03:00:02Z\.0 and 2025-11-21T03:00:03Z\.0 \(no slice\) HINT: restore up to and including 2025-11-21T03:00:02Z\.0/);
     return broken(20, 30)(error);
   });
   await assert.rejects(slices(store, { after: at(0), limit: at(35) }), broken(20, 30));
@@ -135,7 +135,7 @@ test('72 hours of one-second slices are read from a listing in flat memory and w
   async function* manySlices(): AsyncGenerator<ObjectVersion> {
     for (let i = 0; i < count; i += 1) {
       pulled += 1;
-      const key = layout.slice(scope, logPosition(1_795_230_000 + i, 1), logPosition(1_795_230_001 + i, 1));
+      const key = layout.slice(scope, logPosition(1_763_694_000 + i, 1), logPosition(1_763_694_001 + i, 1));
       yield { key, versionId: 'v', bytes: 100, isLatest: true, isDeleteMarker: false, modifiedAt: '' };
     }
   }

@@ -6,7 +6,7 @@ import { logPosition, nextLogPosition, parseLogPosition } from '../../../workflo
 import type { Catalog, RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { at, base, catalogOf, gap, randomOf, span, timelineOf } from '../../harness/catalogs.ts';
 
-const now = '2026-11-21T12:00:00.000Z';
+const now = '2025-11-21T12:00:00.000Z';
 const find = (catalog: Catalog, target: RecoveryTarget = {}) => findRecoveryPoint(catalog, target, { now });
 const before = (n: number): RecoveryTarget => ({ targetPosition: at(n) });
 
@@ -26,22 +26,22 @@ test('the latest is the newest base and all of the log after it', () => {
   assert.equal(point.base.backup, 'b50');
   assert.equal(point.limit, nextLogPosition(at(90)));
   assert.equal(point.reaches, at(90));
-  assert.equal(point.reachesAt, '2026-11-21T03:00:09.000Z');
+  assert.equal(point.reachesAt, '2025-11-21T03:00:09.000Z');
   assert.equal(point.log.from, at(50));
 });
 
 test('a target time takes its second whole, and nothing of the next', () => {
-  const point = find(catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] }), { targetTime: '2026-11-21T03:00:03.400Z' });
+  const point = find(catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] }), { targetTime: '2025-11-21T03:00:03.400Z' });
   assert.equal(point.base.backup, 'b10');
   assert.equal(point.limit, at(40));
-  assert.equal(point.reachesAt, '2026-11-21T03:00:03.000Z');
+  assert.equal(point.reachesAt, '2025-11-21T03:00:03.000Z');
 });
 
 test('a target position is exclusive: a base that ends at it is too new', () => {
   const catalog = catalogOf({ bases: [base(10), base(50)], spans: [span(0, 90)] });
   assert.equal(find(catalog, before(50)).base.backup, 'b10');
   assert.equal(find(catalog, before(51)).base.backup, 'b50');
-  assert.equal(find(catalog, { targetPosition: '1795230002-1' }).limit, at(21));
+  assert.equal(find(catalog, { targetPosition: '1763694002-1' }).limit, at(21));
 });
 
 test('a base that was read over a while serves only limits after its end, and needs the log from its start', () => {
@@ -76,16 +76,16 @@ test('an older base whose log reaches the target is taken when the newest one’
 });
 
 test('a target beyond the archive gives its end, and says how far it reaches', () => {
-  const point = find(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), { targetTime: '2026-11-21T04:00:00Z' });
+  const point = find(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), { targetTime: '2025-11-21T04:00:00Z' });
   assert.equal(point.limit, at(91));
-  assert.equal(point.reachesAt, '2026-11-21T03:00:09.000Z');
+  assert.equal(point.reachesAt, '2025-11-21T03:00:09.000Z');
 });
 
 test('a target in a hole of the log is refused, with the nearest good point on either side', () => {
   const catalog = catalogOf({ bases: [base(10), base(70)], spans: [span(0, 40), span(60, 90)] });
   const error = refusal(catalog, before(65), 'ChainBroken');
-  assert.match(error.message, /chain broken between 2026-11-21T03:00:04Z\.0 and 2026-11-21T03:00:06Z\.0 \(no slice\)/);
-  assert.match(error.hint!, /before it 2026-11-21T03:00:04Z\.0 .*after it 2026-11-21T03:00:07Z\.0/);
+  assert.match(error.message, /chain broken between 2025-11-21T03:00:04Z\.0 and 2025-11-21T03:00:06Z\.0 \(no slice\)/);
+  assert.match(error.hint!, /before it 2025-11-21T03:00:04Z\.0 .*after it 2025-11-21T03:00:07Z\.0/);
   assert.equal(find(catalog, { targetPosition: String(error.details.nearestBefore) }).base.backup, 'b10');
   assert.equal(find(catalog, { targetPosition: String(error.details.nearestAfter) }).base.backup, 'b70');
   assert.equal(find(catalog, before(41)).limit, at(41));
@@ -109,7 +109,7 @@ test('a declared gap is refused and its reason given, also when no log follows i
 
 test('a target before the first base is refused, and the earliest time named', () => {
   const error = refusal(catalogOf({ bases: [base(50)], spans: [span(0, 90)] }), before(20), 'NoRecoveryPoint');
-  assert.match(error.hint!, /earliest restorable time of this timeline is 2026-11-21T03:00:05Z\.0/);
+  assert.match(error.hint!, /earliest restorable time of this timeline is 2025-11-21T03:00:05Z\.0/);
   assert.equal(find(catalogOf({ bases: [base(50)], spans: [span(0, 90)] }), before(51)).base.backup, 'b50');
 });
 
@@ -117,7 +117,7 @@ test('nothing there, a target in the future and a target that is none are each r
   refusal(catalogOf({ timelines: [] }), {}, 'NoRecoveryPoint');
   refusal(catalogOf({}), {}, 'NoRecoveryPoint');
   const catalog = catalogOf({ bases: [base(10)], spans: [span(0, 90)] });
-  refusal(catalog, { targetTime: '2026-11-21T12:00:01.000Z' }, 'TargetTimeInFuture');
+  refusal(catalog, { targetTime: '2025-11-21T12:00:01.000Z' }, 'TargetTimeInFuture');
   refusal(catalog, { targetTime: 'yesterday' }, 'BadInput');
   refusal(catalog, { targetPosition: 'later' }, 'BadInput');
   refusal(catalog, { targetTime: now, targetPosition: at(1) }, 'BadInput');
@@ -126,7 +126,7 @@ test('nothing there, a target in the future and a target that is none are each r
 test('a target before a timeline began is found in its parent, up to where the parent was left', () => {
   // Timeline 1 was left at 40 (exclusive) though its archive goes on to 60; timeline 2 began at 03:01:00.
   const catalog = catalogOf({
-    timelines: [timelineOf(1, '2026-11-21T02:59:00.000Z'), timelineOf(2, '2026-11-21T03:01:00.000Z', { timeline: 't00000001', limit: at(40) })],
+    timelines: [timelineOf(1, '2025-11-21T02:59:00.000Z'), timelineOf(2, '2025-11-21T03:01:00.000Z', { timeline: 't00000001', limit: at(40) })],
     bases: [base(10), base(620, { timeline: 't00000002' })],
     spans: [span(0, 60), span(600, 700, 't00000002')],
   });
@@ -135,9 +135,9 @@ test('a target before a timeline began is found in its parent, up to where the p
   assert.deepEqual([inParent.timeline, inParent.limit], ['t00000001', at(30)]);
   assert.deepEqual([find(catalog, before(40)).timeline, find(catalog, before(40)).limit], ['t00000001', at(40)]);
   // Between the two sides, the new one may have taken writes that no base holds: its parent's end is not that moment.
-  for (const between of [{ targetTime: '2026-11-21T03:00:30Z' }, { targetTime: '2026-11-21T03:01:01Z' }, before(41), before(620)]) {
+  for (const between of [{ targetTime: '2025-11-21T03:00:30Z' }, { targetTime: '2025-11-21T03:01:01Z' }, before(41), before(620)]) {
     const lost = refusal(catalog, between, 'NoRecoveryPoint');
-    assert.match(lost.hint!, /until 2026-11-21T03:00:04Z\.0 it was timeline t00000001.*earliest restorable time of this timeline is 2026-11-21T03:01:02Z\.0/);
+    assert.match(lost.hint!, /until 2025-11-21T03:00:04Z\.0 it was timeline t00000001.*earliest restorable time of this timeline is 2025-11-21T03:01:02Z\.0/);
     assert.equal(find(catalog, { targetPosition: String(lost.details['nearestBefore']) }).timeline, 't00000001');
     assert.equal(find(catalog, { targetPosition: String(lost.details['nearestAfter']) }).timeline, 't00000002');
   }
@@ -150,10 +150,10 @@ test('a target before a timeline began is found in its parent, up to where the p
 });
 
 test('a newest timeline without bases names the others that have some', () => {
-  const catalog = catalogOf({ timelines: [timelineOf(1, '2026-11-21T02:59:00.000Z'), timelineOf(2, '2026-11-21T03:01:00.000Z')], bases: [base(10), base(50)], spans: [span(0, 90)] });
+  const catalog = catalogOf({ timelines: [timelineOf(1, '2025-11-21T02:59:00.000Z'), timelineOf(2, '2025-11-21T03:01:00.000Z')], bases: [base(10), base(50)], spans: [span(0, 90)] });
   for (const target of [{}, before(30)]) {
     const error = refusal(catalog, target, 'NoRecoveryPoint');
-    assert.match(error.hint!, /take a base backup; timeline t00000001 has 2 bases, the last one of 2026-11-21T03:00:05Z\.0/);
+    assert.match(error.hint!, /take a base backup; timeline t00000001 has 2 bases, the last one of 2025-11-21T03:00:05Z\.0/);
   }
 });
 
