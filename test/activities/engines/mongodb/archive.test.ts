@@ -296,5 +296,6 @@ test('an election ends the round, with all that was read stored', async (t) => {
   await place.source.kill();
   const outcome = await archive.ended;
   assert.equal(outcome?.why, 'election');
-  assert.equal(outcome?.archivedTo, position);
+  // The server may write a no-op of its own behind it, which is read and stored too.
+  assert.ok(outcome.archivedTo >= position, `archived to ${outcome.archivedTo}, written to ${position}`);
 });
