@@ -253,7 +253,7 @@ export interface RecoverActivities {
   /** Runs one validator of the system file by its id. */
   validateTarget(input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string }): Promise<ValidationResult>;
 
-  /** Turns the proved standalone into a one-member replica set that asks for authentication. Safe to repeat. */
+  /** Turns the proved standalone into a one-member replica set, which asks for authentication where its endpoint has credentials. Safe to repeat. */
   promoteTarget(input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }>;
 }
 
