@@ -42,7 +42,7 @@ export async function claimEpoch(store: Store, keys: Keys, system: string, owner
 }
 
 /**
- * One short listing: cheap enough before every slice.
+ * One short listing. The archive asks every few seconds; dump, seal and drain do not ask yet.
  * @throws EpochSuperseded - a higher epoch exists, whoever wrote it: stop writing.
  */
 export async function assertEpoch(store: Store, system: string, epoch: number, options: ReadOptions = {}): Promise<void> {

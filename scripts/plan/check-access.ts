@@ -22,7 +22,7 @@ export function checkTools(system: System): Finding[] {
   });
 }
 
-/** The traffic switch must answer; the standby's own address must be free, or be the standby. */
+/** The traffic switch must answer. The standby's own address is not asked: the provisioner refuses a taken one. */
 export async function checkReach(context: SourceContext): Promise<Finding[]> {
   const url = new URL(context.address(context.system.traffic.url));
   if (await answers(url.hostname, Number(url.port || (url.protocol === 'https:' ? 443 : 80)))) return [];
