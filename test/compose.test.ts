@@ -22,7 +22,7 @@ interface Service {
 }
 interface Compose {
   services: Record<string, Service>;
-  configs: Record<string, { content: string }>;
+  configs: Record<string, { content: string } | { file: string }>;
   secrets: Record<string, { file: string }>;
   volumes: Record<string, object>;
 }

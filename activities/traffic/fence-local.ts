@@ -1,6 +1,7 @@
 import type { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { FenceResult } from '../../workflows/contract.ts';
+import { withoutArguments } from '../engines/mongodb/connect.ts';
 import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
 import type { FenceContext, FenceMethod } from './fence.ts';
 import { askOldPrimary, isThisMachine, knockUntilClosed, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
@@ -44,7 +45,8 @@ export const localFence: FenceMethod = {
     await fenceConfig(directory, mark);
     const evidence: string[] = [];
     if (findServer(directory) !== undefined) {
-      await shutDown(context);
+      const refusal = await shutDown(context);
+      if (refusal !== undefined) evidence.push(refusal);
       if (!(await endServer(directory, 'SIGTERM'))) {
         throw new HoldfastError('FenceFailed', `the old primary of ${directory} does not stop`, { hint: 'stop it by hand, then retry' });
       }
@@ -87,8 +89,8 @@ async function fenceAnswering(context: FenceContext, { directory, run, mark, evi
     return await tryWrite(client, run);
   }).catch((error: unknown) => {
     if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('FenceFailed', `the old primary at ${host}:${port} answers, and could not be stepped down: ${(error as Error).message}`, {
-      hint: 'give the system file’s user for this endpoint the role clusterManager, or stop the server by hand, then retry',
+    throw new HoldfastError('FenceFailed', `the old primary at ${host}:${port} answers, and could not be stepped down: ${withoutArguments((error as Error).message)}`, {
+      hint: 'give the system file’s user for this endpoint the role holdfastCommand (docs/rights.md), or stop the server by hand, then retry',
     });
   });
   evidence.push(isPrimary ? `it stepped down for ${stepDownForSeconds / 86_400} days` : 'it is a secondary and does not stand for election');
@@ -109,20 +111,27 @@ async function stepDownOrSayWhy(client: MongoClient, where: string): Promise<voi
   } catch (error) {
     // Another call, or an election, got there first; the write that follows proves it or does not.
     if ((error as { code?: unknown }).code === 10107) return;
-    throw new HoldfastError('FenceFailed', `the old primary at ${where} did not step down: ${(error as Error).message}`, {
-      hint: 'give the system file’s user for this endpoint the role clusterManager, or stop the server by hand, then retry',
+    throw new HoldfastError('FenceFailed', `the old primary at ${where} did not step down: ${withoutArguments((error as Error).message)}`, {
+      hint: 'give the system file’s user for this endpoint the role holdfastCommand (docs/rights.md), or stop the server by hand, then retry',
     });
   }
 }
 
-/** Asked first, because a server told by a signal waits 15 s for its clients, and these have gone. TERM follows. */
-async function shutDown(context: FenceContext): Promise<void> {
+/**
+ * Asked first, because a server told by a signal waits 15 s for its clients, and these have gone. TERM follows.
+ * @returns why it could not be asked, where a right is missing: a signal does without.
+ */
+async function shutDown(context: FenceContext): Promise<string | undefined> {
   try {
     await withOldPrimary(context, async (client) => await client.db('admin').command({ shutdown: 1, force: true, timeoutSecs: 0 }));
-  } catch {
-    // It answers by closing the connection; and where the user may not, the signal that follows does it.
+  } catch (error) {
+    // It answers by closing the connection.
+    if ((error as { code?: unknown }).code === unauthorized) return 'its user may not shut it down (the role holdfastCommand is missing), so a signal did';
   }
+  return undefined;
 }
+
+const unauthorized = 13;
 
 /** It does not answer: a process that lives could wake up and write, so it is killed; then nothing may listen at its port. */
 async function fenceSilent(context: FenceContext, directory: string, mark: FenceMark, evidence: string[]): Promise<FenceResult> {

@@ -128,14 +128,13 @@ export async function stepDown(client: MongoClient): Promise<void> {
 
 /**
  * Really writes, to see it refused.
- * @returns refused: not a primary; taken: it wrote (and the document is taken away again); unknown: refused for another reason.
+ * @returns refused: not a primary; taken: it wrote (one document a run, which stays); unknown: refused for another reason.
  */
 export async function tryWrite(client: MongoClient, run: string): Promise<{ outcome: 'refused' | 'taken' | 'unknown'; said: string }> {
   // The database that the archive's canary goes to as well: one right of the user serves both.
-  const collection = client.db('holdfast_canary').collection('fence');
+  const collection = client.db('holdfast_canary').collection<{ _id: string }>('fence');
   try {
-    await collection.insertOne({ run, at: new Date() }, { writeConcern: { w: 1 } });
-    await collection.deleteMany({ run });
+    await collection.updateOne({ _id: run }, { $set: { at: new Date() } }, { upsert: true, writeConcern: { w: 1 } });
     return { outcome: 'taken', said: 'it took a write' };
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);

@@ -1,28 +1,13 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MongoClient, MongoServerError, type Db } from 'mongodb';
+import { MongoClient, MongoServerError, type Db, type Document } from 'mongodb';
+import { createRoleCommand, sourceRoles, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
 import { writeMongodConfig, type MongodConfig } from '../../activities/provision/mongod-config.ts';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { readLogTail, startServer, stopByPidFile, type ServerProcess } from '../../activities/tool/start-server.ts';
 import { demoDatabase, demoReplicaSet, directoryOf, pidFileOf, secretsDirectory, type StackFile } from './stack-file.ts';
 import { readSecret } from './stack-secrets.ts';
-
-/**
- * What Holdfast's own user may do on a source: read everything (backup), be asked to step down and shut down (fence),
- * and write canaries and probes to its own database. A restore target asks for no user until it is promoted.
- */
-const holdfastRoles = [
-  { role: 'backup', db: 'admin' },
-  { role: 'restore', db: 'admin' },
-  { role: 'clusterManager', db: 'admin' },
-  { role: 'clusterMonitor', db: 'admin' },
-  { role: 'hostManager', db: 'admin' },
-  { role: 'read', db: 'local' },
-  { role: 'read', db: 'config' },
-  { role: 'readAnyDatabase', db: 'admin' },
-  { role: 'dbOwner', db: 'holdfast_canary' },
-];
 
 /** The demo's production database: one mongod, replica set `rs0`, authentication on, users made. Safe to repeat. */
 export async function startPrimary(stack: StackFile, options: { tiedToUs?: boolean } = {}): Promise<ServerProcess> {
@@ -136,12 +121,18 @@ async function ensureUsers(stack: StackFile): Promise<void> {
   }
   await withClient(stack, 'root', async (client) => {
     const admin = client.db('admin');
-    await ensureUser(admin, 'holdfast', readSecret(stack, 'holdfast-password'), holdfastRoles);
+    for (const role of sourceRoles) await ensureRole(admin, createRoleCommand(role));
+    await ensureUser(admin, 'holdfast', readSecret(stack, 'holdfast-password'), sourceUserRoles);
     await ensureUser(admin, 'app', readSecret(stack, 'app-password'), [{ role: 'readWrite', db: demoDatabase }]);
   });
 }
 
-async function ensureUser(admin: Db, user: string, pwd: string, roles: { role: string; db: string }[]): Promise<void> {
+async function ensureRole(admin: Db, { createRole, ...role }: Document): Promise<void> {
+  const known = ((await admin.command({ rolesInfo: createRole })) as unknown as { roles: unknown[] }).roles.length > 0;
+  await admin.command(known ? { updateRole: createRole, ...role } : { createRole, ...role });
+}
+
+async function ensureUser(admin: Db, user: string, pwd: string, roles: readonly { role: string; db: string }[]): Promise<void> {
   const known = ((await admin.command({ usersInfo: user })) as unknown as { users: unknown[] }).users.length > 0;
   await admin.command(known ? { updateUser: user, roles } : { createUser: user, pwd, roles });
 }

@@ -5,13 +5,13 @@ import { MongoClient } from 'mongodb';
 import type { BackupSummary, TargetRef } from '../../workflows/contract.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { systemSchema, type SystemFile } from '../../workflows/domain/system.ts';
-import type { Progress, SourceContext } from '../../activities/context.ts';
+import type { JobReading, SourceContext } from '../../activities/context.ts';
 import { buildIndexes } from '../../activities/engines/mongodb/build-indexes.ts';
-import { backupRole } from '../../activities/engines/mongodb/connect.ts';
 import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
 import { planDump } from '../../activities/engines/mongodb/plan-dump.ts';
 import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
 import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
+import { createRoleCommand, sourceRoles, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
 import { sealBackup } from '../../activities/engines/mongodb/seal-backup.ts';
 import { openProvisioner } from '../../activities/provision/provisioner.ts';
 import { openStore } from '../../activities/store/open-store.ts';
@@ -33,7 +33,7 @@ export interface EnginePlace {
   directory: string;
   storePath: string;
   /** everything that `context.progress` was told */
-  progress: Progress[];
+  progress: JobReading[];
   /** A client of the restore target as a standalone, closed when the test is over. */
   connectTarget(): Promise<MongoClient>;
   /** The same place with another signal and other limits: an attempt of its own. */
@@ -50,23 +50,22 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
     '${KEY}': randomBytes(32).toString('hex'),
     '${PRIVATE}': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     '${PUBLIC}': publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    '${PASSWORD}': source.credentials?.password ?? '',
-    '${BACKUP_PASSWORD}': randomBytes(12).toString('hex'),
+    '${PASSWORD}': randomBytes(12).toString('hex'),
   };
   if (source.credentials) {
     const client = await source.connect();
-    await client.db('admin').command(backupRole);
-    await client.db('admin').command({ createUser: 'holdfast', pwd: secrets['${BACKUP_PASSWORD}'], roles: [backupRole.createRole] });
+    for (const role of sourceRoles) await client.db('admin').command(createRoleCommand(role));
+    await client.db('admin').command({ createUser: 'holdfast', pwd: secrets['${PASSWORD}'], roles: [...sourceUserRoles] });
   }
-  const backupUser = source.credentials ? { username: 'holdfast', password: '${BACKUP_PASSWORD}' } : undefined;
-  const credentials = source.credentials ? { username: source.credentials.username, password: '${PASSWORD}' } : undefined;
+  // The standby has the users of the source, once it is promoted.
+  const credentials = source.credentials ? { username: 'holdfast', password: '${PASSWORD}' } : undefined;
   const storePath = join(directory, 'store');
   const file: SystemFile = {
     system: 'place',
     title: 'A place for tests',
     objectives: { rto: '1h', rpo: '5m' },
     environments: {
-      production: { protection: 'production', endpoints: { documents: { uri: source.uri, credentials: backupUser } } },
+      production: { protection: 'production', endpoints: { documents: { uri: source.uri, credentials } } },
       dr: { protection: 'production', endpoints: { documents: { uri: `mongodb://127.0.0.1:${targetPort}/?replicaSet=rs7`, credentials } } },
     },
     sources: { documents: { engine: 'mongodb', environment: 'production' } },
@@ -77,7 +76,7 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
     traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
     runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
   };
-  const progress: Progress[] = [];
+  const progress: JobReading[] = [];
   const context = await openContext(file, secrets, (report) => void progress.push(report));
   t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
   return {

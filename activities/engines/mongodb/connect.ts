@@ -13,6 +13,7 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 import { currentTimeline } from '../../store/timelines.ts';
+import { rightsHint } from './rights.ts';
 
 export interface SourcePlace {
   /** a name under the system's environments; left out: where the current timeline lives */
@@ -101,16 +102,6 @@ async function using<T>(context: SourceContext, client: MongoClient, unavailable
   }
 }
 
-/** No built-in role may read the definitions of views and time-series collections, not even root. */
-export const backupRole = {
-  createRole: 'holdfast',
-  // The canary is the only thing that is ever written to a source.
-  roles: ['backup', 'clusterMonitor', { role: 'readWrite', db: 'holdfast_canary' }],
-  privileges: [{ resource: { db: '', collection: 'system.views' }, actions: ['find'] }],
-} as const;
-
-const permissionHint = `the user of a source needs this role: db.getSiblingDB('admin').runCommand(${JSON.stringify(backupRole)}); the user of a promoted target needs root`;
-
 type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>;
 
 /** Codes of a server that is going, coming, or no longer the one we want: another try can help. */
@@ -123,7 +114,7 @@ export function namedError(error: unknown, client: MongoClient, unavailable: Una
   if (error instanceof MongoServerError) {
     if (Number(error.code) === 18) return new HoldfastError(unavailable, `${where} refuses the user or its password`, { cause: error });
     if (Number(error.code) === 13) {
-      return new HoldfastError('NotPermitted', `${where}: ${withoutValues(error.message)}`, { hint: permissionHint });
+      return new HoldfastError('NotPermitted', `${where}: ${withoutArguments(error.message)}`, { hint: rightsHint });
     }
   }
   const passing = error instanceof MongoNetworkError || error instanceof MongoServerSelectionError
@@ -136,6 +127,9 @@ export function namedError(error: unknown, client: MongoClient, unavailable: Una
 
 /** A server quotes commands and keys in its messages: those are data, and a message ends up in histories and logs. */
 export const withoutValues = (message: string): string => message.replace(/\s*\{[\s\S]*$/, ' {…}');
+
+/** `not authorized on <database> to execute command { <name>: …`: which command it was is what a person needs. */
+export const withoutArguments = (message: string): string => withoutValues(message.replace(/\{ (\w+): [\s\S]*$/, '$1'));
 
 const hostsOf = (client: MongoClient): string => client.options.hosts.map(String).join(',') || client.options.srvHost || 'unknown host';
 

@@ -21,7 +21,8 @@ export interface ListedCollection {
 
 /** All collections that are part of a backup, by UUID, in the order of their names. */
 export async function listCollections(client: MongoClient, source: Pick<Source, 'namespaces'>): Promise<ListedCollection[]> {
-  const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true }) as { databases: { name: string }[] };
+  // Whoever may not see all of them is refused; by default they would be left out in silence.
+  const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true, authorizedDatabases: false }) as { databases: { name: string }[] };
   const listed: ListedCollection[] = [];
   for (const { name } of databases) {
     if (!isBackedUp(name, source)) continue;

@@ -18,7 +18,7 @@ const collectionCostBytes = 64 * 1024;
 export async function readSizes(client: MongoClient, collections: readonly ListedCollection[]): Promise<SizedCollection[]> {
   const sized: SizedCollection[] = [];
   for (const collection of collections) {
-    const stats = await client.db(collection.database).command({ collStats: collection.collection }).catch((): Document => ({}));
+    const stats = await client.db(collection.database).command({ collStats: collection.collection });
     sized.push({ ...collection, estimatedBytes: Math.max(0, Math.round(Number(stats['size'] ?? 0))) });
   }
   return sized;

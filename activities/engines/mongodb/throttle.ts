@@ -61,11 +61,15 @@ export class Throttle {
 }
 
 /**
- * How far the slowest secondary that answers is behind the primary; 0 without secondaries, or where the user may not ask.
+ * How far the slowest secondary that answers is behind the primary; 0 without secondaries.
  * @source MongoDB manual, replSetGetStatus
  */
 async function readReplicationLagMs(client: MongoClient): Promise<number> {
-  const status = await adminOf(client).command({ replSetGetStatus: 1 }).catch((): Document => ({}));
+  const status = await adminOf(client).command({ replSetGetStatus: 1 }).catch((error: { code?: unknown }): Document => {
+    // Without the right the limit would be set and never kept. An election passes, and a secondary can be read through it.
+    if (error.code === 13) throw error;
+    return {};
+  });
   const members = (status['members'] ?? []) as { stateStr: string; optimeDate?: Date; health: number }[];
   const primary = members.find(({ stateStr }) => stateStr === 'PRIMARY')?.optimeDate;
   if (!primary) return 0;

@@ -231,6 +231,6 @@ test('this machine is known by its loopback, its name and its own addresses', as
 test('a user who may not step it down is an error that names the role, and nothing is killed', async (t) => {
   const primary = await startPrimary(t);
   primary.context.system.environments['production']!.endpoints['documents']!.credentials!.username = 'backup';
-  await assert.rejects(localFence.fence(primary.context, 'run-1'), { name: 'FenceFailed', message: /did not step down: not authorized.*HINT: give .* clusterManager/ });
+  await assert.rejects(localFence.fence(primary.context, 'run-1'), { name: 'FenceFailed', message: /did not step down: not authorized.*HINT: give .* holdfastCommand/ });
   assert.notEqual(startTimeOf(primary.pid()), undefined);
 });

@@ -1,0 +1,60 @@
+import type { Document } from 'mongodb';
+import { createRoleCommand, sourceRoles, sourceUserRoles } from '../activities/engines/mongodb/rights.ts';
+
+/** `docs/rights.js`: what mongosh runs to make the roles, again and again with the same end. */
+export function renderRightsScript(): string {
+  return `// Makes the roles that Holdfast's database user needs, or makes them what they should be: mongosh <address> docs/rights.js
+// Written by \`npm run rights\`; docs/rights.md says what each right is for.
+{
+  const admin = db.getSiblingDB('admin');
+  const roles = ${JSON.stringify(sourceRoles.map(createRoleCommand), null, 2).replaceAll('\n', '\n  ')};
+  for (const { createRole, ...role } of roles) {
+    const known = admin.runCommand({ rolesInfo: createRole }).roles.length > 0;
+    const answer = admin.runCommand(known ? { updateRole: createRole, ...role } : { createRole, ...role });
+    if (answer.ok !== 1) throw new Error(createRole + ': ' + answer.errmsg);
+  }
+}
+// Then: db.getSiblingDB('admin').createUser({ user: 'holdfast', pwd: passwordPrompt(), roles: ${JSON.stringify(sourceUserRoles)} })
+`;
+}
+
+/** `docs/rights.md`, whole. */
+export function renderRightsPage(): string {
+  const sections = sourceRoles.map(({ name, about, rights }) => `## \`${name}\`
+
+It ${about}.
+
+| resource | actions | for |
+|---|---|---|
+${rights.map((right) => `| ${resourceText(right.resource)} | ${right.actions.map((action) => `\`${action}\``).join(', ')} | ${right.for} |`).join('\n')}
+`);
+  return `# Rights of the database user
+
+Holdfast logs in to a source as one user, named under \`credentials\` of its endpoint. It needs two roles, and no built-in one: none
+of those, not even \`root\`, may read the definitions of views and time-series collections.
+
+\`\`\`
+mongosh 'mongodb://root@db-1:27017/?replicaSet=rs0&authSource=admin' docs/rights.js
+\`\`\`
+
+makes them (and, run again, brings them up to date); the last line of [rights.js](rights.js) makes the user. A standby that is restored has
+the users and roles of the source, so its endpoint names the same user; until it is promoted it listens on loopback and asks for nobody.
+What is not the database's own right: an operating-system user who may stop the process of a primary that does not answer.
+
+A right that is missing is named: \`NotPermitted\`, with the command that was refused. A fence that may not step the primary down is
+\`FenceFailed\`; where only \`shutdown\` is missing, it says so in its evidence and ends the process by a signal.
+
+${sections.join('\n')}
+A test takes every action away in turn and sees what is refused without it, so nothing here is to spare. \`applyOps\`, \`restore\` and
+everything else that writes is done on restore targets only, never on a source.
+`;
+}
+
+function resourceText(resource: Document): string {
+  if (resource['cluster']) return 'the cluster';
+  if (resource['anyResource']) return 'any';
+  if (typeof resource['system_buckets'] === 'string') return 'all `system.buckets.*`';
+  const { db, collection } = resource as { db: string; collection: string };
+  if (db === '' && collection === '') return 'all collections but system ones';
+  return collection === '' ? `\`${db}\`` : `\`${db === '' ? '' : `${db}.`}${collection}\`${db === '' ? ' of every database' : ''}`;
+}
