@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""Opens a Holdfast backup without Holdfast: for the day on which there is no Holdfast.
+
+    pip install --require-hashes -r requirements.txt
+    python3 open_backup.py --directory /path/of/store --system shop --source documents \\
+        --key-file system.key --public-key signing.pub --out opened
+
+Writes each collection's documents to <out>/<database>/<collection>.bson (one after another, as mongorestore and bsondump
+read them), its options and indexes to <collection>.detail.json beside it, and the log behind the backup to
+<out>/log.bson. Every byte is authenticated and each collection's proof is computed again; whatever does not agree ends
+it with exit code 1 and the object's name. What is written is not encrypted: the directory is made for its owner only.
+
+docs/format.md says what is read here and why. From S3: --bucket NAME [--endpoint URL], with AWS's usual variables for
+the credentials. The system's key is 64 hex digits, in a file or in HOLDFAST_KEY.
+"""
+import argparse
+import base64
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import re
+import sys
+import urllib.parse
+
+import aws_encryption_sdk
+import zstandard
+from aws_encryption_sdk.identifiers import CommitmentPolicy, EncryptionKeyType, WrappingAlgorithm
+from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
+from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
+from bson.raw_bson import RawBSONDocument
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+
+class Refused(Exception):
+    """What is wrong, with the object that it was found in."""
+
+
+class Directory:
+    """A local store: the key a/b is the directory a/b@, each version of it a file."""
+
+    def __init__(self, path, prefix):
+        self.root = pathlib.Path(path, *(self.encode(part) for part in prefix.split("/")))
+
+    @staticmethod
+    def encode(segment):
+        return urllib.parse.quote(segment, safe="").replace("~", "%7E")
+
+    def get(self, key, version):
+        *folders, name = (self.encode(part) for part in key.split("/"))
+        return self.root.joinpath(*folders, name + "@", version).read_bytes()
+
+    def versions(self, prefix):
+        folder = self.root.joinpath(*(self.encode(part) for part in prefix.split("/") if part))
+        found = [(path, path.name) for path in folder.glob("**/*@/*") if path.suffix != ".lock"]
+        keys = [(urllib.parse.unquote(path.parent.relative_to(self.root).as_posix()[:-1]), version) for path, version in found]
+        return sorted(keys)
+
+
+class Bucket:
+    """S3. Lists versions, not keys: a lock protects versions, and a newer one may be anybody's."""
+
+    def __init__(self, bucket, endpoint, prefix):
+        import boto3
+
+        self.s3 = boto3.client("s3", endpoint_url=endpoint)
+        self.bucket, self.prefix = bucket, prefix + "/"
+
+    def get(self, key, version):
+        answer = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + key, VersionId=version)
+        return answer["Body"].read()
+
+    def versions(self, prefix):
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
+        # A key's versions come newest first.
+        by_key = {}
+        for entry in (entry for page in pages for entry in page.get("Versions", [])):
+            by_key.setdefault(entry["Key"][len(self.prefix):], []).insert(0, entry["VersionId"])
+        return [(key, version) for key in sorted(by_key) for version in by_key[key]]
+
+
+class RawKey(RawMasterKeyProvider):
+    """One AES-256 key under the name that messages call it by."""
+
+    provider_id = "holdfast"
+
+    def __new__(cls, name, key):
+        provider = super().__new__(cls)
+        provider.key = key
+        provider.add_master_key(name)
+        return provider
+
+    def __init__(self, name, key):
+        super().__init__()
+
+    def _get_raw_key(self, key_id):
+        return WrappingKey(
+            wrapping_algorithm=WrappingAlgorithm.AES_256_GCM_IV12_TAG16_NO_PADDING,
+            wrapping_key=self.key,
+            wrapping_key_type=EncryptionKeyType.SYMMETRIC,
+        )
+
+
+# It logs what it refuses with a traceback; here a refusal is one line that names the object.
+logging.getLogger("aws_encryption_sdk").setLevel(logging.CRITICAL)
+client = aws_encryption_sdk.EncryptionSDKClient(
+    commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, max_encrypted_data_keys=1
+)
+
+
+def unseal(message, name, key, context, where):
+    """The plaintext of a message under `key`; `context` holds the words that it must have been sealed under, exactly."""
+    try:
+        plain, header = client.decrypt(source=message, key_provider=RawKey(name, key))
+    except Exception as error:  # the SDK has no common class for what it refuses
+        raise Refused(f"{where}: does not open under key {name}: {error or type(error).__name__}") from error
+    found = dict(header.encryption_context)
+    wanted = {word: found.get(word) if value is None else value for word, value in context.items()}
+    if found != wanted:
+        raise Refused(f"{where}: was sealed as {found}, not as {wanted}")
+    return plain
+
+
+def unzip(data, where):
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    except zstandard.ZstdError as error:
+        raise Refused(f"{where}: authentic, but not zstd: {error}") from error
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def documents_of(data, where):
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        if size < 5 or at + size > len(data):
+            raise Refused(f"{where}: not a row of BSON documents at byte {at}")
+        yield data[at : at + size]
+        at += size
+
+
+class Opener:
+    def __init__(self, store, system, source, system_key, public_keys):
+        self.store, self.system, self.source, self.system_key = store, system, source, system_key
+        self.public_keys = {
+            sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))[:16]: key for key in public_keys
+        }
+
+    def signed(self, key, version):
+        """The body of a signed object. Without public keys nothing vouches for it, and the reader is told."""
+        value = json.loads(self.store.get(key, version))
+        body, signature = value["body"], value["signature"]
+        if body["format"] > 1:
+            raise Refused(f"{key}: format {body['format']}; this program reads format 1")
+        if self.public_keys:
+            public = self.public_keys.get(signature["keyId"])
+            if public is None:
+                raise Refused(f"{key}: signed by key {signature['keyId']}, which was not given")
+            # RFC 8785; all numbers in a manifest are whole, so this is its canonical form.
+            canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            try:
+                public.verify(base64.b64decode(signature["value"]), canonical)
+            except InvalidSignature as error:
+                raise Refused(f"{key}: its signature does not fit its content") from error
+        return body
+
+    def manifests(self):
+        """The oldest believable version of each manifest, oldest backup first."""
+        found = {}
+        for key, version in self.store.versions(f"{self.system}/{self.source}/"):
+            place = re.fullmatch(r"[^/]+/[^/]+/(t\d+)/backups/([^/]+)/manifest\.json", key)
+            if place is None or key in found:
+                continue
+            try:
+                body = self.signed(key, version)
+            except Refused as refusal:
+                print(f"left out: {refusal}", file=sys.stderr)
+                continue
+            if (body["kind"], body["system"], body["source"], body["timeline"], body["backup"]) == ("base", self.system, self.source, *place.groups()):
+                found[key] = body
+        return sorted(found.values(), key=lambda body: (body["timeline"], body["end"]))
+
+    def pinned(self, ref):
+        data = self.store.get(ref["key"], ref["versionId"])
+        if len(data) != ref["bytes"] or sha256(data) != ref["sha256"]:
+            raise Refused(f"{ref['key']}: not the bytes that were written")
+        return data
+
+    def data_key(self, wrapped, context, where):
+        wrapped = json.loads(wrapped)
+        recipient = wrapped["recipient"]
+        if recipient["kind"] != "aes256":
+            raise Refused(f"{where}: wrapped for {recipient['kind']} {recipient['id']}; this program opens aes256")
+        return unseal(base64.b64decode(wrapped["wrapped"]), recipient["id"], self.system_key, context, where)
+
+    def open_base(self, manifest, out):
+        scope = {word: manifest[word] for word in ("system", "source", "timeline", "backup")}
+        objects = [ref for ref in manifest["key"]["objects"] if ".aes256." in ref["key"] or len(manifest["key"]["objects"]) == 1]
+        key_ref = (objects or manifest["key"]["objects"])[0]
+        key = self.data_key(self.pinned(key_ref), {"holdfast": "backup-key", **scope}, key_ref["key"])
+        units = {unit["id"]: unit for unit in manifest["units"]}
+        sums, counts = dict.fromkeys(units, 0), dict.fromkeys(units, 0)
+        for unit in units.values():
+            path = self.path(out, unit["name"])
+            path.with_name(path.name + ".bson").write_bytes(b"")
+            path.with_name(path.name + ".detail.json").write_text(unit["detail"] if isinstance(unit["detail"], str) else json.dumps(unit["detail"]))
+        for group in manifest["groups"]:
+            index = json.loads(self.pinned(group["index"]))
+            begun = {}
+            for part in index["parts"]:
+                where = part["object"]["key"]
+                context = {"holdfast": "part", **scope, "unit": part["unit"], "range": part["range"], "index": str(part["index"])}
+                plain = unzip(unseal(self.pinned(part["object"]), manifest["key"]["id"], key, context, where), where)
+                if len(plain) != part["plainBytes"] or sha256(plain) != part["plainSha256"]:
+                    raise Refused(f"{where}: opens to other bytes than its index says")
+                path = self.path(out, units[part["unit"]]["name"])
+                with path.with_name(path.name + ".bson").open("ab") as file:
+                    file.write(plain)
+                # A document larger than a part goes on in the next one.
+                plain = begun.pop((part["unit"], part["range"]), b"") + plain
+                if part["continues"]:
+                    begun[part["unit"], part["range"]] = plain
+                    continue
+                for document in documents_of(plain, where):
+                    counts[part["unit"]] += 1
+                    sums[part["unit"]] += int.from_bytes(hashlib.sha256(document).digest(), "big")
+        for unit in units.values():
+            found = f"{sums[unit['id']] % 2**256:064x}"
+            if counts[unit["id"]] != unit["documents"] or unit["hashSum"] not in (None, found):
+                raise Refused(f"{unit['name']}: {counts[unit['id']]} documents, hash sum {found}; the manifest says {unit['documents']}, {unit['hashSum']}")
+            print(f"{unit['name']}  {counts[unit['id']]} documents  {'as proved' if unit['hashSum'] else 'no proof: ' + str(unit['fuzzy'])}")
+
+    def open_log(self, manifest, out):
+        """Slices behind `logFrom` as far as they touch; several ways may lead there, and the longest step is taken."""
+        scope = {word: manifest[word] for word in ("system", "source", "timeline")}
+        prefix = f"{self.system}/{self.source}/{manifest['timeline']}/"
+        keys, slices = {}, {}
+        for key, version in self.store.versions(prefix + "keys/"):
+            name = key.rsplit("/", 1)[1].split(".", 1)[0]
+            keys.setdefault(name, self.data_key(self.store.get(key, version), {"holdfast": "archive-key", **scope}, key))
+        for key, version in self.store.versions(prefix + "slices/"):
+            ends = re.fullmatch(r"(\d{10}-\d{10})_(\d{10}-\d{10})", key.rsplit("/", 1)[1])
+            if ends and key not in slices:
+                slices[key] = (*ends.groups(), version)
+        at, entries = manifest["logFrom"], 0
+        with (out / "log.bson").open("wb") as file:
+            while steps := [(to, begin, key, version) for key, (begin, to, version) in slices.items() if begin <= at < to]:
+                to, begin, key, version = max(steps)
+                message = self.store.get(key, version)
+                context = {"holdfast": "slice", **scope, "from": begin, "to": to, "epoch": None}
+                name = self.key_name(message)
+                if name not in keys:
+                    raise Refused(f"{key}: sealed under key {name}, of which there is no key object")
+                for entry in documents_of(unzip(unseal(message, name, keys[name], context, key), key), key):
+                    position = self.position(entry)
+                    if at < position:
+                        file.write(entry)
+                        entries, at = entries + 1, position
+                at = to
+        print(f"log  {entries} entries  after {manifest['logFrom']} up to {at}")
+
+    @staticmethod
+    def key_name(message):
+        """Of the one key that a version 2 message was sealed under, from its header: the name, then 20 bytes of the SDK's."""
+        at = 1 + 2 + 32
+        at += 2 + int.from_bytes(message[at : at + 2], "big") + 2
+        at += 2 + int.from_bytes(message[at : at + 2], "big")
+        size = int.from_bytes(message[at : at + 2], "big")
+        return message[at + 2 : at + 2 + size - 20].decode()
+
+    @staticmethod
+    def position(entry):
+        ts = RawBSONDocument(entry)["ts"]
+        return f"{ts.time:010d}-{ts.inc:010d}"
+
+    @staticmethod
+    def path(out, namespace):
+        database, collection = namespace.split(".", 1)
+        folder = out / urllib.parse.quote(database, safe=" ")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / urllib.parse.quote(collection, safe=" ")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Opens a Holdfast backup without Holdfast.", epilog="docs/format.md says what is read.")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--directory", help="path of a local store")
+    place.add_argument("--bucket", help="an S3 bucket")
+    parser.add_argument("--endpoint", help="of an S3 server that is not AWS")
+    parser.add_argument("--prefix", default="holdfast", help="the store's prefix (default: %(default)s)")
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--backup", help="id of the backup; left out: the newest")
+    parser.add_argument("--key-file", type=pathlib.Path, help="the system's key, 64 hex digits; left out: HOLDFAST_KEY")
+    parser.add_argument("--public-key", type=pathlib.Path, action="append", default=[], help="Ed25519 public key, PEM; may be repeated")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="directory to write to; must not exist")
+    parser.add_argument("--no-log", action="store_true", help="the base only")
+    given = parser.parse_args()
+    try:
+        text = given.key_file.read_text() if given.key_file else os.environ.get("HOLDFAST_KEY", "")
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
+            raise Refused("the system's key must be 64 hex digits: --key-file FILE, or HOLDFAST_KEY")
+        store = Directory(given.directory, given.prefix) if given.directory else Bucket(given.bucket, given.endpoint, given.prefix)
+        public_keys = [load_pem_public_key(path.read_bytes()) for path in given.public_key]
+        if not public_keys:
+            print("no --public-key was given: nothing vouches for who wrote the manifest", file=sys.stderr)
+        opener = Opener(store, given.system, given.source, bytes.fromhex(text.strip()), public_keys)
+        manifests = [manifest for manifest in opener.manifests() if given.backup in (None, manifest["backup"])]
+        if not manifests:
+            raise Refused(f"no backup {given.backup or 'of ' + given.system + '/' + given.source} in this store")
+        given.out.mkdir(mode=0o700, parents=True)
+        manifest = manifests[-1]
+        print(f"backup {manifest['backup']} of {given.system}/{given.source}, timeline {manifest['timeline']}, at {manifest['end']}")
+        opener.open_base(manifest, given.out)
+        if not given.no_log:
+            opener.open_log(manifest, given.out)
+    except (Refused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { cpSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { BSON } from 'mongodb';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { runTool } from '../../../activities/tool/run-tool.ts';
+import { openerProgram, openerPython } from '../../harness/opener.ts';
+import { tempDir } from '../../harness/temp-dir.ts';
+
+/** The kept backup of format 1: what opens it must open it for ever. */
+const fixture = join(import.meta.dirname, '..', '..', 'fixtures', 'format-1');
+const secrets = JSON.parse(readFileSync(join(fixture, 'test-keys.json'), 'utf8')) as Record<string, string>;
+const python = await openerPython();
+const skip = 'missing' in python ? python.missing : false;
+
+function place(t: TestContext, change: { key?: string; publicKey?: string } = {}) {
+  const directory = tempDir(t);
+  const store = join(directory, 'store');
+  cpSync(join(fixture, 'store'), store, { recursive: true });
+  writeFileSync(join(directory, 'system.key'), change.key ?? secrets['${KEY}']!);
+  writeFileSync(join(directory, 'signing.pub'), change.publicKey ?? secrets['${PUBLIC}']!);
+  const out = join(directory, 'opened');
+  const args = ['--directory', store, '--system', 'place', '--source', 'documents', '--out', out,
+    '--key-file', join(directory, 'system.key'), '--public-key', join(directory, 'signing.pub')];
+  const run = async (extra: string[] = []) => await runTool({ path: (python as { path: string }).path }, [openerProgram, ...args, ...extra], { timeoutMs: 60_000 });
+  const one = (pattern: string): string => join(store, globSync(pattern, { cwd: store, exclude: (name) => name.endsWith('.lock') }).sort()[0]!);
+  return { out, run, one };
+}
+
+const documentsIn = (bytes: Buffer): Buffer[] => {
+  const documents: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += bytes.readInt32LE(at)) documents.push(bytes.subarray(at, at + bytes.readInt32LE(at)));
+  return documents;
+};
+
+function flip(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+test('a backup opens without Holdfast: every document, its options, and the log behind it', { skip, timeout: 120_000 }, async (t) => {
+  const { out, run, one } = place(t);
+  const { stdout } = await run();
+  assert.match(stdout, /library\.books {2}400 documents {2}as proved/);
+
+  const { body: manifest } = JSON.parse(readFileSync(one('holdfast/place/documents/*/backups/format-1/manifest.json@/*'), 'utf8')) as {
+    body: { units: { name: string; documents: number; hashSum: string | null }[] };
+  };
+  assert.equal(manifest.units.length, 4);
+  for (const unit of manifest.units) {
+    const [database, ...rest] = unit.name.split('.');
+    const documents = documentsIn(readFileSync(join(out, database!, `${rest.join('.')}.bson`)));
+    const sum = documents.reduce((total, document) => total + BigInt(`0x${createHash('sha256').update(document).digest('hex')}`), 0n) % 2n ** 256n;
+    assert.equal(documents.length, unit.documents);
+    if (unit.hashSum !== null) assert.equal(sum.toString(16).padStart(64, '0'), unit.hashSum);
+  }
+  const detail = JSON.parse(readFileSync(join(out, 'library', 'books.detail.json'), 'utf8')) as { indexes: unknown[] };
+  assert.equal(detail.indexes.length, 2);
+  assert.equal(statSync(out).mode & 0o777, 0o700);
+
+  const expected = JSON.parse(readFileSync(join(fixture, 'expected.json'), 'utf8')) as { position: string };
+  const last = BSON.deserialize(documentsIn(readFileSync(join(out, 'log.bson'))).at(-1)!) as { ts: BSON.Timestamp };
+  assert.equal(`${String(last.ts.t).padStart(10, '0')}-${String(last.ts.i).padStart(10, '0')}`, expected.position);
+});
+
+const damages: { what: string; change?: { key?: string; publicKey?: string }; pattern?: string; says: RegExp }[] = [
+  { what: 'a flipped bit in a part', pattern: 'holdfast/place/documents/*/backups/format-1/parts/*/*/*@/*', says: /parts\/.*not the bytes that were written/ },
+  { what: 'a flipped bit in an index', pattern: 'holdfast/place/documents/*/backups/format-1/groups/*@/*', says: /groups\/.*not the bytes that were written/ },
+  { what: 'a flipped bit in a slice', pattern: 'holdfast/place/documents/*/slices/*0000000504_*@/*', says: /slices\/.*does not open/ },
+  { what: 'the key of another system', change: { key: 'ab'.repeat(32) }, says: /does not open under key/ },
+  { what: 'a key that is none', change: { key: 'secret' }, says: /64 hex digits/ },
+  {
+    what: 'a signature that is not trusted',
+    change: { publicKey: '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n' },
+    says: /left out: .*manifest\.json: signed by key .*\n.*no backup/,
+  },
+];
+
+for (const { what, change, pattern, says } of damages) {
+  test(`${what} is named, and the opener ends with 1`, { skip, timeout: 120_000 }, async (t) => {
+    const { run, one } = place(t, change);
+    if (pattern) flip(one(pattern));
+    await assert.rejects(run(), (failure: unknown) => {
+      assert.ok(failure instanceof HoldfastError);
+      assert.match(failure.message, /ended with code 1/);
+      assert.match(failure.message, says);
+      assert.doesNotMatch(failure.message, /Traceback/);
+      return true;
+    });
+  });
+}
