@@ -1,4 +1,5 @@
 import { Agent, createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Owner } from './cleanup.ts';
 import { freePort } from './free-port.ts';
 
@@ -10,9 +11,18 @@ export interface StoreRequest {
   at: number;
   /** the store's answer went back whole */
   answered: boolean;
+  /** what it answered with; undefined while it has not */
+  status?: number;
 }
 
 export type Matches = (of: StoreRequest) => boolean;
+
+/**
+ * What a store in trouble does with a request. `answer`: it is refused with this status, and the store behind never sees it.
+ * `cut`: half of the body is sent on and the connection then closed, on the way up for a put, on the way down for a get.
+ * `slow`: the answer comes in pieces, over `overMs` in all.
+ */
+export type Trouble = { kind: 'answer'; status: number } | { kind: 'cut' } | { kind: 'slow'; overMs: number };
 
 export interface Held {
   /** a matching request has arrived and waits */
@@ -35,6 +45,7 @@ export class StoreProxy {
   #holds: { matches: Matches; reach: (of: StoreRequest) => void; released: Promise<void> }[] = [];
   #flip: Matches | undefined;
   #hidden: Matches | undefined;
+  #trouble: ((of: StoreRequest) => Trouble | undefined) | undefined;
 
   private constructor(port: number, to: URL, prefix: string) {
     this.#port = port;
@@ -89,6 +100,11 @@ export class StoreProxy {
     this.#hidden = matches;
   }
 
+  /** What happens to each request from now on; undefined, as a whole or for a request: nothing. */
+  trouble(of: ((of: StoreRequest) => Trouble | undefined) | undefined): void {
+    this.#trouble = of;
+  }
+
   seen(matches: Matches, sinceMs = 0): StoreRequest[] {
     return this.requests.filter((of) => of.at >= sinceMs && matches(of));
   }
@@ -105,7 +121,15 @@ export class StoreProxy {
       await hold.released;
     }
     if (response.destroyed || response.socket === null || response.socket.destroyed) return;
+    const trouble = this.#trouble?.(of);
+    if (trouble?.kind === 'answer') return this.#refuse(response, of, trouble.status);
+    if (trouble?.kind === 'cut' && of.method === 'PUT') {
+      await this.#sendHalf(incoming, body);
+      response.destroy();
+      return;
+    }
     const answer = await this.#ask(incoming, body);
+    of.status = answer.statusCode ?? 502;
     let bytes = await readAll(answer);
     if (this.#hidden && key !== '' && this.#hidden(of)) {
       response.writeHead(404, { 'content-type': 'application/xml' });
@@ -116,8 +140,30 @@ export class StoreProxy {
     if (this.#flip?.(of) && bytes.length > 0) bytes[bytes.length >> 1]! ^= 1;
     const headers = { ...answer.headers, 'content-length': String(of.method === 'HEAD' ? answer.headers['content-length'] ?? 0 : bytes.length) };
     delete headers['transfer-encoding'];
-    response.writeHead(answer.statusCode ?? 502, headers);
-    response.end(bytes, () => (of.answered = true));
+    response.writeHead(of.status, headers);
+    if (trouble?.kind === 'cut') {
+      response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
+      return;
+    }
+    if (trouble?.kind === 'slow') await trickle(response, bytes, trouble.overMs);
+    response.end(trouble?.kind === 'slow' ? undefined : bytes, () => (of.answered = true));
+  }
+
+  #refuse(response: ServerResponse, of: StoreRequest, status: number): void {
+    const code = status === 503 ? 'SlowDown' : 'InternalError';
+    of.status = status;
+    response.writeHead(status, { 'content-type': 'application/xml' });
+    response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>the store is in trouble</Message></Error>`, () => (of.answered = true));
+  }
+
+  /** The store behind gets half of what was announced, and then a closed connection. */
+  #sendHalf(incoming: IncomingMessage, body: Buffer): Promise<void> {
+    return new Promise((resolve) => {
+      const { hostname, port } = this.#to;
+      const sent = request({ hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers, agent: false }, () => resolve());
+      sent.on('error', () => resolve()).on('close', () => resolve());
+      sent.write(body.subarray(0, body.length >> 1), () => sent.destroy());
+    });
   }
 
   #ask(incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
@@ -138,6 +184,15 @@ export class StoreProxy {
       return this.#hidden!({ ...of, key: listed.slice(prefix.length) }) ? '' : entry;
     });
     return Buffer.from(text);
+  }
+}
+
+const piecesOfSlow = 8;
+
+async function trickle(response: ServerResponse, bytes: Buffer, overMs: number): Promise<void> {
+  for (let piece = 0; piece < piecesOfSlow && !response.destroyed; piece += 1) {
+    response.write(bytes.subarray(Math.floor((bytes.length * piece) / piecesOfSlow), Math.floor((bytes.length * (piece + 1)) / piecesOfSlow)));
+    await sleep(overMs / piecesOfSlow);
   }
 }
 

@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util';
+import { cells, nameOf } from '../test/faults/matrix.ts';
+import { runCells } from '../test/faults/run-cell.ts';
+import { shuffle } from '../test/faults/choose.ts';
+import { writeReport } from '../test/faults/write-report.ts';
+
+/**
+ * `npm run test:faults [-- --seed N] [--only FAULT/PHASE]… [--json] [--report FILE]`: every cell of the fault matrix, in the order
+ * of the seed, and the table docs/faults.md. `--only` takes a cell, a fault (`store-500/`) or a phase (`/restore`), and writes no table
+ * unless `--report` names one.
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+    report: { type: 'string' },
+  },
+});
+const seed = Number(values.seed ?? process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const wanted = values.only ?? [];
+const chosen = shuffle(cells.filter((cell) => wanted.length === 0 || wanted.some((part) => `/${nameOf(cell)}/`.includes(part.includes('/') ? part : `/${part}/`))), seed);
+if (!values.json) console.log(`${chosen.length} cells, seed ${seed}`);
+const results = await runCells(chosen, (result) => {
+  if (values.json) console.log(JSON.stringify(result));
+  else console.log(`${result.outcome.padEnd(7)} ${nameOf(result).padEnd(32)} ${(result.ms / 1000).toFixed(1).padStart(6)} s  ${result.outcome === 'ok' ? `${result.seen} → ${result.end}` : result.error}`);
+});
+const report = values.report ?? (wanted.length === 0 ? 'docs/faults.md' : undefined);
+if (report) await writeReport(report, results, seed);
+const failed = results.filter(({ outcome }) => outcome === 'failed');
+if (!values.json) console.log(`${results.length} cells, ${failed.length} failed, seed ${seed}`);
+// The stack's sockets keep no process alive that has nothing more to say.
+process.exit(failed.length === 0 ? 0 : 1);

@@ -1,0 +1,104 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Bench } from './bench.ts';
+import { until } from '../harness/until.ts';
+
+/** The system in the middle of a phase, held there by a condition that was seen. */
+export interface Middle {
+  /** the lock whose work is in its middle */
+  workflowId: string;
+  /** the activity that is under way */
+  activity: string;
+  /** the process of the data plane that does it; undefined: the worker does it itself */
+  dataPlane?: number | undefined;
+  mongod: { pidFile: string; start(): Promise<unknown> };
+  /** the phase is held by a mongod that is stopped: `release` lets that go on */
+  heldByMongod?: boolean;
+  /** Lets the work go on. Safe to repeat. */
+  release(): void;
+  /** Waits for the end of the work, answers gates, asserts that all is there and little was done twice. @returns the end, in words */
+  finish(): Promise<string>;
+}
+
+/** Takes the system to the middle of a phase. */
+export type Enter = (bench: Bench) => Promise<Middle>;
+
+/** `end`: how the work ended, where the fault is to end it; left out: it is to go on to its own end, which `finish` asserts. */
+export interface Struck {
+  /** what a person saw, in the words that Holdfast said it with */
+  seen: string;
+  end?: string;
+}
+
+/** Strikes, lets the work go on, waits until a person sees it, and repairs what a person or a platform repairs. */
+export type Strike = (bench: Bench, middle: Middle) => Promise<Struck>;
+
+export interface Said {
+  activity: string;
+  attempt: number;
+  /** `<type>: <message>` of the last failure; null: none */
+  failure: string | null;
+  /** of the newest heartbeat */
+  phase: string | null;
+}
+
+interface Failure {
+  message?: string | null | undefined;
+  applicationFailureInfo?: { type?: string | null } | null | undefined;
+  cause?: Failure | null | undefined;
+}
+
+function textOf(failure: Failure | null | undefined): string | null {
+  if (!failure) return null;
+  const type = failure.applicationFailureInfo?.type;
+  return `${type ? `${type}: ` : ''}${failure.message ?? ''}`;
+}
+
+/** What Temporal shows of the work: its activities that are under way or wait for another try, then those that were tried again. */
+export async function saidBy(handle: WorkflowHandle): Promise<Said[]> {
+  const { raw } = await handle.describe();
+  const pending = (raw.pendingActivities ?? []).map((one) => ({
+    activity: one.activityType?.name ?? '',
+    attempt: one.attempt ?? 1,
+    failure: textOf(one.lastFailure as Failure),
+    phase: phaseIn(one.heartbeatDetails?.payloads?.[0]?.data),
+  }));
+  const { events } = await handle.fetchHistory();
+  const names = new Map(events?.flatMap((event) => {
+    const type = event.activityTaskScheduledEventAttributes?.activityType?.name;
+    return type ? [[String(event.eventId), type] as const] : [];
+  }));
+  const again = (events ?? []).flatMap((event) => {
+    const started = event.activityTaskStartedEventAttributes;
+    const failed = event.activityTaskFailedEventAttributes;
+    const activity = names.get(String((started ?? failed)?.scheduledEventId)) ?? '';
+    if (failed) return [{ activity, attempt: 0, failure: textOf(failed.failure as Failure), phase: null }];
+    return started?.lastFailure ? [{ activity, attempt: started.attempt ?? 1, failure: textOf(started.lastFailure as Failure), phase: null }] : [];
+  });
+  return [...pending, ...again];
+}
+
+function phaseIn(heartbeat: Uint8Array | null | undefined): string | null {
+  if (!heartbeat) return null;
+  return (JSON.parse(Buffer.from(heartbeat).toString('utf8')) as { phase?: string }).phase ?? null;
+}
+
+/**
+ * Waits until the work says something that matches, as its activity's last failure or the phase of its heartbeat.
+ * @returns it, short enough for a table.
+ */
+export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
+  const handle = bench.stack.handle(middle.workflowId);
+  let last: Said[] = [];
+  try {
+    return await until(`${middle.workflowId} to say ${what}`, async () => {
+      last = await saidBy(handle);
+      const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
+      return found && `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
+    }, withinMs, 100);
+  } catch (error) {
+    throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
+  }
+}
+
+/** One line without what differs from run to run. */
+export const short = (text: string): string => text.split('\n')[0]!.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replace(/[0-9A-HJKMNP-TV-Z]{26}/g, 'ID').replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID').slice(0, 220);

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { pidFileOf } from '../../../scripts/stack/stack-file.ts';
+import { startObjectStoreServer } from '../../../scripts/stack/object-store.ts';
+import { directoryOf } from '../../../scripts/stack/stack-file.ts';
+import { readSecret } from '../../../scripts/stack/stack-secrets.ts';
+import { startTemporal } from '../../../scripts/stack/temporal.ts';
+import { stopByPidFile } from '../../../activities/tool/start-server.ts';
+import { startTimeOf } from '../../../activities/tool/process-group.ts';
+import { pidOf, type Bench } from '../bench.ts';
+import { saidBy, sees, short, type Strike } from '../cell.ts';
+import { until } from '../../harness/until.ts';
+
+const away = /SourceUnavailable|TargetUnavailable/;
+const storeAway = /StoreUnavailable|waiting for the store/;
+const givenUp = /[Hh]eartbeat timeout/;
+
+/** As a lost machine; another one takes its place. Its data planes die with it. */
+export const killWorker: Strike = async (bench, middle) => {
+  await bench.stack.killWorker();
+  middle.release();
+  await bench.startWorker();
+  return { seen: await sees(bench, middle, givenUp) };
+};
+
+/** It hangs until the server has given it up, and then wakes. */
+export const stopWorker: Strike = async (bench, middle) => {
+  const pid = pidOf(pidFileOf(bench.stack.file, 'worker'));
+  process.kill(pid, 'SIGSTOP');
+  const seen = await sees(bench, middle, givenUp).finally(() => process.kill(pid, 'SIGCONT'));
+  middle.release();
+  return { seen };
+};
+
+export const killDataPlane: Strike = async (bench, middle) => {
+  process.kill(middle.dataPlane!, 'SIGKILL');
+  middle.release();
+  return { seen: await sees(bench, middle, /DataPlaneLost.*(SIGKILL|killed)/) };
+};
+
+/** Nobody wakes it: it is taken for hung, and killed. */
+export const stopDataPlane: Strike = async (bench, middle) => {
+  process.kill(middle.dataPlane!, 'SIGSTOP');
+  const seen = await sees(bench, middle, /DataPlaneLost.*said nothing/);
+  await until('the hung process is gone', () => startTimeOf(middle.dataPlane!) === undefined);
+  middle.release();
+  return { seen };
+};
+
+export const killMongod: Strike = async (bench, middle) => {
+  await stopByPidFile(middle.mongod.pidFile, 'SIGKILL');
+  middle.release();
+  const seen = await sees(bench, middle, away).finally(async () => await middle.mongod.start());
+  return { seen };
+};
+
+export const stopMongod: Strike = async (bench, middle) => {
+  const pid = pidOf(middle.mongod.pidFile);
+  process.kill(pid, 'SIGSTOP');
+  if (!middle.heldByMongod) middle.release();
+  const seen = await sees(bench, middle, away).finally(() => process.kill(pid, 'SIGCONT'));
+  middle.release();
+  return { seen };
+};
+
+export const killStore: Strike = async (bench, middle) => {
+  const { file } = bench.stack;
+  await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL');
+  middle.release();
+  const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };
+  const seen = await sees(bench, middle, storeAway).finally(async () => await startObjectStoreServer(directoryOf(file, 'objectStore'), file.objectStore.ports, identity, { tiedToUs: true }));
+  return { seen };
+};
+
+export const stopStore: Strike = async (bench, middle) => {
+  const pid = pidOf(pidFileOf(bench.stack.file, 'objectStore'));
+  process.kill(pid, 'SIGSTOP');
+  middle.release();
+  const seen = await sees(bench, middle, storeAway).finally(() => process.kill(pid, 'SIGCONT'));
+  return { seen };
+};
+
+/** Whoever asks is told that Temporal is not there. */
+async function temporalIsAway(bench: Bench, workflowId: string): Promise<string> {
+  return await until('a person is told that Temporal does not answer', async () => {
+    try {
+      await bench.stack.client.withDeadline(Date.now() + 2_000, async () => await bench.stack.handle(workflowId).describe());
+      return undefined;
+    } catch (error) {
+      return `Temporal does not answer: ${short(((error as Error).cause as Error | undefined)?.message ?? (error as Error).message)}`;
+    }
+  }, 30_000);
+}
+
+export const killTemporal: Strike = async (bench, middle) => {
+  await stopByPidFile(pidFileOf(bench.stack.file, 'temporal'), 'SIGKILL');
+  middle.release();
+  const seen = await temporalIsAway(bench, middle.workflowId).finally(async () => await startTemporal(bench.stack.file, { tiedToUs: true }));
+  await until('Temporal answers again', async () => await saidBy(bench.stack.handle(middle.workflowId)));
+  return { seen };
+};
+
+export const stopTemporal: Strike = async (bench, middle) => {
+  const pid = pidOf(pidFileOf(bench.stack.file, 'temporal'));
+  process.kill(pid, 'SIGSTOP');
+  middle.release();
+  const seen = await temporalIsAway(bench, middle.workflowId).finally(() => process.kill(pid, 'SIGCONT'));
+  assert.match(seen, /does not answer/);
+  await until('Temporal answers again', async () => await saidBy(bench.stack.handle(middle.workflowId)));
+  return { seen };
+};

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { listHolds } from '../../activities/store/holds.ts';
+import { readPidFile } from '../../activities/tool/start-server.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import { until } from '../harness/until.ts';
+import { source, type Bench } from './bench.ts';
+
+/** After every cell: nothing runs that should not, nothing is locked, held or stopped, and the side that serves serves. */
+export async function lookAround(bench: Bench): Promise<void> {
+  const { stack } = bench;
+  const archive = lockIds.archive('demo', source);
+  await until('no workflow is open but the archive', async () => {
+    const open = await stack.open();
+    assert.deepEqual(open, [archive]);
+    return true;
+  });
+  const { store, keys } = await stack.source();
+  assert.deepEqual(await listHolds(store, keys, 'demo'), [], 'nothing is held');
+  await stack.archiveIsUpToDate();
+  await until('one data plane: the archive', () => stack.dataPlanes().length === 1);
+  const workers = stack.running().filter(({ argv }) => argv.some((argument) => argument.endsWith('workers/main.ts')));
+  assert.equal(workers.length, 1, 'one worker');
+  assert.deepEqual(stack.running().filter(({ pid }) => isStopped(pid)), [], 'nothing is stopped');
+  if (!bench.spent) assert.equal(readPidFile(bench.standbyPidFile), undefined, 'no restore target runs');
+  await until('the right side serves', async () => {
+    const answer = await fetch(`${stack.file.frontDoor.url}/health`);
+    return answer.status === 200 && answer.headers.get('x-holdfast-side') === (bench.spent ? 'dr' : 'production');
+  });
+  for (const removed of globSync('disk/standby.removed-*', { cwd: stack.home })) rmSync(join(stack.home, removed), { recursive: true, force: true });
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { lockIds } from '../../../workflows/domain/names.ts';
+import { scope, source } from '../bench.ts';
+import type { Enter } from '../cell.ts';
+import { isPut, isSlice } from './requests.ts';
+
+/** A slice with a write of ours is on its way. */
+export const enterArchive: Enter = async (bench) => {
+  const { stack } = bench;
+  await stack.archiveIsUpToDate();
+  const held = stack.store.hold((of) => isPut(of) && isSlice(of));
+  await bench.note('in the slice that is held');
+  await held.reached;
+  return {
+    workflowId: lockIds.archive('demo', source),
+    activity: 'archiveLog',
+    dataPlane: stack.dataPlanes()[0]!.pid,
+    mongod: { pidFile: bench.primaryPidFile, start: async () => await bench.startSource() },
+    release: () => held.release(),
+    finish: async () => {
+      await bench.note('after the fault');
+      await stack.archiveIsUpToDate();
+      const catalog = await rebuildCatalog(await stack.source(), { system: 'demo', source });
+      assert.equal(catalog.spans.length, 1, 'one unbroken span');
+      assert.deepEqual([catalog.gaps, catalog.rejected], [[], []]);
+      const keys = await stack.keys(layout.slices(scope));
+      assert.equal(new Set(keys).size, catalog.spans[0]?.slices, 'no slice lies beside the chain');
+      assert.equal(keys.length, new Set(keys).size, 'no slice was written twice');
+      return `one unbroken span of ${keys.length} slices, none twice`;
+    },
+  };
+};

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import type { BackupSummary, VerifyResult } from '../../../workflows/contract.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { lockIds } from '../../../workflows/domain/names.ts';
+import type { Bench } from '../bench.ts';
+import { scope } from '../bench.ts';
+import type { Enter, Middle } from '../cell.ts';
+import type { Matches } from '../../harness/store-proxy.ts';
+import { inFlight, isDone, isManifest, isPart, isPut, partIndex } from './requests.ts';
+import { watchDataPlanes } from './data-planes.ts';
+
+/** The second of three parts is on its way. */
+export const enterBackup: Enter = async (bench) => await backUpUntil(bench, 'dumpGroup', (of) => isPut(of) && isPart(of) && partIndex(of.key) === 1);
+
+export const enterSeal: Enter = async (bench) => await backUpUntil(bench, 'sealBackup', (of) => isPut(of) && isManifest(of));
+
+async function backUpUntil(bench: Bench, activity: string, matches: Matches): Promise<Middle> {
+  const { stack } = bench;
+  const held = stack.store.hold(matches);
+  const newDataPlane = watchDataPlanes(bench);
+  const startedAt = Date.now();
+  const entry = await stack.start('backUpSystem', { system: 'demo', requestedBy: 'faults' });
+  await held.reached;
+  const dataPlane = await newDataPlane();
+  return {
+    workflowId: lockIds.backup('demo'),
+    activity,
+    dataPlane,
+    mongod: { pidFile: bench.primaryPidFile, start: async () => await bench.startSource() },
+    release: () => held.release(),
+    finish: async () => {
+      const [summary] = (await entry.result()) as BackupSummary[];
+      assert.ok(summary);
+      const puts = stack.store.seen((of) => isPut(of) && isPart(of) && isDone(of), startedAt);
+      assert.ok(puts.length - summary.parts <= inFlight, `${puts.length} parts were put, ${summary.parts} are used`);
+      const manifests = (await stack.keys(layout.backups(scope))).filter((key) => key.endsWith(`${summary.backup}/manifest.json`));
+      assert.equal(manifests.length, 1, 'one manifest');
+      const verified = await verifyNewest(bench);
+      assert.equal(verified.backup, summary.backup);
+      const unproved = summary.unproved.length > 0 ? `, without proof of ${summary.unproved.map(({ name }) => name).join(', ')}` : '';
+      return `published and verified; ${puts.length} parts put, ${summary.parts} used${unproved}`;
+    },
+  };
+}
+
+export async function verifyNewest(bench: Bench): Promise<VerifyResult> {
+  const [verified] = (await (await bench.stack.start('verifySystem', 'demo')).result()) as VerifyResult[];
+  assert.deepEqual([verified?.ok, verified?.problems], [true, []]);
+  return verified!;
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import { MongoServerError } from 'mongodb';
+import { parseAdmission } from '../../../activities/traffic/nginx-config.ts';
+import { checkNewArchive } from '../../../scripts/demo/inspect.ts';
+import { directoryOf } from '../../../scripts/stack/stack-file.ts';
+import { lockIds } from '../../../workflows/domain/names.ts';
+import type { RunReport } from '../../../workflows/domain/report.ts';
+import type { Bench } from '../bench.ts';
+import type { Enter, Middle } from '../cell.ts';
+import { failureOf } from '../../harness/failures.ts';
+import { until } from '../../harness/until.ts';
+import { watchDataPlanes } from './data-planes.ts';
+import { isPut, isSlice } from './requests.ts';
+import { answerRun, requireDone } from './run.ts';
+
+async function recoverUntilApproval(bench: Bench): Promise<WorkflowHandle> {
+  const entry = await bench.stack.start('recoverSystem', { system: 'demo', requestedBy: 'faults' });
+  await answerRun(bench, entry, 'approve-switch');
+  return entry;
+}
+
+const approve = async (bench: Bench, gate: string): Promise<void> => void (await bench.stack.runHandle.executeUpdate('approve', { args: [{ gate, by: 'dana' }] }));
+
+/** Whether production takes a write; what is refused is refused by name. */
+async function productionTakesWrites(bench: Bench): Promise<boolean> {
+  try {
+    await bench.note('is it fenced?');
+    return true;
+  } catch (error) {
+    if (error instanceof MongoServerError && [10107, 13435, 11602, 189].includes(Number(error.code))) return false;
+    // It does not answer: nobody can write there either.
+    if ((error as Error).name === 'MongoServerSelectionError') return false;
+    throw error;
+  }
+}
+
+/** Fenced, drained and promoted, it waits; then all is taken back, and production serves as before. */
+async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle): Promise<string> {
+  const { stack } = bench;
+  const answered = await answerRun(bench, entry, 'approve-traffic');
+  const { state } = await stack.run();
+  const fenced = state.steps.find(({ uses }) => uses === 'fence')!;
+  const drained = state.steps.find(({ uses }) => uses === 'drain')!;
+  assert.match(fenced.summary ?? '', / proved: /, 'the fence is proved');
+  assert.equal(await productionTakesWrites(bench), false, 'a proved fence takes no write');
+  await stack.runHandle.executeUpdate('abort', { args: [{ by: 'dana', reason: 'the cell has seen what it came for' }] });
+  assert.equal((await failureOf(entry.result())).type, 'Aborted');
+  // A server that was killed by the fence comes back as its service manager starts it.
+  await bench.startSource();
+  await until('production takes writes again', async () => await productionTakesWrites(bench));
+  assert.equal(existsSync(join(directoryOf(stack.file, 'primary'), 'FENCED.json')), false, 'no mark is left');
+  const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
+  return `fence proved, drain ${drained.state}${again}; aborted: production takes writes again`;
+}
+
+function cutoverMiddle(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'release'>): Middle {
+  return {
+    ...of,
+    workflowId: lockIds.recover('demo'),
+    mongod: { pidFile: bench.primaryPidFile, start: async () => await bench.startSource() },
+    finish: async () => await lookAndTakeBack(bench, entry),
+  };
+}
+
+/** The mark lies beside the data; whatever comes next has not come yet. */
+export const enterFence: Enter = async (bench) => {
+  const entry = await recoverUntilApproval(bench);
+  const directory = directoryOf(bench.stack.file, 'primary');
+  const watcher = watch(directory);
+  const marked = new Promise<void>((resolve) => watcher.on('change', (_, name) => name === 'FENCED.json' && resolve()));
+  await bench.stack.runHandle.signal('approve', { gate: 'approve-switch', by: 'dana' });
+  await marked;
+  watcher.close();
+  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', release: () => undefined });
+};
+
+/** The archive's own put of the tail is held, and so is the drain's. */
+export const enterDrain: Enter = async (bench) => {
+  const { stack } = bench;
+  const entry = await recoverUntilApproval(bench);
+  const held = stack.store.hold((of) => isPut(of) && isSlice(of));
+  await bench.note('the tail that is drained');
+  await held.reached;
+  const since = Date.now();
+  const newDataPlane = watchDataPlanes(bench);
+  await approve(bench, 'approve-switch');
+  await stack.runIs('the drain has a slice on its way', ({ activities }) =>
+    activities.some(({ activity }) => activity === 'drainLog') && stack.store.seen((of) => isPut(of) && isSlice(of), since).length > 0);
+  return cutoverMiddle(bench, entry, { activity: 'drainLog', dataPlane: await newDataPlane(), release: () => held.release() });
+};
+
+/** A quarter is let in, and its health watched. What was let in is never taken back, so the bench is spent. */
+export const enterSwitch: Enter = async (bench) => {
+  const { stack } = bench;
+  const entry = await recoverUntilApproval(bench);
+  await approve(bench, 'approve-switch');
+  await answerRun(bench, entry, 'approve-traffic');
+  bench.spent = true;
+  await approve(bench, 'approve-traffic');
+  const admission = (): number => parseAdmission(readFileSync(join(directoryOf(stack.file, 'frontDoor'), 'admission.conf'), 'utf8'))?.percent ?? -1;
+  await stack.runIs('a quarter is let in and watched', ({ activities }) => admission() === 25 && activities.some(({ activity }) => activity === 'watchHealth'));
+  return {
+    workflowId: lockIds.recover('demo'),
+    activity: 'watchHealth',
+    mongod: { pidFile: bench.standbyPidFile, start: async () => await bench.startStandby() },
+    release: () => undefined,
+    finish: async () => {
+      const answered = await answerRun(bench, entry);
+      const report = (await entry.result()) as RunReport;
+      requireDone(report);
+      assert.equal(admission(), 100);
+      assert.equal(Object.values(report.fence)[0]?.outcome, 'proved');
+      const { proved, detail } = await checkNewArchive('t00000001', new AbortController().signal);
+      assert.ok(proved, detail);
+      const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
+      return `done, equal, all traffic at the new side, its archive proved${again}`;
+    },
+  };
+};

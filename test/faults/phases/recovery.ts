@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import type { WorkflowHandle } from '@temporalio/client';
+import { readMongodConfig } from '../../../activities/provision/mongod-config.ts';
+import { readPidFile } from '../../../activities/tool/start-server.ts';
+import { join } from 'node:path';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { lockIds } from '../../../workflows/domain/names.ts';
+import type { RunReport } from '../../../workflows/domain/report.ts';
+import { pidOf, scope, type Bench } from '../bench.ts';
+import type { Enter, Middle } from '../cell.ts';
+import { until } from '../../harness/until.ts';
+import { watchDataPlanes } from './data-planes.ts';
+import { inFlight, isGet, isPart, isSlice, partIndex } from './requests.ts';
+import { answerRun, partsRead, requireDone } from './run.ts';
+
+async function startDrill(bench: Bench): Promise<{ entry: WorkflowHandle; startedAt: number }> {
+  const startedAt = Date.now();
+  const entry = await bench.stack.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'faults', targetTime: bench.targetTime });
+  return { entry, startedAt };
+}
+
+/** What all phases of a drill have in common: the target, and the end. */
+function middleOf(bench: Bench, { entry, startedAt }: { entry: WorkflowHandle; startedAt: number }, of: Pick<Middle, 'activity' | 'dataPlane' | 'heldByMongod' | 'release'>): Middle {
+  return {
+    ...of,
+    workflowId: lockIds.recover('demo'),
+    mongod: { pidFile: bench.standbyPidFile, start: async () => await bench.startStandby() },
+    finish: async () => {
+      const answered = await answerRun(bench, entry);
+      const report = (await entry.result()) as RunReport;
+      requireDone(report);
+      const read = partsRead(bench, startedAt, report);
+      assert.ok(read <= bench.base!.parts + inFlight, `${read} parts were read to restore ${bench.base!.parts}`);
+      const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
+      return `done, equal, target removed; ${read} of ${bench.base!.parts} parts read${again}`;
+    },
+  };
+}
+
+/** The second of three parts is being read. */
+export const enterRestore: Enter = async (bench) => {
+  const held = bench.stack.store.hold((of) => isGet(of) && isPart(of) && partIndex(of.key) === 1);
+  const newDataPlane = watchDataPlanes(bench);
+  const drill = await startDrill(bench);
+  await held.reached;
+  return middleOf(bench, drill, { activity: 'restoreGroup', dataPlane: await newDataPlane(), release: () => held.release() });
+};
+
+/** Some slices are read; the one but last is not. */
+export const enterReplay: Enter = async (bench) => {
+  const slices = (await bench.stack.keys(layout.slices(scope))).sort().filter((key) => key > layout.slice(scope, bench.base!.end, bench.base!.end));
+  const boundary = slices[2]!;
+  const held = bench.stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary);
+  const newDataPlane = watchDataPlanes(bench);
+  const drill = await startDrill(bench);
+  await held.reached;
+  return middleOf(bench, drill, { activity: 'replayLog', dataPlane: await newDataPlane(), release: () => held.release() });
+};
+
+/** The target's mongod is stopped in mid-build, so that the build does not end before the fault is there. */
+export const enterIndexBuild: Enter = async (bench) => {
+  const newDataPlane = watchDataPlanes(bench);
+  const drill = await startDrill(bench);
+  await bench.stack.stepIs('build-indexes', 'running');
+  await until('an index build in the target', async () => await bench.stack.withTarget(async (client) => {
+    const { inprog } = await client.db('admin').command({ currentOp: 1, $all: true }) as unknown as { inprog: { msg?: string; desc?: string }[] };
+    return inprog.some(({ msg, desc }) => /Index Build/.test(msg ?? '') || /IndexBuildsCoordinator/.test(desc ?? ''));
+  }), 20_000, 10);
+  const mongod = pidOf(bench.standbyPidFile);
+  process.kill(mongod, 'SIGSTOP');
+  return middleOf(bench, drill, { activity: 'buildIndexes', dataPlane: await newDataPlane(), heldByMongod: true, release: () => goOn(mongod) });
+};
+
+/** The target has its new configuration; the server that was started with it is stopped before it answers. */
+export const enterConvert: Enter = async (bench) => {
+  const drill = await startDrill(bench);
+  await answerRun(bench, drill.entry, 'approve-switch');
+  const standalone = pidOf(bench.standbyPidFile);
+  await bench.stack.runHandle.executeUpdate('approve', { args: [{ gate: 'approve-switch', by: 'dana' }] });
+  const member = await until('the target to start as a member', async () => {
+    const config = await readMongodConfig(join(bench.standbyDirectory, 'mongod.conf'));
+    const server = readPidFile(bench.standbyPidFile);
+    return config?.replication && server && server.pid !== standalone ? server.pid : undefined;
+  }, 60_000, 5);
+  process.kill(member, 'SIGSTOP');
+  return middleOf(bench, drill, { activity: 'promoteTarget', heldByMongod: true, release: () => goOn(member) });
+};
+
+function goOn(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT');
+  } catch (error) {
+    // It was killed meanwhile: that is the cell's own fault.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

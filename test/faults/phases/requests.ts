@@ -1,0 +1,14 @@
+import type { StoreRequest } from '../../harness/store-proxy.ts';
+
+/** Not one that only makes a lock longer. */
+export const isPut = ({ method, query }: StoreRequest): boolean => method === 'PUT' && !query.has('retention');
+export const isGet = ({ method }: StoreRequest): boolean => method === 'GET';
+export const isPart = ({ key }: StoreRequest): boolean => key.includes('/parts/');
+export const isSlice = ({ key }: StoreRequest): boolean => key.includes('/slices/');
+export const isManifest = ({ key }: StoreRequest): boolean => key.endsWith('/manifest.json');
+export const partIndex = (key: string): number => Number(key.slice(key.lastIndexOf('/') + 1).split('.')[0]);
+/** It was taken, or given, whole. */
+export const isDone = ({ answered, status }: StoreRequest): boolean => answered && status !== undefined && status < 300;
+
+/** Parts that a dump or a restore has in its hands at once. */
+export const inFlight = 3;

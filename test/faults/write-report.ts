@@ -1,0 +1,53 @@
+import { writeFile } from 'node:fs/promises';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import { faultIds, faults, nameOf, phaseIds, phases, whyNot } from './matrix.ts';
+import type { CellResult } from './run-cell.ts';
+
+const cellText = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400);
+
+/** The matrix as a page: what was seen in each cell of this run. A cell that failed, or was not run, is shown so. */
+export async function writeReport(path: string, results: readonly CellResult[], seed: number): Promise<void> {
+  const byName = new Map(results.map((result) => [nameOf(result), result]));
+  const { stdout } = await runTool({ path: 'git' }, ['rev-parse', '--short', 'HEAD']);
+  const mark = (fault: (typeof faultIds)[number], phase: (typeof phaseIds)[number]): string => {
+    if (whyNot({ fault, phase }) !== null) return 'n/a';
+    const result = byName.get(`${fault}/${phase}`);
+    return result ? (result.outcome === 'ok' ? `${Math.round(result.ms / 1000)} s` : `**${result.outcome}**`) : 'not run';
+  };
+  const failed = results.filter(({ outcome }) => outcome === 'failed').length;
+  const lines = [
+    '# Fault matrix',
+    '',
+    'Written by `npm run test:faults`; `test/faults/matrix.ts` defines the cells. Each is run on real parts: the fault strikes in the',
+    'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
+    '',
+    `${results.length} cells run, ${failed} failed. Seed ${seed}, ${new Date().toISOString().slice(0, 16)}Z, commit ${stdout.trim()}.`,
+    '',
+    `| fault | ${phaseIds.join(' | ')} |`,
+    `|---|${phaseIds.map(() => '---').join('|')}|`,
+    ...faultIds.map((fault) => `| ${faults[fault].title} | ${phaseIds.map((phase) => mark(fault, phase)).join(' | ')} |`),
+    '',
+    '## In the middle of what',
+    '',
+    ...phaseIds.map((phase) => `- ${phases[phase].title}`),
+    '',
+    '## What was seen',
+    '',
+    '| cell | outcome | what a person saw | the end |',
+    '|---|---|---|---|',
+    ...faultIds.flatMap((fault) => phaseIds.flatMap((phase) => {
+      const result = byName.get(`${fault}/${phase}`);
+      if (!result) return [];
+      return [`| ${fault}/${phase} | ${result.outcome} | ${cellText(result.seen)} | ${cellText(result.outcome === 'ok' ? result.end : result.error ?? '')} |`];
+    })),
+    '',
+    '## Why a cell does not exist',
+    '',
+    ...faultIds.flatMap((fault) => {
+      const reasons = Map.groupBy(phaseIds.filter((phase) => whyNot({ fault, phase }) !== null), (phase) => whyNot({ fault, phase })!);
+      return [...reasons].map(([why, of]) => `- ${faults[fault].title}, in ${of.join(', ')}: ${why}`);
+    }),
+    '',
+  ];
+  await writeFile(path, lines.join('\n'));
+}
