@@ -1,6 +1,6 @@
 import { MongoClient } from 'mongodb';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTool } from '../../activities/tool/find-tool.ts';
@@ -18,6 +18,10 @@ export interface MongodOptions {
   auth?: boolean;
   setParameter?: Record<string, string | number | boolean>;
   port?: number;
+  /** of the storage engine; small by default, since many tests run side by side */
+  cacheGb?: number;
+  /** Data files that are there already, of a server that was stopped in order: the server's own from now on. */
+  dataFrom?: string;
   /** Further arguments of mongod. */
   args?: readonly string[];
 }
@@ -47,7 +51,8 @@ export async function startMongod(owner: Owner, options: MongodOptions = {}): Pr
   const pidFile = join(directory, 'server.pid');
   const logFile = join(directory, 'mongod.log');
   const keyFile = join(directory, 'key-file');
-  mkdirSync(join(directory, 'data'));
+  if (options.dataFrom) cpSync(options.dataFrom, join(directory, 'data'), { recursive: true, mode: constants.COPYFILE_FICLONE, filter: (path) => !path.endsWith('mongod.lock') });
+  else mkdirSync(join(directory, 'data'));
   if (options.auth) writeFileSync(keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
   const credentials = options.auth ? { username: 'root', password: randomBytes(12).toString('hex'), authSource: 'admin' } : null;
 
@@ -101,7 +106,7 @@ function mongodArguments(directory: string, port: number, options: MongodOptions
   const parameters = { diagnosticDataCollectionEnabled: false, ...options.setParameter };
   return [
     ...['--dbpath', join(directory, 'data'), '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket'],
-    ...['--wiredTigerCacheSizeGB', '0.25'],
+    ...['--wiredTigerCacheSizeGB', String(options.cacheGb ?? 0.25)],
     ...(options.replicaSet ? ['--replSet', options.replicaSet] : []),
     ...(options.oplogSizeMb ? ['--oplogSize', String(options.oplogSizeMb)] : []),
     ...(options.auth ? (options.replicaSet ? ['--keyFile', keyFile] : ['--auth']) : []),

@@ -3,6 +3,7 @@ import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Manifest } from '../../../workflows/domain/manifest.ts';
 import { controlCollections, controlDatabase } from './control.ts';
+import { isServersOwn } from './oplog/oplog-entry.ts';
 
 interface Claim {
   _id: 'claim';
@@ -58,7 +59,7 @@ function requireOurs(found: Claim, ours: Claim): boolean {
 async function requireEmpty(client: MongoClient): Promise<void> {
   const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true }) as { databases: { name: string }[] };
   const data = databases.map(({ name }) => name).filter((name) => !['admin', 'config', 'local', controlDatabase].includes(name));
-  const own = (await client.db('admin').listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name).filter((name) => name !== 'system.version');
+  const own = (await client.db('admin').listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name).filter((name) => !isServersOwn(`admin.${name}`));
   const something = data[0] ?? (own[0] && `admin.${own[0]}`);
   if (!something) return;
   throw new HoldfastError('TargetNotEmpty', `the target holds data that this run did not restore: ${something}`, { hint: 'restore to an empty server' });

@@ -1,0 +1,57 @@
+import type { Result } from './race.ts';
+
+/**
+ * One measured comparison: a line of `--json`. Times are medians. A peer that is not there has no name, no time and no ratio.
+ */
+export interface BenchLine {
+  bench: string;
+  /** which variant: the kind of target, or what was counted */
+  of: string;
+  /** plain bytes that were moved; 0 where none are counted */
+  bytes: number;
+  /** entries of the log; 0 where none are read */
+  entries: number;
+  oursMs: number;
+  peer: string | null;
+  peerMs: number | null;
+  /** peerMs / oursMs: above 1 we are faster */
+  ratio: number | null;
+  oursSpreadMs: [number, number];
+  peerSpreadMs: [number, number] | null;
+  oursPeakRssBytes: number | null;
+  peerPeakRssBytes: number | null;
+  rounds: number;
+  /** the ratio that DESIGN asks for, or the bound in `note`; null: none was set */
+  atLeast: number | null;
+  note: string;
+}
+
+export type LineHead = Pick<BenchLine, 'bench' | 'of' | 'bytes' | 'entries'> & Partial<Pick<BenchLine, 'atLeast' | 'note'>>;
+
+export function lineOf(head: LineHead, ours: Result, peer?: { name: string; result: Result }): BenchLine {
+  return {
+    atLeast: null,
+    note: '',
+    ...head,
+    oursMs: ours.medianMs,
+    peer: peer?.name ?? null,
+    peerMs: peer?.result.medianMs ?? null,
+    ratio: peer ? peer.result.medianMs / ours.medianMs : null,
+    oursSpreadMs: [ours.leastMs, ours.mostMs],
+    peerSpreadMs: peer ? [peer.result.leastMs, peer.result.mostMs] : null,
+    oursPeakRssBytes: ours.peakRssBytes,
+    peerPeakRssBytes: peer?.result.peakRssBytes ?? null,
+    rounds: ours.rounds.length,
+  };
+}
+
+const spread = ([least, most]: readonly [number, number]): string => `${(least / 1000).toFixed(2)} to ${(most / 1000).toFixed(2)}`;
+const inMib = (bytes: number | null): string => (bytes === null ? '' : `, ${Math.round(bytes / 1024 / 1024)} MiB`);
+
+export function describeLine(line: BenchLine): string {
+  const ours = `ours ${(line.oursMs / 1000).toFixed(2)} s (${spread(line.oursSpreadMs)}${inMib(line.oursPeakRssBytes)})`;
+  const peer = line.peer === null || line.peerMs === null || line.peerSpreadMs === null
+    ? ''
+    : `   ${line.peer} ${(line.peerMs / 1000).toFixed(2)} s (${spread(line.peerSpreadMs)}${inMib(line.peerPeakRssBytes)})   ratio ${line.ratio!.toFixed(1)}`;
+  return `${line.bench}  ${line.of}  ${ours}${peer}${line.note ? `   ${line.note}` : ''}`;
+}

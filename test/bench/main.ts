@@ -1,0 +1,66 @@
+import { Command } from 'commander';
+import { parseBytes } from '../../workflows/domain/units.ts';
+import { describeLine, type BenchLine } from './line.ts';
+import { measureBackup } from './measure-backup.ts';
+import { measureArchive } from './measure-archive.ts';
+import { measurePitr } from './measure-pitr.ts';
+import { measureReplay } from './measure-replay.ts';
+import { measureRestore } from './measure-restore.ts';
+import { measureSourceImpact } from './measure-source-impact.ts';
+import { Stages } from './stages.ts';
+import { owning, World, type Options } from './world.ts';
+
+/**
+ * `npm run bench -- <bench…>`: measures ours beside the tools that people use, in one run on this machine. What is said on the way goes to
+ * stderr; stdout has the results, as text or with `--json` as one object a line.
+ */
+const benches: Record<string, (stages: Stages) => Promise<BenchLine[]>> = {
+  backup: measureBackup,
+  restore: measureRestore,
+  replay: measureReplay,
+  pitr: measurePitr,
+  archive: measureArchive,
+  'source-impact': measureSourceImpact,
+};
+
+interface Flags {
+  size: string;
+  rounds: string;
+  json?: boolean;
+  quick?: boolean;
+}
+
+const entriesPerByte = 190_000 / (400 * 1024 * 1024);
+
+function optionsOf(flags: Flags): Options {
+  const bytes = flags.quick ? 4 * 1024 * 1024 : parseBytes(flags.size);
+  const rounds = flags.quick ? 1 : Number(flags.rounds);
+  if (bytes === undefined) throw new Error(`--size ${flags.size}: expected a size such as 400MiB`);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${flags.rounds}: expected a whole number from 1`);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  return { bytes, rounds, quick: flags.quick === true, say, entries: Math.round(bytes * entriesPerByte) };
+}
+
+async function bench(named: string[], flags: Flags): Promise<void> {
+  const chosen = named.includes('all') ? Object.keys(benches) : named;
+  for (const name of chosen) if (!benches[name]) throw new Error(`no bench "${name}"; known: ${Object.keys(benches).join(', ')}, all`);
+  const options = optionsOf(flags);
+  await owning(async (owner) => {
+    const stages = new Stages(await World.open(owner, options));
+    for (const name of chosen) {
+      options.say(`${name}:`);
+      for (const line of await benches[name]!(stages)) process.stdout.write(`${flags.json ? JSON.stringify(line) : describeLine(line)}\n`);
+    }
+  });
+}
+
+await new Command('bench')
+  .description('Measures Holdfast beside the tools that people use. Peers are taken from PATH; one that is missing leaves ours alone.')
+  .argument('<bench...>', `${Object.keys(benches).join(', ')}, all`)
+  .option('--size <size>', 'plain data of the source', '400MiB')
+  .option('--rounds <n>', 'how often each is measured', '3')
+  .option('--json', 'one JSON object a line')
+  .option('--quick', 'a few MiB, one round: whether it works, nothing about speed')
+  .action(bench)
+  .parseAsync();
+process.exit(0);

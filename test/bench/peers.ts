@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { locateTool } from '../../activities/tool/find-tool.ts';
+import { startTool } from '../../activities/tool/run-tool.ts';
+import type { Mongod } from '../harness/mongod.ts';
+import { timed } from './ours.ts';
+import type { Taken } from './race.ts';
+import { bucket } from './world.ts';
+
+/** What a peer's times are called when its program is not there: then ours stand alone. */
+export const missing = (program: string): string => `${program} is not on PATH: ours alone`;
+
+export const dumpTool = (): string | undefined => locateTool('mongodump')?.path;
+export const restoreTool = (): string | undefined => locateTool('mongorestore')?.path;
+
+const uriOf = (server: Mongod): string => `mongodb://127.0.0.1:${server.port}/?directConnection=true`;
+
+/** Runs a program to its end, timed from its start. */
+async function run(path: string, args: readonly string[], env: Record<string, string> = {}): Promise<Taken> {
+  return await timed(async (memory) => {
+    const tool = startTool({ path }, args, { input: '', collectStdout: true, env });
+    memory.add(tool.pid);
+    await tool.done;
+  });
+}
+
+/** As people do it: one stream, gzipped by mongodump, encrypted by openssl, uploaded as it comes. */
+export async function dumpToStore(source: Mongod, key: string): Promise<Taken> {
+  const upload = join(import.meta.dirname, 'upload-stdin.ts');
+  const pipeline = 'set -o pipefail; "$1" --uri="$2" --archive --gzip --quiet | openssl enc -aes-256-ctr -pbkdf2 -pass env:BENCH_KEY | "$3" "$4" "$5" "$6"';
+  return await run('/bin/bash', ['-c', pipeline, 'bash', dumpTool()!, uriOf(source), process.execPath, upload, bucket, key], {
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/holdfast'),
+  });
+}
+
+/** A plain folder on this machine: the form that mongorestore is fastest from. */
+export async function dumpToFolder(source: Mongod, folder: string): Promise<void> {
+  await run(dumpTool()!, [`--uri=${uriOf(source)}`, `--out=${folder}`, '--quiet']);
+}
+
+/** Arguments that people tune it with. */
+export const tuned = ['--numParallelCollections=4', '--numInsertionWorkersPerCollection=4', '--writeConcern={w:1,j:false}'];
+
+export async function restoreFolder(target: Mongod, folder: string, args: readonly string[]): Promise<Taken> {
+  return await run(restoreTool()!, [`--uri=${uriOf(target)}`, '--quiet', ...args, folder]);
+}
