@@ -3,6 +3,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, nextLogPosition, parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import { hours } from '../../workflows/domain/units.ts';
+import { listByTime } from './list-by-time.ts';
 import type { Store } from './store.ts';
 
 /** One slice in the store: the version that was there first. */
@@ -79,7 +80,7 @@ export async function* readSliceNames(
 ): AsyncGenerator<StoredSlice | { key: string; unreadable: true }> {
   let previous = '';
   const tomorrow = logPosition(Math.floor((Date.now() + hours(24)) / 1000), 0);
-  for await (const version of store.list(layout.slices(scope), options)) {
+  for await (const version of listByTime(store, layout.slices(scope), options)) {
     // The oldest version is the one that was written under put-if-absent; what came later came round the lock.
     if (version.isDeleteMarker || version.key === previous) continue;
     previous = version.key;

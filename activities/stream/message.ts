@@ -50,15 +50,38 @@ export async function encryptMessage(key: NamedKey, plain: Uint8Array, context: 
   return result;
 }
 
-/** Decrypts and authenticates; the caller still has to compare the context. Throws the SDK's own errors. */
+/**
+ * Decrypts and authenticates; the caller still has to compare the context. Throws the SDK's own errors, and one of its own
+ * where bytes follow the message: the SDK would not look at them, so nothing would vouch for them.
+ */
 export async function decryptMessage(key: NamedKey, message: Uint8Array): Promise<{ plain: Buffer; context: Record<string, string> }> {
   const { plaintext, messageHeader } = await decrypt(
     keyringOf(key),
     Buffer.from(message.buffer, message.byteOffset, message.byteLength),
     { maxBodySize: frameBytes },
   );
+  const bytes = messageBytes(message);
+  if (bytes !== message.byteLength) throw new RangeError(`the message ends after ${bytes} of ${message.byteLength} bytes`);
   return { plain: plaintext, context: { ...messageHeader.encryptionContext } };
 }
+
+/** Where a message of ours that was decrypted ends: its header, whole frames, and a last one that names its own length. */
+function messageBytes(message: Uint8Array): number {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  let offset = 1 + 2 + 32; // version, algorithm, message id
+  const skipField = (): void => void (offset += 2 + bytes.readUInt16BE(offset));
+  skipField(); // context
+  offset += 2; // one wrapping: namespace, provider information, wrapped key
+  for (let field = 0; field < 3; field += 1) skipField();
+  const bodyFrameBytes = bytes.readUInt32BE(offset + 1); // behind the content type
+  offset += 1 + 4 + 32 + 16; // …, commitment, tag of the header
+  while (bytes.readUInt32BE(offset) !== lastFrame) offset += 4 + 12 + bodyFrameBytes + 16;
+  offset += 4 + 4 + 12;
+  return offset + 4 + bytes.readUInt32BE(offset) + 16;
+}
+
+/** Stands before the sequence number of a message's last frame. */
+const lastFrame = 0xffff_ffff;
 
 /**
  * What the header of a message says, before anything of it is authenticated: good for choosing a key, for nothing else.

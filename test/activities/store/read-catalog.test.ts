@@ -132,15 +132,18 @@ test('72 hours of one-second slices are read from a listing in flat memory and w
   await writeBackup(store, keys, 10);
   const count = 259_200;
   let pulled = 0;
-  async function* manySlices(): AsyncGenerator<ObjectVersion> {
-    for (let i = 0; i < count; i += 1) {
+  async function* manySlices(startAfter = ''): AsyncGenerator<ObjectVersion> {
+    const startSeconds = 1_763_694_000;
+    const from = startAfter === '' ? 0 : Number(startAfter.slice(layout.slices(scope).length).slice(0, 10)) - startSeconds;
+    for (let i = from; i < count; i += 1) {
+      const key = layout.slice(scope, logPosition(startSeconds + i, 1), logPosition(startSeconds + 1 + i, 1));
+      if (key <= startAfter) continue;
       pulled += 1;
-      const key = layout.slice(scope, logPosition(1_763_694_000 + i, 1), logPosition(1_763_694_001 + i, 1));
       yield { key, versionId: 'v', bytes: 100, isLatest: true, isDeleteMarker: false, modifiedAt: '' };
     }
   }
   const large: Store = Object.assign(Object.create(null) as Store, {
-    list: (prefix: string, options: object) => (prefix === layout.slices(scope) ? manySlices() : store.list(prefix, options)),
+    list: (prefix: string, options: { startAfter?: string }) => (prefix === layout.slices(scope) ? manySlices(options.startAfter) : store.list(prefix, options)),
     getVersion: store.getVersion.bind(store),
   });
   let peakBytes = 0;
@@ -152,7 +155,8 @@ test('72 hours of one-second slices are read from a listing in flat memory and w
   };
   const catalog = await rebuildCatalog({ store: large, keys, progress }, of);
   const tookMs = Date.now() - startedMs;
-  assert.equal(pulled, count);
+  // A range is read one key over its end.
+  assert.ok(pulled < count * 1.01, `${pulled} keys were read for ${count}`);
   assert.deepEqual(catalog.spans.map((span) => span.slices), [count]);
   t.diagnostic(`${count} slices in ${tookMs} ms, heap at most ${(peakBytes / mib(1)).toFixed(1)} MiB above`);
   assert.ok(tookMs < 60_000);

@@ -54,6 +54,15 @@ test('a truncated object and one that was sealed as something else are damage, a
   await assert.rejects(open(key, sealed, { ...context, more: 'x' }), { name: 'Tampered', message: /more is missing/ });
 });
 
+test('bytes behind the end of a message are refused: nothing vouches for them', async () => {
+  for (const size of [0, 300, mib(1), mib(2) + 5]) {
+    const sealed = await seal(key, randomBytes(size), context);
+    for (const more of [Buffer.alloc(1), sealed]) {
+      await assert.rejects(open(key, Buffer.concat([sealed, more]), context), { name: 'Tampered', message: /does not authenticate/ });
+    }
+  }
+});
+
 test('neither side takes more than a bounded object: a bomb is refused while it is opened', async () => {
   await assert.rejects(seal(key, Buffer.alloc(maxPlainBytes + 1), context), { name: 'BadInput' });
   const bomb = await encryptMessage({ name: key.id, bytes: key.bytes }, zstdCompressSync(Buffer.alloc(maxPlainBytes + mib(1))), context);
