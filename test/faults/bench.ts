@@ -121,6 +121,7 @@ export function pidOf(pidFile: string): number {
 }
 
 interface File {
+  title: string;
   standby: { provision: Record<string, { directory: string; cache: string }> };
   traffic: { health: { watch: string } };
   validators: { id: string; min?: number }[];
@@ -137,6 +138,8 @@ function writeSystem(home: string): void {
   mkdirSync(join(home, 'disk'), { recursive: true });
   mkdirSync(join(home, 'systems'), { recursive: true });
   file.standby.provision[source] = { ...file.standby.provision[source]!, directory: '${HOLDFAST_DEMO_DIRECTORY}/disk/standby', cache: '256MiB' };
+  // A file of its own for each bench: what is opened for one is kept by the file's digest, addresses and all.
+  file.title = `Faults in ${home}`;
   file.traffic.health.watch = '2s';
   for (const validator of file.validators) if (validator.min !== undefined) validator.min = documents;
   file.approvals['approve-traffic'] = { description: 'Let traffic in to the standby.' };

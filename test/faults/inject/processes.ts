@@ -40,9 +40,10 @@ export const killDataPlane: Strike = async (bench, middle) => {
 /** Nobody wakes it: it is taken for hung, and killed. */
 export const stopDataPlane: Strike = async (bench, middle) => {
   process.kill(middle.dataPlane!, 'SIGSTOP');
+  // It cannot take the answer; the try after it must not be held.
+  middle.release();
   const seen = await sees(bench, middle, /DataPlaneLost.*said nothing/);
   await until('the hung process is gone', () => startTimeOf(middle.dataPlane!) === undefined);
-  middle.release();
   return { seen };
 };
 
