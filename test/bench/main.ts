@@ -7,6 +7,7 @@ import { measurePitr } from './measure-pitr.ts';
 import { measureReplay } from './measure-replay.ts';
 import { measureRestore } from './measure-restore.ts';
 import { measureSourceImpact } from './measure-source-impact.ts';
+import { writeReport } from './report.ts';
 import { Stages } from './stages.ts';
 import { owning, World, type Options } from './world.ts';
 
@@ -28,6 +29,7 @@ interface Flags {
   rounds: string;
   json?: boolean;
   quick?: boolean;
+  report?: boolean;
 }
 
 const entriesPerByte = 190_000 / (400 * 1024 * 1024);
@@ -45,13 +47,18 @@ async function bench(named: string[], flags: Flags): Promise<void> {
   const chosen = named.includes('all') ? Object.keys(benches) : named;
   for (const name of chosen) if (!benches[name]) throw new Error(`no bench "${name}"; known: ${Object.keys(benches).join(', ')}, all`);
   const options = optionsOf(flags);
+  const lines: BenchLine[] = [];
   await owning(async (owner) => {
     const stages = new Stages(await World.open(owner, options));
     for (const name of chosen) {
       options.say(`${name}:`);
-      for (const line of await benches[name]!(stages)) process.stdout.write(`${flags.json ? JSON.stringify(line) : describeLine(line)}\n`);
+      for (const line of await benches[name]!(stages)) {
+        lines.push(line);
+        process.stdout.write(`${flags.json ? JSON.stringify(line) : describeLine(line)}\n`);
+      }
     }
   });
+  if (flags.report) await writeReport(lines, `npm run bench -- ${process.argv.slice(2).join(' ')}`);
 }
 
 await new Command('bench')
@@ -60,6 +67,7 @@ await new Command('bench')
   .option('--size <size>', 'plain data of the source', '400MiB')
   .option('--rounds <n>', 'how often each is measured', '3')
   .option('--json', 'one JSON object a line')
+  .option('--report', 'writes docs/benchmarks.md and its chart')
   .option('--quick', 'a few MiB, one round: whether it works, nothing about speed')
   .action(bench)
   .parseAsync();

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { MongoClient } from 'mongodb';
@@ -8,6 +8,7 @@ import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts
 import { nextLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { positionOf, timestampOf } from '../../activities/engines/mongodb/bson-position.ts';
+import { readPosition } from '../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { findArchiveEnd } from '../../activities/store/find-archive-end.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
 import { pointOf } from '../harness/engine-place.ts';
@@ -31,8 +32,8 @@ export interface Log {
   point: RecoveryPoint;
   entries: number;
   bytes: number;
-  /** of the source's data behind it */
-  hash: string;
+  /** of the source's data behind it; undefined where the log ends in the middle, where the source was never looked at */
+  hash: string | undefined;
   /** the same entries as mongodump would have written them: `<folder>/oplog.bson` and nothing else */
   oplogFolder: string;
 }
@@ -42,7 +43,7 @@ export class Stages {
   readonly world: World;
   #data: Promise<Loaded> | undefined;
   #base: Promise<Base> | undefined;
-  #log: Promise<Log> | undefined;
+  #log: Promise<{ whole: Log; short: Log }> | undefined;
   #restored: Promise<string> | undefined;
 
   constructor(world: World) {
@@ -57,8 +58,9 @@ export class Stages {
     return await (this.#base ??= this.#backUp());
   }
 
-  async log(): Promise<Log> {
-    return await (this.#log ??= this.#write());
+  /** @param part - `short`: the first fifth of it, for what takes minutes to replay the whole. */
+  async log(part: 'whole' | 'short' = 'whole'): Promise<Log> {
+    return (await (this.#log ??= this.#write()))[part];
   }
 
   /** Data files of a standalone that the base was restored to, by us, and that was stopped in order. */
@@ -81,7 +83,7 @@ export class Stages {
     return { summary, point: { ...pointOf(summary), ...of }, hash, folder };
   }
 
-  async #write(): Promise<Log> {
+  async #write(): Promise<{ whole: Log; short: Log }> {
     const { world } = this;
     const { summary } = await this.base();
     world.options.say(`writing about ${world.options.entries} entries of log`);
@@ -89,11 +91,16 @@ export class Stages {
       await writeLog(client, world.options.entries);
       const end = await newestPosition(client);
       await this.#archiveTo(end);
-      const oplogFolder = join(world.directory, 'log');
-      const { entries, bytes } = await saveLog(client, { after: summary.end, to: end }, oplogFolder);
       const catalog = await rebuildCatalog(await world.context(), of);
-      const point = findRecoveryPoint(catalog, { targetPosition: nextLogPosition(end) }, { now: new Date().toISOString() });
-      return { point, entries, bytes, hash: await hashOf(client), oplogFolder };
+      const range = { after: summary.end, to: end };
+      const save = async (name: string, entriesAtMost: number): Promise<Omit<Log, 'hash'>> => {
+        const oplogFolder = join(world.directory, name);
+        const { last, ...saved } = await saveLog(client, range, oplogFolder, entriesAtMost);
+        const point = findRecoveryPoint(catalog, { targetPosition: nextLogPosition(last) }, { now: new Date().toISOString() });
+        return { point, oplogFolder, ...saved };
+      };
+      const whole = await save('log', Infinity);
+      return { whole: { ...whole, hash: await hashOf(client) }, short: { ...await save('short-log', Math.ceil(whole.entries / 5)), hash: undefined } };
     });
   }
 
@@ -116,7 +123,6 @@ export class Stages {
       await restore(this.world, point, target);
       await requireEqual(await target.connect(), hash);
       await target.stop();
-      const { cp } = await import('node:fs/promises');
       await cp(join(target.directory, 'data'), kept, { recursive: true });
     });
     return kept;
@@ -134,11 +140,12 @@ async function newestPosition(client: MongoClient): Promise<LogPosition> {
   return positionOf(lastWrite.opTime.ts);
 }
 
-/** The log between two positions as one file of BSON. */
-async function saveLog(client: MongoClient, range: { after: LogPosition; to: LogPosition }, folder: string): Promise<{ entries: number; bytes: number }> {
+/** The log between two positions as one file of BSON, or its first entries. */
+async function saveLog(client: MongoClient, range: { after: LogPosition; to: LogPosition }, folder: string, entriesAtMost: number): Promise<{ entries: number; bytes: number; last: LogPosition }> {
   await mkdir(folder);
   let entries = 0;
   let bytes = 0;
+  let last = range.after;
   const cursor = client.db('local').collection('oplog.rs').find(
     { ts: { $gt: timestampOf(range.after), $lte: timestampOf(range.to) } },
     { raw: true, batchSize: 5_000 },
@@ -147,8 +154,10 @@ async function saveLog(client: MongoClient, range: { after: LogPosition; to: Log
     for await (const raw of cursor as unknown as AsyncIterable<Buffer>) {
       entries += 1;
       bytes += raw.length;
+      last = readPosition(raw);
       yield raw;
+      if (entries >= entriesAtMost) return;
     }
   }, createWriteStream(join(folder, 'oplog.bson')));
-  return { entries, bytes };
+  return { entries, bytes, last };
 }

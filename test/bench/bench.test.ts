@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import { drawChart } from './chart.ts';
+import type { BenchLine } from './line.ts';
+import { dumpTool, restoreTool } from './peers.ts';
+
+const program = join(import.meta.dirname, 'main.ts');
+
+test('every bench goes through on a few MiB, one JSON object a line; a ratio is that of the two times, and there is none without a peer', { timeout: 500_000 }, async () => {
+  const { stdout } = await runTool('node', [program, 'all', '--quick', '--json']);
+  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as BenchLine);
+  assert.deepEqual([...new Set(lines.map(({ bench }) => bench))], ['backup', 'restore', 'replay', 'pitr', 'archive', 'source-impact']);
+  for (const line of lines) {
+    assert.ok(line.oursMs > 0 && line.oursSpreadMs[0] <= line.oursMs && line.oursMs <= line.oursSpreadMs[1], JSON.stringify(line));
+    assert.equal(line.ratio, line.peerMs === null ? null : line.peerMs / line.oursMs);
+    assert.equal(line.peer === null, line.peerMs === null);
+    if (line.bench === 'archive') assert.equal(line.peer, null);
+    else assert.equal(line.peer !== null, (['backup', 'source-impact'].includes(line.bench) ? dumpTool() : restoreTool() && dumpTool()) !== undefined, line.bench);
+    if (line.bench === 'replay') assert.ok(line.entries > 0 && line.bytes > 0);
+  }
+  assert.equal(drawChart(lines).match(/×/g)?.length ?? 0, lines.filter(({ peer }) => peer !== null).length);
+});
