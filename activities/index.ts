@@ -1,14 +1,14 @@
-import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
+import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
+import { readArchiveStatus } from './read-archive-status.ts';
 import { readStepHistory } from './report/read-step-history.ts';
 import { writeReport } from './report/write-report.ts';
-import { claimEpoch } from './store/epoch.ts';
-import { findArchiveEnd } from './store/find-archive-end.ts';
+import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { releaseHold } from './store/holds.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
@@ -29,8 +29,15 @@ export interface ActivityEnvironment {
 
 const inDataPlane = <I, O>(job: JobName) => attemptInDataPlane<I, O>(job);
 
-const atSource = async <O>(of: SourceRef & { epoch?: number }, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
+const atSource = async <O>(of: SourceRef & Commanded, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
   await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0 }, context));
+
+/** For what cannot be taken back. @throws EpochSuperseded - another control plane commands the system: nothing was done. */
+const inCommand: typeof atSource = async (of, context, use) =>
+  await atSource(of, context, async (source) => {
+    await assertEpoch(source.store, of.system, source.epoch, { signal: context.signal });
+    return await use(source);
+  });
 
 /** All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. */
 export function createActivities({ owner, reportsDirectory }: ActivityEnvironment): ActivitiesByRole {
@@ -55,20 +62,18 @@ const controlActivities = (owner: string, reportsDirectory: string): ControlActi
     await releaseHold(store, of, { signal });
   }),
 
-  readArchiveStatus: attempt(
-    async (of, context) =>
-      await atSource(of, context, async (source) => {
-        const end = await findArchiveEnd(source.store, source.keys, of, { signal: context.signal });
-        return await openEngine(source.source.engine).readArchiveStatus(source, end);
-      }),
-  ),
+  readArchiveStatus: attempt(async (of, context) => await atSource(of, context, readArchiveStatus)),
+  listRecoveryPoints: inDataPlane('listRecoveryPoints'),
+  rebuildCatalog: inDataPlane('rebuildCatalog'),
+  planRecovery: inDataPlane('planRecovery'),
 
-  fencePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).fence(source, of.run))),
-  retirePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).retire(source, of.run))),
-  unfencePrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await openFence(source).unfence(source, of.run))),
+  fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).fence(source, of.run))),
+  retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).retire(source, of.run))),
+  unfencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).unfence(source, of.run))),
 
-  admitTraffic: attempt(async ({ system: name, environment, percent }, context) => {
-    const { loaded, address } = await openSystem(name);
+  admitTraffic: attempt(async ({ system: name, epoch = 0, environment, percent }, context) => {
+    const { loaded, store, address } = await openSystem(name);
+    await assertEpoch(store, name, epoch, { signal: context.signal });
     return await openSwitch(loaded.system).admit({ ...context, system: loaded.system, address }, environment, percent);
   }),
 

@@ -1,5 +1,7 @@
+import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { ObjectRef } from './domain/manifest.ts';
+import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
@@ -21,6 +23,14 @@ export interface SourceRef {
 export interface TargetRef extends SourceRef {
   environment: string;
   run: string;
+}
+
+/**
+ * What cannot be taken back is done only while no other control plane has taken the command since `epoch`.
+ * 0 or left out: the runbook never claimed it. @throws EpochSuperseded - nothing was done.
+ */
+export interface Commanded {
+  epoch?: number | undefined;
 }
 
 // ---- control: light, any worker ------------------------------------------------------------------------------------
@@ -46,24 +56,36 @@ export interface ControlActivities {
   /** How far the archive is behind its source, from the bucket and the source itself; asks no workflow. */
   readArchiveStatus(input: SourceRef): Promise<ArchiveStatus>;
 
+  /** What can be restored, a page of it, from the bucket alone. @throws BadInput - `after` names no base of the list. */
+  listRecoveryPoints(input: SourceRef & Page): Promise<PointsPage>;
+
+  /** Reads the whole catalog from the bucket alone, and answers a page of it. */
+  rebuildCatalog(input: SourceRef & Page): Promise<CatalogPage>;
+
+  /**
+   * What a recovery would do now, and what would fail; touches nothing. Trouble is in its findings.
+   * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
+   */
+  planRecovery(input: { system: string } & RecoveryTarget): Promise<RecoveryPlan>;
+
   /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
-  fencePrimary(input: SourceRef & { run: string }): Promise<FenceResult>;
+  fencePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;
 
   /**
    * After the drain: shuts the fenced primary down and marks its directory, so that it cannot be started as it was.
    * Its data and log stay on disk. Safe to repeat. Best called once nothing needs the old log any more.
    * @throws FenceFailed - another run fenced it, or it is not fenced yet.
    */
-  retirePrimary(input: SourceRef & { run: string }): Promise<FenceResult>;
+  retirePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;
 
   /**
    * Undo of fencePrimary and retirePrimary, only before the switch: the old primary may be elected and write again.
    * Only what this run fenced; a server whose process was gone stays gone, only its configuration comes back.
    */
-  unfencePrimary(input: SourceRef & { run: string }): Promise<{ summary: string }>;
+  unfencePrimary(input: SourceRef & Commanded & { run: string }): Promise<{ summary: string }>;
 
   /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
-  admitTraffic(input: { system: string; environment: string; percent: number }): Promise<TrafficState>;
+  admitTraffic(input: Commanded & { system: string; environment: string; percent: number }): Promise<TrafficState>;
 
   /** Which side traffic goes to now, as the switch itself says. */
   readTraffic(input: { system: string }): Promise<TrafficState>;

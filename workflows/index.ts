@@ -1,6 +1,10 @@
 /** The workflow types, nothing else. Their names are public: they stand in schedules, scripts and people's heads. */
 export { archiveLog } from './archive-log.ts';
 export { backUpSystem } from './back-up-system.ts';
+export { listRecoveryPoints } from './list-recovery-points.ts';
+export { planRecovery } from './plan-recovery.ts';
+export { readArchiveStatus } from './read-archive-status.ts';
+export { rebuildCatalog } from './rebuild-catalog.ts';
 export { recoverSystem } from './recover-system.ts';
 export { runArchive } from './run-archive.ts';
 export { runBackup } from './run-backup.ts';

@@ -5,7 +5,9 @@ import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
+import { planRecovery } from '../plan/plan-recovery.ts';
 import { writeHold } from '../store/holds.ts';
+import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
 import { rebuildCatalog } from '../store/read-catalog.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { currentTimeline } from '../store/timelines.ts';
@@ -52,6 +54,10 @@ const jobs = {
     const context = await openContext(whichSource(input), job);
     return await verifyRecoveryPoint(context, input);
   },
+
+  listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
+  rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
+  planRecovery,
 
   findRecoveryPoint: async ({ system, source, target, run, purpose }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);

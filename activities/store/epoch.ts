@@ -42,10 +42,15 @@ export async function claimEpoch(store: Store, keys: Keys, system: string, owner
 }
 
 /**
- * One short listing. The archive asks every few seconds; dump, seal and drain do not ask yet.
+ * One short listing. Whoever writes asks right before what makes something visible or cannot be taken back: plan, manifest, slice,
+ * gap, timeline, fence, admission. Between the answer and the act another may still take over: so each of these objects is put only
+ * where none is, and who takes over reads them again.
+ *
+ * @param epoch - 0: nobody's command is needed (a runbook that never claimed one).
  * @throws EpochSuperseded - a higher epoch exists, whoever wrote it: stop writing.
  */
 export async function assertEpoch(store: Store, system: string, epoch: number, options: ReadOptions = {}): Promise<void> {
+  if (epoch === 0) return;
   for await (const version of store.list(layout.epochs(system), { ...options, startAfter: layout.epoch(system, epoch) })) {
     if (!version.isDeleteMarker) throw superseded(system, numberOf(version.key), undefined, epoch);
   }

@@ -1,13 +1,15 @@
 import { openContext } from '../../activities/open-context.ts';
-import type { SourceContext } from '../../activities/context.ts';
+import type { JobContext, SourceContext } from '../../activities/context.ts';
 import { loadSystemFile } from '../../activities/system-files.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+
+/** A job that nobody cancels but the end of this process, and that reports to nobody. */
+export const withoutTemporal = (): JobContext => ({ signal: new AbortController().signal, progress: () => undefined });
 
 /** What the commands that need no Temporal work with: one source, its store and keys opened from the system file alone. */
 export async function openSources(system: string, source?: string): Promise<SourceContext[]> {
   const known = await sourceNames(system, source);
-  const job = { signal: new AbortController().signal, progress: () => undefined };
-  return await Promise.all(known.map(async (name) => await openContext({ system, source: name, epoch: 0 }, job)));
+  return await Promise.all(known.map(async (name) => await openContext({ system, source: name, epoch: 0 }, withoutTemporal())));
 }
 
 /** @throws BadInput - the system has no such source; names those it has. */

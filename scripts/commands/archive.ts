@@ -1,9 +1,7 @@
-import type { ArchiveStatus } from '../../workflows/contract.ts';
-import { archiveLogInput, parseInput } from '../../workflows/domain/inputs.ts';
-import { formatLogPosition } from '../../workflows/domain/log-position.ts';
+import { describeArchiveStatus } from '../../workflows/domain/describe-archive-status.ts';
+import { archiveLogInput, parseInput, readArchiveStatusInput } from '../../workflows/domain/inputs.ts';
 import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
-import { formatDuration } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { sourceNames } from '../bucket/open-sources.ts';
@@ -42,13 +40,9 @@ export function archive(cli: Cli): void {
       printer.result({ stopped: sources.map((name) => ({ system, source: name })) }, ({ stopped }) => stopped.map((one) => `stopped ${one.system}/${one.source}`).join('\n'));
     });
   }, group);
-  cli.add<[string], object>('status <system>', 'how far the archive is behind, from the bucket and the source; needs no Temporal', (command) => command, async (printer, _options, system) => {
-    printer.result({ archives: await readArchiveStatuses(system) }, ({ archives }) => archives.map(formatArchiveStatus).join('\n'));
+  // Read here and not by a worker: how much would be lost must be known while Temporal is away, too.
+  cli.add<[string], SourceOption>('status <system>', 'how far the archive is behind, from the bucket and the source; needs no Temporal (workflow readArchiveStatus)', (command) => command.option(...sourceOption), async (printer, typed, system) => {
+    const { source } = parseInput('readArchiveStatus', readArchiveStatusInput, { system, source: typed.source });
+    printer.result({ archives: await readArchiveStatuses(system, source) }, ({ archives }) => archives.map(describeArchiveStatus).join('\n'));
   }, group);
-}
-
-export function formatArchiveStatus(one: ArchiveStatus): string {
-  const behind = one.rpoMs === null ? 'data loss now unknown: the source does not answer' : one.rpoMs === 0 ? 'up to date' : `data loss now ${formatDuration(one.rpoMs)}`;
-  const archived = one.archivedTo === null ? 'nothing archived' : `archived to ${formatLogPosition(one.archivedTo)}`;
-  return `${one.system}/${one.source}: ${behind}; ${archived}${one.timeline ? `, timeline ${one.timeline}` : ''}${one.note ? `; ${one.note}` : ''}`;
 }

@@ -1,4 +1,5 @@
-import { describeError, type Out, type Printer } from './printer.ts';
+import { describeError } from '../../workflows/domain/errors.ts';
+import type { Out, Printer } from './printer.ts';
 
 /** One JSON document, or one object a line for a watch. An error is `{"error": {type, message, hint}}`, also on stdout. */
 export class JsonPrinter implements Printer {

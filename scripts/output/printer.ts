@@ -1,5 +1,3 @@
-import { HoldfastError } from '../../workflows/domain/errors.ts';
-
 /**
  * How a command tells what it has to tell. Commands make values; a printer decides how they look.
  *
@@ -24,22 +22,4 @@ export interface Out {
   isTTY?: boolean | undefined;
   columns?: number | undefined;
   rows?: number | undefined;
-}
-
-export interface Described {
-  type: string;
-  message: string;
-  hint: string | null;
-}
-
-/** What a person sees of an error: never a stack, never more than it says itself. The hint is cut off the message again. */
-export function describeError(error: unknown): Described {
-  if (error instanceof HoldfastError) {
-    const message = error.hint ? error.message.replace(` HINT: ${error.hint}`, '') : error.message;
-    return { type: error.type, message, hint: error.hint ?? null };
-  }
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  // Errors that crossed a workflow carry their hint inside the message.
-  const [what, hint] = message.split(/ HINT: (.*)/s);
-  return { type: error instanceof Error ? error.name : 'Error', message: what!, hint: hint ?? null };
 }

@@ -1,4 +1,5 @@
-import { describeError, type Out, type Printer } from './printer.ts';
+import { describeError } from '../../workflows/domain/errors.ts';
+import type { Out, Printer } from './printer.ts';
 
 /** Off a terminal a watch prints a line when something changed, and otherwise this often. */
 const lineEveryMs = 10_000;

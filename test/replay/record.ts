@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
 import { point } from '../workflows/stub-activities.ts';
 import { untilCancelled } from '../workflows/until-cancelled.ts';
@@ -85,6 +86,11 @@ async function recordOthers(lab: Lab): Promise<void> {
   const verify = await lab.start('verifySystem', 'demo');
   await verify.result();
   await keep('verifySystem.done', verify);
+  for (const type of entryWorkflows.slice(4)) {
+    const reader = await lab.start(type, 'demo');
+    await reader.result();
+    await keep(`${type}.done`, reader);
+  }
 }
 
 for (const record of [recordDone, recordAborted, recordOthers]) {

@@ -1,6 +1,9 @@
 import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../../workflows/contract.ts';
+import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
-import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
+import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { Catalog, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -85,6 +88,31 @@ export const point: RecoveryPoint = {
   log: { from: '1763700000-0000000001', slices: 3, storedBytes: 300 },
 };
 
+/** Three bases on one unbroken log. */
+export const catalog: Catalog = {
+  system: 'demo',
+  source: 'documents',
+  timelines: [{ timeline: 't00000001', startedAt: '2026-11-21T01:00:00.000Z', why: 'test', sourceIdentity: 'r0', parent: null }],
+  bases: ['1763700000', '1763700030', '1763700060'].map((seconds, n) => {
+    const at = `${seconds}-0000000001`;
+    return { ...point.base, backup: `B${n + 1}`, logFrom: at, start: at, end: at };
+  }),
+  spans: [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300 }],
+  gaps: [],
+  rejected: [],
+};
+
+export const plan: RecoveryPlan = {
+  system: 'demo',
+  plannedAt: '2026-11-21T03:00:00.000Z',
+  rtoObjectiveMs: view.rtoObjectiveMs,
+  rpoObjectiveMs: view.rpoObjectiveMs,
+  runbook: planCriticalPath(runbook.steps.map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null }))),
+  spareMs: 1_000,
+  points: [point],
+  findings: [{ effect: 'fails', type: 'TargetUnavailable', message: 'nothing answers at 127.0.0.1:1', hint: 'start nginx' }],
+};
+
 const nowAt = (): string => new Date().toISOString();
 
 function answersOf(): Answers {
@@ -99,6 +127,9 @@ function answersOf(): Answers {
     releaseHold: () => Promise.resolve(),
     readArchiveStatus: (ref) =>
       Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
+    listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
+    rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
+    planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),
     fencePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: true, evidence: ['a write was refused'], fencedAt: nowAt() }),
     retirePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: false, evidence: ['off'], fencedAt: nowAt() }),
     unfencePrimary: () => Promise.resolve({ summary: 'may write again' }),

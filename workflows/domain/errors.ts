@@ -57,3 +57,21 @@ export class HoldfastError extends Error {
     return errorTable[this.type].retryable;
   }
 }
+
+export interface Described {
+  type: string;
+  message: string;
+  hint: string | null;
+}
+
+/** What a person sees of an error: never a stack, never more than it says itself. The hint is cut off the message again. */
+export function describeError(error: unknown): Described {
+  if (error instanceof HoldfastError) {
+    const message = error.hint ? error.message.replace(` HINT: ${error.hint}`, '') : error.message;
+    return { type: error.type, message, hint: error.hint ?? null };
+  }
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  // Errors that crossed a workflow carry their hint inside the message.
+  const [what, hint] = message.split(/ HINT: (.*)/s);
+  return { type: error instanceof Error ? error.name : 'Error', message: what!, hint: hint ?? null };
+}

@@ -28,21 +28,24 @@ const position = z
   .transform((typed) => parseTypedLogPosition(typed)!)
   .optional();
 
+const target = {
+  targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
+  targetPosition: position.meta({ description: 'recover to before this log position' }),
+};
+const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition, not both' };
+const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined }): boolean => !(input.targetTime && input.targetPosition);
+
 export const recoverSystemInput = z
   .strictObject({
     system,
-    targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
-    targetPosition: position.meta({ description: 'recover to before this log position' }),
+    ...target,
     incidentAt: instant.meta({ description: 'when service was lost: the RTO clock starts here; left out: now' }),
     requestedBy: text,
     reason: text,
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
   })
-  .refine((input) => !(input.targetTime && input.targetPosition), {
-    path: ['targetPosition'],
-    message: 'either targetTime or targetPosition, not both',
-  });
+  .refine(notBoth, oneTarget);
 export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
 
 export const backUpSystemInput = z.strictObject({
@@ -65,12 +68,39 @@ export const verifySystemInput = z
   .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' });
 export type VerifySystemInput = z.output<typeof verifySystemInput>;
 
+/** What a workflow answers must stay under two MiB: a page of this length does, whatever stands in it. */
+const limit = z.int('a whole number from 1 to 500').min(1, 'a whole number from 1 to 500').max(500, 'a whole number from 1 to 500').default(50);
+const everySource = source.meta({ description: 'left out: every source of the system' });
+
+export const listRecoveryPointsInput = z
+  .strictObject({
+    system,
+    source: everySource,
+    limit: limit.meta({ description: 'the newest so many, of each source' }),
+    after: text.meta({ description: 'only those after this base, in the order of the list: the "next" of the page before' }),
+  })
+  .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
+export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
+
+export const planRecoveryInput = z.strictObject({ system, ...target }).refine(notBoth, oneTarget);
+export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
+
+export const readArchiveStatusInput = z.strictObject({ system, source: everySource });
+export type ReadArchiveStatusInput = z.output<typeof readArchiveStatusInput>;
+
+export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }) });
+export type RebuildCatalogInput = z.output<typeof rebuildCatalogInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
   backUpSystem: '{"system": "demo", "why": "before the upgrade", "requestedBy": "dana"}',
   archiveLog: '{"system": "demo", "source": "documents"}',
   verifySystem: '{"system": "demo"}',
+  listRecoveryPoints: '{"system": "demo", "limit": 50}',
+  planRecovery: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z"}',
+  readArchiveStatus: '{"system": "demo"}',
+  rebuildCatalog: '{"system": "demo"}',
 } as const;
 export type EntryWorkflow = keyof typeof inputExamples;
 

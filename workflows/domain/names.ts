@@ -13,5 +13,5 @@ export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPu
 /** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed. */
 export type Phase = 'running' | 'waiting' | 'paused' | 'compensating' | 'stuck' | 'done' | 'aborted';
 
-/** The workflows that a person or a schedule starts, under any id. */
-export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem'] as const;
+/** The workflows that a person or a schedule starts, under any id. The last four only read. */
+export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;

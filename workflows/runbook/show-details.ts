@@ -64,7 +64,7 @@ function heading(snapshot: RunSnapshot, at: string): string {
 }
 
 /** Length in UTF-8; workflow code has no TextEncoder in its types. */
-const bytesOf = (text: string): number => encodeURIComponent(text.toWellFormed()).replaceAll(/%[0-9A-F]{2}/g, 'x').length;
+export const bytesOf = (text: string): number => encodeURIComponent(text.toWellFormed()).replaceAll(/%[0-9A-F]{2}/g, 'x').length;
 
 /**
  * The run as Markdown for the Temporal UI: bullet lists (tables come out run together), under 4 KB. What waits comes first; when

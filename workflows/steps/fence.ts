@@ -28,7 +28,7 @@ export const fence = defineStep({
   async run(ctx) {
     if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
     const fenced = await forEachSource(ctx, async (source) => {
-      const result = await ctx.call('fencePrimary', { system: ctx.view.system, source, run: ctx.run }, `fence the old primary of ${source}`);
+      const result = await ctx.call('fencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `fence the old primary of ${source}`);
       ctx.results.fences[source] = result;
       return { source, result };
     });
@@ -47,7 +47,7 @@ export const fence = defineStep({
       return { summary: 'the old primary stays fenced: traffic was let in to the new side' };
     }
     const freed = await forEachSource(ctx, (source) =>
-      ctx.call('unfencePrimary', { system: ctx.view.system, source, run: ctx.run }, `give the old primary of ${source} its power back`),
+      ctx.call('unfencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `give the old primary of ${source} its power back`),
     );
     return { summary: freed.map(({ summary }) => summary).join('; ') };
   },

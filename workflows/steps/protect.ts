@@ -71,7 +71,7 @@ async function takeBase(ctx: StepContext): Promise<string> {
 async function retire(ctx: StepContext, source: string): Promise<void> {
   if (!ctx.results.fences[source]) return;
   try {
-    await ctx.call('retirePrimary', { system: ctx.view.system, source, run: ctx.run }, `retire the old primary of ${source}`);
+    await ctx.call('retirePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: epochOf(ctx) }, `retire the old primary of ${source}`);
   } catch {
     ctx.warn(`the old primary of ${source} could not be retired: see that nobody starts it again`);
   }

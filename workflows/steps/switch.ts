@@ -7,7 +7,7 @@ const defaultTraffic = { admission: [100], healthWatchMs: seconds(10) };
 
 async function admit(ctx: StepContext, environment: string, percent: number): Promise<string> {
   const summary = percent === 0 ? 'answer maintenance to all' : `let ${percent} % in to ${environment}`;
-  return (await ctx.call('admitTraffic', { system: ctx.view.system, environment, percent }, summary)).changedAt;
+  return (await ctx.call('admitTraffic', { system: ctx.view.system, environment, percent, epoch: ctx.results.epoch ?? 0 }, summary)).changedAt;
 }
 
 /**

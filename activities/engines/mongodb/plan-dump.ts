@@ -5,6 +5,7 @@ import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import { formatVersion, type ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
 import { findSigned, putSigned } from '../../store/signed-object.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
 import { withSource } from './connect.ts';
@@ -27,11 +28,13 @@ export interface PlanDumpInput extends SourceRef {
  * Safe to repeat: the plan is put only where none is, and a second call returns the first one's, so that groups that
  * were dumped by it stay valid.
  *
- * @throws SourceUnavailable, StoreUnavailable - retryable. @throws Unsupported - a kind of server that we cannot dump.
+ * @throws SourceUnavailable, StoreUnavailable - retryable. @throws EpochSuperseded. @throws Unsupported - a kind of server that we cannot dump.
  */
 export async function planDump(context: SourceContext, input: PlanDumpInput): Promise<DumpPlanRef> {
   return await withSource(context, async (client) => {
     const facts = await readServerFacts(client);
+    // A plan makes the timeline of a source that has none yet.
+    await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
     const timeline = await sourceTimeline(context, { identity: facts.identity, epoch: input.epoch, why: input.why });
     const scope: BackupScope = { system: input.system, source: input.source, timeline, backup: input.backup };
     const adopted = await findPlan(context, scope);

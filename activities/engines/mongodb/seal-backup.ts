@@ -4,6 +4,7 @@ import { layout } from '../../../workflows/domain/layout.ts';
 import { logPositionAt, type LogPosition } from '../../../workflows/domain/log-position.ts';
 import { formatVersion, manifestSchema, type GroupIndex, type Manifest, type ObjectRef, type Unit } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
 import { findSigned, putSigned, readSigned } from '../../store/signed-object.ts';
 import { withSource } from './connect.ts';
 import { fuzzyRangeOf } from './dump-range.ts';
@@ -27,6 +28,7 @@ const requestsAtOnce = 16;
  *
  * Safe to repeat: the manifest is put only where none is; a second call returns the first one's.
  *
+ * @throws EpochSuperseded - another control plane has the command: the backup stays invisible.
  * @throws Tampered - an index is not of this plan; ObjectMissing - a part is not in the store; BadInput - a group is missing.
  */
 export async function sealBackup(context: SourceContext, input: SealBackupInput): Promise<BackupSummary> {
@@ -41,6 +43,7 @@ export async function sealBackup(context: SourceContext, input: SealBackupInput)
   const manifest = await manifestOf(context, plan, units, input.groups, indexes);
   // Locks first: a manifest promises that what it names outlives it.
   await extendLocks(context, input.plan.plan, manifest, indexes);
+  await assertEpoch(store, plan.system, input.epoch, { signal });
   try {
     return summaryOf(manifest, await putSigned(store, keys, layout.manifest(plan), manifest, { ifAbsent: true, signal }));
   } catch (error) {

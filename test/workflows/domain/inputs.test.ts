@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { archiveLogInput, backUpSystemInput, inputExamples, parseInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { archiveLogInput, backUpSystemInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
 
 test('every example that a refusal shows is accepted', () => {
-  const schemas = { recoverSystem: recoverSystemInput, backUpSystem: backUpSystemInput, archiveLog: archiveLogInput, verifySystem: verifySystemInput };
+  const schemas = {
+    recoverSystem: recoverSystemInput,
+    backUpSystem: backUpSystemInput,
+    archiveLog: archiveLogInput,
+    verifySystem: verifySystemInput,
+    listRecoveryPoints: listRecoveryPointsInput,
+    planRecovery: planRecoveryInput,
+    readArchiveStatus: readArchiveStatusInput,
+    rebuildCatalog: rebuildCatalogInput,
+  };
   for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
     assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);
   }

@@ -83,7 +83,8 @@ class ArchiveRound {
   /** Writes the gap down. Twice: the object is there already, and says the same. */
   async endInGap(lost: LostLog): Promise<ArchiveOutcome> {
     const gap: Gap = { format: formatVersion, kind: 'gap', ...this.#scope, epoch: this.#context.epoch, ...lost, foundAt: new Date().toISOString() };
-    const { store, keys, signal } = this.#context;
+    const { store, keys, signal, epoch } = this.#context;
+    await assertEpoch(store, this.#scope.system, epoch, { signal });
     await putSigned(store, keys, layout.gap(this.#scope, lost.from, lost.to), gap, { ifAbsent: true, signal }).catch((error: unknown) => {
       if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
     });

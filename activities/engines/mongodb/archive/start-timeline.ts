@@ -1,6 +1,7 @@
 import type { SourceRef } from '../../../../workflows/contract.ts';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../../context.ts';
+import { assertEpoch } from '../../../store/epoch.ts';
 import { createTimeline } from '../../../store/timelines.ts';
 import { withSource } from '../connect.ts';
 import { readServerFacts } from '../server-facts.ts';
@@ -10,6 +11,7 @@ import { readServerFacts } from '../server-facts.ts';
  * environment where the source lives from now on. Every job that opens the source goes there after this.
  *
  * Safe to repeat: a timeline of the same replica set and parent is adopted.
+ * @throws EpochSuperseded - another control plane has the command.
  */
 export async function startTimeline(
   context: SourceContext,
@@ -18,6 +20,7 @@ export async function startTimeline(
   const { system, source, epoch, run, parent, environment } = input;
   return await withSource(context, async (client) => {
     const { identity } = await readServerFacts(client);
+    await assertEpoch(context.store, system, epoch, { signal: context.signal });
     return await createTimeline(context.store, context.keys, {
       system,
       source,

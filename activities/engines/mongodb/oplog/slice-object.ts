@@ -2,6 +2,7 @@ import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../../context.ts';
+import { assertEpoch } from '../../../store/epoch.ts';
 import { readSliceNames, type StoredSlice } from '../../../store/list-slices.ts';
 import { ArchiveKeys } from '../../../stream/archive-key.ts';
 import { sliceContext } from '../../../stream/contexts.ts';
@@ -26,11 +27,13 @@ export class SliceObjects {
   /**
    * Stores the log after `from`, up to and including `to`. A slice that is there already was written by an attempt
    * whose answer was lost, or by another archiver: it is opened, and is as good as ours, since a timeline has one log.
+   * @throws EpochSuperseded - another control plane writes this log now.
    * @throws Tampered - the slice that is there does not authenticate, or does not end where it says.
    */
   async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<void> {
     const { store, signal, epoch } = this.#room;
     const key = layout.slice(this.scope, range.from, range.to);
+    await assertEpoch(store, this.scope.system, epoch, { signal });
     const sealed = await seal(await this.#keys.forWriting(this.scope), plain, sliceContext(this.scope, { ...range, epoch }));
     try {
       await store.put(key, sealed, { ifAbsent: true, signal });

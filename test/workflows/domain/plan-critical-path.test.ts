@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planCriticalPath, type StepToPlan } from '../../../scripts/plan/plan-critical-path.ts';
+import { planCriticalPath, type StepToPlan } from '../../../workflows/domain/plan-critical-path.ts';
 import { minutes } from '../../../workflows/domain/units.ts';
 
 const step = (id: string, budgetMinutes: number, needs: string[] = [], uses = id): StepToPlan => ({ id, uses, needs, budgetMs: minutes(budgetMinutes) });

@@ -1,14 +1,14 @@
 import { connect } from 'node:net';
-import type { SourceContext } from '../../activities/context.ts';
-import { findTool, type ToolName } from '../../activities/tool/find-tool.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
-import { describeError } from '../output/printer.ts';
-import { finding, type Finding } from './make-plan.ts';
+import type { SourceContext } from '../context.ts';
+import { findTool, type ToolName } from '../tool/find-tool.ts';
+import { finding } from './plan-recovery.ts';
 
 const answersWithinMs = 2_000;
 
-/** Programs that the steps of this system run. The plan is made where the CLI runs: a worker elsewhere has its own. */
+/** Programs that the steps of this system run, looked for here: a worker elsewhere has its own. */
 export function checkTools(system: System): Finding[] {
   const needed: ToolName[] = ['mongod', ...(system.traffic.uses === 'nginx' ? (['nginx'] as const) : [])];
   return needed.flatMap((tool) => {

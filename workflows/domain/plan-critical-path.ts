@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { HoldfastError } from './errors.ts';
 
 export interface StepToPlan {
   id: string;

@@ -1,0 +1,75 @@
+import { describeError, errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
+import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import type { System } from '../../workflows/domain/system.ts';
+import { formatDuration } from '../../workflows/domain/units.ts';
+import type { JobContext, SourceContext } from '../context.ts';
+import { openContext } from '../open-context.ts';
+import { readArchiveStatus } from '../read-archive-status.ts';
+import { rebuildCatalog } from '../store/read-catalog.ts';
+import { refuseMovedSource } from '../store/refuse-moved-source.ts';
+import { currentTimeline } from '../store/timelines.ts';
+import { loadSystemFile } from '../system-files.ts';
+import { checkReach, checkTools } from './check-access.ts';
+
+/**
+ * Plans a recovery without touching anything. Programs and addresses are tried from where this runs: the worker that the workflow
+ * `planRecovery` meets, or the machine of `holdfast plan`.
+ *
+ * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
+ * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
+ */
+export async function planRecovery({ system: systemName, ...target }: { system: string } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+  const { system } = await loadSystemFile(systemName);
+  const runbook = planCriticalPath(system.runbook.steps.map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null })));
+  const spareMs = system.objectives.rto - runbook.criticalMs;
+  const findings: Finding[] = [...checkTools(system)];
+  if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
+  for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
+  const points = await readPoints(system, target, findings, job);
+  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, points, findings };
+}
+
+async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext): Promise<RecoveryPoint[]> {
+  const points: RecoveryPoint[] = [];
+  const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0 }, job);
+  const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
+  for (const context of sources ?? []) {
+    const of = { system: system.system, source: context.sourceName };
+    findings.push(...(await checkReach(context)));
+    await currentTimeline(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
+    const catalog = await rebuildCatalog(context, of).catch(note(findings));
+    if (!catalog) continue;
+    try {
+      points.push(findRecoveryPoint(catalog, target, { now: new Date().toISOString() }));
+    } catch (error) {
+      if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
+      note(findings)(error);
+    }
+    findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
+  }
+  return points;
+}
+
+async function checkArchive(context: SourceContext): Promise<Finding[]> {
+  const { system } = context;
+  const name = `${system.system}/${context.sourceName}`;
+  const { archivedTo, archivedToAt, rpoMs } = await readArchiveStatus(context);
+  if (archivedTo === null) return [finding('warns', 'LogGap', `${name}: no log is archived: only the base can be restored`, `holdfast archive start ${system.system}`)];
+  if (rpoMs === null) return [finding('warns', 'SourceUnavailable', `${name}: the source does not answer: what is not archived cannot be drained; the archive ends at ${archivedToAt}`)];
+  if (rpoMs <= system.objectives.rpo) return [];
+  return [finding('warns', 'LogGap', `${name}: the archive is silent: ${formatDuration(rpoMs)} of writes would be lost, past the objective of ${formatDuration(system.objectives.rpo)}`, `holdfast archive status ${system.system}`)];
+}
+
+export const finding = (effect: Finding['effect'], type: ErrorType, message: string, hint: string | null = null): Finding => ({ effect, type, message, hint });
+
+/** Turns what was thrown into a finding. */
+function note(findings: Finding[]): (error: unknown) => undefined {
+  return (error) => {
+    const { message, hint } = describeError(error);
+    findings.push(finding('fails', error instanceof HoldfastError ? error.type : 'RunFailed', message, hint));
+    return undefined;
+  };
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import type { ArchiveStatus } from '../../workflows/contract.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import { failureOf } from '../harness/failures.ts';
+import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+
+const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
+const drill = { system: 'demo', purpose: 'drill', requestedBy: 'ada' };
+
+interface Said {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 300_000 }, async (t) => {
+  const stack = await SystemStack.start(t);
+  await stack.startWorker();
+  await fillDictionary(stack, 1);
+  const holdfast = async (...args: string[]): Promise<Said> => {
+    try {
+      return { exitCode: 0, ...(await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home } })) };
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      // Its message ends with what was said on stderr.
+      return { exitCode: Number(error.details['exitCode']), stdout: String(error.details['stdoutTail'] ?? ''), stderr: error.message };
+    }
+  };
+  const ok = async (...args: string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await holdfast(...args);
+    assert.equal(exitCode, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
+  };
+  const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await ok(...args, '--json')) as T;
+  const workflow = async <T>(type: string, input: unknown): Promise<T> => (await (await stack.start(type, input)).result()) as T;
+
+  assert.match(await ok('archive', 'start', 'demo'), /^started archive\/demo\/dictionary$/m);
+  await stack.archiveIsUpToDate();
+  await ok('backup', 'demo', '--why', 'for the test');
+
+  await t.test('archive stop closes the archive, which says so', async () => {
+    assert.match(await ok('archive', 'stop', 'demo'), /^stopped demo\/dictionary$/m);
+    assert.equal((await stack.handle(lockIds.archive('demo', 'dictionary')).describe()).status.name, 'COMPLETED');
+    const again = await holdfast('archive', 'stop', 'demo');
+    assert.equal(again.exitCode, errorTable.NotWaiting.exitCode);
+    assert.match(again.stderr, /nothing runs under workflow id archive\/demo\/dictionary/);
+  });
+
+  await t.test('points, catalog, archive status and plan: the workflow answers what the command prints', async () => {
+    const points = await json<{ sources: PointsPage[] }>('points', 'demo');
+    assert.equal(points.sources[0]!.windows.length, 1);
+    assert.deepEqual(await workflow('listRecoveryPoints', { system: 'demo' }), points);
+    const { tookMs: _took, ...catalog } = (await json<{ catalogs: CatalogPage[] }>('catalog', 'rebuild', 'demo')).catalogs[0]!;
+    const { tookMs: _tookThere, ...rebuilt } = (await workflow<{ catalogs: CatalogPage[] }>('rebuildCatalog', { system: 'demo' })).catalogs[0]!;
+    assert.deepEqual(rebuilt, catalog);
+    const status = await json<{ archives: ArchiveStatus[] }>('archive', 'status', 'demo');
+    const read = await workflow<{ archives: ArchiveStatus[] }>('readArchiveStatus', { system: 'demo' });
+    assert.equal(read.archives[0]!.archivedTo, status.archives[0]!.archivedTo);
+    assert.equal(read.archives[0]!.sourceReachable, true);
+    const plan = await json<RecoveryPlan>('plan', 'demo');
+    const planned = await workflow<RecoveryPlan>('planRecovery', { system: 'demo' });
+    assert.deepEqual([planned.runbook, planned.points], [plan.runbook, plan.points]);
+    assert.deepEqual(planned.findings.filter(({ effect }) => effect === 'fails'), []);
+    const ahead = await stack.start('planRecovery', { system: 'demo', targetTime: '2126-11-21T03:00:05Z' });
+    assert.equal((await failureOf(ahead.result())).type, 'TargetTimeInFuture');
+  });
+  const record = process.env['HOLDFAST_RECORD_HISTORIES'];
+  if (record) await stack.recordHistories(record);
+
+  await t.test('reject pauses, a gate cannot be skipped, retry opens it again, abort undoes', async () => {
+    const entry = await stack.start('recoverSystem', drill);
+    await stack.stepIs('approve-switch', 'waiting');
+    assert.match(await ok('reject', 'demo', '--by', 'dana', '--reason', 'wrong night'), /^reject: accepted, by dana \(claimed\)$/m);
+    await stack.stepIs('approve-switch', 'failed');
+    const skipped = await holdfast('skip', 'demo', '--by', 'dana', '--reason', 'in a hurry');
+    assert.equal(skipped.exitCode, errorTable.NotPermitted.exitCode);
+    assert.match(skipped.stderr, /cannot be skipped: it is an approval/);
+    await ok('retry', 'demo', '--by', 'dana');
+    await stack.stepIs('approve-switch', 'waiting');
+    const own = await holdfast('approve', 'demo', '--by', 'ada');
+    assert.equal(own.exitCode, errorTable.NotPermitted.exitCode, 'who asked cannot approve');
+    assert.match(await ok('abort', 'demo', '--by', 'dana', '--reason', 'enough'), /^abort: accepted/m);
+    assert.equal((await failureOf(entry.result())).type, 'Aborted');
+    assert.deepEqual(await stack.open(), []);
+  });
+});

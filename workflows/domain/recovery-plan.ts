@@ -1,0 +1,54 @@
+import type { ErrorType } from './errors.ts';
+import { formatLogPosition } from './log-position.ts';
+import type { StepPlan } from './plan-critical-path.ts';
+import type { RecoveryPoint } from './recovery-point.ts';
+import { formatBytes, formatDuration } from './units.ts';
+
+/** Something that would fail (or only warns) if the recovery were started now. */
+export interface Finding {
+  effect: 'fails' | 'warns';
+  type: ErrorType;
+  message: string;
+  hint: string | null;
+}
+
+/** What a recovery would do now. */
+export interface RecoveryPlan {
+  system: string;
+  plannedAt: string;
+  rtoObjectiveMs: number;
+  rpoObjectiveMs: number;
+  runbook: StepPlan;
+  /** objective minus the critical path; negative: the budgets alone break it */
+  spareMs: number;
+  /** per source: what would be restored */
+  points: RecoveryPoint[];
+  findings: Finding[];
+}
+
+/** The plan in lines: its verdict first, then steps and points. Findings are lines of their own. */
+export function describePlan(of: RecoveryPlan): { heading: string; lines: string[]; findings: string[] } {
+  const idWidth = Math.max(...of.runbook.steps.map(({ id }) => id.length));
+  const { criticalMs, servedBy, criticalPath, waves } = of.runbook;
+  const verdict = of.spareMs >= 0 ? `${formatDuration(of.spareMs)} inside` : `${formatDuration(-of.spareMs)} past`;
+  const fails = of.findings.some(({ effect }) => effect === 'fails');
+  return {
+    heading: `plan ${of.system}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
+    lines: [
+      ...of.runbook.steps.map((step) => {
+        const needs = step.needs.length > 0 ? `after ${step.needs.join(', ')}` : 'at once';
+        return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}`;
+      }),
+      ...waves.filter((wave) => wave.length > 1).map((wave) => `side by side  ${wave.join(', ')}`),
+      `service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`,
+      ...of.points.map(
+        (point) =>
+          `${point.source}: would be recovered to before ${formatLogPosition(point.limit)} (the log reaches ${formatLogPosition(point.reaches)}, ${formatDuration(Math.max(0, Date.parse(of.plannedAt) - Date.parse(point.reachesAt)))} ago): base ${point.base.backup} (${formatBytes(point.base.plainBytes)}) and ${point.log.slices} slices (${formatBytes(point.log.storedBytes)}), timeline ${point.timeline}`,
+      ),
+    ],
+    findings: [
+      ...of.findings.map(({ effect, message, hint }) => `${effect === 'fails' ? 'would fail' : 'warning'}  ${message}${hint ? ` HINT: ${hint}` : ''}`),
+      ...(fails ? [] : ['nothing found that would fail']),
+    ],
+  };
+}
