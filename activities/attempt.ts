@@ -1,16 +1,17 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { errorTable, HoldfastError } from '../workflows/domain/errors.ts';
-import type { JobContext, Progress } from './context.ts';
+import type { JobContext, JobReading } from './context.ts';
 import { runJob } from './data-plane/run-job.ts';
-import { shapeHeartbeats } from './heartbeat.ts';
+import { Heartbeats, type Heartbeat } from './heartbeat.ts';
 import { scrub, scrubValue } from './secrets.ts';
+import { openTeller } from './tell-workflow.ts';
 
 const heartbeatEveryMs = 1_000;
 
 /** What an activity's body is given: the attempt's signal and a way to say how far it is. */
 export interface AttemptContext extends JobContext {
-  /** Sends the newest heartbeat again: what is done still lives. */
+  /** Sends the newest heartbeat again, as it looks now: what is done still lives. */
   alive(): void;
 }
 
@@ -56,18 +57,21 @@ export function attemptInDataPlane<I, O>(job: string, options: { program?: strin
 /** Heartbeat, cancellation and failure mapping, once for all activities. */
 async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Promise<O> {
   const { cancellationSignal: signal } = Context.current();
-  const shape = shapeHeartbeats();
-  let newest: unknown;
-  const progress = (of: Progress): void => {
-    newest = scrubValue(shape(of));
-    Context.current().heartbeat(newest);
+  const heartbeats = new Heartbeats();
+  const teller = openTeller(Context.current());
+  const send = (heartbeat: Heartbeat | undefined): void => {
+    Context.current().heartbeat(heartbeat && scrubValue(heartbeat));
+    if (heartbeat) teller.tell(heartbeat);
   };
+  const progress = (reading: JobReading): void => send(heartbeats.take(reading));
   try {
-    return await body({ signal, progress, alive: () => Context.current().heartbeat(newest) });
+    return await body({ signal, progress, alive: () => send(heartbeats.newest()) });
   } catch (error) {
     // Only the signal's own reason tells the server that the cancel was obeyed.
     if (signal.aborted) throw signal.reason;
     throw toFailure(error);
+  } finally {
+    teller.end();
   }
 }
 

@@ -1,13 +1,10 @@
+import type { Reading } from '../workflows/domain/progress.ts';
 import type { System, Source } from '../workflows/domain/system.ts';
 import type { Keys } from './stream/keys.ts';
 import type { Store } from './store/store.ts';
 
-/** How far a piece of long work is, in the shape that people see in heartbeats. `of` is 0 while it is not known. */
-export interface Progress {
-  phase: string;
-  done: number;
-  of: number;
-  unit: 'bytes' | 'entries' | 'documents' | 'objects' | 'answers' | 'ms';
+/** How far a job is, and whatever else people should see of it in its heartbeats. */
+export interface JobReading extends Reading {
   [detail: string]: unknown;
 }
 
@@ -16,7 +13,7 @@ export interface JobContext {
   /** Aborted on cancel, on a lost attempt and on shutdown; its reason is rethrown after cleaning up. */
   signal: AbortSignal;
   /** Cheap: call it as often as you like, it is throttled. */
-  progress(progress: Progress): void;
+  progress(reading: JobReading): void;
 }
 
 /** A job of one source of one system, with what it needs opened. */

@@ -1,12 +1,16 @@
 import { defineQuery, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callsAt, callControl, type Call } from './call.ts';
 import type { BackupSummary } from './contract.ts';
+import { describeProgress } from './domain/describe-progress.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { makeId } from './domain/make-id.ts';
 import { queryNames } from './domain/messages.ts';
+import { WorkMeter, type Progress, type Work } from './domain/progress.ts';
+import { progressOfBackup } from './domain/step-progress.ts';
 import type { SystemView } from './domain/system.ts';
 import { formatBytes, minutes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
+import { handleProgress } from './runbook/messages.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
@@ -27,6 +31,10 @@ export interface BackupProgress {
   estimatedBytes: number;
   plainBytes: number;
   storedBytes: number;
+  /** what groups have finished, of what the plan estimates; what is under way says so itself, by heartbeat */
+  work: Work | null;
+  /** how far the dump is, as the workers last told the workflow; a heartbeat knows better */
+  progress: Progress | null;
 }
 
 /** Groups of one source that are dumped at once. */
@@ -41,6 +49,13 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
   const warnings: string[] = [];
   setHandler(defineQuery<Record<string, BackupProgress>>(queryNames.state), () => progress, { description: 'How far the backup of each source is.' });
   const show = (): void => setCurrentDetails(showProgress(input.system, progress, warnings));
+  handleProgress((told) => {
+    // It says nothing of the source, so it is only shown where there is one.
+    const [only, ...others] = Object.values(progress);
+    if (!only || others.length > 0) return;
+    only.progress = progressOfBackup(only, told.activities, Date.now()) ?? null;
+    show();
+  });
   return await surfacing(async () => {
     if (!input?.system) throw new HoldfastError('BadInput', 'runBackup is started by backUpSystem.', { hint: 'start backUpSystem with {"system": "demo"}' });
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
@@ -69,22 +84,31 @@ interface SourceBackup {
 async function backUpSource({ call, input, epoch, source, show, progress }: SourceBackup): Promise<BackupSummary> {
   const { system, why, requestedBy } = input;
   const backup = makeId(workflowInfo().startTime.getTime(), uuid4());
-  const now: BackupProgress = { phase: 'planning', backup, groups: 0, groupsDone: 0, estimatedBytes: 0, plainBytes: 0, storedBytes: 0 };
+  const now: BackupProgress = { phase: 'planning', backup, groups: 0, groupsDone: 0, estimatedBytes: 0, plainBytes: 0, storedBytes: 0, work: null, progress: null };
   progress[source] = now;
   show();
   const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy }, `plan the dump of ${source}`);
   Object.assign(now, { phase: 'dumping', groups: plan.groups.length, estimatedBytes: plan.estimatedBytes });
-  show();
+  const meter = new WorkMeter(Date.now());
+  const finished = (): void => {
+    now.work = meter.work(Math.max(now.estimatedBytes, now.plainBytes));
+    now.progress = progressOfBackup(now, [], Date.now()) ?? null;
+    show();
+  };
+  finished();
   const atOnce = Math.max(1, Math.min(width, plan.groups.length));
   const groups = await sideBySide(plan.groups, atOnce, async ({ group, estimatedBytes }) => {
     const done = await call('dumpGroup', { system, source, plan, epoch, group, width: atOnce }, `${source} ${group}: about ${formatBytes(estimatedBytes)}`);
     now.groupsDone += 1;
     now.plainBytes += done.plainBytes;
     now.storedBytes += done.storedBytes;
-    show();
+    // What was estimated of this group is known now: the whole is what is known and what is estimated of the others.
+    now.estimatedBytes += done.plainBytes - estimatedBytes;
+    meter.add(done.plainBytes, Date.now());
+    finished();
     return done;
   });
-  now.phase = 'sealing';
+  Object.assign(now, { phase: 'sealing', work: null, progress: null });
   show();
   const summary = await call('sealBackup', { system, source, plan, epoch, groups }, `read back and seal ${source}`);
   now.phase = 'done';
@@ -105,8 +129,8 @@ async function warnOfArchive(call: Call, view: SystemView, source: string): Prom
 
 function showProgress(system: string, progress: Record<string, BackupProgress>, warnings: string[]): string {
   const lines = Object.entries(progress).map(
-    ([source, { phase, groups, groupsDone, plainBytes, estimatedBytes, storedBytes }]) =>
-      `- ${source}: ${phase}, ${groupsDone} of ${groups} groups, ${formatBytes(plainBytes)} of about ${formatBytes(estimatedBytes)}, stored ${formatBytes(storedBytes)}`,
+    ([source, { phase, groups, groupsDone, plainBytes, storedBytes, progress: far }]) =>
+      `- ${source}: ${[phase, `${groupsDone} of ${groups} groups`, ...(far ? describeProgress(far) : [formatBytes(plainBytes)]), `stored ${formatBytes(storedBytes)}`].join(', ')}`,
   );
   return [`**backup ${system}**`, lines.join('\n'), warnings.map((warning) => `- ⚠ ${warning}`).join('\n')].filter((part) => part !== '').join('\n\n');
 }

@@ -1,4 +1,4 @@
-import type { Progress } from '../context.ts';
+import type { JobReading } from '../context.ts';
 
 /** What worker and data plane say to each other over the pipe between them. */
 
@@ -21,7 +21,7 @@ export interface JobFailure {
 /** Child → worker. */
 export type JobMessage =
   | { kind: 'alive' }
-  | { kind: 'progress'; progress: Progress }
+  | { kind: 'progress'; progress: JobReading }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; detail?: Record<string, unknown> }
   | { kind: 'done'; result: unknown; peakRssBytes: number }
   | { kind: 'failed'; failure: JobFailure; peakRssBytes: number };

@@ -1,7 +1,7 @@
 import { isErrorType, HoldfastError } from '../../workflows/domain/errors.ts';
 import { scrub, scrubValue } from '../secrets.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
-import type { JobContext, Progress } from '../context.ts';
+import type { JobContext, JobReading } from '../context.ts';
 
 /** @returns the function of a job. @throws BadInput - there is none of that name. */
 export type FindJob = (job: string) => (input: unknown, context: JobContext) => Promise<unknown>;
@@ -35,8 +35,8 @@ function describeFailure(error: unknown): JobFailure {
 }
 
 /** Sends the newest progress at most every 200 ms, and never drops the newest. */
-function throttledProgress(): { report: (progress: Progress) => void; flush: () => void } {
-  let newest: Progress | undefined;
+function throttledProgress(): { report: (progress: JobReading) => void; flush: () => void } {
+  let newest: JobReading | undefined;
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     clearTimeout(timer);
@@ -44,7 +44,7 @@ function throttledProgress(): { report: (progress: Progress) => void; flush: () 
     if (newest) send({ kind: 'progress', progress: newest });
     newest = undefined;
   };
-  const report = (progress: Progress): void => {
+  const report = (progress: JobReading): void => {
     newest = { ...progress };
     timer ??= setTimeout(flush, progressEveryMs);
   };

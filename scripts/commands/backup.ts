@@ -4,6 +4,7 @@ import type { BackupSummary } from '../../workflows/contract.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { watchBackup } from '../status/watch-backup.ts';
 import { currentUser } from './recover.ts';
 
 interface BackupOptions {
@@ -40,7 +41,9 @@ export function backup(cli: Cli): void {
           return;
         }
         printer.note(`started ${id}`);
-        const result = { backups: (await handle.result()) as BackupSummary[] };
+        // In JSON the summary is the one document; a line a second is for people.
+        const backups = printer.json ? ((await handle.result()) as BackupSummary[]) : await watchBackup<BackupSummary[]>(printer, temporal.client, system, handle);
+        const result = { backups };
         printer.result(result, formatBackups);
       });
     },

@@ -1,28 +1,8 @@
-import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
+import { describeProgress } from '../../workflows/domain/describe-progress.ts';
+import { formatDuration } from '../../workflows/domain/units.ts';
+import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
 import type { GateState, RunState, StepState } from '../../workflows/domain/run-state.ts';
-import type { ActivityProgress, RunStatusView } from './read-run.ts';
-
-/** Which activities tell how far a step is, by what the step uses. */
-const activitiesOfStep: Record<string, string[]> = {
-  provision: ['provisionTarget'],
-  restore: ['restoreGroup', 'prepareRestore'],
-  replay: ['replayLog'],
-  'build-indexes': ['buildIndexes'],
-  validate: ['validateTarget'],
-  fence: ['fencePrimary', 'retirePrimary'],
-  drain: ['drainLog', 'replayLog'],
-  promote: ['promoteTarget'],
-  switch: ['admitTraffic', 'watchHealth'],
-  protect: ['startTimeline', 'planDump', 'dumpGroup', 'sealBackup', 'proveArchive'],
-};
-
-export interface StepProgress {
-  percent: number | null;
-  done: number;
-  of: number;
-  unit: string;
-  etaMs: number | null;
-}
+import { runningProgress, type RunStatusView } from './read-run.ts';
 
 /** A query is answered with the time of the workflow's last event, so the time of a step that runs stands still there. */
 function elapsedOf(step: StepState, nowMs: number): number {
@@ -30,39 +10,13 @@ function elapsedOf(step: StepState, nowMs: number): number {
   return isFirstTry ? Math.max(step.elapsedMs, nowMs - Date.parse(step.startedAt!)) : step.elapsedMs;
 }
 
-/** Activities of one step that run side by side, as one figure; undefined while none of them has said anything. */
-export function sumProgress(step: StepState, activities: ActivityProgress[], elapsedMs: number): StepProgress | undefined {
-  const known = activities.filter(({ activity, heartbeat }) => activitiesOfStep[step.uses]?.includes(activity) && heartbeat?.of);
-  if (known.length === 0 && !step.work) return undefined;
-  const underWay = known.reduce((sum, { heartbeat }) => sum + (heartbeat!.done ?? 0), 0);
-  const done = Math.min((step.work?.done ?? 0) + underWay, step.work?.of ?? Infinity);
-  const of = step.work?.of ?? known.reduce((sum, { heartbeat }) => sum + (heartbeat!.of ?? 0), 0);
-  const etas = known.map(({ heartbeat }) => heartbeat!.etaMs ?? null).filter((etaMs) => etaMs !== null);
-  // What is under way knows only its own end; where the whole is known, its rate so far tells more.
-  const etaMs = step.work ? (done > 0 ? ((of - done) * elapsedMs) / done : null) : etas.length > 0 ? Math.max(...etas) : null;
-  const unit = step.work?.unit ?? known[0]!.heartbeat!.unit ?? '';
-  return { percent: Math.round((done / of) * 1000) / 10, done, of, unit, etaMs };
-}
-
-const amount = ({ done, of, unit }: StepProgress): string => {
-  if (unit === 'ms') return `${formatDuration(done)} of ${formatDuration(of)}`;
-  return unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(of)}` : `${done.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} ${unit}`;
-};
-
-function rate({ done, unit }: StepProgress, elapsedMs: number): string {
-  if (elapsedMs < 1000 || done === 0 || unit === 'ms') return '';
-  const aSecond = done / (elapsedMs / 1000);
-  return unit === 'bytes' ? `${formatBytes(Math.round(aSecond))}/s` : `${Math.round(aSecond).toLocaleString('en-US')}/s`;
-}
-
 function runningFacts(step: StepState, view: RunStatusView, nowMs: number): string[] {
   const elapsedMs = elapsedOf(step, nowMs);
-  const progress = sumProgress(step, view.activities, elapsedMs);
+  const progress = progressOfStep(step, runningProgress(view.activities), nowMs);
   const failing = view.activities.find(({ activity, attempt, lastFailure }) => activitiesOfStep[step.uses]?.includes(activity) && attempt > 1 && lastFailure);
   return [
-    progress && progress.percent !== null ? `${progress.percent.toFixed(1)}%  ${amount(progress)}` : '',
-    progress ? rate(progress, elapsedMs) : '',
-    progress?.etaMs != null ? `${formatDuration(progress.etaMs)} left` : '',
+    progress?.phase ?? '',
+    ...(progress ? describeProgress(progress) : []),
     `${formatDuration(elapsedMs)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`,
     failing ? `try ${failing.attempt}, last: ${failing.lastFailure!.split('\n')[0]}` : '',
   ];

@@ -1,6 +1,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/common';
 import type { Heartbeat } from '../../activities/heartbeat.ts';
+import type { Progress } from '../../workflows/domain/progress.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
@@ -51,7 +52,11 @@ export async function readRun(client: Client, system: string): Promise<RunStatus
 type Described = Awaited<ReturnType<WorkflowHandle['describe']>>;
 type Pending = NonNullable<Described['raw']['pendingActivities']>;
 
-function readActivities(pending: Pending): ActivityProgress[] {
+/** The activities that have said how far they are. */
+export const runningProgress = (activities: readonly ActivityProgress[]): (Progress & { activity: string })[] =>
+  activities.flatMap(({ activity, heartbeat }) => (heartbeat?.unit === undefined ? [] : [{ ...(heartbeat as Progress), activity }]));
+
+export function readActivities(pending: Pending): ActivityProgress[] {
   return pending.map((one) => {
     const heartbeat = one.heartbeatDetails?.payloads?.[0];
     return {

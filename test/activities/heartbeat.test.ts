@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shapeHeartbeats } from '../../activities/heartbeat.ts';
+import { Heartbeats } from '../../activities/heartbeat.ts';
 
-test('time left is by the speed of this attempt and phase, not by what an earlier attempt had done', () => {
+test('a heartbeat has the job’s own details beside the progress, and says anew how it looks now', () => {
   let now = 0;
-  const shape = shapeHeartbeats(() => now);
-  assert.deepEqual(shape({ phase: 'restore', done: 600, of: 1000, unit: 'bytes' }), { phase: 'restore', done: 600, of: 1000, unit: 'bytes', percent: 60, etaMs: null });
+  const heartbeats = new Heartbeats(() => now);
+  assert.equal(heartbeats.newest(), undefined);
+  const first = heartbeats.take({ phase: 'restore', done: 600, of: 1000, unit: 'bytes', adopted: 500, group: 'g1' });
+  assert.deepEqual(first, { phase: 'restore', done: 600, of: 1000, unit: 'bytes', group: 'g1', percent: 60, perSecond: null, leftMs: null, log: null });
   now = 4_000;
-  assert.equal(shape({ phase: 'restore', done: 700, of: 1000, unit: 'bytes' }).etaMs, 12_000);
-  assert.equal(shape({ phase: 'verify', done: 1, of: 1000, unit: 'bytes' }).etaMs, null, 'another phase has another speed');
-});
-
-test('nothing is promised while the whole is not known', () => {
-  const { percent, etaMs } = shapeHeartbeats()({ phase: 'tail', done: 5, of: 0, unit: 'entries' });
-  assert.deepEqual([percent, etaMs], [null, null]);
+  assert.equal(heartbeats.take({ phase: 'restore', done: 700, of: 1000, unit: 'bytes', adopted: 500 }).leftMs, 12_000);
+  now = 8_000;
+  assert.equal(heartbeats.newest()?.leftMs, 24_000, 'it stands still, and that shows');
 });

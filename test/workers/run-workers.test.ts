@@ -72,7 +72,7 @@ test('with a worker that lives', async (t) => {
   await t.test('a heartbeat tells a person how far a job is', async (t) => {
     const handle = await start(t, 'work');
     const seen = await heartbeat(handle, ({ phase }) => phase === 'work');
-    assert.deepEqual({ ...seen, pid: 0, grandchild: 0 }, { phase: 'work', done: 1, of: 4, unit: 'bytes', percent: 25, etaMs: null, pid: 0, grandchild: 0 });
+    assert.deepEqual({ ...seen, pid: 0, grandchild: 0 }, { phase: 'work', done: 1, of: 4, unit: 'bytes', percent: 25, perSecond: null, leftMs: null, log: null, pid: 0, grandchild: 0 });
   });
 
   await t.test('a cancel ends the process group, and only then is the activity cancelled', async (t) => {

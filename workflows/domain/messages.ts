@@ -39,6 +39,37 @@ export const archiveSignals = {
   moved: { name: 'moved', description: 'The source lives elsewhere now: begin again there. Sent by a recovery; no input.' },
 } as const;
 
+/**
+ * From the workers to the workflow whose activities they run: how far these are. For the details that the UI shows;
+ * `holdfast status` reads the heartbeats themselves.
+ */
+export const progressSignal = { name: 'progress', description: 'Sent by the workers: how far the activities are that run now. Nothing for people to send.' } as const;
+
+const amount = z.number().nonnegative();
+const toldSchema = z.object({
+  at: z.string(),
+  activities: z
+    .array(
+      z.object({
+        activity: z.string().max(100),
+        phase: z.string().max(500),
+        done: amount,
+        of: amount,
+        unit: z.enum(['bytes', 'entries', 'documents', 'objects', 'answers', 'ms']),
+        percent: amount.nullable(),
+        perSecond: amount.nullable(),
+        leftMs: amount.nullable(),
+        log: z.object({ doneSeconds: amount, ofSeconds: amount, leftSeconds: amount }).nullable(),
+      }),
+    )
+    .max(200),
+});
+
+export type ToldProgress = z.output<typeof toldSchema>;
+
+/** What a worker told; undefined for whatever else was sent under this name: progress is no reason to fail. */
+export const parseProgress = (sent: unknown): ToldProgress | undefined => toldSchema.safeParse(sent).data;
+
 export const queryNames = { state: 'state', help: 'help' } as const;
 
 /** The name of whoever sent a message without one: the Temporal UI tells us nobody's. */

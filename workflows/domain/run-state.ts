@@ -1,3 +1,5 @@
+import type { Progress, Work } from './progress.ts';
+
 /** The whole state of a run, as the query `state` answers it and the report keeps it. */
 
 export type StepStatus = 'pending' | 'waiting' | 'running' | 'done' | 'skipped' | 'failed' | 'undone' | 'stuck';
@@ -23,7 +25,9 @@ export interface StepState {
   /** who asked to go on without it; left out: nobody, whatever the state */
   skippedBy?: string | undefined;
   /** what activities of this try have finished; what is under way says so itself, by heartbeat. Left out: not known */
-  work?: { done: number; of: number; unit: 'bytes' } | undefined;
+  work?: Work | undefined;
+  /** how far it is, as the workers last told the workflow; a heartbeat knows better. Left out: not known */
+  progress?: Progress | undefined;
   /** there is something to undo */
   undo: boolean;
 }

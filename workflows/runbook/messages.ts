@@ -1,6 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import { describeIssues } from '../domain/describe-issues.ts';
-import { anonymous, messageDescriptions, messageNames, messageSchemas, queryNames, type MessageName } from '../domain/messages.ts';
+import { anonymous, messageDescriptions, messageNames, messageSchemas, parseProgress, progressSignal, queryNames, type MessageName, type ToldProgress } from '../domain/messages.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { failure } from '../failure.ts';
 import { refusal } from './refusal.ts';
@@ -29,6 +29,8 @@ export interface RunHandle {
   /** records a message that could not be read */
   unreadable(name: MessageName, problem: string): void;
   answer(): Answer;
+  /** hears from the workers how far their activities are */
+  progress(told: ToldProgress): void;
   state(): RunState;
   help(): string;
 }
@@ -55,8 +57,18 @@ export function handleMessages(run: RunHandle): void {
       { description, validator: (sent) => validate(name, sent, run.snapshot()) },
     );
   }
+  handleProgress((told) => run.progress(told));
   setHandler(defineQuery<RunState>(queryNames.state), () => run.state(), { description: 'The whole state of the run: steps, gates, clocks, journal.' });
   setHandler(defineQuery<string>(queryNames.help), () => run.help(), { description: 'What can be sent to this run, with examples, and what it waits for now.' });
+}
+
+/** What is not progress is passed over: somebody sent it by hand, and it is no reason to fail. */
+export function handleProgress(hear: (told: ToldProgress) => void): void {
+  const receive = (sent: unknown): void => {
+    const told = parseProgress(sent);
+    if (told) hear(told);
+  };
+  setHandler(defineSignal<[unknown]>(progressSignal.name), receive, { description: progressSignal.description });
 }
 
 /** A refused update leaves nothing in the history: the reason goes to whoever asked. */

@@ -1,10 +1,12 @@
 import { allHandlersFinished, CancellationScope, condition, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
 import { errorTable, isErrorType } from '../domain/errors.ts';
 import { forecastRto } from '../domain/forecast-rto.ts';
-import { messageDescriptions, messageNames } from '../domain/messages.ts';
+import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
 import type { RunState } from '../domain/run-state.ts';
+import { progressOfStep } from '../domain/step-progress.ts';
 import { describeFailure } from '../failure.ts';
+import { minutes } from '../domain/units.ts';
 import { stepTypes } from '../steps/index.ts';
 import type { RunResults, StepContext } from '../steps/step.ts';
 import { createRun, type RunPlan } from './create-run.ts';
@@ -20,7 +22,7 @@ export interface RunbookOptions {
   /** settings of each step, as the system file has them */
   settings: Readonly<Record<string, unknown>>;
   /** what the steps are given, but for what the engine itself answers */
-  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'served' | 'sleep' | 'results'>;
+  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'results'>;
   /** told whenever what people see has changed */
   onPhase(phase: Phase, details: string): void;
   workflowId: string;
@@ -47,6 +49,12 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   const shield = new CancellationScope({ cancellable: false });
   const timers = new CancellationScope({ cancellable: true, parent: shield });
   let shownPhase: Phase | undefined;
+  let told: { heardMs: number; progress: ToldProgress } | undefined;
+  /** What the workers last told, unless they have fallen silent: they tell at least every twentieth part of the time, and every 15 s at first. */
+  const toldNow = (): ToldProgress | undefined => {
+    const silentMs = Date.now() - (told?.heardMs ?? 0);
+    return silentMs <= Math.max(minutes(2), (Date.now() - Date.parse(snapshot.state.startedAt)) / 10) ? told?.progress : undefined;
+  };
 
   const dispatch = (event: RunEvent): void => {
     const reduced = reduceRun(snapshot, event);
@@ -57,7 +65,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   const publish = (): void => {
     const at = nowAt();
-    const details = showDetails(snapshot, at);
+    const details = showDetails({ ...snapshot, state: withProgress(snapshot.state, options.results, toldNow()) }, at);
     setCurrentDetails(details);
     const phase = phaseOf(snapshot);
     if (phase !== shownPhase) options.onPhase(phase, details);
@@ -67,7 +75,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
   const refreshForecast = (): void => {
     if (isEnded(snapshot) || snapshot.abort) return;
-    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(snapshot.state, options.results.history, bytesAhead(options.results), nowAt()) });
+    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, options.results, toldNow()), options.results.history, bytesAhead(options.results), nowAt()) });
   };
 
   const carryOut = (command: RunCommand): void => {
@@ -86,6 +94,11 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     results: options.results,
     now: nowAt,
     sleep: (ms, summary) => sleep(ms, { summary }),
+    moved: () => {
+      // It may have told of the very piece that has finished: counted twice, it would be too much.
+      told = undefined;
+      publish();
+    },
     warn: (what) => dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
     served: (servedAt, noReturn) => dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
   });
@@ -133,7 +146,12 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     ask: (event) => dispatch({ ...event, at: nowAt() }),
     unreadable: (name, problem) => dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
     answer: () => ({ accepted: true, status: snapshot.state.status, waitsFor: waitsFor(snapshot) }),
-    state: () => withWork(stateNow(snapshot, nowAt()), options.results),
+    progress: (sent) => {
+      told = { heardMs: Date.now(), progress: sent };
+      refreshForecast();
+      publish();
+    },
+    state: () => withProgress(stateNow(snapshot, nowAt()), options.results, toldNow()),
     help: () => help(options.workflowId, snapshot),
   });
 
@@ -173,12 +191,18 @@ function bytesAhead(results: RunResults): Record<string, number> {
   return { restore: base, 'build-indexes': base, validate: base, replay: log };
 }
 
-/** How much of the restore is behind it: the state's own events do not know. */
-function withWork(state: RunState, { points, restoredBytes }: RunResults): RunState {
-  const done = Object.values(restoredBytes).reduce((sum, bytes) => sum + bytes, 0);
+/** How far the steps are that run: the state's own events do not know. */
+function withProgress(state: RunState, { points, restored }: RunResults, told: ToldProgress | undefined): RunState {
   const of = Object.values(points).reduce((sum, point) => sum + point.base.plainBytes, 0);
-  if (of === 0) return state;
-  return { ...state, steps: state.steps.map((step) => (step.uses === 'restore' && step.state === 'running' ? { ...step, work: { done, of, unit: 'bytes' } } : step)) };
+  return {
+    ...state,
+    steps: state.steps.map((step) => {
+      if (step.state !== 'running') return step;
+      const work = step.uses === 'restore' && of > 0 ? restored?.work(of) : undefined;
+      const progress = progressOfStep({ ...step, work }, told?.activities ?? [], Date.now());
+      return { ...step, ...(work ? { work } : {}), ...(progress ? { progress } : {}) };
+    }),
+  };
 }
 
 /** The state as people see it: a step that runs has its time up to now. */

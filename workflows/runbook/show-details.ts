@@ -1,4 +1,5 @@
 import type { GateState, StepState } from '../domain/run-state.ts';
+import { describeProgress } from '../domain/describe-progress.ts';
 import type { Phase } from '../domain/names.ts';
 import { formatDuration } from '../domain/units.ts';
 import { failedSteps, openGates } from './refusal.ts';
@@ -50,8 +51,12 @@ function stepLine(step: StepState): string {
   const budget = step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`;
   const tries = step.attempt > 1 ? `, try ${step.attempt}` : '';
   if (step.state === 'pending') return `- pending ${step.id}${step.budgetMs === null ? '' : ` (budget ${formatDuration(step.budgetMs)})`}${step.error ? `: ${cut(step.error.message, 120)}` : ''}`;
-  if (step.state === 'running') return `- **running** ${step.id} since ${clock(step.startedAt!)}${step.budgetMs === null ? '' : `, budget ${formatDuration(step.budgetMs)}`}${tries}`;
+  if (step.state === 'running') return `- **running** ${step.id} since ${clock(step.startedAt!)}${step.budgetMs === null ? '' : `, budget ${formatDuration(step.budgetMs)}`}${tries}${howFar(step)}`;
   return `- ${step.state} ${step.id} ${formatDuration(step.elapsedMs)}${budget}${tries}${step.summary ? `: ${cut(step.summary, 90)}` : ''}`;
+}
+
+function howFar({ progress }: StepState): string {
+  return progress ? `: ${[cut(progress.phase, 60), ...describeProgress(progress)].filter((fact) => fact !== '').join(', ')}` : '';
 }
 
 function heading(snapshot: RunSnapshot, at: string): string {

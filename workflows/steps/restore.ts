@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WorkMeter } from '../domain/progress.ts';
 import { formatBytes } from '../domain/units.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource, sideBySide } from './side-by-side.ts';
@@ -9,14 +10,16 @@ export const restore = defineStep({
   about: 'restores the base of every source, groups of parts side by side',
   settings: z.strictObject({ width: z.number('a number').int('a whole number').min(1, 'at least 1').max(32, 'at most 32').default(4) }),
   async run(ctx, { width }) {
+    const meter = new WorkMeter(Date.parse(ctx.now()));
+    ctx.results.restored = meter;
     const restored = await forEachSource(ctx, async (source) => {
       const target = targetOf(ctx, source);
       const point = pointOf(ctx, source);
       const { groups } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
-      ctx.results.restoredBytes[source] = 0;
       const done = await sideBySide(groups, width, async ({ group, index, plainBytes }) => {
         const restoredGroup = await ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`);
-        ctx.results.restoredBytes[source]! += plainBytes;
+        meter.add(plainBytes, Date.parse(ctx.now()));
+        ctx.moved();
         return restoredGroup;
       });
       const documents = done.reduce((sum, group) => sum + group.documents, 0);

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
 import type { LogPosition } from '../domain/log-position.ts';
+import type { WorkMeter } from '../domain/progress.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../domain/recovery-point.ts';
 import type { RunReport } from '../domain/report.ts';
 import type { SystemView } from '../domain/system.ts';
@@ -12,8 +13,8 @@ export interface RunResults {
   epoch: number | null;
   history: StepHistory | null;
   points: Record<string, RecoveryPoint>;
-  /** of each source's base, by groups that are restored whole */
-  restoredBytes: Record<string, number>;
+  /** of the bases of all sources, by groups that are restored whole; null before the restore */
+  restored: WorkMeter | null;
   /** everything before this is in the target; exclusive */
   limits: Record<string, LogPosition>;
   /** where a drained tail ends that the target may hold, while it is not validated; exclusive */
@@ -31,7 +32,7 @@ export const noResults = (): RunResults => ({
   epoch: null,
   history: null,
   points: {},
-  restoredBytes: {},
+  restored: null,
   limits: {},
   unvalidated: {},
   replays: {},
@@ -57,6 +58,8 @@ export interface StepContext {
   /** UTC ISO, as the workflow knows it */
   now(): string;
   warn(what: string): void;
+  /** One of the step's activities has finished its piece: what people see of the step has moved. */
+  moved(): void;
   /** Service is back since `servedAt`; `noReturn` says why turning back is over. */
   served(servedAt: string | null, noReturn: string | null): void;
   sleep(ms: number, summary: string): Promise<void>;

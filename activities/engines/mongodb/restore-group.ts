@@ -84,6 +84,7 @@ class GroupLoader {
   readonly #idle: WireConnection[] = [];
   readonly #all: WireConnection[] = [];
   #doneBytes = 0;
+  #adoptedBytes = 0;
 
   constructor(context: SourceContext, client: MongoClient, target: TargetRef, parts: PartStore, units: ReadonlyMap<string, Unit>, ofBytes: number) {
     this.#context = context;
@@ -122,7 +123,7 @@ class GroupLoader {
       await this.#insert(last, bytes, record !== undefined);
       await this.#note(last, 'done');
     }
-    this.#advance(pieces);
+    this.#advance(pieces, record?.state === 'done');
   }
 
   async #loadCapped(pieces: readonly Part[], known: ReadonlyMap<string, RestoredRecord>): Promise<void> {
@@ -139,7 +140,7 @@ class GroupLoader {
       }
       await this.#note(first, 'done');
     }
-    this.#advance(pieces);
+    this.#advance(pieces, record?.state === 'done');
   }
 
   async #empty(unit: Unit): Promise<void> {
@@ -191,9 +192,11 @@ class GroupLoader {
 
   #isCapped = (part: Part): boolean => decodeDetail(this.#units.get(part.unit)!.detail).options['capped'] === true;
 
-  #advance(pieces: readonly Part[]): void {
-    this.#doneBytes += pieces.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
-    this.#context.progress({ phase: 'restore', done: this.#doneBytes, of: this.#ofBytes, unit: 'bytes' });
+  #advance(pieces: readonly Part[], adopted: boolean): void {
+    const bytes = pieces.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+    this.#doneBytes += bytes;
+    if (adopted) this.#adoptedBytes += bytes;
+    this.#context.progress({ phase: 'restore', done: this.#doneBytes, adopted: this.#adoptedBytes, of: this.#ofBytes, unit: 'bytes' });
   }
 }
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { runJob, type RunJobOptions } from '../../../activities/data-plane/run-job.ts';
 import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
-import type { Progress } from '../../../activities/context.ts';
+import type { JobReading } from '../../../activities/context.ts';
 
 const program = join(import.meta.dirname, 'toy-main.ts');
 const options = (over: Partial<RunJobOptions> = {}): RunJobOptions => ({
@@ -23,7 +23,7 @@ test('a job gives its result and tells the memory that it took', async () => {
 });
 
 test('the newest progress is never dropped, and not every one is sent', async () => {
-  const seen: Progress[] = [];
+  const seen: JobReading[] = [];
   await runJob('count', { to: '5000' }, options({ progress: (progress) => seen.push(progress) }));
   assert.equal(seen.at(-1)?.done, 5000);
   assert.ok(seen.length < 50, `${seen.length} sent`);
@@ -88,8 +88,8 @@ test('a child whose event loop stands still is killed', async () => {
 test('an abort ends the child and its own children, then throws the reason', async () => {
   const controller = new AbortController();
   const reason = new Error('cancelled by a person');
-  const seen: Progress[] = [];
-  const progress = (of: Progress): void => {
+  const seen: JobReading[] = [];
+  const progress = (of: JobReading): void => {
     seen.push(of);
     controller.abort(reason);
   };
@@ -102,7 +102,7 @@ test('a child that does not hear TERM is killed', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   let pid: unknown;
-  const progress = (of: Progress): void => {
+  const progress = (of: JobReading): void => {
     pid = of['pid'];
     controller.abort(reason);
   };

@@ -18,10 +18,10 @@ function view(changes: Record<string, Partial<StepState>>, more: Partial<RunStat
 const pending = { state: 'pending', startedAt: null, endedAt: null, elapsedMs: 0, attempt: 0, summary: null } as const;
 
 test('a step under way shows percent, amount, rate and time left, summed over what runs side by side', () => {
-  const heartbeat = (done: number, of: number) => ({ activity: 'restoreGroup', attempt: 1, heartbeat: { phase: 'load', done, of, unit: 'bytes' as const }, lastFailure: null });
-  const restoring = { state: 'running', uses: 'restore', startedAt: '2026-11-21T03:29:05.000Z', endedAt: null, elapsedMs: minutes(2), budgetMs: minutes(10), attempt: 1, work: { done: mib(100), of: mib(400), unit: 'bytes' as const } } as const;
+  const heartbeat = (done: number, of: number) => ({ activity: 'restoreGroup', attempt: 1, heartbeat: { phase: 'load', done, of, unit: 'bytes' as const, percent: null, perSecond: null, leftMs: null, log: null }, lastFailure: null });
+  const restoring = { state: 'running', uses: 'restore', startedAt: '2026-11-21T03:29:05.000Z', endedAt: null, elapsedMs: minutes(2), budgetMs: minutes(10), attempt: 1, work: { done: mib(100), of: mib(400), unit: 'bytes' as const, window: { fromAt: '2026-11-21T03:29:05.000Z', fromDone: 0, toAt: '2026-11-21T03:31:00.000Z', fromStart: true } } } as const;
   const text = formatRun(view({ restore: restoring, validate: pending }, { activities: [heartbeat(mib(60), mib(100)), heartbeat(mib(40), mib(100))] }));
-  assert.match(text, /^ {2}running {2}restore {2}50\.0% {2}200\.0 MiB of 400\.0 MiB {2}1\.7 MiB\/s {2}2m00s left {2}2m00s of 10m00s$/m);
+  assert.match(text, /^ {2}running {2}restore {2}load {2}50\.0% {2}200\.0 MiB of 400\.0 MiB {2}1\.7 MiB\/s {2}2m00s left {2}2m00s of 10m00s$/m);
   assert.match(text, /^ {2}pending {2}validate$/m);
 });
 

@@ -22,6 +22,8 @@ export const checkpointSchema = z.strictObject({
   entries: z.number().int(),
   operations: z.number().int(),
   slices: z.number().int(),
+  /** stored bytes of the slices that lie wholly before `position`; left out by a checkpoint of an older version */
+  storedBytes: z.number().int().default(0),
 });
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 

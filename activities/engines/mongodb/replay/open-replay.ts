@@ -40,4 +40,5 @@ const firstCheckpoint = ({ timeline, base }: RecoveryPoint): Checkpoint => ({
   entries: 0,
   operations: 0,
   slices: 0,
+  storedBytes: 0,
 });

@@ -72,13 +72,14 @@ class Replay {
   #batch = new OperationBatch();
   /** the batch that the server works on while the next one is gathered */
   #applying: Promise<void> = Promise.resolve();
-  #storedBytes = 0;
+  readonly #adopted: { bytes: number; position: LogPosition };
 
   constructor(context: SourceContext, { point, limit }: { point: RecoveryPoint; limit: LogPosition }, on: OpenedTarget) {
     this.#context = context;
     this.#point = point;
     this.#limit = limit;
     this.#checkpoint = on.checkpoint;
+    this.#adopted = { bytes: on.checkpoint.storedBytes, position: on.checkpoint.position };
     this.#attemptedTo = on.attemptedTo;
     this.#catalogue = on.catalogue;
     this.#names = on.names;
@@ -106,7 +107,8 @@ class Replay {
         if (wait) await wait;
       }
       this.#checkpoint.slices += 1;
-      this.#storedBytes += slice.bytes;
+      // One that is read again for the transactions open in it was counted by an earlier attempt.
+      if (slice.to > this.#adopted.position) this.#checkpoint.storedBytes += slice.bytes;
       this.#report();
     }
     await this.#flush();
@@ -223,16 +225,19 @@ class Replay {
 
   #report(): void {
     const seconds = (position: LogPosition): number => parseLogPosition(position).seconds;
-    const { start } = this.#point.base;
+    const { base, log, limit } = this.#point;
+    const { storedBytes, entries, position } = this.#checkpoint;
     this.#context.progress({
-      phase: 'replaying',
-      done: Math.min(this.#storedBytes, this.#point.log.storedBytes),
-      of: this.#point.log.storedBytes,
+      phase: 'replay',
+      done: storedBytes,
+      adopted: this.#adopted.bytes,
+      // The size of a tail that was drained after the point was chosen is not known; its seconds are.
+      of: this.#limit > limit || storedBytes > log.storedBytes ? 0 : log.storedBytes,
       unit: 'bytes',
-      entries: this.#checkpoint.entries,
-      logSeconds: Math.max(0, seconds(this.#checkpoint.position) - seconds(start)),
-      logSecondsOf: Math.max(0, seconds(coverFor(this.#point, this.#limit)) - seconds(start)),
-      position: this.#checkpoint.position,
+      entries,
+      logSeconds: Math.max(0, seconds(position) - seconds(base.start)),
+      logSecondsOf: Math.max(0, seconds(coverFor(this.#point, this.#limit)) - seconds(base.start)),
+      position,
     });
   }
 

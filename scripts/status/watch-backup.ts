@@ -1,0 +1,58 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeProgress } from '../../workflows/domain/describe-progress.ts';
+import { queryNames } from '../../workflows/domain/messages.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
+import { formatBytes } from '../../workflows/domain/units.ts';
+import type { BackupProgress } from '../../workflows/run-backup.ts';
+import type { Printer } from '../output/printer.ts';
+import { readActivities, runningProgress, type ActivityProgress } from './read-run.ts';
+
+const readEveryMs = 1_000;
+
+export interface BackupView {
+  system: string;
+  readAt: string;
+  sources: Record<string, BackupProgress>;
+  activities: ActivityProgress[];
+}
+
+/** Shows the backup of a system until the entry workflow ends, and returns its result. @throws what it failed with. */
+export async function watchBackup<T>(printer: Printer, client: Client, system: string, handle: WorkflowHandle): Promise<T> {
+  const outcome = handle.result().then(
+    (result) => ({ result: result as T }),
+    (error: unknown) => ({ error }),
+  );
+  let settled: Awaited<typeof outcome> | undefined;
+  void outcome.then((value) => (settled = value));
+  while (!settled) {
+    // A worker that is away for a moment cannot be asked: the watch goes on.
+    const view = await readBackup(client, system).catch(() => undefined);
+    if (view && !settled) printer.frame(view, formatBackup, (of) => formatBackup(of).replace(/\s*\n\s*/g, '; '));
+    await Promise.race([outcome, sleep(readEveryMs)]);
+  }
+  printer.endFrames();
+  if ('error' in settled) throw settled.error;
+  return settled.result;
+}
+
+/** The backup of a system that runs; undefined when none does. */
+async function readBackup(client: Client, system: string): Promise<BackupView | undefined> {
+  const handle = client.workflow.getHandle(lockIds.backup(system));
+  const description = await handle.describe();
+  if (description.status.name !== 'RUNNING') return undefined;
+  const sources = await handle.query<Record<string, BackupProgress>>(queryNames.state);
+  return { system, readAt: new Date().toISOString(), sources, activities: readActivities(description.raw.pendingActivities ?? []) };
+}
+
+/** A line a source: with one source the heartbeats are its own, with more the workflow's own figures must do. */
+export function formatBackup({ system, readAt, sources, activities }: BackupView): string {
+  const entries = Object.entries(sources);
+  const lines = entries.map(([source, of]) => {
+    const far = entries.length === 1 ? progressOfBackup(of, runningProgress(activities), Date.parse(readAt)) : of.progress;
+    const facts = far ? describeProgress(far) : [];
+    return `  ${[of.phase.padEnd(8), source, ...facts, ...(of.groups > 0 ? [`${of.groupsDone} of ${of.groups} groups`, `${formatBytes(of.storedBytes)} stored`] : [])].join('  ')}`;
+  });
+  return [`backup ${system}`, ...lines].join('\n');
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describeProgress } from '../../../workflows/domain/describe-progress.ts';
+import { Meter, sumProgress, WorkMeter, type Reading } from '../../../workflows/domain/progress.ts';
+import { mib } from '../../../workflows/domain/units.ts';
+
+const reading = (done: number, of: number, more: Partial<Reading> = {}): Reading => ({ phase: 'restore', done, of, unit: 'bytes', ...more });
+
+test('percent at once, rate and time left once the work has moved for two seconds', () => {
+  const meter = new Meter();
+  assert.deepEqual(meter.take(reading(600, 1000), 0), { phase: 'restore', done: 600, of: 1000, unit: 'bytes', percent: 60, perSecond: null, leftMs: null, log: null });
+  const { perSecond, leftMs } = meter.take(reading(700, 1000), 4_000);
+  assert.deepEqual([perSecond, leftMs], [25, 12_000]);
+});
+
+test('what an earlier attempt left counts as done, and not as speed', () => {
+  const meter = new Meter();
+  meter.take(reading(0, 1000), 0);
+  meter.take(reading(800, 1000, { adopted: 800 }), 3_000);
+  assert.equal(meter.read(3_000)?.leftMs, null);
+  assert.equal(meter.take(reading(840, 1000, { adopted: 800 }), 4_000).leftMs, 16_000);
+});
+
+test('the rate is that of the last minute, and falls to nothing while the work stands still', () => {
+  const meter = new Meter();
+  let done = 0;
+  let nowMs = 0;
+  for (; nowMs < 120_000; nowMs += 1_000) meter.take(reading((done += 10), 1_000_000), nowMs);
+  for (; nowMs <= 180_000; nowMs += 1_000) meter.take(reading((done += 100), 1_000_000), nowMs);
+  assert.ok(Math.abs(meter.read(180_000)!.perSecond! - 100) < 3, String(meter.read(180_000)!.perSecond));
+  assert.ok(meter.read(600_000)!.perSecond! < 15);
+});
+
+test('another phase begins anew: it has another speed', () => {
+  const meter = new Meter();
+  meter.take(reading(0, 100), 0);
+  meter.take(reading(50, 100), 10_000);
+  assert.deepEqual([meter.take({ ...reading(1, 100), phase: 'verify' }, 11_000).perSecond], [null]);
+});
+
+test('nothing is promised while the whole is not known, and the words say so', () => {
+  const meter = new Meter();
+  meter.take({ phase: 'tail', done: 5, of: 0, unit: 'entries' }, 0);
+  const progress = meter.take({ phase: 'tail', done: 505, of: 0, unit: 'entries' }, 5_000);
+  assert.deepEqual([progress.percent, progress.leftMs, progress.perSecond], [null, null, 100]);
+  assert.deepEqual(describeProgress(progress), ['505 entries so far', '100/s']);
+  assert.deepEqual(describeProgress(new Meter().take(reading(mib(1), mib(4)), 0)), ['25.0%', '1.0 MiB of 4.0 MiB', 'time left not known yet']);
+});
+
+test('replay tells its log in seconds too, and lives by them where the bytes of the whole are not known', () => {
+  const known = new Meter();
+  known.take(reading(0, mib(100), { logSeconds: 0, logSecondsOf: 3_600 }), 0);
+  const progress = known.take(reading(mib(50), mib(100), { logSeconds: 1_200, logSecondsOf: 3_600 }), 10_000);
+  assert.deepEqual(describeProgress(progress), ['50.0%', '50.0 MiB of 100.0 MiB', '20m00s of 1h00m of log', '5.0 MiB/s', '10s left']);
+  assert.equal(progress.log?.leftSeconds, 2_400);
+  const tail = new Meter();
+  tail.take(reading(0, 0, { logSeconds: 100, logSecondsOf: 200 }), 0);
+  const drained = tail.take(reading(10, 0, { logSeconds: 150, logSecondsOf: 200 }), 5_000);
+  assert.deepEqual([drained.percent, drained.leftMs], [75, 5_000]);
+});
+
+test('pieces side by side: at first what is under way counts towards the rate, later as much was under way before', () => {
+  const meter = new WorkMeter(0);
+  const underWay = (done: number) => [new Meter().take(reading(done, 100), 0)];
+  assert.deepEqual([sumProgress(underWay(50), meter.work(1000), 5_000)?.perSecond, sumProgress([], meter.work(1000), 1_000)?.perSecond], [10, null]);
+  for (let second = 10; second <= 100; second += 10) meter.add(100, second * 1_000);
+  const { done, percent, perSecond, leftMs } = sumProgress(underWay(50), meter.work(2_000), 100_000)!;
+  assert.deepEqual([done, percent, perSecond, leftMs], [1_050, 52.5, 10, 95_000]);
+});
+
+test('a piece that is overdue slows the rate down', () => {
+  const meter = new WorkMeter(0);
+  for (let second = 10; second <= 100; second += 10) meter.add(100, second * 1_000);
+  assert.ok(sumProgress([], meter.work(2_000), 200_000)!.perSecond! < 5);
+});
+
+test('activities of one step: those that count the same are added, the slowest says the time left, and one unknown makes it unknown', () => {
+  const progress = { phase: 'replay', done: 10, of: 100, unit: 'bytes', percent: 10, perSecond: 5, leftMs: 18_000, log: null } as const;
+  const sum = sumProgress([progress, { ...progress, leftMs: 30_000 }, { ...progress, unit: 'objects' }], undefined, 0)!;
+  assert.deepEqual([sum.done, sum.of, sum.perSecond, sum.leftMs], [20, 200, 10, 30_000]);
+  assert.equal(sumProgress([progress, { ...progress, leftMs: null }], undefined, 0)?.leftMs, null);
+  assert.equal(sumProgress([], undefined, 0), undefined);
+});

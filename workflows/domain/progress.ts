@@ -1,0 +1,199 @@
+/**
+ * How far a piece of work is: computed here and nowhere else, shown by describe-progress.ts.
+ *
+ * Work says what it has done (`Reading`); a `Meter` keeps the last minute of it and makes `Progress` of it. What is not
+ * known is null, and shown as unknown: no rate before the work has moved for two seconds, no percent without a whole, no
+ * time left without a rate. A rate is counted up to now, not up to the last word, so that it falls while work stands still.
+ */
+
+export type ProgressUnit = 'bytes' | 'entries' | 'documents' | 'objects' | 'answers' | 'ms';
+
+/** What work says of itself. `of` is 0 while the whole is not known. */
+export interface Reading {
+  phase: string;
+  done: number;
+  of: number;
+  unit: ProgressUnit;
+  /** of `done`, what earlier attempts left: it is done, but says nothing of the speed. Left out: nothing */
+  adopted?: number;
+  /** seconds of log that are behind it, and of how many; left out: it is no work on a log */
+  logSeconds?: number;
+  logSecondsOf?: number;
+}
+
+export interface Progress {
+  phase: string;
+  done: number;
+  of: number;
+  unit: ProgressUnit;
+  percent: number | null;
+  /** units a second, over the last minute at most */
+  perSecond: number | null;
+  leftMs: number | null;
+  log: { doneSeconds: number; ofSeconds: number; leftSeconds: number } | null;
+}
+
+export interface Sample {
+  atMs: number;
+  done: number;
+  logSeconds: number;
+}
+
+const windowMs = 60_000;
+/** Before this the rate says more about starting up than about the work. */
+const rateKnownAfterMs = 2_000;
+/** Closer together than this, a sample replaces the one before. */
+const sampleEveryMs = 1_000;
+
+/** The samples with one more, and without those that the window no longer needs. */
+export function withSample(samples: readonly Sample[], next: Sample): Sample[] {
+  const kept = samples.length > 1 && next.atMs - samples.at(-2)!.atMs < sampleEveryMs ? samples.slice(0, -1) : [...samples];
+  kept.push(next);
+  // One that lies before the window stays: the window begins inside the stretch after it.
+  while (kept.length > 2 && kept[1]!.atMs <= next.atMs - windowMs) kept.shift();
+  return kept;
+}
+
+/** Moved a second between the first sample and now; null while that is not known, or nothing moved. */
+function rateOf(samples: readonly Sample[], nowMs: number, of: (sample: Sample) => number): number | null {
+  const [first] = samples;
+  if (!first) return null;
+  const tookMs = nowMs - first.atMs;
+  const moved = of(samples.at(-1)!) - of(first);
+  return tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
+}
+
+const percentOf = (done: number, of: number): number | null => (of > 0 ? Math.min(100, Math.floor((done / of) * 1000) / 10) : null);
+const leftOf = (left: number, perSecond: number | null): number | null => (perSecond === null ? null : Math.max(0, Math.round((left / perSecond) * 1000)));
+
+/** What the samples and the newest reading say now. */
+export function measure(reading: Reading, samples: readonly Sample[], nowMs: number): Progress {
+  const { phase, done, of, unit, logSeconds, logSecondsOf } = reading;
+  const perSecond = rateOf(samples, nowMs, (sample) => sample.done);
+  const log = logSeconds === undefined || logSecondsOf === undefined ? null : { doneSeconds: logSeconds, ofSeconds: logSecondsOf, leftSeconds: Math.max(0, logSecondsOf - logSeconds) };
+  const byLog = of === 0 && log !== null;
+  return {
+    phase,
+    done,
+    of,
+    unit,
+    percent: byLog ? percentOf(log.doneSeconds, log.ofSeconds) : percentOf(done, of),
+    perSecond: perSecond === null ? null : roundRate(perSecond),
+    leftMs: byLog ? leftOf(log.leftSeconds, rateOf(samples, nowMs, (sample) => sample.logSeconds)) : of > 0 ? leftOf(of - done, perSecond) : null,
+    log,
+  };
+}
+
+const roundRate = (perSecond: number): number => (perSecond >= 100 ? Math.round(perSecond) : Math.round(perSecond * 100) / 100);
+
+/** Readings of one piece of work, in the order that they come; another phase has another speed, and begins anew. */
+export class Meter {
+  #reading: Reading | undefined;
+  #samples: Sample[] = [];
+
+  take(reading: Reading, nowMs: number): Progress {
+    if (reading.phase !== this.#reading?.phase || reading.unit !== this.#reading.unit) this.#samples = [];
+    this.#reading = reading;
+    this.#samples = withSample(this.#samples, { atMs: nowMs, done: reading.done - (reading.adopted ?? 0), logSeconds: reading.logSeconds ?? 0 });
+    return measure(reading, this.#samples, nowMs);
+  }
+
+  /** The newest reading as it looks now; undefined before the first. */
+  read(nowMs: number): Progress | undefined {
+    return this.#reading && measure(this.#reading, this.#samples, nowMs);
+  }
+}
+
+/** Work that is done in pieces side by side: what its finished pieces add up to. What is under way comes on top. */
+export interface Work {
+  done: number;
+  of: number;
+  unit: 'bytes';
+  /** of the last minute of finished pieces, or of less where it is younger */
+  window: { fromAt: string; fromDone: number; toAt: string; fromStart: boolean };
+}
+
+/**
+ * One figure for pieces that run side by side.
+ *
+ * With `work` the whole is known, and the rate is that of the finished pieces. What is under way now counts towards it only
+ * while the window reaches back to the start, when nothing was under way: later, as much was then.
+ * Without, rates and wholes of the pieces of the most telling unit are added; the slowest says the time left.
+ */
+export function sumProgress(underWay: readonly Progress[], work: Work | undefined, nowMs: number): Progress | undefined {
+  if (work) return ofWork(underWay.filter(({ unit }) => unit === work.unit), work, nowMs);
+  const unit = units.find((candidate) => underWay.some((one) => one.unit === candidate));
+  const parts = underWay.filter((one) => one.unit === unit);
+  const [first] = parts;
+  if (!first) return undefined;
+  const sum = (of: (part: Progress) => number): number => parts.reduce((total, part) => total + of(part), 0);
+  const whole = parts.every(({ of }) => of > 0);
+  const done = sum((part) => part.done);
+  const of = whole ? sum((part) => part.of) : 0;
+  const known = <T>(values: (T | null)[]): T[] | null => (values.every((value) => value !== null) ? (values as T[]) : null);
+  const lefts = known(parts.map(({ leftMs }) => leftMs));
+  const rates = known(parts.map(({ perSecond }) => perSecond));
+  const alone = parts.length === 1;
+  return {
+    phase: first.phase,
+    done,
+    of,
+    unit: first.unit,
+    percent: alone ? first.percent : percentOf(done, of),
+    perSecond: rates && rates.reduce((total, rate) => total + rate, 0),
+    leftMs: lefts && Math.max(...lefts),
+    log: alone ? first.log : null,
+  };
+}
+
+/** Whose progress tells most, where activities of one step count different things. */
+const units: readonly ProgressUnit[] = ['bytes', 'documents', 'entries', 'objects', 'answers', 'ms'];
+
+function ofWork(underWay: readonly Progress[], { done: finished, of, unit, window }: Work, nowMs: number): Progress {
+  const more = underWay.reduce((sum, part) => sum + part.done, 0);
+  const done = of > 0 ? Math.min(of, finished + more) : finished + more;
+  const moved = finished - window.fromDone + (window.fromStart ? more : 0);
+  // Up to the last finished piece, unless the next one is overdue: standing still must show.
+  const fromMs = Date.parse(window.fromAt);
+  const toMs = Date.parse(window.toAt);
+  const tookMs = window.fromStart || nowMs - toMs > (toMs - fromMs) / 2 ? nowMs - fromMs : toMs - fromMs;
+  const perSecond = tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
+  return {
+    phase: underWay[0]?.phase ?? '',
+    done,
+    of,
+    unit,
+    percent: percentOf(done, of),
+    perSecond: perSecond === null ? null : roundRate(perSecond),
+    leftMs: of > 0 ? leftOf(of - done, perSecond) : null,
+    log: null,
+  };
+}
+
+/** Adds up finished pieces, and keeps the last minute of them. */
+export class WorkMeter {
+  #samples: Sample[];
+  readonly #startMs: number;
+  #done = 0;
+
+  constructor(nowMs: number) {
+    this.#startMs = nowMs;
+    this.#samples = [{ atMs: nowMs, done: 0, logSeconds: 0 }];
+  }
+
+  add(bytes: number, nowMs: number): void {
+    this.#done += bytes;
+    this.#samples = withSample(this.#samples, { atMs: nowMs, done: this.#done, logSeconds: 0 });
+  }
+
+  work(ofBytes: number): Work {
+    const first = this.#samples[0]!;
+    const at = (ms: number): string => new Date(ms).toISOString();
+    return {
+      done: this.#done,
+      of: ofBytes,
+      unit: 'bytes',
+      window: { fromAt: at(first.atMs), fromDone: first.done, toAt: at(this.#samples.at(-1)!.atMs), fromStart: first.atMs === this.#startMs },
+    };
+  }
+}

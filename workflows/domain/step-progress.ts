@@ -1,0 +1,34 @@
+import { sumProgress, type Progress, type Work } from './progress.ts';
+import type { StepState } from './run-state.ts';
+
+/** Which activities tell how far a step is, by what the step uses. */
+export const activitiesOfStep: Readonly<Record<string, readonly string[]>> = {
+  provision: ['provisionTarget'],
+  'find-recovery-point': ['findRecoveryPoint'],
+  restore: ['restoreGroup', 'prepareRestore'],
+  replay: ['replayLog'],
+  'build-indexes': ['buildIndexes'],
+  validate: ['validateTarget'],
+  fence: ['fencePrimary', 'retirePrimary'],
+  drain: ['drainLog', 'replayLog', 'buildIndexes', 'validateTarget'],
+  promote: ['promoteTarget'],
+  switch: ['admitTraffic', 'watchHealth'],
+  protect: ['startTimeline', 'proveArchive'],
+};
+
+/** How far a step is: what it has finished, and those of the run's activities that are its own. Undefined: nothing is known. */
+export function progressOfStep(step: Pick<StepState, 'uses' | 'work'>, running: readonly (Progress & { activity: string })[], nowMs: number): Progress | undefined {
+  const own = running.filter(({ activity }) => activitiesOfStep[step.uses]?.includes(activity));
+  return sumProgress(own, step.work, nowMs);
+}
+
+const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = { planning: ['planDump'], dumping: ['dumpGroup'], sealing: ['sealBackup'] };
+
+/** How far the backup of one source is. */
+export function progressOfBackup(
+  { phase, work }: { phase: string; work: Work | null },
+  running: readonly (Progress & { activity: string })[],
+  nowMs: number,
+): Progress | undefined {
+  return sumProgress(running.filter(({ activity }) => activitiesOfPhase[phase]?.includes(activity)), work ?? undefined, nowMs);
+}
