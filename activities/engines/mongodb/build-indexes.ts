@@ -7,7 +7,7 @@ import { withTarget, withoutValues } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { InFlight } from './in-flight.ts';
 import { listIndexes, uuidOf } from './list-collections.ts';
-import { faithful } from './raw-documents.ts';
+import { readOrdered, sendable } from './ordered-documents.ts';
 
 export interface BuiltIndexes {
   indexes: number;
@@ -64,8 +64,7 @@ export async function buildIndexes(context: SourceContext, input: { target: Targ
 
 /** Where the target differs from the catalogue, largest collection first: begun last, it would run on alone. */
 async function listWanted(client: MongoClient): Promise<Wanted[]> {
-  const catalogue = await client.db(controlDatabase).collection<{ _id: string; ns: string; indexes: Document[] }>(controlCollections.indexes)
-    .find({}, { ...faithful }).toArray();
+  const catalogue = await readOrdered(client, controlDatabase, { find: controlCollections.indexes }) as { _id: string; indexes: Document[] }[];
   const collections = await collectionsByUuid(client);
   const wanted: Wanted[] = [];
   for (const { _id: uuid, indexes } of catalogue) {
@@ -108,7 +107,7 @@ async function collectionsByUuid(client: MongoClient): Promise<Map<string, { dat
 }
 
 async function buildAll(client: MongoClient, { database, collection, missing }: Wanted): Promise<BuiltIndexes['failed']> {
-  const build = async (indexes: Document[]): Promise<void> => void (await client.db(database).command({ createIndexes: collection, indexes }));
+  const build = async (indexes: Document[]): Promise<void> => void (await client.db(database).command({ createIndexes: collection, indexes: sendable(indexes) }));
   try {
     await build(missing);
     return [];

@@ -2,9 +2,9 @@ import { BSON, UUID, type Document, type MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Source } from '../../../workflows/domain/system.ts';
 import { isBackedUp } from './namespaces.ts';
-import { faithful } from './raw-documents.ts';
+import { readOrdered } from './ordered-documents.ts';
 
-/** A collection as the server's catalogue has it. Views and time-series collections are documents of `system.views`. */
+/** A collection as the server's catalogue has it; its documents as `decodeOrdered` gives them. Views and time-series collections are documents of `system.views`. */
 export interface ListedCollection {
   uuid: string;
   ns: string;
@@ -32,9 +32,8 @@ export async function listCollections(client: MongoClient, source: Pick<Source, 
 }
 
 async function listDatabase(client: MongoClient, database: string, source: Pick<Source, 'namespaces'>): Promise<ListedCollection[]> {
-  const cursor = client.db(database).runCursorCommand({ listCollections: 1, filter: { type: 'collection' } }, { ...faithful });
   const listed: ListedCollection[] = [];
-  for (const entry of await cursor.toArray()) {
+  for (const entry of await readOrdered(client, database, { listCollections: 1, filter: { type: 'collection' } })) {
     const collection = String(entry['name']);
     const ns = `${database}.${collection}`;
     if (!isBackedUp(ns, source)) continue;
@@ -51,8 +50,7 @@ async function listDatabase(client: MongoClient, database: string, source: Pick<
 /** Secondary indexes of a collection by UUID; undefined when it was dropped meanwhile. */
 export async function listIndexes(client: MongoClient, database: string, uuid: string): Promise<Document[] | undefined> {
   try {
-    const cursor = client.db(database).runCursorCommand({ listIndexes: new UUID(uuid), includeBuildUUIDs: true }, { ...faithful });
-    const indexes = await cursor.toArray();
+    const indexes = await readOrdered(client, database, { listIndexes: new UUID(uuid), includeBuildUUIDs: true });
     return indexes
       .filter((index) => !('buildUUID' in index) && !('clustered' in index))
       .filter((index) => index['name'] !== '_id_')

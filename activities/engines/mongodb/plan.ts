@@ -5,6 +5,7 @@ import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
 import { formatVersion, objectRefSchema } from '../../../workflows/domain/manifest.ts';
 import type { DataKey } from '../../stream/keys.ts';
 import { open, seal } from '../../stream/sealed.ts';
+import { decodeOrdered, parseOrdered, sendable, stringifyOrdered } from './ordered-documents.ts';
 
 const count = z.number().int().min(0);
 
@@ -52,7 +53,7 @@ export const planSchema = z.strictObject({
 });
 export type Plan = z.infer<typeof planSchema>;
 
-/** Part of a collection's documents by `_id`: from `min` (inclusive) to `max` (exclusive); left out: no bound. */
+/** Part of a collection's documents by `_id`, as `decodeOrdered` gives them: from `min` (inclusive) to `max` (exclusive); left out: no bound. */
 export interface Bounds {
   min?: Document;
   max?: Document;
@@ -68,8 +69,8 @@ export interface UnitDetail {
   indexes: Document[];
 }
 
-export const encodeDetail = (detail: UnitDetail): string => BSON.EJSON.stringify(detail as unknown as Document, { relaxed: false });
-export const decodeDetail = (detail: unknown): UnitDetail => BSON.EJSON.parse(String(detail), { relaxed: false }) as unknown as UnitDetail;
+export const encodeDetail = (detail: UnitDetail): string => stringifyOrdered(detail as unknown as Document);
+export const decodeDetail = (detail: unknown): UnitDetail => parseOrdered(String(detail)) as unknown as UnitDetail;
 
 const boundsContext = (of: BackupScope): Record<string, string> => ({
   holdfast: 'plan-bounds',
@@ -82,10 +83,10 @@ const boundsContext = (of: BackupScope): Record<string, string> => ({
 export const rangeName = (range: { unit: string; range: string }): string => `${range.unit}/${range.range}`;
 
 export async function sealBounds(key: DataKey, of: BackupScope, bounds: ReadonlyMap<string, Bounds>): Promise<string> {
-  return (await seal(key, BSON.serialize(Object.fromEntries(bounds)), boundsContext(of))).toString('base64');
+  return (await seal(key, BSON.serialize(sendable(Object.fromEntries(bounds)) as Document), boundsContext(of))).toString('base64');
 }
 
 export async function openBounds(key: DataKey, plan: Plan): Promise<Map<string, Bounds>> {
   const plain = await open(key, Buffer.from(plan.bounds, 'base64'), boundsContext(plan));
-  return new Map(Object.entries(BSON.deserialize(plain, { promoteValues: false }) as Record<string, Bounds>));
+  return new Map(Object.entries(decodeOrdered(plain) as Record<string, Bounds>));
 }

@@ -10,6 +10,7 @@ import { adminOf, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { uuidOf } from './list-collections.ts';
 import { splitNamespace } from './namespaces.ts';
+import { sendable } from './ordered-documents.ts';
 import { decodeDetail } from './plan.ts';
 import { readGroupIndex, readManifest } from './read-base.ts';
 
@@ -95,7 +96,7 @@ async function createCollections(context: SourceContext, client: MongoClient, un
 export async function createCollection(client: MongoClient, unit: Unit): Promise<void> {
   const { database, collection } = splitNamespace(unit.name);
   const { options, idIndex } = decodeDetail(unit.detail);
-  const create = { create: collection, ...options, ...(idIndex ? { idIndex } : {}) };
+  const create = sendable({ create: collection, ...options, ...(idIndex ? { idIndex } : {}) });
   const operation = { op: 'c', ns: `${database}.$cmd`, ui: new UUID(unit.id), o: create };
   await adminOf(client).command({ applyOps: [operation] });
 }
@@ -114,7 +115,7 @@ async function existingCollections(client: MongoClient, databases: ReadonlySet<s
  * says at the end. One that is there already is left: it may have been folded into.
  */
 async function seedIndexCatalogue(client: MongoClient, units: readonly Unit[]): Promise<void> {
-  const documents = units.map((unit) => ({ _id: unit.id as never, ns: unit.name, indexes: decodeDetail(unit.detail).indexes }));
+  const documents = units.map((unit) => ({ _id: unit.id as never, ns: unit.name, indexes: sendable(decodeDetail(unit.detail).indexes) as Document[] }));
   const catalogue = client.db(controlDatabase).collection(controlCollections.indexes);
   const known = new Set((await catalogue.find({}, { projection: { _id: 1 } }).toArray()).map(({ _id }) => String(_id)));
   const missing = documents.filter(({ _id }) => !known.has(_id));

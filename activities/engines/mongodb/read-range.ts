@@ -1,6 +1,7 @@
 import { ReadPreference, UUID, type ClientSession, type ClusterTime, type Document, type MongoClient, type ReadPreferenceMode, type Timestamp } from 'mongodb';
+import { bufferOf, decodeOrdered, sendable } from './ordered-documents.ts';
 import type { Bounds } from './plan.ts';
-import { decode, pickField } from './raw-documents.ts';
+import { pickField } from './raw-documents.ts';
 
 export interface RangeToRead {
   database: string;
@@ -29,14 +30,14 @@ const batchDocuments = 1_000;
 export async function* readRange(client: MongoClient, range: RangeToRead): AsyncGenerator<Buffer[]> {
   const { bounds, after, natural } = range;
   const afterId = after && pickField(after, '_id');
-  const min = afterId ? decode(afterId) : bounds.min;
+  const min = afterId ? decodeOrdered(afterId) : bounds.min;
   const session = client.startSession({ causalConsistency: false });
   if (!range.at && range.notBefore) await learnClusterTime(client, session);
   const command: Document = {
     find: new UUID(range.uuid),
     ...(natural ? { hint: { $natural: 1 } } : { hint: { _id: 1 } }),
-    ...(min && !natural ? { min } : {}),
-    ...(bounds.max && !natural ? { max: bounds.max } : {}),
+    ...(min && !natural ? { min: sendable(min) } : {}),
+    ...(bounds.max && !natural ? { max: sendable(bounds.max) } : {}),
     readConcern: readConcernOf(range),
     batchSize: batchDocuments,
     // A throttled dump may look at a batch for longer than the server keeps an idle cursor.
@@ -49,7 +50,7 @@ export async function* readRange(client: MongoClient, range: RangeToRead): Async
   let skip = afterId;
   try {
     while (await cursor.hasNext()) {
-      let documents = cursor.readBufferedDocuments().map(asBuffer);
+      let documents = cursor.readBufferedDocuments().map(bufferOf);
       // `min` includes the document that is known already, if it is still there.
       if (skip && documents[0] && pickField(documents[0], '_id').equals(skip)) documents = documents.slice(1);
       skip = undefined;
@@ -75,12 +76,6 @@ async function learnClusterTime(client: MongoClient, session: ClientSession): Pr
 function readConcernOf({ at, notBefore }: RangeToRead): Document {
   if (at) return { level: 'snapshot', atClusterTime: at };
   return notBefore ? { level: 'majority', afterClusterTime: notBefore } : { level: 'majority' };
-}
-
-/** With `raw`, the driver gives bytes where its types say document. */
-function asBuffer(document: Document): Buffer {
-  const bytes = document as unknown as Uint8Array;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export type ReadFailure = 'too-old' | 'gone' | 'again' | 'other';

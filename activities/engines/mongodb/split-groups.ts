@@ -1,8 +1,8 @@
 import { BSON, type Document, type MongoClient } from 'mongodb';
 import { mib } from '../../../workflows/domain/units.ts';
 import type { ListedCollection } from './list-collections.ts';
+import { bufferOf, decodeOrdered } from './ordered-documents.ts';
 import { rangeName, type Bounds, type Plan, type PlanRange } from './plan.ts';
-import { faithful } from './raw-documents.ts';
 
 export interface SizedCollection extends ListedCollection {
   estimatedBytes: number;
@@ -72,17 +72,17 @@ const rangeId = (index: number): string => `r${String(index).padStart(4, '0')}`;
 const samplesPerRange = 20;
 
 async function splitCollection(client: MongoClient, collection: SizedCollection, ranges: number): Promise<Bounds[]> {
-  const sample = await client.db(collection.database).collection(collection.collection).aggregate<{ _id: unknown }>(
+  const sample = await client.db(collection.database).collection(collection.collection).aggregate(
     [{ $sample: { size: ranges * samplesPerRange } }, { $project: { _id: 1 } }, { $sort: { _id: 1 } }],
-    { ...faithful, allowDiskUse: true },
-  ).toArray();
+    { raw: true, allowDiskUse: true },
+  ).map((raw) => decodeOrdered(bufferOf(raw))).toArray();
   const cuts: Document[] = [];
   let last: string | undefined;
   for (let range = 1; range < ranges; range += 1) {
     const at = sample[Math.floor((range * sample.length) / ranges)];
     if (!at) break;
     const text = BSON.EJSON.stringify(at, { relaxed: false });
-    if (text !== last) cuts.push({ _id: at._id });
+    if (text !== last) cuts.push({ _id: at['_id'] as unknown });
     last = text;
   }
   return [undefined, ...cuts].map((min, index) => ({ ...(min ? { min } : {}), ...(cuts[index] ? { max: cuts[index] } : {}) }));
