@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { cells, nameOf } from '../test/faults/matrix.ts';
-import { runCells } from '../test/faults/run-cell.ts';
+import { runCells, type CellResult } from '../test/faults/run-cell.ts';
 import { shuffle } from '../test/faults/choose.ts';
 import { writeReport } from '../test/faults/write-report.ts';
 
@@ -21,12 +21,17 @@ const seed = Number(values.seed ?? process.env['HOLDFAST_SEED'] ?? Math.floor(Ma
 const wanted = values.only ?? [];
 const chosen = shuffle(cells.filter((cell) => wanted.length === 0 || wanted.some((part) => `/${nameOf(cell)}/`.includes(part.includes('/') ? part : `/${part}/`))), seed);
 if (!values.json) console.log(`${chosen.length} cells, seed ${seed}`);
+const report = values.report ?? (wanted.length === 0 ? 'docs/faults.md' : undefined);
+const ended: CellResult[] = [];
+let written: Promise<void> = Promise.resolve();
 const results = await runCells(chosen, (result) => {
+  ended.push(result);
+  // After each cell: a run that is ended early leaves what it saw.
+  if (report) written = written.then(async () => await writeReport(report, [...ended], seed));
   if (values.json) console.log(JSON.stringify(result));
   else console.log(`${result.outcome.padEnd(7)} ${nameOf(result).padEnd(32)} ${(result.ms / 1000).toFixed(1).padStart(6)} s  ${result.outcome === 'ok' ? `${result.seen} → ${result.end}` : result.error}`);
 });
-const report = values.report ?? (wanted.length === 0 ? 'docs/faults.md' : undefined);
-if (report) await writeReport(report, results, seed);
+await written;
 const failed = results.filter(({ outcome }) => outcome === 'failed');
 if (!values.json) console.log(`${results.length} cells, ${failed.length} failed, seed ${seed}`);
 // The stack's sockets keep no process alive that has nothing more to say.

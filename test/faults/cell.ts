@@ -78,7 +78,8 @@ export async function saidBy(handle: WorkflowHandle): Promise<Said[]> {
 }
 
 function phaseIn(heartbeat: Uint8Array | null | undefined): string | null {
-  if (!heartbeat) return null;
+  // A heartbeat that says nothing yet has no bytes.
+  if (!heartbeat?.length) return null;
   return (JSON.parse(Buffer.from(heartbeat).toString('utf8')) as { phase?: string }).phase ?? null;
 }
 
