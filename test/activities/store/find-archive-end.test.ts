@@ -1,34 +1,64 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { findArchiveEnd } from '../../../activities/store/find-archive-end.ts';
+import { findChainEnd } from '../../../activities/store/find-chain-end.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { ArchiveKeys } from '../../../activities/stream/archive-key.ts';
+import { sliceContext } from '../../../activities/stream/contexts.ts';
+import { seal } from '../../../activities/stream/sealed.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { logPosition, logPositionAt } from '../../../workflows/domain/log-position.ts';
+import { logPosition, logPositionAt, type LogPosition } from '../../../workflows/domain/log-position.ts';
 import { newKeys } from '../../harness/keys.ts';
-import { of, startFirstTimeline } from '../../harness/stored-source.ts';
+import { of, scope, startFirstTimeline } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
-test('the end of the archive is found, whether its last slice is seconds or days old', async (t) => {
+async function place(t: TestContext) {
   const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
   const keys = await newKeys();
+  const archiveKeys = new ArchiveKeys(store, keys);
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  const ago = (seconds: number): LogPosition => logPosition(nowSeconds - seconds, 1);
+  const sealed = async (from: LogPosition, to: LogPosition) => await seal(await archiveKeys.forWriting(scope), Buffer.from('log'), sliceContext(scope, { from, to, epoch: 1 }));
+  const write = async (from: LogPosition, to: LogPosition) => void (await store.put(layout.slice(scope, from, to), await sealed(from, to), { ifAbsent: true }));
+  const end = async () => (await findArchiveEnd(store, keys, of)).archivedTo;
+  return { store, keys, ago, sealed, write, end };
+}
+
+test('the end of the archive is found, whether its last slice is seconds or days old', async (t) => {
+  const { store, keys, ago, write } = await place(t);
   assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline: null, archivedTo: null, archivedToAt: null });
   const { timeline } = await startFirstTimeline(store, keys);
   assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: null, archivedToAt: null });
-  const now = Math.floor(Date.now() / 1000);
-  for (const [from, to] of [[now - 500_000, now - 499_990], [now - 3_000, now - 2_990], [now - 10, now - 5]] as const) {
-    const end = logPosition(to, 3);
-    await store.put(layout.slice({ ...of, timeline }, logPosition(from, 1), end), Buffer.from('slice'));
-    assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: end, archivedToAt: logPositionAt(end) });
+  for (const [from, to] of [[500_000, 499_990], [3_000, 2_990], [10, 5]] as const) {
+    await write(ago(from), ago(to));
+    assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: ago(to), archivedToAt: logPositionAt(ago(to)) });
   }
 });
 
-test('a slice that is named to end in the far future is not believed: the archive would seem up to date for ever', async (t) => {
-  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
-  const keys = await newKeys();
-  const { timeline } = await startFirstTimeline(store, keys);
-  const now = Math.floor(Date.now() / 1000);
-  const end = logPosition(now - 5, 3);
-  await store.put(layout.slice({ ...of, timeline }, logPosition(now - 10, 1), end), Buffer.from('slice'));
-  await store.put(layout.slice({ ...of, timeline }, logPosition(now - 4, 1), logPosition(9_999_999_999, 0)), Buffer.from('forged'));
-  assert.deepEqual(await findArchiveEnd(store, keys, of), { timeline, archivedTo: end, archivedToAt: logPositionAt(end) });
+test('a slice whose name ends in the future makes the archive neither seem up to date nor skip log', async (t) => {
+  const { store, keys, ago, sealed, write, end } = await place(t);
+  await startFirstTimeline(store, keys);
+  await write(ago(20), ago(10));
+  await write(ago(10), ago(5));
+  const forged: [string, LogPosition, LogPosition, Uint8Array][] = [
+    ['in the far future', ago(5), logPosition(9_999_999_999, 0), Buffer.from('forged')],
+    ['within a day', ago(5), ago(-40_000), Buffer.from('forged')],
+    ['beside a real one', ago(10), ago(-30_000), Buffer.from('forged')],
+    ['a real slice under another name', ago(5), ago(-20_000), await sealed(ago(10), ago(5))],
+  ];
+  for (const [what, from, to, body] of forged) {
+    await store.put(layout.slice(scope, from, to), body);
+    assert.equal(await end(), ago(5), what);
+    assert.equal(await findChainEnd({ store, keys }, scope), ago(5), what);
+  }
+  await write(ago(5), ago(1));
+  assert.equal(await end(), ago(1), 'the log goes on beside what is forged');
+});
+
+test('with another key nothing is called forged: the log is not begun again from its start', async (t) => {
+  const { store, keys, ago, write } = await place(t);
+  await startFirstTimeline(store, keys);
+  await write(ago(10), ago(5));
+  const stranger = await newKeys();
+  await assert.rejects(findChainEnd({ store, keys: { ...keys, open: stranger.open.bind(stranger) } }, scope), { name: 'WrongKey' });
 });
