@@ -28,7 +28,7 @@ async function figures(lines: readonly BenchLine[], command: string): Promise<st
     line.atLeast === null ? '' : `≥ ${line.atLeast}×`, [line.oursPeakRssBytes, line.peerPeakRssBytes].flatMap((bytes) => (bytes === null ? [] : mib(bytes))).join(', '),
   ]);
   const notes = [...new Set(lines.flatMap(({ bench, of, note }) => (note ? [`- ${bench}, ${of}: ${note}`] : [])))];
-  const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
   return [`${new Date().toISOString().slice(0, 10)}, \`${command}\`; ${machine()}; ${(await versions()).join(', ')}.`, '', '![times of ours and of the peers](benchmarks.svg)', '', ...table, '', ...notes, ''].join('\n');
 }
 
