@@ -1,6 +1,6 @@
 import { coverSlices, spanBuilder, type CoverEvent } from '../../workflows/domain/chain.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { importTimeline, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { gapSchema, manifestSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';
@@ -90,7 +90,35 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
     storedBytes: manifest.totals.storedBytes,
     exact: manifest.start === manifest.end && manifest.units.every((unit) => unit.fuzzy === null),
     why: manifest.why,
+    ...(manifest.origin && !manifest.origin.log ? { alone: true } : {}),
   };
+}
+
+/** The ids of what was imported for a source; one whose import never ended is among them. */
+export async function listImports({ store, signal }: CatalogContext, of: { system: string; source: string }): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const id of foldersUnder(store, layout.imports(of.system, of.source), signal)) ids.push(id);
+  return ids;
+}
+
+/**
+ * The catalog of one import, as if it were all that its source has: the same rules choose a moment in it. Only who names
+ * an import gets one, so "the latest" of a source never means somebody's dump.
+ * @throws NoRecoveryPoint - there is no whole import of that id; names those there are.
+ */
+export async function readImport(context: CatalogContext, of: { system: string; source: string }, backup: string): Promise<Catalog> {
+  const timeline = importTimeline(backup);
+  const catalog: Catalog = { ...of, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
+  const reject = rejectInto(catalog);
+  await readBases(context, { ...of, timeline }, catalog, reject);
+  await readSpans(context, { ...of, timeline }, catalog, reject);
+  const [base] = catalog.bases;
+  if (!base || base.backup !== backup) {
+    const known = (await listImports(context, of)).join(', ') || 'none';
+    throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: no import ${backup}${catalog.rejected.map(({ key, why }) => `; ${key}: ${why}`).join('')}`, { hint: `imports: ${known}` });
+  }
+  catalog.timelines.push({ timeline, startedAt: base.finishedAt, why: base.why, sourceIdentity: 'imported', parent: null });
+  return catalog;
 }
 
 async function readSpans(context: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {

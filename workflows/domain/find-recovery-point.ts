@@ -113,7 +113,7 @@ function reachesOf(catalog: Catalog, { timeline }: Timeline): Reach[] {
   return catalog.bases.filter((base) => base.timeline === timeline).flatMap((base): Reach[] => {
     const span = spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
     if (span && span.to > base.end) return [{ base, span, to: span.to }];
-    if (base.exact) return [{ base, span: undefined, to: base.end }];
+    if (base.exact || base.alone) return [{ base, span: undefined, to: base.end }];
     return span ? [{ base, span, to: base.end }] : [];
   });
 }

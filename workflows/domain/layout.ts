@@ -18,6 +18,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  *   slices/<from>_<to>                              log after <from>, up to and including <to>
  *   gaps/<from>_<to>.json                           log that is lost for ever, and why
  *   proofs/<position>.json                          what the source held at exactly this position
+ * <system>/<source>/imported-<backup>/              a base (and its log) that another program dumped: same folders below
  * ```
  *
  * A lock protects versions, not keys: whoever reads pins a VersionId, and whoever lists, lists versions.
@@ -37,6 +38,13 @@ const counted = (n: number): string => String(n).padStart(8, '0');
 export const timelineId = (n: number): string => `t${counted(n)}`;
 export const timelineNumber = (timeline: string): number => Number(timeline.slice(1));
 
+/**
+ * An import is a timeline of its own, outside the count of the source's and not among its timeline objects: nobody who
+ * looks for the newest timeline, or for what follows a base, ever meets it.
+ */
+const importedPrefix = 'imported-';
+export const importTimeline = (backup: string): string => `${importedPrefix}${backup}`;
+
 const scope = ({ system, source, timeline }: TimelineScope): string => `${system}/${source}/${timeline}`;
 const backup = (of: BackupScope): string => `${scope(of)}/backups/${of.backup}`;
 
@@ -48,6 +56,7 @@ export const layout = {
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
   timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
+  imports: (system: string, source: string) => `${system}/${source}/${importedPrefix}`,
   backups: (of: TimelineScope) => `${scope(of)}/backups/`,
   manifest: (of: BackupScope) => `${backup(of)}/manifest.json`,
   plan: (of: BackupScope) => `${backup(of)}/plan.json`,

@@ -75,6 +75,27 @@ export const unitSchema = z.strictObject({
 });
 export type Unit = z.infer<typeof unitSchema>;
 
+/**
+ * Where a base came from that no dump of ours read. Nobody but the other program knows at which position each document
+ * was read, so nothing of it is proved equal to its source.
+ */
+export const originSchema = z.strictObject({
+  program: z.literal('mongodump'),
+  form: z.enum(['archive', 'folder']),
+  gzip: z.boolean(),
+  /** name of the file or folder, without the directories above it */
+  name: z.string(),
+  toolVersion: z.string(),
+  documents: z.number().int(),
+  plainBytes: bytes,
+  /** the log that the dump holds: what makes it one moment. Null: it has none, and is of no one moment */
+  log: z.strictObject({ from: logPositionSchema, to: logPositionSchema, entries: z.number().int(), plainBytes: bytes }).nullable(),
+  proof: z.strictObject({ kind: z.literal('none'), why: z.string() }),
+  /** namespaces of the dump that are a server's own, or that the system file excludes */
+  leftOut: z.array(z.string()),
+});
+export type Origin = z.infer<typeof originSchema>;
+
 export const manifestSchema = z.strictObject({
   format: z.literal(formatVersion),
   kind: z.literal('base'),
@@ -98,6 +119,8 @@ export const manifestSchema = z.strictObject({
   groups: z.array(z.strictObject({ group: z.string(), index: objectRefSchema, parts: z.number().int(), plainBytes: bytes, storedBytes: bytes })),
   totals: z.strictObject({ documents: z.number().int(), plainBytes: bytes, storedBytes: bytes, parts: z.number().int() }),
   key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
+  /** left out: a dump of ours */
+  origin: originSchema.optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 

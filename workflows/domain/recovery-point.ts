@@ -16,6 +16,8 @@ export interface CatalogBase {
   /** false when some unit could not be read at one instant */
   exact: boolean;
   why: string;
+  /** an import without a log: restorable as it is, though it was not read at one instant */
+  alone?: true;
 }
 
 /** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */

@@ -10,9 +10,10 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import { timestampOf } from './bson-position.ts';
 import { adminOf, withSource } from './connect.ts';
 import { PartCutter } from './cut-parts.ts';
-import { dumpRange, type WrittenRange } from './dump-range.ts';
+import { dumpRange } from './dump-range.ts';
 import { InFlight } from './in-flight.ts';
 import { openBounds, planSchema, rangeName, type Plan } from './plan.ts';
+import type { WrittenRange } from './range-writer.ts';
 import { shareOf, Throttle } from './throttle.ts';
 
 export interface DumpGroupInput extends SourceRef {
@@ -48,6 +49,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
     await findSecondary(client, context.source.limits.readPreference);
     const uploads = new InFlight(uploadsAtOnce);
     let doneBytes = 0;
+    let adoptedBytes = 0;
     const job = {
       context,
       client,
@@ -56,9 +58,10 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       throttle: new Throttle(context, client, limits),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),
-      advance: (bytes: number) => {
+      advance: (bytes: number, adopted = false) => {
         doneBytes += bytes;
-        context.progress({ phase: 'dump', done: doneBytes, of: Math.max(doneBytes, group.estimatedBytes), unit: 'bytes', group: group.group });
+        if (adopted) adoptedBytes += bytes;
+        context.progress({ phase: 'dump', done: doneBytes, adopted: adoptedBytes, of: Math.max(doneBytes, group.estimatedBytes), unit: 'bytes', group: group.group });
       },
     };
     try {
@@ -86,7 +89,8 @@ async function findSecondary(client: MongoClient, mode: ReadPreferenceMode): Pro
   await adminOf(client).command({ ping: 1 }, { readPreference: 'secondary' }).catch(() => undefined);
 }
 
-async function putIndex(context: SourceContext, plan: Plan, group: string, written: readonly WrittenRange[]): Promise<GroupRef> {
+/** Writes a group's index: from here on its parts can be named. */
+export async function putIndex(context: SourceContext, plan: Plan, group: string, written: readonly WrittenRange[]): Promise<GroupRef> {
   const parts = written.flatMap((range) => range.parts);
   const ranges = written.map((range) => range.summary());
   const index: GroupIndex = { format: formatVersion, kind: 'group', backup: plan.backup, group, parts, ranges };

@@ -2,7 +2,7 @@ import { BSON, type Document } from 'mongodb';
 import { z } from 'zod';
 import type { BackupScope } from '../../../workflows/domain/layout.ts';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, objectRefSchema } from '../../../workflows/domain/manifest.ts';
+import { formatVersion, objectRefSchema, originSchema } from '../../../workflows/domain/manifest.ts';
 import type { DataKey } from '../../stream/keys.ts';
 import { open, seal } from '../../stream/sealed.ts';
 import { decodeOrdered, parseOrdered, sendable, stringifyOrdered } from './ordered-documents.ts';
@@ -50,6 +50,8 @@ export const planSchema = z.strictObject({
   groups: z.array(z.strictObject({ group: z.string(), estimatedBytes: count, ranges: z.array(planRangeSchema) })),
   /** sealed BSON: `{<unit>/<range>: {min?, max?}}`. Bounds are `_id`s, so they are data. Base64. */
   bounds: z.string(),
+  /** an import: what it reads, and `identity`, which says that it is still the same; its end is that of its log */
+  imported: z.strictObject({ path: z.string(), identity: z.string(), end: logPositionSchema, origin: originSchema }).optional(),
 });
 export type Plan = z.infer<typeof planSchema>;
 

@@ -164,6 +164,7 @@ async function manifestOf(
       parts: total('parts'),
     },
     key: plan.key,
+    ...(plan.imported ? { origin: plan.imported.origin } : {}),
   };
 }
 
@@ -172,6 +173,7 @@ async function manifestOf(
  * whole only once the log up to there is replayed: now, as the source's majority has it.
  */
 async function endOf(context: SourceContext, plan: Plan, units: readonly Unit[]): Promise<LogPosition> {
+  if (plan.imported) return plan.imported.end;
   if (plan.changing.length === 0 && units.every((unit) => unit.fuzzy === null)) return plan.readAt;
   return await withSource(context, async (client) => await readSettledPosition(client, context.signal));
 }

@@ -1,0 +1,132 @@
+import { basename } from 'node:path';
+import type { DumpPlanRef, SourceRef } from '../../../../workflows/contract.ts';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { importTimeline, layout, type BackupScope } from '../../../../workflows/domain/layout.ts';
+import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { formatVersion, type ObjectRef, type Origin } from '../../../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../../../context.ts';
+import { findSigned, putSigned } from '../../../store/signed-object.ts';
+import { createBackupKey } from '../../../stream/backup-key.ts';
+import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from '../plan.ts';
+import { dumpedCollections, newUuid, type DumpedCollection, type DumpedCollections } from './dumped-collections.ts';
+import { openDump, type Dump } from './open-dump.ts';
+import { scanDump, type ScannedDump } from './scan-dump.ts';
+
+export interface PlanImportInput extends SourceRef {
+  backup: string;
+  epoch: number;
+  /** on this machine */
+  path: string;
+  why: string;
+  requestedBy: string;
+}
+
+/** The one group of an import: the documents of a dump come in one stream. */
+export const importGroupName = 'dump';
+export const importRange = 'all';
+
+/**
+ * Reads a dump once from end to end and writes down what importing it will write. Nothing is in the store before the
+ * whole dump was found good.
+ *
+ * Safe to repeat: the plan is put only where none is, and a second call returns the first one's.
+ *
+ * @throws BadInput - no dump, a damaged one, or not the one that was planned; names file, place and what was expected.
+ */
+export async function planImport(context: SourceContext, input: PlanImportInput): Promise<DumpPlanRef> {
+  const { store, keys, signal } = context;
+  const scope: BackupScope = { system: input.system, source: input.source, timeline: importTimeline(input.backup), backup: input.backup };
+  const find = async (): Promise<{ plan: Plan; ref: ObjectRef } | undefined> => {
+    const { found } = await findSigned(store, keys, planSchema, layout.plan(scope), { signal });
+    return found && { plan: found.body, ref: found.ref };
+  };
+  const adopted = await find();
+  if (adopted) return planRef(adopted.plan, adopted.ref);
+
+  const dump = await openDump(input.path);
+  const body = await makePlan(context, scope, input, dump, await scanDump(context, dump));
+  try {
+    return planRef(body, await putSigned(store, keys, layout.plan(scope), body, { ifAbsent: true, signal }));
+  } catch (error) {
+    const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await find() : undefined;
+    if (!theirs) throw error;
+    return planRef(theirs.plan, theirs.ref);
+  }
+}
+
+async function makePlan(context: SourceContext, scope: BackupScope, input: PlanImportInput, dump: Dump, scanned: ScannedDump): Promise<Plan> {
+  const { log, prelude } = scanned;
+  const dumped = dumpedCollections(prelude.entries, context.source, dump.path);
+  const { key, manifestKey } = await createBackupKey(context.store, context.keys, scope);
+  // Without a log it is of no position: the second in which it was written stands for it.
+  const writtenAt = logPosition(Math.floor(dump.writtenAtMs / 1000), 0);
+  const start: LogPosition = log?.from ?? writtenAt;
+  const units = dumped.collections.map((collection) => planUnit(collection, dumped, scanned));
+  const estimatedBytes = units.reduce((sum, unit) => sum + unit.estimatedBytes, 0);
+  return {
+    format: formatVersion,
+    kind: 'plan',
+    ...scope,
+    epoch: input.epoch,
+    why: input.why,
+    requestedBy: input.requestedBy,
+    startedAt: new Date().toISOString(),
+    versions: {
+      ...(prelude.serverVersion ? { mongodb: prelude.serverVersion } : {}),
+      ...(scanned.featureVersion ? { featureCompatibility: scanned.featureVersion } : {}),
+      node: process.versions.node,
+    },
+    logFrom: start,
+    readAt: start,
+    changing: [],
+    key: manifestKey,
+    units,
+    groups: [{ group: importGroupName, estimatedBytes, ranges: units.map((unit) => ({ unit: unit.id, range: importRange, estimatedBytes: unit.estimatedBytes })) }],
+    bounds: await sealBounds(key, scope, new Map()),
+    imported: { path: dump.path, identity: dump.identity, end: log?.to ?? writtenAt, origin: originOf(dump, scanned, dumped) },
+  };
+}
+
+function planUnit({ uuid, ns, detail }: DumpedCollection, { homes, views }: DumpedCollections, { sizes, uuids, log }: ScannedDump): PlanUnit {
+  const from = [...homes].filter(([, home]) => home === ns).map(([name]) => sizes.get(name)?.plainBytes ?? 0);
+  const synthetic = views.get(ns)?.reduce((sum, { length }) => sum + length, 0) ?? 0;
+  return {
+    id: uuid ?? uuids.get(ns) ?? newUuid(),
+    name: ns,
+    kind: 'collection',
+    capped: detail.options['capped'] === true,
+    fuzzy: fuzzyWhy(log),
+    estimatedBytes: from.reduce((sum, bytes) => sum + bytes, synthetic),
+    detail: encodeDetail(detail),
+  };
+}
+
+const fuzzyWhy = (log: Origin['log']): string =>
+  log ? 'mongodump read it over a while: it is whole only at the end of the log in the dump' : 'mongodump read it over a while, and the dump holds no log';
+
+function originOf(dump: Dump, { log, prelude, sizes }: ScannedDump, { leftOut }: DumpedCollections): Origin {
+  const sum = (field: 'documents' | 'plainBytes'): number => [...sizes.values()].reduce((total, size) => total + size[field], 0);
+  return {
+    program: 'mongodump',
+    form: dump.form,
+    gzip: dump.gzip,
+    name: basename(dump.path),
+    toolVersion: prelude.toolVersion,
+    documents: sum('documents'),
+    plainBytes: sum('plainBytes'),
+    log,
+    proof: { kind: 'none', why: `${fuzzyWhy(log)}; nobody compared it with its source` },
+    leftOut,
+  };
+}
+
+function planRef(plan: Plan, ref: ObjectRef): DumpPlanRef {
+  return {
+    backup: plan.backup,
+    timeline: plan.timeline,
+    plan: ref,
+    groups: plan.groups.map(({ group, estimatedBytes }) => ({ group, estimatedBytes })),
+    units: plan.units.length,
+    estimatedBytes: plan.groups.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0),
+  };
+}

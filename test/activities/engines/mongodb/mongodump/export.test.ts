@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { Readable } from 'node:stream';
+import { test, type TestContext } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import type { MongoClient } from 'mongodb';
+import { encodeBlockStart, encodeNamespaceEnd, encodePrelude, nameOf, terminator } from '../../../../../activities/engines/mongodb/mongodump/archive-format.ts';
+import { Crc64 } from '../../../../../activities/engines/mongodb/mongodump/crc64.ts';
+import { exportContents } from '../../../../../activities/engines/mongodb/mongodump/export-contents.ts';
+import { toFileName } from '../../../../../activities/engines/mongodb/mongodump/folder-names.ts';
+import { encodeMetadata, parseMetadata } from '../../../../../activities/engines/mongodb/mongodump/metadata.ts';
+import { ArchiveParser } from '../../../../../activities/engines/mongodb/mongodump/read-archive.ts';
+import { archiveBytes, writeArchive, writeFolder } from '../../../../../activities/engines/mongodb/mongodump/write-dump.ts';
+import { startTool } from '../../../../../activities/tool/run-tool.ts';
+import { backUp, enginePlace } from '../../../../harness/engine-place.ts';
+import { startMongod } from '../../../../harness/mongod.ts';
+import { tempDir } from '../../../../harness/temp-dir.ts';
+import { archivedUpTo, pointAt, positionNow, startArchive } from '../replay-place.ts';
+import { expectedOf, importDump, importedPoint, stateOf, underLoad, unpackedFolder } from './dump-place.ts';
+
+const onPath = (program: string): string | undefined =>
+  (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, program)).find((path) => {
+    try {
+      readFileSync(path, { flag: 'r' }).subarray(0, 1);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+const mongorestore = onPath('mongorestore');
+const mongodump = onPath('mongodump');
+const withPrograms = { timeout: 240_000, skip: mongorestore && mongodump ? false : 'the real mongodump and mongorestore are not on PATH' };
+
+const run = async (program: string, args: string[]): Promise<void> => void (await startTool({ path: program }, args, { collectStdout: true }).done);
+
+async function restoreByTool(t: TestContext, args: string[]): Promise<MongoClient> {
+  const server = await startMongod(t, { replicaSet: 'rs9' });
+  await run(mongorestore!, ['--port', String(server.port), '--quiet', '--bypassDocumentValidation', ...args]);
+  return await server.connect();
+}
+
+test('what the real program wrote, parsed and written again, is the same bytes wherever the format says which', async () => {
+  const original = gunzipSync(readFileSync(underLoad));
+  const pieces: Buffer[] = [];
+  const sums = new Map<string, Crc64>();
+  const parser = new ArchiveParser(underLoad);
+  let open = '';
+  for (const event of parser.push(original)) {
+    if (event.kind === 'prelude') {
+      for (const { metadata } of event.prelude.entries) if (metadata !== '') assert.equal(encodeMetadata(parseMetadata(metadata, 'fixture')), metadata);
+      pieces.push(encodePrelude(event.prelude));
+      continue;
+    }
+    const name = nameOf(event.of);
+    const crc = sums.get(name) ?? new Crc64();
+    sums.set(name, crc);
+    if (event.kind === 'documents') {
+      if (open !== name) pieces.push(...(open === '' ? [] : [terminator]), encodeBlockStart(event.of));
+      open = name;
+      for (const document of event.documents) crc.add(document);
+      pieces.push(...event.documents);
+      continue;
+    }
+    if (open !== '') pieces.push(terminator);
+    // An empty collection has an empty block, of which the parser says nothing.
+    if (crc.value() === 0n) pieces.push(encodeBlockStart(event.of), terminator);
+    pieces.push(encodeNamespaceEnd(event.of, crc.value()));
+    open = '';
+  }
+  parser.end();
+  assert.ok(Buffer.concat(pieces).equals(original));
+});
+
+test('file names are those of the real program', async (t) => {
+  const names = await readdir(join(await unpackedFolder(t), 'fixture'));
+  assert.ok(names.includes(`${toFileName('odd name.with dots & ünïcode')}.bson`));
+});
+
+for (const form of ['archive', 'archive gzip', 'folder', 'folder gzip'] as const) {
+  test(`an import exported again as ${form} is restored by the real mongorestore to the same hashes`, withPrograms, async (t) => {
+    const place = await enginePlace(t);
+    await importDump(place.context, await unpackedFolder(t), 'i1');
+    const contents = await exportContents(place.context, await importedPoint(place.context, 'i1'), '0.1.0');
+    assert.equal(contents.hasLog, false);
+    const directory = tempDir(t, 'holdfast-export-');
+    await chmod(directory, 0o700);
+    const gzip = form.endsWith('gzip');
+    const path = join(directory, 'out');
+    const options = { gzip, signal: new AbortController().signal, attempt: 'run-1' };
+    await (form.startsWith('archive') ? writeArchive(path, contents, options) : writeFolder(path, contents, options));
+    assert.deepEqual(await readdir(directory), ['out'], 'nothing under another name is left');
+    const client = await restoreByTool(t, [...(gzip ? ['--gzip'] : []), ...(form.startsWith('archive') ? [`--archive=${path}`] : [path])]);
+    const expected = expectedOf('folder');
+    const found = await stateOf(client, Object.keys(expected.databases));
+    for (const [database, { collections, counts, types, indexes }] of Object.entries(expected.databases)) {
+      assert.deepEqual(found.databases[database]!.collections, collections);
+      assert.deepEqual(found.databases[database]!.counts, counts);
+      assert.deepEqual(found.databases[database]!.types, types);
+      assert.deepEqual(found.databases[database]!.indexes, indexes);
+    }
+    assert.deepEqual(found.users, expected.users);
+  });
+}
+
+test('a base and the log after it, exported, is restored by mongorestore with its log to what the source held', withPrograms, async (t) => {
+  const place = await enginePlace(t);
+  const source = await place.source.connect();
+  const db = source.db('d');
+  const archive = startArchive({ ...place.context, source: { ...place.context.source, archive: { every: 100, bytes: 4096 } } });
+  await db.collection<{ _id: number }>('c').insertMany(Array.from({ length: 500 }, (_, i) => ({ _id: i, n: i, tags: ['a'] })));
+  await db.collection('c').createIndex({ n: 1 });
+  await backUp(place.context, 'b1');
+  await db.collection('c').updateMany({ _id: { $lt: 100 } as never }, { $inc: { n: 1 }, $push: { tags: 'b' } } as never);
+  await db.collection('c').deleteMany({ _id: { $gt: 450 } as never });
+  await db.createCollection('series', { timeseries: { timeField: 'at', metaField: 'm' } });
+  await db.collection('series').insertMany(Array.from({ length: 40 }, (_, i) => ({ at: new Date(1_763_700_000_000 + i * 1000), m: i % 3, v: i })));
+  await db.collection('old').insertOne({ x: 1 });
+  await db.renameCollection('old', 'renamed');
+  await source.withSession(async (session) => await session.withTransaction(async () => {
+    await db.collection('c').insertOne({ _id: 9_001 as never, inTransaction: true }, { session });
+    await source.db('e').collection('c').insertOne({ _id: 1 as never }, { session });
+  }));
+  await db.createCollection('aView', { viewOn: 'c', pipeline: [] });
+  const position = await positionNow(source);
+  await archivedUpTo(place.context, position);
+  const expected = await stateOf(source, ['d', 'e']);
+  await archive.stop();
+  const contents = await exportContents(place.context, await pointAt(place.context, position), '0.1.0');
+  assert.equal(contents.hasLog, true);
+  const directory = tempDir(t, 'holdfast-export-');
+  await mkdir(join(directory, 'private'), { mode: 0o700 });
+  const path = join(directory, 'private', 'out');
+  await writeArchive(path, contents, { gzip: true, signal: new AbortController().signal, attempt: 'run-1' });
+  const client = await restoreByTool(t, ['--gzip', `--archive=${path}`, '--oplogReplay']);
+  assert.deepEqual((await stateOf(client, ['d', 'e'])).databases, expected.databases);
+});
+
+test('whatever way the real mongodump dumps, it is imported, and exported to a whole archive', withPrograms, async (t) => {
+  const place = await enginePlace(t);
+  const server = await restoreByTool(t, ['--gzip', `--archive=${underLoad}`, '--oplogReplay']);
+  const address = server.options.hosts[0]!;
+  const directory = tempDir(t, 'holdfast-dumps-');
+  for (const [form, args] of [['archive', [`--archive=${join(directory, 'archive')}`, '--oplog']], ['gz', [`--archive=${join(directory, 'gz')}`, '--gzip']], ['folder', ['--out', join(directory, 'folder'), '--gzip', '--oplog']]] as const) {
+    await run(mongodump!, ['--port', String(address.port), '--quiet', ...args]);
+    await importDump(place.context, join(directory, form), form);
+    const contents = await exportContents(place.context, await importedPoint(place.context, form), '0.1.0');
+    const bytes = await buffer(Readable.from(archiveBytes(contents), { objectMode: false }));
+    const parser = new ArchiveParser(form);
+    for (const event of parser.push(bytes)) assert.ok(event.kind !== 'prelude' || event.prelude.entries.length > 10);
+    parser.end();
+  }
+});
+
+test('an export asks for a directory of its owner’s alone, and never writes over what is there', async (t) => {
+  const place = await enginePlace(t);
+  await importDump(place.context, await unpackedFolder(t), 'i1');
+  const contents = await exportContents(place.context, await importedPoint(place.context, 'i1'), '0.1.0');
+  const directory = tempDir(t, 'holdfast-export-');
+  const options = { gzip: false, signal: new AbortController().signal, attempt: 'run-1' };
+  await chmod(directory, 0o755);
+  await assert.rejects(writeArchive(join(directory, 'out'), contents, options), { name: 'BadInput', message: /0700.*found 755.*chmod 700/s });
+  await chmod(directory, 0o700);
+  await writeArchive(join(directory, 'out'), contents, options);
+  await assert.rejects(writeFolder(join(directory, 'out'), contents, options), { name: 'BadInput', message: /expected nothing there/ });
+});
