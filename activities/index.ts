@@ -7,11 +7,12 @@ import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
 import { readStepHistory } from './report/read-step-history.ts';
-import { writeReport } from './report/write-report.ts';
+import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { releaseHold } from './store/holds.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
+import { probeOldPrimary } from './traffic/probe-old-primary.ts';
 import { openSwitch } from './traffic/switch.ts';
 
 export interface ActivitiesByRole {
@@ -71,6 +72,8 @@ const controlActivities = (owner: string, reportsDirectory: string): ControlActi
   retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).retire(source, of.run))),
   unfencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).unfence(source, of.run))),
 
+  probeOldPrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await probeOldPrimary(source, of))),
+
   admitTraffic: attempt(async ({ system: name, epoch = 0, environment, percent }, context) => {
     const { loaded, store, address } = await openSystem(name);
     await assertEpoch(store, name, epoch, { signal: context.signal });
@@ -92,6 +95,11 @@ const controlActivities = (owner: string, reportsDirectory: string): ControlActi
     return await writeReport({ store, signal }, { report, directory: reportsDirectory });
   }),
 
+  writeDivergedReport: attempt(async ({ report }, { signal }) => {
+    const { store } = await openSystem(report.system);
+    return await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
+  }),
+
   readStepHistory: attempt(async ({ system }, { signal }) => {
     const { store } = await openSystem(system);
     return await readStepHistory({ store, signal }, system);
@@ -108,6 +116,7 @@ const dataActivities: DataActivities = {
 const archiveActivities: ArchiveActivities = {
   archiveLog: inDataPlane('archiveLog'),
   drainLog: inDataPlane('drainLog'),
+  readDivergedWrites: inDataPlane('readDivergedWrites'),
   startTimeline: attempt(
     async (of, context) => await atSource(of, context, async (source) => await openEngine(source.source.engine).startTimeline(source, of)),
   ),

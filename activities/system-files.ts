@@ -106,6 +106,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     approvals: system.approvals,
     runbook: system.runbook,
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
+    watchOldSideMs: system.watchOldSideFor,
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'query' ? validator.source : undefined })),
   };
 }

@@ -12,6 +12,7 @@ import { recover } from './commands/recover.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
 import { verify } from './commands/verify.ts';
+import { watch } from './commands/watch.ts';
 import { worker } from './commands/worker.ts';
 import { describeExitCodes, exitCodeOf, exitCodes, toNamedError } from './errors.ts';
 import { loadStackEnvironment } from './stack-environment.ts';
@@ -22,7 +23,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, plan, recover, status, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, plan, recover, status, watch, answer]) add(cli);
 
 loadStackEnvironment();
 try {

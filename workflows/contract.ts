@@ -1,4 +1,5 @@
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
+import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { ObjectRef } from './domain/manifest.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
@@ -84,6 +85,12 @@ export interface ControlActivities {
    */
   unfencePrimary(input: SourceRef & Commanded & { run: string }): Promise<{ summary: string }>;
 
+  /**
+   * Knocks at the old primary, and changes nothing. `over`: the source lives there again, or the system file tells of
+   * another place, so nothing there may be fenced.
+   */
+  probeOldPrimary(input: SourceRef & { environment: string; timeline: string }): Promise<OldPrimaryProbe>;
+
   /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
   admitTraffic(input: Commanded & { system: string; environment: string; percent: number }): Promise<TrafficState>;
 
@@ -95,6 +102,9 @@ export interface ControlActivities {
 
   /** Writes report.json and report.html to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
+
+  /** Writes the report of an old primary's diverged writes, as `writeReport` does that of a run. */
+  writeDivergedReport(input: { report: DivergedReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
 
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;
@@ -122,6 +132,18 @@ export interface FenceResult {
   /** what was done and seen, a sentence each */
   evidence: string[];
   fencedAt: string;
+}
+
+export interface OldPrimaryProbe {
+  /** open: something listens; refused: nothing does; silent: no answer at all */
+  heard: 'open' | 'refused' | 'silent';
+  /** it said that it takes writes; null: it did not speak */
+  takesWrites: boolean | null;
+  /** for people */
+  seen: string;
+  /** why there is nothing to watch any more; null: there is */
+  over: string | null;
+  at: string;
 }
 
 export interface TrafficState {
@@ -222,6 +244,13 @@ export interface ArchiveActivities {
 
   /** After the fence: archives what the fenced primary still holds. `drained` false: its log cannot be read any more. */
   drainLog(input: SourceRef & { epoch: number; timeline: string }): Promise<{ drained: boolean; to: LogPosition | null; note: string }>;
+
+  /**
+   * Reads what the fenced old primary took from `limit` on: from the server where it can be read, else from its data
+   * directory. The whole entries go to the store, encrypted. Changes nothing; twice: another version of the same objects.
+   * @throws SourceUnavailable - neither can be read; says why.
+   */
+  readDivergedWrites(input: SourceRef & { run: string; environment: string; timeline: string; limit: LogPosition; logReachable: boolean }): Promise<DivergedReport>;
 
   /** Starts the log of a recovered source: a new timeline whose parent is the old one. Twice: adopts the one it made. */
   startTimeline(input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string }): Promise<{ timeline: string }>;

@@ -9,5 +9,6 @@ export { recoverSystem } from './recover-system.ts';
 export { runArchive } from './run-archive.ts';
 export { runBackup } from './run-backup.ts';
 export { runRecovery } from './run-recovery.ts';
+export { runWatch } from './run-watch.ts';
 export { verifySystem } from './verify-system.ts';
 export { explainUnknownType as default } from './explain-unknown-type.ts';

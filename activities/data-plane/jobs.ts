@@ -43,6 +43,7 @@ const jobs = {
   sealBackup: byEngine('sealBackup'),
   archiveLog: byEngine('archiveLog'),
   drainLog: byEngine('drainLog'),
+  readDivergedWrites: byEngine('readDivergedWrites'),
   proveArchive: byEngine('proveArchive'),
   prepareRestore: byEngine('prepareRestore'),
   restoreGroup: byEngine('restoreGroup'),

@@ -15,7 +15,7 @@ type Jobs<T> = { [K in keyof T]: Job<T[K]> };
  */
 export interface Engine
   extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup'>>,
-    Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'startTimeline' | 'proveArchive'>>,
+    Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
   readonly kind: string;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */

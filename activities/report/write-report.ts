@@ -1,11 +1,18 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
+import { renderDivergedHtml } from './render-diverged.ts';
 import { renderReportHtml } from './render-report.ts';
+
+interface Written {
+  paths: { html: string; json: string };
+  evidence: ObjectRef[];
+}
 
 /**
  * Writes report.json and report.html: to the store, as evidence (under the store’s lock, where it has one; not signed yet), and to `directory`, for people.
@@ -14,18 +21,34 @@ import { renderReportHtml } from './render-report.ts';
 export async function writeReport(
   { store, signal }: { store: Store; signal: AbortSignal },
   input: { report: RunReport; directory: string },
-): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }> {
+): Promise<Written> {
   // Errors of steps stand in it as they were said; what a program said may hold an address with a password.
   const report = scrubValue(input.report) as RunReport;
-  const run = report.runId;
-  const files = { 'report.json': `${JSON.stringify(report, null, 2)}\n`, 'report.html': renderReportHtml(report) };
-  const directory = join(input.directory, report.system, `${report.finishedAt.slice(0, 19).replaceAll(':', '-')}Z-${run.slice(0, 8)}`);
+  const directory = join(input.directory, report.system, `${report.finishedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
+  return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report) });
+}
+
+/** diverged-<source>.json and .html, beside the evidence of the run that left the old primary behind. Twice: as `writeReport`. */
+export async function writeDivergedReport(
+  { store, signal }: { store: Store; signal: AbortSignal },
+  { report, directory }: { report: DivergedReport; directory: string },
+): Promise<Written> {
+  const { system, run, source, writtenAt } = report;
+  const place = join(directory, system, `${writtenAt.slice(0, 19).replaceAll(':', '-')}Z-diverged-${run.slice(0, 8)}`);
+  return await writeFiles({ store, signal }, { system, run, directory: place, name: `diverged-${source}`, json: report, page: renderDivergedHtml(report) });
+}
+
+async function writeFiles(
+  { store, signal }: { store: Store; signal: AbortSignal },
+  { system, run, directory, name, json, page }: { system: string; run: string; directory: string; name: string; json: unknown; page: string },
+): Promise<Written> {
+  const files = { [`${name}.json`]: `${JSON.stringify(json, null, 2)}\n`, [`${name}.html`]: page };
   await mkdir(directory, { recursive: true });
   const evidence: ObjectRef[] = [];
-  for (const [name, text] of Object.entries(files)) {
-    evidence.push(await store.put(layout.evidence(report.system, run, name), Buffer.from(text), { signal }));
-    await writeFile(join(directory, `${name}.new`), text);
-    await rename(join(directory, `${name}.new`), join(directory, name));
+  for (const [file, text] of Object.entries(files)) {
+    evidence.push(await store.put(layout.evidence(system, run, file), Buffer.from(text), { signal }));
+    await writeFile(join(directory, `${file}.new`), text);
+    await rename(join(directory, `${file}.new`), join(directory, file));
   }
-  return { paths: { html: join(directory, 'report.html'), json: join(directory, 'report.json') }, evidence };
+  return { paths: { html: join(directory, `${name}.html`), json: join(directory, `${name}.json`) }, evidence };
 }

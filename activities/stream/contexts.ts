@@ -40,6 +40,17 @@ export const sliceContext = (of: TimelineScope, slice: SlicePlace): Record<strin
   epoch: String(slice.epoch),
 });
 
+/** Entries of an old primary's log that the recovered data does not hold; sealed under an archive key of the old timeline. */
+export const divergedContext = (of: TimelineScope, entries: { run: string; from: LogPosition; to: LogPosition }): Record<string, string> => ({
+  holdfast: 'diverged',
+  system: of.system,
+  source: of.source,
+  timeline: of.timeline,
+  run: entries.run,
+  from: entries.from,
+  to: entries.to,
+});
+
 /** What a backup's key is wrapped under. */
 export const backupKeyContext = (of: BackupScope): Record<string, string> => ({
   holdfast: 'backup-key',

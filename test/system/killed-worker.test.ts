@@ -181,7 +181,7 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
     const after = compareLedger(ledger(), 'dr', revs, Date.now());
     assert.ok(after.acknowledged > 0);
     assert.equal(after.lost, 0, JSON.stringify(after.examples.map((lost) => ({ ...lost, found: revs.get(lost.key) ?? null, lane: ledger().filter(({ lane }) => lane === lost.lane).slice(-6) }))));
-    assert.deepEqual(await stack.open(), [lockIds.archive('demo', source)], 'no workflow is left open but the archive of the new side');
+    assert.deepEqual(await stack.open(), [lockIds.archive('demo', source), lockIds.watch('demo', source)], 'no workflow is left open but the archive of the new side, and the watch on the old one');
     const { store, keys } = await stack.source();
     assert.deepEqual(await listHolds(store, keys, 'demo'), [], 'nothing is held');
     assert.deepEqual(stack.dataPlanes().length, 1, 'one data plane: the archive');

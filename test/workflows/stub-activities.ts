@@ -137,9 +137,11 @@ function answersOf(): Answers {
       traffic = { environment, percent, changedAt: nowAt() };
       return Promise.resolve(traffic);
     },
+    probeOldPrimary: () => Promise.resolve({ heard: 'refused', takesWrites: null, seen: 'nothing listens', over: null, at: nowAt() }),
     readTraffic: () => Promise.resolve(traffic),
     watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
+    writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
     readStepHistory: () => Promise.resolve({ steps: { restore: { runs: 3, medianMs: 120_000, medianBytes: 1_000 } } }),
     planDump: ({ backup }) =>
       Promise.resolve({ backup, timeline: 't00000001', plan: object('plan'), groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, estimatedBytes: 100 })), units: 3, estimatedBytes: 600 }),
@@ -166,6 +168,8 @@ function answersOf(): Answers {
     // A real one works for an hour; one that came back at once would spin.
     archiveLog: () => untilCancelled(),
     drainLog: () => Promise.resolve({ drained: true, to: '1763700200-0000000005', note: 'to the fenced end' }),
+    readDivergedWrites: ({ system, source, run, environment, timeline, limit }) =>
+      Promise.resolve({ format: 1, system, source, run, environment, timeline, from: limit, to: null, firstAt: null, lastAt: null, entries: 0, inserts: 0, updates: 0, deletes: 0, namespaces: [], namespaceCount: 0, commands: [], commandCount: 0, readFrom: 'the fenced server', covers: [], doesNotCover: [], objects: [], writtenAt: nowAt() }),
     startTimeline: () => Promise.resolve({ timeline: 't00000002' }),
     proveArchive: () => Promise.resolve({ proved: true, position: '1763700300-0000000001', tookMs: 900 }),
     provisionTarget: () => Promise.resolve({ summary: 'an empty server' }),

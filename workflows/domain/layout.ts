@@ -7,6 +7,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/control/epoch-<n>                        who commands: one control plane an epoch, put-if-absent
  * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
+ * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/<timeline>/
  *   backups/<backup>/manifest.json                  visible last: no manifest, no recovery point
@@ -54,6 +55,7 @@ export const layout = {
   holds: (system: string) => `${system}/holds/`,
   hold: (system: string, run: string) => `${system}/holds/${run}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
+  diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
   timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
   imports: (system: string, source: string) => `${system}/${source}/${importedPrefix}`,

@@ -5,13 +5,14 @@ export const lockIds = {
   recover: (system: string) => `recover/${system}`,
   backup: (system: string) => `backup/${system}`,
   archive: (system: string, source: string) => `archive/${system}/${source}`,
+  watch: (system: string, source: string) => `watch/${system}/${source}`,
 } as const;
 
 /** Search attributes, all of type Keyword. They must be registered in the namespace before the first workflow runs. */
 export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPurpose', phase: 'HoldfastPhase' } as const;
 
-/** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed. */
-export type Phase = 'running' | 'waiting' | 'paused' | 'compensating' | 'stuck' | 'done' | 'aborted';
+/** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed; `paging`: a watch found something. */
+export type Phase = 'running' | 'waiting' | 'paused' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted';
 
 /** The workflows that a person or a schedule starts, under any id. The last four only read. */
 export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;

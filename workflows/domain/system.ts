@@ -186,6 +186,7 @@ const fields = {
   runbook: runbookSchema,
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
   databaseReadyWithin: durationSchema.default(minutes(2)),
+  watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
 export const systemSchema = z.strictObject(fields).superRefine((system, ctx) => {
@@ -248,6 +249,8 @@ export interface SystemView {
   runbook: z.output<typeof runbookSchema>;
   /** how traffic is let in again; left out: all at once, healthy for 10 s */
   traffic?: { admission: number[]; healthWatchMs: number } | undefined;
+  /** how long the old side is watched after a switch; left out: 7 days */
+  watchOldSideMs?: number | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }

@@ -1,9 +1,11 @@
+import { patched } from '@temporalio/workflow';
 import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
 import { archiveSignals } from '../domain/messages.ts';
 import { lockIds } from '../domain/names.ts';
-import { minutes, seconds } from '../domain/units.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
+import { formatDuration, hours, minutes, seconds } from '../domain/units.ts';
+import { watchSignals, type WatchInput } from '../domain/watch.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, type StepContext } from './step.ts';
 
@@ -77,16 +79,46 @@ async function retire(ctx: StepContext, source: string): Promise<void> {
   }
 }
 
+/** Looks after the old side for days, outside of this run: a primary that was only cut off comes back when nobody looks. */
+async function startWatch(ctx: StepContext, source: string): Promise<string> {
+  const { view, run } = ctx;
+  const forMs = view.watchOldSideMs ?? hours(24 * 7);
+  const startedAt = ctx.now();
+  const input: WatchInput = {
+    system: view.system,
+    source,
+    run,
+    epoch: epochOf(ctx),
+    environment: view.sources[source]!.environment,
+    timeline: pointOf(ctx, source).timeline,
+    limit: limitOf(ctx, source),
+    startedAt,
+    endsAt: new Date(Date.parse(startedAt) + forMs).toISOString(),
+    fence: ctx.results.fences[source]?.outcome ?? null,
+  };
+  const id = lockIds.watch(view.system, source);
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const { started } = await ctx.startChild('runWatch', id, input, `watch on the old primary of ${source}`);
+    if (started) return `${id} looks after the old side for ${formatDuration(forMs)}`;
+    // One of an earlier recovery: what it watches is not where this one left.
+    await ctx.signalOther(id, watchSignals.stop.name);
+    await ctx.sleep(seconds(1), 'an earlier watch ends');
+  }
+  ctx.warn(`nobody watches the old primary of ${source}: ${id} is an earlier watch that does not end`);
+  return `${id} could not be started`;
+}
+
 export const protect = defineStep({
   about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
   settings: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
   async run(ctx, { base }) {
     if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
     await forEachSource(ctx, (source) => retire(ctx, source));
+    const watches = patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
     await forEachSource(ctx, (source) => startLog(ctx, source));
     const [proofs, based] = await Promise.allSettled([forEachSource(ctx, (source) => proveArchive(ctx, source)), base ? takeBase(ctx) : 'no new base']);
     if (proofs.status === 'rejected') throw proofs.reason;
     if (based.status === 'rejected') throw based.reason;
-    return { summary: [...proofs.value, based.value].join('; ') };
+    return { summary: [...proofs.value, based.value, ...watches].join('; ') };
   },
 });

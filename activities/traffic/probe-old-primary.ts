@@ -1,0 +1,30 @@
+import type { OldPrimaryProbe, SourceRef } from '../../workflows/contract.ts';
+import type { SourceContext } from '../context.ts';
+import { currentTimeline } from '../store/timelines.ts';
+import { askOldPrimary, knock, oldAddress } from './old-primary.ts';
+
+/**
+ * Knocks at the old primary's address and asks whether it takes writes. Changes nothing, so it may run as often as it likes.
+ *
+ * A watch outlives what it was told: where the source has come home, or the system file has been changed to its new place,
+ * a fence would cut off the server that serves. Then there is nothing to watch any more, and `over` says so.
+ */
+export async function probeOldPrimary(context: SourceContext, input: SourceRef & { environment: string; timeline: string }): Promise<OldPrimaryProbe> {
+  const at = new Date().toISOString();
+  const over = await whyOver(context, input);
+  if (over !== null) return { heard: 'refused', takesWrites: null, seen: 'not asked', over, at };
+  const { host, port } = oldAddress(context);
+  const where = `${host}:${port}`;
+  const heard = await knock(host, port);
+  if (heard !== 'open') return { heard, takesWrites: null, seen: heard === 'refused' ? `nothing listens at ${where}` : `${where} does not answer`, over, at };
+  const { hello } = await askOldPrimary(context);
+  if (!hello) return { heard, takesWrites: null, seen: `something listens at ${where} and does not speak`, over, at };
+  return { heard, takesWrites: hello.isWritablePrimary, seen: `${where} answers, ${hello.isWritablePrimary ? 'and takes writes' : 'and is not primary'}`, over, at };
+}
+
+async function whyOver(context: SourceContext, { environment, timeline, system, source }: SourceRef & { environment: string; timeline: string }): Promise<string | null> {
+  const said = context.source.environment;
+  if (said !== environment) return `the system file says that ${source} lives in ${said} now; the old side was ${environment}`;
+  const current = await currentTimeline(context.store, context.keys, { system, source }, { signal: context.signal });
+  return current && current.timeline !== timeline && current.environment === environment ? `${source} lives in ${environment} again, since ${current.startedAt}` : null;
+}
