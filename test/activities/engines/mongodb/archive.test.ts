@@ -258,7 +258,7 @@ test('the role that a refusal names is enough for archive, status, canary and dr
   assert.equal((await drainLog(context, { ...ref, epoch: 1, timeline: 't00000001' })).drained, true);
 });
 
-test('another control plane ends the archive, another replica set is refused, and time that is up hands over', async (t) => {
+test('time that is up hands over, another replica set is refused, and another control plane ends the archive', async (t) => {
   const place = await enginePlace(t);
   const context = withSlices(place.context, 50, 64 * 1024);
   const client = await place.source.connect();
@@ -268,10 +268,6 @@ test('another control plane ends the archive, another replica set is refused, an
   assert.deepEqual([over.why, over.gap], ['handover', null]);
   assert.equal(over.archivedTo, (await slices(context)).at(-1)!.to);
 
-  await claimEpoch(context.store, context.keys, ref.system, 'other', { why: 'test', takeOver: true });
-  await claimEpoch(context.store, context.keys, ref.system, 'another', { why: 'test', takeOver: true });
-  assert.equal((await round(context, seconds(30))).why, 'superseded');
-
   const stranger = await startMongod(t, { replicaSet: 'rs0' });
   const swapped: SourceContext = { ...context, system: { ...context.system, environments: { production: { protection: 'production', endpoints: { documents: { uri: stranger.uri } } } } } };
   await assert.rejects(round(swapped), (error: HoldfastError) => error.type === 'BadInput' && /is replica set/.test(error.message));
@@ -280,6 +276,10 @@ test('another control plane ends the archive, another replica set is refused, an
   await assert.rejects(backUp(swapped, 'B1'), (error: HoldfastError) =>
     error.type === 'BadInput' && error.message.includes(mine) && error.message.includes(theirs) && /give it a name of its own/.test(error.hint!));
   assert.equal((await currentTimeline(context.store, context.keys, ref))?.timeline, 't00000001');
+
+  await claimEpoch(context.store, context.keys, ref.system, 'other', { why: 'test', takeOver: true });
+  await claimEpoch(context.store, context.keys, ref.system, 'another', { why: 'test', takeOver: true });
+  assert.equal((await round(context, seconds(30))).why, 'superseded');
 });
 
 test('an election ends the round, with all that was read stored', async (t) => {
