@@ -88,8 +88,9 @@ export interface ControlActivities {
   /**
    * Knocks at the old primary, and changes nothing. `over`: the source lives there again, or the system file tells of
    * another place, so nothing there may be fenced.
+   * @param timeline - the one that was left behind; null: none yet, a run that has fenced nothing asks.
    */
-  probeOldPrimary(input: SourceRef & { environment: string; timeline: string }): Promise<OldPrimaryProbe>;
+  probeOldPrimary(input: SourceRef & { environment: string; timeline: string | null }): Promise<OldPrimaryProbe>;
 
   /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
   admitTraffic(input: Commanded & { system: string; environment: string; percent: number }): Promise<TrafficState>;

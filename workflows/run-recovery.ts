@@ -93,7 +93,7 @@ async function showInEntry(details: string): Promise<void> {
   }
 }
 
-function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'results'> {
+function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'> {
   const { view, request } = recovery.input;
   return {
     view,

@@ -1,3 +1,4 @@
+import type { TargetRef } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { Timeline } from '../../workflows/domain/manifest.ts';
@@ -24,4 +25,12 @@ export function refuseMovedSource(system: System, sourceName: string, current: T
       hint: `set sources.${sourceName}.environment to ${lives}, and fence.${sourceName} to the server there`,
     });
   }
+}
+
+/** Refuses to make a target, for a recovery or a drill, where the source itself lives since an earlier recovery. @throws TargetNotEmpty */
+export function refuseLivingTarget(target: TargetRef, current: Timeline | undefined): void {
+  if (current?.environment !== target.environment) return;
+  throw new HoldfastError('TargetNotEmpty', `${target.system}/${target.source} lives in ${target.environment} since ${current.startedAt}: a target is not made over the server that serves`, {
+    hint: 'name another standby in the system file, or fail back first',
+  });
 }

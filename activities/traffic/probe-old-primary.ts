@@ -9,7 +9,7 @@ import { askOldPrimary, knock, oldAddress } from './old-primary.ts';
  * A watch outlives what it was told: where the source has come home, or the system file has been changed to its new place,
  * a fence would cut off the server that serves. Then there is nothing to watch any more, and `over` says so.
  */
-export async function probeOldPrimary(context: SourceContext, input: SourceRef & { environment: string; timeline: string }): Promise<OldPrimaryProbe> {
+export async function probeOldPrimary(context: SourceContext, input: SourceRef & { environment: string; timeline: string | null }): Promise<OldPrimaryProbe> {
   const at = new Date().toISOString();
   const over = await whyOver(context, input);
   if (over !== null) return { heard: 'refused', takesWrites: null, seen: 'not asked', over, at };
@@ -22,9 +22,10 @@ export async function probeOldPrimary(context: SourceContext, input: SourceRef &
   return { heard, takesWrites: hello.isWritablePrimary, seen: `${where} answers, ${hello.isWritablePrimary ? 'and takes writes' : 'and is not primary'}`, over, at };
 }
 
-async function whyOver(context: SourceContext, { environment, timeline, system, source }: SourceRef & { environment: string; timeline: string }): Promise<string | null> {
+async function whyOver(context: SourceContext, { environment, timeline, system, source }: SourceRef & { environment: string; timeline: string | null }): Promise<string | null> {
   const said = context.source.environment;
   if (said !== environment) return `the system file says that ${source} lives in ${said} now; the old side was ${environment}`;
+  if (timeline === null) return null;
   const current = await currentTimeline(context.store, context.keys, { system, source }, { signal: context.signal });
   return current && current.timeline !== timeline && current.environment === environment ? `${source} lives in ${environment} again, since ${current.startedAt}` : null;
 }

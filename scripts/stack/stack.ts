@@ -10,6 +10,7 @@ import { createBucket, removeObjectStoreSockets, startObjectStoreServer } from '
 import { startPrimary } from './primary.ts';
 import { directoryOf, ensureStackFile, partDirectories, pidFileOf, readStackFile, type Part, type StackFile } from './stack-file.ts';
 import { ensureSecrets, readSecret } from './stack-secrets.ts';
+import { isPromoted, startStandby } from './standby.ts';
 import { startTemporal } from './temporal.ts';
 
 export interface StartOptions {
@@ -26,7 +27,7 @@ const graceMs: Partial<Record<Part, number>> = { objectStore: 1_000, worker: 40_
 
 /**
  * Starts the embedded stack: Temporal with its UI, the primary, the object store, the application of each side, nginx in
- * front. The standby's server is not started: a recovery makes it. The worker is a call of its own (`startWorker`).
+ * front. The standby's server is made by a recovery; one that was promoted is started again. The worker is a call of its own (`startWorker`).
  *
  * Safe to repeat: what runs is left alone, what is missing is started on its own port.
  *
@@ -47,6 +48,7 @@ export async function startStack(options: StartOptions = {}): Promise<StackFile>
     start('objectStore', async () => await startObjectStore(stack, tied)),
     // Fenced by a recovery: it must not come up again, and the application of its side has nothing to serve.
     isFenced(stack) ? undefined : start('primary', async () => await startPrimary(stack, tied)).then(async () => await start('app-production', async () => await startApp(stack, 'production', tied))),
+    isPromoted(stack) ? start('standby', async () => await startStandby(stack, tied)) : undefined,
     start('app-dr', async () => await startApp(stack, 'dr', tied)),
     start('frontDoor', async () => await startFrontDoor(stack, tied)),
   ]);

@@ -22,7 +22,7 @@ export interface RunbookOptions {
   /** settings of each step, as the system file has them */
   settings: Readonly<Record<string, unknown>>;
   /** what the steps are given, but for what the engine itself answers */
-  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'results'>;
+  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'>;
   /** told whenever what people see has changed */
   onPhase(phase: Phase, details: string): void;
   workflowId: string;
@@ -94,6 +94,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     results: options.results,
     now: nowAt,
     sleep: (ms, summary) => sleep(ms, { summary }),
+    waits: () => snapshot.state.steps.some(({ id, state }) => id === stepId && state === 'waiting'),
     moved: () => {
       // It may have told of the very piece that has finished: counted twice, it would be too much.
       told = undefined;

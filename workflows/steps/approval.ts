@@ -1,14 +1,20 @@
 import { z } from 'zod';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { lookAtOldPrimary, lookWhileWaiting } from './look-at-old-primary.ts';
 import { defineStep } from './step.ts';
 
 /** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
 export const approval = defineStep({
   about: 'waits for people to approve a gate of the system’s approvals',
   settings: z.strictObject({ gate: z.string('a gate’s name, as under approvals').optional() }),
-  run(ctx, settings) {
-    return Promise.resolve({ summary: 'approved', opens: gateOf(ctx.view, ctx.stepId, settings) });
+  async run(ctx, settings) {
+    const opens = gateOf(ctx.view, ctx.stepId, settings);
+    const said = await lookAtOldPrimary(ctx);
+    said.forEach((what) => ctx.warn(what));
+    // Beside the wait, which is the engine's: it ends with the gate.
+    void lookWhileWaiting(ctx);
+    return { summary: 'approved', opens: { ...opens, description: [opens.description, ...said].join(' ') } };
   },
   gate: gateOf,
   // A skip would be an approval by whoever has a keyboard.

@@ -63,6 +63,8 @@ export interface StepContext {
   /** Service is back since `servedAt`; `noReturn` says why turning back is over. */
   served(servedAt: string | null, noReturn: string | null): void;
   sleep(ms: number, summary: string): Promise<void>;
+  /** The gate of this step is open. */
+  waits(): boolean;
   /** Starts a workflow that outlives this one. False: one with this id runs already. */
   startChild(type: string, id: string, input: unknown, summary: string): Promise<{ started: boolean; result: () => Promise<unknown> }>;
   /** False: no workflow with this id runs. */

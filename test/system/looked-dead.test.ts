@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MongoClient } from 'mongodb';
+import { readPidFile } from '../../activities/tool/start-server.ts';
+import { pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { readSecret } from '../../scripts/stack/stack-secrets.ts';
+import { startStack, stackStatus, stopStack } from '../../scripts/stack/stack.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import { failureOf } from '../harness/failures.ts';
+import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
+
+async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) => Promise<T>): Promise<T> {
+  const client = new MongoClient(`mongodb://127.0.0.1:${file.standby.port}/?directConnection=true`, { auth: { username: 'app', password: readSecret(file, 'app-password') }, authSource: 'admin', serverSelectionTimeoutMS: 5_000 });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+test('a primary that only looked dead: who approves is told, its tail is drained; a second recovery harms nothing, and the stack comes up again', { timeout: 400_000 }, async (t) => {
+  const stack = await SystemStack.start(t);
+  await fillDictionary(stack, 4);
+  await stack.startWorker();
+  await stack.startArchive();
+  await (await stack.start('backUpSystem', 'demo')).result();
+  await stack.archiveIsUpToDate();
+
+  await t.test('it hangs while the run begins, and comes back while the approval is waited for', async () => {
+    const { pid } = readPidFile(pidFileOf(stack.file, 'primary'))!;
+    process.kill(pid, 'SIGSTOP');
+    t.after(() => {
+      try {
+        process.kill(pid, 'SIGCONT');
+      } catch {
+        return;
+      }
+    });
+    const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test' });
+    const { state } = await stack.stepIs('approve-switch', 'waiting', 120_000);
+    assert.doesNotMatch(state.warnings.join('\n'), /ANSWERS/);
+    process.kill(pid, 'SIGCONT');
+    const { state: told } = await stack.runIs('the run says that it is back', ({ state: run }) => run.warnings.some((warning) => /the old primary of dictionary ANSWERS: .* takes writes\. If it is well, abort; to approve fences it first/.test(warning)), 90_000);
+    assert.equal(told.gates.find(({ gate }) => gate === 'approve-switch')!.status, 'open', 'and nothing was decided for the person');
+    await stack.withApp(async (db) => await db.collection<{ _id: string }>('notes').insertOne({ _id: 'tail' }, { writeConcern: { w: 'majority' } }));
+    await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
+    const report = (await entry.result()) as RunReport;
+    assert.equal(report.outcome, 'done');
+    assert.equal(report.fence['dictionary']?.outcome, 'proved');
+    assert.ok(await onStandby(stack, async (client) => await client.db('dictionary').collection<{ _id: string }>('notes').findOne({ _id: 'tail' })), 'the tail is there');
+  });
+
+  await t.test('a second recovery is refused in both steps that run side by side, and the server that serves is left alone', async () => {
+    const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test' });
+    const { state } = await stack.runIs('both have failed', ({ state: run }) => ['find-recovery-point', 'provision-standby'].every((id) => run.steps.find((step) => step.id === id)?.state === 'failed'));
+    for (const id of ['find-recovery-point', 'provision-standby']) assert.equal(state.steps.find((step) => step.id === id)?.error?.type, 'TargetNotEmpty');
+    assert.match(state.steps.find(({ id }) => id === 'provision-standby')!.error!.message, /not made over the server that serves/);
+    await stack.runHandle.signal('abort', { by: 'dana' });
+    assert.equal((await failureOf(entry.result())).type, 'Aborted');
+    assert.equal(await onStandby(stack, async (client) => (await client.db('admin').command({ hello: 1 }))['isWritablePrimary'] as boolean), true);
+  });
+
+  await t.test('up after down: the standby serves again, and the fenced primary stays down', async () => {
+    await stopStack();
+    await startStack({ tiedToUs: true });
+    const running = new Map(stackStatus().map(({ part, running: runs }) => [part, runs]));
+    assert.deepEqual([running.get('standby'), running.get('primary')], [true, false]);
+    await until('the front door leads to it', async () => {
+      const answer = await fetch(`${stack.file.frontDoor.url}/health`);
+      return answer.status === 200 && answer.headers.get('x-holdfast-side') === 'dr';
+    });
+  });
+});
