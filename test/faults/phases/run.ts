@@ -17,7 +17,9 @@ export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: strin
   const { stack } = bench;
   const answered: string[] = [];
   let ended = false;
-  const result = entry.result().then(() => (ended = true), () => (ended = true));
+  // Ended with this function: a call that is left waiting when its connection is closed throws where nobody catches it.
+  const watch = new AbortController();
+  const result = stack.client.withAbortSignal(watch.signal, async () => await entry.result()).then(() => (ended = true), () => (ended = true));
   const endsAt = Date.now() + withinMs;
   let last = 'nothing';
   while (!ended && Date.now() < endsAt) {
@@ -25,7 +27,10 @@ export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: strin
       const { state } = await stack.run();
       last = JSON.stringify(state.steps.filter((step) => step.state !== 'pending' && step.state !== 'done').map(({ id, state: is, error }) => [id, is, error]));
       const gates = state.gates.filter(({ status }) => status === 'open');
-      if (but !== undefined && gates.some(({ gate }) => gate === but)) return answered;
+      if (but !== undefined && gates.some(({ gate }) => gate === but)) {
+        watch.abort();
+        return answered;
+      }
       for (const { gate } of gates) await stack.runHandle.executeUpdate('approve', { args: [{ gate, by: person }] });
       for (const { id, error } of state.steps.filter((step) => step.state === 'failed')) {
         answered.push(`${id} ${error?.type}: ${error?.message}`);
@@ -36,6 +41,7 @@ export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: strin
     }
     await Promise.race([result, sleep(100)]);
   }
+  watch.abort();
   if (!ended || but !== undefined) throw new Error(`the run of ${lockIds.recover('demo')} did not ${but ? `come to ${but}` : 'end'} within ${withinMs / 1000} s; last seen: ${last}`);
   return answered;
 }
