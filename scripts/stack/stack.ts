@@ -1,5 +1,6 @@
 import { existsSync, globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isFree } from '../../activities/tool/free-port.ts';
 import { readPidFile, stopByPidFile } from '../../activities/tool/start-server.ts';
@@ -135,6 +136,18 @@ function addressesOf(stack: StackFile): Partial<Record<Part, string>> {
   };
 }
 
+/** How long a port may stay taken by what was just stopped: the kernel closes a killed server's sockets a moment after it is gone. */
+const portLingersMs = 10_000;
+
+async function isFreeSoon(port: number): Promise<boolean> {
+  const endsAt = Date.now() + portLingersMs;
+  while (!(await isFree(port))) {
+    if (Date.now() > endsAt) return false;
+    await sleep(100);
+  }
+  return true;
+}
+
 /** Somebody else's server at one of our ports would answer in our part's name. */
 async function refuseTakenPorts(stack: StackFile): Promise<void> {
   const ports: [Part, number][] = [
@@ -147,7 +160,7 @@ async function refuseTakenPorts(stack: StackFile): Promise<void> {
     ['app-dr', stack.apps.dr.port],
   ];
   for (const [part, port] of ports) {
-    if (readPidFile(pidFileOf(stack, part)) || (await isFree(port))) continue;
+    if (readPidFile(pidFileOf(stack, part)) || (await isFreeSoon(port))) continue;
     throw new HoldfastError('TargetUnavailable', `port ${port} of the embedded stack’s ${part} is taken by another program.`, {
       hint: `stop that program, or delete ${stack.directory} for a new stack on other ports (its backups and history go with it)`,
     });
