@@ -40,7 +40,7 @@ async function versions(): Promise<string[]> {
     const tool = locateTool(name);
     if (!tool) return [];
     const { stdout } = await runTool({ path: tool.path }, ['--version']);
-    return [`${name} ${/\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? 'of a build that does not say its version'}`];
+    return [`${name} ${/\d+\.\d+\.\d+/.exec(stdout.split('\n')[0]!)?.[0] ?? 'of a build that does not say its version'}`];
   }));
   return [`Node ${process.versions.node}`, ...said.flat()];
 }

@@ -13,7 +13,7 @@ export const approval = defineStep({
     const said = await lookAtOldPrimary(ctx);
     said.forEach((what) => ctx.warn(what));
     // Beside the wait, which is the engine's: it ends with the gate.
-    void lookWhileWaiting(ctx);
+    void lookWhileWaiting(ctx, said);
     return { summary: 'approved', opens: { ...opens, description: [opens.description, ...said].join(' ') } };
   },
   gate: gateOf,

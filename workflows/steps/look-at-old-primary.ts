@@ -22,15 +22,21 @@ export async function lookAtOldPrimary(ctx: StepContext): Promise<string[]> {
   }
 }
 
-/** The same again and again while the gate of this step is open: it may come back while people think. Warns, and never throws. */
-export async function lookWhileWaiting(ctx: StepContext): Promise<void> {
+/**
+ * The same again and again while the gate of this step is open: it may come back while people think. Warns, and never throws.
+ * @param known - what people were told already: said again each minute, it would push all else out of the journal.
+ */
+export async function lookWhileWaiting(ctx: StepContext, known: readonly string[]): Promise<void> {
   if (!isBeforeFence(ctx) || !patched('look-before-approval')) return;
+  let told = known;
   try {
     for (let everyMs = firstEveryMs; ; everyMs = Math.min(everyMs * 2, longestEveryMs)) {
       await ctx.sleep(everyMs, 'looks at the old primary again while people are waited for');
       if (!ctx.waits()) return;
       const said = await lookAtOldPrimary(ctx);
-      if (ctx.waits()) said.forEach((what) => ctx.warn(what));
+      if (!ctx.waits()) return;
+      said.filter((what) => !told.includes(what)).forEach((what) => ctx.warn(what));
+      told = said;
     }
   } catch {
     // The run was aborted: nobody is waited for any more.

@@ -139,7 +139,8 @@ function planUnit(collection: SizedCollection, changing: ReadonlySet<string>): P
   };
 }
 
-function planRef(plan: Plan, ref: ObjectRef): DumpPlanRef {
+/** What the workflow keeps of a plan. */
+export function planRef(plan: Plan, ref: ObjectRef): DumpPlanRef {
   return {
     backup: plan.backup,
     timeline: plan.timeline,

@@ -7,6 +7,7 @@ import { formatVersion, type ObjectRef, type Origin } from '../../../../workflow
 import type { SourceContext } from '../../../context.ts';
 import { findSigned, putSigned } from '../../../store/signed-object.ts';
 import { createBackupKey } from '../../../stream/backup-key.ts';
+import { planRef } from '../plan-dump.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from '../plan.ts';
 import { dumpedCollections, newUuid, type DumpedCollection, type DumpedCollections } from './dumped-collections.ts';
 import { openDump, type Dump } from './open-dump.ts';
@@ -117,16 +118,5 @@ function originOf(dump: Dump, { log, prelude, sizes }: ScannedDump, { leftOut }:
     log,
     proof: { kind: 'none', why: `${fuzzyWhy(log)}; nobody compared it with its source` },
     leftOut,
-  };
-}
-
-function planRef(plan: Plan, ref: ObjectRef): DumpPlanRef {
-  return {
-    backup: plan.backup,
-    timeline: plan.timeline,
-    plan: ref,
-    groups: plan.groups.map(({ group, estimatedBytes }) => ({ group, estimatedBytes })),
-    units: plan.units.length,
-    estimatedBytes: plan.groups.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0),
   };
 }
