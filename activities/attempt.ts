@@ -46,7 +46,8 @@ export function attemptInDataPlane<I, O>(job: string, options: { program?: strin
         ...context,
         ...options,
         // Given up before the server does, so that the child is dead when the next attempt starts.
-        silentForMs: heartbeatTimeoutMs ? Math.max(5_000, heartbeatTimeoutMs * 0.8) : 60_000,
+        // Room for the throttle: the server's clock began at the last heartbeat that was sent, up to 2 s before the child's last word.
+        silentForMs: heartbeatTimeoutMs ? Math.max(5_000, heartbeatTimeoutMs * 0.7) : 60_000,
         log: (level, message, detail) => log[level](scrub(message), detail ? (scrubValue(detail) as Record<string, unknown>) : {}),
         onPeakRss: (bytes) => log.info('data plane ended', { job, peakRssBytes: bytes }),
       });

@@ -99,7 +99,8 @@ function watchSilence(child: RunningTool, { startWithinMs = 60_000, silentForMs 
   const wait = (ms: number): NodeJS.Timeout =>
     setTimeout(() => {
       gaveUpAfterMs = ms;
-      void child.kill();
+      // Nobody in it would hear a TERM, and the server must not give the attempt up before it is dead.
+      void child.kill(0);
     }, ms);
   let timer = wait(startWithinMs);
   const vouching = setInterval(() => alive?.(), 1_000);

@@ -32,8 +32,8 @@ export interface RunningTool {
   /** Only with `ipc`. The child sees `disconnect` when we die, even by KILL, and must then end itself. */
   send(message: unknown): Promise<void>;
   messages(): AsyncIterable<unknown>;
-  /** Ends the group, TERM first, and returns when it is gone. */
-  kill(): Promise<void>;
+  /** Ends the group, TERM first, and returns when it is gone. @param graceMs - from TERM to KILL; left out: the options' own. */
+  kill(graceMs?: number): Promise<void>;
 }
 
 const tailBytes = 4096;
@@ -86,8 +86,8 @@ export function startTool(
   const pid = child.pid;
   if (pid !== undefined) liveGroups.add(pid);
 
-  const kill = async (): Promise<void> => {
-    if (pid !== undefined) await endGroup(pid, options.graceMs ?? 5_000);
+  const kill = async (graceMs = options.graceMs ?? 5_000): Promise<void> => {
+    if (pid !== undefined) await endGroup(pid, graceMs);
   };
   const onAbort = (): void => void kill();
   options.signal?.addEventListener('abort', onAbort, { once: true });

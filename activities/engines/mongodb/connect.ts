@@ -14,6 +14,7 @@ import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 import { currentTimeline } from '../../store/timelines.ts';
 import { rightsHint } from './rights.ts';
+import { WireConnection } from './wire.ts';
 
 export interface SourcePlace {
   /** a name under the system's environments; left out: where the current timeline lives */
@@ -102,6 +103,21 @@ async function using<T>(context: SourceContext, client: MongoClient, unavailable
   }
 }
 
+/**
+ * A connection of our own to the target, beside `client`. It ends when the client's monitor gets no answer for 12 s, as the
+ * driver's own connections do: a server that hangs accepts a command and never answers it, however long that may take otherwise.
+ */
+export async function openWire(context: SourceContext, target: Pick<TargetRef, 'environment'>, client: MongoClient): Promise<WireConnection> {
+  const { host, port } = targetAddress(context, target);
+  const hung = new AbortController();
+  client.once('serverHeartbeatFailed', ({ failure }) => hung.abort(new Error(`the server does not answer: ${failure.message}`)));
+  try {
+    return await WireConnection.connect(host, port, AbortSignal.any([context.signal, hung.signal]));
+  } catch (error) {
+    throw new HoldfastError('TargetUnavailable', `${host}:${port}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>;
 
 /** Codes of a server that is going, coming, or no longer the one we want: another try can help. */
@@ -142,6 +158,8 @@ async function open(context: SourceContext, endpoint: Endpoint, unavailable: Una
     appName: 'holdfast',
     serverSelectionTimeoutMS: seconds(10),
     connectTimeoutMS: seconds(10),
+    // With the line above: what runs on a server that hangs is given up after 12 s, however long it may take on one that answers.
+    heartbeatFrequencyMS: seconds(2),
     ...auth,
     ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
     ...options,

@@ -6,7 +6,7 @@ import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts'
 import type { SourceContext } from '../../context.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import { requireClaim } from './claim-target.ts';
-import { targetAddress, withTarget } from './connect.ts';
+import { openWire, targetAddress, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { InFlight } from './in-flight.ts';
 import { applyDocumentsRaw, insertDocumentsRaw } from './load-part.ts';
@@ -16,7 +16,7 @@ import { createCollection } from './prepare-restore.ts';
 import { readGroupIndex, readManifest } from './read-base.ts';
 import { documentsOf, getPart, type PartStore } from './stored-parts.ts';
 import { requireRestoredCounts } from './restored-counts.ts';
-import { WireConnection } from './wire.ts';
+import type { WireConnection } from './wire.ts';
 
 export interface RestoreGroupInput {
   target: TargetRef;
@@ -170,8 +170,7 @@ class GroupLoader {
   async #take(): Promise<WireConnection> {
     const idle = this.#idle.pop();
     if (idle) return idle;
-    const { host, port } = targetAddress(this.#context, this.#target);
-    const connection = await WireConnection.connect(host, port, this.#context.signal);
+    const connection = await openWire(this.#context, this.#target, this.#client);
     this.#all.push(connection);
     return connection;
   }

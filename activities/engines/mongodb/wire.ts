@@ -7,7 +7,8 @@ import { BSON, type Document } from 'mongodb';
  * document that it has not encoded itself.
  *
  * OP_MSG is the server's public protocol: a header, flags, the command (kind 0) and document sequences (kind 1).
- * One command at a time; a lost connection fails the command, and the caller decides about another try.
+ * One command at a time; a lost connection fails the command, and the caller decides about another try. A command has no
+ * time limit of its own: an applyOps may take long. Whoever opens a connection gives a signal for a server that hangs.
  *
  * @source MongoDB wire protocol, OP_MSG
  */
@@ -27,17 +28,18 @@ export class WireConnection {
     socket.on('close', () => this.#fail(new Error('connection closed by the server')));
   }
 
+  /** @param signal - closes the connection; its reason is what the command that waits fails with. */
   static async connect(host: string, port: number, signal?: AbortSignal): Promise<WireConnection> {
     const socket = connect({ host, port });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
     const connection = new WireConnection(socket);
-    const onAbort = (): void => connection.close();
+    const onAbort = (): void => connection.close(signal?.reason as Error);
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('close', () => signal?.removeEventListener('abort', onAbort));
-    if (signal?.aborted) connection.close();
+    if (signal?.aborted) onAbort();
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('close', () => reject(connection.#failure!));
+    });
     return connection;
   }
 
@@ -63,9 +65,9 @@ export class WireConnection {
     });
   }
 
-  close(): void {
+  close(why: Error = new Error('connection closed')): void {
+    this.#fail(why);
     this.#socket.destroy();
-    this.#fail(new Error('connection closed'));
   }
 
   #receive(data: Buffer): void {

@@ -4,13 +4,13 @@ import { formatLogPosition, nextLogPosition, parseLogPosition, type LogPosition 
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { positionBefore } from '../bson-position.ts';
-import { targetAddress, withTarget } from '../connect.ts';
+import { openWire, withTarget } from '../connect.ts';
 import { changesFeatureVersion, commandOf, parseEntry, type OplogEntry, type Operation } from '../oplog/oplog-entry.ts';
 import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
 import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
 import { classifyOperation, type OperationClass } from '../oplog/classify-operation.ts';
-import { WireConnection } from '../wire.ts';
+import type { WireConnection } from '../wire.ts';
 import { controlWrite, type Checkpoint } from './checkpoint.ts';
 import { IndexCatalogue, isIndexDrop, withoutIndex } from './index-catalogue.ts';
 import { OperationBatch } from './operation-batch.ts';
@@ -40,8 +40,7 @@ export async function replayLog(
   return await withTarget(context, input.target, async (client) => {
     const { checkpoint, attemptedTo } = await openReplay(client, input.point);
     const catalogue = await IndexCatalogue.load(client);
-    const { host, port } = targetAddress(context, input.target);
-    const wire = await WireConnection.connect(host, port, context.signal);
+    const wire = await openWire(context, input.target, client);
     try {
       return await new Replay(context, input, { checkpoint, attemptedTo, catalogue, names: new TargetNames(client), wire }).run();
     } finally {
