@@ -60,11 +60,12 @@ const jobs = {
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,
 
-  findRecoveryPoint: async ({ system, source, target, run, purpose }, job) => {
+  findRecoveryPoint: async ({ system, source, target, run, purpose, only }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
     if (purpose !== 'drill') refuseMovedSource(context.system, source, await currentTimeline(context.store, context.keys, { system, source }, { signal: job.signal }));
     const catalog = await rebuildCatalog(context, { system, source });
-    const point = findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
+    const whole = findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
+    const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });
     return point;
   },

@@ -2,7 +2,7 @@ import { findJob } from './jobs.ts';
 import { serveJobs } from './serve-jobs.ts';
 
 /**
- * The data plane: a child process that does one job and ends. It reads, compresses, encrypts and writes, so that the
+ * The data plane: a child process that does one job at a time. It reads, compresses, encrypts and writes, so that the
  * worker's event loop stays free to heartbeat and to hear of a cancel.
  */
 serveJobs(findJob);

@@ -2,7 +2,7 @@ import type { JobReading } from '../context.ts';
 
 /** What worker and data plane say to each other over the pipe between them. */
 
-/** Worker → child, once: what to do. Names and references only; the child resolves addresses and secrets by itself. */
+/** Worker → child, once a job: what to do. Names and references only; the child resolves addresses and secrets by itself. */
 export interface JobOrder {
   job: string;
   input: unknown;
@@ -23,5 +23,5 @@ export type JobMessage =
   | { kind: 'alive' }
   | { kind: 'progress'; progress: JobReading }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; detail?: Record<string, unknown> }
-  | { kind: 'done'; result: unknown; peakRssBytes: number }
+  | { kind: 'done'; result: unknown; peakRssBytes: number; rssBytes: number }
   | { kind: 'failed'; failure: JobFailure; peakRssBytes: number };

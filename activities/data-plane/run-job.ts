@@ -1,13 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { HoldfastError, isErrorType, type ErrorType } from '../../workflows/domain/errors.ts';
-import { startTool, type RunningTool } from '../tool/run-tool.ts';
+import type { RunningTool } from '../tool/run-tool.ts';
 import { scrub } from '../secrets.ts';
 import type { JobContext } from '../context.ts';
+import { giveBack, takeChild } from './children.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
 
 const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
-/** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
-const compileCache = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url));
 
 export interface RunJobOptions extends JobContext {
   /** Called whenever the child shows that its event loop turns, about once a second. */
@@ -19,7 +18,7 @@ export interface RunJobOptions extends JobContext {
   silentForMs?: number;
   /** As long as this it may take until it says its first word. */
   startWithinMs?: number;
-  /** Told once, at the end: for tests and for logs. */
+  /** Told once, at the end: the most that the process ever held, for tests and for logs. */
   onPeakRss?: (bytes: number) => void;
   /** Told once, at the start. */
   onStart?: (pid: number) => void;
@@ -29,52 +28,67 @@ export interface RunJobOptions extends JobContext {
 }
 
 /**
- * Runs one job in a data plane process of its own and returns its result.
+ * Runs one job in a data plane process and returns its result. The process is its own for as long as the job lasts.
  *
  * The child gets the order over a pipe, so no argument list holds anything. It ends by itself when we die. On abort its
- * whole process group is ended, TERM then KILL, and the signal's reason is thrown once it is gone.
+ * whole process group is ended, TERM then KILL, and the signal's reason is thrown once it is gone. Only a child whose job
+ * ended well is given another one: what a failure left half done ends with its process.
  *
  * @throws the job's own HoldfastError, with type, message and details kept.
  * @throws DataPlaneLost - retryable: the child crashed, was killed or hung; its last words are in the message.
  */
 export async function runJob(job: string, input: unknown, options: RunJobOptions): Promise<unknown> {
-  const child = startTool('node', [...memoryFlags(options.heapMib ?? 256), options.program ?? childProgram], {
-    ipc: true,
-    signal: options.signal,
-    graceMs: options.graceMs ?? 5_000,
-    // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
-    env: { MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCache },
-  });
-  // Settled below on every path; until then nobody listens.
-  child.done.catch(() => undefined);
-  child.stdout.resume();
-  options.onStart?.(child.pid);
-  const silence = watchSilence(child, options);
-  let last: Extract<JobMessage, { kind: 'done' | 'failed' }> | undefined;
+  options.signal.throwIfAborted();
+  const { graceMs = 5_000 } = options;
+  const child = takeChild({ program: options.program ?? childProgram, heapMib: options.heapMib ?? 256 });
+  const { tool } = child;
+  const onAbort = (): void => void tool.kill(graceMs);
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  options.onStart?.(tool.pid);
+  const silence = watchSilence(tool, options);
   try {
-    await child.send({ job, input } satisfies JobOrder);
-    for await (const message of child.messages() as AsyncIterable<JobMessage>) {
-      silence.reset();
-      if (message.kind === 'done' || message.kind === 'failed') last = message;
-      else hear(message, options);
-    }
+    await tool.send({ job, input } satisfies JobOrder);
+    const last = await lastWord(child.messages, options, silence);
+    if (!last || options.signal.aborted) throw new Error('ended without an answer');
+    options.onPeakRss?.(last.peakRssBytes);
+    if (last.kind === 'failed') throw new Refused(revive(last.failure));
+    giveBack(child, last.rssBytes);
+    return last.result;
   } catch (error) {
-    if (!options.signal.aborted) await child.kill();
-    const end = await child.done.then(() => undefined, (reason: unknown) => reason);
+    // An abort ends it already.
+    if (!options.signal.aborted) await tool.kill(graceMs);
+    const end = await tool.done.then(() => undefined, (reason: unknown) => reason);
     options.signal.throwIfAborted();
+    if (error instanceof Refused) throw error.failure;
     throw lost(job, end ?? error, silence);
   } finally {
+    options.signal.removeEventListener('abort', onAbort);
     silence.stop();
   }
-  const end = await child.done.then(() => undefined, (reason: unknown) => reason);
-  options.signal.throwIfAborted();
-  if (!last) throw lost(job, end, silence);
-  options.onPeakRss?.(last.peakRssBytes);
-  if (last.kind === 'failed') throw revive(last.failure);
-  return last.result;
 }
 
-const memoryFlags = (heapMib: number): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16'];
+/** The job said no itself: its process is as well as any, and is ended all the same. */
+class Refused extends Error {
+  readonly failure: Error;
+
+  constructor(failure: Error) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+type LastWord = Extract<JobMessage, { kind: 'done' | 'failed' }>;
+
+/** Hears a child to the end of its job; undefined when the child ended before. */
+async function lastWord(messages: AsyncIterator<JobMessage>, options: RunJobOptions, silence: Silence): Promise<LastWord | undefined> {
+  for (;;) {
+    const { done, value: message } = await messages.next();
+    if (done) return undefined;
+    silence.reset();
+    if (message.kind === 'done' || message.kind === 'failed') return message;
+    hear(message, options);
+  }
+}
 
 function hear(message: Exclude<JobMessage, { kind: 'done' | 'failed' }>, options: RunJobOptions): void {
   options.alive?.();

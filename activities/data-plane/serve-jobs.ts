@@ -55,7 +55,7 @@ async function run(findJob: FindJob, order: JobOrder, signal: AbortSignal): Prom
   const { report, flush } = throttledProgress();
   try {
     const result = await findJob(order.job)(order.input, { signal, progress: report });
-    return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes() };
+    return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
     return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };
   } finally {
@@ -63,19 +63,29 @@ async function run(findJob: FindJob, order: JobOrder, signal: AbortSignal): Prom
   }
 }
 
+/** What `ps` shows: nothing of the order but the name of its job. */
+const showJob = (job: string): void => {
+  process.title = `holdfast data-plane/main.ts ${job}`;
+};
+
 /**
- * Serves one order as a data plane process: does the job, says the result, ends the process.
- * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal.
+ * Serves orders as a data plane process, one at a time: does the job, says the result, waits for another order. A job
+ * that fails is the last one.
+ * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal, and ends one that has none.
  */
 export function serveJobs(findJob: FindJob): void {
   if (!process.send) {
-    process.stderr.write('The data plane is started by the worker, one process for each job; it does nothing by itself.\n');
+    process.stderr.write('The data plane is started by the worker, for its jobs; it does nothing by itself.\n');
     process.exit(2);
   }
   // The pipe closes when the worker dies, by whatever death: its next attempt must not find this one still writing.
   process.once('disconnect', () => process.exit(70));
   const stopped = new AbortController();
-  process.once('SIGTERM', () => stopped.abort(new Error('the data plane was told to stop')));
+  let works = false;
+  process.on('SIGTERM', () => {
+    if (!works) process.exit(0);
+    stopped.abort(new Error('the data plane was told to stop'));
+  });
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       const { stack, message } = describeFailure(error);
@@ -84,12 +94,18 @@ export function serveJobs(findJob: FindJob): void {
       process.exit(71);
     });
   }
-  setInterval(() => send({ kind: 'alive' }), aliveEveryMs).unref();
-  process.once('message', (order: JobOrder) => {
+  setInterval(() => {
+    if (works) send({ kind: 'alive' });
+  }, aliveEveryMs).unref();
+  process.on('message', (order: JobOrder) => {
+    works = true;
+    showJob(order.job);
     send({ kind: 'alive' });
     void run(findJob, order, stopped.signal).then(async (last) => {
+      works = false;
+      showJob('idle');
       await sendLast(last);
-      process.exit(0);
+      if (last.kind === 'failed' || stopped.signal.aborted) process.exit(0);
     });
   });
 }

@@ -89,8 +89,9 @@ export class SystemStack {
     return processesWith('HOLDFAST_DEMO_DIRECTORY', this.home);
   }
 
+  /** Those that have a job: one that waits for another is named so, and ends soon. */
   dataPlanes(): RunningProcess[] {
-    return this.running().filter(({ argv }) => argv.some((argument) => argument.endsWith('data-plane/main.ts')));
+    return this.running().filter(({ argv }) => argv.some((argument) => argument.includes('data-plane/main.ts') && !argument.endsWith(' idle')));
   }
 
   async start(type: string, input: unknown): Promise<WorkflowHandle> {

@@ -109,3 +109,53 @@ test('a child that does not hear TERM is killed', async () => {
   await assert.rejects(runJob('deaf', {}, options({ signal: controller.signal, progress, graceMs: 300 })), (error) => error === reason);
   assert.equal(startTimeOf(Number(pid)), undefined);
 });
+
+/** Runs a job and tells which process did it. */
+async function pidOf(job: string, input: object, over: Partial<RunJobOptions> = {}): Promise<{ pid: number; failed: boolean }> {
+  let pid = 0;
+  const failed = await runJob(job, input, options({ ...over, onStart: (of) => (pid = of) })).then(() => false, () => true);
+  return { pid, failed };
+}
+
+const runs = (pid: number): boolean => startTimeOf(pid) !== undefined;
+
+test('a process that did its job well does the next one; what comes beside it has one of its own', async () => {
+  const first = await pidOf('add', { a: '1', b: '1' });
+  assert.deepEqual(await pidOf('add', { a: '1', b: '2' }), first);
+  const both = await Promise.all([pidOf('count', { to: '9' }), pidOf('count', { to: '9' })]);
+  assert.equal(new Set(both.map(({ pid }) => pid)).size, 2);
+  assert.ok(both.some(({ pid }) => pid === first.pid));
+});
+
+test('a process whose job failed is gone, and so is one that has waited for a moment', async () => {
+  const refused = await pidOf('refuse', {});
+  assert.deepEqual([refused.failed, runs(refused.pid)], [true, false]);
+  const { pid } = await pidOf('add', { a: '1', b: '1' });
+  assert.ok(await isGone(pid));
+});
+
+test('a process that dies while it waits costs nobody a job', async () => {
+  const { pid } = await pidOf('add', { a: '1', b: '1' });
+  process.kill(pid, 'SIGKILL');
+  await within(5_000, () => !runs(pid));
+  const next = await pidOf('add', { a: '1', b: '1' });
+  assert.deepEqual([next.failed, next.pid === pid], [false, false]);
+});
+
+test('a process is not given a job that is to find another environment, or more memory', async () => {
+  const { pid } = await pidOf('add', { a: '1', b: '1' });
+  const large = await pidOf('add', { a: '1', b: '1' }, { heapMib: 300 });
+  assert.notEqual(large.pid, pid);
+  process.env['HOLDFAST_TOY'] = 'other';
+  try {
+    const other = await pidOf('add', { a: '1', b: '1' });
+    assert.ok(![pid, large.pid].includes(other.pid));
+  } finally {
+    delete process.env['HOLDFAST_TOY'];
+  }
+});
+
+test('a process that a job left large is not used again', async () => {
+  const first = await pidOf('fill', { mib: '400' }, { heapMib: 300 });
+  assert.deepEqual([first.failed, await isGone(first.pid)], [false, true]);
+});

@@ -8,6 +8,7 @@ import type { JobContext } from '../../../activities/context.ts';
 
 /** A data plane with toy jobs: what jobs can do to their worker, and nothing of theirs. */
 type Input = Record<string, string>;
+let held: Buffer | undefined;
 const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknown>> = {
   add: async ({ a, b }) => await Promise.resolve(Number(a) + Number(b)),
   count: async ({ to }, { progress }) => {
@@ -53,6 +54,11 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
   hang: async () => {
     while (process.pid > 0);
     return await Promise.resolve(0);
+  },
+  /** keeps so much outside the heap, and ends well */
+  fill: async ({ mib }) => {
+    held = Buffer.alloc(Number(mib) * 1024 ** 2, 1);
+    return await Promise.resolve(held.length);
   },
   hoard: async () => {
     const kept: unknown[] = [];

@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url';
+import { mib, seconds } from '../../workflows/domain/units.ts';
+import { startTimeOf } from '../tool/process-group.ts';
+import { startTool, type RunningTool } from '../tool/run-tool.ts';
+import type { JobMessage } from './messages.ts';
+
+/** A process of the data plane. It does one job at a time, and may be given another when it has done that one. */
+export interface Child {
+  tool: RunningTool;
+  /** what it says, over all its jobs */
+  messages: AsyncIterator<JobMessage>;
+  /** what it was started with; only an order that wants the same gets it again */
+  kind: string;
+}
+
+export interface ChildOptions {
+  program: string;
+  /** JavaScript heap; buffers come on top */
+  heapMib: number;
+}
+
+/** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url));
+/** Long enough for a run's next step or a backup's next group; what idles longer is ended. */
+const idleForMs = seconds(2);
+/** One that a job left larger is not used again: its memory would count for the next job's. */
+const reusedBelowBytes = mib(320);
+
+const idle = new Map<Child, NodeJS.Timeout>();
+
+/**
+ * A process for one job: one that has just done another well, or a new one. A start costs most of a second of processor
+ * time until the code is compiled and warm, which is more than many jobs take.
+ */
+export function takeChild(options: ChildOptions): Child {
+  const kind = kindOf(options);
+  for (const [child, timer] of idle) {
+    // Killed a moment ago, and nobody has told us yet.
+    if (child.kind !== kind || startTimeOf(child.tool.pid) === undefined) continue;
+    clearTimeout(timer);
+    idle.delete(child);
+    return child;
+  }
+  const tool = startTool('node', [...memoryFlags(options.heapMib), options.program], {
+    ipc: true,
+    // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
+    env: { MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCache },
+  });
+  const child: Child = { tool, messages: (tool.messages() as AsyncIterable<JobMessage>)[Symbol.asyncIterator](), kind };
+  // Whoever has a job on it waits for its end as well. One that ends while it idles is not given out again.
+  void tool.done.catch(() => undefined).then(() => forget(child));
+  tool.stdout.resume();
+  return child;
+}
+
+/** Gives back one whose job is done: it waits for another for a moment. @param rssBytes - of memory that it holds now */
+export function giveBack(child: Child, rssBytes: number): void {
+  if (rssBytes >= reusedBelowBytes) void child.tool.kill();
+  else idle.set(child, setTimeout(() => void child.tool.kill(), idleForMs));
+}
+
+function forget(child: Child): void {
+  clearTimeout(idle.get(child));
+  idle.delete(child);
+}
+
+/** A child has the environment of its start: with another one it would find other systems and other secrets. */
+const kindOf = ({ program, heapMib }: ChildOptions): string => JSON.stringify([program, heapMib, process.env]);
+
+const memoryFlags = (heapMib: number): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16'];
