@@ -1,13 +1,15 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { readPidFile, startServer, type ServerProcess } from '../../activities/tool/start-server.ts';
+import { readLogTail, readPidFile, startServer, stopByPidFile, type ServerProcess } from '../../activities/tool/start-server.ts';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { writeMongodConfig, type MongodConfig } from '../../activities/provision/mongod-config.ts';
 import { startPrimary } from '../../scripts/stack/primary.ts';
-import { demoReplicaSet, directoryOf, ensureStackFile, pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { demoReplicaSet, directoryOf, ensureStackFile, pidFileOf, stackEnvironment } from '../../scripts/stack/stack-file.ts';
 import type { BackupSummary } from '../../workflows/contract.ts';
 import { SystemStack } from '../harness/system-stack.ts';
+import { Clock } from './clock.ts';
+import { mountDisks, type Disks } from './disks.ts';
 import { Scope } from './scope.ts';
 
 export const source = 'dictionary';
@@ -16,8 +18,10 @@ export const scope = { system: 'demo', source, timeline: 't00000001' };
 export interface BenchOptions {
   /** the source's log is as small as a server takes it, and nothing older is kept for reads */
   smallLog?: boolean;
-  /** called with the stack's directory before anything is started */
-  prepare?: (home: string) => void | Promise<void>;
+  /** store and restore target lie on disks of their own, small enough to be filled */
+  disks?: boolean;
+  /** the workers' clock can be set */
+  clock?: boolean;
 }
 
 /** A small system on real parts: an embedded stack, a base of four parts, some slices of log behind it. */
@@ -31,6 +35,10 @@ export class Bench {
   workerEnv: Record<string, string> = {};
   /** production has moved: nothing more can be done here */
   spent = false;
+  /** another control plane has the command, and keeps it: nothing more can be done here */
+  superseded = false;
+  disks: Disks | undefined;
+  clock: Clock | undefined;
 
   private constructor(stack: SystemStack, owner: Scope) {
     this.stack = stack;
@@ -39,13 +47,18 @@ export class Bench {
 
   static async start(options: BenchOptions = {}): Promise<Bench> {
     const owner = new Scope();
+    const disks = options.disks ? await mountDisks() : undefined;
     try {
       const stack = await SystemStack.start(owner, async (home) => {
+        disks?.layOut(home);
         writeSystem(home);
         if (options.smallLog) await useSmallLog(home);
-        await options.prepare?.(home);
       });
+      if (disks) owner.after(async () => await disks.unmount());
       const bench = new Bench(stack, owner);
+      bench.disks = disks;
+      if (options.clock) bench.clock = new Clock(stack.home);
+      Object.assign(bench.workerEnv, bench.clock?.environment);
       await bench.startWorker();
       await fill(stack);
       await stack.startArchive();
@@ -56,6 +69,7 @@ export class Bench {
       return bench;
     } catch (error) {
       await owner.end().catch(() => undefined);
+      await disks?.unmount();
       throw error;
     }
   }
@@ -66,6 +80,31 @@ export class Bench {
 
   async startWorker(env: Record<string, string> = {}): Promise<void> {
     await this.stack.startWorker({ ...this.workerEnv, ...env });
+  }
+
+  /** Another worker beside the first, with all roles too. The caller ends it. */
+  async startSecondWorker(): Promise<ServerProcess> {
+    const logFile = join(this.stack.home, 'second-worker', 'worker.log');
+    return await startServer({
+      name: 'second worker',
+      program: findTool('node'),
+      args: [join(import.meta.dirname, '..', '..', 'workers', 'main.ts')],
+      env: { ...stackEnvironment(this.stack.file), HOLDFAST_DEMO_S3: this.stack.store.endpoint, HOLDFAST_REPORTS: this.stack.reports, ...this.workerEnv },
+      logFile,
+      pidFile: this.secondWorkerPidFile,
+      readyWithinMs: 60_000,
+      tiedToUs: true,
+      ready: async () => await Promise.resolve(readLogTail(logFile, 1024 * 1024).includes('"worker polls"')),
+    });
+  }
+
+  async stopSecondWorker(): Promise<void> {
+    await stopByPidFile(this.secondWorkerPidFile, 'SIGTERM', 40_000);
+    rmSync(join(this.stack.home, 'second-worker'), { recursive: true, force: true });
+  }
+
+  get secondWorkerPidFile(): string {
+    return join(this.stack.home, 'second-worker', 'server.pid');
   }
 
   get standbyDirectory(): string {
@@ -135,7 +174,7 @@ interface File {
  */
 function writeSystem(home: string): void {
   const file = parse(readFileSync(join(import.meta.dirname, '..', '..', 'systems', 'demo.yaml'), 'utf8')) as File;
-  mkdirSync(join(home, 'disk'), { recursive: true });
+  if (!existsSync(join(home, 'disk'))) mkdirSync(join(home, 'disk'), { recursive: true });
   mkdirSync(join(home, 'systems'), { recursive: true });
   file.standby.provision[source] = { ...file.standby.provision[source]!, directory: '${HOLDFAST_DEMO_DIRECTORY}/disk/standby', cache: '256MiB' };
   // A file of its own for each bench: what is opened for one is kept by the file's digest, addresses and all.

@@ -11,6 +11,8 @@ export interface Middle {
   /** the process of the data plane that does it; undefined: the worker does it itself */
   dataPlane?: number | undefined;
   mongod: { pidFile: string; start(): Promise<unknown> };
+  /** what Temporal showed before the fault: what was said then is not taken for an answer to it */
+  before?: Bookmark;
   /** the phase is held by a mongod that is stopped: `release` lets that go on */
   heldByMongod?: boolean;
   /** Lets the work go on. Safe to repeat. */
@@ -41,6 +43,20 @@ export interface Said {
   phase: string | null;
 }
 
+/** A place in a workflow's history, and in the tries of what was under way there. */
+export interface Bookmark {
+  runId: string;
+  lastEvent: number;
+  /** tries by activity id */
+  tries: ReadonlyMap<string, number>;
+}
+
+export async function bookmark(handle: WorkflowHandle): Promise<Bookmark> {
+  const { raw } = await handle.describe();
+  const tries = (raw.pendingActivities ?? []).map((one) => [one.activityId ?? '', one.attempt ?? 1] as const);
+  return { runId: raw.workflowExecutionInfo?.execution?.runId ?? '', lastEvent: Number(raw.workflowExecutionInfo?.historyLength ?? 0), tries: new Map(tries) };
+}
+
 interface Failure {
   message?: string | null | undefined;
   applicationFailureInfo?: { type?: string | null } | null | undefined;
@@ -53,26 +69,32 @@ function textOf(failure: Failure | null | undefined): string | null {
   return `${type ? `${type}: ` : ''}${failure.message ?? ''}`;
 }
 
-/** What Temporal shows of the work: its activities that are under way or wait for another try, then those that were tried again. */
-export async function saidBy(handle: WorkflowHandle): Promise<Said[]> {
+/**
+ * What Temporal shows of the work: its activities that are under way or wait for another try, then those that were tried again.
+ * @param before - failures that it showed then are left out: an archive has one workflow for many cells.
+ */
+export async function saidBy(handle: WorkflowHandle, before?: Bookmark): Promise<Said[]> {
   const { raw } = await handle.describe();
+  // A run that came since has said nothing before.
+  const { lastEvent, tries } = before?.runId === raw.workflowExecutionInfo?.execution?.runId ? before! : { lastEvent: 0, tries: new Map<string, number>() };
+  const isNew = (id: string, attempt: number): boolean => attempt > (tries.get(id) ?? 0);
   const pending = (raw.pendingActivities ?? []).map((one) => ({
     activity: one.activityType?.name ?? '',
     attempt: one.attempt ?? 1,
-    failure: textOf(one.lastFailure as Failure),
+    failure: isNew(one.activityId ?? '', one.attempt ?? 1) ? textOf(one.lastFailure as Failure) : null,
     phase: phaseIn(one.heartbeatDetails?.payloads?.[0]?.data),
   }));
   const { events } = await handle.fetchHistory();
   const names = new Map(events?.flatMap((event) => {
-    const type = event.activityTaskScheduledEventAttributes?.activityType?.name;
-    return type ? [[String(event.eventId), type] as const] : [];
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    return scheduled ? [[String(event.eventId), { type: scheduled.activityType?.name ?? '', id: scheduled.activityId ?? '' }] as const] : [];
   }));
-  const again = (events ?? []).flatMap((event) => {
+  const again = (events ?? []).filter(({ eventId }) => Number(eventId) > lastEvent).flatMap((event) => {
     const started = event.activityTaskStartedEventAttributes;
     const failed = event.activityTaskFailedEventAttributes;
-    const activity = names.get(String((started ?? failed)?.scheduledEventId)) ?? '';
+    const { type: activity, id } = names.get(String((started ?? failed)?.scheduledEventId)) ?? { type: '', id: '' };
     if (failed) return [{ activity, attempt: 0, failure: textOf(failed.failure as Failure), phase: null }];
-    return started?.lastFailure ? [{ activity, attempt: started.attempt ?? 1, failure: textOf(started.lastFailure as Failure), phase: null }] : [];
+    return started?.lastFailure && isNew(id, started.attempt ?? 1) ? [{ activity, attempt: started.attempt ?? 1, failure: textOf(started.lastFailure as Failure), phase: null }] : [];
   });
   return [...pending, ...again];
 }
@@ -92,7 +114,7 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs 
   let last: Said[] = [];
   try {
     return await until(`${middle.workflowId} to say ${what}`, async () => {
-      last = await saidBy(handle);
+      last = await saidBy(handle, middle.before);
       const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
       return found && `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
     }, withinMs, 100);
@@ -103,3 +125,10 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs 
 
 /** One line without what differs from run to run. */
 export const short = (text: string): string => text.split('\n')[0]!.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replace(/[0-9A-HJKMNP-TV-Z]{26}/g, 'ID').replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID').slice(0, 220);
+
+/** All that the work has said since the fault, in one line: where it is not known beforehand whether anybody is told anything. */
+export async function whatWasSaid(bench: Bench, { workflowId, before }: Middle): Promise<string> {
+  const said = await saidBy(bench.stack.handle(workflowId), before);
+  const failures = said.flatMap(({ activity, attempt, failure }) => (failure === null ? [] : [`${activity}, try ${attempt || 1}: ${short(failure)}`]));
+  return failures.length === 0 ? 'nothing fails' : [...new Set(failures)].join('; ');
+}

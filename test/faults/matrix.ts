@@ -8,8 +8,8 @@ interface Phase {
   title: string;
   /** a process of its own does the work; otherwise the worker does it itself */
   dataPlane: boolean;
-  /** the database server that the work goes to: the system's own, the restore target, or the old primary that is fenced */
-  mongod: 'source' | 'target';
+  /** the database server that the work goes to: the system's own, the restore target, or the old primary that is fenced; null: none any more */
+  mongod: 'source' | 'target' | null;
   store: 'writes' | 'reads' | null;
   /** reads the source while it takes writes, so an election or its log's end can meet it */
   readsLiveSource: boolean;
@@ -23,7 +23,7 @@ interface Phase {
 export const phases = {
   backup: { title: 'backup: a part of a group is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: false, epoch: true, fills: 'store' },
   archive: { title: 'archive: a slice is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: true, epoch: true, fills: 'store' },
-  seal: { title: 'seal: all parts are stored, the manifest is on its way', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: false, epoch: true, fills: 'store' },
+  seal: { title: 'seal: all parts are stored, the manifest is on its way', dataPlane: true, mongod: null, store: 'writes', readsLiveSource: false, followsLog: false, epoch: true, fills: 'store' },
   restore: { title: 'restore: a part is being read from the store', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   replay: { title: 'replay: a slice in mid-log is being read', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   'index-build': { title: 'index build: the target builds an index', dataPlane: true, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
@@ -36,6 +36,7 @@ export type PhaseId = keyof typeof phases;
 
 const everywhere = (): null => null;
 const needsDataPlane = ({ dataPlane }: Phase): string | null => (dataPlane ? null : 'the worker does it itself: no process of the data plane runs');
+const needsMongod = ({ mongod }: Phase): string | null => (mongod ? null : 'all is read: nothing is asked of mongod any more');
 const needsStore = ({ store }: Phase): string | null => (store ? null : 'it asks nothing of the store');
 const needsBody = ({ store }: Phase): string | null => (store ? null : 'no body travels to or from the store');
 const needsDisk = ({ fills }: Phase): string | null => (fills ? null : 'it writes a few small files and no data');
@@ -57,8 +58,8 @@ export const faults = {
   'worker-stopped': { title: 'SIGSTOP of the worker until it is given up, then SIGCONT', not: everywhere },
   'data-plane-killed': { title: 'kill -9 of the data plane’s process', not: needsDataPlane },
   'data-plane-stopped': { title: 'SIGSTOP of the data plane’s process', not: needsDataPlane },
-  'mongod-killed': { title: 'kill -9 of mongod', not: everywhere },
-  'mongod-stopped': { title: 'SIGSTOP of mongod, then SIGCONT', not: everywhere },
+  'mongod-killed': { title: 'kill -9 of mongod', not: needsMongod },
+  'mongod-stopped': { title: 'SIGSTOP of mongod, then SIGCONT', not: needsMongod },
   'store-killed': { title: 'kill -9 of the S3 server', not: needsStore },
   'store-stopped': { title: 'SIGSTOP of the S3 server, then SIGCONT', not: needsStore },
   'store-500': { title: 'S3 answers 500', not: needsStore },

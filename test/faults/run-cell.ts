@@ -1,4 +1,7 @@
 import { Bench, type BenchOptions } from './bench.ts';
+import { bookmark } from './cell.ts';
+import { whyNoClock } from './clock.ts';
+import { whyNoDisks } from './disks.ts';
 import { enter } from './phases/index.ts';
 import { strike } from './inject/index.ts';
 import { lookAround } from './look-around.ts';
@@ -18,47 +21,61 @@ export interface CellResult extends Cell {
 /** Whether a cell can be run at all; one that cannot fails, so that nobody takes it for green. */
 export const isBuilt = (cell: Cell): boolean => specialCells[nameOf(cell)] !== undefined || strike[cell.fault] !== undefined;
 
-/** What a fault needs of the system before it starts; left out: any bench does. */
-const benchOf: Partial<Record<FaultId, BenchOptions>> = {};
+/** Kinds of bench: cells of one kind share one, and are run one after another. */
+const benches = { plain: {}, disks: { disks: true }, 'small log': { smallLog: true }, clock: { clock: true } } as const satisfies Record<string, BenchOptions>;
+type BenchKind = keyof typeof benches;
+
+const special: Partial<Record<FaultId, BenchKind>> = { 'full-disk': 'disks', 'oplog-rolls-over': 'small log', 'clock-wrong': 'clock' };
+const kindOf = ({ fault }: Cell): BenchKind => special[fault] ?? 'plain';
+
+/** Why there can be no bench of a kind here; null: there can. */
+const whyNoBench: Partial<Record<BenchKind, () => string | null | Promise<string | null>>> = { disks: whyNoDisks, clock: whyNoClock };
 
 /**
- * Runs cells one after another, on one bench as long as it is as it was: one that a cell has spent or broken is thrown away, since
- * behind it nothing can be said.
+ * Runs cells one after another, on one bench of each kind as long as it is as it was: one that a cell has spent or broken is thrown away,
+ * since behind it nothing can be said. Within a kind the order is kept.
  */
 export async function runCells(cells: readonly Cell[], onEnd: (result: CellResult) => void = () => undefined, goesOn: () => boolean = () => true): Promise<CellResult[]> {
   const results: CellResult[] = [];
-  let shared: Bench | undefined;
-  try {
-    for (const cell of cells) {
-      if (!goesOn()) break;
-      const needs = benchOf[cell.fault];
-      const startedAt = Date.now();
-      let bench = needs ? undefined : shared;
-      let result: CellResult;
-      try {
-        if (needs && shared) shared = void (await shared.end());
-        bench ??= await Bench.start(needs);
-        if (!needs) shared = bench;
-        result = { ...cell, outcome: 'ok', ...(await runCell(bench, cell)), ms: Date.now() - startedAt };
-      } catch (error) {
-        result = { ...cell, outcome: 'failed', seen: '', end: '', ms: Date.now() - startedAt, error: (error as Error).message };
+  for (const [kind, ofKind] of Map.groupBy(cells, kindOf)) {
+    const why = (await whyNoBench[kind]?.()) ?? null;
+    const shared: { bench?: Bench | undefined } = {};
+    try {
+      for (const cell of ofKind) {
+        if (!goesOn()) return results;
+        const startedAt = Date.now();
+        const ran = why === null ? await runOn(shared, kind, cell) : { outcome: 'skipped' as const, seen: '', end: '', error: why };
+        const result = { ...cell, ...ran, ms: Date.now() - startedAt };
+        results.push(result);
+        onEnd(result);
       }
-      if (bench && (needs || bench.spent || result.outcome === 'failed')) {
-        await bench.end().catch((error: unknown) => (result = { ...result, outcome: 'failed', error: `${result.error ?? ''} and could not be cleaned up: ${(error as Error).message}` }));
-        if (bench === shared) shared = undefined;
-      }
-      results.push(result);
-      onEnd(result);
+    } finally {
+      await shared.bench?.end();
     }
-  } finally {
-    await shared?.end();
   }
   return results;
 }
 
+async function runOn(shared: { bench?: Bench | undefined }, kind: BenchKind, cell: Cell): Promise<Omit<CellResult, 'fault' | 'phase' | 'ms'>> {
+  try {
+    shared.bench ??= await Bench.start(benches[kind]);
+    const struck = await runCell(shared.bench, cell);
+    if (shared.bench.spent || shared.bench.superseded) {
+      await shared.bench.end();
+      shared.bench = undefined;
+    }
+    return { outcome: 'ok', ...struck };
+  } catch (error) {
+    const { message } = error as Error;
+    const uncleaned = await shared.bench?.end().then(() => '', (failure: unknown) => `; and could not be cleaned up: ${(failure as Error).message}`) ?? '';
+    shared.bench = undefined;
+    return { outcome: 'failed', seen: '', end: '', error: `${message}${uncleaned}` };
+  }
+}
+
 async function runCell(bench: Bench, cell: Cell): Promise<{ seen: string; end: string }> {
-  const special = specialCells[nameOf(cell)];
-  const struck = special ? await special(bench) : await enterAndStrike(bench, cell);
+  const ownWay = specialCells[nameOf(cell)];
+  const struck = ownWay ? await ownWay(bench) : await enterAndStrike(bench, cell);
   await lookAround(bench);
   return struck;
 }
@@ -68,6 +85,7 @@ async function enterAndStrike(bench: Bench, cell: Cell): Promise<{ seen: string;
   if (!hit) throw new Error(`${nameOf(cell)} is not built`);
   const middle = await enter[cell.phase](bench);
   try {
+    middle.before = await bookmark(bench.stack.handle(middle.workflowId));
     const { seen, end } = await hit(bench, middle);
     return { seen, end: end ?? (await middle.finish()) };
   } finally {

@@ -1,27 +1,37 @@
 import { writeFile } from 'node:fs/promises';
-import { runTool } from '../../activities/tool/run-tool.ts';
-import { faultIds, faults, nameOf, phaseIds, phases, whyNot } from './matrix.ts';
+import { cells, faultIds, faults, nameOf, phaseIds, phases, whyNot } from './matrix.ts';
 import type { CellResult } from './run-cell.ts';
 
 const cellText = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400);
 
-/** The matrix as a page: what was seen in each cell of this run. A cell that failed, or was not run, is shown so. */
-export async function writeReport(path: string, results: readonly CellResult[], seed: number): Promise<void> {
-  const byName = new Map(results.map((result) => [nameOf(result), result]));
-  const { stdout } = await runTool({ path: 'git' }, ['rev-parse', '--short', 'HEAD']);
+export interface ReportedCell extends CellResult {
+  seed: number;
+  commit: string;
+  /** when it ended */
+  at: string;
+}
+
+const unique = (values: readonly (string | number)[]): string => [...new Set(values)].join(', ');
+
+/** The matrix as a page: the newest result of each cell. A cell that failed, or was not run, is shown so. */
+export async function writeReport(path: string, all: readonly ReportedCell[]): Promise<void> {
+  const byName = new Map(all.map((result) => [nameOf(result), result]));
+  const results = [...byName.values()];
   const mark = (fault: (typeof faultIds)[number], phase: (typeof phaseIds)[number]): string => {
     if (whyNot({ fault, phase }) !== null) return 'n/a';
     const result = byName.get(`${fault}/${phase}`);
     return result ? (result.outcome === 'ok' ? `${Math.round(result.ms / 1000)} s` : `**${result.outcome}**`) : 'not run';
   };
-  const failed = results.filter(({ outcome }) => outcome === 'failed').length;
+  const count = (outcome: CellResult['outcome']): number => results.filter((of) => of.outcome === outcome).length;
+  const times = results.map(({ at }) => at.slice(0, 16)).sort();
   const lines = [
     '# Fault matrix',
     '',
     'Written by `npm run test:faults`; `test/faults/matrix.ts` defines the cells. Each is run on real parts: the fault strikes in the',
     'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
     '',
-    `${results.length} cells run, ${failed} failed. Seed ${seed}, ${new Date().toISOString().slice(0, 16)}Z, commit ${stdout.trim()}.`,
+    `Of ${cells.length} cells ${count('ok')} held, ${count('failed')} failed, ${count('skipped')} were skipped and ${cells.length - results.length} not run;`,
+    `between ${times[0]}Z and ${times.at(-1)}Z, seeds ${unique(results.map(({ seed }) => seed))}, commits ${unique(results.map(({ commit }) => commit))}.`,
     '',
     `| fault | ${phaseIds.join(' | ')} |`,
     `|---|${phaseIds.map(() => '---').join('|')}|`,

@@ -1,0 +1,21 @@
+import { readPidFile } from '../../../activities/tool/start-server.ts';
+import { sees, type Strike } from '../cell.ts';
+import type { Disk } from '../disks.ts';
+import { until } from '../../harness/until.ts';
+
+const diskOf = (activity: string): Disk => (['restoreGroup', 'replayLog', 'buildIndexes'].includes(activity) ? 'target' : 'store');
+
+/** No byte is free until a person was told and has made room; a server that ended for it is started again. */
+export const fillDisk: Strike = async (bench, middle) => {
+  const disk = diskOf(middle.activity);
+  bench.disks!.fill(disk);
+  middle.release();
+  const told = disk === 'store' ? /StoreUnavailable|waiting for the store/ : /TargetUnavailable/;
+  const seen = await (async () => {
+    // A server writes its data down once a minute; asked to, at once.
+    if (disk === 'target') await bench.stack.withTarget(async (client) => await client.db('admin').command({ fsync: 1 })).catch(() => undefined);
+    return await sees(bench, middle, told);
+  })().finally(() => bench.disks!.makeRoom(disk));
+  if (disk === 'target' && !readPidFile(middle.mongod.pidFile)) await until('the server starts again', async () => await middle.mongod.start());
+  return { seen };
+};

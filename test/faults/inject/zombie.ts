@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { pidFileOf } from '../../../scripts/stack/stack-file.ts';
+import { pidOf } from '../bench.ts';
+import { short, type Strike } from '../cell.ts';
+import { until } from '../../harness/until.ts';
+
+/**
+ * The first worker hangs until the server has given it up and a second one has taken the activity over; then it wakes and goes on,
+ * with its data plane, which never hung. Both act.
+ */
+export const zombie: Strike = async (bench, middle) => {
+  const { stack } = bench;
+  const first = pidOf(pidFileOf(stack.file, 'worker'));
+  process.kill(first, 'SIGSTOP');
+  try {
+    const second = await bench.startSecondWorker();
+    const taken = await until(`the second worker to take over ${middle.activity}`, async () => {
+      const { raw } = await stack.handle(middle.workflowId).describe();
+      return raw.pendingActivities?.find(({ activityType, lastWorkerIdentity }) => activityType?.name === middle.activity && lastWorkerIdentity?.startsWith(`${second.pid}@`));
+    });
+    assert.ok((taken.attempt ?? 1) > (middle.before?.tries.get(taken.activityId ?? '') ?? 0), 'as another try');
+    middle.release();
+    process.kill(first, 'SIGCONT');
+    const end = await middle.finish();
+    return { seen: `${middle.activity}, try ${taken.attempt}: ${short(taken.lastFailure?.cause?.message ?? taken.lastFailure?.message ?? '')}; another worker has it, and the first one wakes`, end };
+  } finally {
+    process.kill(first, 'SIGCONT');
+    await bench.stopSecondWorker();
+  }
+};
