@@ -197,7 +197,7 @@ class S3Store implements Store {
 
   /** Runs one request, again after what another try can mend. */
   async #send<T>(key: string, signal: AbortSignal | undefined, request: (abort: { abortSignal?: AbortSignal }, isRetry: boolean) => Promise<T>): Promise<T> {
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     for (let attempt = 0; ; attempt += 1) {
       signal?.throwIfAborted();
       try {
@@ -206,7 +206,7 @@ class S3Store implements Store {
         signal?.throwIfAborted();
         const { error, retry } = readS3Error(thrown, { store: this.name, bucket: this.#options.bucket, key });
         const waitMs = (this.#options.retryAfterMs ?? defaultRetryAfterMs)[attempt];
-        if (!retry || waitMs === undefined || Date.now() - startedMs > retryWithinMs) throw error;
+        if (!retry || waitMs === undefined || performance.now() - startedMs > retryWithinMs) throw error;
         await delay(waitMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
       }
     }

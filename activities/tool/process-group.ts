@@ -39,9 +39,9 @@ export async function endGroup(groupPid: number, graceMs: number, gone: () => bo
 
 /** Polls until `condition` holds; false when it does not within `ms`. */
 export async function within(ms: number, condition: () => boolean): Promise<boolean> {
-  const endsAt = Date.now() + ms;
+  const endsAt = performance.now() + ms;
   while (!condition()) {
-    if (Date.now() >= endsAt) return false;
+    if (performance.now() >= endsAt) return false;
     await sleep(20);
   }
   return true;

@@ -129,7 +129,7 @@ function writePidFile(pidFile: string, server: ServerProcess): void {
 
 async function waitUntilReady(options: ServerOptions, ended: () => boolean): Promise<void> {
   const readyWithinMs = options.readyWithinMs ?? 30_000;
-  const endsAt = Date.now() + readyWithinMs;
+  const endsAt = performance.now() + readyWithinMs;
   let lastError = '';
   while (true) {
     options.signal?.throwIfAborted();
@@ -139,7 +139,7 @@ async function waitUntilReady(options: ServerOptions, ended: () => boolean): Pro
     } catch (error) {
       lastError = (error as Error).message;
     }
-    if (Date.now() >= endsAt) throw notReady(options, `did not serve within ${readyWithinMs / 1000} s`, lastError);
+    if (performance.now() >= endsAt) throw notReady(options, `did not serve within ${readyWithinMs / 1000} s`, lastError);
     await sleep(50);
   }
 }

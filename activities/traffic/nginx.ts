@@ -77,12 +77,12 @@ async function nginx(context: SwitchContext, args: string[]): Promise<void> {
 async function waitUntilSeen(context: SwitchContext, state: TrafficState): Promise<void> {
   const { url, health } = context.system.traffic;
   const at = new URL(health.path, context.address(url)).href;
-  const endsAt = Date.now() + seenWithinMs;
+  const endsAt = performance.now() + seenWithinMs;
   let onEnd = 0;
   let wasLetIn = state.percent === 0;
   let last = 'no answer';
   while (onEnd < answersOnEnd || !wasLetIn) {
-    if (Date.now() > endsAt) {
+    if (performance.now() > endsAt) {
       throw new HoldfastError('TargetUnavailable', `${state.percent} % of requests should reach ${state.environment} by now; last seen: ${last}`, {
         hint: `ask ${health.path} of the ${state.environment} application itself, and look at error.log of nginx`,
       });

@@ -112,9 +112,9 @@ export async function knock(host: string, port: number): Promise<'open' | 'refus
 
 /** Knocks until the port is no longer open, for at most `ms`. */
 export async function knockUntilClosed(host: string, port: number, ms: number): Promise<'open' | 'refused' | 'silent'> {
-  const endsAt = Date.now() + ms;
+  const endsAt = performance.now() + ms;
   let heard = await knock(host, port);
-  while (heard === 'open' && Date.now() < endsAt) {
+  while (heard === 'open' && performance.now() < endsAt) {
     await sleep(50);
     heard = await knock(host, port);
   }

@@ -51,20 +51,20 @@ export async function watchHealth(
     throw new HoldfastError('BadInput', `traffic has no side "${environment}"; known: ${Object.keys(sides).join(', ')}`);
   }
   const url = new URL(health.path, `http://${context.address(side)}`).href;
-  const endsAt = Date.now() + withinMs;
+  const endsAt = performance.now() + withinMs;
   let healthySince: number | undefined;
   let checks = 0;
   while (true) {
     const answer = await ask(url, context.signal);
     checks += 1;
     const isHealthy = answer.status === 200 && answer.side === environment;
-    healthySince = isHealthy ? (healthySince ?? Date.now()) : undefined;
-    const healthyForMs = healthySince === undefined ? 0 : Date.now() - healthySince;
+    healthySince = isHealthy ? (healthySince ?? performance.now()) : undefined;
+    const healthyForMs = healthySince === undefined ? 0 : Math.floor(performance.now() - healthySince);
     context.progress({ phase: `watch ${environment}`, done: healthyForMs, of: watchMs, unit: 'ms', last: answer.seen });
     if (isHealthy && healthyForMs >= watchMs) {
       return { healthyForMs, checks, firstAcceptedWriteAt: firstAcceptedWriteOf(answer.body) };
     }
-    if (Date.now() >= endsAt) {
+    if (performance.now() >= endsAt) {
       throw new HoldfastError('ValidationFailed', `${environment} was not healthy for ${formatDuration(watchMs)} on end within ${formatDuration(withinMs)}; last seen: ${answer.seen}`);
     }
     await sleep(askEveryMs, undefined, { signal: context.signal });

@@ -39,11 +39,11 @@ async function initiate(client: MongoClient, replicaSet: string, address: string
 }
 
 async function waitForPrimary(context: SourceContext, client: MongoClient, address: string): Promise<void> {
-  const untilMs = Date.now() + context.system.databaseReadyWithin;
+  const untilMs = performance.now() + context.system.databaseReadyWithin;
   for (;;) {
     const hello = await adminOf(client).command({ hello: 1 }) as Document;
     if (hello['isWritablePrimary'] === true) return;
-    if (Date.now() > untilMs) {
+    if (performance.now() > untilMs) {
       throw new HoldfastError('TargetUnavailable', `${address} did not become primary within ${context.system.databaseReadyWithin / 1000} s`);
     }
     await sleep(25, undefined, { signal: context.signal });

@@ -64,10 +64,10 @@ export async function readPositions(client: MongoClient): Promise<{ majority: Lo
  */
 export async function readSettledPosition(client: MongoClient, signal: AbortSignal): Promise<LogPosition> {
   const { newest, majority: first } = await readPositions(client);
-  const untilMs = Date.now() + settleWithinMs;
+  const untilMs = performance.now() + settleWithinMs;
   for (let majority = first; ; { majority } = await readPositions(client)) {
     if (majority >= newest) return majority;
-    if (Date.now() > untilMs) {
+    if (performance.now() > untilMs) {
       throw new HoldfastError('SourceUnavailable', `the majority of the replica set is at ${majority}, the primary at ${newest}, for ${settleWithinMs / 1000} s`, {
         hint: 'look at the secondaries: rs.status()',
       });

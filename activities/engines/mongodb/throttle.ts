@@ -41,18 +41,18 @@ export class Throttle {
     const { signal } = this.#context;
     const { bytesPerSecond } = this.#limits;
     if (bytesPerSecond !== undefined) {
-      const nowMs = Date.now();
+      const nowMs = performance.now();
       // Time that was not used is not saved up: a burst after a pause is what the limit is there to prevent.
       this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / bytesPerSecond) * 1000;
       if (this.#freeAtMs > nowMs) await sleep(this.#freeAtMs - nowMs, undefined, { signal });
     }
-    if (Date.now() >= this.#lookAtMs) await this.#waitForSecondaries();
+    if (performance.now() >= this.#lookAtMs) await this.#waitForSecondaries();
   }
 
   async #waitForSecondaries(): Promise<void> {
     for (;;) {
       const lagMs = await readReplicationLagMs(this.#client);
-      this.#lookAtMs = Date.now() + lookEveryMs;
+      this.#lookAtMs = performance.now() + lookEveryMs;
       if (lagMs <= this.#limits.pauseAboveReplicationLag) return;
       this.#context.progress({ phase: `paused: a secondary is ${formatDuration(lagMs)} behind`, done: 0, of: 0, unit: 'bytes' });
       await sleep(lookEveryMs, undefined, { signal: this.#context.signal });

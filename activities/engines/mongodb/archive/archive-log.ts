@@ -38,7 +38,7 @@ const cappedPositionLost = 136;
  * @throws SourceUnavailable, StoreUnavailable - retryable. BadInput - the server is another replica set.
  */
 export async function archiveLog(context: SourceContext, input: SourceRef & { epoch: number; forMs: number }): Promise<ArchiveOutcome> {
-  const untilMs = Date.now() + input.forMs;
+  const untilMs = performance.now() + input.forMs;
   return await withSource(context, async (client) => {
     const { timeline } = await openArchive(context, client);
     const scope = { system: input.system, source: input.source, timeline };
@@ -57,7 +57,7 @@ class ArchiveRound {
   readonly #scope: TimelineScope;
   readonly #untilMs: number;
   readonly #writer: SliceWriter;
-  #commandCheckedAtMs = 0;
+  #commandCheckedAtMs = -Infinity;
 
   constructor(context: SourceContext, client: MongoClient, scope: TimelineScope, from: LogPosition, untilMs: number) {
     this.#context = context;
@@ -102,9 +102,9 @@ class ArchiveRound {
         if (changesFeatureVersion(entry)) return { from: this.#writer.readTo, to: entry.position, why: 'the feature compatibility version was changed' };
         this.#writer.add(entry);
       }
-      const nowMs = Date.now();
-      this.#writer.tick(nowMs);
-      this.#heartbeat(nowMs);
+      const nowMs = performance.now();
+      this.#writer.tick();
+      this.#heartbeat();
       await this.#writer.room();
       this.#context.signal.throwIfAborted();
       const command = await this.#checkCommand(nowMs);
@@ -142,14 +142,14 @@ class ArchiveRound {
     return gap ? await this.endInGap(gap) : this.#outcome('election');
   }
 
-  #heartbeat(nowMs: number): void {
+  #heartbeat(): void {
     const { archivedTo, slices, entries, storeSilentSinceMs } = this.#writer;
     const heartbeat: ArchiveHeartbeat = {
       phase: storeSilentSinceMs === null ? 'archiving' : 'waiting for the store',
       timeline: this.#scope.timeline,
       archivedTo,
       archivedToAt: logPositionAt(archivedTo),
-      lagMs: this.#writer.lagMs(nowMs),
+      lagMs: this.#writer.lagMs(Date.now()),
       slices,
       entries,
     };

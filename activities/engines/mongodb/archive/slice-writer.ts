@@ -17,7 +17,7 @@ interface OpenSlice {
   to: LogPosition;
   /** wall clock of the oldest entry that carries data; null: nobody would miss this slice */
   dataSinceMs: number | null;
-  /** when it got its first entry that carries data, by our clock */
+  /** when it got its first entry that carries data: time that passes, since a wall clock that jumps back would hold the slice open for as long */
   openedAtMs: number | null;
 }
 
@@ -37,7 +37,7 @@ export class SliceWriter {
   #failure: unknown;
   /** where the next slice begins */
   #from: LogPosition;
-  #lastCutAtMs = Date.now();
+  #lastCutAtMs = performance.now();
   archivedTo: LogPosition;
   slices = 0;
   entries = 0;
@@ -70,13 +70,14 @@ export class SliceWriter {
     open.to = entry.position;
     if (carriesData(entry)) {
       open.dataSinceMs ??= entry.wallMs;
-      open.openedAtMs ??= Date.now();
+      open.openedAtMs ??= performance.now();
     }
     if (open.bytes >= this.#limits.bytes) this.cut();
   }
 
   /** Cuts the open slice when its time has come. */
-  tick(nowMs: number): void {
+  tick(): void {
+    const nowMs = performance.now();
     const { openedAtMs, entries } = this.#open;
     const due = openedAtMs === null ? nowMs - this.#lastCutAtMs >= idleEveryMs : nowMs - openedAtMs >= this.#limits.everyMs;
     if (due && entries.length > 0) this.cut();
@@ -90,7 +91,7 @@ export class SliceWriter {
     this.#waitingBytes += slice.bytes;
     this.#from = slice.to;
     this.#open = emptySlice(slice.to);
-    this.#lastCutAtMs = Date.now();
+    this.#lastCutAtMs = performance.now();
     this.#putting ??= this.#putWaiting();
   }
 
@@ -141,7 +142,7 @@ export class SliceWriter {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (!(error instanceof HoldfastError) || error.type !== 'StoreUnavailable') throw error;
-        this.storeSilentSinceMs ??= Date.now();
+        this.storeSilentSinceMs ??= performance.now();
         await sleep(retryAfterMs, undefined, { signal: this.#signal });
       }
     }
