@@ -26,6 +26,14 @@ export class HashSum {
     if (this.#sinceCarry >= carryEvery) this.#carry();
   }
 
+  /** Adds the documents of another sum, which stays as it is. */
+  addSum(other: HashSum): void {
+    this.#carry();
+    other.#carry();
+    for (let word = 0; word < words; word += 1) this.#sums[word]! += other.#sums[word]!;
+    this.#sinceCarry = 1;
+  }
+
   /** 64 hex digits. */
   hex(): string {
     this.#carry();

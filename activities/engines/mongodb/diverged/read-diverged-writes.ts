@@ -72,6 +72,7 @@ async function readLogOf(context: SourceContext, input: Input, client: MongoClie
     context.progress({ phase: 'reading diverged writes', done: writer.entries, of: 0, unit: 'entries' });
   }
   await writer.finish();
+  gatherer.close();
   if (gatherer.open > 0) doesNotCover.push(`${gatherer.open} transactions were begun and not committed; they are in the entries, and not counted`);
   return {
     format: 1,

@@ -11,7 +11,7 @@ import { getPart, type PartStore } from '../stored-parts.ts';
  * Memory: one part, or one document that lies over several.
  * @param units - UUIDs; parts of others are not even downloaded.
  */
-export async function* baseDocuments(context: SourceContext, manifest: Manifest, units: ReadonlySet<string>): AsyncGenerator<{ unit: string; documents: Iterable<Buffer> }> {
+export async function* baseDocuments(context: SourceContext, manifest: Manifest, units: ReadonlySet<string>): AsyncGenerator<{ unit: string; documents: Iterable<Buffer>; bytes: number }> {
   if (units.size === 0) return;
   const scope = { system: manifest.system, source: manifest.source, timeline: manifest.timeline, backup: manifest.backup };
   const key = await openBackupKey(context.store, context.keys, scope, manifest.key);
@@ -26,7 +26,7 @@ export async function* baseDocuments(context: SourceContext, manifest: Manifest,
       if (part.continues) continue;
       const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
       pieces = [];
-      yield { unit: part.unit, documents: splitDocuments(bytes) };
+      yield { unit: part.unit, documents: splitDocuments(bytes), bytes: bytes.length };
     }
     if (pieces.length > 0) throw new HoldfastError('Tampered', `${index.key}: its last part says that it goes on`);
   }

@@ -1,11 +1,10 @@
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
-import type { Manifest, Unit } from '../../../../workflows/domain/manifest.ts';
+import type { Manifest } from '../../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
-import { mib } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { addHashSums, HashSum, negateHashSum } from '../hash.ts';
-import { baseDocuments } from './base-documents.ts';
-import { foldPartition, PartitionTooLarge, type FoldedCollection } from './fold.ts';
+import type { CollectionHistory } from './collection-history.ts';
+import { Fold } from './fold.ts';
 
 /** What base and log say that a collection holds. */
 export interface ExpectedCollection {
@@ -19,85 +18,72 @@ export interface ExpectedCollection {
   fuzzy: string | null;
 }
 
-interface Sums {
-  count: number;
-  sum: string;
-}
+/** Documents of a collection: how many, and Σ SHA-256. */
+class Sums {
+  count = 0;
+  readonly sum = new HashSum();
 
-const logBytesPerPartition = mib(64);
-/** Log lies compressed in the store, by about this factor. */
-const compression = 6;
+  add(document: Buffer): void {
+    this.count += 1;
+    this.sum.add(document);
+  }
+}
 
 /**
  * Count and Σ SHA-256 of every collection at `limit`, from base and log alone: the base's own sum, less its documents
- * that the log touched, plus what these became.
+ * that the log touched, plus what these became. Log and base are read once; memory is bounded at any size of either.
  */
 export async function expectedCollections(
   context: SourceContext,
   of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest },
 ): Promise<Map<string, ExpectedCollection>> {
-  let partitions = Math.max(1, Math.ceil((of.point.log.storedBytes * compression) / logBytesPerPartition));
-  for (;;) {
-    try {
-      return await expectedIn(context, of, partitions);
-    } catch (error) {
-      if (!(error instanceof PartitionTooLarge)) throw error;
-      partitions *= 2;
+  const units = new Map(of.manifest.units.map((unit) => [unit.id, unit]));
+  /** of collections whose manifest has no sum to start from: what their parts hold */
+  const counted = new Map<string, Sums>();
+  const unproved = (history: CollectionHistory): ReadonlySet<string> => {
+    for (const { uuid, capped } of history.present.values()) if (!capped && units.get(uuid)?.hashSum === null) counted.set(uuid, new Sums());
+    return new Set(counted.keys());
+  };
+  const fold = new Fold(context, { ...of, unitsToRead: unproved, onBaseDocument: (unit, document) => counted.get(unit)?.add(document) });
+  try {
+    await fold.readLog();
+    await fold.readBase();
+    const touched = await sumTouched(fold);
+    const expected = new Map<string, ExpectedCollection>();
+    for (const { number, uuid, ns, capped } of fold.history.present.values()) {
+      const unit = units.get(uuid);
+      const base = counted.get(uuid);
+      const before = base?.count ?? unit?.documents ?? 0;
+      const sumBefore = base?.sum.hex() ?? unit?.hashSum ?? zeroSum;
+      const change = touched.get(number);
+      expected.set(uuid, {
+        uuid,
+        ns,
+        count: before + (change ? change.after.count - change.before.count : 0),
+        hashSum: change ? addHashSums([sumBefore, change.after.sum.hex(), negateHashSum(change.before.sum.hex())]) : sumBefore,
+        capped,
+        fuzzy: unit?.fuzzy ?? null,
+      });
     }
-  }
-}
-
-async function expectedIn(
-  context: SourceContext,
-  of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest },
-  partitions: number,
-): Promise<Map<string, ExpectedCollection>> {
-  const expected = new Map<string, ExpectedCollection>();
-  for (let index = 0; index < partitions; index += 1) {
-    const report = (phase: string): void => context.progress({ phase, done: index, of: partitions, unit: 'objects' });
-    const folded = await foldPartition(context, { ...of, partition: { index, of: partitions }, report });
-    if (index === 0) await startFromBase(context, of.manifest, folded, expected);
-    for (const collection of folded.values()) addPartition(expected.get(collection.uuid)!, collection);
-  }
-  return expected;
-}
-
-async function startFromBase(context: SourceContext, manifest: Manifest, folded: ReadonlyMap<string, FoldedCollection>, expected: Map<string, ExpectedCollection>): Promise<void> {
-  const units = new Map(manifest.units.map((unit) => [unit.id, unit]));
-  const unproved = new Set([...folded.values()].filter(({ uuid, capped }) => !capped && units.has(uuid) && units.get(uuid)!.hashSum === null).map(({ uuid }) => uuid));
-  const counted = await sumBase(context, manifest, unproved);
-  for (const { uuid, ns, capped } of folded.values()) {
-    const unit = units.get(uuid);
-    const { count, sum } = counted.get(uuid) ?? baseOf(unit);
-    expected.set(uuid, { uuid, ns, count, hashSum: sum, capped, fuzzy: unit?.fuzzy ?? null });
+    return expected;
+  } finally {
+    fold.close();
   }
 }
 
 const zeroSum = '0'.repeat(64);
 
-const baseOf = (unit: Unit | undefined): Sums => ({ count: unit?.documents ?? 0, sum: unit?.hashSum ?? zeroSum });
-
-/** What the parts of a base hold where its manifest has no sum to start from. */
-async function sumBase(context: SourceContext, manifest: Manifest, units: ReadonlySet<string>): Promise<Map<string, Sums>> {
-  const sums = new Map([...units].map((unit) => [unit, { count: 0, sum: new HashSum() }]));
-  for await (const { unit, documents } of baseDocuments(context, manifest, units)) {
-    const of = sums.get(unit)!;
-    for (const document of documents) {
-      of.count += 1;
-      of.sum.add(document);
+/** Of the documents that the log touched, by their collection's number: what the base has of them, and what they became. */
+async function sumTouched(fold: Fold): Promise<Map<number, { before: Sums; after: Sums }>> {
+  const sums = new Map<number, { before: Sums; after: Sums }>();
+  for await (const { collections } of fold.fold()) {
+    for (const [number, { documents, base }] of collections) {
+      let of = sums.get(number);
+      if (!of) sums.set(number, (of = { before: new Sums(), after: new Sums() }));
+      of.before.count += base.count;
+      of.before.sum.addSum(base.sum);
+      for (const document of documents.values()) if (document) of.after.add(document);
     }
   }
-  return new Map([...sums].map(([unit, { count, sum }]) => [unit, { count, sum: sum.hex() }]));
-}
-
-function addPartition(expected: ExpectedCollection, { documents, base }: FoldedCollection): void {
-  const after = new HashSum();
-  let count = 0;
-  for (const document of documents.values()) {
-    if (!document) continue;
-    after.add(document);
-    count += 1;
-  }
-  expected.count += count - base.count;
-  expected.hashSum = addHashSums([expected.hashSum, after.hex(), negateHashSum(base.sum.hex())]);
+  return sums;
 }

@@ -33,8 +33,10 @@ export async function proveEquality(
   const present = [...expected.values()].filter(({ uuid }) => found.has(uuid));
   const compared = await compareAll(context, client, present, found);
   const differing = compared.filter(({ hashEqual, count, expectedCount }) => hashEqual === false || (hashEqual !== null && count !== expectedCount));
-  for (const [at, { ns, uuid, count, expectedCount }] of differing.entries()) {
-    const which = at < explained.collections ? await findDifferences(context, client, { ...of, manifest, uuid, ns }, explained.documents) : [];
+  const toExplain = new Map(differing.slice(0, explained.collections).map(({ uuid, ns }) => [uuid, ns]));
+  const differences = toExplain.size > 0 ? await findDifferences(context, client, { ...of, manifest, collections: toExplain }, explained.documents) : undefined;
+  for (const { ns, uuid, count, expectedCount } of differing) {
+    const which = differences?.get(uuid) ?? [];
     problems.push(`${ns}: ${count} documents, expected ${expectedCount}${count === expectedCount ? ', and their bytes differ' : ''}${which.length > 0 ? `: ${which.join(', ')}` : ''}`);
   }
 

@@ -6,7 +6,7 @@ import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.
 import type { SourceContext } from '../../../context.ts';
 import { openBackupKey } from '../../../stream/backup-key.ts';
 import { splitNamespace } from '../namespaces.ts';
-import { classifyOperation } from '../oplog/classify-operation.ts';
+import { classifyOperation, type OperationClass } from '../oplog/classify-operation.ts';
 import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { changesFeatureVersion, commandOf, parseEntry, type OplogEntry } from '../oplog/oplog-entry.ts';
 import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
@@ -194,22 +194,23 @@ async function* exportedLog(context: SourceContext, point: RecoveryPoint, manife
       if (entry.position >= point.limit) break;
       const { operations, held: open } = transactions.take(entry);
       if (entry.position <= manifest.start) {
-        hold(held, entry, open && operations.length === 0);
+        hold(held, entry, open);
         continue;
       }
       if (!began) kept.push(...[...held.values()].flat());
       began = true;
-      const classes = operations.map((operation) => {
+      const kinds = new Set<OperationClass>();
+      for (const operation of operations) {
         if (changesFeatureVersion(operation)) throw notReplayed(entry.position, 'changes the feature compatibility version');
         if (!exact && entry.position <= manifest.end && operation.op === 'c' && commandOf(operation) === 'renameCollection') throw notReplayed(entry.position, 'renames a collection while the base was read');
-        return classifyOperation(operation, context.source, entry.position);
-      });
-      const kinds = new Set(classes);
+        kinds.add(classifyOperation(operation, context.source, entry.position));
+      }
       if (kinds.has('skip') && kinds.size > 1) throw notReplayed(entry.position, 'is a transaction that also writes what is not backed up');
       if (open || !kinds.has('skip')) kept.push(raw);
     }
     if (kept.length > 0) yield Buffer.concat(kept);
   }
+  transactions.close();
 }
 
 function hold(held: Map<string, Buffer[]>, { transaction, raw }: OplogEntry, isOpen: boolean): void {

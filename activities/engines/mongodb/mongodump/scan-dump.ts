@@ -86,6 +86,7 @@ class LogScan {
   }
 
   end(): Origin['log'] {
+    this.#transactions.close();
     if (this.#from === undefined) {
       throw new HoldfastError('BadInput', `${this.#where}: expected at least the entry of the log that the dump began at, found an empty log`, { hint: 'dump again with --oplog' });
     }

@@ -92,6 +92,17 @@ class Replay {
       });
     }
     if (this.#mayBeLater(this.#checkpoint.position)) await this.#names.reload();
+    try {
+      await this.#readLog();
+    } finally {
+      this.#transactions.close();
+    }
+    await this.#flush();
+    await this.#settle();
+    return this.#result();
+  }
+
+  async #readLog(): Promise<void> {
     const limit = coverFor(this.#point, this.#limit);
     // Nothing between: a base that is restored to its own instant needs no log, not even for open transactions.
     const log = nextLogPosition(this.#checkpoint.position) >= limit ? [] : readLog(this.#context, scopeOf(this.#point), { after: this.#checkpoint.gatherFrom, limit });
@@ -110,9 +121,6 @@ class Replay {
       if (slice.to > this.#adopted.position) this.#checkpoint.storedBytes += slice.bytes;
       this.#report();
     }
-    await this.#flush();
-    await this.#settle();
-    return this.#result();
   }
 
   /** Says in the target how far this attempt may come, before it does: the next attempt has to know. */
@@ -128,8 +136,7 @@ class Replay {
     const { operations } = this.#transactions.take(entry);
     // Before the checkpoint, entries are read only for the transactions that are still open in them.
     if (entry.position <= this.#checkpoint.position) return undefined;
-    const plain = operations.length === 1 && operations[0] === entry && entry.op !== 'c';
-    if (!plain || this.#mayBeLater(entry.position)) return this.#takeMany(entry, operations);
+    if (entry.op === 'c' || this.#mayBeLater(entry.position)) return this.#takeMany(entry, operations);
     if (this.#classify(entry, entry.position) === 'write') {
       if (this.#batch.isFullFor(entry)) return this.#takeMany(entry, operations);
       this.#batch.add(entry, entry.position);
@@ -138,10 +145,14 @@ class Replay {
     return undefined;
   }
 
-  async #takeMany(entry: OplogEntry, operations: readonly Operation[]): Promise<void> {
+  async #takeMany(entry: OplogEntry, operations: Iterable<Operation>): Promise<void> {
+    let count = 0;
     let commands = 0;
-    for (const operation of operations) if (await this.#place(operation, entry.position)) commands += 1;
-    this.#passed(entry, operations.length);
+    for (const operation of operations) {
+      count += 1;
+      if (await this.#place(operation, entry.position)) commands += 1;
+    }
+    this.#passed(entry, count);
     // Behind a command too: replaying it again onto what follows it is what the checkpoint saves.
     if (commands === 0) return;
     await this.#flush();
