@@ -8,6 +8,8 @@ import { decryptMessage, encryptMessage, readMessageHeader } from './message.ts'
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
+/** Each piece is a trip to the pool and back: by the default of 16 KiB, trips cost more than the compression. */
+const chunkSize = mib(1);
 
 /** No sealed object holds more than this when opened: what keeps a reader's memory bounded, whoever wrote the object. */
 export const maxPlainBytes = mib(64);
@@ -23,7 +25,7 @@ export async function seal(key: DataKey, plain: Uint8Array, context: Record<stri
   if (plain.byteLength > maxPlainBytes) {
     throw new HoldfastError('BadInput', `${formatBytes(plain.byteLength)} to seal as one object; at most ${formatBytes(maxPlainBytes)}`);
   }
-  const compressed = await compress(plain, { params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 1 } });
+  const compressed = await compress(plain, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 1 } });
   return encryptMessage({ name: key.id, bytes: key.bytes }, compressed, context);
 }
 
@@ -46,7 +48,7 @@ export async function open(key: DataKey, stored: Uint8Array, context: Record<str
   });
   requireSameContext(opened.context, context);
   try {
-    return await decompress(opened.plain, { maxOutputLength: maxPlainBytes });
+    return await decompress(opened.plain, { chunkSize, maxOutputLength: maxPlainBytes });
   } catch (cause) {
     throw new HoldfastError('Tampered', `${describe(context)} is authentic but not zstd of at most ${formatBytes(maxPlainBytes)}`, { cause });
   }
