@@ -165,8 +165,9 @@ class LocalStore implements Store {
     return found;
   }
 
-  async extendLock(version: { key: string; versionId: string }, until: Date): Promise<void> {
+  async extendLock(version: { key: string; versionId: string }, asked?: Date): Promise<void> {
     if (this.#lockMs === undefined) return;
+    const until = asked ?? new Date(Date.now() + this.#lockMs);
     const path = this.#versionPath(version);
     await guard(this.name, async () => {
       await stat(path).catch(async (error: unknown) => {

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 
 interface SdkError extends Error {
   code?: string;
-  $metadata?: { httpStatusCode?: number };
+  $metadata?: { httpStatusCode?: number; clockSkewCorrected?: boolean };
 }
 
 const throttled = new Set(['SlowDown', 'RequestTimeout', 'Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestTimeoutException']);
@@ -34,6 +34,8 @@ export function readS3Error(error: unknown, where: { store: string; bucket: stri
   if (status === undefined || status >= 500 || status === 429 || status === 409 || throttled.has(name) || garbled.has(name)) {
     return make('StoreUnavailable', `${at}: ${said}`);
   }
+  // The client has taken the server's time from this very answer: the next request is signed with that.
+  if ($metadata?.clockSkewCorrected === true) return make('StoreUnavailable', `${at}: ${said}`, 'the clock of this machine is wrong by minutes or hours: set it');
   if (status === 401 || status === 403) return make('NotPermitted', `${at}: refused: ${said}`);
   // A reply that parses as success but is none (cut off in the middle) comes without a code worth trusting.
   if (status < 300) return make('StoreUnavailable', `${at}: answer cannot be read: ${said}`);

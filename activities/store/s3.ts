@@ -159,9 +159,10 @@ class S3Store implements Store {
     }
   }
 
-  async extendLock(version: { key: string; versionId: string }, until: Date): Promise<void> {
+  async extendLock(version: { key: string; versionId: string }, asked?: Date): Promise<void> {
     const { lock } = this.#options;
     if (!lock) return;
+    const until = asked ?? new Date(this.#clockMs() + lock.retain);
     await this.#send(version.key, undefined, (abort) =>
       this.#client.send(
         new PutObjectRetentionCommand({
@@ -188,11 +189,16 @@ class S3Store implements Store {
     this.#client.destroy();
   }
 
+  /** The server's clock, by its last answer: a lock that a clock of ours counts that is behind would be over too early. */
+  #clockMs(): number {
+    return Date.now() + (this.#client.config.systemClockOffset ?? 0);
+  }
+
   #lockHeaders(asked: Date | undefined): { ObjectLockMode?: ObjectLockMode; ObjectLockRetainUntilDate?: Date } {
     const { lock } = this.#options;
     if (!lock) return {};
-    const until = asked ?? new Date(Date.now() + lock.retain);
-    return until.getTime() > Date.now() ? { ObjectLockMode: lockMode(lock.mode), ObjectLockRetainUntilDate: until } : {};
+    const until = asked ?? new Date(this.#clockMs() + lock.retain);
+    return until.getTime() > this.#clockMs() ? { ObjectLockMode: lockMode(lock.mode), ObjectLockRetainUntilDate: until } : {};
   }
 
   /** Runs one request, again after what another try can mend. */

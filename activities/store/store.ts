@@ -44,8 +44,11 @@ export interface Store {
   getVersion(version: { key: string; versionId: string }, options?: ReadOptions): Promise<Buffer>;
   /** Every version whose key starts with `prefix`, in key order; within a key the oldest first. Streams page by page. */
   list(prefix: string, options?: ReadOptions & { startAfter?: string }): AsyncIterable<ObjectVersion>;
-  /** Makes a lock longer; a store refuses to shorten. No-op for a store without locks. */
-  extendLock(version: { key: string; versionId: string }, until: Date): Promise<void>;
+  /**
+   * Makes a lock longer; a store refuses to shorten. No-op for a store without locks.
+   * @param until - left out: the store's `lock.retain` from now on, by the store's own clock where it has one: ours may be wrong.
+   */
+  extendLock(version: { key: string; versionId: string }, until?: Date): Promise<void>;
   /** Deletes one version for ever. @throws NotPermitted while it is locked. */
   deleteVersion(version: { key: string; versionId: string }): Promise<void>;
   close(): void;

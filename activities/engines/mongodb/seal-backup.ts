@@ -181,13 +181,12 @@ async function endOf(context: SourceContext, plan: Plan, units: readonly Unit[])
 async function extendLocks(context: SourceContext, plan: ObjectRef, manifest: Manifest, indexes: readonly GroupIndex[]): Promise<void> {
   const config = context.system.stores.find(({ name }) => name === context.store.name);
   if (!config?.lock) return;
-  const until = new Date(Date.now() + config.lock.retain);
   const objects = [plan, ...manifest.key.objects, ...manifest.groups.map(({ index }) => index), ...indexes.flatMap(({ parts }) => parts.map(({ object }) => object))];
   const requests = new InFlight(requestsAtOnce);
   try {
     for (const [done, object] of objects.entries()) {
       context.signal.throwIfAborted();
-      await requests.add(async () => await context.store.extendLock(object, until));
+      await requests.add(async () => await context.store.extendLock(object));
       context.progress({ phase: 'lock', done, of: objects.length, unit: 'objects' });
     }
     await requests.settle();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectRetentionCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -54,6 +54,24 @@ test('S3: the server refuses bytes that are not those of the checksum sent with 
   const put = new PutObjectCommand({ Bucket: 'bucket', Key: 'k', Body: 'v', ChecksumSHA256: Buffer.alloc(32).toString('base64') });
   await assert.rejects(client.send(put));
 });
+
+for (const behindHours of [6, -6]) {
+  test(`S3: with a clock of ours that is ${behindHours} hours behind, an object is stored, and locked by the server’s clock`, async (t) => {
+    const server = await startObjectStore(t);
+    await server.createBucket('bucket', { lock: true });
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() - behindHours * 3_600_000 });
+    const store = openS3Store({ ...optionsOf(server, 'p'), lock: { mode: 'governance', retain: 3_600_000 } });
+    t.after(() => store.close());
+    const ref = await store.put('k', Buffer.from('v'));
+    await store.extendLock(ref);
+    t.mock.timers.reset();
+    const client = clientOf(server);
+    t.after(() => client.destroy());
+    const { Retention } = await client.send(new GetObjectRetentionCommand({ Bucket: 'bucket', Key: 'p/k', VersionId: ref.versionId }));
+    const forMs = Number(Retention?.RetainUntilDate) - Date.now();
+    assert.ok(Math.abs(forMs - 3_600_000) < 60_000, `locked for ${forMs} ms`);
+  });
+}
 
 test('S3: a conflict with another request on the key is tried again; only a failed precondition means that the object exists', async (t) => {
   const answers = [409, 409, 200, 412];

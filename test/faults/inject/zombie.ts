@@ -11,13 +11,14 @@ import { until } from '../../harness/until.ts';
 export const zombie: Strike = async (bench, middle) => {
   const { stack } = bench;
   const first = pidOf(pidFileOf(stack.file, 'worker'));
+  const second = await bench.startSecondWorker();
   process.kill(first, 'SIGSTOP');
   try {
-    const second = await bench.startSecondWorker();
+    // The server may give tries to the one that hangs, as long as its polls wait there: a minute.
     const taken = await until(`the second worker to take over ${middle.activity}`, async () => {
       const { raw } = await stack.handle(middle.workflowId).describe();
       return raw.pendingActivities?.find(({ activityType, lastWorkerIdentity }) => activityType?.name === middle.activity && lastWorkerIdentity?.startsWith(`${second.pid}@`));
-    });
+    }, 180_000);
     assert.ok((taken.attempt ?? 1) > (middle.before?.tries.get(taken.activityId ?? '') ?? 0), 'as another try');
     middle.release();
     process.kill(first, 'SIGCONT');
