@@ -2,6 +2,7 @@ import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { ObjectRef } from './domain/manifest.ts';
+import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
@@ -47,10 +48,12 @@ export interface ControlActivities {
   claimEpoch(input: { system: string; why: string; takeOver: boolean }): Promise<{ epoch: number }>;
 
   /**
-   * Chooses the recovery point and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone.
-   * @param purpose - left out: a recovery. @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill does not mind.
+   * Chooses and checks the recovery point, and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone.
+   * @throws Tampered, ObjectMissing, WrongKey - what it needs is damaged; names it, and the nearest good points.
+   * @param purpose - left out: a recovery. @param only - namespaces of a partial restore; left out: everything.
+   * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill does not mind. BadInput - `only` names what the point does not have.
    */
-  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' }): Promise<RecoveryPoint>;
+  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill'; only?: readonly string[] | undefined }): Promise<CheckedPoint>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 
@@ -67,7 +70,7 @@ export interface ControlActivities {
    * What a recovery would do now, and what would fail; touches nothing. Trouble is in its findings.
    * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
    */
-  planRecovery(input: { system: string } & RecoveryTarget): Promise<RecoveryPlan>;
+  planRecovery(input: { system: string; only?: readonly string[] | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
   /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
   fencePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;

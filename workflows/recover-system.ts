@@ -6,6 +6,7 @@ import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domai
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
 import type { RunReport } from './domain/report.ts';
+import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
 import { mark } from './search-attributes.ts';
@@ -38,6 +39,7 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     checkRequest(request, workflowId);
     const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
     planSteps(view);
+    checkPartial(request, view);
     mark({ system: view.system, purpose: request.purpose });
     const input: RunRecoveryInput = { view, request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
@@ -63,6 +65,16 @@ function checkRequest(request: RecoverSystemInput, lockId: string): void {
   // A minute of grace: clocks differ.
   if (incidentAt && Date.parse(incidentAt) > nowMs + 60_000) {
     throw new HoldfastError('BadInput', `recoverSystem: field "incidentAt" is ${incidentAt}, which is in the future: now it is ${info.startTime.toISOString()}.`);
+  }
+}
+
+/** @throws Unsupported - a partial restore that could not say which source is meant, or would end before anybody could take the data out. */
+function checkPartial({ only }: RecoverSystemInput, view: SystemView): void {
+  if (!only) return;
+  const sources = Object.keys(view.sources);
+  if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
+  if (!view.runbook.steps.some(({ uses }) => uses === 'report')) {
+    throw new HoldfastError('Unsupported', `The runbook of ${view.system} has no step that uses report: a partial restore waits there until the data was taken out.`);
   }
 }
 

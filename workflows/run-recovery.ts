@@ -63,6 +63,7 @@ function begin(input: RunRecoveryInput): Recovery {
     plan: {
       system: view.system,
       purpose: request.purpose,
+      only: request.only,
       requestedBy: request.requestedBy ?? anonymous,
       incidentAt: request.incidentAt,
       startedAt: info.startTime.toISOString(),
@@ -103,6 +104,7 @@ function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'wa
       ...(request.targetPosition ? { targetPosition: request.targetPosition } : {}),
     },
     purpose: request.purpose,
+    only: request.only ?? null,
     requestedBy: request.requestedBy ?? anonymous,
     reason: request.reason ?? null,
     takeOver: request.takeOver,
@@ -140,14 +142,15 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const { status } = run.snapshot().state;
   const attempts: Promise<unknown>[] = [];
   if (Object.keys(results.points).length > 0) attempts.push(call('releaseHold', { system: view.system, run: runId }, 'let the recovery point go'));
-  if (request.purpose === 'drill' && status === 'done') {
+  const isLeft = request.purpose === 'recovery' && !request.only;
+  if (!isLeft && status === 'done') {
     for (const source of Object.keys(view.sources)) {
-      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId }, `remove the drill’s target of ${source}`));
+      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId }, `remove the ${request.only ? 'partial restore' : 'drill'}’s target of ${source}`));
     }
   }
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
   const report = reportOf(recovery, run.snapshot().state);
-  if (failed > 0) report.warnings = [...report.warnings, 'the hold on the recovery point, or the target of a drill, could not be removed'];
+  if (failed > 0) report.warnings = [...report.warnings, 'the hold on the recovery point, or the target of a drill or partial restore, could not be removed'];
   if (status === 'aborted') {
     try {
       await call('writeReport', { report }, 'write the report');

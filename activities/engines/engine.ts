@@ -4,6 +4,7 @@ import type {
   DataActivities,
   RecoverActivities,
 } from '../../workflows/contract.ts';
+import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 
 type Job<F> = F extends (input: infer I) => Promise<infer O> ? (context: SourceContext, input: I) => Promise<O> : never;
@@ -18,6 +19,8 @@ export interface Engine
     Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
   readonly kind: string;
+  /** The point, narrowed to chosen namespaces: what a partial restore brings back. @throws BadInput - a name that it does not have. */
+  narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[] }): Promise<RecoveryPoint>;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */

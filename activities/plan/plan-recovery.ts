@@ -1,18 +1,21 @@
 import { describeError, errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
-import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { System } from '../../workflows/domain/system.ts';
-import { formatDuration } from '../../workflows/domain/units.ts';
+import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import type { JobContext, SourceContext } from '../context.ts';
+import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
-import { rebuildCatalog } from '../store/read-catalog.ts';
+import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { currentTimeline } from '../store/timelines.ts';
 import { loadSystemFile } from '../system-files.ts';
 import { checkReach, checkTools } from './check-access.ts';
+
+/** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
+const readForMs = seconds(10);
 
 /**
  * Plans a recovery without touching anything. Programs and addresses are tried from where this runs: the worker that the workflow
@@ -21,18 +24,19 @@ import { checkReach, checkTools } from './check-access.ts';
  * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
-export async function planRecovery({ system: systemName, ...target }: { system: string } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+export async function planRecovery({ system: systemName, only, ...target }: { system: string; only?: readonly string[] | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const { system } = await loadSystemFile(systemName);
   const runbook = planCriticalPath(system.runbook.steps.map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null })));
   const spareMs = system.objectives.rto - runbook.criticalMs;
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
-  const points = await readPoints(system, target, findings, job);
-  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, points, findings };
+  if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
+  const points = await readPoints(system, target, findings, job, only);
+  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(only ? { only: [...only] } : {}), points, findings };
 }
 
-async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext): Promise<RecoveryPoint[]> {
+async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, only: readonly string[] | undefined): Promise<RecoveryPoint[]> {
   const points: RecoveryPoint[] = [];
   const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0 }, job);
   const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
@@ -40,10 +44,9 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)));
     await currentTimeline(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
-    const catalog = await rebuildCatalog(context, of).catch(note(findings));
-    if (!catalog) continue;
     try {
-      points.push(findRecoveryPoint(catalog, target, { now: new Date().toISOString() }));
+      const point = await findCheckedPoint(context, target, { readForMs });
+      points.push(only ? await openEngine(context.source.engine).narrowPoint(context, { point, only }) : point);
     } catch (error) {
       if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
       note(findings)(error);

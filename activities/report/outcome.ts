@@ -1,3 +1,4 @@
+import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { leftOut } from '../../workflows/domain/build-report.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -18,12 +19,14 @@ const objectives = (report: RunReport): string => {
 /** What happened, in words for somebody who has just been woken. */
 export function describeOutcome(report: RunReport): Outcome {
   if (report.state.purpose === 'drill') return describeDrill(report);
+  if (report.state.only) return describePart(report, report.state.only);
   const title = report.title;
   const without = leftOut(report.state, report.validation);
   const now = report.outcome !== 'done' && report.state.servedAt === null ? 'was restored, and traffic was not moved' : without.length > 0 ? 'serves again' : 'is recovered';
   const missed = report.rto.met === false || report.rpo.met === false;
   switch (report.outcome) {
     case 'done':
+    case 'done, partial':
       return {
         tone: missed ? 'warn' : 'good',
         headline: missed ? `${title} is recovered, but an objective was missed` : `${title} is recovered`,
@@ -48,6 +51,16 @@ export function describeOutcome(report: RunReport): Outcome {
   }
 }
 
+/** A partial restore is for taking data out: the system is as it was. */
+function describePart({ outcome, state, title, validation }: RunReport, only: readonly string[]): Outcome {
+  const sentence = `Production was left alone: this run moved no traffic and fenced nothing. ${describePartial(only)}.`;
+  if (outcome === 'aborted') return { tone: 'warn', headline: `The partial restore of ${title} was aborted`, sentence };
+  const without = leftOut(state, validation);
+  if (!outcome.startsWith('done')) return { tone: 'bad', headline: `The partial restore of ${title} failed`, sentence };
+  if (without.length > 0) return { tone: 'bad', headline: `A part of ${title} was restored, but not by the whole runbook (${without.join('; ')})`, sentence };
+  return { tone: 'good', headline: `A part of ${title} was restored, to take data out of`, sentence };
+}
+
 /** A drill proves that the data could be recovered, and moves nothing. */
 function describeDrill(report: RunReport): Outcome {
   const { title, rpo, state } = report;
@@ -56,8 +69,9 @@ function describeDrill(report: RunReport): Outcome {
   const sentence = `It took ${formatDuration(tookMs)}. ${data} Production was left alone.`;
   if (report.outcome === 'aborted') return { tone: 'warn', headline: `The drill of ${title} was aborted`, sentence };
   const without = leftOut(state, report.validation);
-  if (report.outcome !== 'done') return { tone: 'bad', headline: `The drill of ${title} failed${without.length > 0 ? `: ${without.join('; ')}` : ''}`, sentence };
+  if (report.outcome !== 'done' && report.outcome !== 'done, partial') return { tone: 'bad', headline: `The drill of ${title} failed${without.length > 0 ? `: ${without.join('; ')}` : ''}`, sentence };
   const missed = rpo.met === false;
+  if (state.only) return { tone: 'good', headline: `The drill of a part of ${title} passed`, sentence: `${sentence} ${describePartial(state.only)}.` };
   return { tone: missed ? 'warn' : 'good', headline: `The drill of ${title} passed${missed ? ', but an objective was missed' : ''}`, sentence };
 }
 
@@ -71,6 +85,7 @@ export function listNextSteps(report: RunReport): string[] {
   if (report.outcome === 'done, fence unproved') next.push('Power the old primary off, or cut its network: it may still take writes that cannot be merged.');
   if (report.outcome.startsWith('done')) {
     if (without.length > 0) next.push(`Make up for what the run went on without: ${without.join('; ')}.`);
+    if (report.state.only && !isDrill) return [...next, 'Take out what you need (mongodump, mongoexport, a query), then approve the gate that waits: the target is stopped and moved aside.'];
     if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed.'];
     next.push('Add members to the new replica set: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
@@ -79,7 +94,8 @@ export function listNextSteps(report: RunReport): string[] {
   } else {
     const failed = report.state.steps.find((step) => step.state === 'failed');
     if (failed) next.push(`Look at step ${failed.id}: ${failed.error ? failed.error.message : 'it failed'}.`);
-    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}`);
+    const only = report.state.only?.map((one) => ` --only '${one}'`).join('') ?? '';
+    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}${only}`);
   }
   return next;
 }

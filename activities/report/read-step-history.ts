@@ -16,7 +16,9 @@ export async function readStepHistory({ store, signal }: { store: Store; signal:
   const versions = [...newest.values()].sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt)).slice(0, newestRuns);
   const times = new Map<string, { elapsedMs: number; bytes: number | null }[]>();
   for (const version of versions) {
-    const report = parseReport(await store.getVersion(version, { signal }));
+    const read = parseReport(await store.getVersion(version, { signal }));
+    // A part of the data says nothing of how long all of it takes.
+    const report = read?.state.only ? undefined : read;
     const bytes = report ? report.points.reduce((sum, point) => sum + point.base.plainBytes, 0) : null;
     for (const step of report?.state.steps ?? []) {
       if (step.state === 'done') times.set(step.uses, [...(times.get(step.uses) ?? []), { elapsedMs: step.elapsedMs, bytes }]);

@@ -1,5 +1,6 @@
+import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
-import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import { bytesToRestore, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
 import type { GateState, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
@@ -26,11 +27,24 @@ function facts(report: RunReport): Markup {
   const failed = validation.filter((result) => !result.ok).length;
   const fences = Object.values(report.fence);
   const isDrill = report.state.purpose === 'drill';
+  if (report.state.only) return partialFacts(report, failed, gates.length);
   return html`<div class="facts">
 ${isDrill ? fact('Time of the drill', duration(Date.parse(report.finishedAt) - Date.parse(report.state.startedAt)), `no traffic was moved; people ${formatDuration(rto.humanMs)}`, null) : fact('Time to recover (RTO)', duration(rto.achievedMs), `objective ${formatDuration(rto.objectiveMs)}${word(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, rto.met)}
 ${fact(isDrill ? 'Data that would be lost (RPO)' : 'Data lost (RPO)', duration(rpo.achievedMs), `objective ${formatDuration(rpo.objectiveMs)}${word(rpo.met)}; incident minus the last entry applied`, rpo.met)}
 ${fact('Validation', validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`, `${validation.length} run, ${gates.length} of them must pass`, validation.length === 0 ? null : failed === 0)}
 ${isDrill ? fact('Old primary', 'left alone', 'a drill does not touch it', null) : fact('Old primary', fences.length === 0 ? 'not fenced' : fences.map((fence) => fence.outcome).join(', '), fences.length === 0 ? 'it may still take writes' : 'what the fence could show', fences.length === 0 ? null : fences.every((fence) => fence.outcome !== 'unproved'))}
+</div>`;
+}
+
+/** A partial restore has no time or data of the system to lose: what counts is what came back, and whether it is right. */
+function partialFacts({ state, finishedAt, points, validation }: RunReport, failed: number, gates: number): Markup {
+  const part = points.flatMap(({ only }) => only ?? []);
+  const of = (key: 'collections' | 'documents'): number => part.reduce((sum, one) => sum + one[key], 0);
+  return html`<div class="facts">
+${fact('Partial restore', (state.only ?? []).join(', '), 'nothing else was restored', null)}
+${fact('Collections', part.length === 0 ? 'none' : count(of('collections')), `${count(of('documents'))} documents of them in the base; the log brings the rest`, null)}
+${fact('Time', duration(Date.parse(finishedAt) - Date.parse(state.startedAt)), 'no traffic was moved', null)}
+${fact('Validation', validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`, `${validation.length} run, ${gates} of them must pass`, validation.length === 0 ? null : failed === 0)}
 </div>`;
 }
 
@@ -43,6 +57,7 @@ const fenceMeaning = {
 function fences(report: RunReport): Markup {
   const entries = Object.entries(report.fence);
   if (report.state.purpose === 'drill') return html`<p>A drill leaves the primary alone.</p>`;
+  if (report.state.only) return html`<p>A partial restore leaves the primary alone.</p>`;
   if (entries.length === 0) return html`<p>The old primary was not fenced in this run.</p>`;
   return html`${entries.map(
     ([source, fence]) => html`<p><strong>${source}</strong>: ${fence.outcome}, ${time(fence.fencedAt)}. ${fenceMeaning[fence.outcome]}
@@ -95,7 +110,7 @@ const points = (of: RecoveryPoint[]): Markup =>
     [
       { title: 'Source', cell: (point) => point.source },
       { title: 'Base backup', cell: (point) => html`<code>${point.base.backup}</code> of ${time(point.base.finishedAt)}` },
-      { title: 'Size', number: true, cell: (point) => formatBytes(point.base.plainBytes) },
+      { title: 'Size', number: true, cell: (point) => (point.only ? `${formatBytes(bytesToRestore(point))} of ${formatBytes(point.base.plainBytes)}` : formatBytes(point.base.plainBytes)) },
       { title: 'Log after it', cell: (point) => `${count(point.log.slices)} slices, ${formatBytes(point.log.storedBytes)} stored` },
       { title: 'Reaches', whole: true, cell: (point) => formatLogPosition(point.reaches) },
       { title: 'Timeline', cell: (point) => html`<code class="whole">${point.timeline}</code>` },
@@ -146,7 +161,7 @@ export function renderReportHtml(report: RunReport): string {
 <title>${report.system}: ${outcome.headline}</title>
 <style>${new Markup(style)}</style></head>
 <body>
-<header><p class="what">${report.title} (${report.system}), ${report.state.purpose}, incident ${time(report.incidentAt)}</p>
+<header><p class="what">${report.title} (${report.system}), ${report.state.purpose}${report.state.only && `, ${describePartial(report.state.only)}`}, incident ${time(report.incidentAt)}</p>
 <h1 class="${outcome.tone}">${outcome.headline}</h1>
 <p class="outcome">${outcome.sentence}</p></header>
 ${facts(report)}

@@ -12,6 +12,7 @@ import { watchRun } from '../status/watch-run.ts';
 interface RecoverOptions {
   targetTime?: string;
   targetPosition?: string;
+  only?: string[];
   incidentAt?: string;
   reason?: string;
   by: string;
@@ -38,6 +39,7 @@ export function recover(cli: Cli): void {
       command
         .option('--target-time <time>', 'recover to this second, included whole; left out: the latest')
         .option('--target-position <position>', 'recover to before this log position')
+        .option('--only <namespace...>', "a partial restore for taking data out: 'shop.orders', 'shop.*'; moves no traffic")
         .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
         .option('--reason <text>', 'kept in the report')
         .option('--by <name>', 'who asks; cannot approve', currentUser())
@@ -49,6 +51,7 @@ export function recover(cli: Cli): void {
         system,
         targetTime: options.targetTime,
         targetPosition: options.targetPosition,
+        only: options.only,
         incidentAt: options.incidentAt ?? new Date().toISOString(),
         reason: options.reason,
         requestedBy: options.by,
@@ -70,7 +73,7 @@ export function recover(cli: Cli): void {
         const report = await watchRun<RunReport>(printer, temporal, system, handle);
         printer.result(report, formatReport);
         // Recovered, but somebody has to see to the old primary: not the same as done.
-        return report.outcome === 'done' ? 0 : errorTable.FenceFailed.exitCode;
+        return report.outcome === 'done' || report.outcome === 'done, partial' ? 0 : errorTable.FenceFailed.exitCode;
       });
     },
   );

@@ -1,3 +1,4 @@
+import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 
@@ -9,8 +10,10 @@ export function formatReport(report: RunReport): string {
   const { rto, rpo } = report;
   return [
     `outcome     ${report.outcome}`,
-    `RTO         ${achieved(rto.achievedMs)} of ${formatDuration(rto.objectiveMs)}${verdict(rto.met)} (machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)})`,
-    `RPO         ${achieved(rpo.achievedMs)} of ${formatDuration(rpo.objectiveMs)}${verdict(rpo.met)}`,
+    ...(report.state.only ? [`restored    ${describePartial(report.state.only)}; no traffic was moved`] : [
+      `RTO         ${achieved(rto.achievedMs)} of ${formatDuration(rto.objectiveMs)}${verdict(rto.met)} (machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)})`,
+      `RPO         ${achieved(rpo.achievedMs)} of ${formatDuration(rpo.objectiveMs)}${verdict(rpo.met)}`,
+    ]),
     ...report.validation.map((one) => `validation  ${one.id}: ${one.ok ? 'passed' : 'failed'}, ${one.claim}`),
     ...Object.entries(report.fence).map(([source, fence]) => `fence       ${source}: ${fence.outcome}; ${fence.evidence.join('; ')}`),
     ...report.warnings.map((warning) => `warning     ${warning}`),

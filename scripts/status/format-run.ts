@@ -1,3 +1,4 @@
+import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
@@ -77,7 +78,7 @@ export function formatRun(view: RunStatusView): string {
   const idWidth = Math.max(0, ...started.map(({ id }) => id.length));
   const pending = state.steps.filter((step) => step.state === 'pending').map(({ id }) => id);
   return [
-    `recover ${state.system}   ${state.status}   purpose ${state.purpose}   objective ${formatDuration(state.rtoObjectiveMs)}   ${clocks(state, nowMs)}`,
+    `recover ${state.system}   ${state.status}   purpose ${state.purpose}   ${state.only ? describePartial(state.only) : `objective ${formatDuration(state.rtoObjectiveMs)}`}   ${clocks(state, nowMs)}`,
     ...started.map((step) => formatStep(step, view, idWidth, nowMs)),
     ...(pending.length > 0 ? [`  pending  ${pending.join(', ')}`] : []),
     ...state.warnings.map((warning) => `warning  ${warning}`),
@@ -94,5 +95,5 @@ export function formatRunLine(view: RunStatusView): string {
   const now = state.steps
     .filter((step) => ['running', 'waiting', 'failed', 'stuck'].includes(step.state))
     .map((step) => formatStep(step, view, 0, nowMs).trim().replace(/\s{2,}/g, ' '));
-  return [`recover ${state.system} ${state.status}`, clocks(state, nowMs), `${done} of ${state.steps.length} steps`, ...now].join('; ');
+  return [`recover ${state.system} ${state.status}`, ...(state.only ? [describePartial(state.only)] : []), clocks(state, nowMs), `${done} of ${state.steps.length} steps`, ...now].join('; ');
 }

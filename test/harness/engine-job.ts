@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { SourceContext } from '../../activities/context.ts';
 import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
+import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
 import { replayLog } from '../../activities/engines/mongodb/replay/replay-log.ts';
 import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
 import { validateTarget } from '../../activities/engines/mongodb/validate-target.ts';
@@ -8,7 +9,7 @@ import type { SystemFile } from '../../workflows/domain/system.ts';
 import { openContext } from './engine-place.ts';
 
 /** Does the one job that stdin orders, and prints its result with the memory that it took. */
-const jobs = { dumpGroup, restoreGroup, replayLog, validateTarget } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
+const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
 
 interface Order {
   file: SystemFile;

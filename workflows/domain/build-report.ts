@@ -22,7 +22,8 @@ export interface ReportFacts {
  */
 function achievedRpoMs(state: RunState, facts: ReportFacts): number | null {
   const sources = Object.keys(facts.points);
-  if (sources.length === 0 || sources.some((source) => !facts.replays[source])) return null;
+  // What a partial restore brings is no answer to what the system lost.
+  if (state.only || sources.length === 0 || sources.some((source) => !facts.replays[source])) return null;
   const lossesMs = sources.map((source) => {
     const lastAt = facts.replays[source]!.appliedToAt ?? logPositionAt(facts.points[source]!.base.end);
     return Math.max(0, Date.parse(state.incidentAt) - Date.parse(lastAt));
@@ -32,7 +33,7 @@ function achievedRpoMs(state: RunState, facts: ReportFacts): number | null {
 
 /** Proved or isolated for every source that has a point; a fence that was passed over or skipped proved nothing. */
 function fenceHolds(state: RunState, facts: ReportFacts): boolean {
-  if (!state.steps.some((step) => step.uses === 'fence') || state.purpose === 'drill') return true;
+  if (!state.steps.some((step) => step.uses === 'fence') || state.purpose === 'drill' || state.only) return true;
   return Object.keys(facts.points).every((source) => ['proved', 'isolated'].includes(facts.fences[source]?.outcome ?? 'none'));
 }
 
@@ -41,7 +42,7 @@ function outcomeOf(state: RunState, facts: ReportFacts): RunReport['outcome'] {
   if (state.status !== 'done') return 'failed';
   // A skipped fence leaves the old primary's power to write, which is the worse of the two.
   if (!fenceHolds(state, facts)) return 'done, fence unproved';
-  return leftOut(state, Object.values(facts.validations)).length > 0 ? 'done, with steps skipped' : 'done';
+  return leftOut(state, Object.values(facts.validations)).length > 0 ? 'done, with steps skipped' : state.only ? 'done, partial' : 'done';
 }
 
 /** What the run went on without, a few words each: steps that people skipped, and validators that gate and do not hold. The fence speaks for itself. */

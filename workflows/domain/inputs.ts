@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { onlySchema } from './chosen-namespaces.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
 import { parseTypedLogPosition } from './log-position.ts';
@@ -32,6 +33,7 @@ const target = {
   targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
   targetPosition: position.meta({ description: 'recover to before this log position' }),
 };
+const only = onlySchema.optional().meta({ description: 'a partial restore of these namespaces, for taking data out: ["shop.orders", "shop.*"]; no traffic is moved' });
 const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition, not both' };
 const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined }): boolean => !(input.targetTime && input.targetPosition);
 
@@ -39,6 +41,7 @@ export const recoverSystemInput = z
   .strictObject({
     system,
     ...target,
+    only,
     incidentAt: instant.meta({ description: 'when service was lost: the RTO clock starts here; left out: now' }),
     requestedBy: text,
     reason: text,
@@ -82,7 +85,7 @@ export const listRecoveryPointsInput = z
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
 export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
-export const planRecoveryInput = z.strictObject({ system, ...target }).refine(notBoth, oneTarget);
+export const planRecoveryInput = z.strictObject({ system, ...target, only }).refine(notBoth, oneTarget);
 export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
 export const readArchiveStatusInput = z.strictObject({ system, source: everySource });

@@ -1,7 +1,8 @@
+import { describePartial } from './chosen-namespaces.ts';
 import type { ErrorType } from './errors.ts';
 import { formatLogPosition } from './log-position.ts';
 import type { StepPlan } from './plan-critical-path.ts';
-import type { RecoveryPoint } from './recovery-point.ts';
+import { bytesToRestore, type RecoveryPoint } from './recovery-point.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 /** Something that would fail (or only warns) if the recovery were started now. */
@@ -21,6 +22,8 @@ export interface RecoveryPlan {
   runbook: StepPlan;
   /** objective minus the critical path; negative: the budgets alone break it */
   spareMs: number;
+  /** namespaces of a partial restore, as typed; left out: everything */
+  only?: string[];
   /** per source: what would be restored */
   points: RecoveryPoint[];
   findings: Finding[];
@@ -33,17 +36,17 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
   const verdict = of.spareMs >= 0 ? `${formatDuration(of.spareMs)} inside` : `${formatDuration(-of.spareMs)} past`;
   const fails = of.findings.some(({ effect }) => effect === 'fails');
   return {
-    heading: `plan ${of.system}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
+    heading: `plan ${of.system}${of.only ? `   ${describePartial(of.only)}` : ''}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
     lines: [
       ...of.runbook.steps.map((step) => {
         const needs = step.needs.length > 0 ? `after ${step.needs.join(', ')}` : 'at once';
         return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}`;
       }),
       ...waves.filter((wave) => wave.length > 1).map((wave) => `side by side  ${wave.join(', ')}`),
-      `service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`,
+      ...(of.only ? [`no traffic is moved: the steps after the validation are passed over, and the target waits until the data was taken out`] : [`service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`]),
       ...of.points.map(
         (point) =>
-          `${point.source}: would be recovered to before ${formatLogPosition(point.limit)} (the log reaches ${formatLogPosition(point.reaches)}, ${formatDuration(Math.max(0, Date.parse(of.plannedAt) - Date.parse(point.reachesAt)))} ago): base ${point.base.backup} (${formatBytes(point.base.plainBytes)}) and ${point.log.slices} slices (${formatBytes(point.log.storedBytes)}), timeline ${point.timeline}`,
+          `${point.source}: would be recovered to before ${formatLogPosition(point.limit)} (the log reaches ${formatLogPosition(point.reaches)}, ${formatDuration(Math.max(0, Date.parse(of.plannedAt) - Date.parse(point.reachesAt)))} ago): ${point.only ? `${point.only.collections} collections of ` : ''}base ${point.base.backup} (${formatBytes(bytesToRestore(point))}) and ${point.log.slices} slices (${formatBytes(point.log.storedBytes)}), timeline ${point.timeline}`,
       ),
     ],
     findings: [

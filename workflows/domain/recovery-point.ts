@@ -1,4 +1,5 @@
 import type { LogPosition } from './log-position.ts';
+import type { ChosenNamespaces } from './chosen-namespaces.ts';
 import type { ObjectRef } from './manifest.ts';
 
 /** A base in the catalog: what choosing a recovery point needs to know of a manifest. */
@@ -72,4 +73,9 @@ export interface RecoveryPoint {
   /** the second that `reaches` lies in, UTC ISO */
   reachesAt: string;
   log: { from: LogPosition; slices: number; storedBytes: number };
+  /** a partial restore; left out: everything */
+  only?: ChosenNamespaces;
 }
+
+/** Bytes of the base that a restore of this point loads. */
+export const bytesToRestore = ({ base, only }: RecoveryPoint): number => only?.plainBytes ?? base.plainBytes;

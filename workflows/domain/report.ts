@@ -9,8 +9,8 @@ export interface RunReport {
   title: string;
   workflowId: string;
   runId: string;
-  /** with steps skipped: people went on without some step, or the newest result of a validator that gates does not hold */
-  outcome: 'done' | 'done, with steps skipped' | 'done, fence unproved' | 'aborted' | 'failed';
+  /** partial: chosen namespaces only, no traffic was moved; with steps skipped: people went on without some step, or the newest result of a validator that gates does not hold */
+  outcome: 'done' | 'done, partial' | 'done, with steps skipped' | 'done, fence unproved' | 'aborted' | 'failed';
   incidentAt: string;
   finishedAt: string;
   /** achieved: incident to service on the new side; machine + human = achieved (human: a gate or a paused run waited). */

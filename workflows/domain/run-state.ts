@@ -59,6 +59,8 @@ export interface RunState {
   format: 1;
   system: string;
   purpose: 'recovery' | 'drill' | 'backup';
+  /** namespaces of a partial restore, as typed: it has no RTO and moves no traffic. Left out: everything */
+  only?: string[];
   status: RunStatus;
   requestedBy: string;
   incidentAt: string;

@@ -30,6 +30,8 @@ export function startClocks(draft: Draft): void {
   const { state } = snapshot;
   snapshot.started = true;
   draft.note('run', `started by ${state.requestedBy}, ${formatDuration(Date.parse(at) - Date.parse(state.incidentAt))} after the incident`);
+  // Service does not wait for a partial restore.
+  if (state.only) return;
   const spent = spentPercent(snapshot, at);
   if (spent >= rtoPercents[0]!) warnRto(draft, spent);
   for (const percent of rtoPercents.filter((candidate) => candidate > spent)) {

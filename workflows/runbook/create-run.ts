@@ -6,6 +6,8 @@ import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot } 
 export interface RunPlan {
   system: string;
   purpose: RunState['purpose'];
+  /** namespaces of a partial restore; left out: everything */
+  only?: readonly string[] | undefined;
   requestedBy: string;
   incidentAt: string;
   startedAt: string;
@@ -52,6 +54,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
       format: 1,
       system: plan.system,
       purpose: plan.purpose,
+      ...(plan.only ? { only: [...plan.only] } : {}),
       status: 'running',
       requestedBy: plan.requestedBy,
       incidentAt: plan.incidentAt,

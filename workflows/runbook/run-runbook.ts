@@ -3,6 +3,7 @@ import { errorTable, isErrorType } from '../domain/errors.ts';
 import { forecastRto } from '../domain/forecast-rto.ts';
 import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
+import { bytesToRestore } from '../domain/recovery-point.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { progressOfStep } from '../domain/step-progress.ts';
 import { describeFailure } from '../failure.ts';
@@ -74,7 +75,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
   const refreshForecast = (): void => {
-    if (isEnded(snapshot) || snapshot.abort) return;
+    if (isEnded(snapshot) || snapshot.abort || snapshot.state.only) return;
     dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, options.results, toldNow()), options.results.history, bytesAhead(options.results), nowAt()) });
   };
 
@@ -187,14 +188,14 @@ const canHelp = (type: string): boolean => !isErrorType(type) || errorTable[type
 function bytesAhead(results: RunResults): Record<string, number> {
   const points = Object.values(results.points);
   if (points.length === 0) return {};
-  const base = points.reduce((sum, point) => sum + point.base.plainBytes, 0);
+  const base = points.reduce((sum, point) => sum + bytesToRestore(point), 0);
   const log = points.reduce((sum, point) => sum + point.log.storedBytes, 0);
   return { restore: base, 'build-indexes': base, validate: base, replay: log };
 }
 
 /** How far the steps are that run: the state's own events do not know. */
 function withProgress(state: RunState, { points, restored }: RunResults, told: ToldProgress | undefined): RunState {
-  const of = Object.values(points).reduce((sum, point) => sum + point.base.plainBytes, 0);
+  const of = Object.values(points).reduce((sum, point) => sum + bytesToRestore(point), 0);
   return {
     ...state,
     steps: state.steps.map((step) => {

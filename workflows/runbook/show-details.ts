@@ -1,4 +1,5 @@
 import type { GateState, StepState } from '../domain/run-state.ts';
+import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress } from '../domain/describe-progress.ts';
 import type { Phase } from '../domain/names.ts';
 import { formatDuration } from '../domain/units.ts';
@@ -65,7 +66,9 @@ function heading(snapshot: RunSnapshot, at: string): string {
   const breachAt = new Date(Date.parse(state.incidentAt) + state.rtoObjectiveMs).toISOString();
   const clocks = `${formatDuration(passedMs)} of ${formatDuration(state.rtoObjectiveMs)} ${state.servedAt ? 'until service was back' : `passed; breach at ${clock(breachAt)}`}`;
   const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
-  return `**${state.purpose} ${state.system}: ${phaseOf(snapshot)}** as of ${clock(at)}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}`;
+  const title = `**${state.purpose} ${state.system}: ${phaseOf(snapshot)}** as of ${clock(at)}`;
+  if (state.only) return `${title}\n\n- **${describePartial(state.only)}**; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}`;
+  return `${title}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}`;
 }
 
 /** Length in UTF-8; workflow code has no TextEncoder in its types. */

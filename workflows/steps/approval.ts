@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describePartial } from '../domain/chosen-namespaces.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { lookAtOldPrimary, lookWhileWaiting } from './look-at-old-primary.ts';
@@ -9,6 +10,8 @@ export const approval = defineStep({
   about: 'waits for people to approve a gate of the system’s approvals',
   settings: z.strictObject({ gate: z.string('a gate’s name, as under approvals').optional() }),
   async run(ctx, settings) {
+    // Whoever approves a switch must not approve one that does not come.
+    if (ctx.only) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };
     const opens = gateOf(ctx.view, ctx.stepId, settings);
     const said = await lookAtOldPrimary(ctx);
     said.forEach((what) => ctx.warn(what));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { nextLogPosition } from '../domain/log-position.ts';
 import { buildIndexesOf } from './build-indexes.ts';
+import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
 import { replaySource } from './replay.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -41,7 +42,8 @@ export const drain = defineStep({
   about: 'archives and replays what the fenced primary still held, and validates again',
   settings: z.strictObject({}),
   async run(ctx) {
-    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    const left = leaveProduction(ctx);
+    if (left) return left;
     if (ctx.target.targetTime ?? ctx.target.targetPosition) {
       return { summary: 'a moment was asked for: what came after it is left out on purpose', passedOver: true };
     }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FenceResult } from '../contract.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { leaveProduction } from './leave-production.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep } from './step.ts';
 
@@ -26,7 +27,8 @@ export const fence = defineStep({
   about: 'takes the old primary’s power to write; unproved needs a second person',
   settings: z.strictObject({}),
   async run(ctx) {
-    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    const left = leaveProduction(ctx);
+    if (left) return left;
     const fenced = await forEachSource(ctx, async (source) => {
       const result = await ctx.call('fencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `fence the old primary of ${source}`);
       ctx.results.fences[source] = result;

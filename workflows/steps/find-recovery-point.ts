@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { describePartial } from '../domain/chosen-namespaces.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
+import { describeCheck } from '../domain/point-check.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep } from './step.ts';
 
-/** Chooses base and log for every source from the bucket alone, and holds them against expiry. */
+/** Chooses base and log for every source from the bucket alone, checks them, and holds them against expiry. */
 export const findRecoveryPoint = defineStep({
   about: 'chooses the recovery point of every source, and holds it against expiry',
   settings: z.strictObject({}),
@@ -11,11 +13,12 @@ export const findRecoveryPoint = defineStep({
     const found = await forEachSource(ctx, async (source) => {
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target: ctx.target, run: ctx.run, purpose: ctx.purpose },
+        { system: ctx.view.system, source, target: ctx.target, run: ctx.run, purpose: ctx.purpose, ...(ctx.only ? { only: ctx.only } : {}) },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;
-      return `${source} reaches ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices`;
+      const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections; ` : '';
+      return `${part}${source} reaches ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
     });
     return { summary: found.join('; ') };
   },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
 import { archiveSignals } from '../domain/messages.ts';
 import { lockIds } from '../domain/names.ts';
+import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
 import { formatDuration, hours, minutes, seconds } from '../domain/units.ts';
 import { watchSignals, type WatchInput } from '../domain/watch.ts';
@@ -112,7 +113,8 @@ export const protect = defineStep({
   about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
   settings: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
   async run(ctx, { base }) {
-    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    const left = leaveProduction(ctx);
+    if (left) return left;
     await forEachSource(ctx, (source) => retire(ctx, source));
     const watches = patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
     await forEachSource(ctx, (source) => startLog(ctx, source));

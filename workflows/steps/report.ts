@@ -1,5 +1,23 @@
 import { z } from 'zod';
-import { defineStep } from './step.ts';
+import { describePartial } from '../domain/chosen-namespaces.ts';
+import type { GateRequest } from '../runbook/run-types.ts';
+import { defineStep, type StepContext } from './step.ts';
+
+/** Where a partial restore waits: its data is there to be taken out, and its target is removed afterwards. */
+const takenOutGate = 'data-taken-out';
+
+function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
+  const config = ctx.view.approvals[takenOutGate];
+  const places = ctx.report().state.steps.filter(({ uses }) => uses === 'provision').map(({ summary }) => summary ?? '');
+  return {
+    gate: takenOutGate,
+    description: `${describePartial(only)}. The data waits in ${ctx.view.standbyEnvironment}: ${places.join('; ')}. Take out what you need (mongodump, mongoexport, a query), then approve: the target is stopped and moved aside. A recovery of the system cannot begin before that, or before this run is aborted.`,
+    quorum: config?.quorum ?? 1,
+    people: config?.people ?? [],
+    notRequester: false,
+    otherPeople: false,
+  };
+}
 
 /** Writes the report to the store, as evidence, and to disk. */
 export const report = defineStep({
@@ -7,6 +25,7 @@ export const report = defineStep({
   settings: z.strictObject({}),
   async run(ctx) {
     const { paths, evidence } = await ctx.call('writeReport', { report: ctx.report() }, 'write the report');
-    return { summary: `${paths.html}; ${evidence.length} objects in the store` };
+    const opens = ctx.only && ctx.purpose === 'recovery' ? takeOut(ctx, ctx.only) : undefined;
+    return { summary: `${paths.html}; ${evidence.length} objects in the store`, ...(opens ? { opens } : {}) };
   },
 });

@@ -50,6 +50,8 @@ export interface StepContext {
   run: string;
   target: RecoveryTarget;
   purpose: 'recovery' | 'drill';
+  /** namespaces of a partial restore, as typed: production is left alone. Null: everything */
+  only: readonly string[] | null;
   requestedBy: string;
   reason: string | null;
   takeOver: boolean;

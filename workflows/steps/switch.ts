@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
 import { minutes, seconds } from '../domain/units.ts';
+import { leaveProduction } from './leave-production.ts';
 import { defineStep, type StepContext } from './step.ts';
 
 const defaultTraffic = { admission: [100], healthWatchMs: seconds(10) };
@@ -61,7 +62,8 @@ export const switchStep = defineStep({
   about: 'lets traffic in to the new side, step by step, its health watched between',
   settings: z.strictObject({}),
   async run(ctx) {
-    if (ctx.purpose === 'drill') return { summary: 'a drill leaves production alone', passedOver: true };
+    const left = leaveProduction(ctx);
+    if (left) return left;
     return { summary: await switchTraffic(ctx) };
   },
   async undo(ctx) {

@@ -37,7 +37,7 @@ interface Wanted {
 export async function buildIndexes(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<BuiltIndexes> {
   const { target, point } = input;
   return await withTarget(context, target, async (client) => {
-    await requireClaim(client, target, point.base);
+    await requireClaim(client, target, point);
     const wanted = await listWanted(client);
     const of = wanted.reduce((sum, { missing }) => sum + missing.length, 0);
     const failed: BuiltIndexes['failed'] = [];

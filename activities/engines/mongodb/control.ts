@@ -5,7 +5,10 @@
 export const controlDatabase = 'holdfast_control';
 
 export const controlCollections = {
-  /** one document, `_id: 'claim'`: the run that this target belongs to, and the manifest it restores */
+  /**
+   * `_id: 'claim'`: the run that this target belongs to, the manifest it restores, and what of it; `_id: 'selection'`: of a
+   * partial restore, the collections' UUIDs and the groups that hold documents of them
+   */
   claim: 'claim',
   /** `_id` is a part's or a group's name: what restoring has begun and finished */
   restored: 'restored',

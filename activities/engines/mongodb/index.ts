@@ -14,6 +14,7 @@ import { promoteTarget } from './promote-target.ts';
 import { replayLog } from './replay/replay-log.ts';
 import { restoreGroup } from './restore-group.ts';
 import { sealBackup } from './seal-backup.ts';
+import { narrowPoint } from './selection/find-selection.ts';
 import { validateTarget } from './validate-target.ts';
 
 /** MongoDB by its driver: no program is needed, work resumes at a part, and progress is known. */
@@ -29,6 +30,7 @@ export const mongodbEngine: Engine = {
   proveArchive,
   readArchiveStatus,
   verifySlice,
+  narrowPoint,
   prepareRestore,
   restoreGroup,
   replayLog,

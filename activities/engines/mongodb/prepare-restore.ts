@@ -5,7 +5,7 @@ import type { Manifest, ObjectRef, Unit } from '../../../workflows/domain/manife
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
-import { claimTarget, markPrepared } from './claim-target.ts';
+import { claimTarget, markPrepared, noteSelection } from './claim-target.ts';
 import { adminOf, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { uuidOf } from './list-collections.ts';
@@ -13,6 +13,8 @@ import { splitNamespace } from './namespaces.ts';
 import { sendable } from './ordered-documents.ts';
 import { decodeDetail } from './plan.ts';
 import { readGroupIndex, readManifest } from './read-base.ts';
+import { chosenUnits, findSelection } from './selection/find-selection.ts';
+import type { Selection } from './selection/selection.ts';
 
 export interface PreparedRestore {
   groups: { group: string; index: ObjectRef; plainBytes: number }[];
@@ -26,6 +28,9 @@ export interface PreparedRestore {
  * UUIDs are kept because the log names collections by them: on a target with others, inserts fail and a replayed
  * `create` moves the restored data aside.
  *
+ * A partial restore makes, and gets groups of, the chosen collections only: what is chosen is found again in base and log, and noted in
+ * the target for the steps after this one. With nothing of it in the base, there is no group: the log brings it.
+ *
  * Safe to repeat: goes on where it was stopped, and does nothing once it was finished.
  *
  * @throws TargetNotEmpty - something there that this run did not make. @throws Tampered, WrongKey, ObjectMissing, NewerFormat.
@@ -33,28 +38,36 @@ export interface PreparedRestore {
 export async function prepareRestore(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<PreparedRestore> {
   const { target, point } = input;
   const manifest = await readManifest(context, point);
+  const selection = await findSelection(context, point, manifest);
+  const units = chosenUnits(manifest, selection);
   // Before anything is made: with the wrong key nothing could be restored.
   await openBackupKey(context.store, context.keys, manifest, manifest.key);
-  await checkIndexes(context, manifest);
+  const groups = await checkIndexes(context, manifest, selection);
 
   await withTarget(context, target, async (client) => {
     await requireSameServer(client, manifest);
-    const { prepared } = await claimTarget(client, target, manifest);
+    const { prepared } = await claimTarget(client, target, manifest, point.only);
     if (prepared) return;
-    await createCollections(context, client, manifest.units);
-    await seedIndexCatalogue(client, manifest.units);
+    if (selection) await noteSelection(client, selection, groups.map(({ group }) => group));
+    await createCollections(context, client, units);
+    await seedIndexCatalogue(client, units);
     await markPrepared(client, manifest);
   });
-  const groups = manifest.groups.map(({ group, index, plainBytes }) => ({ group, index, plainBytes }));
-  return { groups, plainBytes: manifest.totals.plainBytes };
+  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
 }
 
-/** Each index is what its manifest says, and together they hold what the units say. */
-async function checkIndexes(context: SourceContext, manifest: Manifest): Promise<void> {
+/**
+ * Each index is what its manifest says, and together they hold what the units say.
+ * @returns the groups that hold something to restore, and how much: for a part of the collections not all do.
+ */
+async function checkIndexes(context: SourceContext, manifest: Manifest, selection: Selection | null): Promise<PreparedRestore['groups']> {
   const documents = new Map<string, number>();
+  const groups: PreparedRestore['groups'] = [];
   for (const [done, group] of manifest.groups.entries()) {
     const index = await readGroupIndex(context, manifest.backup, group);
     for (const part of index.parts) documents.set(part.unit, (documents.get(part.unit) ?? 0) + part.documents);
+    const wanted = index.parts.filter(({ unit }) => !selection || selection.uuids.has(unit));
+    if (!selection || wanted.length > 0) groups.push({ group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0) });
     context.progress({ phase: 'check base', done, of: manifest.groups.length, unit: 'objects' });
   }
   for (const unit of manifest.units) {
@@ -62,6 +75,7 @@ async function checkIndexes(context: SourceContext, manifest: Manifest): Promise
     if (found === unit.documents) continue;
     throw new HoldfastError('Tampered', `${unit.name}: the manifest of backup ${manifest.backup} says ${unit.documents} documents, its parts hold ${found}`);
   }
+  return groups;
 }
 
 /** Bytes on disk mean what the server that reads them takes them for: the major is the source's own. */

@@ -1,11 +1,11 @@
 import type { MongoClient } from 'mongodb';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { Manifest, ObjectRef, Part, Unit } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef, Part, Unit } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
-import { requireClaim } from './claim-target.ts';
+import { readSelection, requireClaim } from './claim-target.ts';
 import { openWire, targetAddress, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { InFlight } from './in-flight.ts';
@@ -16,6 +16,7 @@ import { createCollection } from './prepare-restore.ts';
 import { readGroupIndex, readManifest } from './read-base.ts';
 import { documentsOf, getPart, type PartStore } from './stored-parts.ts';
 import { requireRestoredCounts } from './restored-counts.ts';
+import { chosenUnits } from './selection/find-selection.ts';
 import type { WireConnection } from './wire.ts';
 
 export interface RestoreGroupInput {
@@ -42,6 +43,8 @@ const loadsAtOnce = 3;
  * is there of it. A capped collection that was begun is emptied and begun again, since its
  * order is part of its data.
  *
+ * Of a partial restore only parts of the chosen collections are read.
+ *
  * The group that is last to finish compares every collection's count with the manifest.
  */
 export async function restoreGroup(context: SourceContext, input: RestoreGroupInput): Promise<{ documents: number; plainBytes: number }> {
@@ -49,29 +52,32 @@ export async function restoreGroup(context: SourceContext, input: RestoreGroupIn
   const manifest = await readManifest(context, point);
   const index = await readGroupIndex(context, manifest.backup, group);
   const key = await openBackupKey(context.store, context.keys, manifest, manifest.key);
-  const total = {
-    documents: index.parts.reduce((sum, part) => sum + part.documents, 0),
-    plainBytes: index.parts.reduce((sum, part) => sum + part.plainBytes, 0),
-  };
   return await withTarget(context, target, async (client) => {
-    await requireClaim(client, target, manifest);
+    await requireClaim(client, target, point);
+    const chosen = await readSelection(client, point);
+    const wanted = chosen ? index.parts.filter(({ unit }) => chosen.selection.uuids.has(unit)) : index.parts;
+    const total = {
+      documents: wanted.reduce((sum, part) => sum + part.documents, 0),
+      plainBytes: wanted.reduce((sum, part) => sum + part.plainBytes, 0),
+    };
     const records = client.db(controlDatabase).collection<RestoredRecord>(controlCollections.restored);
     const groupRecord = `group ${group.group}`;
     if (!(await records.findOne({ _id: groupRecord }))) {
       const units = new Map(manifest.units.map((unit) => [unit.id, unit]));
       const parts: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
-      await new GroupLoader(context, client, target, parts, units, total.plainBytes).load(index.parts);
+      await new GroupLoader(context, client, target, parts, units, total.plainBytes).load(wanted);
       await records.insertOne({ _id: groupRecord, state: 'done', ...total });
     }
-    await checkWhenAllDone(context, client, manifest);
+    const groups = chosen?.groups ?? manifest.groups.map((one) => one.group);
+    await checkWhenAllDone(context, client, groups, { backup: manifest.backup, units: chosenUnits(manifest, chosen?.selection ?? null) });
     return total;
   });
 }
 
-async function checkWhenAllDone(context: SourceContext, client: MongoClient, manifest: Manifest): Promise<void> {
+async function checkWhenAllDone(context: SourceContext, client: MongoClient, groups: readonly string[], of: { backup: string; units: readonly Unit[] }): Promise<void> {
   const records = client.db(controlDatabase).collection<RestoredRecord>(controlCollections.restored);
-  const done = await records.countDocuments({ _id: { $in: manifest.groups.map(({ group }) => `group ${group}`) } });
-  if (done === manifest.groups.length) await requireRestoredCounts(context, client, manifest);
+  const done = await records.countDocuments({ _id: { $in: groups.map((group) => `group ${group}`) } });
+  if (done === groups.length) await requireRestoredCounts(context, client, of);
 }
 
 class GroupLoader {

@@ -1,26 +1,26 @@
 import type { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { Manifest, Unit } from '../../../workflows/domain/manifest.ts';
+import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { splitNamespace } from './namespaces.ts';
 import { decodeDetail } from './plan.ts';
 
 /**
- * Every collection of the target has as many documents as the manifest says: nothing was left out, nothing came twice.
+ * Every restored collection of the target has as many documents as the manifest says: nothing was left out, nothing came twice.
  * Asked when all groups are restored and before the log is replayed. Capped collections drop documents by themselves.
  *
  * @throws ValidationFailed - names each collection that differs.
  */
-export async function requireRestoredCounts(context: SourceContext, client: MongoClient, manifest: Manifest): Promise<void> {
+export async function requireRestoredCounts(context: SourceContext, client: MongoClient, of: { backup: string; units: readonly Unit[] }): Promise<void> {
   const wrong: string[] = [];
-  for (const unit of manifest.units) {
+  for (const unit of of.units) {
     context.signal.throwIfAborted();
     if (decodeDetail(unit.detail).options['capped'] === true) continue;
     const count = await countOf(client, unit);
     if (count !== unit.documents) wrong.push(`${unit.name} has ${count} documents, the base ${unit.documents}`);
   }
   if (wrong.length === 0) return;
-  throw new HoldfastError('ValidationFailed', `restored collections differ from backup ${manifest.backup}: ${wrong.slice(0, 10).join('; ')}${wrong.length > 10 ? ` and ${wrong.length - 10} more` : ''}`);
+  throw new HoldfastError('ValidationFailed', `restored collections differ from backup ${of.backup}: ${wrong.slice(0, 10).join('; ')}${wrong.length > 10 ? ` and ${wrong.length - 10} more` : ''}`);
 }
 
 async function countOf(client: MongoClient, unit: Unit): Promise<number> {

@@ -3,6 +3,7 @@ import type { Manifest } from '../../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { addHashSums, HashSum, negateHashSum } from '../hash.ts';
+import type { Selection } from '../selection/selection.ts';
 import type { CollectionHistory } from './collection-history.ts';
 import { Fold } from './fold.ts';
 
@@ -35,7 +36,7 @@ class Sums {
  */
 export async function expectedCollections(
   context: SourceContext,
-  of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest },
+  of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest; selection: Selection | null },
 ): Promise<Map<string, ExpectedCollection>> {
   const units = new Map(of.manifest.units.map((unit) => [unit.id, unit]));
   /** of collections whose manifest has no sum to start from: what their parts hold */

@@ -4,6 +4,7 @@ import type { Manifest } from '../../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { makeDocument, makeElement } from '../oplog/raw-elements.ts';
+import type { Selection } from '../selection/selection.ts';
 import { digestOf, Fold } from './fold.ts';
 import { idOfKey, type FoldedCollection, type FoldedPartition } from './partition.ts';
 import { scanCollection } from './scan-collection.ts';
@@ -16,7 +17,7 @@ import { scanCollection } from './scan-collection.ts';
 export async function findDifferences(
   context: SourceContext,
   client: MongoClient,
-  of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest; collections: ReadonlyMap<string, string> },
+  of: { point: RecoveryPoint; limit: LogPosition; manifest: Manifest; selection: Selection | null; collections: ReadonlyMap<string, string> },
   atMost: number,
 ): Promise<Map<string, string[]>> {
   const differences = new Map([...of.collections.keys()].map((uuid) => [uuid, [] as string[]]));

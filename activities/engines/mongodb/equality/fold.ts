@@ -6,6 +6,8 @@ import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.
 import { mib } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import type { Operation } from '../oplog/oplog-entry.ts';
+import { chosenUnits } from '../selection/find-selection.ts';
+import type { Selection } from '../selection/selection.ts';
 import { baseDocuments } from './base-documents.ts';
 import { CollectionHistory } from './collection-history.ts';
 import { Partitions, RecordId, recordKind, type FoldedPartition, type RecordKind } from './partition.ts';
@@ -22,6 +24,8 @@ export interface FoldOptions {
   point: RecoveryPoint;
   limit: LogPosition;
   manifest: Manifest;
+  /** of a partial restore */
+  selection: Selection | null;
   /** only these collections, and of documents that the log left alone their digests: for finding out what differs */
   only?: ReadonlySet<string>;
   /** called with every document of the base's parts that are read; of a unit that the log may have touched, or that `unitsToRead` names */
@@ -55,12 +59,12 @@ export class Fold {
     const partitions = Math.ceil(logBytes / logBytesPerPartition);
     this.#partitions = new Partitions(Math.min(partitionsAtMost, Math.max(1, partitions)));
     this.#touched = new TouchedDocuments(logBytes / entryBytes);
-    this.history = new CollectionHistory(options.manifest.units);
+    this.history = new CollectionHistory(chosenUnits(options.manifest, options.selection));
   }
 
   /** First: the log, once. From here on `history` is that of `limit`. @throws Unsupported - and what reading throws. */
   async readLog(): Promise<void> {
-    const { point, limit } = this.#options;
+    const { point, limit, selection } = this.#options;
     let done = 0;
     const report = (): void => this.#context.progress({ phase: 'reading the log', done, of: limit > point.limit ? 0 : point.log.storedBytes, unit: 'bytes' });
     report();
@@ -68,7 +72,7 @@ export class Fold {
       done += bytes;
       report();
     };
-    for await (const event of readOperations(this.#context, point, limit, { onSlice })) {
+    for await (const event of readOperations(this.#context, point, limit, { selection, onSlice })) {
       if ('command' in event) this.history.apply(event.command);
       else for (const operation of event.write) this.#addWrite(operation);
     }

@@ -1,10 +1,12 @@
 import type { MongoClient } from 'mongodb';
 import type { ValidationResult } from '../../../../workflows/contract.ts';
+import { describePartial } from '../../../../workflows/domain/chosen-namespaces.ts';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { listCollections, type ListedCollection } from '../list-collections.ts';
 import { readManifest } from '../read-base.ts';
+import { findSelection } from '../selection/find-selection.ts';
 import { expectedCollections, type ExpectedCollection } from './expected-collections.ts';
 import { findDifferences } from './find-differences.ts';
 import { sumCollection } from './scan-collection.ts';
@@ -18,7 +20,7 @@ const explained = { collections: 3, documents: 5 };
 /**
  * Compares every collection of the target with what base and log say of it: the whole documents, byte by byte, by count
  * and Σ SHA-256. What is expected comes from the bucket alone, by a fold that shares nothing with the server's replay.
- * Only reads; safe to repeat.
+ * Of a partial restore exactly what was chosen is compared, and nothing else may be there. Only reads; safe to repeat.
  */
 export async function proveEquality(
   context: SourceContext,
@@ -26,7 +28,9 @@ export async function proveEquality(
   of: { point: RecoveryPoint; limit: LogPosition },
 ): Promise<Pick<ValidationResult, 'ok' | 'claim' | 'problems' | 'collections' | 'collectionCount'>> {
   const manifest = await readManifest(context, of.point);
-  const expected = await expectedCollections(context, { ...of, manifest });
+  // Chosen anew from base and log: what was restored has no say in what had to be.
+  const selection = await findSelection(context, of.point, manifest);
+  const expected = await expectedCollections(context, { ...of, manifest, selection });
   const found = new Map((await listCollections(client, context.source)).map((collection) => [collection.uuid, collection]));
 
   const problems = nameProblems(expected, found);
@@ -34,14 +38,14 @@ export async function proveEquality(
   const compared = await compareAll(context, client, present, found);
   const differing = compared.filter(({ hashEqual, count, expectedCount }) => hashEqual === false || (hashEqual !== null && count !== expectedCount));
   const toExplain = new Map(differing.slice(0, explained.collections).map(({ uuid, ns }) => [uuid, ns]));
-  const differences = toExplain.size > 0 ? await findDifferences(context, client, { ...of, manifest, collections: toExplain }, explained.documents) : undefined;
+  const differences = toExplain.size > 0 ? await findDifferences(context, client, { ...of, manifest, selection, collections: toExplain }, explained.documents) : undefined;
   for (const { ns, uuid, count, expectedCount } of differing) {
     const which = differences?.get(uuid) ?? [];
     problems.push(`${ns}: ${count} documents, expected ${expectedCount}${count === expectedCount ? ', and their bytes differ' : ''}${which.length > 0 ? `: ${which.join(', ')}` : ''}`);
   }
 
   const collections = compared.sort((a, b) => rank(a) - rank(b) || (a.ns < b.ns ? -1 : 1)).slice(0, 500).map(({ uuid: _, ...collection }) => collection);
-  return { ok: problems.length === 0, claim: claimOf(compared, present), problems, collections, collectionCount: compared.length };
+  return { ok: problems.length === 0, claim: `${of.point.only ? `${describePartial(of.point.only.patterns)}; ` : ''}${claimOf(compared, present)}`, problems, collections, collectionCount: compared.length };
 }
 
 function nameProblems(expected: ReadonlyMap<string, ExpectedCollection>, found: ReadonlyMap<string, ListedCollection>): string[] {

@@ -7,19 +7,21 @@ import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { parseEntry, type Operation } from '../oplog/oplog-entry.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
 import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
+import type { Selection } from '../selection/selection.ts';
 
 /** Writes that are handed on together at most: those of a transaction of any size are not gathered once more. */
 const together = { writes: 1_000, bytes: mib(8) };
 
 /**
  * The operations that replay would do, in the order of their effect; index commands are left out. Views into the slice.
+ * @param options.selection - of a partial restore: the others' operations are left out too.
  * @param options.onSlice - called with the stored bytes of each slice that was read.
  */
 export async function* readOperations(
   context: SourceContext,
   point: RecoveryPoint,
   limit: LogPosition,
-  { onSlice }: { onSlice?: (bytes: number) => void } = {},
+  { selection = null, onSlice }: { selection?: Selection | null; onSlice?: (bytes: number) => void } = {},
 ): AsyncGenerator<{ write: Operation[]; position: LogPosition } | { command: Operation; position: LogPosition }> {
   const cover = coverFor(point, limit);
   // A base at its own instant needs no log.
@@ -40,6 +42,7 @@ export async function* readOperations(
         if (entry.position <= point.base.start) continue;
         last = entry.position;
         for (const operation of operations) {
+          if (selection && !selection.holds(operation)) continue;
           const kind = classifyOperation(operation, context.source, entry.position);
           if (kind === 'write') {
             write.push(operation);

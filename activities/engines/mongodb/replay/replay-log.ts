@@ -4,12 +4,14 @@ import { formatLogPosition, nextLogPosition, parseLogPosition, type LogPosition 
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { positionBefore } from '../bson-position.ts';
+import { readSelection } from '../claim-target.ts';
 import { openWire, withTarget } from '../connect.ts';
 import { changesFeatureVersion, commandOf, parseEntry, type OplogEntry, type Operation } from '../oplog/oplog-entry.ts';
 import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
 import { coverFor, readLog, scopeOf } from '../oplog/read-log.ts';
 import { classifyOperation, type OperationClass } from '../oplog/classify-operation.ts';
+import { withoutDropTarget, type Selection } from '../selection/selection.ts';
 import type { WireConnection } from '../wire.ts';
 import { controlWrite, type Checkpoint } from './checkpoint.ts';
 import { IndexCatalogue, isIndexDrop, withoutIndex } from './index-catalogue.ts';
@@ -25,6 +27,8 @@ import { TargetNames } from './target-names.ts';
  * the batches around them; only commands that change collections are a barrier. Index commands are folded into the
  * catalogue, which buildIndexes builds from.
  *
+ * Of a partial restore the entries of other collections are passed over, also those inside a transaction.
+ *
  * Safe to repeat and to kill anywhere: goes on from the checkpoint in the target, and applying an entry twice converges.
  * A later limit goes on where an earlier one ended.
  *
@@ -39,10 +43,11 @@ export async function replayLog(
 ): Promise<ReplayResult> {
   return await withTarget(context, input.target, async (client) => {
     const { checkpoint, attemptedTo } = await openReplay(client, input.point);
+    const selection = (await readSelection(client, input.point))?.selection ?? null;
     const catalogue = await IndexCatalogue.load(client);
     const wire = await openWire(context, input.target, client);
     try {
-      return await new Replay(context, input, { checkpoint, attemptedTo, catalogue, names: new TargetNames(client), wire }).run();
+      return await new Replay(context, input, { checkpoint, attemptedTo, selection, catalogue, names: new TargetNames(client), wire }).run();
     } finally {
       wire.close();
     }
@@ -52,6 +57,7 @@ export async function replayLog(
 interface OpenedTarget {
   checkpoint: Checkpoint;
   attemptedTo: LogPosition;
+  selection: Selection | null;
   catalogue: IndexCatalogue;
   names: TargetNames;
   wire: WireConnection;
@@ -61,6 +67,7 @@ class Replay {
   readonly #context: SourceContext;
   readonly #point: RecoveryPoint;
   readonly #limit: LogPosition;
+  readonly #selection: Selection | null;
   readonly #catalogue: IndexCatalogue;
   readonly #names: TargetNames;
   readonly #applier: TargetApplier;
@@ -80,6 +87,7 @@ class Replay {
     this.#checkpoint = on.checkpoint;
     this.#adopted = { bytes: on.checkpoint.storedBytes, position: on.checkpoint.position };
     this.#attemptedTo = on.attemptedTo;
+    this.#selection = on.selection;
     this.#catalogue = on.catalogue;
     this.#names = on.names;
     this.#applier = new TargetApplier(on.wire, on.attemptedTo > point.base.end ? on.attemptedTo : point.base.end);
@@ -171,6 +179,7 @@ class Replay {
 
   #classify(operation: Operation, position: LogPosition): OperationClass {
     if (changesFeatureVersion(operation)) throw featureVersionChanged(position);
+    if (this.#selection && !this.#selection.holds(operation)) return 'skip';
     return classifyOperation(operation, this.#context.source, position);
   }
 
@@ -204,7 +213,8 @@ class Replay {
 
   async #applyCommand(operation: Operation, position: LogPosition): Promise<void> {
     const later = this.#mayBeLater(position);
-    const left = later ? this.#names.remainder(operation) : operation;
+    const own = this.#selection ? withoutDropTarget(operation) : operation;
+    const left = later ? this.#names.remainder(own) : own;
     if (!left) return;
     await this.#applier.applyCommand(commandOf(left) === 'collMod' ? withoutIndex(left) : left, position);
     if (later) await this.#names.reload();

@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BSON, type Document, type MongoClient } from 'mongodb';
 import type { ArchiveOutcome, ReplayResult, ValidationResult } from '../../../../workflows/contract.ts';
@@ -17,7 +18,7 @@ import { restoreGroup } from '../../../../activities/engines/mongodb/restore-gro
 import { validateTarget } from '../../../../activities/engines/mongodb/validate-target.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
-import { ref, type EnginePlace } from '../../../harness/engine-place.ts';
+import { backUp, enginePlace, ref, type EnginePlace } from '../../../harness/engine-place.ts';
 
 /** Short slices, so that transactions and batches lie over several. */
 export const withSlices = (context: SourceContext, everyMs: number, bytes: number): SourceContext =>
@@ -66,6 +67,33 @@ export async function positionNow(client: MongoClient): Promise<LogPosition> {
 export async function pointAt(context: SourceContext, position: LogPosition): Promise<RecoveryPoint> {
   const catalog = await rebuildCatalog(context, ref);
   return findRecoveryPoint(catalog, { targetPosition: nextLogPosition(position) }, { now: new Date().toISOString() });
+}
+
+export interface Written {
+  place: EnginePlace;
+  context: EnginePlace['context'];
+  source: MongoClient;
+  point: RecoveryPoint;
+  position: LogPosition;
+}
+
+/** A base, a log behind it that `write` makes, and the point at its end. */
+export async function written(
+  t: TestContext,
+  write: (client: MongoClient) => Promise<void>,
+  before: (client: MongoClient) => Promise<void> = async () => undefined,
+): Promise<Written> {
+  const place = await enginePlace(t);
+  const context = withSlices(place.context, 100, 16 * 1024);
+  const source = await place.source.connect();
+  await before(source);
+  const archive = startArchive(context);
+  await backUp(context, 'b1');
+  await write(source);
+  const position = await positionNow(source);
+  await archivedUpTo(context, position);
+  await archive.stop();
+  return { place, context, source, point: await pointAt(context, position), position };
 }
 
 export interface Recovered {

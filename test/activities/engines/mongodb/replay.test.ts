@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import type { Document, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { nextLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import { positionOf } from '../../../../activities/engines/mongodb/bson-position.ts';
 import { controlDatabase } from '../../../../activities/engines/mongodb/control.ts';
 import { replayLog } from '../../../../activities/engines/mongodb/replay/replay-log.ts';
@@ -13,30 +12,7 @@ import { validateTarget } from '../../../../activities/engines/mongodb/validate-
 import { backUp, enginePlace, type EnginePlace } from '../../../harness/engine-place.ts';
 import { Random, processSeed } from './random.ts';
 import { RandomWriter } from './random-writer.ts';
-import { archivedUpTo, pointAt, positionNow, readState, recover, restoreBase, startArchive, withSlices } from './replay-place.ts';
-
-interface Written {
-  place: EnginePlace;
-  context: EnginePlace['context'];
-  source: MongoClient;
-  point: RecoveryPoint;
-  position: LogPosition;
-}
-
-/** A base, a log behind it that `write` makes, and the point at its end. */
-async function written(t: TestContext, write: (client: MongoClient) => Promise<void>, before: (client: MongoClient) => Promise<void> = async () => undefined): Promise<Written> {
-  const place = await enginePlace(t);
-  const context = withSlices(place.context, 100, 16 * 1024);
-  const source = await place.source.connect();
-  await before(source);
-  const archive = startArchive(context);
-  await backUp(context, 'b1');
-  await write(source);
-  const position = await positionNow(source);
-  await archivedUpTo(context, position);
-  await archive.stop();
-  return { place, context, source, point: await pointAt(context, position), position };
-}
+import { pointAt, positionNow, readState, recover, restoreBase, startArchive, withSlices, written, type Written } from './replay-place.ts';
 
 const tally = (client: MongoClient) => client.db('shop').collection<{ _id: number; n: number }>('tally');
 const countTo = (client: MongoClient, n: number) => tally(client).bulkWrite(Array.from({ length: n }, (_, _id) => ({ insertOne: { document: { _id, n: 0 } } })), { ordered: true });
