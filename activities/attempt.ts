@@ -77,6 +77,32 @@ async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Prom
 }
 
 /**
+ * A failure of more than 4 KiB between two tries is replaced by the server, type and all, by "Failure exceeds size limit": nobody would
+ * be told what is wrong. Texts are cut in their middle, since the hint stands at the end.
+ * @source Temporal server, limit.mutableStateActivityFailureSize
+ */
+const messageBytes = 2_000;
+const detailsBytes = 800;
+const stackBytes = 700;
+
+function clip(text: string, bytes: number): string {
+  const all = Buffer.from(text);
+  if (all.length <= bytes) return text;
+  const end = Math.floor(bytes * 0.4);
+  return `${all.subarray(0, bytes - end - 5).toString('utf8')} … ${all.subarray(-end).toString('utf8')}`;
+}
+
+/** Positions and keys, which fit; what does not fit is in the message, as far as a person needs it. */
+function clipDetails(details: unknown): unknown {
+  return Buffer.byteLength(JSON.stringify(details) ?? '') <= detailsBytes ? details : {};
+}
+
+/** Where it was thrown: without the message, which stands at its head too. */
+function placesOf(stack: string): string {
+  return clip(stack.split('\n').filter((line) => /^\s+at /.test(line)).join('\n'), stackBytes);
+}
+
+/**
  * What enters the history. Ours keep type and details, and are retried as the table of errors says; others are taken for
  * passing trouble and retried. No message and no stack in it holds a secret.
  */
@@ -86,10 +112,10 @@ export function toFailure(error: unknown): Error {
   const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
   const failure = ApplicationFailure.create({
     type: own?.type ?? name,
-    message: scrub(message),
+    message: clip(scrub(message), messageBytes),
     nonRetryable: own ? !errorTable[own.type].retryable : false,
-    ...(own ? { details: [scrubValue(own.details)] } : {}),
+    ...(own ? { details: [clipDetails(scrubValue(own.details))] } : {}),
   });
-  if (error instanceof Error && error.stack) failure.stack = scrub(error.stack);
+  if (error instanceof Error && error.stack) failure.stack = `${name}\n${placesOf(scrub(error.stack))}`;
   return failure;
 }

@@ -66,12 +66,15 @@ async function runOn(shared: { bench?: Bench | undefined }, kind: BenchKind, cel
     }
     return { outcome: 'ok', ...struck };
   } catch (error) {
-    const { message } = error as Error;
+    const message = messagesOf(error).join(': ');
     const uncleaned = await shared.bench?.end().then(() => '', (failure: unknown) => `; and could not be cleaned up: ${(failure as Error).message}`) ?? '';
     shared.bench = undefined;
     return { outcome: 'failed', seen: '', end: '', error: `${message}${uncleaned}` };
   }
 }
+
+/** A workflow's failure says nothing itself; its cause does. */
+const messagesOf = (error: unknown): string[] => (error instanceof Error ? [error.message, ...messagesOf(error.cause)] : []);
 
 async function runCell(bench: Bench, cell: Cell): Promise<{ seen: string; end: string }> {
   const ownWay = specialCells[nameOf(cell)];

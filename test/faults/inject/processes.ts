@@ -10,7 +10,8 @@ import { pidOf, type Bench } from '../bench.ts';
 import { saidBy, sees, short, type Strike } from '../cell.ts';
 import { until } from '../../harness/until.ts';
 
-const away = /SourceUnavailable|TargetUnavailable/;
+/** The side that is let in is asked by its health address: its application answers, without a database. */
+const away = /SourceUnavailable|TargetUnavailable|ValidationFailed: dr was not healthy/;
 const storeAway = /StoreUnavailable|waiting for the store/;
 const givenUp = /[Hh]eartbeat timeout/;
 

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ApplicationFailure, defaultPayloadConverter, DefaultFailureConverter } from '@temporalio/common';
+import { toFailure } from '../../activities/attempt.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+
+/** What the server keeps of a failure between two tries, less what frames its texts. */
+const keptBytes = 4_096 - 96;
+function bytesOf(failure: Error): number {
+  const { message, stackTrace, applicationFailureInfo } = new DefaultFailureConverter().errorToFailure(failure, defaultPayloadConverter);
+  const details = applicationFailureInfo?.details?.payloads?.map(({ data }) => data?.length ?? 0) ?? [];
+  return Buffer.byteLength(`${message}${stackTrace}${applicationFailureInfo?.type}`) + details.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+test('a failure with a long log in it, long details and a long stack stays one that the server keeps, with its type and its hint', () => {
+  const error = new HoldfastError('TargetUnavailable', `standby did not serve. Its log ends: ${'é log line\n'.repeat(2_000)}`, {
+    hint: 'look at the disk',
+    details: { stdoutTail: 'x'.repeat(16_384) },
+  });
+  const failure = toFailure(error) as ApplicationFailure;
+  assert.ok(bytesOf(failure) < keptBytes, `${bytesOf(failure)} bytes`);
+  assert.deepEqual([failure.type, failure.nonRetryable], ['TargetUnavailable', false]);
+  assert.match(failure.message, /^standby did not serve\. .* … .*HINT: look at the disk$/s);
+});
+
+test('a short failure is as it was', () => {
+  const failure = toFailure(new HoldfastError('ChainBroken', 'chain broken', { details: { from: '1-1' } })) as ApplicationFailure;
+  assert.deepEqual([failure.type, failure.message, failure.details, failure.nonRetryable], ['ChainBroken', 'chain broken', [{ from: '1-1' }], true]);
+  assert.match(failure.stack ?? '', /attempt\.test/);
+});
