@@ -1,14 +1,13 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
+import { checkShareOfRto, findCheckedPoint } from '../store/find-checked-point.ts';
 import { writeHold } from '../store/holds.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
-import { rebuildCatalog } from '../store/read-catalog.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { currentTimeline } from '../store/timelines.ts';
 import { verifyRecoveryPoint } from '../store/verify.ts';
@@ -63,8 +62,7 @@ const jobs = {
   findRecoveryPoint: async ({ system, source, target, run, purpose, only }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
     if (purpose !== 'drill') refuseMovedSource(context.system, source, await currentTimeline(context.store, context.keys, { system, source }, { signal: job.signal }));
-    const catalog = await rebuildCatalog(context, { system, source });
-    const whole = findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
+    const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto });
     const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });
     return point;

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { epochSchema, type Epoch } from '../../workflows/domain/manifest.ts';
 import type { Keys } from '../stream/keys.ts';
-import { findSigned, putSigned } from './signed-object.ts';
+import { findSigned, putSigned, type Rejected } from './signed-object.ts';
 import type { ReadOptions, Store } from './store.ts';
 
 /**
@@ -27,9 +27,9 @@ export async function claimEpoch(store: Store, keys: Keys, system: string, owner
   const options: ReadOptions = signal ? { signal } : {};
   for (;;) {
     const highest = await readHighestEpoch(store, system, options);
-    const held = highest === 0 ? undefined : (await findSigned(store, keys, epochSchema, layout.epoch(system, highest), options)).found?.body;
-    if (held?.owner === owner) return highest;
-    if (highest > 0 && !takeOver) throw superseded(system, highest, held);
+    const { found, rejected } = highest === 0 ? nobody : await findSigned(store, keys, epochSchema, layout.epoch(system, highest), options);
+    if (found?.body.owner === owner) return highest;
+    if (highest > 0 && !takeOver) throw superseded(system, highest, found?.body ?? rejected[0]);
     const claim: Epoch = { format: 1, kind: 'epoch', system, epoch: highest + 1, owner, claimedAt: new Date().toISOString(), why };
     try {
       await putSigned(store, keys, layout.epoch(system, claim.epoch), claim, { ifAbsent: true, ...options });
@@ -56,6 +56,8 @@ export async function assertEpoch(store: Store, system: string, epoch: number, o
   }
 }
 
+const nobody = { found: undefined, rejected: [] };
+
 async function readHighestEpoch(store: Store, system: string, options: ReadOptions): Promise<number> {
   let highest = 0;
   for await (const version of store.list(layout.epochs(system), options)) {
@@ -66,8 +68,8 @@ async function readHighestEpoch(store: Store, system: string, options: ReadOptio
 
 const numberOf = (key: string): number => Number(key.slice(key.lastIndexOf('-') + 1));
 
-function superseded(system: string, highest: number, held: Epoch | undefined, ours?: number): HoldfastError {
-  const by = held ? `, held by ${held.owner} since ${held.claimedAt} (${held.why})` : '';
+function superseded(system: string, highest: number, held: Epoch | Rejected | undefined, ours?: number): HoldfastError {
+  const by = !held ? '' : 'owner' in held ? `, held by ${held.owner} since ${held.claimedAt} (${held.why})` : `, whose object is not believed: ${held.key}: ${held.why}`;
   return new HoldfastError('EpochSuperseded', `system ${system} is commanded under epoch ${highest}${by}${ours === undefined ? '' : `; ours is ${ours}`}`, {
     hint: 'stop the other control plane, or start this run with takeOver: true to take the command from it',
     details: { system, epoch: highest },

@@ -4,11 +4,9 @@ import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domai
 import { logPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import { gapSchema } from '../../workflows/domain/manifest.ts';
 import { hours, minutes } from '../../workflows/domain/units.ts';
-import { ArchiveKeys } from '../stream/archive-key.ts';
-import { sliceContext } from '../stream/contexts.ts';
 import type { Keys } from '../stream/keys.ts';
-import { contextOf, keyIdOf, open } from '../stream/sealed.ts';
-import { readSliceNames, type StoredSlice } from './list-slices.ts';
+import { SliceBelief } from './believed-slices.ts';
+import { readSliceNames, type StoredSlice } from './slice-names.ts';
 import { findSigned } from './signed-object.ts';
 import type { Store } from './store.ts';
 
@@ -42,14 +40,14 @@ const refusedAtMost = 100;
  * @throws Tampered - a hundred slices at the end do not open; names the last one that was tried.
  */
 export async function findSliceEnd(room: ChainRoom, scope: TimelineScope): Promise<LogPosition | null> {
-  const keys = new ArchiveKeys(room.store, room.keys);
+  const belief = new SliceBelief(room, scope);
   const refused = new Set<string>();
   let keyError: HoldfastError | undefined;
   for (;;) {
     const last = await findLastSlice(room, scope, refused);
     if (!last && keyError) throw keyError;
     if (!last) return null;
-    const error = await findFault(room, keys, scope, last);
+    const error = await belief.faultOf(last);
     if (!error) return last.to;
     if (error.type === 'WrongKey' || error.type === 'ObjectMissing') keyError ??= error;
     refused.add(last.key);
@@ -80,20 +78,6 @@ async function lastChosen({ store, signal }: ChainRoom, scope: TimelineScope, st
   }
   take(cover.end());
   return last;
-}
-
-/** Why the slice is not what its name says; undefined: it is. @throws StoreUnavailable - nothing is known then. */
-async function findFault({ store, signal }: ChainRoom, keys: ArchiveKeys, scope: TimelineScope, slice: StoredSlice): Promise<HoldfastError | undefined> {
-  try {
-    const stored = await store.getVersion(slice, signal ? { signal } : {});
-    const key = await keys.forReading(scope, keyIdOf(stored));
-    const epoch = Number(contextOf(stored)['epoch']);
-    await open(key, stored, sliceContext(scope, { from: slice.from, to: slice.to, epoch }));
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.retryable) throw error;
-    return error;
-  }
 }
 
 async function lastGapEnd({ store, keys, signal }: ChainRoom, scope: TimelineScope): Promise<LogPosition | null> {

@@ -1,23 +1,17 @@
-import { coverSlices, type CoverEvent, type SliceRange } from '../../workflows/domain/chain.ts';
+import { coverSlices, type CoverEvent } from '../../workflows/domain/chain.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, nextLogPosition, parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import { hours } from '../../workflows/domain/units.ts';
-import { listByTime } from './list-by-time.ts';
-import type { Store } from './store.ts';
-
-/** One slice in the store: the version that was there first. */
-export interface StoredSlice extends SliceRange {
-  versionId: string;
-  bytes: number;
-}
+import { believedSlices, type BelievedOptions, type SliceRoom } from './believed-slices.ts';
+import type { StoredSlice } from './slice-names.ts';
 
 export interface ListSlicesOptions {
   /** the log is wanted after this position */
   after: LogPosition;
   /** up to, not including, this one; left out: as far as the slices touch, and an error if others follow */
   limit?: LogPosition | undefined;
-  signal?: AbortSignal | undefined;
+  /** slices known as damaged, by key, with the reason: as if they were not there */
+  distrust?: ReadonlyMap<string, string> | undefined;
 }
 
 /** How far before `after` the listing begins: longer than any slice ought to be. Found too short, all is listed. */
@@ -28,11 +22,11 @@ const lookBackSeconds = 600;
  *
  * The first one may begin before `after` and the last may end at or after `limit`: the reader leaves out the entries
  * outside. Nothing is yielded when `limit` is the very next position. Streams: memory does not grow with the log.
- * Slices are named by a listing and not opened here: whoever opens one authenticates it.
+ * Slices are named by a listing, and opened only where they overlap: whoever reads one authenticates it.
  *
  * @throws ChainBroken - a slice is missing inside the range; names both sides of the hole and the nearest good point.
  */
-export async function* listSlices(store: Store, scope: TimelineScope, options: ListSlicesOptions): AsyncGenerator<StoredSlice> {
+export async function* listSlices(room: SliceRoom, scope: TimelineScope, options: ListSlicesOptions): AsyncGenerator<StoredSlice> {
   const { after, limit } = options;
   let reached = after;
   let first = true;
@@ -40,7 +34,7 @@ export async function* listSlices(store: Store, scope: TimelineScope, options: L
   const near = layout.slice(scope, logPosition(Math.max(0, parseLogPosition(after).seconds - lookBackSeconds), 0), logPosition(0, 0));
   for (const startAfter of [near, undefined]) {
     let hole: LogPosition | null = null;
-    for await (const slice of chosenSlices(store, scope, startAfter, options.signal)) {
+    for await (const slice of chosenSlices(room, scope, { startAfter, distrust: options.distrust })) {
       if (enough()) return;
       if (slice.to <= reached) continue;
       if (first ? slice.from > reached : slice.from !== reached) {
@@ -57,37 +51,14 @@ export async function* listSlices(store: Store, scope: TimelineScope, options: L
   }
 }
 
-async function* chosenSlices(store: Store, scope: TimelineScope, startAfter: string | undefined, signal: AbortSignal | undefined): AsyncGenerator<StoredSlice> {
+async function* chosenSlices(room: SliceRoom, scope: TimelineScope, options: BelievedOptions): AsyncGenerator<StoredSlice> {
   const cover = coverSlices<StoredSlice>();
-  for await (const slice of readSliceNames(store, scope, { startAfter, signal })) {
-    if (!('unreadable' in slice)) yield* chosenOf(cover.add(slice));
-  }
+  for await (const slice of believedSlices(room, scope, options)) yield* chosenOf(cover.add(slice));
   yield* chosenOf(cover.end());
 }
 
 function* chosenOf(events: CoverEvent<StoredSlice>[]): Generator<StoredSlice> {
   for (const event of events) if ('chosen' in event) yield event.chosen;
-}
-
-/**
- * Every slice's key once, in order, with its oldest version; keys that are no slice's come as `unreadable`. So do names that
- * end later than tomorrow: anybody who may put could write one, and then the archive would seem up to date for ever.
- */
-export async function* readSliceNames(
-  store: Store,
-  scope: TimelineScope,
-  options: { startAfter?: string | undefined; signal?: AbortSignal | undefined } = {},
-): AsyncGenerator<StoredSlice | { key: string; unreadable: true }> {
-  let previous = '';
-  const tomorrow = logPosition(Math.floor((Date.now() + hours(24)) / 1000), 0);
-  for await (const version of listByTime(store, layout.slices(scope), options)) {
-    // The oldest version is the one that was written under put-if-absent; what came later came round the lock.
-    if (version.isDeleteMarker || version.key === previous) continue;
-    previous = version.key;
-    const range = parseRangeKey(version.key);
-    if (!range || range.to > tomorrow || version.key !== layout.slice(scope, range.from, range.to)) yield { key: version.key, unreadable: true };
-    else yield { ...range, key: version.key, versionId: version.versionId, bytes: version.bytes };
-  }
 }
 
 function chainBroken(scope: TimelineScope, reached: LogPosition, hole: LogPosition | null, limit: LogPosition | undefined): HoldfastError {

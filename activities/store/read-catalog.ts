@@ -1,12 +1,13 @@
-import { coverSlices, spanBuilder, type CoverEvent } from '../../workflows/domain/chain.ts';
+import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { importTimeline, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { gapSchema, manifestSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';
 import type { Keys } from '../stream/keys.ts';
-import { readSliceNames, type StoredSlice } from './list-slices.ts';
-import { findSigned } from './signed-object.ts';
+import { readSpans } from './read-spans.ts';
+import { readOrFault } from './findings.ts';
+import { findSigned, type Found } from './signed-object.ts';
 import type { Store } from './store.ts';
 
 export interface CatalogContext {
@@ -14,6 +15,8 @@ export interface CatalogContext {
   keys: Keys;
   signal?: AbortSignal;
   progress?: JobContext['progress'];
+  /** objects that somebody has read and found damaged, by key (of a base: its manifest's), with the reason: not believed */
+  distrust?: ReadonlyMap<string, string>;
 }
 
 /** More than this many objects not believed are counted, not listed: somebody who fills a bucket must not fill our memory. */
@@ -21,8 +24,8 @@ const rejectedListed = 1_000;
 
 /**
  * What the bucket holds of one source, from the bucket alone: every object that it says anything of was listed by
- * version, and every manifest, timeline and gap is the oldest validly signed one of its key. Slices are known by name
- * only, and are authenticated when they are read.
+ * version, and every manifest, timeline and gap is the oldest validly signed one of its key. Slices are known by name,
+ * opened where they overlap or end a span, and otherwise authenticated when they are read.
  *
  * Streams: memory holds the spans, not the slices. Reads only; safe to repeat.
  *
@@ -31,47 +34,56 @@ const rejectedListed = 1_000;
 export async function rebuildCatalog(context: CatalogContext, of: { system: string; source: string }): Promise<Catalog> {
   const catalog: Catalog = { system: of.system, source: of.source, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
   const reject = rejectInto(catalog);
-  await readTimelines(context, of, catalog, reject);
+  const believer = new Believer(context, reject);
+  await readTimelines(context, believer, catalog, reject);
   for (const { timeline } of catalog.timelines) {
     const scope = { ...of, timeline };
-    await readBases(context, scope, catalog, reject);
-    await readSpans(context, scope, catalog, reject);
-    await readGaps(context, scope, catalog, reject);
+    await readBases(context, believer, scope, catalog);
+    await addSpans(context, scope, catalog, reject);
+    await readGaps(context, believer, scope, catalog, reject);
   }
   return catalog;
 }
 
-type Reject = (key: string, why: string) => void;
+type Reject = (key: string, why: string, spare?: true) => void;
 
 function rejectInto(catalog: Catalog): Reject {
   let unlisted = 0;
-  return (key, why) => {
+  return (key, why, spare) => {
     if (catalog.rejected.length < rejectedListed) {
-      catalog.rejected.push({ key, why });
+      catalog.rejected.push({ key, why, ...(spare ? { spare } : {}) });
       return;
     }
     unlisted += 1;
-    catalog.rejected[rejectedListed] = { key, why: `${unlisted} more, the last of them: ${why}` };
+    const before = catalog.rejected[rejectedListed];
+    // The one that is furthest on stands for all: what lies beyond the end is what a choice depends on.
+    if (!before || key > before.key) catalog.rejected[rejectedListed] = { key, why };
+    catalog.rejected[rejectedListed]!.why = `${unlisted} more, of which this is the furthest on`;
   };
 }
 
-async function readTimelines({ store, keys, signal }: CatalogContext, of: { system: string; source: string }, catalog: Catalog, reject: Reject): Promise<void> {
-  for await (const key of keysUnder(store, layout.timelines(of.system, of.source), signal)) {
-    const found = await believe(reject, key, () => findSigned(store, keys, timelineSchema, key, { signal }));
+async function readTimelines({ store, signal }: CatalogContext, believer: Believer, catalog: Catalog, reject: Reject): Promise<void> {
+  const { system, source } = catalog;
+  for await (const key of keysUnder(store, layout.timelines(system, source), signal)) {
+    const found = await believer.find(timelineSchema, key);
     if (!found) continue;
     const { timeline, startedAt, why, sourceIdentity, parent } = found.body;
     catalog.timelines.push({ timeline, startedAt, why, sourceIdentity, parent });
   }
+  const keyOf = (timeline: string): string => layout.timeline({ system, source, timeline });
+  const known = new Set([...catalog.timelines.map(({ timeline }) => keyOf(timeline)), ...catalog.rejected.map(({ key }) => key)]);
+  for await (const name of foldersUnder(store, layout.source(system, source), signal)) {
+    if (isTimelineId(name) && !known.has(keyOf(name))) reject(keyOf(name), 'is not there, and objects of this timeline are');
+  }
 }
 
 /** A backup's parts are many and lie beside its manifest: so only the first key of each backup is listed. */
-async function readBases(context: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
-  const { store, keys, signal } = context;
+async function readBases({ store, signal, progress }: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog): Promise<void> {
   for await (const backup of foldersUnder(store, layout.backups(scope), signal)) {
     const key = layout.manifest({ ...scope, backup });
-    const found = await believe(reject, key, () => findSigned(store, keys, manifestSchema, key, { signal }));
+    const found = await believer.find(manifestSchema, key);
     if (found) catalog.bases.push(baseOf(found.body, found.ref));
-    context.progress?.({ phase: 'read manifests', done: catalog.bases.length, of: 0, unit: 'objects' });
+    progress?.({ phase: 'read manifests', done: catalog.bases.length, of: 0, unit: 'objects' });
   }
 }
 
@@ -110,8 +122,8 @@ export async function readImport(context: CatalogContext, of: { system: string; 
   const timeline = importTimeline(backup);
   const catalog: Catalog = { ...of, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
   const reject = rejectInto(catalog);
-  await readBases(context, { ...of, timeline }, catalog, reject);
-  await readSpans(context, { ...of, timeline }, catalog, reject);
+  await readBases(context, new Believer(context, reject), { ...of, timeline }, catalog);
+  await addSpans(context, { ...of, timeline }, catalog, reject);
   const [base] = catalog.bases;
   if (!base || base.backup !== backup) {
     const known = (await listImports(context, of)).join(', ') || 'none';
@@ -121,56 +133,46 @@ export async function readImport(context: CatalogContext, of: { system: string; 
   return catalog;
 }
 
-async function readSpans(context: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
-  const cover = coverSlices<StoredSlice>();
-  const spans = spanBuilder(scope.timeline);
-  const take = (events: CoverEvent<StoredSlice>[]): void => {
-    for (const event of events) {
-      if ('rejected' in event) {
-        reject(event.rejected.key, event.why);
-        continue;
-      }
-      const closed = spans.add(event.chosen);
-      if (closed) catalog.spans.push(closed);
-    }
-  };
-  let done = 0;
-  for await (const slice of readSliceNames(context.store, scope, { signal: context.signal })) {
-    if ('unreadable' in slice) reject(slice.key, 'its name is not that of a slice, or ends later than tomorrow');
-    else take(cover.add(slice));
-    done += 1;
-    if (done % 1_000 === 0) context.progress?.({ phase: 'read slices', done, of: 0, unit: 'objects' });
-  }
-  take(cover.end());
-  const last = spans.end();
-  if (last) catalog.spans.push(last);
+async function addSpans(context: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
+  const listed = (done: number): void => void (done % 1_000 === 0 && context.progress?.({ phase: 'read slices', done, of: 0, unit: 'objects' }));
+  catalog.spans.push(...(await readSpans(context, scope, { distrust: context.distrust, reject, listed })));
 }
 
-async function readGaps({ store, keys, signal }: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
+async function readGaps({ store, signal }: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
   for await (const key of keysUnder(store, layout.gaps(scope), signal)) {
     if (!parseRangeKey(key)) {
       reject(key, 'its name is not that of a gap');
       continue;
     }
-    const found = await believe(reject, key, () => findSigned(store, keys, gapSchema, key, { signal }));
+    const found = await believer.find(gapSchema, key);
     if (found) catalog.gaps.push({ timeline: scope.timeline, from: found.body.from, to: found.body.to, why: found.body.why });
   }
 }
 
-/** The first validly signed object of the key; what was not believed is reported, and so is one of a newer format. */
-async function believe<T>(
-  reject: Reject,
-  key: string,
-  find: () => Promise<{ found: T | undefined; rejected: { key: string; why: string }[] }>,
-): Promise<T | undefined> {
-  try {
-    const { found, rejected } = await find();
-    for (const one of rejected) reject(one.key, one.why);
-    return found;
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.retryable) throw error;
-    reject(key, error.message);
-    return undefined;
+/**
+ * The first validly signed object of each key; what was not believed is reported, and so is one of a newer format.
+ * One that the store does not give, while it gives the last one that was read, is damaged below the store.
+ */
+class Believer {
+  readonly #context: CatalogContext;
+  readonly #reject: Reject;
+  #probe: ObjectRef | undefined;
+
+  constructor(context: CatalogContext, reject: Reject) {
+    this.#context = context;
+    this.#reject = reject;
+  }
+
+  async find<S extends z.ZodType>(schema: S, key: string): Promise<Found<z.output<S>> | undefined> {
+    const { store, keys, signal, distrust } = this.#context;
+    const damage = distrust?.get(key);
+    if (damage !== undefined) return void this.#reject(key, damage);
+    const probe = this.#probe;
+    const outcome = await readOrFault(() => findSigned(store, keys, schema, key, { signal }), probe && (() => store.get(probe, { signal })));
+    if ('fault' in outcome) return void this.#reject(key, outcome.fault.message);
+    for (const rejected of outcome.value.rejected) this.#reject(rejected.key, rejected.why);
+    this.#probe = outcome.value.found?.ref ?? probe;
+    return outcome.value.found;
   }
 }
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import type { BackupScope } from '../../workflows/domain/layout.ts';
+import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef, type Part } from '../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../context.ts';
 import { openBackupKey } from '../stream/backup-key.ts';
@@ -7,16 +7,32 @@ import { partContext } from '../stream/contexts.ts';
 import type { DataKey } from '../stream/keys.ts';
 import { open } from '../stream/sealed.ts';
 import { sha256Hex } from './checks.ts';
-import { readOrNote, type Findings } from './findings.ts';
+import { readOrNote, untilTime, type Findings, type ReadLimits } from './findings.ts';
 import { inParallel } from './in-parallel.ts';
 import { readSigned } from './signed-object.ts';
 
-/** Verifies all that a manifest names; adds what is wrong to `found`. @returns whether the base is whole. */
-export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, atOnce: number): Promise<boolean> {
+/** A base without its parts: what says where they are, and what opens them. */
+export interface OpenedBase {
+  manifest: Manifest;
+  /** undefined: none of its objects opens, which is noted */
+  key: DataKey | undefined;
+  /** of the indexes that could be read */
+  parts: Part[];
+}
+
+/** Verifies all that a manifest names; adds what is wrong to `found`. @returns whether the base is whole, as far as it was read. */
+export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, limits: ReadLimits): Promise<boolean> {
   const before = found.problems.length;
+  const base = await openBase(context, scope, ref, found);
+  if (base) await verifyParts(context, scope, base, ref, found, limits);
+  return found.problems.length === before;
+}
+
+/** Verifies manifest, key and indexes, and that their counts add up. Undefined: the manifest is damaged, which is noted. */
+export async function openBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings): Promise<OpenedBase | undefined> {
   const attempt = attemptsOf(context, found, ref);
   const manifest = await attempt(ref, () => readSigned(context.store, context.keys, manifestSchema, ref, { signal: context.signal }));
-  if (!manifest) return false;
+  if (!manifest) return undefined;
   const key = await verifyKey(context, scope, manifest, found, attempt);
   const indexes: GroupIndex[] = [];
   for (const group of manifest.groups) {
@@ -24,13 +40,28 @@ export async function verifyBase(context: SourceContext, scope: BackupScope, ref
     if (index) indexes.push(index);
   }
   if (indexes.length === manifest.groups.length) compareCounts(ref.key, manifest, indexes, found);
+  return { manifest, key, parts: indexes.flatMap((index) => index.parts) };
+}
+
+/** Reads and opens each part. Those for which there is no time are looked for in a listing: each at its version, of its size. */
+export async function verifyParts(
+  context: SourceContext,
+  scope: BackupScope,
+  { manifest, key, parts }: OpenedBase,
+  ref: ObjectRef,
+  found: Findings,
+  { atOnce, untilMs }: ReadLimits,
+): Promise<void> {
+  const attempt = attemptsOf(context, found, ref);
+  const begun = new Set<Part>();
   const verify = async (part: Part): Promise<void> => {
+    begun.add(part);
     await attempt(part.object, () => readPart(context, scope, key, part));
     found.parts += 1;
     context.progress({ phase: 'verify base', done: found.bytes, of: manifest.totals.storedBytes, unit: 'bytes' });
   };
-  await inParallel(indexes.flatMap((index) => index.parts), atOnce, verify, context.signal);
-  return found.problems.length === before;
+  await inParallel(untilTime(parts, untilMs), atOnce, verify, context.signal);
+  await lookForParts(context, scope, parts.filter((part) => !begun.has(part)), found);
 }
 
 /** Reads one object that the manifest names, and counts it. Undefined when it is damaged, which is noted under its key. */
@@ -64,7 +95,7 @@ async function verifyKey(context: SourceContext, scope: BackupScope, manifest: M
     found.problems.push({ key: first.key, problem: `holds key ${key.id}, the manifest names ${manifest.key.id}` });
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.retryable) throw error;
-    found.problems.push({ key: first.key, problem: error.message });
+    found.problems.push({ key: first.key, problem: error.message, type: error.type });
   }
   return undefined;
 }
@@ -80,6 +111,20 @@ async function readIndex(context: SourceContext, manifest: Manifest, group: Mani
     }
     return index;
   });
+}
+
+/** What a listing alone shows of parts: a missing version, another size. A thousand parts a request. */
+async function lookForParts({ store, signal }: SourceContext, scope: BackupScope, parts: Part[], found: Findings): Promise<void> {
+  if (parts.length === 0) return;
+  const nameOf = ({ key, versionId }: { key: string; versionId: string }): string => `${key} ${versionId}`;
+  const wanted = new Map(parts.map(({ object }) => [nameOf(object), object]));
+  for await (const version of store.list(layout.allParts(scope), { signal })) {
+    const object = wanted.get(nameOf(version));
+    if (!object || version.isDeleteMarker) continue;
+    wanted.delete(nameOf(version));
+    if (version.bytes !== object.bytes) found.problems.push({ key: object.key, problem: `${object.key} version ${object.versionId}: ${version.bytes} bytes, expected ${object.bytes}` });
+  }
+  for (const { key, versionId } of wanted.values()) found.problems.push({ key, problem: `${key} version ${versionId} is not in store ${store.name}`, type: 'ObjectMissing' });
 }
 
 /** Parts to ranges to units to totals: what the manifest promises is what the indexes hold. */

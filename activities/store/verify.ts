@@ -6,16 +6,15 @@ import { logPositionAt, type LogPosition } from '../../workflows/domain/log-posi
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
-import { listSlices, type StoredSlice } from './list-slices.ts';
 import { rebuildCatalog } from './read-catalog.ts';
-import { readOrNote, type Findings } from './findings.ts';
-import { inParallel } from './in-parallel.ts';
+import type { Findings, ReadLimits } from './findings.ts';
+import { verifyControl } from './verify-control.ts';
 import { verifyBase } from './verify-base.ts';
+import { missingSlice, verifyLog } from './verify-log.ts';
 
 export type { Findings } from './findings.ts';
 
-/** Parts held in memory at once: each stored (16 MiB) and opened. */
-const atOnce = 4;
+const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
 
 /**
  * Reads and authenticates every byte of one base and of the log after it, without restoring.
@@ -46,8 +45,9 @@ export async function verifyRecoveryPoint(
     return { ...of, ...found, ok: false, backup: backup ?? null, timeline: null, restorable: null };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
-  const baseIsWhole = await verifyBase(context, scope, base.manifest, found, atOnce);
-  const reached = await verifyLog(context, scope, base, catalog, verifySlice, found);
+  const baseIsWhole = await verifyBase(context, scope, base.manifest, found, everything);
+  await verifyControl(context, scope, base.manifest, found);
+  const reached = await verifyLogOf(context, scope, base, catalog, verifySlice, found);
   const usable = baseIsWhole && reached !== undefined;
   return {
     ...of,
@@ -59,9 +59,9 @@ export async function verifyRecoveryPoint(
   };
 }
 
-/** Objects not believed. A slice beside the chosen ones is not damage: two archivers overlapped, and one way was taken. */
+/** Objects not believed. An authentic slice beside the chosen ones is no damage: two archivers overlapped, and one way was taken. */
 const untrusted = (catalog: Catalog): Findings['problems'] =>
-  catalog.rejected.filter(({ key }) => !key.includes('/slices/')).map(({ key, why }) => ({ key, problem: why }));
+  catalog.rejected.filter(({ spare }) => !spare).map(({ key, why }) => ({ key, problem: why }));
 
 function chooseBase(catalog: Catalog, backup: string | undefined): CatalogBase | undefined {
   if (backup !== undefined) return catalog.bases.find((base) => base.backup === backup);
@@ -70,9 +70,10 @@ function chooseBase(catalog: Catalog, backup: string | undefined): CatalogBase |
     return findRecoveryPoint(catalog, {}, { now }).base;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    if (error.type === 'NoRecoveryPoint') return undefined;
-    // Log is missing before the end: what can still be restored is verified, and the hole is found on the way.
-    if (error.type === 'ChainBroken') return findRecoveryPoint(catalog, { targetPosition: String(error.details['nearestBefore']) }, { now }).base;
+    // Log is missing before the end, or something there is not believed: what can still be restored is verified.
+    const { nearestBefore } = error.details;
+    if ((error.type === 'ChainBroken' || error.type === 'Tampered') && nearestBefore) return findRecoveryPoint(catalog, { targetPosition: String(nearestBefore) }, { now }).base;
+    if (error.type === 'NoRecoveryPoint' || error.type === 'Tampered') return undefined;
     throw error;
   }
 }
@@ -85,7 +86,7 @@ function noSuchBackup(catalog: Catalog, backup: string | undefined): HoldfastErr
 }
 
 /** @returns the last position that can be restored with this base, by slices that are whole; undefined: not even the base. */
-async function verifyLog(
+async function verifyLogOf(
   context: SourceContext,
   scope: BackupScope,
   base: CatalogBase,
@@ -93,37 +94,16 @@ async function verifyLog(
   verifySlice: Engine['verifySlice'],
   found: Findings,
 ): Promise<LogPosition | undefined> {
-  const probe = (): Promise<unknown> => context.store.get(base.manifest, { signal: context.signal });
-  let firstBad: LogPosition | undefined;
-  let last = base.logFrom;
-  const check = async (slice: StoredSlice): Promise<void> => {
-    last = slice.to > last ? slice.to : last;
-    const whole = await readOrNote(found, slice.key, probe, () => verifySlice(context, slice));
-    if (whole) found.entries += whole.entries;
-    else if (firstBad === undefined || slice.from < firstBad) firstBad = slice.from;
-    found.objects += 1;
-    found.slices += 1;
-    found.bytes += slice.bytes;
-    context.progress({ phase: 'verify log', done: found.slices, of: 0, unit: 'objects' });
-  };
-  try {
-    await inParallel(listSlices(context.store, scope, { after: base.logFrom, signal: context.signal }), atOnce, check, context.signal);
-  } catch (error) {
-    const hole = holeOf(error);
-    if (!hole) throw error;
+  const distrust = new Map(catalog.rejected.filter(({ spare }) => !spare).map(({ key, why }) => [key, why]));
+  const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust }, { verifySlice, probe: base.manifest, found, limits: everything });
+  if (hole) {
     const isDeclared = catalog.gaps.some((gap) => gap.timeline === base.timeline && gap.from <= hole.from && gap.to > hole.from);
-    if (!isDeclared) found.problems.push({ key: layout.slice(scope, hole.from, hole.to), problem: (error as Error).message });
+    if (!isDeclared) found.problems.push({ key: missingSlice(scope, hole), problem: hole.problem });
   }
-  const whole = firstBad ?? last;
-  if (whole > base.end || (!base.exact && whole === base.end)) return whole;
+  if (wholeTo > base.end || (!base.exact && wholeTo === base.end)) return wholeTo;
   if (base.exact) return base.end;
-  if (firstBad === undefined) {
-    found.problems.push({ key: layout.slice(scope, last, base.end), problem: 'the log that was written while this base was read is not in the store: the base cannot be used' });
+  if (!damaged) {
+    found.problems.push({ key: layout.slice(scope, wholeTo, base.end), problem: 'the log that was written while this base was read is not in the store: the base cannot be used' });
   }
   return undefined;
-}
-
-function holeOf(error: unknown): { from: LogPosition; to: LogPosition } | undefined {
-  if (!(error instanceof HoldfastError) || error.type !== 'ChainBroken') return undefined;
-  return error.details as { from: LogPosition; to: LogPosition };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
-import { readSliceNames, type StoredSlice } from '../../activities/store/list-slices.ts';
+import { readSliceNames, type StoredSlice } from '../../activities/store/slice-names.ts';
 import { carriesData, parseEntry } from '../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { splitDocuments } from '../../activities/engines/mongodb/oplog/raw-elements.ts';
 import { SliceObjects } from '../../activities/engines/mongodb/oplog/slice-object.ts';

@@ -43,7 +43,7 @@ export class StoreProxy {
   readonly #to: URL;
   readonly #prefix: string;
   #holds: { matches: Matches; reach: (of: StoreRequest) => void; released: Promise<void> }[] = [];
-  #flip: Matches | undefined;
+  #alter: { matches: Matches; how: (bytes: Buffer) => Buffer } | undefined;
   #hidden: Matches | undefined;
   #trouble: ((of: StoreRequest) => Trouble | undefined) | undefined;
 
@@ -92,7 +92,15 @@ export class StoreProxy {
 
   /** One bit in the middle of every answer that matches is the wrong way round; undefined: no more. */
   flip(matches: Matches | undefined): void {
-    this.#flip = matches;
+    this.alter(matches, (bytes) => {
+      bytes[bytes.length >> 1]! ^= 1;
+      return bytes;
+    });
+  }
+
+  /** Every answer that matches has other bytes; undefined: no more. */
+  alter(matches: Matches | undefined, how: (bytes: Buffer) => Buffer): void {
+    this.#alter = matches && { matches, how };
   }
 
   /** What matches is as if it had never been: not listed, not there. undefined: no more. */
@@ -137,7 +145,7 @@ export class StoreProxy {
       return;
     }
     if (this.#hidden && url.searchParams.has('versions')) bytes = this.#withoutHidden(bytes, of);
-    if (this.#flip?.(of) && bytes.length > 0) bytes[bytes.length >> 1]! ^= 1;
+    if (this.#alter?.matches(of) && bytes.length > 0) bytes = this.#alter.how(bytes);
     const headers = { ...answer.headers, 'content-length': String(of.method === 'HEAD' ? answer.headers['content-length'] ?? 0 : bytes.length) };
     delete headers['transfer-encoding'];
     response.writeHead(of.status, headers);

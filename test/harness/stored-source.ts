@@ -52,10 +52,10 @@ export async function writeBackup(
   store: Store,
   keys: Keys,
   end: number,
-  options: { start?: number; logFrom?: number; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
+  options: { start?: number; logFrom?: number; timeline?: string; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
 ): Promise<WrittenBackup> {
   const backup = `b${end}`;
-  const place = { ...scope, backup };
+  const place = { ...scope, timeline: options.timeline ?? scope.timeline, backup };
   const { key, manifestKey } = await createBackupKey(store, keys, place);
   const groups: Manifest['groups'] = [];
   const all: Part[] = [];
@@ -95,7 +95,7 @@ export async function writeSlices(store: Store, keys: Keys, positions: number[],
   for (let i = 1; i < positions.length; i += 1) await slices.put({ from: at(positions[i - 1]!), to: at(positions[i]!) }, entryAt(at(positions[i]!)));
 }
 
-function entryAt(position: LogPosition): Uint8Array {
+export function entryAt(position: LogPosition): Uint8Array {
   const { seconds, ordinal } = parseLogPosition(position);
   return serialize({ ts: new Timestamp({ t: seconds, i: ordinal }), op: 'n', ns: '', o: { msg: 'test' } });
 }

@@ -1,4 +1,6 @@
+import { claimsOf, newerTimelines, type Claim } from './disbelieved.ts';
 import { HoldfastError } from './errors.ts';
+import { layout } from './layout.ts';
 import {
   formatLogPosition,
   limitOfTargetTime,
@@ -22,6 +24,9 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * - A target up to where a timeline's parent was left is looked for in the parent. One between there and the timeline's first
  *   base is refused: the recovered source may have taken writes by then that no base holds.
  *
+ * What is not believed (`disbelieved.ts`) gives nothing, and is not passed over either: where a timeline, base or slice lies beyond
+ * the end that is believed, stopping there is refused by name, like at a hole. Its position asked for, any good point is given.
+ *
  * A base that was read over a while is usable for limits after its `end` only, and needs the log from `logFrom` on; one
  * that was read at one instant can be restored without any log, to exactly that instant.
  *
@@ -30,10 +35,13 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * @throws TargetTimeInFuture
  * @throws NoRecoveryPoint - nothing that early, or nothing at all; names the earliest moment that can be restored.
  * @throws ChainBroken - the log is missing there; names the nearest good point on either side.
+ * @throws Tampered - as ChainBroken, where an object stands that is not believed; names it.
  */
 export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { now }: { now: string }): RecoveryPoint {
   const limit = limitOf(target, now);
   const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
+  const newer = newerTimelines(catalog, newest?.timeline);
+  if (newer.length > 0 && (!newest || target.targetPosition === undefined)) throw timelineNotBelieved(catalog, newer, newest, limit);
   if (!newest) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: the store holds no timeline of it`, { hint: 'take a base backup' });
   return findOn(catalog, newest, limit);
 }
@@ -78,7 +86,10 @@ function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undef
   // Newest base first: the least log to replay. Without a limit, or beyond the archive: whatever reaches furthest.
   const best = complete.length > 0 ? newestBase(complete) : furthest(usable);
   const isShort = limit === undefined || nextLogPosition(best.to) < limit;
-  if (isShort && isKnownAfter(catalog, timeline, best.to, limit !== undefined)) throw brokenAt(catalog, timeline, reaches, best.to, limit);
+  if (isShort) {
+    const claim = claimAfter(catalog, timeline, best.to, limit);
+    if (claim || isKnownAfter(catalog, timeline, best.to, limit !== undefined)) throw brokenAt(catalog, timeline, reaches, best.to, limit, claim);
+  }
   return pointOf(catalog, best, isShort ? nextLogPosition(best.to) : limit);
 }
 
@@ -94,7 +105,9 @@ function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], li
     first ? `the earliest restorable time of this timeline is ${momentOf(first)}` : 'take a base backup',
     ...otherBases(catalog, [timeline.timeline, ...(parent ? [parent.timeline] : [])]),
   ];
-  throw new HoldfastError('NoRecoveryPoint', `${here}: no base backup to restore ${wanted} from`, {
+  const notBelieved = catalog.rejected.filter(({ key }) => key.startsWith(layout.backups({ ...catalog, timeline: timeline.timeline })));
+  const named = notBelieved.slice(0, 3).map(({ key, why }) => `; ${key} is not believed: ${why}`).join('');
+  throw new HoldfastError('NoRecoveryPoint', `${here}: no base backup to restore ${wanted} from${named}`, {
     hint: hints.join('; '),
     details: { timeline: timeline.timeline, earliest: first ?? null, nearestBefore: parent ? left : null, nearestAfter: first ? nextLogPosition(first) : null },
   });
@@ -130,23 +143,46 @@ const earliest = (reaches: Reach[]): LogPosition | undefined => reaches.map(({ b
 function isKnownAfter(catalog: Catalog, { timeline }: Timeline, position: LogPosition, gaps: boolean): boolean {
   const here = <T extends { timeline: string }>(list: T[]): T[] => list.filter((one) => one.timeline === timeline);
   return (
+    // What was left there for the next timeline had been archived before.
+    catalog.timelines.some(({ parent }) => parent?.timeline === timeline && parent.limit > nextLogPosition(position)) ||
     here(catalog.spans).some((span) => span.to > position) ||
     (gaps && here(catalog.gaps).some((gap) => gap.to > position)) ||
     here(catalog.bases).some((base) => base.end > position)
   );
 }
 
-function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reached: LogPosition, limit: LogPosition | undefined): HoldfastError {
+/** The first object that is not believed and would hold more than what is. */
+function claimAfter(catalog: Catalog, { timeline }: Timeline, position: LogPosition, limit: LogPosition | undefined): Claim | undefined {
+  return claimsOf(catalog)
+    .filter((claim) => (claim.kind === 'timeline' ? claim.timeline > timeline : claim.timeline === timeline && claim.to > position && (claim.kind !== 'gap' || limit !== undefined)))
+    .sort((a, b) => (a.from < b.from ? -1 : 1))[0];
+}
+
+/** The newest timeline is not known, so neither is "the latest", nor which of two logs holds a time. */
+function timelineNotBelieved(catalog: Catalog, newer: Claim[], newest: Timeline | undefined, limit: LogPosition | undefined): HoldfastError {
+  const reaches = newest ? reachesOf(catalog, newest) : [];
+  const usable = limit === undefined ? reaches : reaches.filter(({ base }) => base.end < limit);
+  const end = usable.length > 0 ? furthest(usable).to : undefined;
+  const before = end !== undefined && limit !== undefined && nextLogPosition(end) > limit ? previousLogPosition(limit) : end;
+  const { key, why } = newer.at(-1)!;
+  return new HoldfastError('Tampered', `${nameOf(catalog)}: which timeline is the newest cannot be told: ${key} is not believed: ${why}`, {
+    hint: `nearest good points: before it ${before === undefined ? 'none' : `${momentOf(before)} of timeline ${newest!.timeline}`}; after it none; a target position is looked for without it`,
+    details: { key, timeline: newest?.timeline ?? null, nearestBefore: before === undefined ? null : nextLogPosition(before), nearestAfter: null },
+  });
+}
+
+function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reached: LogPosition, limit: LogPosition | undefined, claim: Claim | undefined): HoldfastError {
   const after = limit && earliest(reaches.filter(({ base }) => base.end >= limit));
   const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && (limit === undefined || one.from < limit));
   const nextLog = catalog.spans.filter((span) => span.timeline === timeline.timeline && span.to > reached).map((span) => span.from).sort()[0];
   const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit ?? nextLogPosition(reached));
+  const why = claim ? `${claim.key} is not believed: ${claim.why}` : gap ? gap.why : 'no slice';
   return new HoldfastError(
-    'ChainBroken',
-    `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${gap ? gap.why : 'no slice'}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
+    claim ? 'Tampered' : 'ChainBroken',
+    `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${why}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
     {
       hint: `nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`,
-      details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null },
+      details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null, ...(claim ? { key: claim.key } : {}) },
     },
   );
 }

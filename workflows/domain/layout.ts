@@ -37,6 +37,7 @@ export interface BackupScope extends TimelineScope {
 const counted = (n: number): string => String(n).padStart(8, '0');
 
 export const timelineId = (n: number): string => `t${counted(n)}`;
+export const isTimelineId = (name: string): boolean => /^t\d{8}$/.test(name);
 export const timelineNumber = (timeline: string): number => Number(timeline.slice(1));
 
 /**
@@ -56,6 +57,7 @@ export const layout = {
   hold: (system: string, run: string) => `${system}/holds/${run}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
+  source: (system: string, source: string) => `${system}/${source}/`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
   timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
   imports: (system: string, source: string) => `${system}/${source}/${importedPrefix}`,
@@ -68,6 +70,7 @@ export const layout = {
   groups: (of: BackupScope, group: string) => `${backup(of)}/groups/${group}-`,
   part: (of: BackupScope, unit: string, range: string, attempt: string) => `${backup(of)}/parts/${unit}/${range}/${attempt}`,
   parts: (of: BackupScope, unit: string, range: string) => `${backup(of)}/parts/${unit}/${range}/`,
+  allParts: (of: BackupScope) => `${backup(of)}/parts/`,
   archiveKeys: (of: TimelineScope) => `${scope(of)}/keys/`,
   archiveKey: (of: TimelineScope, key: string, recipient: string) => `${scope(of)}/keys/${key}.${recipient}.json`,
   slices: (of: TimelineScope) => `${scope(of)}/slices/`,

@@ -19,3 +19,9 @@ export function makeId(nowMs: number, uuid: string): string {
   }
   return time + chance;
 }
+
+/** When an id was made, milliseconds since the epoch; undefined: it is none of ours. */
+export function timeOfId(id: string): number | undefined {
+  if (!/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(id)) return undefined;
+  return [...id.slice(0, 10)].reduce((time, digit) => time * 32 + digits.indexOf(digit), 0);
+}

@@ -48,8 +48,11 @@ export interface Catalog {
   bases: CatalogBase[];
   spans: CatalogSpan[];
   gaps: CatalogGap[];
-  /** objects that were not believed, and why: a forged manifest, an overlapping slice, an unreadable name */
-  rejected: { key: string; why: string }[];
+  /**
+   * objects that were not believed, and why: a forged manifest, a slice that does not open, an unreadable name. `spare`:
+   * authentic, and not needed beside what was chosen
+   */
+  rejected: { key: string; why: string; spare?: true }[];
 }
 
 /** What a person asks for. None of the two: the latest. */

@@ -66,7 +66,7 @@ async function waitForSlice(context: SourceContext, scope: TimelineScope, positi
 async function isArchived(context: SourceContext, objects: SliceObjects, position: LogPosition, nonce: string): Promise<boolean> {
   const end = await findChainEnd(context, objects.scope);
   if (end === null || end < position) return false;
-  for await (const slice of listSlices(context.store, objects.scope, { after: positionBefore(position), limit: nextLogPosition(position), signal: context.signal })) {
+  for await (const slice of listSlices(context, objects.scope, { after: positionBefore(position), limit: nextLogPosition(position) })) {
     const plain = await objects.open(slice);
     checkSlice(slice, plain);
     for (const raw of splitDocuments(plain)) {

@@ -2,7 +2,8 @@ import type { TimelineScope } from '../../../../workflows/domain/layout.ts';
 import { nextLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
-import { listSlices, type StoredSlice } from '../../../store/list-slices.ts';
+import { listSlices } from '../../../store/list-slices.ts';
+import type { StoredSlice } from '../../../store/slice-names.ts';
 import { checkSlice, SliceObjects } from './slice-object.ts';
 
 export interface OpenedSlice {
@@ -26,7 +27,7 @@ export async function* readLog(
 ): AsyncGenerator<OpenedSlice> {
   if (nextLogPosition(range.after) >= range.limit) return;
   const objects = new SliceObjects(context, scope);
-  const listed = listSlices(context.store, scope, { ...range, signal: context.signal });
+  const listed = listSlices(context, scope, range);
   const ahead: Promise<OpenedSlice>[] = [];
   const fetch = async (slice: StoredSlice): Promise<OpenedSlice> => {
     const plain = await objects.open(slice);

@@ -3,7 +3,7 @@ import { layout, type TimelineScope } from '../../../../workflows/domain/layout.
 import { formatLogPosition, logPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../../context.ts';
 import { assertEpoch } from '../../../store/epoch.ts';
-import { readSliceNames, type StoredSlice } from '../../../store/list-slices.ts';
+import { readSliceNames, type StoredSlice } from '../../../store/slice-names.ts';
 import { ArchiveKeys } from '../../../stream/archive-key.ts';
 import { sliceContext } from '../../../stream/contexts.ts';
 import { contextOf, keyIdOf, open, seal } from '../../../stream/sealed.ts';

@@ -21,7 +21,7 @@ import { splitDocuments } from '../../../../activities/engines/mongodb/oplog/raw
 import type { SourceContext } from '../../../../activities/context.ts';
 import { claimEpoch } from '../../../../activities/store/epoch.ts';
 import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts';
-import { readSliceNames, type StoredSlice } from '../../../../activities/store/list-slices.ts';
+import { readSliceNames, type StoredSlice } from '../../../../activities/store/slice-names.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { currentTimeline } from '../../../../activities/store/timelines.ts';
 import { backUp, enginePlace, ref, type EnginePlace } from '../../../harness/engine-place.ts';

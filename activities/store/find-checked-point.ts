@@ -1,0 +1,132 @@
+import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { nextLogPosition } from '../../workflows/domain/log-position.ts';
+import type { CheckedPoint, PointCheck } from '../../workflows/domain/point-check.ts';
+import type { Catalog, RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../context.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { Findings } from './findings.ts';
+import { rebuildCatalog } from './read-catalog.ts';
+import { openBase, verifyParts } from './verify-base.ts';
+import { missingSlice, verifyLog } from './verify-log.ts';
+
+/**
+ * Chooses a recovery point and checks it, before anything is touched:
+ *
+ * - By listing alone, always: every slice from the base to the limit is there and touches the next; every part is there at
+ *   its version, of its size.
+ * - By opening, always: timelines, manifests and gaps (signed); the base's key, and the indexes of its parts; slices that
+ *   overlap, and the last one of each unbroken span.
+ * - By reading and authenticating every byte, while there is time (`readForMs`): the log, from the base on, since it decides
+ *   which moment can be reached; then the parts. What is not read is authenticated when it is used, and the result says so.
+ *
+ * Damage is not believed, and the choice is made again: another base that reaches the same moment is as good, and the
+ * result names what was passed over. A moment that nothing good reaches is refused, with the nearest good points.
+ * Reads only; safe to repeat.
+ *
+ * @throws Tampered, ObjectMissing, … - what is damaged, by key; `details.nearestBefore` and `nearestAfter` are target positions.
+ * @throws WrongKey - nothing of the base opens with the key of the system file.
+ * @throws what `findRecoveryPoint` throws, when nothing is damaged.
+ */
+export async function findCheckedPoint(
+  context: SourceContext,
+  target: RecoveryTarget,
+  { readForMs, engine }: { readForMs: number; engine?: Pick<Engine, 'verifySlice'> },
+): Promise<CheckedPoint> {
+  const startedMs = Date.now();
+  const of = { system: context.system.system, source: context.sourceName };
+  // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
+  const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  const damage: Damage = new Map();
+  for (;;) {
+    const { store, keys, signal, progress } = context;
+    const catalog = await rebuildCatalog({ store, keys, signal, progress, distrust: reasonsOf(damage) }, of);
+    const point = choose(catalog, target, damage);
+    const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };
+    const known = damage.size;
+    for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
+    const [first] = inBase.problems;
+    // Any damaged object makes the whole base useless: its manifest stands for it.
+    if (first) damage.set(point.base.manifest.key, { why: `its ${nameIn(first.problem, first.key)}`, type: first.type ?? 'Tampered' });
+    // The store says one thing and then another: choosing again would go on for ever.
+    if (damage.size === known) throw refused(damage, undefined);
+  }
+}
+
+type Damage = Map<string, { why: string; type: HoldfastError['type'] }>;
+
+const reasonsOf = (damage: Damage): Map<string, string> => new Map([...damage].map(([key, { why }]) => [key, why]));
+
+function choose(catalog: Catalog, target: RecoveryTarget, damage: Damage): RecoveryPoint {
+  try {
+    return findRecoveryPoint(catalog, target, { now: new Date().toISOString() });
+  } catch (error) {
+    if (damage.size === 0 || !(error instanceof HoldfastError)) throw error;
+    throw refused(damage, error);
+  }
+}
+
+const nameIn = (text: string, key: string): string => (text.includes(key) ? text : `${key}: ${text}`);
+
+const namedAtMost = 3;
+const passedOverAtMost = 10;
+
+function refused(damage: Damage, error: HoldfastError | undefined): HoldfastError {
+  const all = [...damage].map(([key, { why }]) => nameIn(why, key));
+  const more = all.length > namedAtMost ? `; and ${all.length - namedAtMost} more` : '';
+  const so = error ? `; so: ${describeError(error).message}` : '';
+  return new HoldfastError([...damage.values()][0]!.type, `damaged: ${all.slice(0, namedAtMost).join('; ')}${more}${so}`, {
+    ...(error?.hint ? { hint: error.hint } : {}),
+    details: { ...error?.details, damaged: [...damage.keys()].slice(0, passedOverAtMost) },
+    cause: error,
+  });
+}
+
+function passedOver({ rejected }: Catalog): Pick<PointCheck, 'passedOver' | 'passedOverCount'> {
+  const damaged = rejected.filter(({ spare }) => !spare);
+  return { passedOver: damaged.slice(0, passedOverAtMost).map(({ key, why }) => ({ key, why })), passedOverCount: damaged.length };
+}
+
+const noFindings = (): Findings => ({ objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: [] });
+
+/** A check that reads for longer than this eats up what it is to save: two minutes of an hour. */
+export const checkShareOfRto = 1 / 30;
+
+/** Objects in memory at once: each stored (16 MiB) and opened. */
+const atOnce = 4;
+
+type Checked = Omit<PointCheck, 'tookMs' | 'passedOver' | 'passedOverCount'>;
+
+async function checkPoint(
+  context: SourceContext,
+  point: RecoveryPoint,
+  { verifySlice, distrust, untilMs }: { verifySlice: Engine['verifySlice']; distrust: ReadonlyMap<string, string>; untilMs: number },
+): Promise<{ checked: Checked; inBase: Findings; inLog: Findings }> {
+  const { system, source, timeline, base, log, limit } = point;
+  const scope = { system, source, timeline, backup: base.backup };
+  const limits = { atOnce, untilMs };
+  const inLog = noFindings();
+  const inBase = noFindings();
+  const opened = await openBase(context, scope, base.manifest, inBase);
+  const wrong = inBase.problems.find(({ type }) => type === 'WrongKey');
+  // With a wrong key nothing opens, and each object would seem damaged.
+  if (wrong) throw new HoldfastError('WrongKey', wrong.problem, { details: { key: wrong.key } });
+  let to = log.from;
+  if (log.slices > 0) {
+    const { wholeTo, hole } = await verifyLog(context, scope, { after: log.from, limit, distrust }, { verifySlice, probe: base.manifest, found: inLog, limits });
+    // The catalog's listing had it a moment ago.
+    if (hole) inLog.problems.push({ key: missingSlice(scope, hole), problem: hole.problem, type: 'ObjectMissing' });
+    to = wholeTo;
+  }
+  if (opened) await verifyParts(context, scope, opened, base.manifest, inBase, limits);
+  return {
+    checked: {
+      bytes: inBase.bytes + inLog.bytes,
+      parts: { read: inBase.parts, of: opened?.parts.length ?? 0 },
+      log: { slices: inLog.slices, to: inLog.slices > 0 ? to : null, whole: log.slices === 0 || nextLogPosition(to) >= limit },
+    },
+    inBase,
+    inLog,
+  };
+}

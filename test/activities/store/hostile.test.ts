@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict';
+import { DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { findCheckedPoint } from '../../../activities/store/find-checked-point.ts';
+import { encodeKey } from '../../../activities/store/local-names.ts';
+import { openLocalStore } from '../../../activities/store/local.ts';
+import { openS3Store } from '../../../activities/store/s3.ts';
+import { putSigned } from '../../../activities/store/signed-object.ts';
+import type { Store } from '../../../activities/store/store.ts';
+import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
+import { archiveKeyContext, sliceContext } from '../../../activities/stream/contexts.ts';
+import type { Keys } from '../../../activities/stream/keys.ts';
+import { seal } from '../../../activities/stream/sealed.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
+import { hours } from '../../../workflows/domain/units.ts';
+import type { CheckedPoint } from '../../../workflows/domain/point-check.ts';
+import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
+import { at } from '../../harness/catalogs.ts';
+import type { Owner } from '../../harness/cleanup.ts';
+import { current, kinds, siblings, writeWorld, type Kind, type WorldObject } from '../../harness/hostile-world.ts';
+import { newKeys } from '../../harness/keys.ts';
+import { startObjectStore } from '../../harness/object-store.ts';
+import { StoreProxy } from '../../harness/store-proxy.ts';
+import { contextOf, entryAt, of } from '../../harness/stored-source.ts';
+import { tempDir } from '../../harness/temp-dir.ts';
+
+/**
+ * Every kind of object × every kind of damage: what `verify` says without a restore, and what a recovery's check says before it
+ * touches anything. The world (test/harness/hostile-world.ts) is written once; each cell has a copy of it, or takes its damage back.
+ */
+type World = Awaited<ReturnType<typeof writeWorld>>;
+
+/** A store whose bytes can be changed behind its back. */
+interface Hostile {
+  store: Store;
+  keys: Keys;
+  world: World;
+  /** the version answers with other bytes */
+  alter(object: WorldObject, how: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
+  /** the version is gone */
+  remove(object: WorldObject): Promise<void>;
+  /** a delete marker; left out: this store has none */
+  mark?(key: string): Promise<void>;
+  bytesOf(object: WorldObject): Promise<Buffer>;
+  /** takes back what was altered, removed and put */
+  heal(): Promise<void>;
+}
+
+/**
+ * `refused`: named, and the nearest good points offered. `other base`: the older base reaches the same moment, and what is passed over is
+ * named. `harmless`: the same point, also where something is named. `command`: not a matter of recovery points: whoever claims the command is told.
+ */
+type Outcome = 'refused' | 'other base' | 'harmless';
+interface Expected {
+  verify: 'named' | 'silent';
+  recover: Outcome;
+  /** where the object that is named lies, when it is not the kind's own */
+  key?: string;
+  why?: string;
+}
+
+/** What an object of each kind is worth, once its bytes are not what they were. */
+const spoiled: Record<Kind, Expected> = {
+  'newest timeline': { verify: 'named', recover: 'refused' },
+  'older timeline': { verify: 'named', recover: 'harmless', why: 'the latest does not need it' },
+  'newest manifest': { verify: 'named', recover: 'other base' },
+  plan: { verify: 'named', recover: 'harmless', why: 'the manifest is there, so the dump is over' },
+  'backup key': { verify: 'named', recover: 'other base' },
+  'group index': { verify: 'named', recover: 'other base' },
+  part: { verify: 'named', recover: 'other base' },
+  'archive key': { verify: 'named', recover: 'refused', key: 'slices/' },
+  'first slice': { verify: 'named', recover: 'refused' },
+  'middle slice': { verify: 'named', recover: 'refused' },
+  'last slice': { verify: 'named', recover: 'refused' },
+  'slice before the newest base': { verify: 'silent', recover: 'harmless', why: 'the newest base does not need it' },
+  gap: { verify: 'named', recover: 'harmless', why: 'the hole in the listing says the same' },
+  epoch: { verify: 'named', recover: 'harmless', why: 'it says who commands, not what can be restored' },
+  hold: { verify: 'named', recover: 'harmless', why: 'it holds nothing any more' },
+  report: { verify: 'silent', recover: 'harmless', why: 'nothing is chosen by it' },
+};
+
+/** Gone without a trace: what nothing else points at is not missed. */
+const gone: Partial<Record<Kind, Expected>> = {
+  'older timeline': { verify: 'named', recover: 'harmless', why: 'its objects say that it was there; the latest does not need it' },
+  'newest manifest': { verify: 'silent', recover: 'other base', why: 'without a manifest it is a dump that never ended' },
+  plan: { verify: 'silent', recover: 'harmless', why: 'it has done its work' },
+  'first slice': { verify: 'named', recover: 'refused' },
+  'middle slice': { verify: 'named', recover: 'refused' },
+  'last slice': { verify: 'silent', recover: 'harmless', why: 'nothing says that there was log behind it: the plan shows how old the end is' },
+  gap: { verify: 'silent', recover: 'harmless', why: 'the hole in the listing says the same' },
+  epoch: { verify: 'silent', recover: 'harmless', why: 'it says who commands, not what can be restored' },
+  hold: { verify: 'silent', recover: 'harmless', why: 'holds are released' },
+};
+
+const flip = (bytes: Buffer): Buffer => {
+  const other = Buffer.from(bytes);
+  other[other.length >> 1]! ^= 1;
+  return other;
+};
+
+interface Cell {
+  name: string;
+  act(hostile: Hostile): Promise<void>;
+  expected: Expected;
+  key(world: World): string;
+}
+
+/** Damage to one object, of each kind. */
+function cellsOf(kind: Kind): Cell[] {
+  const key = (world: World): string => world[kind].key;
+  const alter = (name: string, how: (bytes: Buffer, hostile: Hostile) => Buffer | Promise<Buffer>): Cell =>
+    ({ name, key, expected: spoiled[kind], act: async (hostile) => await hostile.alter(hostile.world[kind], (bytes) => how(bytes, hostile)) });
+  const harmless: Expected = { verify: 'silent', recover: 'harmless', why: 'the version that was there first counts' };
+  const sibling = siblings[kind];
+  return [
+    alter('a flipped bit', flip),
+    alter('cut in half', (bytes) => bytes.subarray(0, bytes.length >> 1)),
+    alter('a byte appended', (bytes) => Buffer.concat([bytes, Buffer.from('x')])),
+    ...(sibling ? [alter(`swapped with the ${sibling}`, async (_, { world, bytesOf }) => await bytesOf(world[sibling]))] : []),
+    { name: 'gone', key, expected: gone[kind] ?? spoiled[kind], act: async (hostile) => await hostile.remove(hostile.world[kind]) },
+    {
+      name: 'a newer version over it', key,
+      // Every version of a hold holds; a key is tried in all its versions.
+      expected: kind === 'hold' ? spoiled.hold : harmless,
+      act: async ({ store, world }) => void (await store.put(world[kind].key, Buffer.from('somebody else'))),
+    },
+    { name: 'a delete marker over it', key, expected: harmless, act: async ({ mark, world }) => await mark?.(world[kind].key) },
+  ];
+}
+
+const slice = (from: number, to: number, scope = current): string => layout.slice(scope, at(from), at(to));
+const foreign = { ...current, system: 'other' };
+
+/** Objects that are put where none was: copies of ours, and forged ones. */
+const planted: Cell[] = [
+  planting('a timeline copied to a newer number', 'timelines/t00000009', { verify: 'named', recover: 'refused' }, async ({ store, world, bytesOf }) =>
+    void (await store.put(layout.timeline({ ...of, timeline: 't00000009' }), await bytesOf(world['newest timeline'])))),
+  planting('a timeline forged with another key', 'timelines/t00000003', { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await putSigned(store, await newKeys(), layout.timeline({ ...of, timeline: 't00000003' }), { format: 1, kind: 'timeline' }))),
+  planting('objects of a timeline that has none', 'timelines/t00000007', { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await store.put(slice(100, 110, { ...of, timeline: 't00000007' }), Buffer.from('x')))),
+  planting('a manifest copied to another backup', 'backups/copied', { verify: 'named', recover: 'harmless', why: 'it is not at home there' }, async ({ store, world, bytesOf }) =>
+    void (await store.put(layout.manifest({ ...current, backup: 'copied' }), await bytesOf(world['newest manifest'])))),
+  planting('a newer manifest forged with another key', 'backups/01', { verify: 'named', recover: 'harmless', why: 'the log reaches further than its time' }, async ({ store }) =>
+    void (await putSigned(store, await newKeys(), layout.manifest({ ...current, backup: '01AAAAAAAAAAAAAAAAAAAAAAAA' }), { format: 1, kind: 'base' }))),
+  planting('a manifest forged with another key, newer than the log', 'backups/01Z', { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await putSigned(store, await newKeys(), layout.manifest({ ...current, backup: '01ZZZZZZZZZZZZZZZZZZZZZZZZ' }), { format: 1, kind: 'base' }))),
+  planting('parts, an index and a key copied to another backup', '', { verify: 'silent', recover: 'harmless', why: 'no manifest names them' }, async ({ store, world, bytesOf }) => {
+    for (const kind of ['part', 'group index', 'backup key'] as const) await store.put(world[kind].key.replace('/b80/', '/b60/'), await bytesOf(world[kind]));
+  }),
+  planting('the last slice again, under a name that ends later', slice(100, 110), { verify: 'named', recover: 'refused' }, async ({ store, world, bytesOf }) =>
+    void (await store.put(slice(100, 110), await bytesOf(world['last slice'])))),
+  planting('a slice of another timeline behind the last', slice(100, 111), { verify: 'named', recover: 'refused' }, async ({ store, keys }) =>
+    void (await store.put(slice(100, 111), await sealedSlice(store, keys, { ...of, timeline: 't00000001' }, 100, 111)))),
+  planting('a slice of another system behind the last', slice(100, 112), { verify: 'named', recover: 'refused' }, async ({ store, keys }) =>
+    void (await store.put(slice(100, 112), await sealedSlice(store, keys, foreign, 100, 112)))),
+  planting('a slice of another timeline before the first', slice(10, 20), { verify: 'named', recover: 'harmless', why: 'it lies before the log' }, async ({ store, keys }) =>
+    void (await store.put(slice(10, 20), await sealedSlice(store, keys, { ...of, timeline: 't00000001' }, 10, 20)))),
+  planting('a forged slice that leads over the end from inside', slice(85, 120), { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await store.put(slice(85, 120), Buffer.from('forged')))),
+  planting('a forged slice inside the log', slice(85, 95), { verify: 'named', recover: 'harmless', why: 'what it claims is there without it' }, async ({ store, keys }) =>
+    void (await store.put(slice(85, 95), await sealedSlice(store, keys, foreign, 85, 95)))),
+  planting('a second copy of the log in other slices, by ourselves', '', { verify: 'silent', recover: 'harmless', why: 'two archivers overlapped' }, async ({ store, keys }) =>
+    void (await store.put(slice(85, 95), await sealedSlice(store, keys, current, 85, 95)))),
+  planting('a name far in the future', slice(90, 10_000_000_000), { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await store.put(slice(90, 10_000_000_000), Buffer.from('x')))),
+  planting('a gap forged with another key', 'gaps/', { verify: 'named', recover: 'harmless', why: 'a gap only says why log is missing' }, async ({ store }) =>
+    void (await putSigned(store, await newKeys(), layout.gap(current, at(90), at(95)), { format: 1, kind: 'gap' }))),
+  planting('a hold and an epoch forged with another key', 'control/', { verify: 'named', recover: 'harmless', why: 'neither says what can be restored' }, async ({ store }) => {
+    await putSigned(store, await newKeys(), layout.hold(of.system, 'run-9'), { format: 1, kind: 'hold' });
+    await putSigned(store, await newKeys(), layout.epoch(of.system, 9), { format: 1, kind: 'epoch' });
+  }),
+  planting('a key object for the log by another master key', '', { verify: 'silent', recover: 'harmless', why: 'every version of a key is tried' }, async ({ store, world }) => {
+    const stranger = await newKeys();
+    await stranger.store(stranger.newDataKey(), archiveKeyContext(current), { store, keyOf: () => world['archive key'].key });
+  }),
+];
+
+function planting(name: string, key: string, expected: Expected, act: Cell['act']): Cell {
+  return { name, act, expected, key: () => key };
+}
+
+/** A slice as a key holder would seal it for `scope`: authentic there, and nowhere else. */
+async function sealedSlice(store: Store, keys: Keys, scope: typeof current, from: number, to: number): Promise<Buffer> {
+  const key = keys.newDataKey();
+  await keys.store(key, archiveKeyContext(current), { store, keyOf: (recipient) => layout.archiveKey(current, key.id, recipient) });
+  return await seal(key, entryAt(to), sliceContext(scope, { from: at(from), to: at(to), epoch: 1 }));
+}
+
+const verify = async ({ store, keys }: Hostile) => await verifyRecoveryPoint(contextOf(store, keys), {}, { verifySlice });
+const find = async ({ store, keys }: Hostile, target: RecoveryTarget = {}, readForMs = Infinity): Promise<CheckedPoint> =>
+  await findCheckedPoint(contextOf(store, keys), target, { readForMs, engine: { verifySlice } });
+
+async function assertCell(hostile: Hostile, { expected, key }: Cell): Promise<void> {
+  const { problems, ok } = await verify(hostile);
+  const lies = expected.key ?? key(hostile.world);
+  assert.equal(ok, expected.verify === 'silent', JSON.stringify(problems));
+  if (expected.verify === 'named') assert.ok(problems.some((one) => one.key.includes(lies)), `${lies} is named by verify: ${JSON.stringify(problems)}`);
+  const outcome = await find(hostile).catch((error: unknown) => error);
+  if (expected.recover !== 'refused') {
+    if (outcome instanceof Error) throw outcome;
+    const { base, limit, checked } = outcome as CheckedPoint;
+    assert.equal(base.backup, expected.recover === 'other base' ? 'b60' : 'b80');
+    assert.ok(limit === nextLogPosition(at(100)) || (expected.why?.includes('how old the end is') && limit === nextLogPosition(at(95))), limit);
+    assert.ok(checked!.log.whole && checked!.parts.read === checked!.parts.of, 'all was read');
+    if (expected.recover === 'other base' && expected.verify === 'named') {
+      assert.ok(checked!.passedOver.some((one) => `${one.key} ${one.why}`.includes(lies)), JSON.stringify(checked!.passedOver));
+    }
+    return;
+  }
+  assert.ok(outcome instanceof HoldfastError, `refused: ${JSON.stringify(outcome)}`);
+  assert.match(outcome.message, /HINT: nearest good points: before it 2025.* \(target position [\d-]+\)/);
+  const isHole = outcome.type === 'ChainBroken';
+  assert.ok(isHole ? outcome.details['from'] !== undefined : outcome.message.includes(lies), outcome.message);
+  const offered = await find(hostile, { targetPosition: String(outcome.details['nearestBefore']) });
+  assert.ok(offered.checked!.log.whole, 'the point that was offered is good');
+}
+
+function table(name: string, options: { kinds: readonly Kind[]; planted: Cell[]; markers: boolean }, prepare: (owner: Owner) => Promise<() => Promise<Hostile>>): void {
+  describe(`a hostile store: ${name}`, () => {
+    const cleanUps: (() => void | Promise<void>)[] = [];
+    let open: () => Promise<Hostile>;
+    before(async () => void (open = await prepare({ after: (cleanUp) => void cleanUps.unshift(cleanUp) })));
+    after(async () => {
+      for (const cleanUp of cleanUps) await cleanUp();
+    });
+
+    test('undamaged: verified, and chosen with all that was read', async () => {
+      const hostile = await open();
+      assert.deepEqual((await verify(hostile)).problems, []);
+      const { base, limit, checked } = await find(hostile);
+      assert.deepEqual([base.backup, limit], ['b80', nextLogPosition(at(100))]);
+      assert.deepEqual([checked!.parts, checked!.log, checked!.passedOver], [{ read: 4, of: 4 }, { slices: 4, to: at(100), whole: true }, []]);
+    });
+
+    const cells = [...options.kinds.flatMap((kind) => cellsOf(kind).map((cell) => ({ ...cell, name: `${kind}: ${cell.name}` }))), ...options.planted];
+    for (const cell of cells.filter(({ name: of }) => options.markers || !of.includes('delete marker'))) {
+      const { verify: said, recover, why } = cell.expected;
+      test(`${cell.name}: verify ${said === 'named' ? 'names it' : 'has nothing to say'}, recover: ${recover}${why ? ` (${why})` : ''}`, async () => {
+        const hostile = await open();
+        try {
+          await cell.act(hostile);
+          await assertCell(hostile, cell);
+        } finally {
+          await hostile.heal();
+        }
+      });
+    }
+  });
+}
+
+table('a directory', { kinds, planted, markers: false }, async (owner) => {
+  const home = tempDir(owner);
+  const keys = await newKeys();
+  const openAt = async (path: string): Promise<Store> => await openLocalStore({ name: 'test', path, prefix: 'p' });
+  const original = join(home, 'original');
+  const world = await writeWorld(await openAt(original), keys);
+  return async () => {
+    const path = join(home, randomUUID());
+    await cp(original, path, { recursive: true });
+    const store = await openAt(path);
+    const fileOf = ({ key, versionId }: WorldObject): string => join(path, 'p', `${encodeKey(key)}@`, versionId);
+    const bytesOf = async (object: WorldObject): Promise<Buffer> => await readFile(fileOf(object));
+    return {
+      store, keys, world, bytesOf,
+      alter: async (object, how) => await writeFile(fileOf(object), await how(await bytesOf(object))),
+      remove: async (object) => await rm(fileOf(object)),
+      heal: async () => await rm(path, { recursive: true }),
+    };
+  };
+});
+
+/** One of each nature: signed, pinned, and known by a listing alone. The directory has them all. */
+const kindsOnS3: readonly Kind[] = ['newest timeline', 'part', 'last slice'];
+
+table('S3 with versions and object lock', { kinds: kindsOnS3, planted: [], markers: true }, async (owner) => {
+  const server = await startObjectStore(owner);
+  await server.createBucket('bucket', { lock: true });
+  const proxy = await StoreProxy.start(owner, server.endpoint, 'bucket/p/');
+  const address = { name: 's3', region: server.region, bucket: 'bucket', prefix: 'p', pathStyle: true, credentials: server, retryAfterMs: [] };
+  const locked = openS3Store({ ...address, endpoint: server.endpoint, lock: { mode: 'governance', retain: hours(1) } });
+  const keys = await newKeys();
+  const world = await writeWorld(locked, keys);
+  const store = openS3Store({ ...address, endpoint: proxy.endpoint });
+  const client = new S3Client({ endpoint: server.endpoint, region: server.region, forcePathStyle: true, maxAttempts: 1, credentials: server });
+  owner.after(() => [locked, store].forEach((one) => one.close()));
+  owner.after(() => client.destroy());
+  const ours = new Set<string>();
+  for await (const { versionId } of locked.list('')) ours.add(versionId);
+  const bytesOf = async (object: WorldObject): Promise<Buffer> => await locked.getVersion(object);
+  return async () => ({
+    store, keys, world, bytesOf,
+    alter: async (object, how) => {
+      const altered = await how(await bytesOf(object));
+      proxy.alter(({ method, key, query }) => method === 'GET' && key === object.key && query.get('versionId') === object.versionId, () => altered);
+    },
+    remove: async ({ key }) => proxy.hide((of) => of.key === key),
+    mark: async (key) => void (await client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: `p/${key}` }))),
+    heal: async () => {
+      proxy.alter(undefined, (bytes) => bytes);
+      proxy.hide(undefined);
+      for await (const version of store.list('')) if (!ours.has(version.versionId)) await store.deleteVersion(version);
+    },
+  });
+});
