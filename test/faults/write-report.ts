@@ -15,7 +15,8 @@ const unique = (values: readonly (string | number)[]): string => [...new Set(val
 
 /** The matrix as a page: the newest result of each cell. A cell that failed, or was not run, is shown so. */
 export async function writeReport(path: string, all: readonly ReportedCell[]): Promise<void> {
-  const byName = new Map(all.map((result) => [nameOf(result), result]));
+  // A cell that is no more, since the phase has no such middle, tells nothing.
+  const byName = new Map(all.filter((result) => whyNot(result) === null).map((result) => [nameOf(result), result]));
   const results = [...byName.values()];
   const mark = (fault: (typeof faultIds)[number], phase: (typeof phaseIds)[number]): string => {
     if (whyNot({ fault, phase }) !== null) return 'n/a';

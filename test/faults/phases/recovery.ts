@@ -61,11 +61,11 @@ export const enterReplay: Enter = async (bench) => {
 export const enterIndexBuild: Enter = async (bench) => {
   const newDataPlane = watchDataPlanes(bench);
   const drill = await startDrill(bench);
-  await bench.stack.stepIs('build-indexes', 'running');
+  await bench.stack.stepIs('build-indexes', 'running', 180_000);
   await until('an index build in the target', async () => await bench.stack.withTarget(async (client) => {
     const { inprog } = await client.db('admin').command({ currentOp: 1, $all: true }) as unknown as { inprog: { msg?: string; desc?: string }[] };
     return inprog.some(({ msg, desc }) => /Index Build/.test(msg ?? '') || /IndexBuildsCoordinator/.test(desc ?? ''));
-  }), 20_000, 10);
+  }), 60_000, 10);
   const mongod = pidOf(bench.standbyPidFile);
   process.kill(mongod, 'SIGSTOP');
   return middleOf(bench, drill, { activity: 'buildIndexes', dataPlane: await newDataPlane(), heldByMongod: true, release: () => goOn(mongod) });

@@ -13,7 +13,7 @@ const person = 'dana';
  * Answers every gate of the run but `but`, and tells steps that have failed to try again, until the run has ended or waits at `but`.
  * @returns the failures that a person had to answer.
  */
-export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: string, withinMs = 180_000): Promise<string[]> {
+export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: string, withinMs = 360_000): Promise<string[]> {
   const { stack } = bench;
   const answered: string[] = [];
   let ended = false;
