@@ -10,7 +10,7 @@ import { readStepHistory } from './report/read-step-history.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
-import { currentTimeline } from './store/timelines.ts';
+import { newestBelieved } from './store/timelines.ts';
 import { releaseHold } from './store/holds.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
@@ -129,7 +129,7 @@ const recoverActivities: RecoverActivities = {
   provisionTarget: attempt(
     async (target: TargetRef, context) => await atSource(target, context, async (source) => {
       // Beside this step the recovery point is looked for, which refuses the same; whoever comes first, nothing is touched.
-      refuseLivingTarget(target, await currentTimeline(source.store, source.keys, target, { signal: source.signal }));
+      refuseLivingTarget(target, await newestBelieved(source.store, source.keys, target, { signal: source.signal }));
       return await openProvisioner(source).provision(source, target);
     }),
   ),

@@ -9,7 +9,7 @@ import { checkShareOfRto, findCheckedPoint } from '../store/find-checked-point.t
 import { writeHold } from '../store/holds.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
-import { currentTimeline } from '../store/timelines.ts';
+import { newestBelieved } from '../store/timelines.ts';
 import { verifyRecoveryPoint } from '../store/verify.ts';
 import type { FindJob } from './serve-jobs.ts';
 
@@ -61,7 +61,7 @@ const jobs = {
 
   findRecoveryPoint: async ({ system, source, target, run, purpose, only }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
-    if (purpose !== 'drill') refuseMovedSource(context.system, source, await currentTimeline(context.store, context.keys, { system, source }, { signal: job.signal }));
+    if (purpose !== 'drill') refuseMovedSource(context.system, source, await newestBelieved(context.store, context.keys, { system, source }, { signal: job.signal }));
     const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto });
     const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });

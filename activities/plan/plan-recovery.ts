@@ -10,7 +10,7 @@ import { openContext } from '../open-context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
-import { currentTimeline } from '../store/timelines.ts';
+import { newestBelieved } from '../store/timelines.ts';
 import { loadSystemFile } from '../system-files.ts';
 import { checkReach, checkTools } from './check-access.ts';
 
@@ -43,7 +43,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
   for (const context of sources ?? []) {
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)));
-    await currentTimeline(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
+    await newestBelieved(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
     try {
       const point = await findCheckedPoint(context, target, { readForMs });
       points.push(only ? await openEngine(context.source.engine).narrowPoint(context, { point, only }) : point);

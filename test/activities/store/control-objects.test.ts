@@ -3,7 +3,9 @@ import { test, type TestContext } from 'node:test';
 import { assertEpoch, claimEpoch } from '../../../activities/store/epoch.ts';
 import { listHolds, releaseHold, writeHold } from '../../../activities/store/holds.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { putSigned } from '../../../activities/store/signed-object.ts';
 import { createTimeline, currentTimeline, listTimelines } from '../../../activities/store/timelines.ts';
+import { ArchiveKeys } from '../../../activities/stream/archive-key.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { hours } from '../../../workflows/domain/units.ts';
@@ -72,4 +74,19 @@ test('holds of several sources in one run stand until the run is over', async (t
   assert.equal(await releaseHold(store, { system: 'demo', run: 'run-1' }), true);
   assert.deepEqual((await listHolds(store, keys, 'demo')).map(({ run }) => run), ['run-10']);
   assert.equal(await releaseHold(store, { system: 'demo', run: 'forged' }), false);
+});
+
+test('a newest timeline that was lived in and is not believed is said; one that somebody planted is passed over', async (t) => {
+  const { store, keys } = await place(t);
+  await startFirstTimeline(store, keys);
+  const stranger = await newKeys();
+  const second = { ...of, timeline: 't00000002' };
+  await putSigned(store, stranger, layout.timeline(second), { format: 1, kind: 'timeline' });
+  await store.put(layout.archiveKey(second, 'k', 'test'), Buffer.from('x'));
+  assert.equal((await currentTimeline(store, keys, of))?.timeline, 't00000001');
+  await new ArchiveKeys(store, keys).forWriting(second);
+  await assert.rejects(currentTimeline(store, keys, of), { name: 'Tampered', message: /t00000002.json .*signed by .* log was archived in it/ });
+  // As if its object had been deleted.
+  await new ArchiveKeys(store, keys).forWriting({ ...of, timeline: 't00000003' });
+  await assert.rejects(currentTimeline(store, keys, of), { name: 'Tampered' });
 });

@@ -8,6 +8,8 @@ import { sliceContext } from '../../../activities/stream/contexts.ts';
 import { seal } from '../../../activities/stream/sealed.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { logPosition, logPositionAt, type LogPosition } from '../../../workflows/domain/log-position.ts';
+import type { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { collect } from '../../conformance/store.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { of, scope, startFirstTimeline } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
@@ -61,4 +63,33 @@ test('with another key nothing is called forged: the log is not begun again from
   await write(ago(10), ago(5));
   const stranger = await newKeys();
   await assert.rejects(findChainEnd({ store, keys: { ...keys, open: stranger.open.bind(stranger) } }, scope), { name: 'WrongKey' });
+});
+
+test('a hundred slices at the end that do not open stop the search, and the last of them is named', async (t) => {
+  const { store, keys, ago, write } = await place(t);
+  await startFirstTimeline(store, keys);
+  await write(ago(300), ago(200));
+  const forge = async (n: number) => void (await store.put(layout.slice(scope, ago(200), ago(199 - n)), Buffer.from('forged')));
+  for (let n = 0; n < 99; n += 1) await forge(n);
+  assert.equal(await findChainEnd({ store, keys }, scope), ago(200), 'ninety-nine are passed over');
+  await forge(99);
+  await assert.rejects(findChainEnd({ store, keys }, scope), (error: HoldfastError) => {
+    assert.equal(error.type, 'Tampered');
+    assert.match(error.message, /the last 100 slices of .* do not open: .*slices\//);
+    return true;
+  });
+});
+
+test('the key of the only slices is gone: said, and the log is not begun again', async (t) => {
+  const { store, keys, ago, write } = await place(t);
+  await startFirstTimeline(store, keys);
+  await write(ago(20), ago(10));
+  const first = await collect(store, layout.archiveKeys(scope));
+  for (const version of first) await store.deleteVersion(version);
+  await assert.rejects(findChainEnd({ store, keys }, scope), { name: 'ObjectMissing', message: /key that slices were sealed under is not in the store/ });
+  // Slices of another hour open: the archive goes on behind them.
+  const later = new ArchiveKeys(store, keys);
+  const range = { from: ago(10), to: ago(5) };
+  await store.put(layout.slice(scope, range.from, range.to), await seal(await later.forWriting(scope), Buffer.from('log'), sliceContext(scope, { ...range, epoch: 1 })));
+  assert.equal(await findChainEnd({ store, keys }, scope), ago(5));
 });

@@ -45,6 +45,8 @@ interface Hostile {
   alter(object: WorldObject, how: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
   /** the version is gone */
   remove(object: WorldObject): Promise<void>;
+  /** listed, and not there */
+  vanish?(object: WorldObject): Promise<void>;
   /** a delete marker; left out: this store has none */
   mark?(key: string): Promise<void>;
   bytesOf(object: WorldObject): Promise<Buffer>;
@@ -90,7 +92,7 @@ const gone: Partial<Record<Kind, Expected>> = {
   'older timeline': { verify: 'named', recover: 'harmless', why: 'its objects say that it was there; the latest does not need it' },
   'newest manifest': { verify: 'silent', recover: 'other base', why: 'without a manifest it is a dump that never ended' },
   plan: { verify: 'silent', recover: 'harmless', why: 'it has done its work' },
-  'first slice': { verify: 'named', recover: 'refused' },
+  'first slice': { verify: 'named', recover: 'refused', key: 'slices/' },
   'middle slice': { verify: 'named', recover: 'refused' },
   'last slice': { verify: 'silent', recover: 'harmless', why: 'nothing says that there was log behind it: the plan shows how old the end is' },
   gap: { verify: 'silent', recover: 'harmless', why: 'the hole in the listing says the same' },
@@ -190,7 +192,7 @@ function planting(name: string, key: string, expected: Expected, act: Cell['act'
 async function sealedSlice(store: Store, keys: Keys, scope: typeof current, from: number, to: number): Promise<Buffer> {
   const key = keys.newDataKey();
   await keys.store(key, archiveKeyContext(current), { store, keyOf: (recipient) => layout.archiveKey(current, key.id, recipient) });
-  return await seal(key, entryAt(to), sliceContext(scope, { from: at(from), to: at(to), epoch: 1 }));
+  return await seal(key, entryAt(at(to)), sliceContext(scope, { from: at(from), to: at(to), epoch: 1 }));
 }
 
 const verify = async ({ store, keys }: Hostile) => await verifyRecoveryPoint(contextOf(store, keys), {}, { verifySlice });
@@ -276,10 +278,22 @@ table('a directory', { kinds, planted, markers: false }, async (owner) => {
   };
 });
 
+/** What a listing says that is not so any more. One that lacks what is newest is `gone`. */
+const stale: Cell[] = [
+  ...(['newest manifest', 'part', 'middle slice', 'last slice'] as const).map((kind): Cell => ({
+    name: `${kind}: listed, and not there`, key: (world) => world[kind].key, expected: spoiled[kind], act: async ({ vanish, world }) => await vanish?.(world[kind]),
+  })),
+  planting('delete markers over everything', '', { verify: 'silent', recover: 'harmless', why: 'markers are ignored' }, async ({ store, mark }) => {
+    const keys = new Set<string>();
+    for await (const { key } of store.list('')) keys.add(key);
+    for (const key of keys) await mark?.(key);
+  }),
+];
+
 /** One of each nature: signed, pinned, and known by a listing alone. The directory has them all. */
 const kindsOnS3: readonly Kind[] = ['newest timeline', 'part', 'last slice'];
 
-table('S3 with versions and object lock', { kinds: kindsOnS3, planted: [], markers: true }, async (owner) => {
+table('S3 with versions and object lock', { kinds: kindsOnS3, planted: stale, markers: true }, async (owner) => {
   const server = await startObjectStore(owner);
   await server.createBucket('bucket', { lock: true });
   const proxy = await StoreProxy.start(owner, server.endpoint, 'bucket/p/');
@@ -300,11 +314,13 @@ table('S3 with versions and object lock', { kinds: kindsOnS3, planted: [], marke
       const altered = await how(await bytesOf(object));
       proxy.alter(({ method, key, query }) => method === 'GET' && key === object.key && query.get('versionId') === object.versionId, () => altered);
     },
+    vanish: async (object) => proxy.trouble(({ method, key }) => (method === 'GET' && key === object.key ? { kind: 'answer', status: 404 } : undefined)),
     remove: async ({ key }) => proxy.hide((of) => of.key === key),
     mark: async (key) => void (await client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: `p/${key}` }))),
     heal: async () => {
       proxy.alter(undefined, (bytes) => bytes);
       proxy.hide(undefined);
+      proxy.trouble(undefined);
       for await (const version of store.list('')) if (!ours.has(version.versionId)) await store.deleteVersion(version);
     },
   });
