@@ -163,11 +163,11 @@ function timelineNotBelieved(catalog: Catalog, newer: Claim[], newest: Timeline 
   const reaches = newest ? reachesOf(catalog, newest) : [];
   const usable = limit === undefined ? reaches : reaches.filter(({ base }) => base.end < limit);
   const end = usable.length > 0 ? furthest(usable).to : undefined;
-  const before = end !== undefined && limit !== undefined && nextLogPosition(end) > limit ? previousLogPosition(limit) : end;
+  const before = end === undefined ? null : limit !== undefined && nextLogPosition(end) > limit ? limit : nextLogPosition(end);
   const { key, why } = newer.at(-1)!;
   return new HoldfastError('Tampered', `${nameOf(catalog)}: which timeline is the newest cannot be told: ${key} is not believed: ${why}`, {
-    hint: `nearest good points: before it ${before === undefined ? 'none' : `${momentOf(before)} of timeline ${newest!.timeline}`}; after it none; a target position is looked for without it`,
-    details: { key, timeline: newest?.timeline ?? null, nearestBefore: before === undefined ? null : nextLogPosition(before), nearestAfter: null },
+    hint: `nearest good points: before it ${before === null ? 'none' : `target position ${before} of timeline ${newest!.timeline}`}; after it none; a target position is looked for without it`,
+    details: { key, timeline: newest?.timeline ?? null, nearestBefore: before, nearestAfter: null },
   });
 }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HoldfastError, type ErrorType } from '../../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { makeId } from '../../../workflows/domain/make-id.ts';
 import { logPosition, nextLogPosition, parseLogPosition } from '../../../workflows/domain/log-position.ts';
 import type { Catalog, RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { at, base, catalogOf, gap, randomOf, span, timelineOf } from '../../harness/catalogs.ts';
@@ -206,3 +208,49 @@ test('whatever the store holds, what is found can be restored, and nothing bette
 /** Positions whose neighbours are neighbours in the log too. */
 const inOneSecond = (n: number): string => logPosition(1_795_230_000, n + 100);
 const numberOf = (position: string): number => parseLogPosition(position).ordinal - 100;
+
+const log = (from: number, to: number, why = 'does not open') => ({ key: layout.slice({ ...place, timeline: 't00000001' }, at(from), at(to)), why });
+const place = { system: 'demo', source: 'documents' };
+
+test('the latest is refused by name where a slice that is not believed lies beyond it; its own end, asked for, is given', () => {
+  const catalog = (rejected: Catalog['rejected']) => catalogOf({ bases: [base(10)], spans: [span(0, 90)], rejected });
+  const error = refusal(catalog([log(90, 100)]), {}, 'Tampered');
+  assert.ok(error.message.includes(`${log(90, 100).key} is not believed: does not open`), error.message);
+  assert.match(error.message, /so the latest cannot be reached HINT: nearest good points: before it 2025-11-21T03:00:09Z\.0 .*; after it none/);
+  assert.deepEqual([error.details['nearestBefore'], error.details['nearestAfter']], [nextLogPosition(at(90)), null]);
+  assert.equal(find(catalog([log(90, 100)]), { targetPosition: nextLogPosition(at(90)) }).limit, nextLogPosition(at(90)));
+  refusal(catalog([log(90, 100)]), { targetPosition: at(95) }, 'Tampered');
+  assert.equal(find(catalog([log(90, 100)]), before(80)).limit, at(80));
+  assert.equal(find(catalog([log(30, 80)])).reaches, at(90), 'what it claims is there without it');
+  assert.equal(find(catalog([{ ...log(90, 100), spare: true }])).reaches, at(90));
+});
+
+test('a hole is explained by the slice in it that is not believed', () => {
+  const error = refusal(catalogOf({ bases: [base(10)], spans: [span(0, 40), span(50, 90)], rejected: [log(40, 50)] }), {}, 'Tampered');
+  assert.ok(error.message.includes(log(40, 50).key), error.message);
+});
+
+test('which timeline is the newest has to be known, but for a position', () => {
+  const rejected = [{ key: layout.timeline({ ...place, timeline: 't00000002' }), why: 'not JSON' }];
+  const catalog = catalogOf({ bases: [base(10)], spans: [span(0, 90)], rejected });
+  const error = refusal(catalog, {}, 'Tampered');
+  assert.match(error.message, /which timeline is the newest cannot be told: .*t00000002.json is not believed: not JSON HINT: nearest good points: before it target position 1763694009-0000000001 of timeline t00000001/);
+  assert.equal(refusal(catalog, { targetTime: '2025-11-21T03:00:03Z' }, 'Tampered').details['nearestBefore'], at(40));
+  assert.equal(find(catalog, before(50)).limit, at(50));
+  refusal(catalog, before(95), 'Tampered');
+  assert.equal(find(catalogOf({ ...catalog, timelines: [timelineOf(2, '2025-11-21T02:59:00.000Z')], bases: [base(10, { timeline: 't00000002' })] })).base.backup, 'b10', 'another version of it is believed');
+});
+
+test('a manifest that is not believed matters where it is newer than the log', () => {
+  const rejected = (atMs: number): Catalog['rejected'] => [{ key: layout.manifest({ ...place, timeline: 't00000001', backup: makeId(atMs, '0'.repeat(32)) }), why: 'not JSON' }];
+  const catalog = (atMs: number) => catalogOf({ bases: [base(10)], spans: [span(0, 90)], rejected: rejected(atMs) });
+  assert.equal(find(catalog(Date.parse('2025-11-21T03:00:05Z'))).reaches, at(90));
+  refusal(catalog(Date.parse('2025-11-21T03:00:20Z')), {}, 'Tampered');
+});
+
+test('a parent that ends before it was left has lost log', () => {
+  const timelines = [timelineOf(1, '2025-11-21T02:59:00.000Z'), timelineOf(2, '2025-11-21T02:59:30.000Z', { timeline: 't00000001', limit: at(60) })];
+  const bases = [base(10), base(70, { timeline: 't00000002' })];
+  assert.equal(find(catalogOf({ timelines, bases, spans: [span(0, 60)] }), before(60)).limit, at(60));
+  refusal(catalogOf({ timelines, bases, spans: [span(0, 40)] }), before(60), 'ChainBroken');
+});
