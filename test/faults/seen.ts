@@ -11,11 +11,11 @@ export const seen: Record<PhaseId, readonly FaultId[]> = {
   backup: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes'],
   archive: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes'],
   seal: [...ofProcesses, ...ofStore, 'two-control-planes'],
-  restore: ['data-plane-killed', 'worker-stopped', 'mongod-killed', 'temporal-killed'],
+  restore: ['data-plane-killed', 'mongod-stopped', 'worker-stopped', 'mongod-killed', 'temporal-killed'],
   replay: ['store-503', 'connection-cut'],
   'index-build': ['worker-killed'],
   convert: ['worker-stopped', 'temporal-killed'],
   fence: ['worker-killed'],
   drain: ['data-plane-killed'],
-  switch: [],
+  switch: ['worker-killed'],
 };

@@ -17,7 +17,7 @@ export const zombie: Strike = async (bench, middle) => {
     // The server may give tries to the one that hangs, as long as its polls wait there: a minute.
     const taken = await until(`the second worker to take over ${middle.activity}`, async () => {
       const { raw } = await stack.handle(middle.workflowId).describe();
-      return raw.pendingActivities?.find(({ activityType, lastWorkerIdentity }) => activityType?.name === middle.activity && lastWorkerIdentity?.startsWith(`${second.pid}@`));
+      return raw.pendingActivities?.find(({ activityType, lastWorkerIdentity }) => activityType?.name === middle.activity && lastWorkerIdentity?.includes(`:${second.pid}/`));
     }, 180_000);
     assert.ok((taken.attempt ?? 1) > (middle.before?.tries.get(taken.activityId ?? '') ?? 0), 'as another try');
     middle.release();

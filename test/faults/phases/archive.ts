@@ -4,6 +4,7 @@ import { layout } from '../../../workflows/domain/layout.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { scope, source } from '../bench.ts';
 import type { Enter } from '../cell.ts';
+import { dataPlaneOf } from './data-planes.ts';
 import { isPut, isSlice } from './requests.ts';
 
 /** A slice with a write of ours is on its way. */
@@ -16,7 +17,7 @@ export const enterArchive: Enter = async (bench) => {
   return {
     workflowId: lockIds.archive('demo', source),
     activity: 'archiveLog',
-    dataPlane: stack.dataPlanes()[0]!.pid,
+    dataPlane: await dataPlaneOf(bench, 'archiveLog'),
     mongod: { pidFile: bench.primaryPidFile, start: async () => await bench.startSource() },
     release: () => held.release(),
     finish: async () => {

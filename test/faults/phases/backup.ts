@@ -7,7 +7,7 @@ import { scope } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import type { Matches } from '../../harness/store-proxy.ts';
 import { inFlight, isDone, isManifest, isPart, isPut, partIndex } from './requests.ts';
-import { watchDataPlanes } from './data-planes.ts';
+import { dataPlaneOf } from './data-planes.ts';
 
 /** The second of three parts is on its way. */
 export const enterBackup: Enter = async (bench) => await backUpUntil(bench, 'dumpGroup', (of) => isPut(of) && isPart(of) && partIndex(of.key) === 1);
@@ -17,11 +17,10 @@ export const enterSeal: Enter = async (bench) => await backUpUntil(bench, 'sealB
 async function backUpUntil(bench: Bench, activity: string, matches: Matches): Promise<Middle> {
   const { stack } = bench;
   const held = stack.store.hold(matches);
-  const newDataPlane = watchDataPlanes(bench);
   const startedAt = Date.now();
   const entry = await stack.start('backUpSystem', { system: 'demo', requestedBy: 'faults' });
   await held.reached;
-  const dataPlane = await newDataPlane();
+  const dataPlane = await dataPlaneOf(bench, activity);
   return {
     workflowId: lockIds.backup('demo'),
     activity,

@@ -12,7 +12,7 @@ import type { Bench } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import { failureOf } from '../../harness/failures.ts';
 import { until } from '../../harness/until.ts';
-import { watchDataPlanes } from './data-planes.ts';
+import { dataPlaneOf } from './data-planes.ts';
 import { isPut, isSlice } from './requests.ts';
 import { answerRun, requireDone } from './run.ts';
 
@@ -85,11 +85,10 @@ export const enterDrain: Enter = async (bench) => {
   await bench.note('the tail that is drained');
   await held.reached;
   const since = Date.now();
-  const newDataPlane = watchDataPlanes(bench);
   await approve(bench, 'approve-switch');
   await stack.runIs('the drain has a slice on its way', ({ activities }) =>
     activities.some(({ activity }) => activity === 'drainLog') && stack.store.seen((of) => isPut(of) && isSlice(of), since).length > 0);
-  return cutoverMiddle(bench, entry, { activity: 'drainLog', dataPlane: await newDataPlane(), release: () => held.release() });
+  return cutoverMiddle(bench, entry, { activity: 'drainLog', dataPlane: await dataPlaneOf(bench, 'drainLog'), release: () => held.release() });
 };
 
 /** A quarter is let in, and its health watched. What was let in is never taken back, so the bench is spent. */

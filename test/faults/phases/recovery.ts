@@ -9,18 +9,16 @@ import type { RunReport } from '../../../workflows/domain/report.ts';
 import { pidOf, scope, type Bench } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import { until } from '../../harness/until.ts';
-import { watchDataPlanes } from './data-planes.ts';
+import { dataPlaneOf, isAtWork } from './data-planes.ts';
 import { inFlight, isGet, isPart, isSlice, partIndex } from './requests.ts';
 import { answerRun, partsRead, requireDone } from './run.ts';
 
-async function startDrill(bench: Bench): Promise<{ entry: WorkflowHandle; startedAt: number }> {
-  const startedAt = Date.now();
-  const entry = await bench.stack.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'faults', targetTime: bench.targetTime });
-  return { entry, startedAt };
+async function startDrill(bench: Bench): Promise<WorkflowHandle> {
+  return await bench.stack.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'faults', targetTime: bench.targetTime });
 }
 
 /** What all phases of a drill have in common: the target, and the end. */
-function middleOf(bench: Bench, { entry, startedAt }: { entry: WorkflowHandle; startedAt: number }, of: Pick<Middle, 'activity' | 'dataPlane' | 'heldByMongod' | 'release'>): Middle {
+function middleOf(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'heldByMongod' | 'release'>): Middle {
   return {
     ...of,
     workflowId: lockIds.recover('demo'),
@@ -29,7 +27,7 @@ function middleOf(bench: Bench, { entry, startedAt }: { entry: WorkflowHandle; s
       const answered = await answerRun(bench, entry);
       const report = (await entry.result()) as RunReport;
       requireDone(report);
-      const read = partsRead(bench, startedAt, report);
+      const read = partsRead(bench, report);
       assert.ok(read <= bench.base!.parts + inFlight, `${read} parts were read to restore ${bench.base!.parts}`);
       const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
       return `done, equal, target removed; ${read} of ${bench.base!.parts} parts read${again}`;
@@ -37,29 +35,26 @@ function middleOf(bench: Bench, { entry, startedAt }: { entry: WorkflowHandle; s
   };
 }
 
-/** The second of three parts is being read. */
+/** The second of three parts is being read, by the restore: it was read before, when the recovery point was checked. */
 export const enterRestore: Enter = async (bench) => {
-  const held = bench.stack.store.hold((of) => isGet(of) && isPart(of) && partIndex(of.key) === 1);
-  const newDataPlane = watchDataPlanes(bench);
+  const held = bench.stack.store.hold((of) => isGet(of) && isPart(of) && partIndex(of.key) === 1 && isAtWork(bench, 'restoreGroup'));
   const drill = await startDrill(bench);
   await held.reached;
-  return middleOf(bench, drill, { activity: 'restoreGroup', dataPlane: await newDataPlane(), release: () => held.release() });
+  return middleOf(bench, drill, { activity: 'restoreGroup', dataPlane: await dataPlaneOf(bench, 'restoreGroup'), release: () => held.release() });
 };
 
 /** Some slices are read; the one but last is not. */
 export const enterReplay: Enter = async (bench) => {
   const slices = (await bench.stack.keys(layout.slices(scope))).sort().filter((key) => key > layout.slice(scope, bench.base!.end, bench.base!.end));
   const boundary = slices[2]!;
-  const held = bench.stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary);
-  const newDataPlane = watchDataPlanes(bench);
+  const held = bench.stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary && isAtWork(bench, 'replayLog'));
   const drill = await startDrill(bench);
   await held.reached;
-  return middleOf(bench, drill, { activity: 'replayLog', dataPlane: await newDataPlane(), release: () => held.release() });
+  return middleOf(bench, drill, { activity: 'replayLog', dataPlane: await dataPlaneOf(bench, 'replayLog'), release: () => held.release() });
 };
 
 /** The target's mongod is stopped in mid-build, so that the build does not end before the fault is there. */
 export const enterIndexBuild: Enter = async (bench) => {
-  const newDataPlane = watchDataPlanes(bench);
   const drill = await startDrill(bench);
   await bench.stack.stepIs('build-indexes', 'running', 180_000);
   await until('an index build in the target', async () => await bench.stack.withTarget(async (client) => {
@@ -68,13 +63,13 @@ export const enterIndexBuild: Enter = async (bench) => {
   }), 60_000, 10);
   const mongod = pidOf(bench.standbyPidFile);
   process.kill(mongod, 'SIGSTOP');
-  return middleOf(bench, drill, { activity: 'buildIndexes', dataPlane: await newDataPlane(), heldByMongod: true, release: () => goOn(mongod) });
+  return middleOf(bench, drill, { activity: 'buildIndexes', dataPlane: await dataPlaneOf(bench, 'buildIndexes'), heldByMongod: true, release: () => goOn(mongod) });
 };
 
 /** The target has its new configuration; the server that was started with it is stopped before it answers. */
 export const enterConvert: Enter = async (bench) => {
   const drill = await startDrill(bench);
-  await answerRun(bench, drill.entry, 'approve-switch');
+  await answerRun(bench, drill, 'approve-switch');
   const standalone = pidOf(bench.standbyPidFile);
   await bench.stack.runHandle.executeUpdate('approve', { args: [{ gate: 'approve-switch', by: 'dana' }] });
   const member = await until('the target to start as a member', async () => {

@@ -53,8 +53,9 @@ export function requireDone(report: RunReport): void {
   assert.ok(report.validation.flatMap(({ collections }) => collections).every(({ hashEqual }) => hashEqual !== false));
 }
 
-/** Parts that were given whole between the run's start and its replay: validation reads them again, on purpose. */
-export function partsRead(bench: Bench, startedAtMs: number, report: RunReport): number {
-  const replayAt = Date.parse(report.state.steps.find(({ uses }) => uses === 'replay')!.startedAt!);
-  return bench.stack.store.seen((of) => isGet(of) && isPart(of) && isDone(of) && of.at < replayAt, startedAtMs).length;
+/** Parts that were given whole between the start of restore and that of replay: before it they are checked, and behind it validated. */
+export function partsRead(bench: Bench, report: RunReport): number {
+  const startOf = (type: string): number => Date.parse(report.state.steps.find(({ uses }) => uses === type)!.startedAt!);
+  const replayAt = startOf('replay');
+  return bench.stack.store.seen((of) => isGet(of) && isPart(of) && isDone(of) && of.at < replayAt, startOf('restore')).length;
 }
