@@ -94,6 +94,11 @@ export class SystemStack {
     return this.running().filter(({ argv }) => argv.some((argument) => argument.includes('data-plane/main.ts') && !argument.endsWith(' idle')));
   }
 
+  /** Whether a data plane does this job now: its title says which. */
+  isDoing(job: string): boolean {
+    return this.dataPlanes().some(({ argv }) => argv.some((argument) => argument.endsWith(` ${job}`)));
+  }
+
   async start(type: string, input: unknown): Promise<WorkflowHandle> {
     this.#entries += 1;
     const args = input === undefined ? [] : [input];

@@ -180,7 +180,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
   });
 
   await cell('messages that come too early, twice, or to nobody are refused with a reason; the run goes to its end', async () => {
-    const held = stack.store.hold((of) => isGet(of) && of.key.includes('/parts/'));
+    const held = stack.store.hold((of) => isGet(of) && of.key.includes('/parts/') && stack.isDoing('restoreGroup'));
     const entry = await stack.start('recoverSystem', drill);
     await held.reached;
     const update = async (name: string, sent: unknown) => await failureOf(stack.runHandle.executeUpdate(name, { args: [sent] }));

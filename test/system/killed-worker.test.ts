@@ -111,10 +111,10 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
     incidentAt = (await destroyPrimary(stack.file)).killedAt;
     // All but the last few slices can be read; the run waits there.
     boundary = (await stack.keys(layout.slices(scope))).sort().at(-3)!;
-    replayHeld = stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary);
+    replayHeld = stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary && stack.isDoing('replayLog'));
     const startedAt = Date.now();
     const ofUnit = (of: StoreRequest): boolean => isGet(of) && of.key.includes(`/parts/${unit}/`);
-    const held = stack.store.hold((of) => ofUnit(of) && partIndex(of.key) === 2);
+    const held = stack.store.hold((of) => ofUnit(of) && partIndex(of.key) === 2 && stack.isDoing('restoreGroup'));
     entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test', incidentAt });
     await held.reached;
     await until('the other group is restored', async () => (await completed(stack.runHandle, 'restoreGroup')) === 1);
