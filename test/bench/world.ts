@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MongoClient } from 'mongodb';
-import { runJob } from '../../activities/data-plane/run-job.ts';
+import { runJob, type RunJobOptions } from '../../activities/data-plane/run-job.ts';
 import type { JobName } from '../../activities/data-plane/jobs.ts';
 import { openContext } from '../../activities/open-context.ts';
 import type { SourceContext } from '../../activities/context.ts';
@@ -50,25 +50,26 @@ export class World {
     this.directory = directory;
   }
 
-  static async open(owner: Owner, options: Options): Promise<World> {
+  /** @param changes.door - what stands before the store, by its address; @param changes.source - of the source's server. */
+  static async open(owner: Owner, options: Options, changes: { source?: MongodOptions; door?: (endpoint: string) => Promise<string> } = {}): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
     owner.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-    const source = await startMongod(owner, { replicaSet: 'rs0', cacheGb: options.quick ? 0.25 : cacheGb, oplogSizeMb: 2_000 });
+    const source = await startMongod(owner, { replicaSet: 'rs0', cacheGb: options.quick ? 0.25 : cacheGb, oplogSizeMb: 2_000, ...changes.source });
     const store = await startObjectStore(owner);
     await store.createBucket(bucket, { lock: true });
     const world = new World(owner, options, source, store, directory);
-    world.#writeSystemFile();
+    world.#writeSystemFile((await changes.door?.(store.endpoint)) ?? store.endpoint);
     return world;
   }
 
-  #writeSystemFile(): void {
+  #writeSystemFile(endpoint: string): void {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const systems = join(this.directory, 'systems');
     mkdirSync(systems);
     writeFileSync(join(systems, 'bench.yaml'), JSON.stringify(systemFile(this.source.uri, this.directory)));
     Object.assign(process.env, {
       HOLDFAST_SYSTEMS: systems,
-      BENCH_S3: this.store.endpoint,
+      BENCH_S3: endpoint,
       BENCH_S3_ID: this.store.accessKeyId,
       BENCH_S3_SECRET: this.store.secretAccessKey,
       BENCH_KEY: randomBytes(32).toString('hex'),
@@ -90,12 +91,16 @@ export class World {
   }
 
   /** One job in a process of its own. @param target - where it writes to, for those that do. */
-  async job<T>(name: JobName, input: object, options: { target?: Mongod; memory?: MemoryWatch; signal?: AbortSignal } = {}): Promise<T> {
+  async job<T>(name: JobName, input: object, options: JobOptions = {}): Promise<T> {
     if (options.target) process.env['BENCH_TARGET_PORT'] = String(options.target.port);
     return await runJob(name, input, {
       signal: options.signal ?? new AbortController().signal,
-      progress: () => undefined,
-      onStart: (pid) => options.memory?.add(pid),
+      progress: options.progress ?? (() => undefined),
+      onStart: (pid) => {
+        options.memory?.add(pid);
+        options.onStart?.(pid);
+      },
+      onPeakRss: options.onPeakRss ?? (() => undefined),
     }) as T;
   }
 
@@ -107,6 +112,11 @@ export class World {
   async withSource<T>(use: (client: MongoClient) => Promise<T>): Promise<T> {
     return await use(await this.source.connect());
   }
+}
+
+export interface JobOptions extends Partial<Pick<RunJobOptions, 'signal' | 'progress' | 'onStart' | 'onPeakRss'>> {
+  target?: Mongod;
+  memory?: MemoryWatch;
 }
 
 export type TargetKind = 'standalone' | 'replica set';

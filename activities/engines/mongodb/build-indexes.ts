@@ -2,11 +2,12 @@ import { BSON, type Document, type MongoClient } from 'mongodb';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
+import { inParallel } from '../../store/in-parallel.ts';
 import { requireClaim } from './claim-target.ts';
 import { withTarget, withoutValues } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { InFlight } from './in-flight.ts';
-import { listIndexes, uuidOf } from './list-collections.ts';
+import { readCatalogue } from './list-collections.ts';
 import { readOrdered, sendable } from './ordered-documents.ts';
 
 export interface BuiltIndexes {
@@ -16,6 +17,7 @@ export interface BuiltIndexes {
 
 /** Collections whose indexes are built side by side: each build sorts in memory of its own (200 MB by default). */
 const buildsAtOnce = 2;
+const questionsAtOnce = 8;
 
 interface Wanted {
   uuid: string;
@@ -65,19 +67,20 @@ export async function buildIndexes(context: SourceContext, input: { target: Targ
 /** Where the target differs from the catalogue, largest collection first: begun last, it would run on alone. */
 async function listWanted(client: MongoClient): Promise<Wanted[]> {
   const catalogue = await readOrdered(client, controlDatabase, { find: controlCollections.indexes }) as { _id: string; indexes: Document[] }[];
-  const collections = await collectionsByUuid(client);
+  const collections = new Map((await readCatalogue(client)).map((collection) => [collection.uuid, collection]));
   const wanted: Wanted[] = [];
-  for (const { _id: uuid, indexes } of catalogue) {
+  await inParallel(catalogue, questionsAtOnce, async ({ _id: uuid, indexes }) => {
     const found = collections.get(uuid);
-    if (!found) continue;
-    const existing = new Map((await listIndexes(client, found.database, uuid) ?? []).map((spec) => [String(spec['name']), comparable(spec)]));
+    if (!found) return;
+    const { database, collection } = found;
+    const existing = new Map(found.indexes.map((spec) => [String(spec['name']), comparable(spec)]));
     const named = new Map(indexes.map((spec) => [String(spec['name']), comparable(spec)]));
     const stale = [...existing].filter(([name, spec]) => named.get(name) !== spec).map(([name]) => name);
-    const missing = indexes.filter(({ name }) => existing.get(String(name)) !== named.get(String(name))).map((spec) => explicitSpec(spec, found.hasCollation));
-    if (stale.length + missing.length === 0) continue;
-    const stats = await client.db(found.database).command({ collStats: found.collection });
-    wanted.push({ uuid, ...found, stale, missing, bytes: Number(stats['size']) });
-  }
+    const missing = indexes.filter(({ name }) => existing.get(String(name)) !== named.get(String(name))).map((spec) => explicitSpec(spec, 'collation' in found.options));
+    if (stale.length + missing.length === 0) return;
+    const stats = await client.db(database).command({ collStats: collection });
+    wanted.push({ uuid, database, collection, stale, missing, bytes: Number(stats['size']) });
+  });
   return wanted.sort((a, b) => b.bytes - a.bytes);
 }
 
@@ -91,19 +94,6 @@ function comparable(spec: Document): string {
 function explicitSpec(spec: Document, inherits: boolean): Document {
   const { ns: _ns, ui: _ui, ...rest } = spec;
   return inherits && !('collation' in rest) ? { ...rest, collation: { locale: 'simple' } } : rest;
-}
-
-async function collectionsByUuid(client: MongoClient): Promise<Map<string, { database: string; collection: string; hasCollation: boolean }>> {
-  const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true }) as { databases: { name: string }[] };
-  const found = new Map<string, { database: string; collection: string; hasCollation: boolean }>();
-  for (const { name: database } of databases) {
-    const entries = await client.db(database).runCursorCommand({ listCollections: 1, filter: { type: 'collection' } }, { promoteValues: false }).toArray();
-    for (const entry of entries) {
-      const uuid = uuidOf((entry['info'] as Document)['uuid']);
-      found.set(uuid, { database, collection: String(entry['name']), hasCollation: 'collation' in (entry['options'] as Document) });
-    }
-  }
-  return found;
 }
 
 async function buildAll(client: MongoClient, { database, collection, missing }: Wanted): Promise<BuiltIndexes['failed']> {

@@ -1,7 +1,7 @@
 import { BSON, UUID, type Document, type MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Source } from '../../../workflows/domain/system.ts';
-import { isBackedUp } from './namespaces.ts';
+import { isBackedUp, splitNamespace } from './namespaces.ts';
 import { readOrdered } from './ordered-documents.ts';
 
 /** A collection as the server's catalogue has it; its documents as `decodeOrdered` gives them. Views and time-series collections are documents of `system.views`. */
@@ -19,47 +19,35 @@ export interface ListedCollection {
   clustered: boolean;
 }
 
-/** All collections that are part of a backup, by UUID, in the order of their names. */
+/**
+ * All collections that are part of a backup, by UUID, in the order of their names: one question for all of them, however many
+ * there are, answered from the server's own catalogue. Whoever may not see all of them is refused.
+ */
 export async function listCollections(client: MongoClient, source: Pick<Source, 'namespaces'>): Promise<ListedCollection[]> {
-  // Whoever may not see all of them is refused; by default they would be left out in silence.
-  const { databases } = await client.db('admin').command({ listDatabases: 1, nameOnly: true, authorizedDatabases: false }) as { databases: { name: string }[] };
-  const listed: ListedCollection[] = [];
-  for (const { name } of databases) {
-    if (!isBackedUp(name, source)) continue;
-    listed.push(...await listDatabase(client, name, source));
-  }
+  const listed = (await readCatalogue(client)).filter(({ ns }) => isBackedUp(ns, source));
   return listed.sort((a, b) => (a.ns < b.ns ? -1 : 1));
 }
 
-async function listDatabase(client: MongoClient, database: string, source: Pick<Source, 'namespaces'>): Promise<ListedCollection[]> {
-  const listed: ListedCollection[] = [];
-  for (const entry of await readOrdered(client, database, { listCollections: 1, filter: { type: 'collection' } })) {
-    const collection = String(entry['name']);
-    const ns = `${database}.${collection}`;
-    if (!isBackedUp(ns, source)) continue;
-    const options = entry['options'] as Document;
-    const uuid = uuidOf((entry['info'] as Document)['uuid']);
-    const indexes = await listIndexes(client, database, uuid);
-    if (!indexes) continue;
-    const capped = options['capped'] === true;
-    listed.push({ uuid, ns, database, collection, options, idIndex: entry['idIndex'] as Document | undefined, indexes, capped, clustered: 'clusteredIndex' in options });
-  }
-  return listed;
+/** Every collection of the server, its own included. @source MongoDB manual, $listCatalog (6.0) */
+export async function readCatalogue(client: MongoClient): Promise<ListedCollection[]> {
+  const pipeline = [{ $listCatalog: {} }, { $match: { type: 'collection' } }, { $project: { ns: 1, 'md.options': 1, 'md.indexes.spec': 1, 'md.indexes.ready': 1 } }];
+  const entries = await readOrdered(client, 'admin', { aggregate: 1, pipeline, cursor: { batchSize: 10_000 } });
+  return entries.map(listedOf);
 }
 
-/** Secondary indexes of a collection by UUID; undefined when it was dropped meanwhile. */
-export async function listIndexes(client: MongoClient, database: string, uuid: string): Promise<Document[] | undefined> {
-  try {
-    const indexes = await readOrdered(client, database, { listIndexes: new UUID(uuid), includeBuildUUIDs: true });
-    return indexes
-      .filter((index) => !('buildUUID' in index) && !('clustered' in index))
-      .filter((index) => index['name'] !== '_id_')
-      .map(({ ns: _ns, ...spec }) => spec);
-  } catch (error) {
-    // A number that is not made plain, as all of this answer: compare its value.
-    if (Number((error as { code?: unknown }).code) === 26) return undefined;
-    throw error;
-  }
+function listedOf({ ns, md }: Document): ListedCollection {
+  const { options: { uuid, ...options }, indexes = [] } = md as { options: Document; indexes?: { spec: Document; ready: boolean }[] };
+  const specs = indexes.filter(({ ready }) => ready).map(({ spec: { ns: _ns, ...spec } }) => spec as Document);
+  return {
+    uuid: uuidOf(uuid),
+    ns: String(ns),
+    ...splitNamespace(String(ns)),
+    options,
+    idIndex: specs.find(({ name }) => name === '_id_'),
+    indexes: specs.filter(({ name }) => name !== '_id_'),
+    capped: options['capped'] === true,
+    clustered: 'clusteredIndex' in options,
+  };
 }
 
 /** UUID in lower-case hex with dashes, from whatever the driver made of it. */

@@ -8,7 +8,7 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import { claimTarget, markPrepared, noteSelection } from './claim-target.ts';
 import { adminOf, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
-import { uuidOf } from './list-collections.ts';
+import { readCatalogue } from './list-collections.ts';
 import { splitNamespace } from './namespaces.ts';
 import { sendable } from './ordered-documents.ts';
 import { decodeDetail } from './plan.ts';
@@ -94,34 +94,38 @@ async function requireSameServer(client: MongoClient, manifest: Manifest): Promi
   if (feature && now['version'] !== feature) await admin.command({ setFeatureCompatibilityVersion: feature });
 }
 
+/** Collections that one command makes. */
+const madeTogether = 100;
+
 async function createCollections(context: SourceContext, client: MongoClient, units: readonly Unit[]): Promise<void> {
-  const existing = await existingCollections(client, new Set(units.map(({ name }) => splitNamespace(name).database)));
-  for (const [done, unit] of units.entries()) {
+  const existing = new Map((await readCatalogue(client)).map(({ ns, uuid }) => [ns, uuid]));
+  const missing = units.filter((unit) => existing.get(unit.name) !== unit.id);
+  for (const { name } of missing) {
+    const uuid = existing.get(name);
+    if (uuid) throw new HoldfastError('TargetNotEmpty', `${name} is already on the target, as another collection (${uuid})`);
+  }
+  for (let at = 0; at < missing.length; at += madeTogether) {
     context.signal.throwIfAborted();
-    context.progress({ phase: 'create collections', done, of: units.length, unit: 'objects' });
-    const uuid = existing.get(unit.name);
-    if (uuid === unit.id) continue;
-    if (uuid) throw new HoldfastError('TargetNotEmpty', `${unit.name} is already on the target, as another collection (${uuid})`);
-    await createCollection(client, unit);
+    context.progress({ phase: 'create collections', done: units.length - missing.length + at, of: units.length, unit: 'objects' });
+    await applyAll(client, missing.slice(at, at + madeTogether).map(creationOf));
   }
 }
 
 /** Makes one empty collection with the source's UUID and options. Also used to begin a capped one again. */
 export async function createCollection(client: MongoClient, unit: Unit): Promise<void> {
-  const { database, collection } = splitNamespace(unit.name);
-  const { options, idIndex } = decodeDetail(unit.detail);
-  const create = sendable({ create: collection, ...options, ...(idIndex ? { idIndex } : {}) });
-  const operation = { op: 'c', ns: `${database}.$cmd`, ui: new UUID(unit.id), o: create };
-  await adminOf(client).command({ applyOps: [operation] });
+  await applyAll(client, [creationOf(unit)]);
 }
 
-async function existingCollections(client: MongoClient, databases: ReadonlySet<string>): Promise<Map<string, string>> {
-  const existing = new Map<string, string>();
-  for (const database of databases) {
-    const entries = await client.db(database).runCursorCommand({ listCollections: 1, filter: { type: 'collection' } }, { promoteValues: false }).toArray();
-    for (const entry of entries) existing.set(`${database}.${String(entry['name'])}`, uuidOf((entry['info'] as Document)['uuid']));
-  }
-  return existing;
+function creationOf(unit: Unit): Document {
+  const { database, collection } = splitNamespace(unit.name);
+  const { options, idIndex } = decodeDetail(unit.detail);
+  return { op: 'c', ns: `${database}.$cmd`, ui: new UUID(unit.id), o: sendable({ create: collection, ...options, ...(idIndex ? { idIndex } : {}) }) };
+}
+
+/** The server stops at the first that it refuses, and the command fails with its reason. */
+async function applyAll(client: MongoClient, applyOps: Document[]): Promise<void> {
+  const { results } = await adminOf(client).command({ applyOps }) as { results: boolean[] };
+  if (results.length !== applyOps.length || results.includes(false)) throw new HoldfastError('TargetUnavailable', `the target made ${results.filter(Boolean).length} of ${applyOps.length} collections`);
 }
 
 /**

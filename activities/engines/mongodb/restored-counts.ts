@@ -2,8 +2,11 @@ import type { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
+import { inParallel } from '../../store/in-parallel.ts';
 import { splitNamespace } from './namespaces.ts';
 import { decodeDetail } from './plan.ts';
+
+const countsAtOnce = 8;
 
 /**
  * Every restored collection of the target has as many documents as the manifest says: nothing was left out, nothing came twice.
@@ -13,12 +16,11 @@ import { decodeDetail } from './plan.ts';
  */
 export async function requireRestoredCounts(context: SourceContext, client: MongoClient, of: { backup: string; units: readonly Unit[] }): Promise<void> {
   const wrong: string[] = [];
-  for (const unit of of.units) {
-    context.signal.throwIfAborted();
-    if (decodeDetail(unit.detail).options['capped'] === true) continue;
+  await inParallel(of.units, countsAtOnce, async (unit) => {
+    if (decodeDetail(unit.detail).options['capped'] === true) return;
     const count = await countOf(client, unit);
     if (count !== unit.documents) wrong.push(`${unit.name} has ${count} documents, the base ${unit.documents}`);
-  }
+  }, context.signal);
   if (wrong.length === 0) return;
   throw new HoldfastError('ValidationFailed', `restored collections differ from backup ${of.backup}: ${wrong.slice(0, 10).join('; ')}${wrong.length > 10 ? ` and ${wrong.length - 10} more` : ''}`);
 }

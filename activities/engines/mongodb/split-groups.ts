@@ -1,5 +1,6 @@
 import { BSON, type Document, type MongoClient } from 'mongodb';
 import { mib } from '../../../workflows/domain/units.ts';
+import { inParallel } from '../../store/in-parallel.ts';
 import type { ListedCollection } from './list-collections.ts';
 import { bufferOf, decodeOrdered } from './ordered-documents.ts';
 import { rangeName, type Bounds, type Plan, type PlanRange } from './plan.ts';
@@ -14,14 +15,17 @@ const groupsAtMost = 200;
 /** What opening a collection costs, in bytes of reading: keeps thousands of empty ones from falling into one group. */
 const collectionCostBytes = 64 * 1024;
 
+/** Of a server that has thousands of collections, each is a question; the source's `connections` bound them further. */
+const questionsAtOnce = 8;
+
 /** Sizes as the server estimates them; an estimate splits work, nothing relies on it. */
 export async function readSizes(client: MongoClient, collections: readonly ListedCollection[]): Promise<SizedCollection[]> {
-  const sized: SizedCollection[] = [];
-  for (const collection of collections) {
-    const stats = await client.db(collection.database).command({ collStats: collection.collection });
-    sized.push({ ...collection, estimatedBytes: Math.max(0, Math.round(Number(stats['size'] ?? 0))) });
-  }
-  return sized;
+  const sizes = new Map<string, number>();
+  await inParallel(collections, questionsAtOnce, async ({ uuid, database, collection }) => {
+    const stats = await client.db(database).command({ collStats: collection });
+    sizes.set(uuid, Math.max(0, Math.round(Number(stats['size'] ?? 0))));
+  });
+  return collections.map((collection) => ({ ...collection, estimatedBytes: sizes.get(collection.uuid)! }));
 }
 
 /**

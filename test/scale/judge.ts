@@ -1,0 +1,19 @@
+import { mib } from '../../workflows/domain/units.ts';
+import type { ScaleResult } from './run-scale.ts';
+
+const memoryBytes = mib(512);
+const forecastWithin = 0.2;
+/** A forecast of what takes less than this says more about starting up than about the work. */
+const forecastJudgedFromMs = 60_000;
+
+/** Which bounds a run broke, in words; none: all hold. */
+export function judge({ lines, proved }: Pick<ScaleResult, 'lines' | 'proved'>): string[] {
+  const broken: string[] = proved.ok ? [] : [`not equal: ${proved.problems.slice(0, 3).join('; ')}`];
+  for (const { phase, tookMs, peakRssBytes, forecast, killed } of lines) {
+    if (peakRssBytes >= memoryBytes) broken.push(`${phase}: a process held ${Math.round(peakRssBytes / mib(1))} MiB`);
+    if (killed && killed.partsTwice > killed.allowed) broken.push(`${phase}: ${killed.partsTwice} of ${killed.parts} parts were done twice after a kill, ${killed.allowed} may have been in flight`);
+    const judged = tookMs >= forecastJudgedFromMs ? forecast?.median ?? null : null;
+    if (judged !== null && Math.abs(judged - 1) > forecastWithin) broken.push(`${phase}: the time was forecast at ${Math.round(judged * 100)} % of what it took`);
+  }
+  return broken;
+}

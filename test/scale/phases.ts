@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobName } from '../../activities/data-plane/jobs.ts';
+import { sideBySide } from '../../workflows/steps/side-by-side.ts';
+import type { StoreProxy } from '../harness/store-proxy.ts';
+import type { Mongod } from '../harness/mongod.ts';
+import type { World } from '../bench/world.ts';
+import { Forecasts, PeakMemory, type Forecast } from './watch.ts';
+
+/** One line of the result. */
+export interface PhaseLine {
+  phase: string;
+  tookMs: number;
+  bytes: number;
+  entries: number;
+  peakRssBytes: number;
+  processes: number;
+  forecast: Forecast | null;
+  /** null: nothing was killed in it */
+  killed: Killed | null;
+}
+
+export interface Killed {
+  /** how much was done when all processes of the phase were killed */
+  atPercent: number;
+  processes: number;
+  /** parts put (backup) or got (restore) over the whole phase, as counted at the store's door, beyond one of each */
+  partsTwice: number;
+  parts: number;
+  /** as many as may be in flight in as many processes */
+  allowed: number;
+}
+
+export interface Group {
+  group: string;
+  bytes: number;
+}
+
+/** Parts that one process may have in its hands at once: three that are loaded, or two that are put and one that is cut. */
+const inFlight = 3;
+const killAtPercent = 90;
+
+/** What the phases share: where they run, and who counts. */
+export class Phases {
+  readonly world: World;
+  readonly door: StoreProxy;
+  readonly lines: PhaseLine[] = [];
+
+  constructor(world: World, door: StoreProxy) {
+    this.world = world;
+    this.door = door;
+  }
+
+  /** Groups side by side, as a workflow runs them. At nine tenths all their processes are killed, and the rest is done again. */
+  async groups<R extends { plainBytes: number }>(
+    phase: string,
+    job: JobName,
+    groups: readonly Group[],
+    of: { input(group: string, width: number): object; method: 'PUT' | 'GET'; parts(done: readonly R[]): number; target?: Mongod },
+  ): Promise<R[]> {
+    const memory = new PeakMemory();
+    const startedAtMs = Date.now();
+    const forecasts = new Forecasts(groups.reduce((sum, { bytes }) => sum + bytes, 0));
+    const width = Math.max(1, Math.min(4, groups.length, this.world.slots));
+    const running = new Map<string, number>();
+    const done = new Map<string, R>();
+    let killed: { atPercent: number; processes: number } | undefined;
+    const kill = (): void => {
+      killed = { atPercent: forecasts.percent, processes: running.size };
+      for (const pid of running.values()) process.kill(-pid, 'SIGKILL');
+    };
+    const attempt = async ({ group, bytes }: Group): Promise<void> => {
+      if (done.has(group)) return;
+      const result = await this.world.job<R>(job, of.input(group, width), {
+        ...(of.target ? { target: of.target } : {}),
+        onStart: (pid) => {
+          memory.add(pid);
+          running.set(group, pid);
+        },
+        onPeakRss: (peak) => memory.said(peak),
+        progress: (reading) => {
+          forecasts.take(group, reading);
+          if (!killed && forecasts.percent >= killAtPercent && running.size > 0) kill();
+        },
+      }).finally(() => {
+        running.delete(group);
+        forecasts.lost(group);
+      });
+      done.set(group, result);
+      forecasts.done(group, result.plainBytes, bytes);
+    };
+    try {
+      await sideBySide(groups, width, attempt).catch((error: unknown) => {
+        if (!killed) throw error;
+      });
+      await sideBySide(groups, width, attempt);
+      const counted = of.parts([...done.values()]);
+      const asked = this.door.seen((request) => request.method === of.method && request.key.includes('/parts/') && request.status !== undefined && request.status < 300, startedAtMs).length;
+      this.#note({
+        phase,
+        tookMs: Date.now() - startedAtMs,
+        bytes: [...done.values()].reduce((sum, { plainBytes }) => sum + plainBytes, 0),
+        entries: 0,
+        memory,
+        forecast: forecasts.end(),
+        killed: killed ? { ...killed, parts: counted, partsTwice: asked - counted, allowed: killed.processes * inFlight } : null,
+      });
+    } finally {
+      memory.stop();
+    }
+    return groups.map(({ group }) => done.get(group)!);
+  }
+
+  /** One job from its beginning to its end. A phase of its own that it tells of is a line of its own. */
+  async job<R>(phase: string, job: JobName, input: object, of: { bytes: number; entries: number; target?: Mongod; killAtPercent?: number }): Promise<R> {
+    const memory = new PeakMemory();
+    const startedAtMs = Date.now();
+    let named = '';
+    let forecasts: Forecasts | undefined;
+    const ended: { phase: string; startedAtMs: number; endedAtMs: number; forecast: Forecast }[] = [];
+    let phaseStartedAtMs = startedAtMs;
+    const endPhase = (): void => {
+      if (forecasts) ended.push({ phase: named, startedAtMs: phaseStartedAtMs, endedAtMs: Date.now(), forecast: forecasts.end() });
+      phaseStartedAtMs = Date.now();
+      forecasts = undefined;
+    };
+    let pid = 0;
+    let killedAt: number | undefined;
+    const run = async (): Promise<R> => await this.world.job<R>(job, input, {
+      ...(of.target ? { target: of.target } : {}),
+      onStart: (started) => memory.add((pid = started)),
+      onPeakRss: (peak) => memory.said(peak),
+      progress: (reading) => {
+        // `build indexes of d.c` is one of many of its kind.
+        const [kind] = reading.phase.split(' of ');
+        if (kind !== named) endPhase();
+        named = kind!;
+        forecasts ??= new Forecasts();
+        forecasts.take(job, reading);
+        if (of.killAtPercent === undefined || killedAt !== undefined || forecasts.percent < of.killAtPercent) return;
+        killedAt = forecasts.percent;
+        process.kill(-pid, 'SIGKILL');
+      },
+    });
+    try {
+      const result = await run().catch(async (error: unknown) => {
+        if (killedAt === undefined) throw error;
+        return await run();
+      });
+      endPhase();
+      const [only] = ended;
+      this.#note({
+        phase, tookMs: Date.now() - startedAtMs, bytes: of.bytes, entries: of.entries, memory,
+        forecast: ended.length === 1 && only ? only.forecast : null,
+        killed: killedAt === undefined ? null : { atPercent: killedAt, processes: 1, parts: 0, partsTwice: 0, allowed: 0 },
+      });
+      if (ended.length > 1) for (const { phase: name, forecast, ...at } of ended) this.#note({ phase: `${phase}: ${name}`, tookMs: at.endedAtMs - at.startedAtMs, bytes: 0, entries: 0, memory, forecast, killed: null });
+      return result;
+    } finally {
+      memory.stop();
+    }
+  }
+
+  /** Work that is none of a data plane's job to its end: timed, with the memory of the processes that it starts. */
+  async timed<R>(phase: string, of: { bytes: number; entries: number }, work: (memory: PeakMemory) => Promise<R>): Promise<R> {
+    const memory = new PeakMemory();
+    const startedAtMs = Date.now();
+    try {
+      const result = await work(memory);
+      // The last look at what runs on.
+      await sleep(300);
+      this.#note({ phase, tookMs: Date.now() - startedAtMs, ...of, memory, forecast: null, killed: null });
+      return result;
+    } finally {
+      memory.stop();
+    }
+  }
+
+  #note({ memory, ...line }: Omit<PhaseLine, 'peakRssBytes' | 'processes'> & { memory: PeakMemory }): void {
+    const noted: PhaseLine = { ...line, peakRssBytes: memory.mostBytes, processes: memory.processes };
+    this.lines.push(noted);
+    this.world.options.say(`  ${noted.phase}: ${Math.round(noted.tookMs / 100) / 10} s, ${Math.round(noted.peakRssBytes / 1024 / 1024)} MiB`);
+  }
+}
