@@ -3,6 +3,7 @@ import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
 import { openEngine } from './engines/open-engine.ts';
+import { discardExport, publishExport } from './exchange/publish-export.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
@@ -113,6 +114,11 @@ const dataActivities: DataActivities = {
   dumpGroup: inDataPlane('dumpGroup'),
   sealBackup: inDataPlane('sealBackup'),
   verifyRecoveryPoint: inDataPlane('verifyRecoveryPoint'),
+  planImport: inDataPlane('planImport'),
+  importGroup: inDataPlane('importGroup'),
+  writeExport: inDataPlane('writeExport'),
+  publishExport: attempt(async (of, context) => await atSource(of, context, async (source) => await publishExport(source, of))),
+  discardExport: attempt(async (of, context) => await atSource(of, context, async (source) => await discardExport(source, of))),
 };
 
 const archiveActivities: ArchiveActivities = {

@@ -25,6 +25,7 @@ const changeable = [
   'traffic.directory',
   'traffic.url',
   'traffic.sides.*',
+  'exchange.directories',
 ].map((pattern) => pattern.split('.'));
 
 type Json = Record<string, unknown>;

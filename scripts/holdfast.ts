@@ -6,6 +6,8 @@ import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
 import { demo } from './commands/demo.ts';
 import { doctor } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
 import { recover } from './commands/recover.ts';
@@ -23,7 +25,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, plan, recover, status, watch, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, answer]) add(cli);
 
 loadStackEnvironment();
 try {

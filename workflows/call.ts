@@ -41,6 +41,11 @@ const table: Record<ActivityName, Row> = {
   dumpGroup: long('data'),
   sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },
   verifyRecoveryPoint: long('data'),
+  planImport: long('data'),
+  importGroup: long('data'),
+  writeExport: long('data'),
+  publishExport: light('data'),
+  discardExport: { ...light('data'), tries: 3 },
   // For ever: an archive that gives up while its source is away is silently dead when it comes back.
   archiveLog: { role: 'archive', tryMs: hours(2), tries: Infinity },
   drainLog: { ...light('archive'), tryMs: minutes(30) },

@@ -1,7 +1,7 @@
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
-import type { ObjectRef } from './domain/manifest.ts';
+import type { ObjectRef, Origin } from './domain/manifest.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
@@ -51,9 +51,9 @@ export interface ControlActivities {
    * Chooses and checks the recovery point, and writes `holds/<run>`, so that expiry keeps what the run needs. Reads the bucket alone.
    * @throws Tampered, ObjectMissing, WrongKey - what it needs is damaged; names it, and the nearest good points.
    * @param purpose - left out: a recovery. @param only - namespaces of a partial restore; left out: everything.
-   * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill does not mind. BadInput - `only` names what the point does not have.
+   * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill or an export does not mind. BadInput - `only` names what the point does not have.
    */
-  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill'; only?: readonly string[] | undefined }): Promise<CheckedPoint>;
+  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined }): Promise<CheckedPoint>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 
@@ -187,6 +187,48 @@ export interface DataActivities {
 
   /** Reads and authenticates every byte of one base, and of the log after it, without restoring. */
   verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined }): Promise<VerifyResult>;
+
+  /**
+   * Reads a dump of another program from end to end, and writes down what importing it will write. Only under the
+   * directories that the system file allows. Twice: the first plan is adopted.
+   * @throws BadInput - not allowed, no dump, or a damaged one: nothing is in the store.
+   */
+  planImport(input: SourceRef & { backup: string; epoch: number; path: string; why: string; requestedBy: string }): Promise<ImportPlanRef>;
+
+  /** Writes the documents of a planned dump as parts, its log as slices; `sealBackup` makes it a recovery point. Twice: goes on from whole parts. */
+  importGroup(input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef>;
+
+  /** Writes a recovery point as a dump under a hidden name. Only under the directories that the system file allows. Twice: begins again. */
+  writeExport(input: SourceRef & ExportTo & { point: RecoveryPoint }): Promise<WrittenExport>;
+
+  /** Gives what `writeExport` wrote its name, where nothing is. Twice: it has it. @throws BadInput - something is there by now. */
+  publishExport(input: SourceRef & ExportTo & { partial: string }): Promise<void>;
+
+  /** Removes what the run's attempts left under hidden names. Safe to repeat. */
+  discardExport(input: SourceRef & ExportTo): Promise<void>;
+}
+
+export interface ImportPlanRef extends DumpPlanRef {
+  /** `leftOut`: the first hundred of `leftOutCount` */
+  origin: Origin & { leftOutCount: number };
+}
+
+/** Where an export goes, as the data workers see it. */
+export interface ExportTo {
+  path: string;
+  form: 'archive' | 'folder';
+  gzip: boolean;
+  run: string;
+}
+
+export interface WrittenExport {
+  /** its hidden file name, beside its own */
+  partial: string;
+  writtenBytes: number;
+  collections: number;
+  /** whoever restores it must replay the log in it: without, it is of no one moment */
+  hasLog: boolean;
+  restoreCommand: string;
 }
 
 export interface DumpPlanRef {

@@ -1,6 +1,8 @@
 /** The workflow types, nothing else. Their names are public: they stand in schedules, scripts and people's heads. */
 export { archiveLog } from './archive-log.ts';
 export { backUpSystem } from './back-up-system.ts';
+export { exportRecoveryPoint } from './export-recovery-point.ts';
+export { importDump } from './import-dump.ts';
 export { listRecoveryPoints } from './list-recovery-points.ts';
 export { planRecovery } from './plan-recovery.ts';
 export { readArchiveStatus } from './read-archive-status.ts';

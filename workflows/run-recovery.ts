@@ -102,6 +102,7 @@ function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'wa
     target: {
       ...(request.targetTime ? { targetTime: request.targetTime } : {}),
       ...(request.targetPosition ? { targetPosition: request.targetPosition } : {}),
+      ...(request.point ? { point: request.point } : {}),
     },
     purpose: request.purpose,
     only: request.only ?? null,

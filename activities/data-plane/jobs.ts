@@ -40,6 +40,9 @@ const jobs = {
   planDump: byEngine('planDump'),
   dumpGroup: byEngine('dumpGroup'),
   sealBackup: byEngine('sealBackup'),
+  planImport: byEngine('planImport'),
+  importGroup: byEngine('importGroup'),
+  writeExport: byEngine('writeExport'),
   archiveLog: byEngine('archiveLog'),
   drainLog: byEngine('drainLog'),
   readDivergedWrites: byEngine('readDivergedWrites'),
@@ -61,10 +64,10 @@ const jobs = {
 
   findRecoveryPoint: async ({ system, source, target, run, purpose, only }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
-    if (purpose !== 'drill') refuseMovedSource(context.system, source, await newestBelieved(context.store, context.keys, { system, source }, { signal: job.signal }));
+    if (purpose === undefined || purpose === 'recovery') refuseMovedSource(context.system, source, await newestBelieved(context.store, context.keys, { system, source }, { signal: job.signal }));
     const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto });
     const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
-    await writeHold(context.store, context.keys, run, point, `run ${run} restores from it`, { signal: job.signal });
+    await writeHold(context.store, context.keys, run, point, `run ${run} reads it`, { signal: job.signal });
     return point;
   },
 } satisfies { [N in keyof Activities]?: Job<N> };

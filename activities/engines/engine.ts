@@ -15,7 +15,7 @@ type Jobs<T> = { [K in keyof T]: Job<T[K]> };
  * Every job may run twice, and may be killed at every line: the contract says what a second run does.
  */
 export interface Engine
-  extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup'>>,
+  extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup' | 'planImport' | 'importGroup' | 'writeExport'>>,
     Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
   readonly kind: string;

@@ -6,7 +6,7 @@ import type { Catalog, RecoveryPoint, RecoveryTarget } from '../../workflows/dom
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Findings } from './findings.ts';
-import { rebuildCatalog } from './read-catalog.ts';
+import { readCatalogOf } from './read-catalog.ts';
 import { openBase, verifyParts } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
 
@@ -40,7 +40,9 @@ export async function findCheckedPoint(
   const damage: Damage = new Map();
   for (;;) {
     const { store, keys, signal, progress } = context;
-    const catalog = await rebuildCatalog({ store, keys, signal, progress, distrust: reasonsOf(damage) }, of);
+    const catalog = await readCatalogOf({ store, keys, signal, progress, distrust: reasonsOf(damage) }, of, target.point).catch((error: unknown) => {
+      throw damage.size > 0 && error instanceof HoldfastError ? refused(damage, error) : error;
+    });
     const point = choose(catalog, target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
     if (inBase.problems.length + inLog.problems.length === 0) return { ...point, checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };

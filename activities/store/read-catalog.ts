@@ -106,8 +106,30 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
   };
 }
 
+/**
+ * The catalog that a named base or import is looked for in: the import's own, or the source's.
+ * @param point - left out: the source's.
+ */
+export async function readCatalogOf(context: CatalogContext, of: { system: string; source: string }, point?: string): Promise<Catalog> {
+  if (point === undefined) return await rebuildCatalog(context, of);
+  for await (const _ of context.store.list(`${layout.imports(of.system, of.source)}${point}/`, { signal: context.signal })) return await readImport(context, of, point);
+  return await rebuildCatalog(context, of);
+}
+
+/** Adds every whole import of the source to its catalog, for a list of what there is: nobody may choose a moment from it. */
+export async function withImports(context: CatalogContext, catalog: Catalog): Promise<Catalog> {
+  const all: Catalog = { ...catalog, bases: [...catalog.bases], spans: [...catalog.spans], rejected: [...catalog.rejected] };
+  const reject = rejectInto(all);
+  for (const backup of await listImports(context, catalog)) {
+    const scope = { system: catalog.system, source: catalog.source, timeline: importTimeline(backup) };
+    await readBases(context, new Believer(context, reject), scope, all);
+    await addSpans(context, scope, all, reject);
+  }
+  return all;
+}
+
 /** The ids of what was imported for a source; one whose import never ended is among them. */
-export async function listImports({ store, signal }: CatalogContext, of: { system: string; source: string }): Promise<string[]> {
+async function listImports({ store, signal }: CatalogContext, of: { system: string; source: string }): Promise<string[]> {
   const ids: string[] = [];
   for await (const id of foldersUnder(store, layout.imports(of.system, of.source), signal)) ids.push(id);
   return ids;

@@ -6,7 +6,7 @@ import { logPositionAt, type LogPosition } from '../../workflows/domain/log-posi
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
-import { rebuildCatalog } from './read-catalog.ts';
+import { readCatalogOf } from './read-catalog.ts';
 import type { Findings, ReadLimits } from './findings.ts';
 import { verifyControl } from './verify-control.ts';
 import { verifyBase } from './verify-base.ts';
@@ -25,7 +25,7 @@ const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
  *
  * Reads only; safe to repeat.
  *
- * @param backup - left out: the one that the latest recovery point is restored from.
+ * @param backup - of the source or an import; left out: the one that the latest recovery point is restored from.
  * @throws NoRecoveryPoint - there is no such backup and nothing that could be a damaged one of that name.
  * @throws StoreUnavailable - retryable. A store that does not answer is never reported as damage.
  */
@@ -37,7 +37,7 @@ export async function verifyRecoveryPoint(
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
   const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
   const of = { system: context.system.system, source: context.sourceName };
-  const catalog = await rebuildCatalog(context, of);
+  const catalog = await readCatalogOf(context, of, backup);
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: untrusted(catalog) };
   const base = chooseBase(catalog, backup);
   if (!base) {

@@ -13,6 +13,7 @@ interface RecoverOptions {
   targetTime?: string;
   targetPosition?: string;
   only?: string[];
+  point?: string;
   incidentAt?: string;
   reason?: string;
   by: string;
@@ -40,6 +41,7 @@ export function recover(cli: Cli): void {
         .option('--target-time <time>', 'recover to this second, included whole; left out: the latest')
         .option('--target-position <position>', 'recover to before this log position')
         .option('--only <namespace...>', "a partial restore for taking data out: 'shop.orders', 'shop.*'; moves no traffic")
+        .option('--point <id>', 'recover a base or an import, by its id, as it was at its own end')
         .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
         .option('--reason <text>', 'kept in the report')
         .option('--by <name>', 'who asks; cannot approve', currentUser())
@@ -52,6 +54,7 @@ export function recover(cli: Cli): void {
         targetTime: options.targetTime,
         targetPosition: options.targetPosition,
         only: options.only,
+        point: options.point,
         incidentAt: options.incidentAt ?? new Date().toISOString(),
         reason: options.reason,
         requestedBy: options.by,

@@ -9,7 +9,7 @@ export function verify(cli: Cli): void {
   cli.add<[string], { source?: string; backup?: string }>(
     'verify <system>',
     'read and authenticate every byte of the newest base and its log (workflow verifySystem)',
-    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'left out: the newest'),
+    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base'),
     async (printer, { source, backup }, system) => {
       const input = { system, source, backup };
       parseInput('verifySystem', verifySystemInput, input);

@@ -1,4 +1,4 @@
-import { existsSync, globSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -37,6 +37,8 @@ const graceMs: Partial<Record<Part, number>> = { objectStore: 1_000, worker: 40_
 export async function startStack(options: StartOptions = {}): Promise<StackFile> {
   const stack = await ensureStackFile();
   ensureSecrets(stack);
+  // Where the demo's system file lets dumps come from and go to; an export is not encrypted.
+  mkdirSync(join(stack.directory, 'exchange'), { recursive: true, mode: 0o700 });
   await refuseTakenPorts(stack);
   const tied = { tiedToUs: options.tiedToUs ?? false };
   const start = async (part: Part, work: () => Promise<unknown>): Promise<void> => {

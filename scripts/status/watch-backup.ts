@@ -1,5 +1,4 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
@@ -8,8 +7,7 @@ import { formatBytes } from '../../workflows/domain/units.ts';
 import type { BackupProgress } from '../../workflows/run-backup.ts';
 import type { Printer } from '../output/printer.ts';
 import { readActivities, runningProgress, type ActivityProgress } from './read-run.ts';
-
-const readEveryMs = 1_000;
+import { watchEntry } from './watch-entry.ts';
 
 export interface BackupView {
   system: string;
@@ -20,21 +18,7 @@ export interface BackupView {
 
 /** Shows the backup of a system until the entry workflow ends, and returns its result. @throws what it failed with. */
 export async function watchBackup<T>(printer: Printer, client: Client, system: string, handle: WorkflowHandle): Promise<T> {
-  const outcome = handle.result().then(
-    (result) => ({ result: result as T }),
-    (error: unknown) => ({ error }),
-  );
-  let settled: Awaited<typeof outcome> | undefined;
-  void outcome.then((value) => (settled = value));
-  while (!settled) {
-    // A worker that is away for a moment cannot be asked: the watch goes on.
-    const view = await readBackup(client, system).catch(() => undefined);
-    if (view && !settled) printer.frame(view, formatBackup, (of) => formatBackup(of).replace(/\s*\n\s*/g, '; '));
-    await Promise.race([outcome, sleep(readEveryMs)]);
-  }
-  printer.endFrames();
-  if ('error' in settled) throw settled.error;
-  return settled.result;
+  return await watchEntry<T, BackupView>(printer, handle, () => readBackup(client, system), formatBackup);
 }
 
 /** The backup of a system that runs; undefined when none does. */

@@ -2,6 +2,9 @@ import { text } from 'node:stream/consumers';
 import type { SourceContext } from '../../activities/context.ts';
 import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
 import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
+import { importGroup } from '../../activities/engines/mongodb/mongodump/import-group.ts';
+import { planImport } from '../../activities/engines/mongodb/mongodump/plan-import.ts';
+import { writeExport } from '../../activities/engines/mongodb/mongodump/write-export.ts';
 import { replayLog } from '../../activities/engines/mongodb/replay/replay-log.ts';
 import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
 import { validateTarget } from '../../activities/engines/mongodb/validate-target.ts';
@@ -9,7 +12,7 @@ import type { SystemFile } from '../../workflows/domain/system.ts';
 import { openContext } from './engine-place.ts';
 
 /** Does the one job that stdin orders, and prints its result with the memory that it took. */
-const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
+const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget, planImport, importGroup, writeExport } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
 
 interface Order {
   file: SystemFile;

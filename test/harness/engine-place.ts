@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
@@ -45,13 +46,7 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   const source = await startMongod(t, { replicaSet: 'rs0', ...options.mongod });
   const directory = tempDir(t, 'holdfast-engine-');
   const targetPort = await freePort();
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const secrets: Record<string, string> = {
-    '${KEY}': randomBytes(32).toString('hex'),
-    '${PRIVATE}': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    '${PUBLIC}': publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    '${PASSWORD}': randomBytes(12).toString('hex'),
-  };
+  const secrets = newSecrets();
   if (source.credentials) {
     const client = await source.connect();
     for (const role of sourceRoles) await client.db('admin').command(createRoleCommand(role));
@@ -60,22 +55,7 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   // The standby has the users of the source, once it is promoted.
   const credentials = source.credentials ? { username: 'holdfast', password: '${PASSWORD}' } : undefined;
   const storePath = join(directory, 'store');
-  const file: SystemFile = {
-    system: 'place',
-    title: 'A place for tests',
-    objectives: { rto: '1h', rpo: '5m' },
-    environments: {
-      production: { protection: 'production', endpoints: { documents: { uri: source.uri, credentials } } },
-      dr: { protection: 'production', endpoints: { documents: { uri: `mongodb://127.0.0.1:${targetPort}/?replicaSet=rs7`, credentials } } },
-    },
-    sources: { documents: { engine: 'mongodb', environment: 'production' } },
-    stores: [{ name: 'main', kind: 'local', path: storePath, lock: { retain: '1h' } }],
-    key: { id: 'place', aes256: '${KEY}', signing: { privateKey: '${PRIVATE}', publicKeys: ['${PUBLIC}'] } },
-    standby: { environment: 'dr', provision: { documents: { uses: 'local', directory: join(directory, 'dr'), replicaSet: 'rs7', cache: '256MiB' } } },
-    fence: { documents: { uses: 'local', directory: source.directory } },
-    traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
-    runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
-  };
+  const file = systemFile({ directory, storePath, sourceUri: source.uri, sourceDirectory: source.directory, targetUri: `mongodb://127.0.0.1:${targetPort}/?replicaSet=rs7`, credentials });
   const progress: JobReading[] = [];
   const context = await openContext(file, secrets, (report) => void progress.push(report));
   t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
@@ -99,6 +79,56 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
       source: { ...context.source, limits: { ...context.source.limits, ...limits }, namespaces: { exclude } },
     }),
   };
+}
+
+function newSecrets(): Record<string, string> {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  return {
+    '${KEY}': randomBytes(32).toString('hex'),
+    '${PRIVATE}': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    '${PUBLIC}': publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    '${PASSWORD}': randomBytes(12).toString('hex'),
+  };
+}
+
+interface Places {
+  directory: string;
+  storePath: string;
+  sourceUri: string;
+  sourceDirectory: string;
+  targetUri: string;
+  credentials: { username: string; password: string } | undefined;
+}
+
+const systemFile = ({ directory, storePath, sourceUri, sourceDirectory, targetUri, credentials }: Places): SystemFile => ({
+  system: 'place',
+  title: 'A place for tests',
+  objectives: { rto: '1h', rpo: '5m' },
+  environments: {
+    production: { protection: 'production', endpoints: { documents: { uri: sourceUri, credentials } } },
+    dr: { protection: 'production', endpoints: { documents: { uri: targetUri, credentials } } },
+  },
+  sources: { documents: { engine: 'mongodb', environment: 'production' } },
+  stores: [{ name: 'main', kind: 'local', path: storePath, lock: { retain: '1h' } }],
+  key: { id: 'place', aes256: '${KEY}', signing: { privateKey: '${PRIVATE}', publicKeys: ['${PUBLIC}'] } },
+  standby: { environment: 'dr', provision: { documents: { uses: 'local', directory: join(directory, 'dr'), replicaSet: 'rs7', cache: '256MiB' } } },
+  fence: { documents: { uses: 'local', directory: sourceDirectory } },
+  traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
+  runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
+  exchange: { directories: [join(import.meta.dirname, '..', 'fixtures', 'mongodump'), tmpdir()] },
+});
+
+export type StorePlace = Pick<EnginePlace, 'context' | 'file' | 'secrets' | 'directory' | 'storePath' | 'progress'>;
+
+/** A place for jobs that ask no server: a store and keys, and a source that nothing answers for. */
+export async function storePlace(t: TestContext): Promise<StorePlace> {
+  const directory = tempDir(t, 'holdfast-store-');
+  const storePath = join(directory, 'store');
+  const secrets = newSecrets();
+  const nowhere = 'mongodb://127.0.0.1:1/?replicaSet=rs0';
+  const file = systemFile({ directory, storePath, sourceUri: nowhere, sourceDirectory: directory, targetUri: nowhere, credentials: undefined });
+  const progress: JobReading[] = [];
+  return { context: await openContext(file, secrets, (report) => void progress.push(report)), file, secrets, directory, storePath, progress };
 }
 
 /** A context of the jobs, from a system file's content and its secrets. */
@@ -129,7 +159,7 @@ export interface JobResult {
 }
 
 /** One job in a process of its own, as the data plane runs it; `pid` is there to be killed. */
-export function startJob(place: EnginePlace, job: string, input: unknown): { pid: number; done: Promise<JobResult> } {
+export function startJob(place: Pick<EnginePlace, 'file' | 'secrets'>, job: string, input: unknown): { pid: number; done: Promise<JobResult> } {
   const order = JSON.stringify({ file: place.file, secrets: place.secrets, job, input });
   const tool = startTool({ path: process.execPath }, [...dataPlaneFlags, join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true, env: { MALLOC_ARENA_MAX: '2' } });
   return { pid: tool.pid, done: tool.done.then(({ stdout }) => JSON.parse(stdout) as JobResult) };

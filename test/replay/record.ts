@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
 import { point } from '../workflows/stub-activities.ts';
@@ -87,7 +88,7 @@ async function recordOthers(lab: Lab): Promise<void> {
   await verify.result();
   await keep('verifySystem.done', verify);
   for (const type of entryWorkflows.slice(4)) {
-    const reader = await lab.start(type, 'demo');
+    const reader = await lab.start(type, JSON.parse(inputExamples[type]));
     await reader.result();
     await keep(`${type}.done`, reader);
   }

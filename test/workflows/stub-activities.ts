@@ -165,6 +165,24 @@ function answersOf(): Answers {
       }),
     verifyRecoveryPoint: ({ system, source }) =>
       Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: point.reaches } }),
+    planImport: ({ backup, path }) =>
+      Promise.resolve({
+        backup,
+        timeline: `imported-${backup}`,
+        plan: object('plan'),
+        groups: [{ group: 'dump', estimatedBytes: 600 }],
+        units: 3,
+        estimatedBytes: 600,
+        origin: {
+          program: 'mongodump', form: 'archive', gzip: true, name: path.split('/').at(-1)!, toolVersion: '100.9.4', documents: 60, plainBytes: 600,
+          log: { from: point.base.logFrom, to: point.reaches, entries: 7, plainBytes: 70 }, proof: { kind: 'none', why: 'nobody compared it' }, leftOut: ['config.system.sessions'], leftOutCount: 1,
+        },
+      }),
+    importGroup: ({ group }) => Promise.resolve({ group, index: object(group), parts: 2, documents: 60, plainBytes: 600, storedBytes: 240 }),
+    writeExport: ({ path, form }) =>
+      Promise.resolve({ partial: '.holdfast-0-1.partial', writtenBytes: 700, collections: 3, hasLog: true, restoreCommand: `mongorestore --oplogReplay --${form === 'archive' ? 'archive' : 'dir'}=${path}` }),
+    publishExport: () => Promise.resolve(),
+    discardExport: () => Promise.resolve(),
     // A real one works for an hour; one that came back at once would spin.
     archiveLog: () => untilCancelled(),
     drainLog: () => Promise.resolve({ drained: true, to: '1763700200-0000000005', note: 'to the fenced end' }),

@@ -21,6 +21,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * - A target time (its second is included whole) or a target position (exclusive): the newest base that ends before it
  *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
  * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
+ * - A base that is named, of the source or an import, gives the first moment at which it is whole: its own end.
  * - A target up to where a timeline's parent was left is looked for in the parent. One between there and the timeline's first
  *   base is refused: the recovered source may have taken writes by then that no base holds.
  *
@@ -31,7 +32,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * that was read at one instant can be restored without any log, to exactly that instant.
  *
  * @param now - UTC ISO.
- * @throws BadInput - the target is not a time or position, or both are given.
+ * @throws BadInput - the target is not a time or position, or more than one is given.
  * @throws TargetTimeInFuture
  * @throws NoRecoveryPoint - nothing that early, or nothing at all; names the earliest moment that can be restored.
  * @throws ChainBroken - the log is missing there; names the nearest good point on either side.
@@ -39,6 +40,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  */
 export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { now }: { now: string }): RecoveryPoint {
   const limit = limitOf(target, now);
+  if (target.point !== undefined) return findBase(catalog, target.point);
   const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
   const newer = newerTimelines(catalog, newest?.timeline);
   if (newer.length > 0 && (!newest || target.targetPosition === undefined)) throw timelineNotBelieved(catalog, newer, newest, limit);
@@ -57,9 +59,23 @@ interface Reach {
   to: LogPosition;
 }
 
-function limitOf({ targetTime, targetPosition }: RecoveryTarget, now: string): LogPosition | undefined {
-  if (targetTime !== undefined && targetPosition !== undefined) {
-    throw new HoldfastError('BadInput', 'target time and target position are both given', { hint: 'give one of them, or none for the latest' });
+/** One base by its id. */
+function findBase(catalog: Catalog, backup: string): RecoveryPoint {
+  const base = catalog.bases.find((one) => one.backup === backup);
+  if (!base) {
+    const known = catalog.bases.map((one) => one.backup).slice(-10).join(', ') || 'none';
+    throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: no base and no import ${backup}`, { hint: `holdfast points ${catalog.system} lists them; the newest bases: ${known}` });
+  }
+  const [reach] = reachesOf({ ...catalog, bases: [base] }, base);
+  if (!reach) {
+    throw new HoldfastError('ChainBroken', `${nameOf(catalog)}: base ${backup} was read over a while, and the log from ${formatLogPosition(base.logFrom)} to ${formatLogPosition(base.end)} is not whole`, { hint: 'name another base' });
+  }
+  return pointOf(catalog, reach, nextLogPosition(base.end));
+}
+
+function limitOf({ targetTime, targetPosition, point }: RecoveryTarget, now: string): LogPosition | undefined {
+  if ([targetTime, targetPosition, point].filter((given) => given !== undefined).length > 1) {
+    throw new HoldfastError('BadInput', 'more than one of target time, target position and point is given', { hint: 'give one of them, or none for the latest' });
   }
   if (targetPosition !== undefined) {
     const position = parseTypedLogPosition(targetPosition);
@@ -121,7 +137,7 @@ function otherBases(catalog: Catalog, lookedAt: string[]): string[] {
   });
 }
 
-function reachesOf(catalog: Catalog, { timeline }: Timeline): Reach[] {
+function reachesOf(catalog: Catalog, { timeline }: Pick<Timeline, 'timeline'>): Reach[] {
   const spans = catalog.spans.filter((span) => span.timeline === timeline);
   return catalog.bases.filter((base) => base.timeline === timeline).flatMap((base): Reach[] => {
     const span = spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);

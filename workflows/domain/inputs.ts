@@ -18,6 +18,10 @@ const source = z
   .optional();
 const text = z.string().min(1, 'some text').max(500, 'at most 500 characters').optional();
 
+const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, 'the id of a base or of an import, as listRecoveryPoints lists them');
+/** Which of them a worker reads or writes is up to the system file. */
+const path = z.string('a path on the data worker').regex(/^\/[^\0]{1,1000}$/, 'a whole path on the data worker, such as /exchange/shop.archive');
+
 const instant = z.iso
   .datetime({ offset: true, error: 'a time with its zone, such as 2026-11-21T03:00:05Z' })
   .transform((at) => new Date(at).toISOString())
@@ -32,10 +36,12 @@ const position = z
 const target = {
   targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
   targetPosition: position.meta({ description: 'recover to before this log position' }),
+  point: id.optional().meta({ description: 'a base or an import by its id: as it was at its own end' }),
 };
 const only = onlySchema.optional().meta({ description: 'a partial restore of these namespaces, for taking data out: ["shop.orders", "shop.*"]; no traffic is moved' });
-const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition, not both' };
-const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined }): boolean => !(input.targetTime && input.targetPosition);
+const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition or point, one at most' };
+const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined; point?: string | undefined }): boolean =>
+  [input.targetTime, input.targetPosition, input.point].filter((given) => given !== undefined).length <= 1;
 
 export const recoverSystemInput = z
   .strictObject({
@@ -94,6 +100,30 @@ export type ReadArchiveStatusInput = z.output<typeof readArchiveStatusInput>;
 export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }) });
 export type RebuildCatalogInput = z.output<typeof rebuildCatalogInput>;
 
+const oneSource = source.meta({ description: 'may be left out when the system has only one' });
+
+export const importDumpInput = z.strictObject({
+  system,
+  source: oneSource,
+  path: path.meta({ description: 'the folder or archive that mongodump wrote, under one of the system’s exchange.directories' }),
+  why: text.meta({ description: 'a label that the manifest keeps' }),
+  requestedBy: text,
+});
+export type ImportDumpInput = z.output<typeof importDumpInput>;
+
+export const exportRecoveryPointInput = z
+  .strictObject({
+    system,
+    source: oneSource,
+    ...target,
+    as: z.enum(['archive', 'folder'], '"archive" or "folder"').default('archive'),
+    gzip: z.boolean('true or false').default(false),
+    path: path.meta({ description: 'where the archive or folder is to be, under one of the system’s exchange.directories; nothing may be there' }),
+    requestedBy: text,
+  })
+  .refine(notBoth, oneTarget);
+export type ExportRecoveryPointInput = z.output<typeof exportRecoveryPointInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
@@ -104,6 +134,8 @@ export const inputExamples = {
   planRecovery: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z"}',
   readArchiveStatus: '{"system": "demo"}',
   rebuildCatalog: '{"system": "demo"}',
+  importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',
+  exportRecoveryPoint: '{"system": "demo", "as": "archive", "gzip": true, "path": "/exchange/shop.archive.gz"}',
 } as const;
 export type EntryWorkflow = keyof typeof inputExamples;
 

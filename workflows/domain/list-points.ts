@@ -46,7 +46,7 @@ export function findWindows(catalog: Catalog): Window[] {
     const { timeline, end: from } = base;
     const span = catalog.spans.find((one) => one.timeline === timeline && one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
     if (span) return [{ timeline, base, from, to: span.to, slices: span.slices, storedBytes: span.storedBytes }];
-    return base.exact ? [{ timeline, base, from, to: from, slices: 0, storedBytes: 0 }] : [];
+    return base.exact || base.alone ? [{ timeline, base, from, to: from, slices: 0, storedBytes: 0 }] : [];
   });
   return windows.sort((a, b) => b.timeline.localeCompare(a.timeline) || b.from.localeCompare(a.from));
 }

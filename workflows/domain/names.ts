@@ -14,5 +14,5 @@ export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPu
 /** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed; `paging`: a watch found something. */
 export type Phase = 'running' | 'waiting' | 'paused' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted';
 
-/** The workflows that a person or a schedule starts, under any id. The last four only read. */
-export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;
+/** The workflows that a person or a schedule starts, under any id. */
+export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;

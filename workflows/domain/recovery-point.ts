@@ -55,12 +55,14 @@ export interface Catalog {
   rejected: { key: string; why: string; spare?: true }[];
 }
 
-/** What a person asks for. None of the two: the latest. */
+/** What a person asks for: one of the three, or none for the latest. */
 export interface RecoveryTarget {
   /** UTC ISO; the second that it names is included whole */
   targetTime?: string | undefined;
   /** exclusive */
   targetPosition?: LogPosition | undefined;
+  /** id of a base or of an import: the first moment at which it is whole */
+  point?: string | undefined;
 }
 
 /** One source at one moment, provably restorable: a base and the unbroken log from it to `limit`. */

@@ -22,9 +22,16 @@ export function progressOfStep(step: Pick<StepState, 'uses' | 'work'>, running: 
   return sumProgress(own, step.work, nowMs);
 }
 
-const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = { planning: ['planDump'], dumping: ['dumpGroup'], sealing: ['sealBackup'] };
+const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = {
+  planning: ['planDump'],
+  dumping: ['dumpGroup'],
+  sealing: ['sealBackup'],
+  checking: ['planImport'],
+  importing: ['importGroup'],
+  exporting: ['writeExport'],
+};
 
-/** How far the backup of one source is. */
+/** How far the backup of one source is, or an import or export. */
 export function progressOfBackup(
   { phase, work }: { phase: string; work: Work | null },
   running: readonly (Progress & { activity: string })[],

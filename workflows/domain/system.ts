@@ -170,6 +170,13 @@ const gateSchema = z.strictObject({
   notRequester: z.boolean().default(true).meta({ description: 'who asked for the run cannot approve it' }),
 });
 
+const exchangeSchema = z.strictObject({
+  directories: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({ description: 'directories of the data workers that dumps are imported from and exported to, and no others; ${ENV} allowed; left out: none' }),
+});
+
 const fields = {
   system: name,
   title: z.string(),
@@ -186,6 +193,7 @@ const fields = {
   runbook: runbookSchema,
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
   databaseReadyWithin: durationSchema.default(minutes(2)),
+  exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 

@@ -44,7 +44,7 @@ export const drain = defineStep({
   async run(ctx) {
     const left = leaveProduction(ctx);
     if (left) return left;
-    if (ctx.target.targetTime ?? ctx.target.targetPosition) {
+    if (ctx.target.targetTime ?? ctx.target.targetPosition ?? ctx.target.point) {
       return { summary: 'a moment was asked for: what came after it is left out on purpose', passedOver: true };
     }
     const sources = await forEachSource(ctx, (source) => drainSource(ctx, source));

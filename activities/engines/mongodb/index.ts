@@ -8,6 +8,9 @@ import { startTimeline } from './archive/start-timeline.ts';
 import { verifySlice } from './archive/verify-slice.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { dumpGroup } from './dump-group.ts';
+import { importGroup } from './mongodump/import-group.ts';
+import { planImport } from './mongodump/plan-import.ts';
+import { writeExport } from './mongodump/write-export.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore } from './prepare-restore.ts';
 import { promoteTarget } from './promote-target.ts';
@@ -23,6 +26,9 @@ export const mongodbEngine: Engine = {
   planDump,
   dumpGroup,
   sealBackup,
+  planImport,
+  importGroup,
+  writeExport,
   archiveLog,
   drainLog,
   readDivergedWrites,

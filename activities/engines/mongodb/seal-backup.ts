@@ -207,6 +207,7 @@ function summaryOf(manifest: Manifest, ref: ObjectRef): BackupSummary {
     endAt: logPositionAt(manifest.end),
     units: manifest.units.length,
     ...manifest.totals,
-    unproved: manifest.units.filter(({ fuzzy }) => fuzzy !== null).map(({ name, fuzzy }) => ({ name, why: fuzzy! })),
+    // Of an import nothing is proved, for one reason: a line for each of its collections would only fill the history.
+    unproved: manifest.origin ? [{ name: 'every collection', why: manifest.origin.proof.why }] : manifest.units.filter(({ fuzzy }) => fuzzy !== null).map(({ name, fuzzy }) => ({ name, why: fuzzy! })),
   };
 }

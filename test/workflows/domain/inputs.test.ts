@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { archiveLogInput, backUpSystemInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
 
@@ -14,6 +14,8 @@ test('every example that a refusal shows is accepted', () => {
     planRecovery: planRecoveryInput,
     readArchiveStatus: readArchiveStatusInput,
     rebuildCatalog: rebuildCatalogInput,
+    importDump: importDumpInput,
+    exportRecoveryPoint: exportRecoveryPointInput,
   };
   for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
     assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);
@@ -33,7 +35,16 @@ test('a bare string is the system; times come out in UTC; typed positions come o
   assert.equal(parse({ system: 'demo', targetTime: '2026-11-21T04:00:05+01:00' }).targetTime, '2026-11-21T03:00:05.000Z');
   assert.equal(parse({ system: 'demo', targetPosition: '1763717205.7' }).targetPosition, '1763717205-0000000007');
   assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05' }), /with its zone/);
-  assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', targetPosition: '1-1' }), /either targetTime or targetPosition/);
+  assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', targetPosition: '1-1' }), /either targetTime or targetPosition or point/);
+  assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', point: 'B1' }), /one at most/);
+});
+
+test('a path is whole, and a point is an id', () => {
+  const path = (typed: unknown) => parseInput('importDump', importDumpInput, { system: 'demo', path: typed });
+  for (const bad of ['shop.archive', '', '../etc/passwd', '/', '/a\0b', 7]) assert.throws(() => path(bad), { name: 'BadInput', message: /field "path"/ }, String(bad));
+  assert.equal(path('/exchange/odd name ü').path, '/exchange/odd name ü');
+  const point = (typed: string) => parseInput('exportRecoveryPoint', exportRecoveryPointInput, { system: 'demo', path: '/e/x', point: typed });
+  for (const bad of ['../../x', 'a/b', '']) assert.throws(() => point(bad), { name: 'BadInput', message: /field "point"/ }, bad);
 });
 
 test('ids sort by time, whatever their chance', () => {

@@ -3,6 +3,7 @@ import type { DumpPlanRef, GroupRef, SourceRef } from '../../../../workflows/con
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { minutes } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
+import { allowedDump } from '../../../exchange/allowed-path.ts';
 import { readSigned } from '../../../store/signed-object.ts';
 import { openBackupKey } from '../../../stream/backup-key.ts';
 import { SliceWriter } from '../archive/slice-writer.ts';
@@ -45,7 +46,7 @@ export async function importGroup(context: SourceContext, input: ImportGroupInpu
   const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
   const { imported } = plan;
   if (!imported) throw new HoldfastError('BadInput', `backup ${plan.backup} was not planned as an import`);
-  const dump = await openDump(imported.path);
+  const dump = await openDump(await allowedDump(context, imported.path));
   if (dump.identity !== imported.identity) {
     throw new HoldfastError('BadInput', `${dump.path}: expected the files that were planned, found others or changed ones`, { hint: 'import it anew, and leave it alone meanwhile' });
   }

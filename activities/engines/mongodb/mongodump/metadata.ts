@@ -23,7 +23,7 @@ export function parseMetadata(text: string, where: string): Metadata {
     throw new HoldfastError('BadInput', `${where}: expected a collection's metadata as Extended JSON, found text that does not parse: ${(cause as Error).message}`, { cause });
   }
   const { options = {}, indexes, uuid, collectionName, type } = parsed;
-  if (!Array.isArray(indexes)) throw new HoldfastError('BadInput', `${where}: expected a list of indexes, found ${indexes === undefined ? 'none' : typeof indexes}`);
+  if (!Array.isArray(indexes)) throw new HoldfastError('BadInput', `${where}: expected a list of indexes, found ${indexes === undefined ? 'none' : JSON.stringify(indexes).slice(0, 60)}`);
   if (uuid !== undefined && !/^[0-9a-f]{32}$/.test(String(uuid))) throw new HoldfastError('BadInput', `${where}: expected a uuid of 32 hex digits, found "${String(uuid)}"`);
   return {
     options: options as Document,

@@ -1,12 +1,13 @@
-import { createReadStream } from 'node:fs';
-import { open, readFile, readdir, stat } from 'node:fs/promises';
+import { createReadStream, type Dirent } from 'node:fs';
+import { lstat, open, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
+import { unreadable } from '../../../exchange/allowed-path.ts';
 import type { Namespace, Prelude, PreludeEntry } from './archive-format.ts';
-import { fromFileName } from './folder-names.ts';
+import { fromFileName, toFileName } from './folder-names.ts';
 import { parseMetadata } from './metadata.ts';
 import { ArchiveParser, DocumentParser, type DumpEvent } from './read-archive.ts';
 
@@ -26,15 +27,18 @@ export interface Dump {
 
 const pieceBytes = mib(1);
 
-/** Looks at what lies there. @throws BadInput - nothing, or nothing that mongodump wrote. */
+/** Looks at what lies there. @param path - real: see allowed-path.ts. @throws BadInput - nothing that mongodump wrote. */
 export async function openDump(path: string): Promise<Dump> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new HoldfastError('BadInput', `${path}: expected a dump, found nothing`, { hint: 'the path is on the worker’s machine' });
-  return found.isDirectory() ? await openFolder(path) : await openArchive(path);
+  const found = await lstat(path);
+  if (found.isDirectory()) return await openFolder(path);
+  if (!found.isFile()) throw notAFile(path);
+  return await openArchive(path);
 }
 
 async function openArchive(path: string): Promise<Dump> {
-  const file = await open(path);
+  const file = await open(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
   const { size, mtimeMs } = await file.stat();
   const { buffer: start } = await file.read(Buffer.alloc(2), 0, 2, 0);
   await file.close();
@@ -101,17 +105,39 @@ async function listFiles(path: string): Promise<ListedFile[]> {
     const name = file.replace(/\.gz$/, '');
     if (!/\.(bson|metadata\.json)$/.test(name) && name !== 'prelude.json') return;
     const full = join(path, db, file);
-    const { size, mtimeMs } = await stat(full);
-    listed.push({ db, name, file: { path: full, bytes: size, mtimeMs, gzip: file.endsWith('.gz') } });
+    const found = await lstat(full);
+    if (!found.isFile()) throw notAFile(full);
+    listed.push({ db, name, file: { path: full, bytes: found.size, mtimeMs: found.mtimeMs, gzip: file.endsWith('.gz') } });
   };
-  for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.isDirectory()) for (const name of (await readdir(join(path, entry.name))).sort()) await add(entry.name, name);
+  for (const entry of await sortedEntries(path)) {
+    // The real program makes none; one may lead out of what may be read.
+    if (entry.isSymbolicLink()) throw notAFile(join(path, entry.name));
+    if (entry.isDirectory()) for (const { name } of await sortedEntries(join(path, entry.name))) await add(entry.name, name);
     else if (/^(oplog\.bson|prelude\.json)(\.gz)?$/.test(entry.name)) await add('', entry.name);
   }
+  refuseMixed(listed);
   // The log of a gzip'd folder is gzip'd too, under a name that does not say so.
   const log = listed.find(({ db, name }) => db === '' && name === 'oplog.bson');
   if (log && !log.file.gzip) log.file.gzip = listed.some(({ file }) => file.gzip);
   return listed.some(({ name }) => name !== 'prelude.json') ? listed : [];
+}
+
+async function sortedEntries(path: string): Promise<Dirent[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const notAFile = (path: string): HoldfastError => new HoldfastError('BadInput', `${path}: expected a file that mongodump wrote, found a symbolic link or no file at all`, { hint: 'put the file itself there' });
+
+/** Two dumps in one folder would each be half of another. */
+function refuseMixed(listed: readonly ListedFile[]): void {
+  const collections = listed.filter(({ db }) => db !== '');
+  const packed = collections.find(({ file }) => file.gzip);
+  const plain = collections.find(({ file }) => !file.gzip);
+  if (!packed || !plain) return;
+  throw new HoldfastError('BadInput', `${plain.file.path}: expected gzip (.gz), as ${packed.file.path} beside it is`, { hint: 'two dumps lie in one folder: take them apart' });
 }
 
 async function readFolder(path: string, files: readonly ListedFile[]): Promise<{ prelude: Prelude; entries: FolderEntry[] }> {
@@ -120,7 +146,7 @@ async function readFolder(path: string, files: readonly ListedFile[]): Promise<{
   const data = new Map(files.filter(({ name }) => name.endsWith('.bson')).map((listed) => [`${listed.db}/${listed.name.slice(0, -5)}`, listed]));
   for (const { name, file } of files) {
     if (name !== 'prelude.json') continue;
-    const { ServerVersion, ToolVersion } = JSON.parse((await readWhole(file)).toString()) as Record<string, unknown>;
+    const { ServerVersion, ToolVersion } = parsePrelude((await readWhole(file)).toString(), file.path);
     prelude.serverVersion = String(ServerVersion ?? '');
     prelude.toolVersion = String(ToolVersion ?? '');
   }
@@ -130,6 +156,9 @@ async function readFolder(path: string, files: readonly ListedFile[]): Promise<{
     const text = (await readWhole(file)).toString();
     const { collectionName, type } = parseMetadata(text, file.path);
     const collection = collectionName || fromFileName(base) || base;
+    if (toFileName(collection) !== base && fromFileName(base) !== collection) {
+      throw new HoldfastError('BadInput', `${file.path}: expected metadata of ${db}.${fromFileName(base) ?? base}, as its name says, found that of ${db}.${collection}`, { hint: 'the files were renamed or belong to different dumps' });
+    }
     const dataName = type === 'timeseries' ? `${db}/system.buckets.${base}` : `${db}/${base}`;
     const found = data.get(dataName);
     data.delete(dataName);
@@ -153,6 +182,16 @@ async function* readCollection(file: DumpFile, of: Namespace, signal: AbortSigna
   parser.end();
 }
 
+function parsePrelude(text: string, where: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (parsed !== null && typeof parsed === 'object') return parsed as Record<string, unknown>;
+  } catch {
+    // Said below, whatever stands there.
+  }
+  throw new HoldfastError('BadInput', `${where}: expected a JSON object with ServerVersion and ToolVersion, found ${JSON.stringify(text.slice(0, 40))}`, { hint: 'it may be left out: delete the file' });
+}
+
 /** A time-series collection's documents are its buckets. */
 export const dataNamespace = ({ db, collection, type }: PreludeEntry): Namespace =>
   ({ db, collection: type === 'timeseries' ? `system.buckets.${collection}` : collection });
@@ -167,7 +206,7 @@ async function* readPieces(path: string, gzip: boolean, signal: AbortSignal, onB
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!code?.startsWith('Z_')) throw error;
+    if (!code?.startsWith('Z_')) throw unreadable(path, error);
     throw new HoldfastError('BadInput', `${path}: byte ${file.bytesRead}: expected gzip that goes on to its end, found: ${message}`, { details: { file: path, offset: file.bytesRead }, cause: error });
   } finally {
     file.destroy();
@@ -175,7 +214,9 @@ async function* readPieces(path: string, gzip: boolean, signal: AbortSignal, onB
 }
 
 async function readWhole(file: DumpFile): Promise<Buffer> {
-  const bytes = await readFile(file.path);
+  const bytes = await readFile(file.path).catch((error: unknown) => {
+    throw unreadable(file.path, error);
+  });
   if (!file.gzip) return bytes;
   try {
     return gunzipSync(bytes);

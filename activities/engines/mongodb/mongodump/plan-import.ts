@@ -1,10 +1,12 @@
 import { basename } from 'node:path';
-import type { DumpPlanRef, SourceRef } from '../../../../workflows/contract.ts';
+import type { ImportPlanRef, SourceRef } from '../../../../workflows/contract.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { importTimeline, layout, type BackupScope } from '../../../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { formatVersion, type ObjectRef, type Origin } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
+import { allowedDump } from '../../../exchange/allowed-path.ts';
+import { assertEpoch } from '../../../store/epoch.ts';
 import { findSigned, putSigned } from '../../../store/signed-object.ts';
 import { createBackupKey } from '../../../stream/backup-key.ts';
 import { planRef } from '../plan-dump.ts';
@@ -25,6 +27,8 @@ export interface PlanImportInput extends SourceRef {
 /** The one group of an import: the documents of a dump come in one stream. */
 export const importGroupName = 'dump';
 export const importRange = 'all';
+/** A workflow's history holds what it is told: of names that were left out, only so many. */
+const leftOutTold = 100;
 
 /**
  * Reads a dump once from end to end and writes down what importing it will write. Nothing is in the store before the
@@ -32,9 +36,9 @@ export const importRange = 'all';
  *
  * Safe to repeat: the plan is put only where none is, and a second call returns the first one's.
  *
- * @throws BadInput - no dump, a damaged one, or not the one that was planned; names file, place and what was expected.
+ * @throws BadInput - not in an allowed directory, no dump, or a damaged one; names file, place and what was expected.
  */
-export async function planImport(context: SourceContext, input: PlanImportInput): Promise<DumpPlanRef> {
+export async function planImport(context: SourceContext, input: PlanImportInput): Promise<ImportPlanRef> {
   const { store, keys, signal } = context;
   const scope: BackupScope = { system: input.system, source: input.source, timeline: importTimeline(input.backup), backup: input.backup };
   const find = async (): Promise<{ plan: Plan; ref: ObjectRef } | undefined> => {
@@ -42,17 +46,24 @@ export async function planImport(context: SourceContext, input: PlanImportInput)
     return found && { plan: found.body, ref: found.ref };
   };
   const adopted = await find();
-  if (adopted) return planRef(adopted.plan, adopted.ref);
+  if (adopted) return importRef(adopted.plan, adopted.ref);
 
-  const dump = await openDump(input.path);
-  const body = await makePlan(context, scope, input, dump, await scanDump(context, dump));
+  const dump = await openDump(await allowedDump(context, input.path));
+  const scanned = await scanDump(context, dump);
+  await assertEpoch(store, input.system, input.epoch, { signal });
+  const body = await makePlan(context, scope, input, dump, scanned);
   try {
-    return planRef(body, await putSigned(store, keys, layout.plan(scope), body, { ifAbsent: true, signal }));
+    return importRef(body, await putSigned(store, keys, layout.plan(scope), body, { ifAbsent: true, signal }));
   } catch (error) {
     const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await find() : undefined;
     if (!theirs) throw error;
-    return planRef(theirs.plan, theirs.ref);
+    return importRef(theirs.plan, theirs.ref);
   }
+}
+
+function importRef(plan: Plan, ref: ObjectRef): ImportPlanRef {
+  const { origin } = plan.imported!;
+  return { ...planRef(plan, ref), origin: { ...origin, leftOut: origin.leftOut.slice(0, leftOutTold), leftOutCount: origin.leftOut.length } };
 }
 
 async function makePlan(context: SourceContext, scope: BackupScope, input: PlanImportInput, dump: Dump, scanned: ScannedDump): Promise<Plan> {

@@ -30,6 +30,8 @@ export class ArchiveParser {
   readonly #open = new Map<string, Open>();
   readonly #ended = new Set<string>();
   #state: 'magic' | 'header' | 'entries' | 'block' | 'documents' | 'namespace end' = 'magic';
+  /** namespaces that blocks may be of */
+  readonly #known = new Set<string>();
   #prelude: Prelude = { concurrentCollections: 0, serverVersion: '', toolVersion: '', entries: [] };
   #current: Open | undefined;
   #ending: BlockHeader | undefined;
@@ -118,13 +120,16 @@ export class ArchiveParser {
   #readEntry(at: number, taken: Buffer): void {
     const { db, collection, metadata, size, type } = decodePlain(taken);
     if (typeof db !== 'string' || typeof collection !== 'string') throw this.#bad(at, 'a namespace of the prelude', 'another document');
-    this.#prelude.entries.push({ db, collection, metadata: String(metadata ?? ''), size: Number(size ?? 0), type: String(type ?? '') });
+    const entry = { db, collection, metadata: String(metadata ?? ''), size: Number(size ?? 0), type: String(type ?? '') };
+    this.#prelude.entries.push(entry);
+    this.#known.add(nameOf(entry)).add(nameOf(bucketsOf(entry)));
   }
 
   #readBlockHeader(at: number, taken: Buffer | 'terminator'): void {
     const header = taken === 'terminator' ? undefined : decodeHeader(taken);
     if (!header) throw this.#bad(at, 'the header of a namespace', taken === 'terminator' ? 'a terminator' : 'another document');
     const name = nameOf(header);
+    if (!this.#known.has(name)) throw this.#bad(at, 'a block of a collection that the prelude names', `one of ${name}`);
     if (this.#ended.has(name)) throw this.#bad(at, 'another namespace', `${name} again, which had ended`);
     const open = this.#open.get(name) ?? { of: { db: header.db, collection: header.collection }, crc: new Crc64() };
     if (!header.end) {

@@ -4,7 +4,7 @@ import { logPosition, type LogPosition } from '../../../../workflows/domain/log-
 import type { Origin } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
 import { positionBefore } from '../bson-position.ts';
-import { parseEntry, type Operation } from '../oplog/oplog-entry.ts';
+import { parseEntry, type OplogEntry, type Operation } from '../oplog/oplog-entry.ts';
 import { TransactionGatherer } from '../oplog/gather-transactions.ts';
 import { nameOf, type Prelude } from './archive-format.ts';
 import { isSettings, logNamespace } from './dumped-collections.ts';
@@ -71,13 +71,21 @@ class LogScan {
   }
 
   add(raw: Buffer): void {
-    const entry = parseEntry(raw);
+    const entry = this.#parse(raw);
     if (entry.position <= this.#to) throw badDump(this.#where, this.#bytes, `an entry of the log after ${this.#to} (byte counted in the log itself)`, entry.position);
     this.#from ??= entry.position;
     this.#to = entry.position;
     this.#entries += 1;
     this.#bytes += raw.length;
     for (const operation of this.#transactions.take(entry).operations) this.#learn(operation);
+  }
+
+  #parse(raw: Buffer): OplogEntry {
+    try {
+      return parseEntry(raw);
+    } catch (error) {
+      throw badDump(this.#where, this.#bytes, 'an entry of the log (byte counted in the log itself)', `another document: ${(error as Error).message}`);
+    }
   }
 
   #learn({ op, ns, ui }: Operation): void {

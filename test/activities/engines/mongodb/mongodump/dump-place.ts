@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document, MongoClient } from 'mongodb';
-import type { BackupSummary } from '../../../../../workflows/contract.ts';
+import type { BackupSummary, ExportTo, WrittenExport } from '../../../../../workflows/contract.ts';
 import { findRecoveryPoint } from '../../../../../workflows/domain/find-recovery-point.ts';
 import type { RecoveryPoint } from '../../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../../../activities/context.ts';
 import { importGroup } from '../../../../../activities/engines/mongodb/mongodump/import-group.ts';
 import { planImport } from '../../../../../activities/engines/mongodb/mongodump/plan-import.ts';
+import { writeExport } from '../../../../../activities/engines/mongodb/mongodump/write-export.ts';
+import { publishExport } from '../../../../../activities/exchange/publish-export.ts';
 import { sealBackup } from '../../../../../activities/engines/mongodb/seal-backup.ts';
 import { readImport } from '../../../../../activities/store/read-catalog.ts';
 import { startTool } from '../../../../../activities/tool/run-tool.ts';
@@ -39,6 +41,13 @@ export async function importDump(context: SourceContext, path: string, backup: s
   const groups = [];
   for (const { group } of plan.groups) groups.push(await importGroup(context, { ...ref, plan, epoch: 1, group }));
   return await sealBackup(context, { ...ref, plan, epoch: 1, groups });
+}
+
+/** Writes an export and gives it its name: what the workflow does. */
+export async function exportTo(context: SourceContext, point: RecoveryPoint, to: Omit<ExportTo, 'run'>, run = 'run-1'): Promise<WrittenExport> {
+  const written = await writeExport(context, { ...ref, ...to, run, point });
+  await publishExport(context, { path: to.path, run, partial: written.partial });
+  return written;
 }
 
 export async function importedPoint(context: SourceContext, backup: string): Promise<RecoveryPoint> {

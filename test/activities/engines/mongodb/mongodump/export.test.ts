@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
@@ -13,13 +13,13 @@ import { exportContents } from '../../../../../activities/engines/mongodb/mongod
 import { toFileName } from '../../../../../activities/engines/mongodb/mongodump/folder-names.ts';
 import { encodeMetadata, parseMetadata } from '../../../../../activities/engines/mongodb/mongodump/metadata.ts';
 import { ArchiveParser } from '../../../../../activities/engines/mongodb/mongodump/read-archive.ts';
-import { archiveBytes, writeArchive, writeFolder } from '../../../../../activities/engines/mongodb/mongodump/write-dump.ts';
+import { archiveBytes } from '../../../../../activities/engines/mongodb/mongodump/write-dump.ts';
 import { startTool } from '../../../../../activities/tool/run-tool.ts';
 import { backUp, enginePlace } from '../../../../harness/engine-place.ts';
 import { startMongod } from '../../../../harness/mongod.ts';
 import { tempDir } from '../../../../harness/temp-dir.ts';
 import { archivedUpTo, pointAt, positionNow, startArchive } from '../replay-place.ts';
-import { expectedOf, importDump, importedPoint, stateOf, underLoad, unpackedFolder } from './dump-place.ts';
+import { expectedOf, exportTo, importDump, importedPoint, stateOf, underLoad, unpackedFolder } from './dump-place.ts';
 
 const onPath = (program: string): string | undefined =>
   (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, program)).find((path) => {
@@ -83,14 +83,12 @@ for (const form of ['archive', 'archive gzip', 'folder', 'folder gzip'] as const
   test(`an import exported again as ${form} is restored by the real mongorestore to the same hashes`, withPrograms, async (t) => {
     const place = await enginePlace(t);
     await importDump(place.context, await unpackedFolder(t), 'i1');
-    const contents = await exportContents(place.context, await importedPoint(place.context, 'i1'), '0.1.0');
-    assert.equal(contents.hasLog, false);
     const directory = tempDir(t, 'holdfast-export-');
     await chmod(directory, 0o700);
     const gzip = form.endsWith('gzip');
     const path = join(directory, 'out');
-    const options = { gzip, signal: new AbortController().signal, attempt: 'run-1' };
-    await (form.startsWith('archive') ? writeArchive(path, contents, options) : writeFolder(path, contents, options));
+    const { hasLog } = await exportTo(place.context, await importedPoint(place.context, 'i1'), { path, gzip, form: form.startsWith('archive') ? 'archive' : 'folder' });
+    assert.equal(hasLog, false);
     assert.deepEqual(await readdir(directory), ['out'], 'nothing under another name is left');
     const client = await restoreByTool(t, [...(gzip ? ['--gzip'] : []), ...(form.startsWith('archive') ? [`--archive=${path}`] : [path])]);
     const expected = expectedOf('folder');
@@ -128,14 +126,19 @@ test('a base and the log after it, exported, is restored by mongorestore with it
   await archivedUpTo(place.context, position);
   const expected = await stateOf(source, ['d', 'e']);
   await archive.stop();
-  const contents = await exportContents(place.context, await pointAt(place.context, position), '0.1.0');
-  assert.equal(contents.hasLog, true);
-  const directory = tempDir(t, 'holdfast-export-');
-  await mkdir(join(directory, 'private'), { mode: 0o700 });
-  const path = join(directory, 'private', 'out');
-  await writeArchive(path, contents, { gzip: true, signal: new AbortController().signal, attempt: 'run-1' });
-  const client = await restoreByTool(t, ['--gzip', `--archive=${path}`, '--oplogReplay']);
-  assert.deepEqual((await stateOf(client, ['d', 'e'])).databases, expected.databases);
+  const directory = join(tempDir(t, 'holdfast-export-'), 'private');
+  await mkdir(directory, { mode: 0o700 });
+  const point = await pointAt(place.context, position);
+  for (const [form, gzip] of [['archive', false], ['folder', true]] as const) {
+    const path = join(directory, `an odd name, ${form} ${gzip}`);
+    const { hasLog, restoreCommand } = await exportTo(place.context, point, { path, form, gzip });
+    assert.equal(hasLog, true);
+    // The command that it tells people is the one that is run, by a shell.
+    const server = await startMongod(t, { replicaSet: 'rs9' });
+    await run('/bin/sh', ['-c', `${restoreCommand} --quiet --port ${server.port}`]);
+    assert.deepEqual((await stateOf(await server.connect(), ['d', 'e'])).databases, expected.databases, path);
+    await server.stop();
+  }
 });
 
 test('whatever way the real mongodump dumps, it is imported, and exported to a whole archive', withPrograms, async (t) => {
@@ -154,15 +157,18 @@ test('whatever way the real mongodump dumps, it is imported, and exported to a w
   }
 });
 
-test('an export asks for a directory of its owner’s alone, and never writes over what is there', async (t) => {
+test('an export asks for a directory of its owner’s alone, never writes over what is there, and leaves nothing when it is refused', async (t) => {
   const place = await enginePlace(t);
   await importDump(place.context, await unpackedFolder(t), 'i1');
-  const contents = await exportContents(place.context, await importedPoint(place.context, 'i1'), '0.1.0');
+  const point = await importedPoint(place.context, 'i1');
   const directory = tempDir(t, 'holdfast-export-');
-  const options = { gzip: false, signal: new AbortController().signal, attempt: 'run-1' };
+  const path = join(directory, 'out');
   await chmod(directory, 0o755);
-  await assert.rejects(writeArchive(join(directory, 'out'), contents, options), { name: 'BadInput', message: /0700.*found 755.*chmod 700/s });
+  await assert.rejects(exportTo(place.context, point, { path, form: 'archive', gzip: false }), { name: 'BadInput', message: /0700.*found 755.*chmod 700/s });
   await chmod(directory, 0o700);
-  await writeArchive(join(directory, 'out'), contents, options);
-  await assert.rejects(writeFolder(join(directory, 'out'), contents, options), { name: 'BadInput', message: /expected nothing there/ });
+  await exportTo(place.context, point, { path, form: 'archive', gzip: false });
+  for (const form of ['archive', 'folder'] as const) await assert.rejects(exportTo(place.context, point, { path, form, gzip: false }, 'run-2'), { name: 'BadInput', message: /expected nothing there/ });
+  await symlink('/nowhere', join(directory, 'link'));
+  await assert.rejects(exportTo(place.context, point, { path: join(directory, 'link'), form: 'archive', gzip: false }, 'run-2'), { name: 'BadInput', message: /expected nothing there/ });
+  assert.deepEqual((await readdir(directory)).sort(), ['link', 'out']);
 });

@@ -1,0 +1,33 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { describeProgress } from '../../workflows/domain/describe-progress.ts';
+import type { TransferState } from '../../workflows/domain/exchange.ts';
+import { queryNames } from '../../workflows/domain/messages.ts';
+import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
+import type { Printer } from '../output/printer.ts';
+import { readActivities, runningProgress, type ActivityProgress } from './read-run.ts';
+import { watchEntry } from './watch-entry.ts';
+
+export interface TransferView {
+  what: string;
+  readAt: string;
+  state: TransferState;
+  activities: ActivityProgress[];
+}
+
+/** Shows an import or export until it ends, and returns its result. @throws what it failed with. */
+export async function watchTransfer<T>(printer: Printer, what: string, handle: WorkflowHandle): Promise<T> {
+  const read = async (): Promise<TransferView | undefined> => {
+    const { status, raw } = await handle.describe();
+    if (status.name !== 'RUNNING') return undefined;
+    const state = await handle.query<TransferState>(queryNames.state);
+    return { what, readAt: new Date().toISOString(), state, activities: readActivities(raw.pendingActivities ?? []) };
+  };
+  return await watchEntry<T, TransferView>(printer, handle, read, formatTransfer);
+}
+
+/** A line: the heartbeats know better than the workflow. An attempt that failed and is tried again says why. */
+export function formatTransfer({ what, readAt, state, activities }: TransferView): string {
+  const far = progressOfBackup({ phase: state.phase, work: null }, runningProgress(activities), Date.parse(readAt)) ?? state.progress;
+  const failed = activities.find(({ lastFailure }) => lastFailure !== null);
+  return [what, state.phase, ...(far ? describeProgress(far) : []), ...(failed ? [`try ${failed.attempt}, after: ${failed.lastFailure}`] : [])].join('  ');
+}

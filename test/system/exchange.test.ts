@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runTool } from '../../activities/tool/run-tool.ts';
+import { currentTimeline } from '../../activities/store/timelines.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { ExportSummary, ImportSummary } from '../../workflows/domain/exchange.ts';
+import type { VerifyResult } from '../../workflows/contract.ts';
+import { importTimeline } from '../../workflows/domain/layout.ts';
+import type { PointsPage } from '../../workflows/domain/list-points.ts';
+import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+
+const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
+
+test('a system is exported, the dump imported, and the system recovered from the import that is named by its id', { timeout: 600_000 }, async (t) => {
+  const stack = await SystemStack.start(t);
+  await stack.startWorker();
+  await fillDictionary(stack, 1);
+  await (await stack.start('backUpSystem', 'demo')).result();
+  const exchange = join(stack.home, 'exchange');
+  const run = async (...args: string[]): Promise<string> => (await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home } })).stdout;
+  const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await run(...args, '--json')) as T;
+
+  const dump = join(exchange, 'dictionary.archive.gz');
+  const exported = await json<ExportSummary>('export', 'demo', 'latest', '--gzip', '--to', dump);
+  assert.match(exported.restoreCommand, /^mongorestore --gzip .*--archive=\//);
+  assert.deepEqual(readdirSync(exchange), ['dictionary.archive.gz']);
+  await assert.rejects(run('export', 'demo', 'latest', '--to', dump), (error: HoldfastError) => {
+    assert.equal(error.details['exitCode'], errorTable.BadInput.exitCode);
+    assert.match(error.message, /expected nothing there, found something.*HINT: /s);
+    return true;
+  });
+  await assert.rejects(run('import', 'demo', '/etc/passwd'), /lies in no directory that demo exchanges dumps in/);
+
+  const text = await run('import', 'demo', dump);
+  const id = /holdfast recover demo --point (\S+)/.exec(text)![1]!;
+  assert.match(text, new RegExp(`^import ${id} of demo/dictionary$`, 'm'));
+  const imported = await json<ImportSummary>('import', 'demo', dump);
+  assert.notEqual(imported.backup, id, 'an import has an id of its own');
+
+  const points = await json<{ sources: PointsPage[] }>('points', 'demo');
+  assert.deepEqual(new Set(points.sources[0]!.windows.slice(-2).map(({ base }) => base.backup)), new Set([id, imported.backup]));
+  const [verified] = (await json<{ results: VerifyResult[] }>('verify', 'demo', '--source', 'dictionary', '--backup', id)).results;
+  assert.deepEqual([verified!.ok, verified!.timeline], [true, importTimeline(id)]);
+  const plan = await json<RecoveryPlan>('plan', 'demo', '--point', id);
+  assert.equal(plan.points[0]!.base.backup, id);
+  const latest = await json<RecoveryPlan>('plan', 'demo');
+  assert.notEqual(latest.points[0]!.base.backup, id, 'the latest is never somebody’s dump');
+  const record = process.env['HOLDFAST_RECORD_HISTORIES'];
+  if (record) await stack.recordHistories(record);
+
+  const started = await json<{ workflowId: string }>('recover', 'demo', '--point', id, '--by', 'ada');
+  await stack.stepIs('approve-switch', 'waiting', 180_000);
+  await run('approve', 'demo', '--by', 'dana');
+  const report = (await stack.handle(started.workflowId).result()) as RunReport;
+  assert.equal(report.outcome, 'done');
+  assert.deepEqual(report.validation.map(({ ok }) => ok), [true, true]);
+  assert.equal(report.state.steps.find(({ id: step }) => step === 'drain-log')!.state, 'skipped');
+  const { store, keys } = await stack.source();
+  const now = await currentTimeline(store, keys, { system: 'demo', source: 'dictionary' });
+  assert.deepEqual([now!.timeline, now!.parent!.timeline], ['t00000002', importTimeline(id)]);
+});
