@@ -8,6 +8,8 @@ interface SdkError extends Error {
 const throttled = new Set(['SlowDown', 'RequestTimeout', 'Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestTimeoutException']);
 /** The bytes changed on their way: sending them again can help. */
 const garbled = new Set(['BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch', 'XAmzContentSHA256Mismatch', 'IncompleteBody']);
+/** Ours is wrong, or was when the client last heard the server's time and is right now. */
+const skewed = new Set(['RequestTimeTooSkewed', 'RequestExpired', 'RequestInTheFuture']);
 const gone = new Set(['NoSuchKey', 'NoSuchVersion', 'NotFound', 'MethodNotAllowed']);
 
 /** A put-if-absent was refused because the key has an object. */
@@ -35,7 +37,7 @@ export function readS3Error(error: unknown, where: { store: string; bucket: stri
     return make('StoreUnavailable', `${at}: ${said}`);
   }
   // The client has taken the server's time from this very answer: the next request is signed with that.
-  if ($metadata?.clockSkewCorrected === true) return make('StoreUnavailable', `${at}: ${said}`, 'the clock of this machine is wrong by minutes or hours: set it');
+  if ($metadata?.clockSkewCorrected === true || skewed.has(name)) return make('StoreUnavailable', `${at}: ${said}`, 'the clock of this machine is wrong by minutes or hours: set it');
   if (status === 401 || status === 403) return make('NotPermitted', `${at}: refused: ${said}`);
   // A reply that parses as success but is none (cut off in the middle) comes without a code worth trusting.
   if (status < 300) return make('StoreUnavailable', `${at}: answer cannot be read: ${said}`);
