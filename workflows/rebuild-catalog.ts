@@ -14,6 +14,6 @@ export async function rebuildCatalog(typed: unknown): Promise<{ catalogs: Catalo
   const catalogs = await readSources('catalog', () => parseInput('rebuildCatalog', rebuildCatalogInput, typed), (of, { limit }) =>
     callControl('rebuildCatalog', { ...of, limit }, `read all that the bucket holds of ${of.source}`),
   );
-  showLines('what the bucket holds', catalogs.flatMap((one) => [describeCatalog(one), ...one.rejected.map(({ key, why }) => `not believed: ${key}: ${why}`)]));
+  showLines('what the bucket holds', catalogs.flatMap((one) => [describeCatalog(one), ...one.rejected.map(({ key, why, spare }) => `${spare ? 'not needed' : 'not believed'}: ${key}: ${why}`)]));
   return { catalogs };
 }

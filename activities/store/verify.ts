@@ -42,7 +42,7 @@ export async function verifyRecoveryPoint(
   const base = chooseBase(catalog, backup);
   if (!base) {
     if (found.problems.length === 0) throw noSuchBackup(catalog, backup);
-    return { ...of, ...found, ok: false, backup: backup ?? null, timeline: null, restorable: null };
+    return { ...of, ...counted(found), ok: false, backup: backup ?? null, timeline: null, restorable: null };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
   const baseIsWhole = await verifyBase(context, scope, base.manifest, found, everything);
@@ -51,13 +51,15 @@ export async function verifyRecoveryPoint(
   const usable = baseIsWhole && reached !== undefined;
   return {
     ...of,
-    ...found,
+    ...counted(found),
     ok: found.problems.length === 0,
     backup: base.backup,
     timeline: base.timeline,
     restorable: usable ? { from: logPositionAt(base.end), to: logPositionAt(reached) } : null,
   };
 }
+
+const counted = (found: Findings): Pick<VerifyResult, keyof Findings> => ({ ...found, problems: found.problems.map(({ key, problem }) => ({ key, problem })) });
 
 /** Objects not believed. An authentic slice beside the chosen ones is no damage: two archivers overlapped, and one way was taken. */
 const untrusted = (catalog: Catalog): Findings['problems'] =>

@@ -107,7 +107,7 @@ export function describePoints(of: PointsPage): string[] {
     ...(of.next === null ? [] : [`${name}: ${of.windows.length} of ${of.totals.windows} shown; the next are those after ${of.next}`]),
     ...of.gaps.map((gap) => `${name}: gap from ${formatLogPosition(gap.from)} to ${formatLogPosition(gap.to)}: ${gap.why}`),
     ...hidden('gaps', of.gaps.length, of.totals.gaps),
-    ...of.rejected.map(({ key, why }) => `${name}: not believed: ${key}: ${why}`),
+    ...of.rejected.map(({ key, why, spare }) => `${name}: ${spare ? 'not needed' : 'not believed'}: ${key}: ${why}`),
     ...hidden('objects not believed', of.rejected.length, of.totals.rejected),
   ];
 }
