@@ -1,12 +1,12 @@
 import { BSON, type Document, type MongoClient } from 'mongodb';
 import type { TargetRef } from '../../../workflows/contract.ts';
+import { mib } from '../../../workflows/domain/units.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { inParallel } from '../../store/in-parallel.ts';
 import { requireClaim } from './claim-target.ts';
 import { withTarget, withoutValues } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
-import { InFlight } from './in-flight.ts';
 import { readCatalogue } from './list-collections.ts';
 import { readOrdered, sendable } from './ordered-documents.ts';
 
@@ -17,6 +17,8 @@ export interface BuiltIndexes {
 
 /** Collections whose indexes are built side by side: each build sorts in memory of its own (200 MB by default). */
 const buildsAtOnce = 2;
+/** What sorts less than this is built as many at once as are asked about: a system of thousands of collections waits for each. */
+const smallBytes = mib(16);
 const questionsAtOnce = 8;
 
 interface Wanted {
@@ -43,23 +45,16 @@ export async function buildIndexes(context: SourceContext, input: { target: Targ
     const wanted = await listWanted(client);
     const of = wanted.reduce((sum, { missing }) => sum + missing.length, 0);
     const failed: BuiltIndexes['failed'] = [];
-    const builds = new InFlight(buildsAtOnce);
     let done = 0;
-    try {
-      for (const collection of wanted) {
-        await builds.add(async () => {
-          context.signal.throwIfAborted();
-          context.progress({ phase: `build indexes of ${collection.database}.${collection.collection}`, done, of, unit: 'objects' });
-          for (const index of collection.stale) await client.db(collection.database).command({ dropIndexes: collection.collection, index });
-          if (collection.missing.length > 0) failed.push(...await buildAll(client, collection));
-          done += collection.missing.length;
-          context.progress({ phase: 'build indexes', done, of, unit: 'objects' });
-        });
-      }
-      await builds.settle();
-    } finally {
-      await builds.abandon();
-    }
+    const build = async (collection: Wanted): Promise<void> => {
+      context.progress({ phase: `build indexes of ${collection.database}.${collection.collection}`, done, of, unit: 'objects' });
+      for (const index of collection.stale) await client.db(collection.database).command({ dropIndexes: collection.collection, index });
+      if (collection.missing.length > 0) failed.push(...await buildAll(client, collection));
+      done += collection.missing.length;
+      context.progress({ phase: 'build indexes', done, of, unit: 'objects' });
+    };
+    await inParallel(wanted.filter(({ bytes }) => bytes > smallBytes), buildsAtOnce, build, context.signal);
+    await inParallel(wanted.filter(({ bytes }) => bytes <= smallBytes), questionsAtOnce, build, context.signal);
     return { indexes: of - failed.length, failed };
   });
 }
