@@ -1,6 +1,7 @@
 import { BSON, UUID, type Document, type MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Source } from '../../../workflows/domain/system.ts';
+import { listByDatabase, type AskedCollection } from './list-by-database.ts';
 import { isBackedUp, splitNamespace } from './namespaces.ts';
 import { readOrdered } from './ordered-documents.ts';
 
@@ -28,23 +29,32 @@ export async function listCollections(client: MongoClient, source: Pick<Source, 
   return listed.sort((a, b) => (a.ns < b.ns ? -1 : 1));
 }
 
+/** What a server answers whose feature version is below 6.0, as it is after an upgrade until somebody raises it. */
+const notAllowedCode = 224;
+
 /** Every collection of the server, its own included. @source MongoDB manual, $listCatalog (6.0) */
 export async function readCatalogue(client: MongoClient): Promise<ListedCollection[]> {
   const pipeline = [{ $listCatalog: {} }, { $match: { type: 'collection' } }, { $project: { ns: 1, 'md.options': 1, 'md.indexes.spec': 1, 'md.indexes.ready': 1 } }];
-  const entries = await readOrdered(client, 'admin', { aggregate: 1, pipeline, cursor: { batchSize: 10_000 } });
-  return entries.map(listedOf);
+  try {
+    const entries = await readOrdered(client, 'admin', { aggregate: 1, pipeline, cursor: { batchSize: 10_000 } });
+    return entries.map(({ ns, md }) => {
+      const { options: { uuid, ...options }, indexes = [] } = md as { options: Document; indexes?: { spec: Document; ready: boolean }[] };
+      return listedOf({ ns: String(ns), uuid, options, indexes: indexes.filter(({ ready }) => ready).map(({ spec: { ns: _ns, ...spec } }) => spec as Document) });
+    });
+  } catch (error) {
+    if (Number((error as { code?: unknown }).code) !== notAllowedCode) throw error;
+    return (await listByDatabase(client)).map(listedOf);
+  }
 }
 
-function listedOf({ ns, md }: Document): ListedCollection {
-  const { options: { uuid, ...options }, indexes = [] } = md as { options: Document; indexes?: { spec: Document; ready: boolean }[] };
-  const specs = indexes.filter(({ ready }) => ready).map(({ spec: { ns: _ns, ...spec } }) => spec as Document);
+function listedOf({ ns, uuid, options, indexes }: AskedCollection): ListedCollection {
   return {
     uuid: uuidOf(uuid),
-    ns: String(ns),
-    ...splitNamespace(String(ns)),
+    ns,
+    ...splitNamespace(ns),
     options,
-    idIndex: specs.find(({ name }) => name === '_id_'),
-    indexes: specs.filter(({ name }) => name !== '_id_'),
+    idIndex: indexes.find(({ name }) => name === '_id_'),
+    indexes: indexes.filter(({ name }) => name !== '_id_'),
     capped: options['capped'] === true,
     clustered: 'clusteredIndex' in options,
   };
