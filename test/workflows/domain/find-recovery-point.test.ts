@@ -254,3 +254,16 @@ test('a parent that ends before it was left has lost log', () => {
   assert.equal(find(catalogOf({ timelines, bases, spans: [span(0, 60)] }), before(60)).limit, at(60));
   refusal(catalogOf({ timelines, bases, spans: [span(0, 40)] }), before(60), 'ChainBroken');
 });
+
+test('a base that is named is taken as it was at its own end, whatever is newer; its log only where it needs it', () => {
+  const fuzzy = base(50, { exact: false, logFrom: at(42), start: at(45) });
+  const catalog = catalogOf({ bases: [base(10), fuzzy, base(80)], spans: [span(0, 90)] });
+  const exact = find(catalog, { point: 'b10' });
+  assert.deepEqual([exact.base.backup, exact.limit, exact.log.slices], ['b10', nextLogPosition(at(10)), 0]);
+  const whole = find(catalog, { point: 'b50' });
+  assert.deepEqual([whole.limit, whole.reaches, whole.log.from], [nextLogPosition(at(50)), at(50), at(42)]);
+  assert.ok(whole.log.slices > 0);
+  assert.match(refusal(catalogOf({ bases: [fuzzy], spans: [span(0, 47)] }), { point: 'b50' }, 'ChainBroken').message, /base b50 was read over a while, and the log from .* is not whole/);
+  assert.match(refusal(catalog, { point: 'b7' }, 'NoRecoveryPoint').message, /no base and no import b7 HINT: holdfast points demo lists them; the newest bases: b10, b50, b80/);
+  refusal(catalog, { point: 'b10', targetPosition: at(20) }, 'BadInput');
+});
