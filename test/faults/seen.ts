@@ -8,11 +8,11 @@ const ofProcesses = ['worker-killed', 'worker-stopped', 'data-plane-killed', 'da
  * `npm test` tells of the product and not of a cell that nobody has watched.
  */
 export const seen: Record<PhaseId, readonly FaultId[]> = {
-  backup: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes'],
-  archive: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes'],
-  seal: [...ofProcesses, ...ofStore, 'two-control-planes'],
-  restore: ['data-plane-killed', 'mongod-stopped', 'worker-stopped', 'mongod-killed', 'temporal-killed'],
-  replay: ['store-503', 'connection-cut'],
+  backup: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes', 'zombie', 'full-disk', 'clock-wrong'],
+  archive: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes', 'clock-wrong', 'oplog-rolls-over'],
+  seal: [...ofProcesses, ...ofStore, 'two-control-planes', 'clock-wrong'],
+  restore: ['data-plane-killed', 'data-plane-stopped', 'mongod-stopped', 'worker-stopped', 'mongod-killed', 'temporal-killed', 'store-500', 'full-disk'],
+  replay: ['store-503', 'store-slow', 'connection-cut', 'data-plane-killed', 'mongod-killed', 'mongod-stopped'],
   'index-build': ['worker-killed'],
   convert: ['worker-stopped', 'temporal-killed'],
   fence: ['worker-killed'],

@@ -2,7 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { cells, faultIds, faults, nameOf, phaseIds, phases, whyNot } from './matrix.ts';
 import type { CellResult } from './run-cell.ts';
 
-const cellText = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400);
+/** One line, without what differs from machine to machine. */
+const cellText = (text: string): string =>
+  text.replace(/\/tmp\/[^\s'"]+/g, 'DIRECTORY').replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400);
 
 export interface ReportedCell extends CellResult {
   seed: number;
