@@ -69,7 +69,8 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
     const catalog = await rebuildCatalog(await stack.source(), { system: 'demo', source });
     assert.equal(catalog.spans.length, 1, 'one unbroken span');
     assert.deepEqual([catalog.gaps, catalog.rejected], [[], []]);
-    const keys = await stack.keys(layout.slices(scope));
+    // The writer goes on: what was archived since the catalog was read does not count.
+    const keys = (await stack.keys(layout.slices(scope))).filter((key) => parseRangeKey(key)!.to <= catalog.spans[0]!.to);
     assert.equal(keys.length, catalog.spans[0]?.slices, 'no slice lies beside the chain');
     assert.deepEqual(await stack.open(), [lockIds.archive('demo', source)]);
   });
