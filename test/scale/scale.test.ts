@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mib } from '../../workflows/domain/units.ts';
+import { judge } from './judge.ts';
+import type { PhaseLine } from './phases.ts';
+import { runScale } from './run-scale.ts';
+
+test('the scale run goes through on a few MiB: kills in backup, restore and replay cost what was in flight, and the target is proved', { timeout: 500_000 }, async (t) => {
+  const { lines, proved, collections, entries } = await runScale(t, { bytes: mib(12), collections: 8, entries: 3_000, say: (line) => t.diagnostic(line) });
+  assert.deepEqual([proved.ok, proved.problems], [true, []]);
+  assert.ok(collections >= 11 && entries > 2_000, `${collections} collections, ${entries} entries`);
+  for (const phase of ['backup', 'restore']) {
+    const { killed } = lines.find((line) => line.phase === phase)!;
+    assert.ok(killed && killed.parts > 0 && killed.partsTwice <= killed.allowed, `${phase}: ${JSON.stringify(killed)}`);
+  }
+  const held = lines.filter(({ processes }) => processes > 0);
+  assert.ok(held.length >= 6 && held.every(({ peakRssBytes }) => peakRssBytes > mib(20) && peakRssBytes < mib(512)), JSON.stringify(held));
+});
+
+test('a run is broken where memory, a forecast or a kill went beyond its bound, and says where', () => {
+  const line: PhaseLine = { phase: 'restore', tookMs: 90_000, bytes: 1, entries: 0, peakRssBytes: mib(300), processes: 2, forecast: { made: 9, atTenth: 1, median: 1.1, worst: 1.4 }, killed: { atPercent: 90, processes: 2, parts: 50, partsTwice: 6, allowed: 6 } };
+  const proved = { ok: true, claim: '', problems: [], collectionCount: 1 };
+  assert.deepEqual(judge({ lines: [line], proved }), []);
+  const broken = (changes: Partial<PhaseLine>): string => judge({ lines: [{ ...line, ...changes }], proved }).join();
+  assert.match(broken({ peakRssBytes: mib(512) }), /restore: a process held 512 MiB/);
+  assert.match(broken({ killed: { ...line.killed!, partsTwice: 7 } }), /restore: 7 of 50 parts were done twice/);
+  assert.match(broken({ forecast: { ...line.forecast!, median: 0.7 } }), /restore: the time was forecast at 70 %/);
+  assert.equal(broken({ forecast: { ...line.forecast!, median: 0.7 }, tookMs: 5_000 }), '');
+  assert.match(judge({ lines: [], proved: { ...proved, ok: false, problems: ['d.c: is missing'] } }).join(), /not equal: d\.c: is missing/);
+});
