@@ -5,6 +5,7 @@ import { answer } from './commands/answer.ts';
 import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
 import { demo } from './commands/demo.ts';
+import { diverged } from './commands/diverged.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
@@ -25,7 +26,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, answer]) add(cli);
 
 loadStackEnvironment();
 try {

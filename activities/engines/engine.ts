@@ -4,11 +4,28 @@ import type {
   DataActivities,
   RecoverActivities,
 } from '../../workflows/contract.ts';
+import type { DivergedReport } from '../../workflows/domain/diverged.ts';
+import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 
 type Job<F> = F extends (input: infer I) => Promise<infer O> ? (context: SourceContext, input: I) => Promise<O> : never;
 type Jobs<T> = { [K in keyof T]: Job<T[K]> };
+
+/** One entry of an old primary's log that the recovered data does not hold. */
+export interface DivergedEntry {
+  position: LogPosition;
+  /** wall clock of the source, UTC ISO */
+  at: string;
+  op: string;
+  ns: string;
+  /** the server's own books, a no-op or our canary: nobody's data */
+  own: boolean;
+  /** whole, as it lay in the log */
+  raw: Uint8Array;
+  /** the same as text: canonical Extended JSON for MongoDB */
+  json(): string;
+}
 
 /**
  * What a kind of source must be able to do: the contract's activities, with system, store and keys opened for it.
@@ -19,6 +36,8 @@ export interface Engine
     Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
   readonly kind: string;
+  /** The entries of a diverged-writes report, in order, from the store alone. @throws Tampered, WrongKey, ObjectMissing. */
+  openDivergedEntries(context: SourceContext, report: DivergedReport): AsyncGenerator<DivergedEntry>;
   /** The point, narrowed to chosen namespaces: what a partial restore brings back. @throws BadInput - a name that it does not have. */
   narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[] }): Promise<RecoveryPoint>;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */

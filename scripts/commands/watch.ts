@@ -1,12 +1,12 @@
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { divergedWrites } from '../../workflows/domain/diverged.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
-import { watchSignals, type WatchState } from '../../workflows/domain/watch.ts';
+import { watchSignals } from '../../workflows/domain/watch.ts';
 import { sourceNames } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal, type Temporal } from '../client.ts';
+import { formatWatch } from '../status/format-watch.ts';
+import { readWatches } from '../status/read-watches.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;
@@ -15,7 +15,9 @@ const sourceOption = ['--source <source>', 'left out: every source of the system
 export function watch(cli: Cli): void {
   const group = cli.group('watch', 'the watch on the old primary after a recovery (workflow runWatch)');
   cli.add<[string], SourceOption>('status <system>', 'whether the old primary was seen again, and what it took', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
-    const watches = await forEachWatch(system, source, async (temporal, id) => await temporal.client.workflow.getHandle(id).query<WatchState>(queryNames.state));
+    const sources = await sourceNames(system, source);
+    const watches = await withTemporal(async ({ client }) => await readWatches(client, system, sources));
+    if (watches.length === 0) throw nothingWatches(system);
     printer.result({ watches }, () => watches.map(formatWatch).join('\n'));
   }, group);
   const send = (name: 'look' | 'stop', about: string): void =>
@@ -30,6 +32,9 @@ export function watch(cli: Cli): void {
   send('stop', 'end the watch: the old primary is gone for good');
 }
 
+const nothingWatches = (system: string): HoldfastError =>
+  new HoldfastError('NotWaiting', `nothing watches an old primary of ${system}`, { hint: 'a recovery starts a watch once traffic has moved' });
+
 /** @throws NotWaiting - no source of the system has a watch. */
 async function forEachWatch<T>(system: string, source: string | undefined, use: (temporal: Temporal, id: string, source: string) => Promise<T>): Promise<T[]> {
   const sources = await sourceNames(system, source);
@@ -42,19 +47,7 @@ async function forEachWatch<T>(system: string, source: string | undefined, use: 
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
     }
-    if (done.length === 0) throw new HoldfastError('NotWaiting', `nothing watches an old primary of ${system}`, { hint: 'a recovery starts a watch once traffic has moved' });
+    if (done.length === 0) throw nothingWatches(system);
     return done;
   });
-}
-
-/** One watch, a fact a line. */
-export function formatWatch(state: WatchState): string {
-  return [
-    `watch       ${state.system}/${state.source} in ${state.environment}: ${state.over === null ? `runs until ${state.endsAt}` : `over, ${state.over}`}`,
-    `old side    ${state.oldSide}; ${state.lastSeen ?? 'not asked yet'} (${state.lastProbeAt ?? 'never'})`,
-    ...(state.foundAt === null ? [] : [`FOUND       it answered again at ${state.foundAt}; fence ${state.fence?.outcome ?? 'not done'}`]),
-    ...(state.diverged ? [`diverged    ${divergedWrites(state.diverged)}; ${state.diverged.html}`] : []),
-    ...(state.trouble ? [`warning     ${state.trouble}`] : []),
-    ...state.findings.map(({ at, what }) => `  ${at}  ${what}`),
-  ].join('\n');
 }

@@ -3,6 +3,7 @@ import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
 import type { GateState, RunState, StepState } from '../../workflows/domain/run-state.ts';
+import { formatWatch } from './format-watch.ts';
 import { runningProgress, type RunStatusView } from './read-run.ts';
 
 /** A query is answered with the time of the workflow's last event, so the time of a step that runs stands still there. */
@@ -84,6 +85,7 @@ export function formatRun(view: RunStatusView): string {
     ...state.warnings.map((warning) => `warning  ${warning}`),
     ...forecast(state),
     ...wayOn(state),
+    ...(view.watches ?? []).map(formatWatch),
   ].join('\n');
 }
 

@@ -4,6 +4,7 @@ import type { Heartbeat } from '../../activities/heartbeat.ts';
 import type { Progress } from '../../workflows/domain/progress.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import type { WatchState } from '../../workflows/domain/watch.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 
 /** One activity of a run that is under way or waits for its next try. */
@@ -24,6 +25,8 @@ export interface RunStatusView {
   readAt: string;
   state: RunState;
   activities: ActivityProgress[];
+  /** what looks after the old primaries; left out: not asked */
+  watches?: WatchState[];
 }
 
 /**

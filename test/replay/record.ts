@@ -94,7 +94,25 @@ async function recordOthers(lab: Lab): Promise<void> {
   }
 }
 
-for (const record of [recordDone, recordAborted, recordOthers]) {
+/** It is silent, comes back and takes writes, is fenced, and is told of no more. */
+async function recordWatch(lab: Lab): Promise<void> {
+  const at = '2026-11-21T03:00:00.000Z';
+  const silent = { heard: 'refused' as const, takesWrites: null, seen: 'nothing listens', over: null, at };
+  const answers = [silent, silent, { ...silent, heard: 'open' as const, takesWrites: true, seen: 'it takes writes' }];
+  lab.stubs.answers.probeOldPrimary = () => Promise.resolve(answers.shift() ?? silent);
+  const startedAt = new Date(await lab.env.currentTimeMs()).toISOString();
+  const input = { system: 'demo', source: 'documents', run: 'R1', epoch: 1, environment: 'production', timeline: 't00000001', limit: point.limit, startedAt, endsAt: new Date(Date.parse(startedAt) + 3_600_000).toISOString(), fence: 'unproved' };
+  const watch = await lab.start('runWatch', input, 'watch/demo/documents');
+  await lab.env.sleep('2m');
+  await watch.signal('look');
+  await watch.signal('stop');
+  await watch.result();
+  await keep('runWatch.found', watch);
+}
+
+/** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
+const only = process.argv[2] ?? '';
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

@@ -3,6 +3,7 @@ import { archiveLog } from './archive/archive-log.ts';
 import { drainLog } from './archive/drain-log.ts';
 import { proveArchive } from './archive/prove-archive.ts';
 import { readArchiveStatus } from './archive/read-archive-status.ts';
+import { openDivergedEntries } from './diverged/open-diverged-entries.ts';
 import { readDivergedWrites } from './diverged/read-diverged-writes.ts';
 import { startTimeline } from './archive/start-timeline.ts';
 import { verifySlice } from './archive/verify-slice.ts';
@@ -37,6 +38,7 @@ export const mongodbEngine: Engine = {
   readArchiveStatus,
   verifySlice,
   narrowPoint,
+  openDivergedEntries,
   prepareRestore,
   restoreGroup,
   replayLog,

@@ -9,10 +9,10 @@ import { positionOf } from '../../../../activities/engines/mongodb/bson-position
 import { controlDatabase } from '../../../../activities/engines/mongodb/control.ts';
 import { replayLog } from '../../../../activities/engines/mongodb/replay/replay-log.ts';
 import { validateTarget } from '../../../../activities/engines/mongodb/validate-target.ts';
-import { backUp, enginePlace, type EnginePlace } from '../../../harness/engine-place.ts';
+import type { EnginePlace } from '../../../harness/engine-place.ts';
 import { Random, processSeed } from './random.ts';
 import { RandomWriter } from './random-writer.ts';
-import { pointAt, positionNow, readState, recover, restoreBase, startArchive, withSlices, written, type Written } from './replay-place.ts';
+import { readState, recover, restoreBase, written, type Written } from './replay-place.ts';
 
 const tally = (client: MongoClient) => client.db('shop').collection<{ _id: number; n: number }>('tally');
 const countTo = (client: MongoClient, n: number) => tally(client).bulkWrite(Array.from({ length: n }, (_, _id) => ({ insertOne: { document: { _id, n: 0 } } })), { ordered: true });
@@ -190,19 +190,4 @@ test('the proof finds one changed byte, one missing and one extra document, and 
   await target.db('shop').collection('stray').drop();
   await target.db('shop').collection('other').drop();
   assert.match((await validate(all)).problems.join(), /shop\.other: is missing/);
-});
-
-test('a change of the feature compatibility version ends what can be replayed', async (t) => {
-  const place = await enginePlace(t);
-  const context = withSlices(place.context, 100, 64 * 1024);
-  const source = await place.source.connect();
-  await countTo(source, 3);
-  await backUp(context, 'b1');
-  const before = await positionNow(source);
-  await source.db('admin').command({ setFeatureCompatibilityVersion: '5.0' });
-  const outcome = await startArchive(context).ended;
-  assert.equal(outcome?.why, 'gap');
-  assert.match(outcome?.gap?.why ?? '', /feature compatibility version/);
-  assert.ok(outcome!.gap!.to > before);
-  await assert.rejects(pointAt(context, nextLogPosition(outcome!.gap!.to)).then((point) => point.limit > outcome!.gap!.to), (error: HoldfastError) => error.type === 'ChainBroken');
 });

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BSON, type MongoClient } from 'mongodb';
+import type { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { layout } from '../../../../workflows/domain/layout.ts';
+import { seconds } from '../../../../workflows/domain/units.ts';
+import { nextLogPosition } from '../../../../workflows/domain/log-position.ts';
+import { timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
+import { openDivergedEntries } from '../../../../activities/engines/mongodb/diverged/open-diverged-entries.ts';
+import { readDivergedWrites } from '../../../../activities/engines/mongodb/diverged/read-diverged-writes.ts';
+import type { DivergedEntry } from '../../../../activities/engines/engine.ts';
+import { readDivergedReport } from '../../../../activities/store/read-diverged-report.ts';
+import { until } from '../../../harness/until.ts';
+import { enginePlace, ref, type EnginePlace } from '../../../harness/engine-place.ts';
+import { archivedUpTo, positionNow, startArchive } from './replay-place.ts';
+
+const notes = (client: MongoClient) => client.db('d').collection<{ _id: number; text: string }>('notes');
+
+/** A source whose timeline stands, and the position that a recovery left it at. */
+async function leftBehind(place: EnginePlace, client: MongoClient) {
+  await notes(client).insertOne({ _id: 1, text: 'archived' });
+  const archive = startArchive(place.context);
+  const position = await positionNow(client);
+  await archivedUpTo(place.context, position, 60_000);
+  await archive.stop();
+  return { ...ref, run: 'R1', environment: 'production', timeline: 't00000001', limit: nextLogPosition(position) };
+}
+
+const all = async (entries: AsyncGenerator<DivergedEntry>): Promise<DivergedEntry[]> => {
+  const found: DivergedEntry[] = [];
+  for await (const entry of entries) found.push(entry);
+  return found;
+};
+
+test('what an old primary took is read from the server, and from its data directory once it is stopped; its entries open again, and only whole', { timeout: 120_000 }, async (t) => {
+  const place = await enginePlace(t);
+  const { context } = place;
+  const client = await place.source.connect();
+  const left = await leftBehind(place, client);
+  await notes(client).insertOne({ _id: 2, text: 'diverged' });
+  await notes(client).updateOne({ _id: 1 }, { $set: { text: 'changed' } });
+  await notes(client).deleteOne({ _id: 2 });
+
+  const alive = await readDivergedWrites(context, { ...left, logReachable: true });
+  assert.deepEqual([alive.inserts, alive.updates, alive.deletes, alive.doesNotCover, alive.readFrom], [1, 1, 1, [], 'the fenced server']);
+  await client.close();
+  await place.source.stop();
+  const stopped = await readDivergedWrites(context, { ...left, logReachable: false });
+  assert.deepEqual([stopped.inserts, stopped.updates, stopped.deletes, stopped.doesNotCover], [1, 1, 1, []]);
+  assert.match(stopped.readFrom, /its data directory/);
+  assert.equal(stopped.namespaces.length, 1);
+
+  // As the watch puts it, and as the command reads it.
+  await assert.rejects(readDivergedReport(context), (error: HoldfastError) => error.type === 'ObjectMissing' && /watch status/.test(error.message));
+  for (const report of [alive, stopped]) await context.store.put(layout.evidence('place', 'R1', 'diverged-documents.json'), Buffer.from(JSON.stringify(report)));
+  const report = await readDivergedReport(context, 'R1');
+  assert.equal(report.readFrom, stopped.readFrom);
+  const entries = await all(openDivergedEntries(context, report));
+  assert.equal(entries.length, report.entries);
+  const writes = entries.filter(({ own }) => !own);
+  assert.deepEqual(writes.map(({ op, ns }) => `${op} ${ns}`), ['i d.notes', 'u d.notes', 'd d.notes']);
+  assert.equal(BSON.deserialize(writes[0]!.raw)['o'].text, 'diverged');
+  assert.match(writes[0]!.json(), /"o":\{"_id":\{"\$numberInt":"2"\},"text":"diverged"\}/);
+  assert.deepEqual(await all(openDivergedEntries(context, alive)).then((found) => found.map(({ position }) => position)), entries.slice(0, alive.entries).map(({ position }) => position));
+
+  await assert.rejects(all(openDivergedEntries(context, { ...report, run: 'R2' })), (error: HoldfastError) => error.type === 'Tampered');
+  await assert.rejects(all(openDivergedEntries(context, { ...report, entries: report.entries + 1 })), /says \d+ diverged entries, its objects hold/);
+});
+
+test('a log that has rolled over, and a directory without data, are said, not passed over', { timeout: 120_000 }, async (t) => {
+  const place = await enginePlace(t, { mongod: { oplogSizeMb: 16, setParameter: { minSnapshotHistoryWindowInSeconds: 0 }, args: ['--syncdelay', '1'] } });
+  const { context } = place;
+  const client = await place.source.connect();
+  const left = await leftBehind(place, client);
+  const oplog = client.db('local').collection('oplog.rs');
+  const text = 'x'.repeat(1024 * 1024);
+  await until('the oplog to roll over', async () => {
+    for (let id = 10; id < 18; id += 1) await notes(client).replaceOne({ _id: id }, { text: `${Math.random()}${text}` }, { upsert: true, writeConcern: { w: 1 } });
+    return (await oplog.findOne({ ts: { $lte: timestampOf(left.limit) } })) === null;
+  }, seconds(100));
+  const report = await readDivergedWrites(context, { ...left, logReachable: true });
+  assert.match(report.doesNotCover.join('\n'), /its log begins at .*was overwritten, and is in no report/);
+  assert.ok(report.updates > 0);
+
+  const empty = { ...context, system: { ...context.system, fence: { documents: { uses: 'local' as const, directory: place.directory } } } };
+  await assert.rejects(readDivergedWrites(empty, { ...left, logReachable: false }), (error: HoldfastError) => error.type === 'SourceUnavailable' && /keep its disk/.test(error.message));
+});
