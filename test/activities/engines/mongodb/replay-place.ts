@@ -143,7 +143,7 @@ export interface CollectionState {
 }
 
 /** The order of an index's options says nothing, and depends on how they came to be; that of its keys does. */
-const sorted = (spec: Document): Document => Object.fromEntries(Object.entries(spec).sort(([a], [b]) => (a < b ? -1 : 1)));
+export const sortOptions = (spec: Document): Document => Object.fromEntries(Object.entries(spec).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** What a server holds, by UUID: at `position` by a snapshot read, or as it is now. */
 export async function readState(client: MongoClient, context: SourceContext, position?: LogPosition): Promise<Map<string, CollectionState>> {
@@ -158,7 +158,7 @@ export async function readState(client: MongoClient, context: SourceContext, pos
       count += 1;
     }
     const text = (value: Document): string => BSON.EJSON.stringify(value, { relaxed: true });
-    state.set(uuid, { ns, count, hashSum: sum.hex(), options: text(options), indexes: indexes.map((spec) => text(sorted(spec))).sort(), capped });
+    state.set(uuid, { ns, count, hashSum: sum.hex(), options: text(options), indexes: indexes.map((spec) => text(sortOptions(spec))).sort(), capped });
   }
   return state;
 }
