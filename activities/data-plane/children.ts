@@ -11,6 +11,8 @@ export interface Child {
   messages: AsyncIterator<JobMessage>;
   /** what it was started with; only an order that wants the same gets it again */
   kind: string;
+  /** it has done a job before: it answers at once or not at all */
+  warm: boolean;
 }
 
 export interface ChildOptions {
@@ -34,11 +36,10 @@ const idle = new Map<Child, NodeJS.Timeout>();
  */
 export function takeChild(options: ChildOptions): Child {
   const kind = kindOf(options);
-  for (const [child, timer] of idle) {
+  for (const child of idle.keys()) {
     // Killed a moment ago, and nobody has told us yet.
     if (child.kind !== kind || startTimeOf(child.tool.pid) === undefined) continue;
-    clearTimeout(timer);
-    idle.delete(child);
+    forget(child);
     return child;
   }
   const tool = startTool('node', [...memoryFlags(options.heapMib), options.program], {
@@ -46,7 +47,7 @@ export function takeChild(options: ChildOptions): Child {
     // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
     env: { MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCache },
   });
-  const child: Child = { tool, messages: (tool.messages() as AsyncIterable<JobMessage>)[Symbol.asyncIterator](), kind };
+  const child: Child = { tool, messages: (tool.messages() as AsyncIterable<JobMessage>)[Symbol.asyncIterator](), kind, warm: false };
   // Whoever has a job on it waits for its end as well. One that ends while it idles is not given out again.
   void tool.done.catch(() => undefined).then(() => forget(child));
   tool.stdout.resume();
@@ -55,8 +56,15 @@ export function takeChild(options: ChildOptions): Child {
 
 /** Gives back one whose job is done: it waits for another for a moment. @param rssBytes - of memory that it holds now */
 export function giveBack(child: Child, rssBytes: number): void {
+  child.warm = true;
   if (rssBytes >= reusedBelowBytes) void child.tool.kill();
-  else idle.set(child, setTimeout(() => void child.tool.kill(), idleForMs));
+  else idle.set(child, setTimeout(() => end(child), idleForMs));
+}
+
+/** Out of the list first: one that has been told to end must not be given a job. */
+function end(child: Child): void {
+  forget(child);
+  void child.tool.kill();
 }
 
 function forget(child: Child): void {

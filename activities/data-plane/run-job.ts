@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { HoldfastError, isErrorType, type ErrorType } from '../../workflows/domain/errors.ts';
-import type { RunningTool } from '../tool/run-tool.ts';
 import { scrub } from '../secrets.ts';
 import type { JobContext } from '../context.ts';
-import { giveBack, takeChild } from './children.ts';
+import { giveBack, takeChild, type Child } from './children.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
 
 const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -45,7 +44,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   const onAbort = (): void => void tool.kill(graceMs);
   options.signal.addEventListener('abort', onAbort, { once: true });
   options.onStart?.(tool.pid);
-  const silence = watchSilence(tool, options);
+  const silence = watchSilence(child, options);
   try {
     await tool.send({ job, input } satisfies JobOrder);
     const last = await lastWord(child.messages, options, silence);
@@ -67,7 +66,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   }
 }
 
-/** The job said no itself: its process is as well as any, and is ended all the same. */
+/** The job's own failure, told apart from the loss of its process. */
 class Refused extends Error {
   readonly failure: Error;
 
@@ -108,16 +107,16 @@ interface Silence {
  * Kills a child whose event loop stands still: it would hold the attempt for ever, because we heartbeat for it. While it
  * starts, which takes long on a busy machine, we vouch for it.
  */
-function watchSilence(child: RunningTool, { startWithinMs = 60_000, silentForMs = 60_000, alive }: RunJobOptions): Silence {
+function watchSilence({ tool, warm }: Child, { startWithinMs = 60_000, silentForMs = 60_000, alive }: RunJobOptions): Silence {
   let gaveUpAfterMs: number | undefined;
   const wait = (ms: number): NodeJS.Timeout =>
     setTimeout(() => {
       gaveUpAfterMs = ms;
       // Nobody in it would hear a TERM, and the server must not give the attempt up before it is dead.
-      void child.kill(0);
+      void tool.kill(0);
     }, ms);
-  let timer = wait(startWithinMs);
-  const vouching = setInterval(() => alive?.(), 1_000);
+  let timer = wait(warm ? silentForMs : startWithinMs);
+  const vouching = warm ? undefined : setInterval(() => alive?.(), 1_000);
   const stop = (): void => {
     clearTimeout(timer);
     clearInterval(vouching);

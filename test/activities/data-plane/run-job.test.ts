@@ -159,3 +159,13 @@ test('a process that a job left large is not used again', async () => {
   const first = await pidOf('fill', { mib: '400' }, { heapMib: 300 });
   assert.deepEqual([first.failed, await isGone(first.pid)], [false, true]);
 });
+
+test('a process that hangs while it waits is given no time to start: the job is lost as soon as one that hangs in mid-job', async () => {
+  const { pid } = await pidOf('add', { a: '1', b: '1' });
+  process.kill(pid, 'SIGSTOP');
+  await assert.rejects(runJob('add', { a: '1', b: '1' }, options({ silentForMs: 1_000, alive: () => assert.fail('nobody vouches for it') })), {
+    type: 'DataPlaneLost',
+    message: /said nothing for 1 s and was killed/,
+  });
+  assert.equal(runs(pid), false);
+});
