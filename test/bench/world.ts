@@ -90,7 +90,7 @@ export class World {
     });
   }
 
-  /** One job in a process of its own. @param target - where it writes to, for those that do. */
+  /** One job, in a process as a worker would give it. @param target - where it writes to, for those that do. */
   async job<T>(name: JobName, input: object, options: JobOptions = {}): Promise<T> {
     if (options.target) process.env['BENCH_TARGET_PORT'] = String(options.target.port);
     return await runJob(name, input, {
