@@ -217,6 +217,17 @@ export class SystemStack {
   }
 }
 
+/** A stack with a worker and some data: its log archived, and a base backed up. */
+export async function startProtectedStack(owner: Owner): Promise<SystemStack> {
+  const stack = await SystemStack.start(owner);
+  await fillDictionary(stack, 4);
+  await stack.startWorker();
+  await stack.startArchive();
+  await (await stack.start('backUpSystem', 'demo')).result();
+  await stack.archiveIsUpToDate();
+  return stack;
+}
+
 /** Data that the shipped file's validators ask for, in two collections of about `mibEach`, indexed: two groups of a dump from 34 on. */
 export async function fillDictionary(stack: SystemStack, mibEach: number): Promise<void> {
   const documents = 100_400;

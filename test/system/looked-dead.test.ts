@@ -7,7 +7,7 @@ import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import { startStack, stackStatus, stopStack } from '../../scripts/stack/stack.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
-import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
 async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) => Promise<T>): Promise<T> {
@@ -20,12 +20,7 @@ async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) =>
 }
 
 test('a primary that only looked dead: who approves is told, its tail is drained; a second recovery harms nothing, and the stack comes up again', { timeout: 400_000 }, async (t) => {
-  const stack = await SystemStack.start(t);
-  await fillDictionary(stack, 4);
-  await stack.startWorker();
-  await stack.startArchive();
-  await (await stack.start('backUpSystem', 'demo')).result();
-  await stack.archiveIsUpToDate();
+  const stack = await startProtectedStack(t);
 
   await t.test('it hangs while the run begins, and comes back while the approval is waited for', async () => {
     const { pid } = readPidFile(pidFileOf(stack.file, 'primary'))!;

@@ -9,7 +9,7 @@ import { startStandby } from '../../scripts/stack/standby.ts';
 import { directoryOf, pidFileOf } from '../../scripts/stack/stack-file.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
-import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
 const step = 'switch-traffic';
@@ -24,12 +24,7 @@ async function admitted(stack: SystemStack, percent: number): Promise<void> {
 }
 
 test('a standby that dies in mid-switch pauses the run, before and after its first accepted write; started again, the run goes to its end', { timeout: 500_000 }, async (t) => {
-  const stack = await SystemStack.start(t);
-  await fillDictionary(stack, 4);
-  await stack.startWorker();
-  await stack.startArchive();
-  await (await stack.start('backUpSystem', 'demo')).result();
-  await stack.archiveIsUpToDate();
+  const stack = await startProtectedStack(t);
   const { killedAt } = await destroyPrimary(stack.file);
   const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test', incidentAt: killedAt });
   await stack.stepIs('approve-switch', 'waiting', 120_000);

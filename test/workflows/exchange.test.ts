@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/common';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ExportSummary, ImportSummary, TransferState } from '../../workflows/domain/exchange.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
-import { openLab, type Lab } from './lab.ts';
+import { details, failureOf, openLab, type Lab } from './lab.ts';
 import { point } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';
-
-const details = async (handle: WorkflowHandle): Promise<string> =>
-  (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
-
-async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
-  const error = await handle.result().then(() => undefined, (thrown: unknown) => thrown);
-  assert.ok(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure, String(error));
-  return error.cause;
-}
 
 const inputOf = (lab: Lab, name: string): Record<string, unknown> => lab.stubs.calls.find((call) => call.name === name)!.input as Record<string, unknown>;
 

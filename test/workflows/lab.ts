@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { findTool } from '../../activities/tool/find-tool.ts';
@@ -71,6 +72,21 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
     run: (system = 'demo') => env.client.workflow.getHandle(`recover/${system}`),
   };
 }
+
+/** What a workflow failed with. */
+export async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
+  try {
+    await handle.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+    throw error;
+  }
+  throw new Error('the workflow did not fail');
+}
+
+/** What the UI shows beside a workflow. */
+export const details = async (handle: WorkflowHandle): Promise<string> =>
+  (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
 
 export const stateOf = (handle: WorkflowHandle): Promise<RunState> => handle.query<RunState>('state');
 

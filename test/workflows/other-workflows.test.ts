@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { CancelledFailure } from '@temporalio/common';
 import type { ArchiveOutcome, BackupSummary, VerifyResult } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ArchiveState } from '../../workflows/run-archive.ts';
-import { openLab, type Lab } from './lab.ts';
+import { details, failureOf, openLab, type Lab } from './lab.ts';
 import { point, view } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';
-
-async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
-  try {
-    await handle.result();
-  } catch (error) {
-    if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
-    throw error;
-  }
-  throw new Error('the workflow did not fail');
-}
-
-const details = async (handle: WorkflowHandle): Promise<string> =>
-  (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
 
 /** Asks until it is so; each query is a round trip. */
 async function eventually(handle: WorkflowHandle, wanted: () => boolean | Promise<boolean>): Promise<void> {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -8,19 +7,10 @@ import { inputExamples, type EntryWorkflow } from '../../workflows/domain/inputs
 import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { detailsBytes } from '../../workflows/runbook/show-details.ts';
-import { openLab } from './lab.ts';
+import { details, failureOf, openLab } from './lab.ts';
 import { catalog, view } from './stub-activities.ts';
 
 const readers = ['listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const satisfies EntryWorkflow[];
-const details = async (handle: WorkflowHandle): Promise<string> =>
-  (await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
-
-async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
-  const error = await handle.result().then(() => undefined, (thrown: unknown) => thrown);
-  assert.ok(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure, String(error));
-  return error.cause;
-}
-
 test('each answers the same small JSON, with its result and with a list that a person reads in the UI', async (t) => {
   const lab = await openLab(t);
   const ask = async <R>(type: string, input: unknown): Promise<{ result: R; shown: string }> => {

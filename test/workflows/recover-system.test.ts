@@ -6,23 +6,13 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
-import { gateOpen, openLab, stateOf, stepIs, until, type Lab } from './lab.ts';
+import { failureOf, gateOpen, openLab, stateOf, stepIs, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';
 
 const request = { system: 'demo', requestedBy: 'dana' };
 
 /** The failure that the UI's first line shows. */
-async function failureOf(handle: WorkflowHandle): Promise<ApplicationFailure> {
-  try {
-    await handle.result();
-  } catch (error) {
-    if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
-    throw error;
-  }
-  throw new Error('the workflow did not fail');
-}
-
 /** Why an update was refused. */
 async function refused(handle: WorkflowHandle, name: string, input?: unknown): Promise<ApplicationFailure> {
   try {
