@@ -171,7 +171,7 @@ test('the RPO of an idle source is 0, of one that is not archived the age of the
   await until('the write to age', () => Date.now() > writtenMs + 300);
   const late = await status(context);
   assert.ok(late.rpoMs! >= 300 && late.rpoMs! < seconds(30), `${late.rpoMs}`);
-  assert.equal(late.sourceAt, await positionNow(client));
+  assert.ok(late.sourceAt! >= (await positionNow(client)));
   await place.source.kill();
   const gone = await status(context);
   assert.deepEqual([gone.rpoMs, gone.sourceReachable, gone.archivedTo], [null, false, late.archivedTo]);
