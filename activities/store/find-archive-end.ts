@@ -1,6 +1,6 @@
 import { logPositionAt, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { Keys } from '../stream/keys.ts';
-import { findSliceEnd } from './find-chain-end.ts';
+import { findSliceEnd } from './find-resume-position.ts';
 import type { ReadOptions, Store } from './store.ts';
 import { currentTimeline } from './timelines.ts';
 

@@ -62,7 +62,11 @@ export const localFence: FenceMethod = {
     if (isTheirs(mark, run)) return { summary: `left alone: run ${mark.run} fenced it` };
     await unfenceConfig(directory);
     const { hello } = await askOldPrimary(context);
-    if (!hello) return { summary: `its configuration is as it was; it does not run, and is started by a person (mongod --config ${directory}/mongod.conf)` };
+    if (!hello) {
+      const pid = findServer(directory);
+      const state = pid === undefined ? 'it does not run, and is started by a person' : `its process ${pid} does not answer, as one does not that was started while it was fenced, and is stopped and started again by a person`;
+      return { summary: `its configuration is as it was; ${state} (mongod --config ${directory}/mongod.conf)` };
+    }
     if (hello.isWritablePrimary) return { summary: 'its configuration is as it was; it is primary' };
     await withOldPrimary(context, async (client) => await client.db('admin').command({ replSetFreeze: 0 }));
     return { summary: 'its configuration is as it was; it may be elected again' };

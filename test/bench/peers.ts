@@ -25,9 +25,20 @@ async function run(path: string, args: readonly string[], env: Record<string, st
 
 /** As people do it: one stream, gzipped by mongodump, encrypted by openssl, uploaded as it comes. */
 export async function dumpToStore(source: Mongod, key: string): Promise<Taken> {
-  const upload = join(import.meta.dirname, 'upload-stdin.ts');
-  const pipeline = 'set -o pipefail; "$1" --uri="$2" --archive --gzip --quiet | openssl enc -aes-256-ctr -pbkdf2 -pass env:BENCH_KEY | "$3" "$4" "$5" "$6"';
-  return await run('/bin/bash', ['-c', pipeline, 'bash', dumpTool()!, uriOf(source), process.execPath, upload, bucket, key], {
+  return await runPipeline('"$1" --uri="$2" --archive --gzip --quiet | openssl enc -aes-256-ctr -pbkdf2 -pass env:BENCH_KEY | "$3" "$4" "$5" "$6"', [
+    dumpTool()!, uriOf(source), process.execPath, join(import.meta.dirname, 'upload-stdin.ts'), bucket, key,
+  ]);
+}
+
+/** The way back of `dumpToStore`: downloaded, decrypted and unpacked as it comes. */
+export async function restoreFromStore(target: Mongod, key: string, args: readonly string[]): Promise<Taken> {
+  return await runPipeline('"$1" "$2" "$3" "$4" | openssl enc -d -aes-256-ctr -pbkdf2 -pass env:BENCH_KEY | "$5" --uri="$6" --archive --gzip --quiet "${@:7}"', [
+    process.execPath, join(import.meta.dirname, 'download-stdout.ts'), bucket, key, restoreTool()!, uriOf(target), ...args,
+  ]);
+}
+
+async function runPipeline(pipeline: string, args: readonly string[]): Promise<Taken> {
+  return await run('/bin/bash', ['-c', `set -o pipefail; ${pipeline}`, 'bash', ...args], {
     NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/holdfast'),
   });
 }

@@ -15,7 +15,7 @@ import { pointOf } from '../harness/engine-place.ts';
 import { until } from '../harness/until.ts';
 import { hashOf, loadData, writeLog, type Loaded } from './data.ts';
 import { backUp, restore } from './ours.ts';
-import { dumpToFolder, dumpTool } from './peers.ts';
+import { dumpToFolder, dumpToStore, dumpTool } from './peers.ts';
 import { of, owning, type World } from './world.ts';
 
 export interface Base {
@@ -26,6 +26,8 @@ export interface Base {
   hash: string;
   /** what mongodump wrote of the same data; undefined where it is not on PATH */
   folder: string | undefined;
+  /** key of the same in the store, gzipped and encrypted as people do it; undefined where mongodump is not on PATH */
+  archive: string | undefined;
 }
 
 export interface Log {
@@ -78,9 +80,11 @@ export class Stages {
     await this.data();
     const summary = await backUp(this.world);
     const folder = dumpTool() ? join(this.world.directory, 'dump') : undefined;
+    const archive = dumpTool() ? 'peer/base' : undefined;
     if (folder) await dumpToFolder(this.world.source, folder);
+    if (archive) await dumpToStore(this.world.source, archive);
     const hash = await this.world.withSource(hashOf);
-    return { summary, point: { ...pointOf(summary), ...of }, hash, folder };
+    return { summary, point: { ...pointOf(summary), ...of }, hash, folder, archive };
   }
 
   async #write(): Promise<{ whole: Log; short: Log }> {

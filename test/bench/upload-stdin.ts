@@ -1,20 +1,15 @@
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { openClient } from './object-client.ts';
 
 /**
  * Uploads stdin as one object, for a peer that has no uploader of its own: parts of 16 MiB, four under way at a time.
- * `upload-stdin.ts <bucket> <key>`; address and credentials come from the environment.
+ * `upload-stdin.ts <bucket> <key>`.
  */
 const [bucket, key] = process.argv.slice(2);
 const partBytes = 16 * 1024 * 1024;
 const atOnce = 4;
 
-const client = new S3Client({
-  endpoint: process.env['BENCH_S3']!,
-  region: 'us-east-1',
-  forcePathStyle: true,
-  requestChecksumCalculation: 'WHEN_REQUIRED',
-  credentials: { accessKeyId: process.env['BENCH_S3_ID']!, secretAccessKey: process.env['BENCH_S3_SECRET']! },
-});
+const client = openClient();
 const object = { Bucket: bucket!, Key: key! };
 const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
 const parts: { ETag: string | undefined; PartNumber: number }[] = [];

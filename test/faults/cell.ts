@@ -13,6 +13,8 @@ export interface Middle {
   mongod: { pidFile: string; start(): Promise<unknown> };
   /** what Temporal showed before the fault: what was said then is not taken for an answer to it */
   before?: Bookmark;
+  /** uses of the step that may take a server that is gone for what it came for, and says so in its summary instead of failing */
+  step?: string;
   /** the phase is held by a mongod that is stopped: `release` lets that go on */
   heldByMongod?: boolean;
   /** Lets the work go on. Safe to repeat. */
@@ -121,6 +123,18 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs 
   } catch (error) {
     throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
   }
+}
+
+/** As `sees`, where the step itself may go on to its end and say in its summary what it met. */
+export async function seesOrReads(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
+  const { stack } = bench;
+  return await until(`${middle.step ?? ''} to say what it met`, async () => {
+    const failed = (await saidBy(stack.handle(middle.workflowId), middle.before)).find(({ failure }) => what.test(failure ?? ''));
+    if (failed) return `${failed.activity}, try ${failed.attempt || 1}: ${short(failed.failure!)}`;
+    const step = (await stack.run()).state.steps.find(({ uses }) => uses === middle.step);
+    if (step?.error) return `${step.id}: ${step.error.type}: ${short(step.error.message)}`;
+    return step && ['done', 'skipped'].includes(step.state) ? `${step.id} ${step.state}: ${short(step.summary ?? '')}` : undefined;
+  }, withinMs, 100);
 }
 
 /** One line without what differs from run to run. */

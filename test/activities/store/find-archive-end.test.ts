@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { findArchiveEnd } from '../../../activities/store/find-archive-end.ts';
-import { findChainEnd } from '../../../activities/store/find-chain-end.ts';
+import { findResumePosition } from '../../../activities/store/find-resume-position.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { ArchiveKeys } from '../../../activities/stream/archive-key.ts';
 import { sliceContext } from '../../../activities/stream/contexts.ts';
@@ -51,7 +51,7 @@ test('a slice whose name ends in the future makes the archive neither seem up to
   for (const [what, from, to, body] of forged) {
     await store.put(layout.slice(scope, from, to), body);
     assert.equal(await end(), ago(5), what);
-    assert.equal(await findChainEnd({ store, keys }, scope), ago(5), what);
+    assert.equal(await findResumePosition({ store, keys }, scope), ago(5), what);
   }
   await write(ago(5), ago(1));
   assert.equal(await end(), ago(1), 'the log goes on beside what is forged');
@@ -62,7 +62,7 @@ test('with another key nothing is called forged: the log is not begun again from
   await startFirstTimeline(store, keys);
   await write(ago(10), ago(5));
   const stranger = await newKeys();
-  await assert.rejects(findChainEnd({ store, keys: { ...keys, open: stranger.open.bind(stranger) } }, scope), { name: 'WrongKey' });
+  await assert.rejects(findResumePosition({ store, keys: { ...keys, open: stranger.open.bind(stranger) } }, scope), { name: 'WrongKey' });
 });
 
 test('a hundred slices at the end that do not open stop the search, and the last of them is named', async (t) => {
@@ -71,9 +71,9 @@ test('a hundred slices at the end that do not open stop the search, and the last
   await write(ago(300), ago(200));
   const forge = async (n: number) => void (await store.put(layout.slice(scope, ago(200), ago(199 - n)), Buffer.from('forged')));
   for (let n = 0; n < 99; n += 1) await forge(n);
-  assert.equal(await findChainEnd({ store, keys }, scope), ago(200), 'ninety-nine are passed over');
+  assert.equal(await findResumePosition({ store, keys }, scope), ago(200), 'ninety-nine are passed over');
   await forge(99);
-  await assert.rejects(findChainEnd({ store, keys }, scope), (error: HoldfastError) => {
+  await assert.rejects(findResumePosition({ store, keys }, scope), (error: HoldfastError) => {
     assert.equal(error.type, 'Tampered');
     assert.match(error.message, /the last 100 slices of .* do not open: .*slices\//);
     return true;
@@ -86,10 +86,10 @@ test('the key of the only slices is gone: said, and the log is not begun again',
   await write(ago(20), ago(10));
   const first = await collect(store, layout.archiveKeys(scope));
   for (const version of first) await store.deleteVersion(version);
-  await assert.rejects(findChainEnd({ store, keys }, scope), { name: 'ObjectMissing', message: /key that slices were sealed under is not in the store/ });
+  await assert.rejects(findResumePosition({ store, keys }, scope), { name: 'ObjectMissing', message: /key that slices were sealed under is not in the store/ });
   // Slices of another hour open: the archive goes on behind them.
   const later = new ArchiveKeys(store, keys);
   const range = { from: ago(10), to: ago(5) };
   await store.put(layout.slice(scope, range.from, range.to), await seal(await later.forWriting(scope), Buffer.from('log'), sliceContext(scope, { ...range, epoch: 1 })));
-  assert.equal(await findChainEnd({ store, keys }, scope), ago(5));
+  assert.equal(await findResumePosition({ store, keys }, scope), ago(5));
 });

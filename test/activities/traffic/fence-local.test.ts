@@ -163,6 +163,10 @@ test('a primary that is gone is fenced so that starting it as it was serves nobo
   assert.match(fenced.evidence.join('\n'), /its process is gone[^]*nothing listens at 127\.0\.0\.1/);
   await assertStartsUnreachable(primary);
   assert.equal((await localFence.retire(primary.context, 'run-1')).outcome, 'proved');
+
+  // Freed while a server runs that was started fenced: that one serves nobody until it is started again.
+  await assertStartsUnreachable(primary);
+  assert.match((await localFence.unfence(primary.context, 'run-1')).summary, new RegExp(`its process ${primary.pid()} does not answer.*started again by a person`));
 });
 
 test('a primary whose whole directory is gone is fenced as off', async (t) => {

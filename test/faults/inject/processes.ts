@@ -7,7 +7,7 @@ import { startTemporal } from '../../../scripts/stack/temporal.ts';
 import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { startTimeOf } from '../../../activities/tool/process-group.ts';
 import { pidOf, type Bench } from '../bench.ts';
-import { saidBy, sees, short, type Strike } from '../cell.ts';
+import { saidBy, sees, seesOrReads, short, type Middle, type Strike } from '../cell.ts';
 import { until } from '../../harness/until.ts';
 
 /** The side that is let in is asked by its health address: its application answers, without a database. */
@@ -48,10 +48,12 @@ export const stopDataPlane: Strike = async (bench, middle) => {
   return { seen };
 };
 
+const seesAway = async (bench: Bench, middle: Middle): Promise<string> => await (middle.step ? seesOrReads : sees)(bench, middle, away);
+
 export const killMongod: Strike = async (bench, middle) => {
   await stopByPidFile(middle.mongod.pidFile, 'SIGKILL');
   middle.release();
-  const seen = await sees(bench, middle, away).finally(async () => await middle.mongod.start());
+  const seen = await seesAway(bench, middle).finally(async () => await middle.mongod.start());
   return { seen };
 };
 
@@ -59,10 +61,19 @@ export const stopMongod: Strike = async (bench, middle) => {
   const pid = pidOf(middle.mongod.pidFile);
   process.kill(pid, 'SIGSTOP');
   if (!middle.heldByMongod) middle.release();
-  const seen = await sees(bench, middle, away).finally(() => process.kill(pid, 'SIGCONT'));
+  const seen = await seesAway(bench, middle).finally(() => wake(pid));
   middle.release();
   return { seen };
 };
+
+/** A fence kills a server that does not answer. */
+function wake(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
 
 export const killStore: Strike = async (bench, middle) => {
   const { file } = bench.stack;

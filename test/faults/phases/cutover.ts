@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { MongoServerError } from 'mongodb';
 import { parseAdmission } from '../../../activities/traffic/nginx-config.ts';
+import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { checkNewArchive } from '../../../scripts/demo/inspect.ts';
+import { startOldPrimaryAgain, withClient } from '../../../scripts/stack/primary.ts';
 import { directoryOf } from '../../../scripts/stack/stack-file.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
@@ -48,19 +50,29 @@ async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle): Promise<str
   assert.equal(await productionTakesWrites(bench), false, 'a proved fence takes no write');
   await stack.runHandle.executeUpdate('abort', { args: [{ by: 'dana', reason: 'the cell has seen what it came for' }] });
   assert.equal((await failureOf(entry.result())).type, 'Aborted');
-  // A server that was killed by the fence comes back as its service manager starts it.
-  await bench.startSource();
+  await startAsFreed(bench);
   await until('production takes writes again', async () => await productionTakesWrites(bench));
   assert.equal(existsSync(join(directoryOf(stack.file, 'primary'), 'FENCED.json')), false, 'no mark is left');
   const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
   return `fence proved, drain ${drained.state}${again}; aborted: production takes writes again`;
 }
 
-function cutoverMiddle(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'release'>): Middle {
+/**
+ * Started by a person, as the undo's summary asks for: a server that was killed by the fence, or that came back while its configuration
+ * was fenced and listens nowhere.
+ */
+async function startAsFreed(bench: Bench): Promise<void> {
+  const answers = await withClient(bench.stack.file, undefined, async (client) => (await client.db('admin').command({ hello: 1 })).ok === 1).catch(() => false);
+  if (!answers) await stopByPidFile(bench.primaryPidFile);
+  await bench.startSource();
+}
+
+function cutoverMiddle(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'release' | 'step'>): Middle {
   return {
     ...of,
     workflowId: lockIds.recover('demo'),
-    mongod: { pidFile: bench.primaryPidFile, start: async () => await bench.startSource() },
+    // With the configuration that lies there, which is fenced: it comes back and listens nowhere.
+    mongod: { pidFile: bench.primaryPidFile, start: async () => await startOldPrimaryAgain(bench.stack.file, 'left', { tiedToUs: true }) },
     finish: async () => await lookAndTakeBack(bench, entry),
   };
 }
@@ -74,7 +86,7 @@ export const enterFence: Enter = async (bench) => {
   await bench.stack.runHandle.signal('approve', { gate: 'approve-switch', by: 'dana' });
   await marked;
   watcher.close();
-  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', release: () => undefined });
+  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', step: 'fence', release: () => undefined });
 };
 
 /** The archive's own put of the tail is held, and so is the drain's. */
@@ -88,7 +100,7 @@ export const enterDrain: Enter = async (bench) => {
   await approve(bench, 'approve-switch');
   await stack.runIs('the drain has a slice on its way', ({ activities }) =>
     activities.some(({ activity }) => activity === 'drainLog') && stack.store.seen((of) => isPut(of) && isSlice(of), since).length > 0);
-  return cutoverMiddle(bench, entry, { activity: 'drainLog', dataPlane: await dataPlaneOf(bench, 'drainLog'), release: () => held.release() });
+  return cutoverMiddle(bench, entry, { activity: 'drainLog', step: 'drain', dataPlane: await dataPlaneOf(bench, 'drainLog'), release: () => held.release() });
 };
 
 /** A quarter is let in, and its health watched. What was let in is never taken back, so the bench is spent. */

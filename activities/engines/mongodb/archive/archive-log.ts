@@ -13,7 +13,7 @@ import { fromPrimary, namedError, withSource } from '../connect.ts';
 import { changesFeatureVersion, parseEntry } from '../oplog/oplog-entry.ts';
 import { SliceObjects } from '../oplog/slice-object.ts';
 import { chooseStart } from './choose-start.ts';
-import { findChainEnd } from '../../../store/find-chain-end.ts';
+import { findResumePosition } from '../../../store/find-resume-position.ts';
 import { findLostLog, type LostLog } from './held-log.ts';
 import { openArchive } from './open-archive.ts';
 import { SliceWriter } from './slice-writer.ts';
@@ -42,7 +42,7 @@ export async function archiveLog(context: SourceContext, input: SourceRef & { ep
   return await withSource(context, async (client) => {
     const { timeline } = await openArchive(context, client);
     const scope = { system: input.system, source: input.source, timeline };
-    const from = (await findChainEnd(context, scope)) ?? (await chooseStart(context, client, scope));
+    const from = (await findResumePosition(context, scope)) ?? (await chooseStart(context, client, scope));
     const round = new ArchiveRound(context, client, scope, from, untilMs);
     const lost = await findLostLog(client, from);
     return lost ? await round.endInGap(lost) : await round.run();

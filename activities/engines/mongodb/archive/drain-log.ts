@@ -9,7 +9,7 @@ import { withSource } from '../connect.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
 import { SliceObjects } from '../oplog/slice-object.ts';
 import { readServerFacts } from '../server-facts.ts';
-import { findChainEnd } from '../../../store/find-chain-end.ts';
+import { findResumePosition } from '../../../store/find-resume-position.ts';
 import { findLostLog } from './held-log.ts';
 import { SliceWriter } from './slice-writer.ts';
 import { tailLog } from './tail-log.ts';
@@ -35,7 +35,7 @@ export async function drainLog(context: SourceContext, input: SourceRef & { epoc
   const timelines = await listTimelines(context.store, context.keys, scope, { signal: context.signal });
   const timeline = timelines.find(({ body }) => body.timeline === input.timeline)?.body;
   if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline ${input.timeline}`);
-  const end = await findChainEnd(context, scope);
+  const end = await findResumePosition(context, scope);
   if (end === null) return { drained: false, to: null, note: 'nothing of this timeline was ever archived, so there is no end to go on from' };
   try {
     return await withSource(context, async (client) => {

@@ -14,7 +14,7 @@ import { withSource } from '../connect.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
 import { checkSlice, SliceObjects } from '../oplog/slice-object.ts';
-import { findChainEnd } from '../../../store/find-chain-end.ts';
+import { findResumePosition } from '../../../store/find-resume-position.ts';
 
 const canaryNs = { database: 'holdfast_canary', collection: 'canary' };
 const lookEveryMs = seconds(0.5);
@@ -64,7 +64,7 @@ async function waitForSlice(context: SourceContext, scope: TimelineScope, positi
 }
 
 async function isArchived(context: SourceContext, objects: SliceObjects, position: LogPosition, nonce: string): Promise<boolean> {
-  const end = await findChainEnd(context, objects.scope);
+  const end = await findResumePosition(context, objects.scope);
   if (end === null || end < position) return false;
   for await (const slice of listSlices(context, objects.scope, { after: positionBefore(position), limit: nextLogPosition(position) })) {
     const plain = await objects.open(slice);

@@ -20,7 +20,7 @@ export interface ChainRoom {
 const lookBacksMs = [minutes(2), hours(1), hours(24)];
 
 /** Where the log of a timeline goes on: behind its last slice, or behind a gap that was found after it. Null: it never began. */
-export async function findChainEnd(room: ChainRoom, scope: TimelineScope): Promise<LogPosition | null> {
+export async function findResumePosition(room: ChainRoom, scope: TimelineScope): Promise<LogPosition | null> {
   const slices = await findSliceEnd(room, scope);
   const gap = await lastGapEnd(room, scope);
   if (slices === null || gap === null) return slices ?? gap;
