@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { findTool } from '../tool/find-tool.ts';
+import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
 import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
 import { claimDirectory, readClaim } from './claim.ts';
 import { readMongodConfig, writeMongodConfig, type MongodConfig } from './mongod-config.ts';
@@ -34,7 +34,8 @@ export const localProvisioner: Provisioner = {
     const place = placeOf(context);
     await claimDirectory(place.directory, { run: target.run, system: target.system, source: target.source });
     const config = await readMongodConfig(place.configFile);
-    if (!readPidFile(place.pidFile)) await refuseTakenPort(place);
+    // With a configuration of ours there, a server of ours may have died just now.
+    if (!readPidFile(place.pidFile)) await refuseTakenPort(place, config ? closesWithinMs : 0);
     if (!config) {
       await mkdir(join(place.directory, 'data'), { recursive: true });
       await writeMongodConfig(place.configFile, standaloneConfig(place), `Restore target of run ${target.run}: standalone, loopback only.`);
@@ -167,18 +168,12 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-/** Somebody else's server at our port would be taken for the target, and be written to. */
-async function refuseTakenPort(place: Place): Promise<void> {
-  const taken = await new Promise<boolean>((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port: place.port }, () => resolve(true));
-    socket.once('error', () => resolve(false)).once('close', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+/** Somebody else's server at our port would be taken for the target, and be written to. @param withinMs - how long one of ours may take to be gone. */
+async function refuseTakenPort(place: Place, withinMs: number): Promise<void> {
+  if ((await knockUntilClosed('127.0.0.1', place.port, withinMs)) !== 'open') return;
+  throw new HoldfastError('TargetNotEmpty', `something that no run started serves at 127.0.0.1:${place.port}`, {
+    hint: `stop it, or give the ${place.replicaSet} standby another port`,
   });
-  if (taken) {
-    throw new HoldfastError('TargetNotEmpty', `something that no run started serves at 127.0.0.1:${place.port}`, {
-      hint: `stop it, or give the ${place.replicaSet} standby another port`,
-    });
-  }
 }
 
 async function requireClaim(place: Place, run: string): Promise<void> {

@@ -3,11 +3,9 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { FenceResult } from '../../workflows/contract.ts';
 import { withoutArguments } from '../engines/mongodb/connect.ts';
 import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
+import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
 import type { FenceContext, FenceMethod } from './fence.ts';
-import { askOldPrimary, isThisMachine, knockUntilClosed, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
-
-/** A killed process with many threads is gone before the last of them has let go of its port. */
-const closesWithinMs = 10_000;
+import { askOldPrimary, isThisMachine, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
 
 const directoryOf = ({ system, sourceName, address }: FenceContext): string => address(system.fence[sourceName]!.directory);
 const isTheirs = (mark: FenceMark | undefined, run: string): boolean => mark !== undefined && mark.run !== run;

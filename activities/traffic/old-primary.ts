@@ -1,15 +1,13 @@
 import { lookup } from 'node:dns/promises';
-import { connect, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { answerWithinMs, knock } from '../tool/knock.ts';
 import type { FenceContext } from './fence.ts';
 
 /** Codes with which a server refuses a write because it is not a primary. */
 const notPrimaryCodes = new Set([189, 10107, 11602, 13435, 13436]);
-/** How long a server that does not answer is asked before it is taken for hung. */
-const answerWithinMs = 5_000;
 export const stepDownForSeconds = 30 * 86_400;
 
 export interface OldPrimary {
@@ -95,30 +93,6 @@ export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> 
   } finally {
     await client.close();
   }
-}
-
-/** What a port does when it is knocked at. A connection that a stopped process never takes still counts as open. */
-export async function knock(host: string, port: number): Promise<'open' | 'refused' | 'silent'> {
-  return await new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: answerWithinMs });
-    const answer = (of: 'open' | 'refused' | 'silent') => () => {
-      socket.destroy();
-      resolve(of);
-    };
-    socket.once('connect', answer('open')).once('timeout', answer('silent'));
-    socket.once('error', (error: NodeJS.ErrnoException) => answer(error.code === 'ECONNREFUSED' ? 'refused' : 'silent')());
-  });
-}
-
-/** Knocks until the port is no longer open, for at most `ms`. */
-export async function knockUntilClosed(host: string, port: number, ms: number): Promise<'open' | 'refused' | 'silent'> {
-  const endsAt = performance.now() + ms;
-  let heard = await knock(host, port);
-  while (heard === 'open' && performance.now() < endsAt) {
-    await sleep(50);
-    heard = await knock(host, port);
-  }
-  return heard;
 }
 
 /** Makes it a secondary that does not stand for election, at once and whether or not another member has caught up. */

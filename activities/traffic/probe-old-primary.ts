@@ -1,7 +1,8 @@
 import type { OldPrimaryProbe, SourceRef } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
 import { currentTimeline } from '../store/timelines.ts';
-import { askOldPrimary, knock, oldAddress } from './old-primary.ts';
+import { knock } from '../tool/knock.ts';
+import { askOldPrimary, oldAddress } from './old-primary.ts';
 
 /**
  * Knocks at the old primary's address and asks whether it takes writes. Changes nothing, so it may run as often as it likes.

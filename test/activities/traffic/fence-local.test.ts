@@ -14,7 +14,8 @@ import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
 import { startServer, stopByPidFile } from '../../../activities/tool/start-server.ts';
 import type { FenceContext } from '../../../activities/traffic/fence.ts';
 import { localFence } from '../../../activities/traffic/fence-local.ts';
-import { isThisMachine, knock, knockUntilClosed } from '../../../activities/traffic/old-primary.ts';
+import { knock, knockUntilClosed } from '../../../activities/tool/knock.ts';
+import { isThisMachine } from '../../../activities/traffic/old-primary.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
