@@ -1,7 +1,8 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
-import type { LogPosition } from '../../workflows/domain/log-position.ts';
+import { parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { Reading } from '../../workflows/domain/progress.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { readOrNote, untilTime, type Findings, type ReadLimits } from './findings.ts';
@@ -15,6 +16,8 @@ export interface LogRange {
   limit?: LogPosition | undefined;
   /** slices known as damaged: not read again, and what they would hold is a hole */
   distrust?: ReadonlyMap<string, string> | undefined;
+  /** where it is expected to end, for the time left; left out: at the limit, and unknown without one */
+  endsAt?: LogPosition | undefined;
 }
 
 export interface VerifiedLog {
@@ -47,7 +50,7 @@ export async function verifyLog(
     found.objects += 1;
     found.slices += 1;
     found.bytes += slice.bytes;
-    context.progress({ phase: 'verify log', done: found.slices, of: 0, unit: 'objects' });
+    context.progress({ phase: 'verify log', done: found.slices, of: 0, unit: 'objects', ...logSecondsOf(range, last) });
   };
   let hole: VerifiedLog['hole'];
   try {
@@ -57,6 +60,12 @@ export async function verifyLog(
     hole = { ...(error.details as { from: LogPosition; to: LogPosition }), problem: error.message };
   }
   return { wholeTo: firstBad ?? last, damaged: firstBad !== undefined, hole };
+}
+
+function logSecondsOf({ after, limit, endsAt = limit }: LogRange, last: LogPosition): Pick<Reading, 'logSeconds' | 'logSecondsOf'> {
+  if (endsAt === undefined) return {};
+  const secondsTo = (position: LogPosition): number => Math.max(0, parseLogPosition(position).seconds - parseLogPosition(after).seconds);
+  return { logSeconds: Math.min(secondsTo(last), secondsTo(endsAt)), logSecondsOf: secondsTo(endsAt) };
 }
 
 /** The slice that would fill a hole. */

@@ -97,7 +97,8 @@ async function verifyLogOf(
   found: Findings,
 ): Promise<LogPosition | undefined> {
   const distrust = new Map(catalog.rejected.filter(({ spare }) => !spare).map(({ key, why }) => [key, why]));
-  const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust }, { verifySlice, probe: base.manifest, found, limits: everything });
+  const endsAt = catalog.spans.filter(({ timeline, from, to }) => timeline === base.timeline && from <= base.logFrom && to > base.logFrom).map(({ to }) => to).sort().at(-1);
+  const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust, endsAt }, { verifySlice, probe: base.manifest, found, limits: everything });
   if (hole) {
     const isDeclared = catalog.gaps.some((gap) => gap.timeline === base.timeline && gap.from <= hole.from && gap.to > hole.from);
     if (!isDeclared) found.problems.push({ key: missingSlice(scope, hole), problem: hole.problem });

@@ -130,10 +130,8 @@ export class Phases {
       onStart: (started) => memory.add((pid = started)),
       onPeakRss: (peak) => memory.said(peak),
       progress: (reading) => {
-        // `build indexes of d.c` is one of many of its kind.
-        const [kind] = reading.phase.split(' of ');
-        if (kind !== named) endPhase();
-        named = kind!;
+        if (reading.phase !== named) endPhase();
+        named = reading.phase;
         forecasts ??= new Forecasts();
         forecasts.take(job, reading);
         if (of.killAtPercent === undefined || killedAt !== undefined || forecasts.percent < of.killAtPercent) return;

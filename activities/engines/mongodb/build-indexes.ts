@@ -7,6 +7,7 @@ import { inParallel } from '../../store/in-parallel.ts';
 import { requireClaim } from './claim-target.ts';
 import { withTarget, withoutValues } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
+import { IndexBuilds } from './index-builds.ts';
 import { readCatalogue } from './list-collections.ts';
 import { readOrdered, sendable } from './ordered-documents.ts';
 
@@ -37,25 +38,42 @@ interface Wanted {
  * Safe to repeat: builds only what is missing, and drops only what the catalogue lacks or has otherwise: a log that was
  * drained after an earlier build may have dropped or changed an index. An index that cannot be built is named in the result
  * and does not keep the others from being built.
+ *
+ * Progress is told in bytes of data, counted once for each index that is built over them.
  */
 export async function buildIndexes(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<BuiltIndexes> {
   const { target, point } = input;
   return await withTarget(context, target, async (client) => {
     await requireClaim(client, target, point);
     const wanted = await listWanted(client);
-    const of = wanted.reduce((sum, { missing }) => sum + missing.length, 0);
     const failed: BuiltIndexes['failed'] = [];
+    const weightOf = ({ bytes, missing }: Wanted): number => Math.max(1, bytes) * missing.length;
+    const of = wanted.reduce((sum, collection) => sum + weightOf(collection), 0);
+    const underWay = new Map<string, number>();
     let done = 0;
+    const report = (): void => {
+      const begun = [...builds.shares].reduce((sum, [ns, share]) => sum + share * (underWay.get(ns) ?? 0), 0);
+      context.progress({ phase: 'build indexes', done: Math.round(done + begun), of, unit: 'bytes', building: [...underWay.keys()].slice(0, 3).join(', ') });
+    };
+    const builds = new IndexBuilds(client, report);
     const build = async (collection: Wanted): Promise<void> => {
-      context.progress({ phase: `build indexes of ${collection.database}.${collection.collection}`, done, of, unit: 'objects' });
-      for (const index of collection.stale) await client.db(collection.database).command({ dropIndexes: collection.collection, index });
-      if (collection.missing.length > 0) failed.push(...await buildAll(client, collection));
-      done += collection.missing.length;
-      context.progress({ phase: 'build indexes', done, of, unit: 'objects' });
+      const ns = `${collection.database}.${collection.collection}`;
+      underWay.set(ns, weightOf(collection));
+      report();
+      try {
+        for (const index of collection.stale) await client.db(collection.database).command({ dropIndexes: collection.collection, index });
+        builds.begin(ns, collection.missing.length);
+        if (collection.missing.length > 0) failed.push(...await buildAll(client, collection));
+      } finally {
+        builds.end(ns);
+        underWay.delete(ns);
+      }
+      done += weightOf(collection);
+      report();
     };
     await inParallel(wanted.filter(({ bytes }) => bytes > smallBytes), buildsAtOnce, build, context.signal);
     await inParallel(wanted.filter(({ bytes }) => bytes <= smallBytes), questionsAtOnce, build, context.signal);
-    return { indexes: of - failed.length, failed };
+    return { indexes: wanted.reduce((sum, { missing }) => sum + missing.length, 0) - failed.length, failed };
   });
 }
 

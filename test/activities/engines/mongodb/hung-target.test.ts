@@ -34,7 +34,7 @@ async function giveUpOn(place: EnginePlace, context: SourceContext, when: 'store
     },
   });
   const progress: SourceContext['progress'] = ({ phase }) => {
-    if (when === 'progress' && phase.startsWith('build indexes of')) wake ??= hang(place);
+    if (when === 'progress' && phase === 'build indexes') wake ??= hang(place);
   };
   try {
     await assert.rejects(job({ ...context, store, progress }), (error: Error & { retryable?: boolean }) => {
