@@ -14,6 +14,8 @@ export interface JobContext {
   signal: AbortSignal;
   /** Cheap: call it as often as you like, it is throttled. */
   progress(reading: JobReading): void;
+  /** A line for the worker's log; left out: nobody listens. */
+  log?: ((level: 'info' | 'warn' | 'error', message: string) => void) | undefined;
 }
 
 /** A job of one source of one system, with what it needs opened. */

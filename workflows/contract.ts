@@ -1,7 +1,7 @@
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
-import type { ObjectRef, Origin } from './domain/manifest.ts';
+import type { ImportOrigin, ObjectRef } from './domain/manifest.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
@@ -122,8 +122,10 @@ export interface ArchiveStatus extends SourceRef {
   /** the source's newest majority-committed entry that carries data; null when the source does not answer */
   sourceAt: LogPosition | null;
   sourceReachable: boolean;
-  /** age of the oldest acknowledged entry that is not archived; 0: up to date; null: unknown because the source does not answer */
+  /** age of the oldest acknowledged entry that is not archived; 0: up to date; null: unknown because the source does not answer, or has no log */
   rpoMs: number | null;
+  /** the source's engine archives no log, so nobody knows what would be lost; left out: it does */
+  noLog?: boolean | undefined;
   checkedAt: string;
   note: string | null;
 }
@@ -210,7 +212,7 @@ export interface DataActivities {
 
 export interface ImportPlanRef extends DumpPlanRef {
   /** `leftOut`: the first hundred of `leftOutCount` */
-  origin: Origin & { leftOutCount: number };
+  origin: ImportOrigin & { leftOutCount: number };
 }
 
 /** Where an export goes, as the data workers see it. */
@@ -261,6 +263,8 @@ export interface BackupSummary extends SourceRef {
   plainBytes: number;
   storedBytes: number;
   parts: number;
+  /** the program whose standard output it is; left out: read by an engine that knows what is in it */
+  program?: string | undefined;
   /** units without a proof at the base's own position, and why */
   unproved: { name: string; why: string }[];
 }

@@ -54,7 +54,7 @@ function throttledProgress(): { report: (progress: JobReading) => void; flush: (
 async function run(findJob: FindJob, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
   const { report, flush } = throttledProgress();
   try {
-    const result = await findJob(order.job)(order.input, { signal, progress: report });
+    const result = await findJob(order.job)(order.input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) });
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
     return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };

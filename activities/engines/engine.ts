@@ -5,6 +5,7 @@ import type {
   RecoverActivities,
 } from '../../workflows/contract.ts';
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
+import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
@@ -35,7 +36,9 @@ export interface Engine
   extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup' | 'planImport' | 'importGroup' | 'writeExport'>>,
     Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
-  readonly kind: string;
+  readonly kind: EngineKind;
+  /** what it can do beyond a base that is restored whole; the jobs of what it cannot refuse by name */
+  readonly can: Abilities;
   /** The entries of a diverged-writes report, in order, from the store alone. @throws Tampered, WrongKey, ObjectMissing. */
   openDivergedEntries(context: SourceContext, report: DivergedReport): AsyncGenerator<DivergedEntry>;
   /** The point, narrowed to chosen namespaces: what a partial restore brings back. @throws BadInput - a name that it does not have. */

@@ -1,7 +1,9 @@
+import type { EngineKind } from '../../workflows/domain/engines.ts';
 import type { Engine } from './engine.ts';
 import { mongodbEngine } from './mongodb/index.ts';
+import { toolEngine } from './tool/index.ts';
 
-const engines = { mongodb: mongodbEngine } as const satisfies Record<string, Engine>;
+const byKind: Record<EngineKind, Engine> = { mongodb: mongodbEngine, tool: toolEngine };
 
 /** The engine of a source; the schema lets no other kind through. */
-export const openEngine = (kind: keyof typeof engines): Engine => engines[kind];
+export const openEngine = (kind: EngineKind): Engine => byKind[kind];

@@ -90,6 +90,7 @@ export const localProvisioner: Provisioner = {
 
 function placeOf({ system, sourceName, address }: ProvisionContext): Place {
   const settings = system.standby.provision[sourceName]!;
+  if (settings.uses !== 'local') throw new HoldfastError('BadSystemFile', `standby.provision.${sourceName}: expected uses local, found ${settings.uses}`);
   const uri = address(system.environments[system.standby.environment]!.endpoints[sourceName]!.uri);
   const [, hosts] = /^mongodb:\/\/([^/?]+)/.exec(uri) ?? [];
   if (!hosts || hosts.includes(',')) {

@@ -1,5 +1,6 @@
 import type { TargetRef } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
+import { existingProvisioner } from './existing.ts';
 import { localProvisioner } from './local.ts';
 
 /** What a provisioner is given; every SourceContext is one. */
@@ -28,7 +29,7 @@ export interface TargetDescription {
  * @throws TargetUnavailable - retryable: the server did not start; the tail of its log is in the message.
  */
 export interface Provisioner {
-  /** An empty standalone on loopback without authentication, that deletes nothing by itself (no TTL). */
+  /** An empty standalone on loopback without authentication, that deletes nothing by itself (no TTL); or what is there already, claimed. */
   provision(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */
   restartAsReplicaSet(context: ProvisionContext, target: TargetRef): Promise<{ summary: string; replicaSet: string; address: string }>;
@@ -37,7 +38,7 @@ export interface Provisioner {
   describe(context: ProvisionContext): Promise<TargetDescription>;
 }
 
-const provisioners = { local: localProvisioner } as const satisfies Record<string, Provisioner>;
+const provisioners = { local: localProvisioner, existing: existingProvisioner } as const satisfies Record<string, Provisioner>;
 
 /** The provisioner that the system file names for this source. */
 export const openProvisioner = ({ system, sourceName }: ProvisionContext): Provisioner =>

@@ -102,7 +102,8 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
     storedBytes: manifest.totals.storedBytes,
     exact: manifest.start === manifest.end && manifest.units.every((unit) => unit.fuzzy === null),
     why: manifest.why,
-    ...(manifest.origin && !manifest.origin.log ? { alone: true } : {}),
+    ...(manifest.origin && !manifest.origin.log ? { alone: true as const } : {}),
+    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program } : {}),
   };
 }
 

@@ -55,14 +55,31 @@ export function waysToGet(name: ToolName): string[] {
   ];
 }
 
+/**
+ * Absolute path of a program of the system file: a tool of ours as `findTool` finds it, a path as it is, any other name on PATH.
+ * @throws ToolMissing
+ */
+export function findProgram(program: string): string {
+  if (Object.hasOwn(tools, program)) return findTool(program as ToolName);
+  if (isAbsolute(program) && runs(program)) return program;
+  const found = program.includes('/') ? undefined : lookOnPath(program);
+  if (found !== undefined) return found;
+  throw new HoldfastError('ToolMissing', `${program}, which the system file names, ${isAbsolute(program) ? 'is no program that can be run' : 'is not on PATH'} on this machine.`, {
+    hint: 'install it on every worker of this system, or give its absolute path in the system file',
+  });
+}
+
+function lookOnPath(program: string): string | undefined {
+  const paths = (process.env.PATH ?? '').split(delimiter).filter(isAbsolute).map((directory) => join(directory, program));
+  return paths.find(runs);
+}
+
 function onPath(name: ToolName): FoundTool | undefined {
   // Holdfast needs the Node that runs it now, not an older one that comes first on PATH.
   if (name === 'node') return { path: process.execPath, from: process.execPath.startsWith(projectDirectory) ? 'project' : 'path' };
   for (const program of tools[name].programs) {
-    for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-      const path = join(directory, program);
-      if (isAbsolute(directory) && runs(path)) return { path, from: 'path' };
-    }
+    const path = lookOnPath(program);
+    if (path !== undefined) return { path, from: 'path' };
   }
   return undefined;
 }

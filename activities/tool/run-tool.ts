@@ -1,6 +1,7 @@
 import { execa } from 'execa';
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { scrub } from '../secrets.ts';
 import { findTool, type ToolName } from './find-tool.ts';
 import { endGroup, groupLives, signalGroup } from './process-group.ts';
 
@@ -27,11 +28,15 @@ export interface RunningTool {
   pid: number;
   stdin: Writable;
   stdout: Readable;
+  /** Only with `pipes`: those from file descriptor 3 on, to be written and read. */
+  pipes: Duplex[];
   /** @throws ToolFailed with the tail of stderr; the abort signal's reason */
   done: Promise<ToolResult>;
   /** Only with `ipc`. The child sees `disconnect` when we die, even by KILL, and must then end itself. */
   send(message: unknown): Promise<void>;
   messages(): AsyncIterable<unknown>;
+  /** Called when the program itself has ended; its group and its streams may last longer. */
+  onExit(then: () => void): void;
   /** Ends the group, TERM first, and returns when it is gone. @param graceMs - from TERM to KILL; left out: the options' own. */
   kill(graceMs?: number): Promise<void>;
 }
@@ -60,11 +65,11 @@ export async function runTool(tool: ToolName | { path: string }, args: readonly 
 export function startTool(
   tool: ToolName | { path: string },
   args: readonly string[],
-  options: ToolOptions & { ipc?: boolean; collectStdout?: boolean } = {},
+  options: ToolOptions & { ipc?: boolean; collectStdout?: boolean; pipes?: number; label?: string } = {},
 ): RunningTool {
   options.signal?.throwIfAborted();
   const path = typeof tool === 'string' ? findTool(tool) : tool.path;
-  const label = typeof tool === 'string' ? tool : tool.path;
+  const label = options.label ?? (typeof tool === 'string' ? tool : tool.path);
   const child = execa(path, [...args], {
     detached: true,
     cleanup: false,
@@ -73,16 +78,13 @@ export function startTool(
     maxBuffer: maxStdoutBytes,
     ipc: options.ipc === true,
     ...(options.ipc ? { serialization: 'advanced' as const } : {}),
-    stdin: options.input === undefined ? 'pipe' : undefined,
-    ...(options.input === undefined ? {} : { input: options.input }),
+    ...stdioOf(options),
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(options.timeoutMs ? { timeout: options.timeoutMs } : {}),
   });
-  let stderrTail = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderrTail = (stderrTail + text).slice(-tailBytes);
-  });
+  const stderr = new Tail();
+  child.stderr.setEncoding('utf8').on('data', (text: string) => stderr.add(text));
   const pid = child.pid;
   if (pid !== undefined) liveGroups.add(pid);
 
@@ -101,18 +103,47 @@ export function startTool(
       liveGroups.delete(pid);
     }
     options.signal?.throwIfAborted();
-    if (result.failed) throw toolFailed(label, result, stderrTail);
-    return { stdout: typeof result.stdout === 'string' ? result.stdout : '', stderr: stderrTail };
+    if (result.failed) throw toolFailed(label, result, stderr.text());
+    return { stdout: typeof result.stdout === 'string' ? result.stdout : '', stderr: stderr.text() };
   };
   return {
     pid: pid ?? -1,
-    stdin: child.stdin,
+    stdin: child.stdin as Writable,
     stdout: child.stdout,
+    pipes: (child.stdio as unknown as Duplex[]).slice(3, 3 + (options.pipes ?? 0)),
     done: finish(),
     send: async (message) => await (child as unknown as { sendMessage(message: unknown): Promise<void> }).sendMessage(message),
     messages: () => (child as unknown as { getEachMessage(): AsyncIterable<unknown> }).getEachMessage(),
+    onExit: (then) => void child.nodeChildProcess.once('exit', then),
     kill,
   };
+}
+
+function stdioOf({ input, pipes = 0 }: ToolOptions & { pipes?: number }) {
+  if (pipes > 0) return { stdio: ['ignore', 'pipe', 'pipe', ...Array.from({ length: pipes }, () => 'pipe' as const)] as ['ignore', 'pipe', 'pipe'] };
+  return input === undefined ? { stdin: 'pipe' as const } : { input };
+}
+
+/**
+ * The last of what a program said, without secrets. A secret that is cut in two is not known any more, so what is cut off
+ * ends at a line, and it is scrubbed before it is cut.
+ */
+class Tail {
+  #text = '';
+  #isCut = false;
+
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length <= 4 * tailBytes) return;
+    this.#isCut = true;
+    this.#text = this.#text.slice(-2 * tailBytes);
+  }
+
+  text(): string {
+    const whole = this.#isCut ? this.#text.slice(this.#text.indexOf('\n') + 1 || this.#text.length) : this.#text;
+    const clean = scrub(whole);
+    return clean.length <= tailBytes ? clean : clean.slice(-tailBytes);
+  }
 }
 
 function toolFailed(
@@ -127,8 +158,9 @@ function toolFailed(
       : result.exitCode !== undefined
         ? `ended with code ${result.exitCode}`
         : `did not start: ${result.originalMessage ?? 'unknown reason'}`;
+  const unread = /\b(ECONNRESET|EPIPE)\b/.test(result.originalMessage ?? '') ? ' before it had read everything that it was given' : '';
   const said = stderrTail.trim();
-  return new HoldfastError('ToolFailed', `${label} ${how}${said ? `; it said: ${said}` : ''}`, {
+  return new HoldfastError('ToolFailed', `${label} ${how}${unread}${said ? `; it said: ${said}` : ''}`, {
     details: {
       exitCode: result.exitCode ?? null,
       signal: result.signal ?? null,

@@ -1,6 +1,7 @@
 import type { FenceResult } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
 import { localFence } from './fence-local.ts';
+import { noFence } from './no-fence.ts';
 
 /** What a fence is given; every SourceContext is one. */
 export type FenceContext = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'address' | 'secret' | 'signal'>;
@@ -20,7 +21,7 @@ export interface FenceMethod {
   unfence(context: FenceContext, run: string): Promise<{ summary: string }>;
 }
 
-const methods = { local: localFence } as const satisfies Record<string, FenceMethod>;
+const methods = { local: localFence, none: noFence } as const satisfies Record<string, FenceMethod>;
 
-/** The fence that the system file names for this source. */
-export const openFence = ({ system, sourceName }: FenceContext): FenceMethod => methods[system.fence[sourceName]!.uses];
+/** The fence that the system file names for this source; a source of a command has none. */
+export const openFence = ({ system, sourceName }: FenceContext): FenceMethod => methods[system.fence[sourceName]?.uses ?? 'none'];

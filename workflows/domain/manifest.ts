@@ -56,6 +56,8 @@ export const groupIndexSchema = z.strictObject({
       fuzzy: z.string().nullable(),
       /** the unit disappeared (dropped) while it was read */
       gone: z.boolean(),
+      /** a program's stream: when the program ran, by its worker's clock */
+      ran: z.strictObject({ fromAt: at, toAt: at }).optional(),
     }),
   ),
 });
@@ -76,10 +78,10 @@ export const unitSchema = z.strictObject({
 export type Unit = z.infer<typeof unitSchema>;
 
 /**
- * Where a base came from that no dump of ours read. Nobody but the other program knows at which position each document
+ * Where an imported base came from: no dump of ours read it. Nobody but the other program knows at which position each document
  * was read, so nothing of it is proved equal to its source.
  */
-export const originSchema = z.strictObject({
+export const importOriginSchema = z.strictObject({
   program: z.literal('mongodump'),
   form: z.enum(['archive', 'folder']),
   gzip: z.boolean(),
@@ -94,7 +96,29 @@ export const originSchema = z.strictObject({
   /** namespaces of the dump that are a server's own, or that the system file excludes */
   leftOut: z.array(z.string()),
 });
-export type Origin = z.infer<typeof originSchema>;
+export type ImportOrigin = z.infer<typeof importOriginSchema>;
+
+/**
+ * A base that is the standard output of a program which Holdfast ran. Only the program knows what is in it: nothing of it is
+ * proved equal to its source, and it is of the moment that its program promises, or of none.
+ */
+export const streamOriginSchema = z.strictObject({
+  form: z.literal('stream'),
+  /** its name, without a directory */
+  program: z.string(),
+  toolVersion: z.string(),
+  /** when the program ran, by the clock of its worker */
+  ranFrom: at,
+  ranTo: at,
+  /** all of it is as it was when the program began, or ended; null: of no one moment */
+  moment: z.enum(['start', 'end']).nullable(),
+  log: z.null(),
+  proof: z.strictObject({ kind: z.literal('none'), why: z.string() }),
+});
+export type StreamOrigin = z.infer<typeof streamOriginSchema>;
+
+/** Where a base came from that is no dump of our own reading. */
+export const originSchema = z.discriminatedUnion('form', [importOriginSchema, streamOriginSchema]);
 
 export const manifestSchema = z.strictObject({
   format: z.literal(formatVersion),

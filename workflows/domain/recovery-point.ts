@@ -17,8 +17,10 @@ export interface CatalogBase {
   /** false when some unit could not be read at one instant */
   exact: boolean;
   why: string;
-  /** an import without a log: restorable as it is, though it was not read at one instant */
+  /** without a log, now and ever (an import, a program's stream): restorable as it is, though it was not read at one instant */
   alone?: true;
+  /** the program whose standard output it is: what is in it is not counted */
+  program?: string;
 }
 
 /** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */

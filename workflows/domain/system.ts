@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { abilitiesOf, engineKinds } from './engines.ts';
 import { runbookSchema } from './runbook.ts';
+import { secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './units.ts';
 
 /**
@@ -22,12 +24,6 @@ export const bytesSchema = z
   .refine((text) => parseBytes(text) !== undefined, 'a size such as 8MiB or 512KiB')
   .transform((text) => parseBytes(text)!)
   .meta({ description: 'a size: 512KiB, 8MiB, 2GiB' });
-
-/** `${NAME}` reads an environment variable of the worker, `file:PATH` a file on it (relative to the system file). */
-export const secretRefSchema = z
-  .string()
-  .regex(/^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$/, 'a reference to a secret: ${ENV_NAME} or file:PATH, never the secret itself')
-  .meta({ description: '${ENV_NAME} or file:PATH; the secret itself never stands in the file' });
 
 /** Addresses may vary by environment, so they may be `${ENV}` too; they must not carry a password. */
 const addressSchema = z
@@ -69,16 +65,38 @@ const archiveSchema = z.strictObject({
   bytes: bytesSchema.default(mib(8)).meta({ description: 'or when it has this many bytes of log' }),
 });
 
-const sourceSchema = z.strictObject({
-  engine: z.enum(['mongodb']),
-  environment: name.meta({ description: 'where the source lives: a name under environments' }),
-  archive: archiveSchema.prefault({}),
-  limits: limitsSchema.prefault({}),
-  namespaces: z
-    .strictObject({ exclude: z.array(z.string()).default([]) })
-    .prefault({})
-    .meta({ description: 'databases or database.collection left out of backups' }),
-});
+const namespacesSchema = z.strictObject({ exclude: z.array(z.string()).default([]) });
+
+/** What only a MongoDB that is read by its driver has; filled in for every source, so that engines see one shape. */
+const driverOnly = ['archive', 'limits', 'namespaces'] as const;
+
+const sourceSchema = z
+  .strictObject({
+    engine: z.enum(engineKinds),
+    environment: name.meta({ description: 'where the source lives: a name under environments' }),
+    archive: archiveSchema.optional(),
+    limits: limitsSchema.optional(),
+    namespaces: namespacesSchema.optional().meta({ description: 'databases or database.collection left out of backups' }),
+    tool: toolSchema.optional().meta({ description: 'engine tool: the programs that dump and restore' }),
+  })
+  .superRefine((source, ctx) => {
+    const complain = (path: string, message: string): void => ctx.addIssue({ code: 'custom', path: [path], message });
+    if (source.engine !== 'tool') {
+      if (source.tool) complain('tool', `belongs to the engine "tool", and this source’s is "${source.engine}"`);
+      return;
+    }
+    if (!source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, or uses command');
+    for (const field of driverOnly) {
+      if (source[field]) complain(field, 'means nothing to the engine "tool": what a program reads, and how fast, its own arguments say');
+    }
+  })
+  .transform(({ tool, ...source }) => ({
+    ...source,
+    archive: source.archive ?? archiveSchema.parse({}),
+    limits: source.limits ?? limitsSchema.parse({}),
+    namespaces: source.namespaces ?? namespacesSchema.parse({}),
+    ...(tool ? { tool } : {}),
+  }));
 
 const lockSchema = z.strictObject({
   mode: z.enum(['governance', 'compliance']).default('governance'),
@@ -121,9 +139,14 @@ const localProvisionerSchema = z.strictObject({
   cache: bytesSchema.optional().meta({ description: 'WiredTiger cache; left out: the server’s own choice' }),
 });
 
+const existingProvisionerSchema = z.strictObject({
+  uses: z.literal('existing').meta({ description: 'the target is there already: nothing is started or stopped' }),
+  directory: z.string().min(1).meta({ description: 'where it is noted which run restores to it; ${ENV} allowed' }),
+});
+
 const standbySchema = z.strictObject({
   environment: name,
-  provision: z.record(name, localProvisionerSchema).meta({ description: 'one per source, by the source’s name' }),
+  provision: z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema])).meta({ description: 'one per source, by the source’s name' }),
 });
 
 const mongodbFenceSchema = z.strictObject({
@@ -186,7 +209,7 @@ const fields = {
   stores: z.array(z.discriminatedUnion('kind', [s3StoreSchema, localStoreSchema])).min(1).meta({ description: 'the first is used; others are not written yet' }),
   key: keySchema,
   standby: standbySchema,
-  fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write' }),
+  fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write; a source of a command has none: its fence is never proved' }),
   traffic: nginxTrafficSchema,
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
   approvals: z.record(name, gateSchema).default({}),
@@ -197,8 +220,39 @@ const fields = {
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
-export const systemSchema = z.strictObject(fields).superRefine((system, ctx) => {
-  const complain = (path: (string | number)[], message: string): void => ctx.addIssue({ code: 'custom', path, message });
+const fileSchema = z.strictObject(fields);
+type Complain = (path: (string | number)[], message: string) => void;
+
+/** What a server of MongoDB is made or stopped by fits a source that is one: read by its driver, or by mongodump. */
+function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, complain: Complain): void {
+  const { engine, environment, tool } = system.sources[sourceName]!;
+  const isServer = engine === 'mongodb' || tool?.uses === 'mongodump';
+  const provision = system.standby.provision[sourceName];
+  const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
+  if (provision && isServer !== (provision.uses === 'local')) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${isServer ? 'local' : 'existing'}"`);
+  const isFenced = system.fence[sourceName] !== undefined;
+  if (isServer && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
+  if (!isServer && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
+  const [living, target] = [environment, system.standby.environment].map((place) => system.environments[place]?.endpoints[sourceName]?.uri);
+  if (engine === 'tool' && living !== undefined && living === target) {
+    complain(['environments', system.standby.environment, 'endpoints', sourceName, 'uri'], `is the address of the living source "${sourceName}": a restore would write over it`);
+  }
+}
+
+/** A proof that no source's engine can give would be a gate that nothing passes, or one that proves nothing. */
+function checkValidators(system: z.output<typeof fileSchema>, complain: Complain): void {
+  const provable = Object.values(system.sources).some(({ engine }) => abilitiesOf(engine).units);
+  system.validators.forEach((validator, index) => {
+    if (validator.uses === 'equality' && !provable) {
+      complain(['validators', index], 'equality (which is meant when validators is left out) cannot be proved of any source here: the engine "tool" knows nothing of what is inside a dump. Name other validators, or none: []');
+    }
+    const asked = validator.uses === 'query' ? system.sources[validator.source] : undefined;
+    if (asked?.tool?.uses === 'command') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.uses === 'query' ? validator.source : ''}" is restored by a command`);
+  });
+}
+
+export const systemSchema = fileSchema.superRefine((system, ctx) => {
+  const complain: Complain = (path, message) => ctx.addIssue({ code: 'custom', path, message });
   const knowsEnvironment = (environment: string, path: (string | number)[]): void => {
     if (!system.environments[environment]) {
       complain(path, `unknown environment "${environment}"; known: ${Object.keys(system.environments).join(', ')}`);
@@ -216,8 +270,9 @@ export const systemSchema = z.strictObject(fields).superRefine((system, ctx) => 
     }
     if (!system.traffic.sides[source.environment]) complain(['traffic', 'sides'], `no side for environment "${source.environment}", where source "${sourceName}" lives`);
     if (!system.standby.provision[sourceName]) complain(['standby', 'provision'], `nothing provisions source "${sourceName}"`);
-    if (!system.fence[sourceName]) complain(['fence'], `no fence for source "${sourceName}"`);
+    checkEngine(system, sourceName, complain);
   }
+  checkValidators(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);

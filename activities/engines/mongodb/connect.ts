@@ -12,23 +12,13 @@ import type { Endpoint } from '../../../workflows/domain/system.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
-import { currentTimeline } from '../../store/timelines.ts';
+import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
 import { rightsHint } from './rights.ts';
 import { WireConnection } from './wire.ts';
 
 export interface SourcePlace {
   /** a name under the system's environments; left out: where the current timeline lives */
   environment?: string | undefined;
-}
-
-/**
- * Where the source lives now: a recovery moves it to another environment than the system file's, and the timeline that
- * begins with the recovery says so.
- */
-export async function sourceEnvironment(context: SourceContext): Promise<string> {
-  const of = { system: context.system.system, source: context.sourceName };
-  const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
-  return timeline?.environment ?? context.source.environment;
 }
 
 /**
@@ -170,14 +160,6 @@ async function open(context: SourceContext, endpoint: Endpoint, unavailable: Una
     await client.close();
     throw namedError(error, client, unavailable);
   }
-}
-
-function endpointOf(context: SourceContext, environment: string): Endpoint {
-  const endpoint = context.system.environments[environment]?.endpoints[context.sourceName];
-  if (endpoint) return endpoint;
-  throw new HoldfastError('BadInput', `environment "${environment}" of ${context.system.system} has no endpoint for source "${context.sourceName}"`, {
-    hint: `known environments: ${Object.keys(context.system.environments).join(', ')}`,
-  });
 }
 
 function addressOf(context: SourceContext, uri: string): { host: string; port: number } {

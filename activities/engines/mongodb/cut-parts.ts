@@ -1,16 +1,5 @@
-import { kib, mib } from '../../../workflows/domain/units.ts';
+import { partBytes, type PlainPart } from '../base/stored-parts.ts';
 import { hasIdFirst, holdsZeroTimestamp, mayHoldZeroTimestamp, splitDocuments } from './raw-documents.ts';
-
-/** Plain bytes of a part. What cannot be compressed grows a little by framing and headers, and must stay below 16 MiB. */
-export const partBytes = mib(16) - kib(512);
-
-/** A part before it is sealed. */
-export interface PlainPart {
-  bytes: Buffer;
-  documents: number;
-  continues: boolean;
-  exact: boolean;
-}
 
 /**
  * Cuts a stream of documents into parts: whole documents, as many as fit. A document larger than a part has parts of

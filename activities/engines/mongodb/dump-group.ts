@@ -1,9 +1,6 @@
 import type { MongoClient, ReadPreferenceMode } from 'mongodb';
-import { ulid } from 'ulid';
 import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout } from '../../../workflows/domain/layout.ts';
-import { formatVersion, type GroupIndex } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
@@ -11,9 +8,9 @@ import { timestampOf } from './bson-position.ts';
 import { adminOf, withSource } from './connect.ts';
 import { PartCutter } from './cut-parts.ts';
 import { dumpRange } from './dump-range.ts';
-import { InFlight } from './in-flight.ts';
-import { openBounds, planSchema, rangeName, type Plan } from './plan.ts';
-import type { WrittenRange } from './range-writer.ts';
+import { InFlight } from '../base/in-flight.ts';
+import { putIndex, type WrittenRange } from '../base/put-index.ts';
+import { openBounds, planSchema, rangeName } from './plan.ts';
 import { shareOf, Throttle } from './throttle.ts';
 
 export interface DumpGroupInput extends SourceRef {
@@ -87,20 +84,4 @@ async function findSecondary(client: MongoClient, mode: ReadPreferenceMode): Pro
   if (hosts.length + passives.length < 2) return;
   // None answers: the primary it is.
   await adminOf(client).command({ ping: 1 }, { readPreference: 'secondary' }).catch(() => undefined);
-}
-
-/** Writes a group's index: from here on its parts can be named. */
-export async function putIndex(context: SourceContext, plan: Plan, group: string, written: readonly WrittenRange[]): Promise<GroupRef> {
-  const parts = written.flatMap((range) => range.parts);
-  const ranges = written.map((range) => range.summary());
-  const index: GroupIndex = { format: formatVersion, kind: 'group', backup: plan.backup, group, parts, ranges };
-  const body = Buffer.from(JSON.stringify(index));
-  return {
-    group,
-    index: await context.store.put(layout.group(plan, group, ulid()), body, { signal: context.signal }),
-    parts: parts.length,
-    documents: ranges.reduce((sum, range) => sum + range.documents, 0),
-    plainBytes: parts.reduce((sum, part) => sum + part.plainBytes, 0),
-    storedBytes: parts.reduce((sum, part) => sum + part.object.bytes, 0),
-  };
 }

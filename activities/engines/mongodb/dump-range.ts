@@ -1,9 +1,10 @@
 import type { MongoClient, Timestamp } from 'mongodb';
 import type { SourceContext } from '../../context.ts';
+import type { WrittenRange } from '../base/put-index.ts';
 import { withoutValues } from './connect.ts';
 import { splitNamespace } from './namespaces.ts';
 import { decodeDetail, type Bounds, type PlanRange, type PlanUnit } from './plan.ts';
-import { RangeWriter, type RangeJob, type WrittenRange } from './range-writer.ts';
+import { RangeWriter, type RangeJob } from './range-writer.ts';
 import { readFailureOf, readRange } from './read-range.ts';
 import type { Throttle } from './throttle.ts';
 

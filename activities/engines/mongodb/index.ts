@@ -1,3 +1,4 @@
+import { engines } from '../../../workflows/domain/engines.ts';
 import type { Engine } from '../engine.ts';
 import { archiveLog } from './archive/archive-log.ts';
 import { drainLog } from './archive/drain-log.ts';
@@ -24,6 +25,7 @@ import { validateTarget } from './validate-target.ts';
 /** MongoDB by its driver: no program is needed, work resumes at a part, and progress is known. */
 export const mongodbEngine: Engine = {
   kind: 'mongodb',
+  can: engines.mongodb,
   planDump,
   dumpGroup,
   sealBackup,

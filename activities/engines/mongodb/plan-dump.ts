@@ -1,13 +1,12 @@
 import type { MongoClient } from 'mongodb';
-import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
+import type { BackupScope } from '../../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, type ObjectRef } from '../../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../../workflows/domain/manifest.ts';
 import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
-import { findSigned, putSigned } from '../../store/signed-object.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
+import { findPlan, planRef, putPlan } from '../base/plan.ts';
 import { withSource } from './connect.ts';
 import { listCollections, sameCollection, type ListedCollection } from './list-collections.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from './plan.ts';
@@ -37,25 +36,9 @@ export async function planDump(context: SourceContext, input: PlanDumpInput): Pr
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
     const timeline = await sourceTimeline(context, { identity: facts.identity, epoch: input.epoch, why: input.why });
     const scope: BackupScope = { system: input.system, source: input.source, timeline, backup: input.backup };
-    const adopted = await findPlan(context, scope);
-    if (adopted) return planRef(adopted.plan, adopted.ref);
-
-    const body = await makePlan(context, client, scope, input, facts);
-    try {
-      const ref = await putSigned(context.store, context.keys, layout.plan(scope), body, { ifAbsent: true, signal: context.signal });
-      return planRef(body, ref);
-    } catch (error) {
-      // Another attempt was faster: its plan is the plan.
-      const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await findPlan(context, scope) : undefined;
-      if (!theirs) throw error;
-      return planRef(theirs.plan, theirs.ref);
-    }
+    const adopted = await findPlan(context, planSchema, scope);
+    return planRef(adopted ?? (await putPlan(context, planSchema, await makePlan(context, client, scope, input, facts))));
   });
-}
-
-async function findPlan(context: SourceContext, scope: BackupScope): Promise<{ plan: Plan; ref: ObjectRef } | undefined> {
-  const { found } = await findSigned(context.store, context.keys, planSchema, layout.plan(scope), { signal: context.signal });
-  return found && { plan: found.body, ref: found.ref };
 }
 
 async function makePlan(
@@ -136,17 +119,5 @@ function planUnit(collection: SizedCollection, changing: ReadonlySet<string>): P
     fuzzy: why,
     estimatedBytes: collection.estimatedBytes,
     detail: encodeDetail({ options, idIndex: idIndex ?? null, indexes }),
-  };
-}
-
-/** What the workflow keeps of a plan. */
-export function planRef(plan: Plan, ref: ObjectRef): DumpPlanRef {
-  return {
-    backup: plan.backup,
-    timeline: plan.timeline,
-    plan: ref,
-    groups: plan.groups.map(({ group, estimatedBytes }) => ({ group, estimatedBytes })),
-    units: plan.units.length,
-    estimatedBytes: plan.groups.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0),
   };
 }

@@ -2,9 +2,10 @@ import { BSON, type Document } from 'mongodb';
 import { z } from 'zod';
 import type { BackupScope } from '../../../workflows/domain/layout.ts';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, objectRefSchema, originSchema } from '../../../workflows/domain/manifest.ts';
+import { importOriginSchema } from '../../../workflows/domain/manifest.ts';
 import type { DataKey } from '../../stream/keys.ts';
 import { open, seal } from '../../stream/sealed.ts';
+import { planFields, type PlanRange } from '../base/plan.ts';
 import { decodeOrdered, parseOrdered, sendable, stringifyOrdered } from './ordered-documents.ts';
 
 const count = z.number().int().min(0);
@@ -24,34 +25,20 @@ const planUnitSchema = z.strictObject({
 });
 export type PlanUnit = z.infer<typeof planUnitSchema>;
 
-const planRangeSchema = z.strictObject({ unit: z.string(), range: z.string(), estimatedBytes: count });
-export type PlanRange = z.infer<typeof planRangeSchema>;
+export type { PlanRange };
 
 /** What a dump will read, and from when. Signed, put once: every attempt of every group works from the same one. */
 export const planSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('plan'),
-  system: z.string(),
-  source: z.string(),
-  timeline: z.string(),
-  epoch: z.number().int(),
-  backup: z.string(),
-  why: z.string(),
-  requestedBy: z.string(),
-  startedAt: z.iso.datetime(),
-  versions: z.record(z.string(), z.string()),
-  logFrom: logPositionSchema,
+  ...planFields,
   /** the one instant at which everything is read that can be */
   readAt: logPositionSchema,
   /** UUIDs of collections that came, went or changed while the plan was made: the base is whole only after them */
   changing: z.array(z.string()),
-  key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
   units: z.array(planUnitSchema),
-  groups: z.array(z.strictObject({ group: z.string(), estimatedBytes: count, ranges: z.array(planRangeSchema) })),
   /** sealed BSON: `{<unit>/<range>: {min?, max?}}`. Bounds are `_id`s, so they are data. Base64. */
   bounds: z.string(),
   /** an import: what it reads, and `identity`, which says that it is still the same; its end is that of its log */
-  imported: z.strictObject({ path: z.string(), identity: z.string(), end: logPositionSchema, origin: originSchema }).optional(),
+  imported: z.strictObject({ path: z.string(), identity: z.string(), end: logPositionSchema, origin: importOriginSchema }).optional(),
 });
 export type Plan = z.infer<typeof planSchema>;
 

@@ -12,7 +12,7 @@ import { readCatalogue } from './list-collections.ts';
 import { splitNamespace } from './namespaces.ts';
 import { sendable } from './ordered-documents.ts';
 import { decodeDetail } from './plan.ts';
-import { readGroupIndex, readManifest } from './read-base.ts';
+import { readGroupIndex, readManifest } from '../base/read-base.ts';
 import { chosenUnits, findSelection } from './selection/find-selection.ts';
 import type { Selection } from './selection/selection.ts';
 

@@ -1,9 +1,11 @@
 import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
-import type { PartCutter, PlainPart } from './cut-parts.ts';
+import type { WrittenRange } from '../base/put-index.ts';
+import { nextPartName, putPart, type PartName, type PartStore, type PlainPart } from '../base/stored-parts.ts';
+import { adoptParts } from './adopt-parts.ts';
+import type { PartCutter } from './cut-parts.ts';
 import { HashSum } from './hash.ts';
-import type { InFlight } from './in-flight.ts';
+import type { InFlight } from '../base/in-flight.ts';
 import type { PlanUnit } from './plan.ts';
-import { adoptParts, nextPartName, putPart, type PartName, type PartStore } from './stored-parts.ts';
 
 export type DumpedRange = GroupIndex['ranges'][number];
 
@@ -14,12 +16,6 @@ export interface RangeJob {
   uploads: InFlight;
   /** called with plain bytes as they are read, or adopted from an earlier attempt */
   advance(bytes: number, adopted?: boolean): void;
-}
-
-/** What was read of a range. `parts` are complete once the job's uploads have settled. */
-export interface WrittenRange {
-  readonly parts: readonly Part[];
-  summary(): DumpedRange;
 }
 
 /** Hashes, cuts and uploads the documents of one range, in the order that they are given. */

@@ -3,8 +3,8 @@ import type { Manifest, Part } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
 import { openBackupKey } from '../../../stream/backup-key.ts';
 import { splitDocuments } from '../oplog/raw-elements.ts';
-import { readGroupIndex } from '../read-base.ts';
-import { getPart, type PartStore } from '../stored-parts.ts';
+import { readGroupIndex } from '../../base/read-base.ts';
+import { getPart, type PartStore } from '../../base/stored-parts.ts';
 
 /**
  * Every document of the named units of a base, raw, part by part, as the store holds them: the target is not asked.

@@ -5,7 +5,7 @@ import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
 import { listCollections, type ListedCollection } from '../list-collections.ts';
-import { readManifest } from '../read-base.ts';
+import { readManifest } from '../../base/read-base.ts';
 import { findSelection } from '../selection/find-selection.ts';
 import { expectedCollections, type ExpectedCollection } from './expected-collections.ts';
 import { findDifferences } from './find-differences.ts';

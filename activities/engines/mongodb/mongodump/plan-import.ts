@@ -1,15 +1,13 @@
 import { basename } from 'node:path';
 import type { ImportPlanRef, SourceRef } from '../../../../workflows/contract.ts';
-import { HoldfastError } from '../../../../workflows/domain/errors.ts';
-import { importTimeline, layout, type BackupScope } from '../../../../workflows/domain/layout.ts';
+import { importTimeline, type BackupScope } from '../../../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import { formatVersion, type ObjectRef, type Origin } from '../../../../workflows/domain/manifest.ts';
+import { formatVersion, type ImportOrigin, type ObjectRef } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
 import { allowedDump } from '../../../exchange/allowed-path.ts';
 import { assertEpoch } from '../../../store/epoch.ts';
-import { findSigned, putSigned } from '../../../store/signed-object.ts';
 import { createBackupKey } from '../../../stream/backup-key.ts';
-import { planRef } from '../plan-dump.ts';
+import { findPlan, planRef, putPlan } from '../../base/plan.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from '../plan.ts';
 import { dumpedCollections, newUuid, type DumpedCollection, type DumpedCollections } from './dumped-collections.ts';
 import { openDump, type Dump } from './open-dump.ts';
@@ -39,31 +37,19 @@ const leftOutTold = 100;
  * @throws BadInput - not in an allowed directory, no dump, or a damaged one; names file, place and what was expected.
  */
 export async function planImport(context: SourceContext, input: PlanImportInput): Promise<ImportPlanRef> {
-  const { store, keys, signal } = context;
   const scope: BackupScope = { system: input.system, source: input.source, timeline: importTimeline(input.backup), backup: input.backup };
-  const find = async (): Promise<{ plan: Plan; ref: ObjectRef } | undefined> => {
-    const { found } = await findSigned(store, keys, planSchema, layout.plan(scope), { signal });
-    return found && { plan: found.body, ref: found.ref };
-  };
-  const adopted = await find();
-  if (adopted) return importRef(adopted.plan, adopted.ref);
+  const adopted = await findPlan(context, planSchema, scope);
+  if (adopted) return importRef(adopted);
 
   const dump = await openDump(await allowedDump(context, input.path));
   const scanned = await scanDump(context, dump);
-  await assertEpoch(store, input.system, input.epoch, { signal });
-  const body = await makePlan(context, scope, input, dump, scanned);
-  try {
-    return importRef(body, await putSigned(store, keys, layout.plan(scope), body, { ifAbsent: true, signal }));
-  } catch (error) {
-    const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await find() : undefined;
-    if (!theirs) throw error;
-    return importRef(theirs.plan, theirs.ref);
-  }
+  await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
+  return importRef(await putPlan(context, planSchema, await makePlan(context, scope, input, dump, scanned)));
 }
 
-function importRef(plan: Plan, ref: ObjectRef): ImportPlanRef {
-  const { origin } = plan.imported!;
-  return { ...planRef(plan, ref), origin: { ...origin, leftOut: origin.leftOut.slice(0, leftOutTold), leftOutCount: origin.leftOut.length } };
+function importRef(stored: { plan: Plan; ref: ObjectRef }): ImportPlanRef {
+  const { origin } = stored.plan.imported!;
+  return { ...planRef(stored), origin: { ...origin, leftOut: origin.leftOut.slice(0, leftOutTold), leftOutCount: origin.leftOut.length } };
 }
 
 async function makePlan(context: SourceContext, scope: BackupScope, input: PlanImportInput, dump: Dump, scanned: ScannedDump): Promise<Plan> {
@@ -113,10 +99,10 @@ function planUnit({ uuid, ns, detail }: DumpedCollection, { homes, views }: Dump
   };
 }
 
-const fuzzyWhy = (log: Origin['log']): string =>
+const fuzzyWhy = (log: ImportOrigin['log']): string =>
   log ? 'mongodump read it over a while: it is whole only at the end of the log in the dump' : 'mongodump read it over a while, and the dump holds no log';
 
-function originOf(dump: Dump, { log, prelude, sizes }: ScannedDump, { leftOut }: DumpedCollections): Origin {
+function originOf(dump: Dump, { log, prelude, sizes }: ScannedDump, { leftOut }: DumpedCollections): ImportOrigin {
   const sum = (field: 'documents' | 'plainBytes'): number => [...sizes.values()].reduce((total, size) => total + size[field], 0);
   return {
     program: 'mongodump',

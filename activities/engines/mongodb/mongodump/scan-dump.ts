@@ -1,7 +1,7 @@
 import { BSON } from 'mongodb';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import type { Origin } from '../../../../workflows/domain/manifest.ts';
+import type { ImportOrigin } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
 import { positionBefore } from '../bson-position.ts';
 import { parseEntry, type OplogEntry, type Operation } from '../oplog/oplog-entry.ts';
@@ -16,7 +16,7 @@ export interface ScannedDump {
   prelude: Prelude;
   /** by the dump's own namespaces */
   sizes: Map<string, { documents: number; plainBytes: number }>;
-  log: Origin['log'];
+  log: ImportOrigin['log'];
   /** UUIDs by namespace, as the log's entries say them: a dump itself names none for buckets and views */
   uuids: Map<string, string>;
   featureVersion: string | undefined;
@@ -93,7 +93,7 @@ class LogScan {
     this.#uuids.set(ns, new BSON.UUID(Buffer.from(ui)).toHexString());
   }
 
-  end(): Origin['log'] {
+  end(): ImportOrigin['log'] {
     this.#transactions.close();
     if (this.#from === undefined) {
       throw new HoldfastError('BadInput', `${this.#where}: expected at least the entry of the log that the dump began at, found an empty log`, { hint: 'dump again with --oplog' });

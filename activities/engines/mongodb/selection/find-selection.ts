@@ -8,7 +8,7 @@ import { controlDatabase } from '../control.ts';
 import { CollectionHistory } from '../equality/collection-history.ts';
 import { readOperations } from '../equality/read-operations.ts';
 import { splitNamespace } from '../namespaces.ts';
-import { readManifest } from '../read-base.ts';
+import { readManifest } from '../../base/read-base.ts';
 import { Selection } from './selection.ts';
 
 /** What a chosen name cannot be, and why. */

@@ -13,7 +13,7 @@ import { readArchiveStatus } from '../../../../activities/engines/mongodb/archiv
 import { startTimeline } from '../../../../activities/engines/mongodb/archive/start-timeline.ts';
 import { verifySlice } from '../../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
-import { sourceEnvironment } from '../../../../activities/engines/mongodb/connect.ts';
+import { sourceEnvironment } from '../../../../activities/engines/base/source-environment.ts';
 import { readLog } from '../../../../activities/engines/mongodb/oplog/read-log.ts';
 import { readServerFacts } from '../../../../activities/engines/mongodb/server-facts.ts';
 import { parseEntry } from '../../../../activities/engines/mongodb/oplog/oplog-entry.ts';

@@ -9,7 +9,7 @@ import { dumpGroup } from '../../../../activities/engines/mongodb/dump-group.ts'
 import { listCollections } from '../../../../activities/engines/mongodb/list-collections.ts';
 import { planDump } from '../../../../activities/engines/mongodb/plan-dump.ts';
 import { planSchema } from '../../../../activities/engines/mongodb/plan.ts';
-import { readManifest } from '../../../../activities/engines/mongodb/read-base.ts';
+import { readManifest } from '../../../../activities/engines/base/read-base.ts';
 import { readRange } from '../../../../activities/engines/mongodb/read-range.ts';
 import { sealBackup } from '../../../../activities/engines/mongodb/seal-backup.ts';
 import { readSigned } from '../../../../activities/store/signed-object.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { dumpGroup } from '../../../../activities/engines/mongodb/dump-group.ts';
 import { planDump } from '../../../../activities/engines/mongodb/plan-dump.ts';
-import { readManifest } from '../../../../activities/engines/mongodb/read-base.ts';
+import { readManifest } from '../../../../activities/engines/base/read-base.ts';
 import { sealBackup } from '../../../../activities/engines/mongodb/seal-backup.ts';
 import { readArchiveStatus } from '../../../../activities/engines/mongodb/archive/read-archive-status.ts';
 import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts';

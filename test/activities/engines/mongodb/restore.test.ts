@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Document, MongoClient } from 'mongodb';
 import { prepareRestore } from '../../../../activities/engines/mongodb/prepare-restore.ts';
 import { planDump } from '../../../../activities/engines/mongodb/plan-dump.ts';
-import { readGroupIndex } from '../../../../activities/engines/mongodb/read-base.ts';
+import { readGroupIndex } from '../../../../activities/engines/base/read-base.ts';
 import { restoreGroup } from '../../../../activities/engines/mongodb/restore-group.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { backUp, backupInput, enginePlace, pointOf } from '../../../harness/engine-place.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mib } from '../../../../../workflows/domain/units.ts';
 import { expectedCollections } from '../../../../../activities/engines/mongodb/equality/expected-collections.ts';
-import { readManifest } from '../../../../../activities/engines/mongodb/read-base.ts';
+import { readManifest } from '../../../../../activities/engines/base/read-base.ts';
 import type { Store } from '../../../../../activities/store/store.ts';
 import { backUp, enginePlace } from '../../../../harness/engine-place.ts';
 import { archivedUpTo, pointAt, positionNow, readState, startArchive, withSlices } from '../replay-place.ts';

@@ -1,81 +1,11 @@
-import { createHash, webcrypto } from 'node:crypto';
-import { ulid } from 'ulid';
+import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
 import type { Part } from '../../../workflows/domain/manifest.ts';
-import type { Store } from '../../store/store.ts';
 import { partContext } from '../../stream/contexts.ts';
-import type { DataKey } from '../../stream/keys.ts';
-import { open, seal } from '../../stream/sealed.ts';
-import type { PlainPart } from './cut-parts.ts';
+import { open } from '../../stream/sealed.ts';
+import { parsePartName, rangeStart, type PartName, type PartStore } from '../base/stored-parts.ts';
 import { hasIdFirst, holdsZeroTimestamp, splitDocuments } from './raw-documents.ts';
-
-/** Where parts go, and what opens them. */
-export interface PartStore {
-  store: Store;
-  key: DataKey;
-  scope: BackupScope;
-  signal: AbortSignal;
-}
-
-/**
- * The last segment of a part's key: `<index>.<name of the part before it>.<own name>`.
- *
- * Names are unique per attempt, and each part names the one that it was read behind. So parts that several attempts
- * left form chains, and a chain is a range read without a hole, whoever wrote which part of it.
- */
-export interface PartName {
-  index: number;
-  previous: string;
-  name: string;
-}
-
-/** What the first part of a range was read behind. */
-export const rangeStart = 'start';
-
-export const nextPartName = (previous: PartName | undefined): PartName => ({
-  index: previous ? previous.index + 1 : 0,
-  previous: previous?.name ?? rangeStart,
-  name: ulid(),
-});
-
-const segmentOf = ({ index, previous, name }: PartName): string => `${String(index).padStart(6, '0')}.${previous}.${name}`;
-
-function parsePartName(key: string): PartName | undefined {
-  const [index, previous, name] = key.slice(key.lastIndexOf('/') + 1).split('.');
-  return index && previous && name && /^\d{6,}$/.test(index) ? { index: Number(index), previous, name } : undefined;
-}
-
-/** Seals one part and puts it under its own key. */
-export async function putPart(to: PartStore, of: { unit: string; range: string }, name: PartName, plain: PlainPart): Promise<Part> {
-  const [sealed, plainSha256] = await Promise.all([
-    seal(to.key, plain.bytes, partContext(to.scope, { ...of, index: name.index })),
-    sha256Aside(plain.bytes),
-  ]);
-  to.signal.throwIfAborted();
-  const object = await to.store.put(layout.part(to.scope, of.unit, of.range, segmentOf(name)), sealed, { signal: to.signal });
-  return {
-    object,
-    unit: of.unit,
-    range: of.range,
-    index: name.index,
-    documents: plain.documents,
-    plainBytes: plain.bytes.length,
-    plainSha256,
-    continues: plain.continues,
-    exact: plain.exact,
-  };
-}
-
-/** Downloads a part, authenticates it and opens it. @throws Tampered, ObjectMissing - the part is not what its index says. */
-export async function getPart(from: PartStore, part: Part): Promise<Buffer> {
-  const stored = await from.store.get(part.object, { signal: from.signal });
-  const plain = await open(from.key, stored, partContext(from.scope, part));
-  if (plain.length !== part.plainBytes || (await sha256Aside(plain)) !== part.plainSha256) {
-    throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its group's index says`);
-  }
-  return plain;
-}
 
 export interface AdoptedPart {
   part: Part;
@@ -154,11 +84,6 @@ function longestChain<T extends PartName>(candidates: readonly T[], behind: stri
     if (chain.length > (chains.get(at)?.length ?? 0)) chains.set(at, chain);
   }
   return chains.get(`0.${behind}`) ?? [];
-}
-
-/** In libuv's pool: the thread that reads documents goes on meanwhile. */
-async function sha256Aside(bytes: Buffer): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Buffer<ArrayBuffer>)).toString('hex');
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,190 @@
+import type { BackupSummary, DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import { logPositionAt } from '../../../workflows/domain/log-position.ts';
+import { formatVersion, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
+import { findSigned, putSigned } from '../../store/signed-object.ts';
+import { InFlight } from './in-flight.ts';
+import type { BasePlan, PlanRange } from './plan.ts';
+import { readGroupIndex } from './read-base.ts';
+
+export interface SealBackupInput extends SourceRef {
+  plan: DumpPlanRef;
+  epoch: number;
+  groups: GroupRef[];
+}
+
+/** What an engine says of the base that is sealed. */
+export interface Sealing {
+  plan: BasePlan;
+  engine: string;
+  /** names that a planned range may have been written under */
+  rangesOf(range: string): string[];
+  /** asked once every group is known to be whole, with the indexes as they were read back */
+  describe(indexes: readonly GroupIndex[]): Promise<Pick<Manifest, 'units' | 'start' | 'end' | 'origin'>>;
+}
+
+/** Objects are locked longer, looked at, side by side: each is one small request. */
+const requestsAtOnce = 16;
+
+/**
+ * Checks that what the groups left is the whole plan and lies in the store, then writes the signed manifest.
+ *
+ * Safe to repeat: the manifest is put only where none is; a second call returns the first one's.
+ *
+ * @throws EpochSuperseded - another control plane has the command: the backup stays invisible.
+ * @throws Tampered - an index is not of this plan; ObjectMissing - a part is not in the store; BadInput - a group is missing.
+ */
+export async function sealBase(context: SourceContext, input: SealBackupInput, sealing: Sealing): Promise<BackupSummary> {
+  const { store, keys, signal } = context;
+  const { plan } = sealing;
+  const adopted = await findManifest(context, plan);
+  if (adopted) return summaryOf(adopted.manifest, adopted.ref);
+
+  const indexes = await readIndexes(context, sealing, input.groups);
+  await requireParts(context, plan, indexes);
+  const manifest = await manifestOf(sealing, input.groups, indexes);
+  // Locks first: a manifest promises that what it names outlives it.
+  await extendLocks(context, input.plan.plan, manifest, indexes);
+  await assertEpoch(store, plan.system, input.epoch, { signal });
+  try {
+    return summaryOf(manifest, await putSigned(store, keys, layout.manifest(plan), manifest, { ifAbsent: true, signal }));
+  } catch (error) {
+    const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await findManifest(context, plan) : undefined;
+    if (!theirs) throw error;
+    return summaryOf(theirs.manifest, theirs.ref);
+  }
+}
+
+async function findManifest(context: SourceContext, plan: BasePlan): Promise<{ manifest: Manifest; ref: ObjectRef } | undefined> {
+  const { found } = await findSigned(context.store, context.keys, manifestSchema, layout.manifest(plan), { signal: context.signal });
+  return found && { manifest: found.body, ref: found.ref };
+}
+
+/** Every group's index, read back at its exact version; together they hold every range of the plan once. */
+async function readIndexes(context: SourceContext, { plan, rangesOf }: Sealing, groups: readonly GroupRef[]): Promise<GroupIndex[]> {
+  const indexes: GroupIndex[] = [];
+  for (const { group, ranges } of plan.groups) {
+    const ref = groups.find((candidate) => candidate.group === group);
+    if (!ref) throw new HoldfastError('BadInput', `group ${group} of backup ${plan.backup} was not dumped`);
+    const index = await readGroupIndex(context, plan.backup, ref);
+    const names = ({ unit, range }: PlanRange): string[] => rangesOf(range).map((name) => `${unit}/${name}`);
+    const expected = new Set(ranges.flatMap(names));
+    const found = index.ranges.map(({ unit, range }) => `${unit}/${range}`);
+    const stray = found.find((name) => !expected.has(name)) ?? found.find((name, at) => found.indexOf(name) !== at);
+    if (stray) throw new HoldfastError('Tampered', `${ref.index.key}: range ${stray} is not in the plan, or twice`);
+    for (const range of ranges) {
+      if (names(range).some((name) => found.includes(name))) continue;
+      throw new HoldfastError('Tampered', `${ref.index.key}: range ${range.unit}/${range.range} of the plan is missing`);
+    }
+    requireSums(index, ref.index.key);
+    indexes.push(index);
+  }
+  return indexes;
+}
+
+/** Each range's parts have the documents and bytes that the range says, in order from 0. */
+function requireSums(index: GroupIndex, where: string): void {
+  for (const range of index.ranges) {
+    const parts = index.parts.filter((part) => part.unit === range.unit && part.range === range.range);
+    const documents = parts.reduce((sum, part) => sum + part.documents, 0);
+    const bytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
+    if (documents === range.documents && bytes === range.plainBytes && parts.every((part, at) => part.index === at)) continue;
+    throw new HoldfastError('Tampered', `${where}: parts of ${range.unit}/${range.range} hold ${documents} documents and ${bytes} bytes, the range says ${range.documents} and ${range.plainBytes}`);
+  }
+}
+
+/** Every part that an index names is in the store, with the version and size that it names. */
+async function requireParts(context: SourceContext, plan: BasePlan, indexes: readonly GroupIndex[]): Promise<void> {
+  const wanted = new Map(indexes.flatMap(({ parts }) => parts.map(({ object }) => [`${object.key} ${object.versionId}`, object])));
+  const prefix = layout.parts(plan, '', '').replace(/\/+$/, '/');
+  const all = wanted.size;
+  for await (const version of context.store.list(prefix, { signal: context.signal })) {
+    const name = `${version.key} ${version.versionId}`;
+    if (wanted.get(name)?.bytes === version.bytes) wanted.delete(name);
+    context.progress({ phase: 'check', done: all - wanted.size, of: all, unit: 'objects' });
+  }
+  const [missing] = wanted.values();
+  if (!missing) return;
+  throw new HoldfastError('ObjectMissing', `${wanted.size} of ${all} parts of backup ${plan.backup} are not in the store, the first: ${missing.key} (version ${missing.versionId}, ${missing.bytes} bytes)`);
+}
+
+async function manifestOf({ plan, engine, describe }: Sealing, groups: readonly GroupRef[], indexes: readonly GroupIndex[]): Promise<Manifest> {
+  const { units, start, end, origin } = await describe(indexes);
+  const listed = indexes.map((index) => {
+    const { index: ref } = groups.find((group) => group.group === index.group)!;
+    return {
+      group: index.group,
+      index: ref,
+      parts: index.parts.length,
+      plainBytes: index.parts.reduce((sum, part) => sum + part.plainBytes, 0),
+      storedBytes: index.parts.reduce((sum, part) => sum + part.object.bytes, 0),
+    };
+  });
+  const total = (field: 'parts' | 'plainBytes' | 'storedBytes'): number => listed.reduce((sum, group) => sum + group[field], 0);
+  return {
+    format: formatVersion,
+    kind: 'base',
+    system: plan.system,
+    source: plan.source,
+    timeline: plan.timeline,
+    epoch: plan.epoch,
+    backup: plan.backup,
+    why: plan.why,
+    requestedBy: plan.requestedBy,
+    versions: plan.versions,
+    engine,
+    startedAt: plan.startedAt,
+    finishedAt: new Date().toISOString(),
+    logFrom: plan.logFrom,
+    start,
+    end,
+    units,
+    groups: listed,
+    totals: {
+      documents: units.reduce((sum, unit) => sum + unit.documents, 0),
+      plainBytes: total('plainBytes'),
+      storedBytes: total('storedBytes'),
+      parts: total('parts'),
+    },
+    key: plan.key,
+    ...(origin ? { origin } : {}),
+  };
+}
+
+async function extendLocks(context: SourceContext, plan: ObjectRef, manifest: Manifest, indexes: readonly GroupIndex[]): Promise<void> {
+  const config = context.system.stores.find(({ name }) => name === context.store.name);
+  if (!config?.lock) return;
+  const objects = [plan, ...manifest.key.objects, ...manifest.groups.map(({ index }) => index), ...indexes.flatMap(({ parts }) => parts.map(({ object }) => object))];
+  const requests = new InFlight(requestsAtOnce);
+  try {
+    for (const [done, object] of objects.entries()) {
+      context.signal.throwIfAborted();
+      await requests.add(async () => await context.store.extendLock(object));
+      context.progress({ phase: 'lock', done, of: objects.length, unit: 'objects' });
+    }
+    await requests.settle();
+  } finally {
+    await requests.abandon();
+  }
+}
+
+function summaryOf(manifest: Manifest, ref: ObjectRef): BackupSummary {
+  return {
+    system: manifest.system,
+    source: manifest.source,
+    timeline: manifest.timeline,
+    backup: manifest.backup,
+    manifest: ref,
+    logFrom: manifest.logFrom,
+    end: manifest.end,
+    endAt: logPositionAt(manifest.end),
+    units: manifest.units.length,
+    ...manifest.totals,
+    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program } : {}),
+    // Of what another program dumped nothing is proved, for one reason: a line for each of its collections would only fill the history.
+    unproved: manifest.origin ? [{ name: manifest.origin.form === 'stream' ? 'everything' : 'every collection', why: manifest.origin.proof.why }] : manifest.units.filter(({ fuzzy }) => fuzzy !== null).map(({ name, fuzzy }) => ({ name, why: fuzzy! })),
+  };
+}

@@ -1,0 +1,61 @@
+import type { ReplayResult, SourceRef, TargetRef, ValidationResult } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { LogPosition } from '../../../workflows/domain/log-position.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
+import { createTimeline } from '../../store/timelines.ts';
+import { readManifest } from '../base/read-base.ts';
+import { promoteTarget as promoteMongodb } from '../mongodb/promote-target.ts';
+import { validateTarget as validateMongodb } from '../mongodb/validate-target.ts';
+import { toolOf } from './programs.ts';
+
+/** There is no log: the answer says up to when the dump holds what was written, which is what the RPO is measured from. */
+export async function replayLog(context: SourceContext, { point }: { point: RecoveryPoint }): Promise<ReplayResult> {
+  const { origin } = await readManifest(context, point);
+  if (origin?.form !== 'stream') throw new HoldfastError('Tampered', `${point.base.manifest.key}: is not of a program's stream`);
+  // Of no one moment: what was written while the program ran may be in it or not.
+  const appliedToAt = origin.moment === 'end' ? origin.ranTo : origin.ranFrom;
+  return { appliedTo: null, appliedToAt, entries: 0, operations: 0, slices: 0, discardedTransactions: 0 };
+}
+
+/**
+ * Runs one validator of the system file. Equality claims nothing here: it is a validator of the other sources of the system.
+ * @throws BadInput - there is no such validator. @throws Unsupported - it asks what a command's target cannot answer.
+ */
+export async function validateTarget(
+  context: SourceContext,
+  input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string },
+): Promise<ValidationResult> {
+  const validator = context.system.validators.find(({ id }) => id === input.validator);
+  if (validator?.uses === 'equality') {
+    const { id, effect } = validator;
+    return { id, effect, ok: true, claim: `nothing: what a program restored into ${context.sourceName} cannot be proved equal`, problems: [], collections: [], collectionCount: 0 };
+  }
+  if (toolOf(context).uses === 'mongodump') return await validateMongodb(context, input);
+  throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by a command`);
+}
+
+/** A server of MongoDB becomes a replica set; what a command restored serves as the command left it. Safe to repeat. */
+export async function promoteTarget(context: SourceContext, input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }> {
+  if (toolOf(context).uses === 'mongodump') return await promoteMongodb(context, input);
+  return { summary: `${context.sourceName}: nothing to promote: it serves as its restore program left it`, sourceIdentity: identityOf(input.target.run) };
+}
+
+/** Each recovery makes another source of it: without this, a second one of the same moment would be taken for the first. */
+const identityOf = (run: string): string => `unknown: restored by run ${run}`;
+
+/**
+ * The timeline of a recovered source, which says where it lives from now on: the next dump is made there.
+ * Safe to repeat: the timeline that this run made is adopted.
+ */
+export async function startTimeline(
+  context: SourceContext,
+  input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string },
+): Promise<{ timeline: string }> {
+  const { system, source, epoch, run, parent, environment } = input;
+  const { store, keys, signal } = context;
+  await assertEpoch(store, system, epoch, { signal });
+  const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
+  return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity: identityOf(run), environment, parent }, { signal });
+}

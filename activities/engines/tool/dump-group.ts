@@ -1,0 +1,94 @@
+import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout } from '../../../workflows/domain/layout.ts';
+import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../../context.ts';
+import { readSigned } from '../../store/signed-object.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import type { RunningStream } from '../../tool/start-stream.ts';
+import { InFlight } from '../base/in-flight.ts';
+import { putIndex } from '../base/put-index.ts';
+import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
+import { StreamCutter } from './cut-stream.ts';
+import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
+import { dumpProgram } from './programs.ts';
+import { runProgram } from './run-program.ts';
+
+/** Parts being compressed, encrypted and uploaded while the next one is read. */
+const uploadsAtOnce = 2;
+
+/** What people are told, in heartbeats and in the worker's log, when an attempt finds another one before it. */
+export const startsAgain = 'starts again from the beginning: a program’s stream cannot be resumed';
+
+/**
+ * Runs the dump program, and cuts what it writes into parts. Its index is put once the program has ended well: until then
+ * nothing names a part.
+ *
+ * Safe to repeat, from the beginning: parts have keys of their own for each attempt, and those of one that was killed are named by nobody.
+ *
+ * @throws ToolFailed - retryable: it ended badly, or wrote nothing. @throws StoreUnavailable - retryable.
+ */
+export async function dumpGroup(context: SourceContext, input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef> {
+  const { store, keys, signal } = context;
+  const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
+  if (input.group !== stream.group) throw new HoldfastError('BadInput', `the plan of backup ${plan.backup} has no group ${input.group}`);
+  const key = await openBackupKey(store, keys, plan, plan.key);
+  const spec = await dumpProgram(context, endpointOf(context, await sourceEnvironment(context)));
+  const again = await isAgain(context, plan);
+  if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
+  const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
+  const fromAt = new Date().toISOString();
+  const read = (running: RunningStream): Promise<Part[]> =>
+    storeStream({ store, key, scope: plan, signal }, running, (done) => context.progress({ phase, done, of: 0, unit: 'bytes', group: stream.group }));
+  const parts = await runProgram(context, spec, read);
+  const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
+  if (plainBytes === 0) throw new HoldfastError('ToolFailed', `${spec.name} ended with code 0 and wrote nothing`, { hint: 'a dump is never empty: see that the program writes to its standard output' });
+  const range: GroupIndex['ranges'][number] = {
+    unit: stream.unit,
+    range: stream.range,
+    documents: 0,
+    plainBytes,
+    hashSum: null,
+    fuzzy: whyUnproved(plan),
+    gone: false,
+    ran: { fromAt, toAt: new Date().toISOString() },
+  };
+  return await putIndex(context, plan, stream.group, [{ parts, summary: () => range }]);
+}
+
+export const whyUnproved = ({ tool }: Pick<ToolPlan, 'tool'>): string =>
+  `only ${tool.program} knows what is in its dump: nobody compared it with its source${tool.moment ? `; as configured, all of it is of the program’s ${tool.moment}` : ', and it is of no one moment'}`;
+
+/** Whether an earlier attempt left parts of this backup. */
+async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promise<boolean> {
+  for await (const _ of store.list(layout.parts(plan, stream.unit, stream.range), { signal })) return true;
+  return false;
+}
+
+/** Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight. */
+async function storeStream(to: PartStore, { stdout }: RunningStream, advance: (bytes: number) => void): Promise<Part[]> {
+  const cutter = new StreamCutter();
+  const uploads = new InFlight(uploadsAtOnce);
+  const parts: Part[] = [];
+  let name: PartName | undefined;
+  let doneBytes = 0;
+  const upload = async (plain: Parameters<typeof putPart>[3]): Promise<void> => {
+    const own = (name = nextPartName(name));
+    await uploads.add(async () => {
+      parts[own.index] = await putPart(to, stream, own, plain);
+      cutter.release(plain);
+    });
+  };
+  try {
+    for await (const chunk of stdout as AsyncIterable<Buffer>) {
+      for (const plain of cutter.add(chunk)) await upload(plain);
+      advance((doneBytes += chunk.length));
+    }
+    for (const plain of cutter.flush()) await upload(plain);
+    await uploads.settle();
+    return parts;
+  } finally {
+    await uploads.abandon();
+  }
+}

@@ -1,0 +1,60 @@
+import type { ArchiveStatus } from '../../../workflows/contract.ts';
+import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
+import type { SourceContext } from '../../context.ts';
+import type { Engine } from '../engine.ts';
+import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
+import { dumpGroup } from './dump-group.ts';
+import { planDump } from './plan-dump.ts';
+import { prepareRestore, restoreGroup } from './restore.ts';
+import { sealBackup } from './seal-backup.ts';
+
+const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
+
+/** The last door: whoever starts such work refuses it before. */
+const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
+  requireAbility(whoOf(context), ability);
+  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
+};
+
+/**
+ * Any program that writes its dump to standard output and reads it back from standard input: mongodump and mongorestore, or a
+ * command of the system file. Its bytes are stored as parts like everybody's, and nobody here knows what they mean.
+ */
+export const toolEngine: Engine = {
+  kind: 'tool',
+  can: engines.tool,
+  planDump,
+  dumpGroup,
+  sealBackup,
+  planImport: refuse('exchange'),
+  importGroup: refuse('exchange'),
+  writeExport: refuse('exchange'),
+  archiveLog: refuse('log'),
+  drainLog: async (context) => await Promise.resolve({ drained: false, to: null, note: lackOf(whoOf(context), 'log') }),
+  readDivergedWrites: refuse('log'),
+  startTimeline,
+  proveArchive: refuse('log'),
+  readArchiveStatus: async (context, archived): Promise<ArchiveStatus> => await Promise.resolve({
+    system: context.system.system,
+    source: context.sourceName,
+    ...archived,
+    sourceAt: null,
+    sourceReachable: false,
+    rpoMs: null,
+    noLog: true,
+    checkedAt: new Date().toISOString(),
+    note: lackOf(whoOf(context), 'log'),
+  }),
+  verifySlice: refuse('log'),
+  narrowPoint: refuse('partial'),
+  openDivergedEntries: (context) => {
+    requireAbility(whoOf(context), 'log');
+    throw new Error(`engine "${context.source.engine}" has no such job`);
+  },
+  prepareRestore,
+  restoreGroup,
+  replayLog,
+  buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
+  validateTarget,
+  promoteTarget,
+};

@@ -1,0 +1,51 @@
+import type { Endpoint } from '../../../workflows/domain/system.ts';
+import type { ToolConfig } from '../../../workflows/domain/tool-source.ts';
+import type { SourceContext } from '../../context.ts';
+import { rememberSecret } from '../../secrets.ts';
+import { findTool } from '../../tool/find-tool.ts';
+import { secretOf, type ProgramSpec } from './program-spec.ts';
+import { hostsOf } from './same-place.ts';
+
+type Mongodump = Extract<ToolConfig, { uses: 'mongodump' }>;
+
+/**
+ * `mongodump --archive` of everything. The address with user and password stands in a private file: arguments are public.
+ * @source mongodump and mongorestore manuals: --config, --archive, --oplog, --drop
+ */
+export async function mongodumpProgram(context: SourceContext, endpoint: Endpoint, { oplog }: Mongodump): Promise<ProgramSpec> {
+  return {
+    name: 'mongodump',
+    path: findTool('mongodump'),
+    args: ['--config={{file:config.yaml}}', '--archive', ...(oplog ? ['--oplog'] : []), ...tlsArguments(endpoint)],
+    env: {},
+    files: { 'config.yaml': `uri: ${JSON.stringify(await addressWithPassword(context, endpoint))}` },
+  };
+}
+
+/** `mongorestore --archive --drop`, to the standalone that the provisioner made on loopback, which asks for nobody's name. */
+export function mongorestoreProgram(context: SourceContext, endpoint: Endpoint, { oplog }: Mongodump): ProgramSpec {
+  return {
+    name: 'mongorestore',
+    path: findTool('mongorestore'),
+    args: [`--uri=${targetUri(context, endpoint)}`, '--archive', '--drop', ...(oplog ? ['--oplogReplay'] : [])],
+    env: {},
+    files: {},
+  };
+}
+
+/** Where the local provisioner's standalone listens, whatever name its endpoint has. */
+export const targetUri = (context: SourceContext, { uri }: Endpoint): string => `mongodb://127.0.0.1:${hostsOf(context.address(uri))[0]?.port ?? '27017'}/?directConnection=true`;
+
+async function addressWithPassword(context: SourceContext, { uri, credentials }: Endpoint): Promise<string> {
+  const address = context.address(uri);
+  if (!credentials) return address;
+  const password = encodeURIComponent(await secretOf(context, credentials.password));
+  const [, scheme, rest] = /^([^:]+:\/\/)(.*)$/.exec(address)!;
+  const [hosts, query = ''] = rest!.split('?');
+  const whole = `${scheme}${encodeURIComponent(credentials.username)}:${password}@${hosts!.includes('/') ? hosts : `${hosts}/`}?${query}${query ? '&' : ''}authSource=${encodeURIComponent(credentials.authSource)}`;
+  rememberSecret(whole);
+  return whole;
+}
+
+const tlsArguments = ({ tls }: Endpoint): string[] =>
+  tls ? ['--ssl', ...(tls.caFile ? [`--sslCAFile=${tls.caFile}`] : []), ...(tls.certificateKeyFile ? [`--sslPEMKeyFile=${tls.certificateKeyFile}`] : [])] : [];

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
+import { logPosition } from '../../../workflows/domain/log-position.ts';
+import { formatVersion } from '../../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
+import { createTimeline, currentTimeline } from '../../store/timelines.ts';
+import { createBackupKey } from '../../stream/backup-key.ts';
+import { findPlan, planFields, planRef, putPlan } from '../base/plan.ts';
+import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { dumpProgram, readToolVersion, toolOf } from './programs.ts';
+
+export const planSchema = z.strictObject({
+  ...planFields,
+  units: z.array(z.strictObject({ id: z.string(), name: z.string(), kind: z.literal('stream') })),
+  /** what the manifest will say of the program */
+  tool: z.strictObject({ program: z.string(), version: z.string(), moment: z.enum(['start', 'end']).nullable() }),
+});
+export type ToolPlan = z.infer<typeof planSchema>;
+
+/** The one stream, in the one group. */
+export const stream = { unit: 'stream', range: 'all', group: 'stream' } as const;
+
+/** A program tells nobody which server it speaks to. */
+export const unknownIdentity = 'unknown: a program’s source';
+
+/**
+ * Writes down which program will dump the source. Runs it only to ask its version.
+ *
+ * Safe to repeat: the plan is put only where none is, and a second call returns the first one's.
+ *
+ * @throws ToolMissing, BadSystemFile - the program, or a secret of it, is not there: known before anything is written.
+ */
+export async function planDump(context: SourceContext, input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef> {
+  const spec = await dumpProgram(context, endpointOf(context, await sourceEnvironment(context)));
+  const version = await readToolVersion(context);
+  // A plan makes the timeline of a source that has none yet.
+  await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
+  const scope = { system: input.system, source: input.source, timeline: await sourceTimeline(context, input), backup: input.backup };
+  const adopted = await findPlan(context, planSchema, scope);
+  if (adopted) return planRef(adopted);
+  const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
+  return planRef(await putPlan(context, planSchema, {
+    format: formatVersion,
+    kind: 'plan',
+    ...scope,
+    epoch: input.epoch,
+    why: input.why,
+    requestedBy: input.requestedBy,
+    startedAt: new Date().toISOString(),
+    versions: { [spec.name]: version, node: process.versions.node },
+    logFrom: logPosition(Math.floor(Date.now() / 1000), 0),
+    key: manifestKey,
+    units: [{ id: stream.unit, name: input.source, kind: 'stream' }],
+    groups: [{ group: stream.group, estimatedBytes: 0, ranges: [{ unit: stream.unit, range: stream.range, estimatedBytes: 0 }] }],
+    tool: { program: spec.name, version, moment: momentOf(context) },
+  }));
+}
+
+function momentOf(context: SourceContext): 'start' | 'end' | null {
+  const tool = toolOf(context);
+  if (tool.uses === 'mongodump') return tool.oplog ? 'end' : null;
+  return tool.moment ?? null;
+}
+
+/** The current timeline, or the first one when there is none. Safe to repeat, and from two jobs at once: see `createTimeline`. */
+async function sourceTimeline({ store, keys, signal }: SourceContext, { system, source, epoch, why }: SourceRef & { epoch: number; why: string }): Promise<string> {
+  const of = { system, source };
+  const current = await currentTimeline(store, keys, of, { signal });
+  if (current) return current.timeline;
+  return (await createTimeline(store, keys, { ...of, epoch, startedAt: new Date().toISOString(), why, sourceIdentity: unknownIdentity, parent: null }, { signal })).timeline;
+}

@@ -1,0 +1,39 @@
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { Endpoint } from '../../../workflows/domain/system.ts';
+import type { ToolConfig } from '../../../workflows/domain/tool-source.ts';
+import type { SourceContext } from '../../context.ts';
+import { findProgram } from '../../tool/find-tool.ts';
+import { runTool } from '../../tool/run-tool.ts';
+import { commandProgram } from './command.ts';
+import { mongodumpProgram, mongorestoreProgram } from './mongodump.ts';
+import type { ProgramSpec } from './program-spec.ts';
+
+export function toolOf(context: SourceContext): ToolConfig {
+  const { tool } = context.source;
+  if (tool) return tool;
+  throw new HoldfastError('BadSystemFile', `sources.${context.sourceName} has no tool: its engine needs to know its programs`);
+}
+
+/** What dumps the source at this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
+export async function dumpProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
+  const tool = toolOf(context);
+  return tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await commandProgram(context, tool.dump, endpoint);
+}
+
+/** What restores to this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
+export async function restoreProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
+  const tool = toolOf(context);
+  return tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await commandProgram(context, tool.restore, endpoint);
+}
+
+/** What the dump program says of its version, its first line; 'unknown' where it is not known how to ask. */
+export async function readToolVersion(context: SourceContext): Promise<string> {
+  const tool = toolOf(context);
+  const [program, ...args] = tool.uses === 'mongodump' ? ['mongodump', '--version'] : (tool.version ?? []);
+  if (program === undefined) return 'unknown';
+  const { stdout, stderr } = await runTool({ path: findProgram(program) }, args, { signal: context.signal, timeoutMs: versionWithinMs });
+  const line = (stdout.trim() || stderr.trim()).split('\n')[0]!.trim();
+  return line.slice(0, 100) || 'unknown';
+}
+
+const versionWithinMs = 20_000;

@@ -1,0 +1,122 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TargetRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { GroupIndex, ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { readClaim } from '../../provision/claim.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import type { RunningStream } from '../../tool/start-stream.ts';
+import { readGroupIndex, readManifest } from '../base/read-base.ts';
+import { endpointOf } from '../base/source-environment.ts';
+import { getPart, type PartStore } from '../base/stored-parts.ts';
+import { startsAgain } from './dump-group.ts';
+import { restoreProgram } from './programs.ts';
+import { feed, runProgram } from './run-program.ts';
+import { refuseLivingSource } from './same-place.ts';
+
+type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
+
+/**
+ * Checks the base (signature, key, indexes), that the target is this run's and not the living source, and that the program
+ * and its secrets are here. Touches nothing; safe to repeat.
+ *
+ * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing, BadSystemFile.
+ */
+export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number }> {
+  const manifest = await readManifest(context, point);
+  if (manifest.engine !== 'tool') {
+    throw new HoldfastError('Unsupported', `backup ${manifest.backup} was made by the engine "${manifest.engine}", and source ${point.source} has the engine "tool": no program can restore it`, {
+      hint: `set sources.${point.source}.engine to ${manifest.engine}, or name a point that a program wrote`,
+    });
+  }
+  await openBackupKey(context.store, context.keys, manifest, manifest.key);
+  for (const group of manifest.groups) await readGroupIndex(context, manifest.backup, group);
+  await requireTarget(context, target);
+  await restoreProgram(context, endpointOf(context, target.environment));
+  const groups = manifest.groups.map(({ group, index, plainBytes }) => ({ group, index, plainBytes }));
+  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
+}
+
+async function requireTarget(context: SourceContext, target: TargetRef): Promise<void> {
+  await refuseLivingSource(context, target);
+  const directory = directoryOf(context);
+  const claim = await readClaim(directory);
+  if (claim?.run === target.run) return;
+  throw new HoldfastError('TargetNotEmpty', `the target in ${target.environment} ${claim ? `belongs to run ${claim.run}` : 'is no target of any run'}, not to ${target.run} (${directory})`);
+}
+
+const directoryOf = (context: SourceContext): string => context.address(context.system.standby.provision[context.sourceName]!.directory);
+
+/**
+ * Feeds the parts, in order, to the restore program's standard input; each is authenticated before a byte of it is passed on.
+ *
+ * Safe to repeat, from the beginning: the program is told (or, for a command, configured) to replace what is there. Once it has ended well that
+ * is noted in the target's directory, and a second call does nothing.
+ *
+ * @throws ToolFailed - retryable: it ended badly, or before it had read everything. @throws Tampered, ObjectMissing - the program is ended, its work is void.
+ */
+export async function restoreGroup(
+  context: SourceContext,
+  { target, point, group }: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } },
+): Promise<{ documents: number; plainBytes: number }> {
+  const manifest = await readManifest(context, point);
+  const index = await readGroupIndex(context, manifest.backup, group);
+  const key = await openBackupKey(context.store, context.keys, manifest, manifest.key);
+  await requireTarget(context, target);
+  const plainBytes = index.parts.reduce((sum, part) => sum + part.plainBytes, 0);
+  const record: Restored = { run: target.run, backup: manifest.backup, group: group.group };
+  const before = await readRecord(context);
+  const isOurs = before?.run === record.run && before.backup === record.backup && before.group === record.group;
+  if (isOurs && before.state === 'done') return { documents: 0, plainBytes };
+  const spec = await restoreProgram(context, endpointOf(context, target.environment));
+  if (isOurs) context.log?.('warn', `restore of ${point.system}/${point.source} by ${spec.name} ${startsAgain}`);
+  const phase = isOurs ? `restore by ${spec.name}, which ${startsAgain}` : `restore by ${spec.name}`;
+  await writeRecord(context, { ...record, state: 'begun' });
+  const parts: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
+  await runProgram(context, spec, async (running) => await feedParts(parts, index, running, (done) => context.progress({ phase, done, of: plainBytes, unit: 'bytes', group: group.group })));
+  await writeRecord(context, { ...record, state: 'done' });
+  return { documents: 0, plainBytes };
+}
+
+/** The next part is fetched while the program reads the one before it: two in memory at once. */
+async function feedParts(from: PartStore, { parts }: GroupIndex, running: RunningStream, advance: (bytes: number) => void): Promise<void> {
+  // What it prints is nobody's; unread it would hold the program up.
+  running.stdout.resume();
+  const fetch = (at: number): Promise<{ bytes: Buffer } | { error: unknown }> | undefined =>
+    parts[at] && getPart(from, parts[at]).then((bytes) => ({ bytes }), (error: unknown) => ({ error }));
+  let next = fetch(0);
+  let doneBytes = 0;
+  for (let at = 0; at < parts.length; at += 1) {
+    const part = (await next)!;
+    if ('error' in part) throw part.error;
+    next = fetch(at + 1);
+    await feed(running, part.bytes, from.signal);
+    advance((doneBytes += part.bytes.length));
+  }
+  running.stdin.end();
+}
+
+interface Restored {
+  run: string;
+  backup: string;
+  group: string;
+}
+
+const recordFile = (context: SourceContext): string => join(directoryOf(context), 'tool-restore.json');
+
+async function readRecord(context: SourceContext): Promise<(Restored & { state: 'begun' | 'done' }) | undefined> {
+  try {
+    return JSON.parse(await readFile(recordFile(context), 'utf8')) as Restored & { state: 'begun' | 'done' };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeRecord(context: SourceContext, record: Restored & { state: 'begun' | 'done' }): Promise<void> {
+  const path = recordFile(context);
+  await writeFile(`${path}.new`, JSON.stringify(record));
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { seconds } from '../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../context.ts';
+import { makePrivateDirectory } from '../../tool/private-files.ts';
+import { startStream, type RunningStream } from '../../tool/start-stream.ts';
+import type { ProgramSpec } from './program-spec.ts';
+
+/** The program does not take what it is given, or says no more: what it says of itself at its end is the reason. */
+class StreamBroken extends Error {}
+
+/** How long a program that closed its stream may take to end by itself. */
+const endsWithinMs = seconds(5);
+
+/**
+ * Runs a program while `use` reads or feeds it, and returns once it has ended well. Its private files exist as long as it does.
+ * It is ended with everything that it started when `use` fails, on abort, and when this process dies.
+ *
+ * @throws ToolFailed - it ended badly, or before it had read everything; program, code and the last lines of its stderr. @throws what `use` throws.
+ */
+export async function runProgram<T>(context: SourceContext, spec: ProgramSpec, use: (running: RunningStream) => Promise<T>): Promise<T> {
+  const directory = await makePrivateDirectory(spec.files);
+  try {
+    const fill = (text: string): string => text.replace(/\{\{\s*file:([^{}]+?)\s*\}\}/g, (_, name: string) => `${directory.path}/${name}`);
+    const env = Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, fill(value)]));
+    const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, removeOnLoss: directory.path });
+    // Heard from the beginning: it may fail while nobody waits for it yet.
+    const end = running.done.then(() => undefined, (error: unknown) => error);
+    await directory.noteGroup(running.pid);
+    const outcome = await use(running).then((value) => ({ value }), (error: unknown) => ({ error }));
+    if ('error' in outcome) await endAfter(running, end, outcome.error instanceof StreamBroken ? endsWithinMs : 0);
+    const failure = await end;
+    context.signal.throwIfAborted();
+    if ('error' in outcome) throw outcome.error instanceof StreamBroken ? (failure ?? stoppedReading(spec)) : outcome.error;
+    if (failure !== undefined) throw failure;
+    return outcome.value;
+  } finally {
+    await directory.remove();
+  }
+}
+
+async function endAfter(running: RunningStream, end: Promise<unknown>, ms: number): Promise<void> {
+  if (ms > 0) await Promise.race([end, new Promise((resolve) => setTimeout(resolve, ms).unref())]);
+  await running.kill();
+}
+
+/** The kernel told us in another way than it tells whoever waits for the program. */
+const stoppedReading = ({ name }: ProgramSpec): HoldfastError => new HoldfastError('ToolFailed', `${name} ended with code 0 before it had read everything that it was given`);
+
+/** Writes to the program's standard input, and waits while it is busy. @throws StreamBroken - it reads no more. */
+export async function feed({ stdin }: RunningStream, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  if (stdin.destroyed || stdin.errored || stdin.writableEnded) throw new StreamBroken('closed');
+  if (stdin.write(bytes)) return;
+  const gone = new AbortController();
+  const closed = (): void => gone.abort();
+  stdin.once('close', closed).once('error', closed);
+  try {
+    await once(stdin, 'drain', { signal: AbortSignal.any([signal, gone.signal]) });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new StreamBroken('closed', { cause });
+  } finally {
+    stdin.off('close', closed).off('error', closed);
+  }
+}

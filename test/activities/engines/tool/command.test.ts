@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { toolEngine } from '../../../../activities/engines/tool/index.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { readArchiveStatus } from '../../../../activities/read-archive-status.ts';
+import { findCheckedPoint } from '../../../../activities/store/find-checked-point.ts';
+import { listRecoveryPoints } from '../../../../activities/store/list-recovery-points.ts';
+import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
+import { readManifest } from '../../../../activities/engines/base/read-base.ts';
+import { describeArchiveStatus } from '../../../../workflows/domain/describe-archive-status.ts';
+import { describePoints } from '../../../../workflows/domain/list-points.ts';
+import { logPositionAt } from '../../../../workflows/domain/log-position.ts';
+import { backUpByTool, planInput, privateDirectoriesWith, restoreByTool, sh, tar, toolPlace, toolPoint, toolRef, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
+
+const secret = 'Pl4nted:secret/with$signs';
+
+/** What the store holds, as it lies there. */
+function storedText(place: ToolPlace): string {
+  const files = readdirSync(place.storePath, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1')).join('\n');
+}
+
+const nothingStored = async (place: ToolPlace): Promise<void> => assert.equal((await listRecoveryPoints(await place.open(), { limit: 10 })).totals.windows, 0);
+
+test('a directory that tar dumps comes back, and the manifest claims no more than is known', async (t) => {
+  const place = toolPlace(t);
+  writeFileSync(join(place.sourcePath, 'a file'), 'as it was');
+  const context = await place.open();
+  const before = Date.now();
+  const summary = await backUpByTool(context, 'b1');
+  assert.equal(summary.program, 'tar');
+  assert.match(summary.unproved[0]!.why, /only tar knows what is in its dump: nobody compared it with its source, and it is of no one moment/);
+  const manifest = await readManifest(context, toolPoint(summary));
+  assert.equal(manifest.engine, 'tool');
+  assert.ok(manifest.origin?.form === 'stream');
+  assert.match(manifest.origin.toolVersion, /^tar \(|^bsdtar/);
+  assert.equal(manifest.origin.moment, null);
+  assert.ok(Date.parse(manifest.origin.ranFrom) >= before && manifest.origin.ranTo >= manifest.origin.ranFrom);
+  assert.equal(logPositionAt(manifest.end), `${manifest.origin.ranTo.slice(0, 19)}.000Z`, 'whole only after its program’s end');
+  assert.deepEqual(await backUpByTool(context, 'b1'), summary, 'a second call finds the first one’s backup');
+
+  writeFileSync(join(place.sourcePath, 'a file'), 'changed since');
+  await restoreByTool(context, summary);
+  assert.equal(readFileSync(join(place.targetPath, 'a file'), 'utf8'), 'as it was');
+  assert.equal((await toolEngine.replayLog(context, { target: toolTarget, point: toolPoint(summary), limit: toolPoint(summary).limit })).appliedToAt, manifest.origin.ranFrom, 'the RPO counts from the program’s start');
+});
+
+test('points, the choice of one, verify and the status of the archive know a source without a log', async (t) => {
+  const place = toolPlace(t);
+  const context = await place.open();
+  const first = await backUpByTool(context, 'b1');
+  const points = await listRecoveryPoints(context, { limit: 10 });
+  assert.match(describePoints(points).join('\n'), /^tools\/files: .* to .*, base b1, 0 slices, a stream of tar, 10\.0 KiB, timeline t00000001, without proof$/);
+  const point = await findCheckedPoint(context, {}, { readForMs: 60_000 });
+  assert.equal(point.base.backup, 'b1');
+  assert.equal(point.limit, toolPoint(first).limit);
+  assert.equal(point.checked!.parts.read, 1);
+  const verified = await verifyRecoveryPoint(context, {});
+  assert.deepEqual({ ok: verified.ok, parts: verified.parts, problems: verified.problems }, { ok: true, parts: 1, problems: [] });
+  const status = await readArchiveStatus(context);
+  assert.equal(status.rpoMs, null);
+  assert.match(describeArchiveStatus(status), /data loss now unknown: no log is archived; nothing archived.*the engine "tool" has no log/);
+});
+
+test('what the engine cannot do is refused by name', async (t) => {
+  const context = await toolPlace(t).open();
+  await assert.rejects(toolEngine.archiveLog(context, { ...toolRef, epoch: 1, forMs: 1 }), { type: 'Unsupported', message: /tools\/files: the engine "tool" has no log: nothing can be archived/ });
+  await assert.rejects(toolEngine.planImport(context, { ...planInput('i1'), path: '/x' }), { type: 'Unsupported', message: /neither imports nor exports/ });
+  await assert.rejects(toolEngine.narrowPoint(context, { point: toolPoint(await backUpByTool(context, 'b1')), only: ['x'] }), { type: 'Unsupported', message: /whole or not at all/ });
+  const drained = await toolEngine.drainLog(context, { ...toolRef, epoch: 1, timeline: 't00000001' });
+  assert.equal(drained.drained, false);
+  assert.match(drained.note, /has no log/);
+});
+
+test('a dump that fails names program, code and its last words without the secret, and leaves no recovery point', async (t) => {
+  const place = toolPlace(t);
+  const ref = place.secret('password', secret);
+  const cases = [
+    [sh('head -c 40000000 /dev/zero; kill -9 $$'), /^sh was ended by SIGKILL$/],
+    [{ ...sh('echo "refused: $PASSWORD and $(cat "$1")" >&2; exit 3', '{{file:login}}'), env: { PASSWORD: ref }, files: { login: ref } }, /^sh ended with code 3; it said: refused: \[secret\] and \[secret\]$/],
+    [{ ...sh('i=0; while [ $i -lt 3000 ]; do echo "$i $PASSWORD"; i=$((i+1)); done >&2; exit 1'), env: { PASSWORD: ref } }, /^sh ended with code 1; it said: [^P]*2999 \[secret\]$/],
+    [sh('cat /dev/null'), /^sh ended with code 0 and wrote nothing/],
+  ] as const;
+  for (const [dump, message] of cases) {
+    place.use({ ...tar, dump: dump as (typeof tar)['dump'] });
+    await assert.rejects(backUpByTool(await place.open(), `b${cases.findIndex(([one]) => one === dump)}`), { type: 'ToolFailed', message });
+  }
+  await nothingStored(place);
+  place.use({ ...tar, dump: { argv: ['no-such-program'] } });
+  await assert.rejects(backUpByTool(await place.open(), 'b9'), { type: 'ToolMissing', message: /no-such-program, which the system file names, is not on PATH/ });
+  assert.deepEqual(privateDirectoriesWith(secret), []);
+});
+
+test('a secret reaches its program by environment and private file, and is nowhere else', async (t) => {
+  const place = toolPlace(t);
+  const ref = place.secret('password', secret);
+  const argumentsOfItself = 'tr "\\0" " " < /proc/$$/cmdline';
+  const restored = join(place.directory, 'seen-by-restore');
+  place.use({
+    ...tar,
+    dump: { ...sh(`${argumentsOfItself}; echo; printf "%s\\n" "$PASSWORD"; cat "$1"; stat -c "%a" "$1" "$(dirname "$1")"; printf "%s" "$MODE"`, '{{file:login}}'), env: { PASSWORD: ref, MODE: { plain: 'at {{uri}}' } }, files: { login: ref } },
+    restore: sh('cat > "$1"', restored),
+  });
+  const context = await place.open();
+  const summary = await backUpByTool(context, 'b1');
+  await restoreByTool(context, summary);
+  const [argv, variable, content, ...modes] = readFileSync(restored, 'utf8').split('\n');
+  assert.ok(!argv!.includes(secret));
+  assert.deepEqual([variable, content], [secret, secret]);
+  assert.deepEqual(modes, ['600', '700', `at ${place.sourcePath}`]);
+  assert.ok(!storedText(place).includes(secret), 'neither plan nor manifest nor index');
+  assert.ok(!JSON.stringify([summary, place.said, place.logged]).includes(secret));
+  assert.deepEqual(privateDirectoriesWith(secret), []);
+});
+
+test('a restore program that has not read everything has failed, also when it says that it has not', async (t) => {
+  const place = toolPlace(t);
+  writeFileSync(join(place.sourcePath, 'large'), Buffer.alloc(3_000_000, 'x'));
+  const small = await backUpByTool(await place.open(), 'b1');
+  const unread = /^sh ended with code 0 before it had read everything that it was given$/;
+  const cases = [
+    ['true', unread],
+    ['head -c 100000 > /dev/null', unread],
+    ['cat > /dev/null; echo disk full >&2; exit 4', /^sh ended with code 4; it said: disk full$/],
+    // Reads all that there is so far, and closes: the last of it never comes.
+    ['head -c 100000 > /dev/null; exec 0<&-; echo gave up >&2; sleep 1000', /^sh was ended by SIGTERM before it had read everything that it was given; it said: gave up$/],
+  ] as const;
+  for (const [restore, message] of cases) {
+    place.use({ ...tar, restore: sh(restore) });
+    await assert.rejects(restoreByTool(await place.open(), small), { type: 'ToolFailed', message }, restore);
+  }
+  // Less than a pipe holds: the kernel would take it all from us.
+  place.use({ ...tar, dump: sh('echo little'), restore: sh('exit 0') });
+  const little = await backUpByTool(await place.open(), 'b2');
+  await assert.rejects(restoreByTool(await place.open(), little), { type: 'ToolFailed', message: unread });
+  assert.ok(place.logged.some((line) => /restore of tools\/files by sh starts again from the beginning: a program’s stream cannot be resumed/.test(line)));
+  assert.ok(place.said.some(({ phase }) => /^restore by sh, which starts again from the beginning/.test(phase)));
+});
+
+test('a part that was altered in the store is not passed on, and its program’s work is void', async (t) => {
+  const place = toolPlace(t);
+  const summary = await backUpByTool(await place.open(), 'b1');
+  const [part] = readdirSync(place.storePath, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.parentPath.includes('/parts/'));
+  const path = join(part!.parentPath, part!.name);
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 20]! ^= 1;
+  assert.ok(statSync(path).size === bytes.length);
+  writeFileSync(path, bytes);
+  const seen = join(place.directory, 'seen');
+  place.use({ ...tar, restore: sh('cat > "$1"', seen) });
+  await assert.rejects(restoreByTool(await place.open(), summary), { type: 'Tampered' });
+  assert.equal(readFileSync(seen, 'utf8'), '');
+});
+
+test('a target that is the living source is refused, under whatever name, and one of another run too', async (t) => {
+  const place = toolPlace(t, tar, (file) => void (file.environments['dr']!.endpoints['files']!.uri = `${'/.'}${file.environments['production']!.endpoints['files']!.uri}`));
+  const summary = await backUpByTool(await place.open(), 'b1');
+  await assert.rejects(restoreByTool(await place.open(), summary), { type: 'TargetNotEmpty', message: /the target in dr is the living source in production/ });
+  const at = (source: string, target: string) => place.use(tar, (file) => {
+    file.environments['production']!.endpoints['files']!.uri = source;
+    file.environments['dr']!.endpoints['files']!.uri = target;
+  });
+  for (const [source, target] of [['postgres://127.0.0.1/a', 'postgres://localhost:5432/b'], ['redis://127.0.0.1:7000', 'redis://127.0.0.2:7000'], ['mongodb://10.255.255.1:1,127.0.0.1:27017/?x=1', 'mongodb://[::1]/']] as const) {
+    at(source, target);
+    await assert.rejects(restoreByTool(await place.open(), summary), { type: 'TargetNotEmpty', message: /is the living source in production \(this machine:\d+\)/ }, `${source} ${target}`);
+  }
+  at('postgres://127.0.0.1:5432', 'postgres://127.0.0.1:5433');
+  const context = await place.open();
+  await openProvisioner(context).provision(context, toolTarget);
+  await assert.rejects(toolEngine.prepareRestore(context, { target: { ...toolTarget, run: 'run-2' }, point: toolPoint(summary) }), { type: 'TargetNotEmpty', message: /belongs to run run-1, not to run-2/ });
+});

@@ -1,0 +1,44 @@
+import { HoldfastError } from './errors.ts';
+
+/** What a kind of source can do beyond a base that is backed up, verified and restored whole. */
+export interface Abilities {
+  /** its log is archived, replayed and drained, and what an old primary took after a recovery is read from it */
+  log: boolean;
+  /** its collections, documents and indexes are known one by one: what is restored can be proved equal */
+  units: boolean;
+  /** dumps of other programs come in, and go out */
+  exchange: boolean;
+  /** chosen namespaces can be restored alone */
+  partial: boolean;
+}
+
+/**
+ * Every engine, and what it can do: read by whoever must refuse early (system file, entry workflows, command line) and by
+ * the steps that pass a source over in words.
+ */
+export const engines = {
+  mongodb: { log: true, units: true, exchange: true, partial: true },
+  /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
+  tool: { log: false, units: false, exchange: false, partial: false },
+} as const satisfies Record<string, Abilities>;
+
+export type EngineKind = keyof typeof engines;
+export const engineKinds = Object.keys(engines) as [EngineKind, ...EngineKind[]];
+
+/** A name of no engine that this Holdfast knows comes from an older history: it was a mongodb. */
+export const abilitiesOf = (engine: string): Abilities => (Object.hasOwn(engines, engine) ? engines[engine as EngineKind] : engines.mongodb);
+
+const lacks: Record<keyof Abilities, string> = {
+  log: 'has no log: nothing can be archived, replayed or drained, only its bases can be restored',
+  units: 'knows nothing of what is inside a dump: nothing can be proved equal',
+  exchange: 'neither imports nor exports dumps: what it stores is a program’s own dump already',
+  partial: 'restores a dump whole or not at all',
+};
+
+/** One sentence: which source cannot do it, and why. */
+export const lackOf = (of: { system: string; source: string; engine: string }, ability: keyof Abilities): string => `${of.system}/${of.source}: the engine "${of.engine}" ${lacks[ability]}`;
+
+/** @throws Unsupported - the source's engine lacks it; names source, engine and what is lacking. */
+export function requireAbility(of: { system: string; source: string; engine: string }, ability: keyof Abilities): void {
+  if (!abilitiesOf(of.engine)[ability]) throw new HoldfastError('Unsupported', lackOf(of, ability));
+}

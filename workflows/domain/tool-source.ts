@@ -1,0 +1,73 @@
+import { z } from 'zod';
+
+/**
+ * The `tool` block of a source: which program writes its dump to standard output, and which one reads it back from standard
+ * input. An argument is public on the machine, so it holds no secret: those go into the environment or a private file.
+ */
+
+/** `${NAME}` reads an environment variable of the worker, `file:PATH` a file on it (relative to the system file). */
+export const secretRefSchema = z
+  .string()
+  .regex(/^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$/, 'a reference to a secret: ${ENV_NAME} or file:PATH, never the secret itself')
+  .meta({ description: '${ENV_NAME} or file:PATH; the secret itself never stands in the file' });
+
+/** What `{{…}}` in an argument or a plain variable may stand for, beside `file:NAME`. */
+export const toolPlaceholders = ['uri', 'host', 'port', 'username'] as const;
+
+/** `{{uri}}`, `{{file:NAME}}`: everything that stands between doubled braces. */
+export const placeholdersIn = (text: string): string[] => [...text.matchAll(/\{\{([^{}]*)\}\}/g)].map(([, inner]) => inner!.trim());
+
+const argumentSchema = z
+  .string()
+  .refine((text) => !/\$\{[A-Za-z_]\w*\}/.test(text), 'no ${NAME} in an argument, which anybody on the machine can read: secrets belong under env or files, addresses under environments as {{uri}}, {{host}} and {{port}}');
+
+const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of an environment variable');
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a file name without a directory');
+
+const plainSchema = z.strictObject({ plain: argumentSchema });
+
+const programSchema = z
+  .strictObject({
+    argv: z.array(argumentSchema).min(1).meta({ description: 'the program and its arguments; no shell looks at them' }),
+    env: z
+      .record(variableName, z.union([secretRefSchema, plainSchema]))
+      .default({})
+      .meta({ description: 'added to the worker’s own environment: a reference to a secret, or {plain: text} for what is none' }),
+    files: z
+      .record(fileName, secretRefSchema)
+      .default({})
+      .meta({ description: 'private files (0600) that exist while the program runs; {{file:NAME}} is the path of one' }),
+  })
+  .superRefine(({ argv, env, files }, ctx) => {
+    const texts = [...argv.map((text, at) => ({ text, path: ['argv', at] })), ...Object.entries(env).flatMap(([key, value]) => (typeof value === 'string' ? [] : [{ text: value.plain, path: ['env', key, 'plain'] }]))];
+    for (const { text, path } of texts) {
+      for (const inner of placeholdersIn(text)) {
+        const file = /^file:(.+)$/.exec(inner)?.[1];
+        if (file !== undefined ? Object.hasOwn(files, file) : toolPlaceholders.some((known) => known === inner)) continue;
+        const known = [...toolPlaceholders, ...Object.keys(files).map((one) => `file:${one}`)].map((one) => `{{${one}}}`);
+        ctx.addIssue({ code: 'custom', path, message: `unknown {{${inner}}}; known: ${known.join(', ')}` });
+      }
+    }
+  });
+
+/** A program with its arguments, environment and private files, as the system file says it. */
+export type ProgramConfig = z.output<typeof programSchema>;
+
+const mongodumpSchema = z.strictObject({
+  uses: z.literal('mongodump').meta({ description: 'mongodump --archive, and mongorestore --archive --drop' }),
+  oplog: z.boolean().default(false).meta({ description: 'true: --oplog and --oplogReplay, for a replica set: of one moment, the dump’s end' }),
+});
+
+const commandSchema = z.strictObject({
+  uses: z.literal('command').meta({ description: 'any program that dumps to standard output, and any that restores from standard input' }),
+  dump: programSchema,
+  restore: programSchema.meta({ description: 'must replace what it restored before: it starts over whole' }),
+  version: z.array(argumentSchema).min(1).optional().meta({ description: 'prints the dump program’s version; left out: unknown' }),
+  moment: z
+    .enum(['start', 'end'])
+    .optional()
+    .meta({ description: 'all that the program writes is as it was at its start, or its end; left out: of no one moment' }),
+});
+
+export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, commandSchema]);
+export type ToolConfig = z.output<typeof toolSchema>;
