@@ -139,7 +139,7 @@ async function withDirectClient<T>(port: number, use: (client: MongoClient) => P
   }
 }
 
-function clientOf(
+export function clientOf(
   uri: string,
   credentials: { username: string; password: string; authSource: string } | null,
   options: { retryWrites?: boolean; appName?: string } = {},
