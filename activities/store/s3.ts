@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeleteObjectCommand,
@@ -125,8 +126,7 @@ class S3Store implements Store {
         (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
         throw new HoldfastError('Tampered', `${version.key} version ${version.versionId}: ${answer.ContentLength} bytes, more than any object of ours`);
       }
-      const bytes = await answer.Body!.transformToByteArray();
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      return await readBody(answer.Body as Readable, answer.ContentLength);
     });
   }
 
@@ -246,6 +246,18 @@ class S3Store implements Store {
       hint: 'enable versioning (object lock does it), or anybody who may write can destroy a backup',
     });
   }
+}
+
+/** Into one buffer of the length that was announced: pieces that are put together at the end are in memory twice. */
+async function readBody(body: Readable, length: number | undefined): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length ?? 0);
+  let at = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (at + chunk.length > bytes.length) throw new RangeError(`more than the ${bytes.length} bytes that were announced`);
+    at += chunk.copy(bytes, at);
+  }
+  if (at < bytes.length) throw new RangeError(`${at} of the ${bytes.length} bytes that were announced`);
+  return bytes;
 }
 
 const lockMode = (mode: 'governance' | 'compliance'): ObjectLockMode => (mode === 'governance' ? 'GOVERNANCE' : 'COMPLIANCE');

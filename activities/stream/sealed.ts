@@ -32,10 +32,11 @@ export async function seal(key: DataKey, plain: Uint8Array, context: Record<stri
 /**
  * Authenticates, decrypts and decompresses.
  *
+ * @param options.plainBytes - what it is expected to open to: then it is opened into one buffer. Only a hint.
  * @throws WrongKey - sealed under another key, or `key` has the right name and the wrong bytes.
  * @throws Tampered - altered after sealing, or sealed as something else (the context differs): both are named.
  */
-export async function open(key: DataKey, stored: Uint8Array, context: Record<string, string>): Promise<Buffer> {
+export async function open(key: DataKey, stored: Uint8Array, context: Record<string, string>, options: { plainBytes?: number } = {}): Promise<Buffer> {
   const sealedUnder = keyIdOf(stored);
   if (sealedUnder !== key.id) {
     throw new HoldfastError('WrongKey', `${describe(context)} is sealed under key ${sealedUnder}, not ${key.id}`);
@@ -48,11 +49,14 @@ export async function open(key: DataKey, stored: Uint8Array, context: Record<str
   });
   requireSameContext(opened.context, context);
   try {
-    return await decompress(opened.plain, { chunkSize, maxOutputLength: maxPlainBytes });
+    return await decompress(opened.plain, { chunkSize: pieceFor(options.plainBytes), maxOutputLength: maxPlainBytes });
   } catch (cause) {
     throw new HoldfastError('Tampered', `${describe(context)} is authentic but not zstd of at most ${formatBytes(maxPlainBytes)}`, { cause });
   }
 }
+
+/** One piece that holds everything, where it is known how much that is; the least that zlib takes otherwise. */
+const pieceFor = (plainBytes: number | undefined): number => (plainBytes === undefined ? chunkSize : Math.min(maxPlainBytes, Math.max(1024, plainBytes + 1)));
 
 /** The key that opens it, as its header says. @throws Tampered - it has no header of ours. */
 export const keyIdOf = (stored: Uint8Array): string => readMessageHeader(stored).keyName;

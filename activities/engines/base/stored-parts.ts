@@ -80,7 +80,7 @@ export async function putPart(to: PartStore, of: { unit: string; range: string }
 /** Downloads a part, authenticates it and opens it. @throws Tampered, ObjectMissing - the part is not what its index says. */
 export async function getPart(from: PartStore, part: Part): Promise<Buffer> {
   const stored = await from.store.get(part.object, { signal: from.signal });
-  const plain = await open(from.key, stored, partContext(from.scope, part));
+  const plain = await open(from.key, stored, partContext(from.scope, part), { plainBytes: part.plainBytes });
   if (plain.length !== part.plainBytes || (await sha256Aside(plain)) !== part.plainSha256) {
     throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its group's index says`);
   }
