@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { mib, seconds } from '../../workflows/domain/units.ts';
 import { startTimeOf } from '../tool/process-group.ts';
 import { startTool, type RunningTool } from '../tool/run-tool.ts';
-import type { JobMessage } from './messages.ts';
+import { backgroundFlag, type JobMessage } from './messages.ts';
 
 /** A process of the data plane. It does one job at a time, and may be given another when it has done that one. */
 export interface Child {
@@ -19,6 +19,8 @@ export interface ChildOptions {
   program: string;
   /** JavaScript heap; buffers come on top */
   heapMib: number;
+  /** runs below everything else on the machine */
+  background: boolean;
 }
 
 /** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
@@ -42,7 +44,7 @@ export function takeChild(options: ChildOptions): Child {
     forget(child);
     return child;
   }
-  const tool = startTool('node', [...memoryFlags(options.heapMib), options.program], {
+  const tool = startTool('node', [...memoryFlags(options.heapMib), options.program, ...(options.background ? [backgroundFlag] : [])], {
     ipc: true,
     // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
     env: { MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCache },
@@ -73,6 +75,6 @@ function forget(child: Child): void {
 }
 
 /** A child has the environment of its start: with another one it would find other systems and other secrets. */
-const kindOf = ({ program, heapMib }: ChildOptions): string => JSON.stringify([program, heapMib, process.env]);
+const kindOf = ({ program, heapMib, background }: ChildOptions): string => JSON.stringify([program, heapMib, background, process.env]);
 
 const memoryFlags = (heapMib: number): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16'];

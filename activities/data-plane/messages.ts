@@ -2,6 +2,9 @@ import type { JobReading } from '../context.ts';
 
 /** What worker and data plane say to each other over the pipe between them. */
 
+/** Argument of a child whose jobs are in the background: it lowers its own priority. */
+export const backgroundFlag = '--background';
+
 /** Worker → child, once a job: what to do. Names and references only; the child resolves addresses and secrets by itself. */
 export interface JobOrder {
   job: string;

@@ -3,9 +3,16 @@ import { HoldfastError, isErrorType, type ErrorType } from '../../workflows/doma
 import { scrub } from '../secrets.ts';
 import type { JobContext } from '../context.ts';
 import { giveBack, takeChild, type Child } from './children.ts';
+import type { JobName } from './jobs.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
 
 const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/**
+ * What no person waits for, as they wait for a recovery: it runs at a low priority, since it may share a machine with the source that
+ * it reads, or with a recovery.
+ */
+const backgroundJobs: ReadonlySet<string> = new Set<JobName>(['planDump', 'dumpGroup', 'sealBackup', 'planImport', 'importGroup', 'writeExport', 'verifyRecoveryPoint']);
 
 export interface RunJobOptions extends JobContext {
   /** Called whenever the child shows that its event loop turns, about once a second. */
@@ -39,7 +46,7 @@ export interface RunJobOptions extends JobContext {
 export async function runJob(job: string, input: unknown, options: RunJobOptions): Promise<unknown> {
   options.signal.throwIfAborted();
   const { graceMs = 5_000 } = options;
-  const child = takeChild({ program: options.program ?? childProgram, heapMib: options.heapMib ?? 256 });
+  const child = takeChild({ program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) });
   const { tool } = child;
   const onAbort = (): void => void tool.kill(graceMs);
   options.signal.addEventListener('abort', onAbort, { once: true });

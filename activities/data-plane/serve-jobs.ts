@@ -1,6 +1,7 @@
 import { isErrorType, HoldfastError } from '../../workflows/domain/errors.ts';
 import { scrub, scrubValue } from '../secrets.ts';
-import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
+import { lowerPriority } from './lower-priority.ts';
+import { backgroundFlag, type JobFailure, type JobMessage, type JobOrder } from './messages.ts';
 import type { JobContext, JobReading } from '../context.ts';
 
 /** @returns the function of a job. @throws BadInput - there is none of that name. */
@@ -74,6 +75,7 @@ const showJob = (job: string): void => {
  * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal, and ends one that has none.
  */
 export function serveJobs(findJob: FindJob): void {
+  if (process.argv.includes(backgroundFlag)) lowerPriority();
   if (!process.send) {
     process.stderr.write('The data plane is started by the worker, for its jobs; it does nothing by itself.\n');
     process.exit(2);

@@ -23,7 +23,7 @@ export async function measureArchive(stages: Stages): Promise<BenchLine[]> {
   const { world } = stages;
   await stages.base();
   const { quick, say } = world.options;
-  const plan = quick ? { rate: 500, seconds: 3, together: 10 } : { rate: 5_000, seconds: 20, together: 10 };
+  const plan = quick ? { rate: 500, seconds: 3, together: 10 } : { rate: 5_000, seconds: 60, together: 10 };
   const stopped = new AbortController();
   const memory = new MemoryWatch();
   const archive = world.job('archiveLog', { ...of, epoch: 1, forMs: 3_600_000 }, { signal: stopped.signal, memory });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
@@ -153,6 +154,14 @@ test('a process is not given a job that is to find another environment, or more 
   } finally {
     delete process.env['HOLDFAST_TOY'];
   }
+});
+
+test('what nobody waits for runs below everything else, on all its threads, and a recovery never in such a process', { skip: process.platform === 'linux' ? false : 'threads are listed on Linux only' }, async () => {
+  const ours = getPriority();
+  const background = (await runJob('dumpGroup', {}, options())) as number[];
+  assert.ok(background.length > 4 && background.every((one) => one === Math.max(ours, 10)), background.join(', '));
+  const recovery = (await runJob('restoreGroup', {}, options())) as number[];
+  assert.ok(recovery.every((one) => one === ours), recovery.join(', '));
 });
 
 test('a process that a job left large is not used again', async () => {

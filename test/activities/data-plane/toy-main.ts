@@ -1,10 +1,15 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { rememberSecret, resolveSecret } from '../../../activities/secrets.ts';
 import { loadSystemFile } from '../../../activities/system-files.ts';
 import { serveJobs } from '../../../activities/data-plane/serve-jobs.ts';
 import { startTool } from '../../../activities/tool/run-tool.ts';
 import type { JobContext } from '../../../activities/context.ts';
+
+/** Of all its threads. */
+const priorities = (): number[] => readdirSync('/proc/self/task').map((thread) => getPriority(Number(thread)));
 
 /** A data plane with toy jobs: what jobs can do to their worker, and nothing of theirs. */
 type Input = Record<string, string>;
@@ -28,6 +33,9 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
     progress({ phase: 'deaf', done: 0, of: 0, unit: 'bytes', pid: process.pid });
     return await new Promise(() => setInterval(() => undefined, 1000));
   },
+  /** named as a job that is in the background */
+  dumpGroup: async () => await Promise.resolve(priorities()),
+  restoreGroup: async () => await Promise.resolve(priorities()),
   refuse: async () => await Promise.reject(new HoldfastError('LogGap', 'log ends at 7', { hint: 'take a base', details: { at: 7 } })),
   stumble: async () => await Promise.reject(new TypeError('not this time')),
   tell: async ({ secret }) => {
