@@ -12,10 +12,11 @@ test('a watch goes on as a new run before its history grows, and forgets nothing
     startedAt: new Date(startMs).toISOString(), endsAt: new Date(startMs + hours(6)).toISOString(), fence: 'proved',
   };
   const watch = await lab.start('runWatch', input, 'watch/demo/documents');
+  const { runId } = await watch.describe();
   const state = (await watch.result()) as WatchState;
   assert.ok(state.probes > 300, `${state.probes} looks`);
   assert.match(state.over!, /^watched until /);
-  const first = await lab.env.client.workflow.getHandle('watch/demo/documents', watch.firstExecutionRunId).describe();
+  const first = await lab.env.client.workflow.getHandle('watch/demo/documents', runId).describe();
   assert.equal(first.status.name, 'CONTINUED_AS_NEW');
   assert.ok(first.historyLength < 5_000, `${first.historyLength} events`);
 });
