@@ -15,7 +15,7 @@ export interface YamlFile {
 export type Path = readonly (string | number)[];
 
 /** Nothing below these may be shown, even when a person wrote a secret where a reference belongs. */
-const secretive = /^(credentials|key|uri|endpoint|url|sides|password|secret.*|.*key|token)$/i;
+const secretive = /^(credentials|key|uri|endpoint|url|sides|password|secret.*|.*key|token|argv|env|files)$/i;
 
 /** @throws BadSystemFile - not YAML; names line and column, and quotes nothing of the text. */
 export function parseYaml(path: string, text: string): YamlFile {
@@ -92,7 +92,7 @@ function expectation(issue: z.core.$ZodIssue, value: unknown): string {
   const missing = value === undefined ? 'missing; ' : '';
   if (issue.code === 'invalid_type') return `${missing}expected ${issue.expected}`;
   if (issue.code === 'invalid_value') return `${missing}expected one of ${issue.values.map(String).join(', ')}`;
-  if (issue.code === 'invalid_union') return `${missing}expected one of the known kinds`;
+  if (issue.code === 'invalid_union') return `${missing}${issue.message === 'Invalid input' ? 'expected one of the known kinds' : issue.message}`;
   if (issue.code === 'custom' || issue.code === 'invalid_format') {
     const own = /^[a-z0-9$“"]/.test(issue.message) || issue.code === 'custom';
     return `${missing}${own ? issue.message : `expected ${issue.format}`}`;

@@ -7,7 +7,7 @@ import { lockIds } from './domain/names.ts';
 import { failure, surfacing } from './failure.ts';
 import type { RunArchiveInput } from './run-archive.ts';
 import { mark } from './search-attributes.ts';
-import { oneSource } from './sources.ts';
+import { oneSource, requireOf } from './sources.ts';
 
 /**
  * Starts to archive the log of one source: the entry, under any id. The archive is the child `archive/<system>/<source>`, which runs until it
@@ -21,6 +21,7 @@ export async function archiveLog(typed: unknown): Promise<{ workflowId: string; 
     const input = parseInput('archiveLog', archiveLogInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
     const source = oneSource(view, input.source);
+    requireOf(view, source, 'log');
     const workflowId = lockIds.archive(view.system, source);
     if (workflowInfo().workflowId === workflowId) {
       throw new HoldfastError('BadInput', `The workflow id ${workflowId} is the lock of the archive itself.`, { hint: 'start archiveLog under any other id' });

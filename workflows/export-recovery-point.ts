@@ -6,7 +6,7 @@ import { exportRecoveryPointInput, parseInput } from './domain/inputs.ts';
 import { surfacing } from './failure.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
-import { oneSource } from './sources.ts';
+import { oneSource, requireOf } from './sources.ts';
 import { watchTransfer } from './transfer.ts';
 
 /**
@@ -24,6 +24,7 @@ export async function exportRecoveryPoint(typed: unknown): Promise<ExportSummary
     const { system, source: named, as: form, gzip, path, requestedBy: _by, ...target } = parseInput('exportRecoveryPoint', exportRecoveryPointInput, typed);
     const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
     const source = oneSource(view, named);
+    requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'export', phase: 'running' });
     const call = callsAt(view.site);
     const { runId } = workflowInfo();

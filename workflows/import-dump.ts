@@ -8,7 +8,7 @@ import { formatBytes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
-import { oneSource } from './sources.ts';
+import { oneSource, requireOf } from './sources.ts';
 import { watchTransfer } from './transfer.ts';
 
 /**
@@ -26,6 +26,7 @@ export async function importDump(typed: unknown): Promise<ImportSummary> {
     const input = parseInput('importDump', importDumpInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
     const source = oneSource(view, input.source);
+    requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'import', phase: 'running' });
     const of = { system: view.system, source };
     const call = callsAt(view.site);

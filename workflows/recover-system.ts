@@ -10,6 +10,7 @@ import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
 import { mark } from './search-attributes.ts';
+import { requireOf } from './sources.ts';
 import { planSteps } from './steps/index.ts';
 
 /**
@@ -73,6 +74,7 @@ function checkPartial({ only }: RecoverSystemInput, view: SystemView): void {
   if (!only) return;
   const sources = Object.keys(view.sources);
   if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
+  sources.forEach((source) => requireOf(view, source, 'partial'));
   if (!view.runbook.steps.some(({ uses }) => uses === 'report')) {
     throw new HoldfastError('Unsupported', `The runbook of ${view.system} has no step that uses report: a partial restore waits there until the data was taken out.`);
   }

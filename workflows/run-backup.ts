@@ -12,7 +12,7 @@ import { formatBytes, minutes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
 import { handleProgress } from './runbook/messages.ts';
 import { mark } from './search-attributes.ts';
-import { checkSource } from './sources.ts';
+import { checkSource, sourceCan } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
 
 export interface RunBackupInput {
@@ -65,7 +65,8 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     const { epoch } = await call('claimEpoch', { system: view.system, why: 'backup', takeOver: false }, `hold the command of ${view.system}`);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
     const summaries = await sideBySide(sources, sources.length, (source) => backUpSource({ call, input, epoch, source, show, progress }));
-    warnings.push(...(await Promise.all(sources.map((source) => warnOfArchive(call, view, source)))).flat());
+    const logged = sources.filter((source) => sourceCan(view, source, 'log'));
+    warnings.push(...(await Promise.all(logged.map((source) => warnOfArchive(call, view, source)))).flat());
     show();
     mark({ phase: 'done' });
     return summaries;

@@ -1,3 +1,4 @@
+import { abilitiesOf, requireAbility, type Abilities } from './domain/engines.ts';
 import { HoldfastError } from './domain/errors.ts';
 import type { SystemView } from './domain/system.ts';
 
@@ -17,4 +18,12 @@ export function oneSource(view: SystemView, source: string | undefined): string 
   const names = Object.keys(view.sources);
   if (names.length !== 1) throw new HoldfastError('BadInput', `field "source" is missing, and ${view.system} has ${known(view)}.`);
   return names[0]!;
+}
+
+/** Whether the source's engine can do it. */
+export const sourceCan = (view: SystemView, source: string, ability: keyof Abilities): boolean => abilitiesOf(view.sources[source]!.engine)[ability];
+
+/** @throws Unsupported - the source's engine cannot do it; says why. */
+export function requireOf(view: SystemView, source: string, ability: keyof Abilities): void {
+  requireAbility({ system: view.system, source, engine: view.sources[source]!.engine }, ability);
 }

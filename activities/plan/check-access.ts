@@ -3,17 +3,16 @@ import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
-import { findTool, type ToolName } from '../tool/find-tool.ts';
+import { findProgram, type ToolName } from '../tool/find-tool.ts';
 import { finding } from './plan-recovery.ts';
 
 const answersWithinMs = 2_000;
 
 /** Programs that the steps of this system run, looked for here: a worker elsewhere has its own. */
 export function checkTools(system: System): Finding[] {
-  const needed: ToolName[] = ['mongod', ...(system.traffic.uses === 'nginx' ? (['nginx'] as const) : [])];
-  return needed.flatMap((tool) => {
+  return [...new Set([...serversOf(system), ...programsOf(system)])].flatMap((program) => {
     try {
-      findTool(tool);
+      findProgram(program);
       return [];
     } catch (error) {
       const { message, hint } = describeError(error);
@@ -21,6 +20,15 @@ export function checkTools(system: System): Finding[] {
     }
   });
 }
+
+function serversOf(system: System): ToolName[] {
+  const provisions = Object.values(system.standby.provision).some(({ uses }) => uses === 'local');
+  return [...(provisions ? (['mongod'] as const) : []), ...(system.traffic.uses === 'nginx' ? (['nginx'] as const) : [])];
+}
+
+/** What restores the sources of the tool engine; their dump programs run elsewhere. */
+const programsOf = (system: System): string[] =>
+  Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongorestore' : tool.restore.argv[0]!] : []));
 
 /** The traffic switch must answer. The standby's own address is not asked: the provisioner refuses a taken one. */
 export async function checkReach(context: SourceContext): Promise<Finding[]> {

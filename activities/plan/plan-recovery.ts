@@ -1,4 +1,5 @@
 import { describeError, errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
@@ -59,6 +60,8 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
 async function checkArchive(context: SourceContext): Promise<Finding[]> {
   const { system } = context;
   const name = `${system.system}/${context.sourceName}`;
+  const { engine } = context.source;
+  if (!abilitiesOf(engine).log) return [finding('warns', 'LogGap', `${lackOf({ system: system.system, source: context.sourceName, engine }, 'log')}; what it took after the newest base began is lost`)];
   const { archivedTo, archivedToAt, rpoMs } = await readArchiveStatus(context);
   if (archivedTo === null) return [finding('warns', 'LogGap', `${name}: no log is archived: only the base can be restored`, `holdfast archive start ${system.system}`)];
   if (rpoMs === null) return [finding('warns', 'SourceUnavailable', `${name}: the source does not answer: what is not archived cannot be drained; the archive ends at ${archivedToAt}`)];

@@ -96,6 +96,8 @@ async function verifyLogOf(
   verifySlice: Engine['verifySlice'],
   found: Findings,
 ): Promise<LogPosition | undefined> {
+  // A program's dump has no log behind it, and none that was written while it ran.
+  if (base.program !== undefined) return base.end;
   const distrust = new Map(catalog.rejected.filter(({ spare }) => !spare).map(({ key, why }) => [key, why]));
   const endsAt = catalog.spans.filter(({ timeline, from, to }) => timeline === base.timeline && from <= base.logFrom && to > base.logFrom).map(({ to }) => to).sort().at(-1);
   const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust, endsAt }, { verifySlice, probe: base.manifest, found, limits: everything });

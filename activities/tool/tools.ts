@@ -69,7 +69,7 @@ export const tools = {
     bySetUp: true,
   },
   mongodump: {
-    purpose: 'interoperability tests: reads what the native engine restores',
+    purpose: 'sources of the engine tool that use mongodump; interoperability tests',
     programs: ['mongodump'],
     inProject: [],
     versionArguments: ['--version'],
@@ -77,7 +77,7 @@ export const tools = {
     bySetUp: false,
   },
   mongorestore: {
-    purpose: 'interoperability tests: restores what the native engine exports',
+    purpose: 'restores what mongodump dumped for the engine tool; interoperability tests',
     programs: ['mongorestore'],
     inProject: [],
     versionArguments: ['--version'],

@@ -4,8 +4,9 @@ import type { FenceResult } from '../../workflows/contract.ts';
 import { withoutArguments } from '../engines/mongodb/connect.ts';
 import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
 import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
+import { isThisMachine } from '../tool/this-machine.ts';
 import type { FenceContext, FenceMethod } from './fence.ts';
-import { askOldPrimary, isThisMachine, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
+import { askOldPrimary, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
 
 const directoryOf = ({ system, sourceName, address }: FenceContext): string => address(system.fence[sourceName]!.directory);
 const isTheirs = (mark: FenceMark | undefined, run: string): boolean => mark !== undefined && mark.run !== run;

@@ -1,6 +1,3 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
 import { MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { answerWithinMs, knock } from '../tool/knock.ts';
@@ -53,17 +50,6 @@ export function oldAddress(context: FenceContext): { host: string; port: number 
 
 /** Members that could elect another primary when this one steps down: as many as the address names, at least one. */
 export const namedMembers = (context: FenceContext): number => new MongoClient(context.address(oldEndpoint(context).uri)).options.hosts.length;
-
-/** Whether every address of this host is one of this machine's own. A name that nobody knows is elsewhere. */
-export async function isThisMachine(host: string): Promise<boolean> {
-  const own = new Set(Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []));
-  const isOwn = (address: string): boolean => address.startsWith('127.') || address === '::1' || own.has(address);
-  const bare = host.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(bare) > 0) return isOwn(bare);
-  if (bare === 'localhost' || bare === hostname()) return true;
-  const found = await lookup(bare, { all: true }).catch(() => []);
-  return found.length > 0 && found.every(({ address }) => isOwn(address));
-}
 
 /** What the old primary says of itself, without credentials, so that a wrong password does not look like a dead server. */
 export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> {

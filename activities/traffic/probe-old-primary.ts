@@ -12,7 +12,7 @@ import { askOldPrimary, oldAddress } from './old-primary.ts';
  */
 export async function probeOldPrimary(context: SourceContext, input: SourceRef & { environment: string; timeline: string | null }): Promise<OldPrimaryProbe> {
   const at = new Date().toISOString();
-  const over = await whyOver(context, input);
+  const over = context.system.fence[input.source] ? await whyOver(context, input) : `${input.source} has no fence: nothing here reaches its old side`;
   if (over !== null) return { heard: 'refused', takesWrites: null, seen: 'not asked', over, at };
   const { host, port } = oldAddress(context);
   const where = `${host}:${port}`;

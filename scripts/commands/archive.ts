@@ -4,7 +4,7 @@ import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
-import { sourceNames } from '../bucket/open-sources.ts';
+import { sourceNames, sourcesWithLog } from '../bucket/open-sources.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
 
 type SourceOption = { source?: string };
@@ -14,10 +14,11 @@ const sourceOption = ['--source <source>', 'left out: every source of the system
 export function archive(cli: Cli): void {
   const group = cli.group('archive', 'archive the log of a system’s sources (workflow archiveLog)');
   cli.add<[string], SourceOption>('start <system>', 'archive from now on, without a break', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
-    const sources = await sourceNames(system, source);
+    const { logged, passedOver } = await sourcesWithLog(system, source);
+    passedOver.forEach((why) => printer.note(`passed over: ${why}`));
     await withTemporal(async (temporal) => {
       const started: { system: string; source: string; workflowId: string; link: string | null }[] = [];
-      for (const name of sources) {
+      for (const name of logged) {
         const input = { system, source: name };
         parseInput('archiveLog', archiveLogInput, input);
         const handle = await startEntry(temporal, 'archiveLog', `${entryId('archive', system)}/${name}`, input, `archive the log of ${system}/${name}`);

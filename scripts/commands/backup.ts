@@ -54,6 +54,7 @@ export const formatBackups = ({ backups }: { backups: BackupSummary[] }): string
   backups
     .map((one) => {
       const unproved = one.unproved.length > 0 ? `; no proof for ${one.unproved.map(({ name, why }) => `${name} (${why})`).join(', ')}` : '';
-      return `backup ${one.backup} of ${one.system}/${one.source}: ${one.units} collections, ${one.documents.toLocaleString('en-US')} documents, ${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), as of ${one.endAt}${unproved}`;
+      const what = one.program ? `a stream of ${one.program}` : `${one.units} collections, ${one.documents.toLocaleString('en-US')} documents`;
+      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), as of ${one.endAt}${unproved}`;
     })
     .join('\n');

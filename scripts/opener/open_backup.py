@@ -7,8 +7,9 @@
 
 Writes each collection's documents to <out>/<database>/<collection>.bson (one after another, as mongorestore and bsondump
 read them), its options and indexes to <collection>.detail.json beside it, and the log behind the backup to
-<out>/log.bson. Every byte is authenticated and each collection's proof is computed again; whatever does not agree ends
-it with exit code 1 and the object's name. What is written is not encrypted: the directory is made for its owner only.
+<out>/log.bson. What a program dumped (the engine "tool") comes out as it was, in <out>/<source>.stream. Every byte is
+authenticated and each collection's proof is computed again; whatever does not agree ends it with exit code 1 and the
+object's name. What is written is not encrypted: the directory is made for its owner only.
 
 docs/format.md says what is read here and why. From S3: --bucket NAME [--endpoint URL], with AWS's usual variables for
 the credentials. The system's key is 64 hex digits, in a file or in HOLDFAST_KEY.
@@ -198,37 +199,53 @@ class Opener:
             raise Refused(f"{where}: wrapped for {recipient['kind']} {recipient['id']}; this program opens aes256")
         return unseal(base64.b64decode(wrapped["wrapped"]), recipient["id"], self.system_key, context, where)
 
-    def open_base(self, manifest, out):
+    def parts(self, manifest):
+        """Every part that the manifest's indexes name, authenticated and opened, group by group in their order."""
         scope = {word: manifest[word] for word in ("system", "source", "timeline", "backup")}
         objects = [ref for ref in manifest["key"]["objects"] if ".aes256." in ref["key"] or len(manifest["key"]["objects"]) == 1]
         key_ref = (objects or manifest["key"]["objects"])[0]
         key = self.data_key(self.pinned(key_ref), {"holdfast": "backup-key", **scope}, key_ref["key"])
-        units = {unit["id"]: unit for unit in manifest["units"]}
-        sums, counts = dict.fromkeys(units, 0), dict.fromkeys(units, 0)
-        for unit in units.values():
-            path = self.path(out, unit["name"])
-            path.with_name(path.name + ".bson").write_bytes(b"")
-            path.with_name(path.name + ".detail.json").write_text(unit["detail"] if isinstance(unit["detail"], str) else json.dumps(unit["detail"]))
         for group in manifest["groups"]:
             index = json.loads(self.pinned(group["index"]))
-            begun = {}
             for part in index["parts"]:
                 where = part["object"]["key"]
                 context = {"holdfast": "part", **scope, "unit": part["unit"], "range": part["range"], "index": str(part["index"])}
                 plain = unzip(unseal(self.pinned(part["object"]), manifest["key"]["id"], key, context, where), where)
                 if len(plain) != part["plainBytes"] or sha256(plain) != part["plainSha256"]:
                     raise Refused(f"{where}: opens to other bytes than its index says")
-                path = self.path(out, units[part["unit"]]["name"])
-                with path.with_name(path.name + ".bson").open("ab") as file:
-                    file.write(plain)
-                # A document larger than a part goes on in the next one.
-                plain = begun.pop((part["unit"], part["range"]), b"") + plain
-                if part["continues"]:
-                    begun[part["unit"], part["range"]] = plain
-                    continue
-                for document in documents_of(plain, where):
-                    counts[part["unit"]] += 1
-                    sums[part["unit"]] += int.from_bytes(hashlib.sha256(document).digest(), "big")
+                yield part, plain, where
+
+    def open_stream(self, manifest, out):
+        """What a program wrote to its standard output, byte for byte: for the program that reads it back."""
+        path, size = out / (urllib.parse.quote(manifest["source"], safe=" ") + ".stream"), 0
+        with path.open("wb") as file:
+            for _part, plain, _where in self.parts(manifest):
+                size += file.write(plain)
+        if size != manifest["totals"]["plainBytes"]:
+            raise Refused(f"{path.name}: {size} bytes; the manifest says {manifest['totals']['plainBytes']}")
+        origin = manifest["origin"]
+        print(f"{path.name}  {size} bytes of {origin['program']} ({origin['toolVersion']})  no proof: {origin['proof']['why']}")
+
+    def open_base(self, manifest, out):
+        units = {unit["id"]: unit for unit in manifest["units"]}
+        sums, counts = dict.fromkeys(units, 0), dict.fromkeys(units, 0)
+        for unit in units.values():
+            path = self.path(out, unit["name"])
+            path.with_name(path.name + ".bson").write_bytes(b"")
+            path.with_name(path.name + ".detail.json").write_text(unit["detail"] if isinstance(unit["detail"], str) else json.dumps(unit["detail"]))
+        begun = {}
+        for part, plain, where in self.parts(manifest):
+            path = self.path(out, units[part["unit"]]["name"])
+            with path.with_name(path.name + ".bson").open("ab") as file:
+                file.write(plain)
+            # A document larger than a part goes on in the next one.
+            plain = begun.pop((part["unit"], part["range"]), b"") + plain
+            if part["continues"]:
+                begun[part["unit"], part["range"]] = plain
+                continue
+            for document in documents_of(plain, where):
+                counts[part["unit"]] += 1
+                sums[part["unit"]] += int.from_bytes(hashlib.sha256(document).digest(), "big")
         for unit in units.values():
             found = f"{sums[unit['id']] % 2**256:064x}"
             if counts[unit["id"]] != unit["documents"] or unit["hashSum"] not in (None, found):
@@ -316,6 +333,9 @@ def main():
         given.out.mkdir(mode=0o700, parents=True)
         manifest = manifests[-1]
         print(f"backup {manifest['backup']} of {given.system}/{given.source}, timeline {manifest['timeline']}, at {manifest['end']}")
+        if manifest.get("origin", {}).get("form") == "stream":
+            opener.open_stream(manifest, given.out)
+            return
         opener.open_base(manifest, given.out)
         if not given.no_log:
             opener.open_log(manifest, given.out)

@@ -77,7 +77,7 @@ export function toolPlace(t: Owner, tool: ToolBlock = tar, change?: (file: Syste
   const said: JobReading[] = [];
   const logged: string[] = [];
   const use: ToolPlace['use'] = (block, alter) => {
-    file.sources['files']!.tool = block;
+    file.sources['files'] = { engine: 'tool', environment: 'production', tool: block };
     alter?.(file);
     writeFileSync(join(directory, `${toolRef.system}.yaml`), stringify(file));
   };

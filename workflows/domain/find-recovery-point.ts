@@ -140,7 +140,8 @@ function otherBases(catalog: Catalog, lookedAt: string[]): string[] {
 function reachesOf(catalog: Catalog, { timeline }: Pick<Timeline, 'timeline'>): Reach[] {
   const spans = catalog.spans.filter((span) => span.timeline === timeline);
   return catalog.bases.filter((base) => base.timeline === timeline).flatMap((base): Reach[] => {
-    const span = spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
+    // A program's dump holds no position of a log, even where one was archived at the time.
+    const span = base.program !== undefined ? undefined : spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
     if (span && span.to > base.end) return [{ base, span, to: span.to }];
     if (base.exact || base.alone) return [{ base, span: undefined, to: base.end }];
     return span ? [{ base, span, to: base.end }] : [];

@@ -44,7 +44,7 @@ export interface CatalogPage extends Catalog {
 export function findWindows(catalog: Catalog): Window[] {
   const windows = catalog.bases.flatMap((base): Window[] => {
     const { timeline, end: from } = base;
-    const span = catalog.spans.find((one) => one.timeline === timeline && one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
+    const span = base.program !== undefined ? undefined : catalog.spans.find((one) => one.timeline === timeline && one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
     if (span) return [{ timeline, base, from, to: span.to, slices: span.slices, storedBytes: span.storedBytes }];
     return base.exact || base.alone ? [{ timeline, base, from, to: from, slices: 0, storedBytes: 0 }] : [];
   });

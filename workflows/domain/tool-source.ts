@@ -30,7 +30,7 @@ const programSchema = z
   .strictObject({
     argv: z.array(argumentSchema).min(1).meta({ description: 'the program and its arguments; no shell looks at them' }),
     env: z
-      .record(variableName, z.union([secretRefSchema, plainSchema]))
+      .record(variableName, z.union([secretRefSchema, plainSchema], 'a reference to a secret (${ENV_NAME} or file:PATH), or {plain: text} for what is none'))
       .default({})
       .meta({ description: 'added to the worker’s own environment: a reference to a secret, or {plain: text} for what is none' }),
     files: z

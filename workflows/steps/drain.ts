@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nextLogPosition } from '../domain/log-position.ts';
+import { sourceCan } from '../sources.ts';
 import { buildIndexesOf } from './build-indexes.ts';
 import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
@@ -11,6 +12,10 @@ import { validateSource } from './validate.ts';
 /** Brings what the fenced primary still held: without it, everything between the last replay and the fence is lost. */
 async function drainSource(ctx: StepContext, source: string): Promise<{ drained: boolean; summary: string }> {
   const passed = (why: string): { drained: boolean; summary: string } => ({ drained: false, summary: `${source}: ${why}` });
+  if (!sourceCan(ctx.view, source, 'log')) {
+    ctx.warn(`${source} has no log to drain: what it took after the dump began is lost`);
+    return passed('no log to drain');
+  }
   const fenced = ctx.results.fences[source];
   if (!fenced) return passed('not drained: it was not fenced, so its log has no end');
   if (!fenced.logReachable) return passed('not drained: the old primary’s log cannot be read');

@@ -7,6 +7,7 @@ import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
 import { formatDuration, hours, minutes, seconds } from '../domain/units.ts';
 import { watchSignals, type WatchInput } from '../domain/watch.ts';
+import { sourceCan } from '../sources.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, type StepContext } from './step.ts';
 
@@ -28,7 +29,7 @@ async function startLog(ctx: StepContext, source: string): Promise<string> {
     },
     `begin the new timeline of ${source}`,
   );
-  await startArchive(ctx, source);
+  if (sourceCan(ctx.view, source, 'log')) await startArchive(ctx, source);
   return timeline;
 }
 
@@ -45,6 +46,7 @@ async function startArchive(ctx: StepContext, source: string): Promise<void> {
 
 async function proveArchive(ctx: StepContext, source: string): Promise<string> {
   const { system } = ctx.view;
+  if (!sourceCan(ctx.view, source, 'log')) return `${source}: no log to archive, only its bases can be restored`;
   const proof = await ctx.call('proveArchive', { system, source, run: ctx.run, withinMs: minutes(2) }, `prove the archive of ${source} by a canary`);
   if (!proof.proved) {
     throw new HoldfastError('ValidationFailed', `the archive of ${source} is not proved: its canary was not read back from the store within 2m`, {
@@ -83,6 +85,7 @@ async function retire(ctx: StepContext, source: string): Promise<void> {
 /** Looks after the old side for days, outside of this run: a primary that was only cut off comes back when nobody looks. */
 async function startWatch(ctx: StepContext, source: string): Promise<string> {
   const { view, run } = ctx;
+  if (!sourceCan(view, source, 'log')) return `${source}: nobody watches the old side, whose log could not be read`;
   const forMs = view.watchOldSideMs ?? hours(24 * 7);
   const startedAt = ctx.now();
   const input: WatchInput = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LogPosition } from '../domain/log-position.ts';
+import { sourceCan } from '../sources.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf, type StepContext } from './step.ts';
@@ -11,6 +12,7 @@ export async function replaySource(ctx: StepContext, source: string, limit: LogP
   // A tail without an entry leaves the last entry where it was.
   ctx.results.replays[source] = replayed.appliedTo === null && before ? { ...replayed, appliedTo: before.appliedTo, appliedToAt: before.appliedToAt } : replayed;
   ctx.results.limits[source] = limit;
+  if (!sourceCan(ctx.view, source, 'log')) return `${source}: no log to replay, it is as its dump program left it${replayed.appliedToAt ? `, which holds all up to ${replayed.appliedToAt}` : ''}`;
   return `${source}: ${replayed.entries} entries${replayed.appliedToAt ? `, the last of ${replayed.appliedToAt}` : ''}`;
 }
 

@@ -23,7 +23,8 @@ export const restore = defineStep({
         return restoredGroup;
       });
       const documents = done.reduce((sum, group) => sum + group.documents, 0);
-      return `${source}: ${documents} documents, ${formatBytes(done.reduce((sum, group) => sum + group.plainBytes, 0))}`;
+      const what = point.base.program ? `what ${point.base.program} dumped` : `${documents} documents`;
+      return `${source}: ${what}, ${formatBytes(done.reduce((sum, group) => sum + group.plainBytes, 0))}`;
     });
     return { summary: restored.join('; ') };
   },

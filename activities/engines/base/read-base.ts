@@ -1,3 +1,4 @@
+import type { EngineKind } from '../../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
@@ -12,6 +13,14 @@ export async function readManifest(context: SourceContext, point: RecoveryPoint)
     && manifest.timeline === base.timeline && manifest.backup === base.backup;
   if (same) return manifest;
   throw new HoldfastError('Tampered', `${base.manifest.key}: is the manifest of ${manifest.system}/${manifest.source}/${manifest.timeline}/${manifest.backup}`);
+}
+
+/** What one engine wrote no other can restore. @throws Unsupported - names both, and the way out. */
+export function requireEngine(manifest: Manifest, engine: EngineKind): void {
+  if (manifest.engine === engine) return;
+  throw new HoldfastError('Unsupported', `backup ${manifest.backup} was made by the engine "${manifest.engine}", and source ${manifest.source} has the engine "${engine}"`, {
+    hint: `set sources.${manifest.source}.engine to ${manifest.engine}, or name a point that the engine "${engine}" wrote`,
+  });
 }
 
 /** A group's index at its exact version: the digest in the reference is what makes it believed. */

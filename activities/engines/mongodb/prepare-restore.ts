@@ -12,7 +12,7 @@ import { readCatalogue } from './list-collections.ts';
 import { splitNamespace } from './namespaces.ts';
 import { sendable } from './ordered-documents.ts';
 import { decodeDetail } from './plan.ts';
-import { readGroupIndex, readManifest } from '../base/read-base.ts';
+import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
 import { chosenUnits, findSelection } from './selection/find-selection.ts';
 import type { Selection } from './selection/selection.ts';
 
@@ -38,6 +38,7 @@ export interface PreparedRestore {
 export async function prepareRestore(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint }): Promise<PreparedRestore> {
   const { target, point } = input;
   const manifest = await readManifest(context, point);
+  requireEngine(manifest, 'mongodb');
   const selection = await findSelection(context, point, manifest);
   const units = chosenUnits(manifest, selection);
   // Before anything is made: with the wrong key nothing could be restored.

@@ -38,9 +38,10 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   const again = await isAgain(context, plan);
   if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
   const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
+  const ofBytes = plan.groups[0]!.estimatedBytes;
   const fromAt = new Date().toISOString();
   const read = (running: RunningStream): Promise<Part[]> =>
-    storeStream({ store, key, scope: plan, signal }, running, (done) => context.progress({ phase, done, of: 0, unit: 'bytes', group: stream.group }));
+    storeStream({ store, key, scope: plan, signal }, running, (done) => context.progress({ phase, done, of: ofBytes === 0 ? 0 : Math.max(done, ofBytes), unit: 'bytes', group: stream.group }));
   const parts = await runProgram(context, spec, read);
   const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
   if (plainBytes === 0) throw new HoldfastError('ToolFailed', `${spec.name} ended with code 0 and wrote nothing`, { hint: 'a dump is never empty: see that the program writes to its standard output' });

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
+import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition } from '../../../workflows/domain/log-position.ts';
-import { formatVersion } from '../../../workflows/domain/manifest.ts';
+import { formatVersion, manifestSchema } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
+import { foldersUnder } from '../../store/read-catalog.ts';
+import { findSigned } from '../../store/signed-object.ts';
 import { createTimeline, currentTimeline } from '../../store/timelines.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPlan, planFields, planRef, putPlan } from '../base/plan.ts';
@@ -40,6 +43,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
   const adopted = await findPlan(context, planSchema, scope);
   if (adopted) return planRef(adopted);
   const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
+  const estimatedBytes = await estimateBytes(context, scope);
   return planRef(await putPlan(context, planSchema, {
     format: formatVersion,
     kind: 'plan',
@@ -52,10 +56,24 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
     logFrom: logPosition(Math.floor(Date.now() / 1000), 0),
     key: manifestKey,
     units: [{ id: stream.unit, name: input.source, kind: 'stream' }],
-    groups: [{ group: stream.group, estimatedBytes: 0, ranges: [{ unit: stream.unit, range: stream.range, estimatedBytes: 0 }] }],
+    groups: [{ group: stream.group, estimatedBytes, ranges: [{ unit: stream.unit, range: stream.range, estimatedBytes }] }],
     tool: { program: spec.name, version, moment: momentOf(context) },
   }));
 }
+
+/** As much as the newest base of a program was: nobody knows more before the program has ended. 0: there is none. */
+async function estimateBytes({ store, keys, signal }: SourceContext, scope: TimelineScope): Promise<number> {
+  const backups: string[] = [];
+  for await (const backup of foldersUnder(store, layout.backups(scope), signal)) backups.push(backup);
+  for (const backup of backups.slice(-lookedAtForSize).reverse()) {
+    const { found } = await findSigned(store, keys, manifestSchema, layout.manifest({ ...scope, backup }), { signal });
+    if (found?.body.origin?.form === 'stream') return found.body.totals.plainBytes;
+  }
+  return 0;
+}
+
+/** Backups that were never finished may lie before it, this one among them. */
+const lookedAtForSize = 10;
 
 function momentOf(context: SourceContext): 'start' | 'end' | null {
   const tool = toolOf(context);

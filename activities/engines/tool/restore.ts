@@ -8,7 +8,7 @@ import type { SourceContext } from '../../context.ts';
 import { readClaim } from '../../provision/claim.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import type { RunningStream } from '../../tool/start-stream.ts';
-import { readGroupIndex, readManifest } from '../base/read-base.ts';
+import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
 import { endpointOf } from '../base/source-environment.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
@@ -26,11 +26,7 @@ type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
  */
 export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number }> {
   const manifest = await readManifest(context, point);
-  if (manifest.engine !== 'tool') {
-    throw new HoldfastError('Unsupported', `backup ${manifest.backup} was made by the engine "${manifest.engine}", and source ${point.source} has the engine "tool": no program can restore it`, {
-      hint: `set sources.${point.source}.engine to ${manifest.engine}, or name a point that a program wrote`,
-    });
-  }
+  requireEngine(manifest, 'tool');
   await openBackupKey(context.store, context.keys, manifest, manifest.key);
   for (const group of manifest.groups) await readGroupIndex(context, manifest.backup, group);
   await requireTarget(context, target);

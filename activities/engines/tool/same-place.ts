@@ -1,9 +1,8 @@
-import { lookup } from 'node:dns/promises';
 import { realpath } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
+import { addressesOf, isOwnAddress } from '../../tool/this-machine.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
 
 export interface Host {
@@ -49,13 +48,6 @@ async function placesOf(address: string): Promise<string[]> {
     const path = address.replace(/^file:\/\//, '');
     return [await realpath(path).catch(() => path)];
   }
-  const places = await Promise.all(hosts.map(async ({ host, port }) => (await addressesOf(host)).map((ip) => `${ip}:${port}`)));
+  const places = await Promise.all(hosts.map(async ({ host, port }) => (await addressesOf(host)).map((ip) => `${isOwnAddress(ip) ? 'this machine' : ip}:${port}`)));
   return places.flat();
-}
-
-async function addressesOf(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true }).catch(() => [{ address: host }]);
-  const own = new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)));
-  const isHere = (ip: string): boolean => /^(127\.|::1$|0\.0\.0\.0$|::$|::ffff:127\.)/.test(ip) || own.has(ip);
-  return [...new Set(found.map(({ address }) => (isHere(address) ? 'this machine' : address)))];
 }

@@ -15,7 +15,7 @@ import { startServer, stopByPidFile } from '../../../activities/tool/start-serve
 import type { FenceContext } from '../../../activities/traffic/fence.ts';
 import { localFence } from '../../../activities/traffic/fence-local.ts';
 import { knock, knockUntilClosed } from '../../../activities/tool/knock.ts';
-import { isThisMachine } from '../../../activities/traffic/old-primary.ts';
+import { isThisMachine } from '../../../activities/tool/this-machine.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 

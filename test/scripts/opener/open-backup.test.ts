@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { cpSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -8,6 +8,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { runTool } from '../../../activities/tool/run-tool.ts';
 import { openerProgram, openerPython } from '../../harness/opener.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
+import { backUpByTool, tar, toolPlace } from '../../harness/tool-place.ts';
 
 /** The kept backup of format 1: what opens it must open it for ever. */
 const fixture = join(import.meta.dirname, '..', '..', 'fixtures', 'format-1');
@@ -92,3 +93,17 @@ for (const { what, change, pattern, says } of damages) {
     });
   });
 }
+
+test('what a program dumped opens as it was written, and is named without proof', { skip, timeout: 60_000 }, async (t) => {
+  const content = randomBytes(20_000_000);
+  const tools = toolPlace(t, { ...tar, dump: { argv: ['cat', '{{uri}}/large'] } });
+  writeFileSync(join(tools.sourcePath, 'large'), content);
+  await backUpByTool(await tools.open(), 'b1');
+  const out = join(tools.directory, 'opened');
+  const { stdout } = await runTool({ path: (python as { path: string }).path }, [
+    openerProgram, '--directory', tools.storePath, '--system', 'tools', '--source', 'files', '--out', out,
+    '--key-file', join(tools.directory, 'aes'), '--public-key', join(tools.directory, 'public'),
+  ]);
+  assert.match(stdout, /files\.stream {2}20000000 bytes of cat \(tar .*\) {2}no proof: only cat knows what is in its dump/);
+  assert.ok(readFileSync(join(out, 'files.stream')).equals(content));
+});

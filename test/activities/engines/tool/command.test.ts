@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { mongodbEngine } from '../../../../activities/engines/mongodb/index.ts';
 import { toolEngine } from '../../../../activities/engines/tool/index.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { readArchiveStatus } from '../../../../activities/read-archive-status.ts';
@@ -41,6 +42,9 @@ test('a directory that tar dumps comes back, and the manifest claims no more tha
   assert.equal(logPositionAt(manifest.end), `${manifest.origin.ranTo.slice(0, 19)}.000Z`, 'whole only after its program’s end');
   assert.deepEqual(await backUpByTool(context, 'b1'), summary, 'a second call finds the first one’s backup');
 
+  assert.ok(place.said.some(({ phase, of }) => phase === 'dump by tar' && of === 0), 'how much it will be nobody knows');
+  assert.equal((await toolEngine.planDump(context, planInput('b2'))).estimatedBytes, summary.plainBytes, 'the next one is estimated by it');
+
   writeFileSync(join(place.sourcePath, 'a file'), 'changed since');
   await restoreByTool(context, summary);
   assert.equal(readFileSync(join(place.targetPath, 'a file'), 'utf8'), 'as it was');
@@ -48,11 +52,12 @@ test('a directory that tar dumps comes back, and the manifest claims no more tha
 });
 
 test('points, the choice of one, verify and the status of the archive know a source without a log', async (t) => {
-  const place = toolPlace(t);
+  // Its end lies in another second than its beginning.
+  const place = toolPlace(t, { ...tar, dump: sh('at=$(date +%s); while [ "$(date +%s)" = "$at" ]; do sleep 0.05; done; exec tar -C "$1" -cf - .', '{{uri}}') });
   const context = await place.open();
   const first = await backUpByTool(context, 'b1');
   const points = await listRecoveryPoints(context, { limit: 10 });
-  assert.match(describePoints(points).join('\n'), /^tools\/files: .* to .*, base b1, 0 slices, a stream of tar, 10\.0 KiB, timeline t00000001, without proof$/);
+  assert.match(describePoints(points).join('\n'), /^tools\/files: .* to .*, base b1, 0 slices, a stream of sh, 10\.0 KiB, timeline t00000001, without proof$/);
   const point = await findCheckedPoint(context, {}, { readForMs: 60_000 });
   assert.equal(point.base.backup, 'b1');
   assert.equal(point.limit, toolPoint(first).limit);
@@ -115,6 +120,18 @@ test('a secret reaches its program by environment and private file, and is nowhe
   assert.deepEqual(privateDirectoriesWith(secret), []);
 });
 
+test('a secret that stands in the system file itself is refused, and not repeated', async (t) => {
+  const place = toolPlace(t);
+  for (const program of [{ ...sh('x'), env: { PASSWORD: secret } }, { ...sh('x'), files: { login: secret } }, { argv: ['x', `--password=\${${'PASSWORD'}}`, secret] }]) {
+    place.use({ ...tar, dump: program });
+    await assert.rejects(place.open(), (error: Error) => {
+      assert.match(error.message, /sources\.files\.tool\.dump\.(env\.PASSWORD: a reference to a secret|files\.login: a reference|argv\.1: no \$\{NAME\} in an argument).*found a value that is not shown/);
+      assert.ok(!error.message.includes(secret));
+      return true;
+    });
+  }
+});
+
 test('a restore program that has not read everything has failed, also when it says that it has not', async (t) => {
   const place = toolPlace(t);
   writeFileSync(join(place.sourcePath, 'large'), Buffer.alloc(3_000_000, 'x'));
@@ -170,4 +187,15 @@ test('a target that is the living source is refused, under whatever name, and on
   const context = await place.open();
   await openProvisioner(context).provision(context, toolTarget);
   await assert.rejects(toolEngine.prepareRestore(context, { target: { ...toolTarget, run: 'run-2' }, point: toolPoint(summary) }), { type: 'TargetNotEmpty', message: /belongs to run run-1, not to run-2/ });
+});
+
+test('a dump of another engine is not given to a program, nor a program’s to another engine', async (t) => {
+  const place = toolPlace(t);
+  const summary = await backUpByTool(await place.open(), 'b1');
+  place.use(tar, (file) => {
+    file.sources['files'] = { engine: 'mongodb', environment: 'production' };
+    file.standby.provision['files'] = { uses: 'local', directory: join(place.directory, 'dr') };
+    file.fence['files'] = { uses: 'local', directory: join(place.directory, 'old') };
+  });
+  await assert.rejects(mongodbEngine.prepareRestore(await place.open(), { target: toolTarget, point: toolPoint(summary) }), { type: 'Unsupported', message: /backup b1 was made by the engine "tool", and source files has the engine "mongodb" HINT: set sources\.files\.engine to tool/ });
 });

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { engineKinds, engines } from '../../../workflows/domain/engines.ts';
+import { systemSchema, type SystemFile } from '../../../workflows/domain/system.ts';
+
+type Tool = NonNullable<SystemFile['sources'][string]['tool']>;
+
+const command: Tool = { uses: 'command', dump: { argv: ['pg_dump', '--dbname={{uri}}'] }, restore: { argv: ['pg_restore', '--clean', '--dbname={{uri}}'] } };
+
+function fileOf(tool: Tool | undefined, change: (file: SystemFile) => void = () => undefined): SystemFile {
+  const isServer = tool?.uses === 'mongodump';
+  const file: SystemFile = {
+    system: 'shop',
+    title: 'Shop',
+    objectives: { rto: '1h', rpo: '24h' },
+    environments: {
+      production: { protection: 'production', endpoints: { orders: { uri: 'postgres://a:5432/shop' } } },
+      dr: { protection: 'production', endpoints: { orders: { uri: 'postgres://b:5432/shop' } } },
+    },
+    sources: { orders: { engine: 'tool', environment: 'production', tool } },
+    stores: [{ name: 'main', kind: 'local', path: '/store' }],
+    key: { id: 'test', aes256: '${KEY}', signing: { privateKey: '${PRIVATE}', publicKeys: ['${PUBLIC}'] } },
+    standby: { environment: 'dr', provision: { orders: isServer ? { uses: 'local', directory: '/dr' } : { uses: 'existing', directory: '/dr' } } },
+    fence: isServer ? { orders: { uses: 'local', directory: '/old' } } : {},
+    traffic: { uses: 'nginx', directory: '/nginx', url: 'http://x', sides: { production: 'a:1', dr: 'b:1' } },
+    validators: [],
+    runbook: { steps: [{ id: 'restore', uses: 'restore' }] },
+  };
+  change(file);
+  return file;
+}
+
+const problems = (file: SystemFile): string[] => {
+  const parsed = systemSchema.safeParse(file);
+  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+};
+
+test('a source of a command, and one of mongodump, are whole systems', () => {
+  assert.deepEqual(problems(fileOf(command)), []);
+  assert.deepEqual(problems(fileOf({ uses: 'mongodump' })), []);
+  const { orders } = systemSchema.parse(fileOf({ uses: 'mongodump', oplog: true })).sources;
+  assert.deepEqual(orders!.tool, { uses: 'mongodump', oplog: true });
+  assert.deepEqual(Object.keys(engines), engineKinds);
+});
+
+test('the block stands where its engine needs it, and nowhere else', () => {
+  assert.match(problems(fileOf(undefined)).join(), /sources\.orders\.tool: the engine "tool" needs to know its programs/);
+  assert.match(problems(fileOf({ uses: 'mongodump' }, (file) => void (file.sources['orders']!.engine = 'mongodb'))).join(), /sources\.orders\.tool: belongs to the engine "tool", and this source’s is "mongodb"/);
+  for (const field of ['archive', 'limits', 'namespaces'] as const) {
+    assert.match(problems(fileOf(command, (file) => void (file.sources['orders']![field] = {}))).join(), new RegExp(`sources\\.orders\\.${field}: means nothing to the engine "tool"`));
+  }
+});
+
+test('no secret can stand in an argument, and no value where a reference belongs', () => {
+  const withDump = (dump: object): string => problems(fileOf({ ...command, dump: { argv: ['pg_dump'], ...dump } } as Tool)).join();
+  assert.match(withDump({ argv: ['pg_dump', '--password=${PGPASSWORD}'] }), /dump\.argv\.1: no \$\{NAME\} in an argument, which anybody on the machine can read/);
+  assert.match(withDump({ env: { PGPASSWORD: 'hunter2' } }), /dump\.env\.PGPASSWORD/);
+  assert.match(withDump({ env: { PGOPTIONS: { plain: '-c x=${Y}' } } }), /no \$\{NAME\} in an argument/);
+  assert.match(withDump({ files: { pgpass: 'localhost:5432:*:u:pw' } }), /dump\.files\.pgpass: a reference to a secret/);
+  assert.match(withDump({ files: { '../pgpass': 'file:x' } }), /dump\.files\.\.\.\/pgpass: Invalid key/);
+  assert.match(withDump({ argv: ['pg_dump', '{{file:pgpas}}'], files: { pgpass: 'file:pgpass' } }), /dump\.argv\.1: unknown \{\{file:pgpas\}\}; known: .*\{\{file:pgpass\}\}/);
+  assert.match(withDump({ argv: ['pg_dump', '{{password}}'] }), /unknown \{\{password\}\}; known: \{\{uri\}\}, \{\{host\}\}, \{\{port\}\}, \{\{username\}\}/);
+  assert.equal(withDump({ argv: ['sh', '-c', 'awk "{print}"'], env: { PGPASSWORD: '${PW}', PGPASSFILE: { plain: '{{file:pgpass}}' } }, files: { pgpass: 'file:pgpass' } }), '');
+});
+
+test('what the engine cannot prove, fence or restore to is refused before anything runs', () => {
+  assert.match(problems(fileOf(command, (file) => void delete file.validators)).join(), /validators\.0: equality \(which is meant when validators is left out\) cannot be proved of any source here/);
+  assert.match(problems(fileOf(command, (file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }]))).join(), /validators\.0\.source: a query asks a MongoDB, and source "orders" is restored by a command/);
+  assert.match(problems(fileOf(command, (file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))).join(), /fence\.orders: fences a mongod/);
+  assert.match(problems(fileOf(command, (file) => void (file.standby.provision['orders'] = { uses: 'local', directory: '/dr' }))).join(), /standby\.provision\.orders\.uses: "local" does not fit source "orders" \(engine tool, command\); expected "existing"/);
+  assert.match(problems(fileOf({ uses: 'mongodump' }, (file) => void (file.fence = {}))).join(), /fence: no fence for source "orders"/);
+  assert.match(problems(fileOf(command, (file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop'))).join(), /environments\.dr\.endpoints\.orders\.uri: is the address of the living source "orders"/);
+});
