@@ -267,3 +267,23 @@ test('a base that is named is taken as it was at its own end, whatever is newer;
   assert.match(refusal(catalog, { point: 'b7' }, 'NoRecoveryPoint').message, /no base and no import b7 HINT: holdfast points demo lists them; the newest bases: b10, b50, b80/);
   refusal(catalog, { point: 'b10', targetPosition: at(20) }, 'BadInput');
 });
+
+/** A dump of a program that ran from position n to n + 5. */
+const dumped = (n: number) => base(n + 5, { start: at(n), logFrom: at(n), exact: false, alone: true, program: 'pg_dump' });
+
+test('dumps of a program are their own recovery points: the latest, one by its id, one by its position; a time between two is refused', () => {
+  const catalog = catalogOf({ bases: [dumped(10), dumped(50)] });
+  const latest = find(catalog);
+  assert.deepEqual([latest.base.backup, latest.limit, latest.log.slices], ['b55', nextLogPosition(at(55)), 0]);
+  assert.equal(find(catalog, { point: 'b15' }).limit, nextLogPosition(at(15)));
+  assert.equal(find(catalog, { targetPosition: nextLogPosition(at(15)) }).base.backup, 'b15');
+  const between = refusal(catalog, before(40), 'ChainBroken');
+  assert.match(between.message, /the dumps of a program have no log between them/);
+  assert.deepEqual([between.details['nearestBefore'], between.details['nearestAfter']], [nextLogPosition(at(15)), nextLogPosition(at(55))]);
+  refusal(catalog, before(12), 'NoRecoveryPoint');
+});
+
+test('a log that was archived while a program dumped is not taken for the dump’s own', () => {
+  const point = find(catalogOf({ bases: [dumped(50)], spans: [span(0, 90)] }), { point: 'b55' });
+  assert.deepEqual([point.limit, point.log.slices], [nextLogPosition(at(55)), 0]);
+});
