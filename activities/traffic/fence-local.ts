@@ -29,7 +29,16 @@ export const localFence: FenceMethod = {
     if (await fenceConfig(directory, mark)) evidence.push('its configuration opens no network port from the next start on');
     const { hello } = await askOldPrimary(context);
     context.signal.throwIfAborted();
-    if (hello?.setName) return await fenceAnswering(context, { directory, run, mark, evidence, members: hello.votingMembers, isPrimary: hello.isWritablePrimary });
+    if (hello?.setName) {
+      try {
+        return await fenceAnswering(context, { directory, run, mark, evidence, members: hello.votingMembers, isPrimary: hello.isWritablePrimary });
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if ((await askOldPrimary(context)).hello) throw error;
+        evidence.push('it stopped answering while it was asked to step down');
+        return await fenceSilent(context, directory, mark, evidence);
+      }
+    }
     evidence.push(hello ? 'it answered as a standalone, which cannot step down' : 'it did not answer');
     return await fenceSilent(context, directory, mark, evidence);
   },

@@ -187,6 +187,19 @@ test('a primary that hangs is killed', async (t) => {
   assert.equal(startTimeOf(pid), undefined);
 });
 
+test('a primary that hangs between its answer and its stepping down is killed as well', async (t) => {
+  const { context, pid } = await startPrimary(t);
+  const server = pid();
+  // Asked for once it has answered, before it is logged in to.
+  const secret: FenceContext['secret'] = async (of) => {
+    process.kill(server, 'SIGSTOP');
+    return await context.secret(of);
+  };
+  const fenced = await localFence.fence({ ...context, secret }, 'run-1');
+  assert.deepEqual([fenced.outcome, fenced.logReachable], ['proved', false], fenced.evidence.join('; '));
+  assert.match(fenced.evidence.join('\n'), new RegExp(`it stopped answering while it was asked to step down\nits process ${server} was killed`));
+});
+
 test('a primary without a pid file is found by what it was started with', async (t) => {
   const primary = await startPrimary(t);
   const pid = primary.pid();
