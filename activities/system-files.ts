@@ -107,7 +107,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     runbook: system.runbook,
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
     watchOldSideMs: system.watchOldSideFor,
-    validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'query' ? validator.source : undefined })),
+    validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),
   };
 }
 

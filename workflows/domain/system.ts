@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { runbookSchema } from './runbook.ts';
-import { secretRefSchema, toolSchema } from './tool-source.ts';
+import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './units.ts';
 
 /**
@@ -184,6 +184,13 @@ const validatorSchema = z.discriminatedUnion('uses', [
     max: z.number().int().optional(),
     effect: z.enum(['gate', 'warn']).default('gate'),
   }),
+  z.strictObject({
+    id: name,
+    uses: z.literal('command').meta({ description: 'a program that looks at the target of a source of the engine tool, and ends with code 0 when it holds' }),
+    source: name,
+    run: programSchema,
+    effect: z.enum(['gate', 'warn']).default('gate'),
+  }),
 ]);
 
 const gateSchema = z.strictObject({
@@ -246,8 +253,10 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
     if (validator.uses === 'equality' && !provable) {
       complain(['validators', index], 'equality (which is meant when validators is left out) cannot be proved of any source here: the engine "tool" knows nothing of what is inside a dump. Name other validators, or none: []');
     }
-    const asked = validator.uses === 'query' ? system.sources[validator.source] : undefined;
-    if (asked?.tool?.uses === 'command') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.uses === 'query' ? validator.source : ''}" is restored by a command`);
+    if (validator.uses === 'equality') return;
+    const { engine, tool } = system.sources[validator.source] ?? {};
+    if (validator.uses === 'query' && tool?.uses === 'command') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is restored by a command`);
+    if (validator.uses === 'command' && engine !== 'tool') complain(['validators', index, 'source'], `a command looks at a source of the engine "tool", and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
   });
 }
 

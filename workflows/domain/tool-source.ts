@@ -26,7 +26,7 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a file n
 
 const plainSchema = z.strictObject({ plain: argumentSchema });
 
-const programSchema = z
+export const programSchema = z
   .strictObject({
     argv: z.array(argumentSchema).min(1).meta({ description: 'the program and its arguments; no shell looks at them' }),
     env: z

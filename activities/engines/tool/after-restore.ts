@@ -2,13 +2,17 @@ import type { ReplayResult, SourceRef, TargetRef, ValidationResult } from '../..
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { ValidatorConfig } from '../../../workflows/domain/system.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
 import { createTimeline } from '../../store/timelines.ts';
 import { readManifest } from '../base/read-base.ts';
+import { endpointOf } from '../base/source-environment.ts';
 import { promoteTarget as promoteMongodb } from '../mongodb/promote-target.ts';
 import { validateTarget as validateMongodb } from '../mongodb/validate-target.ts';
+import { commandProgram } from './command.ts';
 import { toolOf } from './programs.ts';
+import { runProgram } from './run-program.ts';
 
 /** There is no log: the answer says up to when the dump holds what was written, which is what the RPO is measured from. */
 export async function replayLog(context: SourceContext, { point }: { point: RecoveryPoint }): Promise<ReplayResult> {
@@ -20,8 +24,9 @@ export async function replayLog(context: SourceContext, { point }: { point: Reco
 }
 
 /**
- * Runs one validator of the system file. Equality claims nothing here: it is a validator of the other sources of the system.
- * @throws BadInput - there is no such validator. @throws Unsupported - it asks what a command's target cannot answer.
+ * Runs one validator of the system file. Equality claims nothing here: it is a validator of the other sources of the system. A
+ * command's code decides; what it looked at, it alone knows. Safe to repeat.
+ * @throws BadInput - there is no such validator, or it is of another source. @throws Unsupported - it asks what a command's target cannot answer.
  */
 export async function validateTarget(
   context: SourceContext,
@@ -32,8 +37,24 @@ export async function validateTarget(
     const { id, effect } = validator;
     return { id, effect, ok: true, claim: `nothing: what a program restored into ${context.sourceName} cannot be proved equal`, problems: [], collections: [], collectionCount: 0 };
   }
+  if (validator?.uses === 'command') return await runValidator(context, input.target, validator);
   if (toolOf(context).uses === 'mongodump') return await validateMongodb(context, input);
   throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by a command`);
+}
+
+async function runValidator(context: SourceContext, target: TargetRef, { id, effect, source, run }: Extract<ValidatorConfig, { uses: 'command' }>): Promise<ValidationResult> {
+  if (source !== context.sourceName) throw new HoldfastError('BadInput', `validator "${id}" is of source "${source}", not of "${context.sourceName}"`);
+  const spec = await commandProgram(context, run, endpointOf(context, target.environment));
+  context.progress({ phase: `validate by ${spec.name}`, done: 0, of: 0, unit: 'answers' });
+  const problem = await runProgram(context, spec, async ({ stdin, stdout }) => {
+    stdout.resume();
+    stdin.end();
+    return await Promise.resolve(undefined);
+  }).catch((error: unknown) => {
+    if (error instanceof HoldfastError && error.type === 'ToolFailed') return error.message;
+    throw error;
+  });
+  return { id, effect, ok: problem === undefined, claim: `${spec.name} says that it holds: what it looked at, it alone knows`, problems: problem === undefined ? [] : [problem], collections: [], collectionCount: 0 };
 }
 
 /** A server of MongoDB becomes a replica set; what a command restored serves as the command left it. Safe to repeat. */

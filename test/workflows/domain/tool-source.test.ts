@@ -66,6 +66,8 @@ test('no secret can stand in an argument, and no value where a reference belongs
 test('what the engine cannot prove, fence or restore to is refused before anything runs', () => {
   assert.match(problems(fileOf(command, (file) => void delete file.validators)).join(), /validators\.0: equality \(which is meant when validators is left out\) cannot be proved of any source here/);
   assert.match(problems(fileOf(command, (file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }]))).join(), /validators\.0\.source: a query asks a MongoDB, and source "orders" is restored by a command/);
+  assert.deepEqual(problems(fileOf(command, (file) => void (file.validators = [{ id: 'v', uses: 'command', source: 'orders', run: { argv: ['psql'] } }]))), []);
+  assert.match(problems(fileOf(command, (file) => void (file.validators = [{ id: 'v', uses: 'command', source: 'order', run: { argv: ['psql'] } }]))).join(), /validators\.0\.source: a command looks at a source of the engine "tool", and the engine of "order" is "unknown"/);
   assert.match(problems(fileOf(command, (file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))).join(), /fence\.orders: fences a mongod/);
   assert.match(problems(fileOf(command, (file) => void (file.standby.provision['orders'] = { uses: 'local', directory: '/dr' }))).join(), /standby\.provision\.orders\.uses: "local" does not fit source "orders" \(engine tool, command\); expected "existing"/);
   assert.match(problems(fileOf({ uses: 'mongodump' }, (file) => void (file.fence = {}))).join(), /fence: no fence for source "orders"/);
