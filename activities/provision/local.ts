@@ -40,7 +40,7 @@ export const localProvisioner: Provisioner = {
       await mkdir(join(place.directory, 'data'), { recursive: true });
       await writeMongodConfig(place.configFile, standaloneConfig(place), `Restore target of run ${target.run}: standalone, loopback only.`);
     }
-    await start(place, context.signal);
+    await start(place, context);
     const kind = config?.replication ? 'already a replica set' : 'standalone';
     return { summary: `${kind} on 127.0.0.1:${place.port}, data in ${place.directory}` };
   },
@@ -55,7 +55,7 @@ export const localProvisioner: Provisioner = {
       await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
       await writeMongodConfig(place.configFile, memberConfig(place, asks), `Member of ${place.replicaSet}, restored by run ${target.run}.`);
     }
-    await start(place, context.signal);
+    await start(place, context);
     const address = `${place.host}:${place.port}`;
     return { summary: `replica set member ${address}, authentication ${asks ? 'on' : 'off, as its endpoint names no credentials'}`, replicaSet: place.replicaSet, address };
   },
@@ -146,7 +146,7 @@ function commonConfig(place: Place): MongodConfig {
 
 const netOf = (place: Place, bindIp: string): MongodConfig['net'] => ({ port: place.port, bindIp, unixDomainSocket: { enabled: false } });
 
-async function start(place: Place, signal: AbortSignal): Promise<void> {
+async function start(place: Place, { system, signal }: ProvisionContext): Promise<void> {
   await startServer({
     name: `standby on 127.0.0.1:${place.port}`,
     program: findTool('mongod'),
@@ -154,7 +154,7 @@ async function start(place: Place, signal: AbortSignal): Promise<void> {
     cwd: place.directory,
     logFile: place.logFile,
     pidFile: place.pidFile,
-    readyWithinMs: stopWithinMs,
+    readyWithinMs: system.databaseReadyWithin,
     signal,
     ready: async () => await answers(place.port),
   });

@@ -163,6 +163,7 @@ interface File {
   title: string;
   standby: { provision: Record<string, { directory: string; cache: string }> };
   traffic: { health: { watch: string } };
+  databaseReadyWithin?: string;
   validators: { id: string; min?: number }[];
   approvals: Record<string, { description: string }>;
   runbook: { steps: { id: string; uses: string; needs?: string[] }[] };
@@ -180,6 +181,8 @@ function writeSystem(home: string): void {
   // A file of its own for each bench: what is opened for one is kept by the file's digest, addresses and all.
   file.title = `Faults in ${home}`;
   file.traffic.health.watch = '2s';
+  // A server that hangs while it starts is told of before a cell has given up waiting for that.
+  file.databaseReadyWithin = '30s';
   for (const validator of file.validators) if (validator.min !== undefined) validator.min = documents;
   file.approvals['approve-traffic'] = { description: 'Let traffic in to the standby.' };
   const { steps } = file.runbook;

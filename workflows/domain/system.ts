@@ -222,7 +222,7 @@ const fields = {
   approvals: z.record(name, gateSchema).default({}),
   runbook: runbookSchema,
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
-  databaseReadyWithin: durationSchema.default(minutes(2)),
+  databaseReadyWithin: durationSchema.default(minutes(2)).meta({ description: 'how long a server of the standby may take to start, and to become primary' }),
   exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };

@@ -93,6 +93,6 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
   }, 120_000);
   assert.equal((await ended).type, 'Aborted');
   assert.deepEqual((await visible(bench)).filter((key) => !before.includes(key)), [], 'nothing became visible');
-  assert.ok(left.includes('fence-primary'), 'what is fenced stays fenced until who has the command frees it');
+  assert.ok(left.includes('fence-primary'), `what is fenced stays fenced until who has the command frees it: ${failed.id} failed, left: ${left.join(', ')}; ${JSON.stringify((await stack.run()).state.steps.map(({ id, state, summary }) => [id, state, summary]))}`);
   return { seen: `${failed.id}: ${named}: ${short(failed.error!.message)}`, end: `aborted; left to who has the command: ${left.join(', ')}` };
 }

@@ -11,9 +11,10 @@ import { until } from '../../harness/until.ts';
 export const zombie: Strike = async (bench, middle) => {
   const { stack } = bench;
   const first = pidOf(pidFileOf(stack.file, 'worker'));
-  const second = await bench.startSecondWorker();
+  // At once: a health watch of two seconds is held by nothing else.
   process.kill(first, 'SIGSTOP');
   try {
+    const second = await bench.startSecondWorker();
     // The server may give tries to the one that hangs, as long as its polls wait there: a minute.
     const taken = await until(`the second worker to take over ${middle.activity}`, async () => {
       const { raw } = await stack.handle(middle.workflowId).describe();
