@@ -69,8 +69,8 @@ async function killHard({ pid, done }: Attempt, programPid: number): Promise<voi
   assert.ok(groupLives(programPid));
   process.kill(pid, 'SIGKILL');
   await assert.rejects(done, { type: 'DataPlaneLost' });
-  await until('the program’s whole group ends with its data plane', () => !groupLives(programPid), 5_000);
-  await until('its private files go with it', () => privateDirectoriesWith(secret).length === 0, 5_000);
+  await until('the program’s whole group ends with its data plane', () => !groupLives(programPid), 30_000);
+  await until('its private files go with it', () => privateDirectoriesWith(secret).length === 0, 30_000);
 }
 
 test('dump and restore whose data plane is killed start over whole, leave no process and no private file, and come out right', async (t) => {
