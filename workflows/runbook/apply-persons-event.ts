@@ -94,11 +94,18 @@ function setSkipped(draft: Draft, step: StepState): void {
   step.endedAt = draft.at;
 }
 
-/** From here on nothing new starts: what runs is cancelled, and once it has ended the undos begin (settle). */
+/**
+ * From here on nothing new starts: what runs is cancelled, and once it has ended the undos begin (settle). Beyond the point of no return,
+ * where a run can be aborted only because another control plane has the command, nothing is undone: the new side may be serving.
+ */
 function abort(draft: Draft, event: PersonsEvent & { kind: 'abort' }): void {
   const { snapshot } = draft;
   snapshot.abort = { by: event.by, reason: event.reason ?? null, at: draft.at };
   draft.note('run', `aborted${because(event.reason)}`, event.by);
+  if (snapshot.noReturn !== null) {
+    for (const track of Object.values(snapshot.tracks)) if (track.undo === 'registered') track.undo = 'left';
+    draft.warn('run', `nothing is undone: another control plane has the command, and ${snapshot.noReturn}`);
+  }
   for (const gate of snapshot.state.gates) {
     if (gate.status !== 'open') continue;
     gate.status = 'pending';

@@ -73,8 +73,8 @@ export class Driver {
     return this.feed({ kind: 'step-done', step: id, attempt: this.attempt(id), summary: `${id} did it`, ...extra });
   }
 
-  fail(id: string, helpable = true): RunCommand[] {
-    return this.feed({ kind: 'step-failed', step: id, attempt: this.attempt(id), error: { type: 'SourceUnavailable', message: 'gone' }, helpable });
+  fail(id: string, helpable = true, type = 'SourceUnavailable'): RunCommand[] {
+    return this.feed({ kind: 'step-failed', step: id, attempt: this.attempt(id), error: { type, message: 'gone' }, helpable });
   }
 
   undone(id: string): RunCommand[] {

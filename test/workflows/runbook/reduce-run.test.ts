@@ -337,6 +337,18 @@ test('after the first accepted write there is no way back', () => {
   assert.match(run.lastNote, /cannot be turned back: the new side accepted a write/);
 });
 
+test('after the first accepted write a run that another control plane has superseded is ended, and undoes nothing', () => {
+  const run = new Driver([step('a'), step('b', ['a'])]);
+  run.start();
+  run.done('a');
+  run.feed({ kind: 'served', servedAt: at(1), noReturn: 'the new side accepted a write' });
+  run.fail('b', false, 'EpochSuperseded');
+  assert.equal(refusal(run.snapshot, { kind: 'abort', by: 'erik' }), undefined);
+  assert.deepEqual(ids(run.feed({ kind: 'abort', by: 'erik' }), 'run-undo'), []);
+  assert.equal(run.status, 'aborted');
+  assert.match(run.snapshot.state.warnings.join('\n'), /nothing is undone: another control plane has the command, and the new side accepted a write/);
+});
+
 test('an abort before the start undoes nothing and ends', () => {
   const run = new Driver(diamond());
   run.feed({ kind: 'abort', by: 'erik' });
