@@ -29,6 +29,20 @@ test('what a source of the tool engine cannot do is refused at the entry, and it
   assert.deepEqual(lab.stubs.called().filter((name) => ['planImport', 'archiveLog', 'writeExport', 'findRecoveryPoint'].includes(name)), []);
 });
 
+test('a system with both kinds of sources recovers both: what a program’s source lacks is asked of the other alone', async (t) => {
+  const sources = { documents: { engine: 'mongodb', environment: 'production' }, files: { engine: 'tool', environment: 'production' } };
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...view, sources }) });
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
+  const report = (await entry.result()) as RunReport;
+  assert.equal(report.outcome, 'done');
+  const askedOf = (name: string): string[] => [...new Set(lab.stubs.calls.filter((call) => call.name === name).map(({ input }) => (input as { source?: string; target?: { source: string } }).source ?? (input as { target: { source: string } }).target.source))].sort();
+  for (const name of ['drainLog', 'buildIndexes', 'proveArchive']) assert.deepEqual(askedOf(name), ['documents'], name);
+  for (const name of ['findRecoveryPoint', 'restoreGroup', 'replayLog', 'validateTarget', 'fencePrimary', 'promoteTarget', 'startTimeline']) assert.deepEqual(askedOf(name), ['documents', 'files'], name);
+  assert.match(report.warnings.join('\n'), /files has no log to drain/);
+});
+
 test('a whole recovery of what programs dump: backup, points, plan, restore, a fence that a second person accepts, and a base of the new side', { timeout: 120_000 }, async (t) => {
   const place = toolPlace(t, tar, (file) => {
     file.approvals = { 'approve-switch': { description: 'May it?' } };
