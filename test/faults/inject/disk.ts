@@ -1,4 +1,6 @@
+import { ulid } from 'ulid';
 import { readPidFile } from '../../../activities/tool/start-server.ts';
+import type { Bench } from '../bench.ts';
 import { sees, type Strike } from '../cell.ts';
 import type { Disk } from '../disks.ts';
 import { until } from '../../harness/until.ts';
@@ -16,6 +18,13 @@ export const fillDisk: Strike = async (bench, middle) => {
     if (disk === 'target') await bench.stack.withTarget(async (client) => await client.db('admin').command({ fsync: 1 })).catch(() => undefined);
     return await sees(bench, middle, told);
   })().finally(() => bench.disks!.makeRoom(disk));
+  // It looks at its disks once a minute, and keeps its volumes read-only until then.
+  if (disk === 'store') await until('the S3 server takes objects again', async () => await takesObjects(bench), 180_000);
   if (disk === 'target' && !readPidFile(middle.mongod.pidFile)) await until('the server starts again', async () => await middle.mongod.start());
   return { seen };
 };
+
+async function takesObjects(bench: Bench): Promise<boolean> {
+  const { store } = await bench.stack.source();
+  return await store.put(`demo/probes/${ulid()}`, Buffer.alloc(1)).then(() => true, () => false);
+}
