@@ -23,7 +23,7 @@ interface Phase {
 export const phases = {
   backup: { title: 'backup: a part of a group is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: false, epoch: true, fills: 'store' },
   archive: { title: 'archive: a slice is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: true, epoch: true, fills: 'store' },
-  seal: { title: 'seal: all parts are stored, the manifest is on its way', dataPlane: true, mongod: null, store: 'writes', readsLiveSource: false, followsLog: false, epoch: true, fills: 'store' },
+  seal: { title: 'seal: all parts are stored, the manifest is on its way', dataPlane: true, mongod: null, store: 'writes', readsLiveSource: false, followsLog: false, epoch: true, fills: null },
   restore: { title: 'restore: a part is being read from the store', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   replay: { title: 'replay: a slice in mid-log is being read', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   'index-build': { title: 'index build: the target builds an index', dataPlane: true, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
