@@ -1,5 +1,6 @@
 import { existsSync, globSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findTool } from '../../activities/tool/find-tool.ts';
 
 const library = (): string | undefined =>
   [...globSync('/usr/lib/*/faketime/libfaketimeMT.so.1'), '/usr/lib/faketime/libfaketimeMT.so.1'].find((path) => existsSync(path));
@@ -10,9 +11,13 @@ export const whyNoClock = (): string | null => (library() ? null : 'libfaketime 
 /** The wall clock of a worker and its data planes: it can be set while they run. What measures time that passes is left alone. */
 export class Clock {
   readonly #file: string;
+  readonly #mongod: string;
 
   constructor(home: string) {
     this.#file = join(home, 'clock');
+    this.#mongod = join(home, 'mongod');
+    // Now and then a mongod dies at its start with the library in it, even where that fakes nothing.
+    writeFileSync(this.#mongod, `#!/bin/sh\nexec env -u LD_PRELOAD '${findTool('mongod')}' "$@"\n`, { mode: 0o755 });
     this.set('+0');
   }
 
@@ -24,6 +29,7 @@ export class Clock {
       FAKETIME_CACHE_DURATION: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       FAKETIME_ONLY_CMDS: 'node',
+      HOLDFAST_MONGOD: this.#mongod,
     };
   }
 
