@@ -169,8 +169,7 @@ test('a change of the feature compatibility version closes the range by name, an
   const source = await place.source.connect();
   const things = numbers(source, 'd', 'things');
   await things.insertMany(rows(20));
-  const position = await positionNow(source);
-  await backUp(context, 'b0');
+  const { end: position } = await backUp(context, 'b0');
   for (const [round, version] of ['5.0', '6.0'].entries()) {
     await source.db('admin').command({ setFeatureCompatibilityVersion: version });
     await things.insertOne({ _id: 100 + round, n: 1 });
