@@ -36,7 +36,7 @@ export const localFence: FenceMethod = {
         context.signal.throwIfAborted();
         if ((await askOldPrimary(context)).hello) throw error;
         evidence.push('it stopped answering while it was asked to step down');
-        return await fenceSilent(context, directory, mark, evidence);
+        return await fenceSilent(context, directory, { ...mark, members: hello.votingMembers }, evidence);
       }
     }
     evidence.push(hello ? 'it answered as a standalone, which cannot step down' : 'it did not answer');
@@ -93,7 +93,7 @@ interface Answering {
 /** It answers: step it down, then prove that it refuses a write. Its log stays readable. */
 async function fenceAnswering(context: FenceContext, { directory, run, mark, evidence, members, isPrimary }: Answering): Promise<FenceResult> {
   const { host, port } = oldAddress(context);
-  if (!mark.steppedDown) await writeMark(directory, { ...mark, steppedDown: true });
+  if (!mark.steppedDown) await writeMark(directory, { ...mark, steppedDown: true, members });
   const write = await withOldPrimary(context, async (client) => {
     if (isPrimary) await stepDownOrSayWhy(client, `${host}:${port}`);
     // Asked again even when it was a secondary: one that is about to be elected is not fenced.
@@ -164,16 +164,16 @@ async function proveOff(context: FenceContext, mark: FenceMark, evidence: string
     return result('unproved', false, mark, [...evidence, `something still listens at ${host}:${port}, which does not belong to the fenced directory`]);
   }
   evidence.push(heard === 'refused' ? `nothing listens at ${host}:${port}` : `${host}:${port} does not answer`);
-  const unseen = await outOfSight(context, host, ended);
+  const unseen = await outOfSight(context, host, ended, mark.members ?? 1);
   if (unseen.length > 0) return result('unproved', false, mark, [...evidence, ...unseen]);
   return result(heard === 'refused' ? 'proved' : 'isolated', false, mark, evidence);
 }
 
 /** What this fence cannot see, a sentence each: it looks at one address, and at the processes of its own machine. */
-async function outOfSight(context: FenceContext, host: string, ended: boolean): Promise<string[]> {
-  const members = namedMembers(context);
+async function outOfSight(context: FenceContext, host: string, ended: boolean, membersItNamed: number): Promise<string[]> {
+  const members = Math.max(membersItNamed, namedMembers(context));
   return [
-    ...(members > 1 ? [`its replica set names ${members} members; this fence reaches one`] : []),
+    ...(members > 1 ? [`its replica set has ${members} members; this fence reaches one`] : []),
     ...(ended || (await isThisMachine(host)) ? [] : [`${host} is not this machine, and no process of it is here: only its port was asked`]),
   ];
 }

@@ -11,6 +11,8 @@ export interface FenceMark {
   fencedAt: string;
   /** the server was still running when it was fenced, and stepped down */
   steppedDown: boolean;
+  /** that it named when it answered: one that is silent since may have left them behind. Left out: it never answered */
+  members?: number | undefined;
 }
 
 const markFile = (directory: string): string => join(directory, 'FENCED.json');
