@@ -3,18 +3,18 @@ import { constants, getPriority, setPriority } from 'node:os';
 
 const { PRIORITY_BELOW_NORMAL } = constants.priority;
 
-/** Everything else on the machine comes first, from now on. On Linux a priority is each thread's own, and a new thread takes its maker's. */
+/**
+ * Everything else on the machine comes first, from now on, where the machine allows that. On Linux a priority is each thread's own, and a
+ * new thread takes its maker's.
+ */
 export function lowerPriority(): void {
-  // Lower already, it may not be raised.
-  if (getPriority() >= PRIORITY_BELOW_NORMAL) return;
-  setPriority(PRIORITY_BELOW_NORMAL);
-  if (process.platform !== 'linux') return;
-  for (const thread of readdirSync('/proc/self/task')) {
+  const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [0];
+  for (const thread of threads) {
     try {
-      setPriority(Number(thread), PRIORITY_BELOW_NORMAL);
-    } catch (error) {
-      // It has ended since it was listed.
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+      // Lower already, it may not be raised.
+      if (getPriority(thread) < PRIORITY_BELOW_NORMAL) setPriority(thread, PRIORITY_BELOW_NORMAL);
+    } catch {
+      // The thread has ended, or a sandbox forbids it: the work is the same at any priority.
     }
   }
 }

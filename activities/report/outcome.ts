@@ -1,6 +1,7 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { leftOut } from '../../workflows/domain/build-report.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import { isSuperseded } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 
 export interface Outcome {
@@ -45,6 +46,13 @@ export function describeOutcome(report: RunReport): Outcome {
         sentence: `${objectives(report)} It is not proved that the old primary is unable to write: make sure of it first.`,
       };
     case 'aborted':
+      if (isSuperseded(report.state)) {
+        return {
+          tone: 'bad',
+          headline: `The recovery of ${title} was ended: another control plane has the command`,
+          sentence: `What this run had done is left to it, but for steps that are shown as undone below. ${objectives(report)}`,
+        };
+      }
       return { tone: 'warn', headline: `The recovery of ${title} was aborted`, sentence: `What the run had done was undone, as the steps below say. ${objectives(report)}` };
     case 'failed':
       return { tone: 'bad', headline: `The recovery of ${title} failed`, sentence: `Traffic may be where it was before the run; see the steps below. ${objectives(report)}` };
@@ -91,6 +99,8 @@ export function listNextSteps(report: RunReport): string[] {
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
     next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
     next.push('Plan the way home (failback) at a quiet time.');
+  } else if (isSuperseded(report.state)) {
+    next.push(`Find out who has the command of ${report.system}, and go on there: nothing more can be done from here, and nobody else knows what this run left.`);
   } else {
     const failed = report.state.steps.find((step) => step.state === 'failed');
     if (failed) next.push(`Look at step ${failed.id}: ${failed.error ? failed.error.message : 'it failed'}.`);

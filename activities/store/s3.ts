@@ -250,7 +250,9 @@ class S3Store implements Store {
 
 /** Into one buffer of the length that was announced: pieces that are put together at the end are in memory twice. */
 async function readBody(body: Readable, length: number | undefined): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length ?? 0);
+  // A server need not say how much comes; the caller knows what it wants, and checks it.
+  if (length === undefined) return Buffer.concat(await body.toArray() as Buffer[]);
+  const bytes = Buffer.allocUnsafeSlow(length);
   let at = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     if (at + chunk.length > bytes.length) throw new RangeError(`more than the ${bytes.length} bytes that were announced`);

@@ -80,3 +80,6 @@ export interface RunState {
   journal: JournalEntry[];
   warnings: string[];
 }
+
+/** Another control plane has the command: no try of this run can change anything any more, and what it has done is that one's to keep or to take back. */
+export const isSuperseded = ({ steps }: Pick<RunState, 'steps'>): boolean => steps.some(({ state, error }) => state === 'failed' && error?.type === 'EpochSuperseded');

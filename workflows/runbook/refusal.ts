@@ -1,6 +1,6 @@
 import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
-import type { GateState } from '../domain/run-state.ts';
+import { isSuperseded, type GateState } from '../domain/run-state.ts';
 import { isEnded, type PersonsEvent, type RunSnapshot } from './run-types.ts';
 
 export interface Refusal {
@@ -103,16 +103,13 @@ export function whoIsUnknown(snapshot: RunSnapshot, gate: GateState, by: string)
   return `approved by ${by}, and who asked for this run gave no name: that they are two people (separation of duties) could not be checked`;
 }
 
-/** Another control plane has the command: no try of this run can change anything any more, and what it has done is that one's to keep or to take back. */
-const isSuperseded = (snapshot: RunSnapshot): boolean => snapshot.state.steps.some(({ state, error }) => state === 'failed' && error?.type === 'EpochSuperseded');
-
 /** Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask. */
 export function refusal(snapshot: RunSnapshot, event: PersonsEvent): Refusal | undefined {
   if (isEnded(snapshot)) return { type: 'NotWaiting', message: waitsFor(snapshot) };
   if (event.kind === 'approve' || event.kind === 'reject') return refuseDecision(snapshot, event);
   if (event.kind === 'abort') {
     if (snapshot.abort) return { type: 'NotWaiting', message: `The run is already being aborted, since ${snapshot.abort.at}.` };
-    return snapshot.noReturn === null || isSuperseded(snapshot) ? undefined : { type: 'NotWaiting', message: `The run cannot be turned back: ${snapshot.noReturn}. Let it finish, then fail back.` };
+    return snapshot.noReturn === null || isSuperseded(snapshot.state) ? undefined : { type: 'NotWaiting', message: `The run cannot be turned back: ${snapshot.noReturn}. Let it finish, then fail back.` };
   }
   const step = resolveFailed(snapshot, event.step);
   if (typeof step !== 'string') return step;

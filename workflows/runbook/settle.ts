@@ -77,7 +77,7 @@ function compensate(draft: Draft): void {
   }
   state.status = 'aborted';
   state.endedAt = draft.at;
-  draft.note('run', 'aborted: everything that could be undone is');
+  draft.note('run', snapshot.noReturn === null ? 'aborted: everything that could be undone is' : 'aborted: nothing was undone');
 }
 
 /** Steps that a step left as it is stands on: to undo them would pull the ground away, a serving target for one. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { describeOutcome, listNextSteps } from '../../../activities/report/outcome.ts';
 import { renderReportHtml } from '../../../activities/report/render-report.ts';
 import { sampleReport } from './sample-report.ts';
 
@@ -21,6 +22,17 @@ test('what came from the run is escaped, everywhere', () => {
 
 test('the page loads nothing from anywhere', () => {
   assert.doesNotMatch(renderReportHtml(sampleReport()), /src=|href=|@import|url\(/);
+});
+
+test('a run that another control plane superseded does not say that it was undone, nor to start it again', () => {
+  const report = sampleReport();
+  report.outcome = 'aborted';
+  const step = report.state.steps.at(-1)!;
+  Object.assign(step, { state: 'failed', error: { type: 'EpochSuperseded', message: 'the command is another’s' } });
+  const { headline, sentence } = describeOutcome(report);
+  assert.match(headline, /another control plane has the command/);
+  assert.doesNotMatch(sentence, /was undone, as/);
+  assert.deepEqual(listNextSteps(report).filter((line) => /holdfast recover/.test(line)), []);
 });
 
 test('the outcome stands first, in words, with RTO and RPO against their objectives', () => {
