@@ -13,25 +13,27 @@ interface Build {
 }
 
 /**
- * How far the server is with index builds, as its own operations say it, asked once a second. Only watches: a question that is
+ * How far the server is with index builds, as its own operations say it, asked about once a second. Only watches: a question that is
  * not answered changes nothing, since the build itself fails when the server is gone.
  */
 export class IndexBuilds {
   readonly #client: MongoClient;
   readonly #news: () => void;
+  readonly #everyMs: number;
   readonly #builds = new Map<string, Build>();
   #timer: NodeJS.Timeout | undefined;
   #asking = false;
 
   /** @param news - called when there was something to see. */
-  constructor(client: MongoClient, news: () => void) {
+  constructor(client: MongoClient, news: () => void, everyMs = askEveryMs) {
     this.#client = client;
     this.#news = news;
+    this.#everyMs = everyMs;
   }
 
   begin(ns: string, indexes: number): void {
     this.#builds.set(ns, { indexes, scanned: 0, filled: 0, filling: 0 });
-    this.#timer ??= setInterval(() => void this.#ask(), askEveryMs);
+    this.#timer ??= setInterval(() => void this.#ask(), this.#everyMs);
   }
 
   end(ns: string): void {
