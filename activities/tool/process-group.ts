@@ -9,12 +9,19 @@ export function groupLives(groupPid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  if (process.platform !== 'linux') return true;
-  // An orphan's new parent may take seconds to collect it, and a dead one holds no port and writes no file.
-  return readdirSync('/proc').some((name) => {
-    const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
-    return stat !== undefined && stat.group === groupPid && stat.state !== 'Z' && stat.state !== 'X';
-  });
+  return process.platform !== 'linux' || countGroup(groupPid) > 0;
+}
+
+/** How many processes of the group still run. An orphan's new parent may take seconds to collect it, and a dead one holds no port and writes no file. */
+export function countGroup(groupPid: number): number {
+  if (process.platform === 'linux') {
+    return readdirSync('/proc').filter((name) => {
+      const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
+      return stat !== undefined && stat.group === groupPid && stat.state !== 'Z' && stat.state !== 'X';
+    }).length;
+  }
+  const listed = execFileSync('ps', ['-A', '-o', 'pgid=,stat='], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return listed.split('\n').filter((line) => new RegExp(`^\\s*${groupPid}\\s+[^Z]`).test(line)).length;
 }
 
 /** Signals a whole process group; a group that is gone is fine. */

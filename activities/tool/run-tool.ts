@@ -35,8 +35,8 @@ export interface RunningTool {
   /** Only with `ipc`. The child sees `disconnect` when we die, even by KILL, and must then end itself. */
   send(message: unknown): Promise<void>;
   messages(): AsyncIterable<unknown>;
-  /** Called when the program itself has ended; its group and its streams may last longer. */
-  onExit(then: () => void): void;
+  /** Called when the program itself has ended; its group and its streams may last longer. @param then - is given the exit code, null after a signal. */
+  onExit(then: (code: number | null) => void): void;
   /** Ends the group, TERM first, and returns when it is gone. @param graceMs - from TERM to KILL; left out: the options' own. */
   kill(graceMs?: number): Promise<void>;
 }

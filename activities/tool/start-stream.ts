@@ -1,6 +1,10 @@
+import type { Socket } from 'node:net';
 import { PassThrough, pipeline, type Duplex, type Readable } from 'node:stream';
-import { seconds } from '../../workflows/domain/units.ts';
-import { startTool, type ToolResult } from './run-tool.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { minutes, seconds } from '../../workflows/domain/units.ts';
+import { countGroup } from './process-group.ts';
+import { startTool, type RunningTool, type ToolResult } from './run-tool.ts';
 
 export interface StreamOptions {
   /** the program's name in messages */
@@ -9,6 +13,8 @@ export interface StreamOptions {
   signal?: AbortSignal | undefined;
   /** removed when this process dies while the program runs, however it dies */
   removeOnLoss: string;
+  /** How long what a program left behind may pass nothing on before it is ended, which is a failure. Left out: a minute. */
+  quietForMs?: number;
 }
 
 /** A program whose standard output, or standard input, is a stream of any length. */
@@ -18,8 +24,9 @@ export interface RunningStream {
   /** the program's standard input */
   stdin: Duplex;
   /**
-   * Ended well, and read all that it was given.
-   * @throws ToolFailed - code or signal and the last lines of stderr; also when it ended with code 0 before it had read everything.
+   * Ended well with all that it started, and read all that it was given.
+   * @throws ToolFailed - code or signal and the last lines of stderr; also when it ended with code 0 before it had read everything,
+   * or when something that it started had to be ended: what that would still have written, or read, is missing.
    */
   done: Promise<ToolResult>;
   kill(graceMs?: number): Promise<void>;
@@ -28,26 +35,31 @@ export interface RunningStream {
 /**
  * A shell that becomes the program. Beside it, in the same group, a shell holds the read end of a pipe that only we hold the
  * write end of: however we die, it closes, the private directory goes and the whole group is killed. A restore program would
- * otherwise take our death for the end of its input, and a dump program might wait for ever.
+ * otherwise take our death for the end of its input, and a dump program might wait for ever. The shell outlives the TERM that
+ * the group is ended with: a program that takes its time over that is held until the end.
  *
  * Standard input comes by a socket that we also listen on: when the program ends and has not read everything, the kernel says so. A pipe
  * alone would swallow the last 64 KiB of a program that read nothing.
  */
-const script = '{ read -r _ <&4; rm -rf -- "$0"; kill -s KILL 0; } >/dev/null 2>&1 </dev/null 3>&- & exec "$@" <&3 3>&- 4<&-';
+const script = '{ trap "" TERM; read -r _ <&4; rm -rf -- "$0"; kill -s KILL 0; } >/dev/null 2>&1 </dev/null 3>&- & exec "$@" <&3 3>&- 4<&-';
 
 /** How long a program that has failed may take to end by itself: its own words are better than ours. */
 const endsWithinMs = seconds(5);
+
+/** From TERM to KILL: less than whoever ends us gives us, or the program would outlive the word that it is gone. */
+const graceMs = seconds(3);
 
 /**
  * Starts a program tied to this process. Output must be read (or `stdout.resume()`d): nothing is collected, and what is not
  * read holds the program up. `done` must be awaited.
  *
- * @throws nothing at once: what keeps the program from starting is in `done`.
+ * @throws the signal's reason, when it is aborted already. What keeps the program from starting is in `done`.
  */
-export function startStream(program: string, args: readonly string[], { label, env, signal, removeOnLoss }: StreamOptions): RunningStream {
+export function startStream(program: string, args: readonly string[], { label, env, signal, removeOnLoss, quietForMs = minutes(1) }: StreamOptions): RunningStream {
   const tool = startTool({ path: '/bin/sh' }, ['-c', script, removeOnLoss, program, ...args], {
     label,
     pipes: 2,
+    graceMs,
     ...(env ? { env } : {}),
     ...(signal ? { signal } : {}),
   });
@@ -59,6 +71,33 @@ export function startStream(program: string, args: readonly string[], { label, e
   stdin.once('error', () => void setTimeout(() => void tool.kill(), endsWithinMs).unref());
   stdin.on('error', () => undefined).resume();
   leash.on('error', () => undefined);
-  tool.onExit(() => leash.destroy());
-  return { pid: tool.pid, stdout, stdin, done: tool.done, kill: tool.kill };
+  let hasLeftBehind = false;
+  tool.onExit((code) => {
+    const alone = code === 0 ? endsAlone(tool, stdin, stdout, quietForMs) : Promise.resolve(true);
+    void alone.then((isAlone) => {
+      hasLeftBehind = !isAlone;
+      leash.destroy();
+    });
+  });
+  const done = tool.done.then((result) => {
+    if (!hasLeftBehind) return result;
+    throw new HoldfastError('ToolFailed', `${label} ended with code 0 and left processes behind, which had to be ended`, { hint: 'what a program starts must end before it, or soon after: let it wait for them' });
+  });
+  return { pid: tool.pid, stdout, stdin, done, kill: tool.kill };
+}
+
+/** Waits until nothing of the group runs but the leash; false when something stays and passes nothing on, though nobody holds it up. */
+async function endsAlone(tool: RunningTool, stdin: Duplex, stdout: PassThrough, quietForMs: number): Promise<boolean> {
+  const passed = (): number => (tool.stdout as Socket).bytesRead + (stdin as Socket).bytesWritten;
+  let before = passed();
+  let movedAt = performance.now();
+  while (countGroup(tool.pid) > 1) {
+    if (passed() !== before || stdout.writableNeedDrain) {
+      before = passed();
+      movedAt = performance.now();
+    }
+    if (performance.now() - movedAt > quietForMs) return false;
+    await sleep(20);
+  }
+  return true;
 }

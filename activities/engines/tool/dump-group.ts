@@ -68,7 +68,9 @@ async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promis
 }
 
 /** Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight. */
-async function storeStream(to: PartStore, { stdout }: RunningStream, advance: (bytes: number) => void): Promise<Part[]> {
+async function storeStream(to: PartStore, { stdin, stdout }: RunningStream, advance: (bytes: number) => void): Promise<Part[]> {
+  // One that asks something would wait for ever.
+  stdin.end();
   const cutter = new StreamCutter();
   const uploads = new InFlight(uploadsAtOnce);
   const parts: Part[] = [];

@@ -6,6 +6,9 @@ import { mongodbEngine } from '../../../../activities/engines/mongodb/index.ts';
 import { toolEngine } from '../../../../activities/engines/tool/index.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { readArchiveStatus } from '../../../../activities/read-archive-status.ts';
+import { makePrivateDirectory } from '../../../../activities/tool/private-files.ts';
+import { groupLives } from '../../../../activities/tool/process-group.ts';
+import { startStream } from '../../../../activities/tool/start-stream.ts';
 import { findCheckedPoint } from '../../../../activities/store/find-checked-point.ts';
 import { listRecoveryPoints } from '../../../../activities/store/list-recovery-points.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
@@ -96,6 +99,25 @@ test('a dump that fails names program, code and its last words without the secre
   place.use({ ...tar, dump: { argv: ['no-such-program'] } });
   await assert.rejects(backUpByTool(await place.open(), 'b9'), { type: 'ToolMissing', message: /no-such-program, which the system file names, is not on PATH/ });
   assert.deepEqual(privateDirectoriesWith(secret), []);
+});
+
+test('what a program started before it ended is waited for, both ways, and a dump program finds the end of its input', async (t) => {
+  const place = toolPlace(t);
+  // The last of it is written, and read, by what its leader left.
+  const restore = sh('exec 5<&0; { sleep 0.3; cat <&5 > "$1"; } & exit 0', '{{uri}}');
+  place.use({ ...tar, dump: sh('cat; echo begun; { sleep 0.3; echo ended; } & exit 0'), restore });
+  const context = await place.open();
+  await restoreByTool(context, await backUpByTool(context, 'b1'));
+  assert.equal(readFileSync(place.targetPath, 'utf8'), 'begun\nended\n');
+});
+
+test('a program that leaves behind what never ends has failed, and it is ended', async () => {
+  const directory = await makePrivateDirectory({});
+  const running = startStream('/bin/sh', ['-c', 'echo begun; sleep 1000 & exit 0'], { label: 'sh', removeOnLoss: directory.path, quietForMs: 200 });
+  running.stdout.resume();
+  await assert.rejects(running.done, { type: 'ToolFailed', message: /^sh ended with code 0 and left processes behind, which had to be ended/ });
+  assert.equal(groupLives(running.pid), false);
+  await directory.remove();
 });
 
 test('a secret reaches its program by environment and private file, and is nowhere else', async (t) => {

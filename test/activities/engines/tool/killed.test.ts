@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { SourceContext } from '../../../../activities/context.ts';
@@ -12,7 +12,7 @@ import { groupLives } from '../../../../activities/tool/process-group.ts';
 import type { DumpPlanRef, GroupRef } from '../../../../workflows/contract.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
-import { planInput, privateDirectoriesWith, sh, tar, toolPlace, toolPoint, toolRef, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
+import { backUpByTool, planInput, privateDirectoriesWith, sh, tar, toolPlace, toolPoint, toolRef, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
 import { until } from '../../../harness/until.ts';
 
 const secret = 'a-secret-that-a-kill-must-not-leave';
@@ -26,13 +26,13 @@ interface Attempt {
 }
 
 /** One job in a process of its own, as the worker runs it. */
-async function attempt(job: string, input: unknown): Promise<Attempt> {
+async function attempt(job: string, input: unknown, signal = new AbortController().signal): Promise<Attempt> {
   const said: string[] = [];
   const logged: string[] = [];
   let peakRssBytes = 0;
   return await new Promise((resolve) => {
     const done = runJob(job, input, {
-      signal: new AbortController().signal,
+      signal,
       progress: ({ phase }) => void said.push(phase),
       log: (_, message) => void logged.push(message),
       onPeakRss: (bytes) => void (peakRssBytes = bytes),
@@ -122,6 +122,24 @@ test('an aborted dump ends its program and removes its files before it says so',
   await rejected;
   assert.equal(groupLives(place.pidOf('dump')), false);
   assert.deepEqual(privateDirectoriesWith(secret), []);
+});
+
+test('a restore program that does not hear TERM is gone with its aborted data plane, and took nothing for the end of its input', async (t) => {
+  const place = slowPlace(t);
+  const script = 'trap "" TERM; echo $$ > "$2/restore"; head -c 1000000 > "$1"; while [ ! -e "$2/go" ]; do sleep 0.05; done; cat >> "$1"; echo finished > "$2/finished"';
+  place.use({ uses: 'command', dump: sh('head -c 40000000 /dev/zero'), restore: sh(script, '{{uri}}', place.directory) });
+  const context = await place.open();
+  const summary = await backUpByTool(context, 'b1');
+  await openProvisioner(context).provision(context, toolTarget);
+  const point = toolPoint(summary);
+  const { groups } = await toolEngine.prepareRestore(context, { target: toolTarget, point });
+  const abort = new AbortController();
+  const restore = await attempt('restoreGroup', { target: toolTarget, point, group: groups[0]! }, abort.signal);
+  await until('the restore program has some of it', () => existsSync(place.targetPath) && readFileSync(place.targetPath).length === 1_000_000);
+  abort.abort(new Error('called off'));
+  await assert.rejects(restore.done, /called off/);
+  assert.equal(groupLives(place.pidOf('restore')), false);
+  assert.equal(existsSync(join(place.directory, 'finished')), false);
 });
 
 test('a stream of 300 MB goes through in bounded memory, both ways', async (t) => {
