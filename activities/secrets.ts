@@ -15,13 +15,13 @@ export function rememberSecret(secret: string): void {
 }
 
 /**
- * The text without secrets: what `rememberSecret` was told, and `user:password@` of any address.
+ * The text without secrets: what `rememberSecret` was told, `user:password@` of any address, and a password in its query.
  * Everything that leaves the process passes here: failures, heartbeats, log lines.
  */
 export function scrub(text: string): string {
   let clean = text;
   for (const secret of known) clean = clean.replaceAll(secret, '[secret]');
-  return clean.replace(/\/\/[^/\s:@]+:[^/\s@]+@/g, '//[credentials]@');
+  return clean.replace(/\/\/[^/\s:@]*:[^/\s@]+@/g, '//[credentials]@').replace(/([?&][a-z_]*(?:password|passwd|pwd)=)[^&\s]+/gi, '$1[secret]');
 }
 
 /** A JSON value with every string in it scrubbed, keys left alone. */

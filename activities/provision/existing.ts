@@ -1,5 +1,6 @@
 import { rename, stat } from 'node:fs/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { hostsOf } from '../tool/hosts-of.ts';
 import { claimDirectory, readClaim } from './claim.ts';
 import type { ProvisionContext, Provisioner } from './provisioner.ts';
 
@@ -38,6 +39,9 @@ export const existingProvisioner: Provisioner = {
 function placeOf({ system, sourceName, address }: ProvisionContext): { directory: string; address: string } {
   return {
     directory: address(system.standby.provision[sourceName]!.directory),
-    address: address(system.environments[system.standby.environment]!.endpoints[sourceName]!.uri),
+    address: placeIn(address(system.environments[system.standby.environment]!.endpoints[sourceName]!.uri)),
   };
 }
+
+/** Hosts and ports, or a path: what else an address holds is nothing for a summary, which is kept for ever. */
+const placeIn = (address: string): string => hostsOf(address).map(({ host, port }) => (port === '' ? host : `${host}:${port}`)).join(',') || address.replace(/[?#].*/s, '');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { carriesPassword } from './address.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { runbookSchema } from './runbook.ts';
 import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
@@ -25,11 +26,11 @@ export const bytesSchema = z
   .transform((text) => parseBytes(text)!)
   .meta({ description: 'a size: 512KiB, 8MiB, 2GiB' });
 
-/** Addresses may vary by environment, so they may be `${ENV}` too; they must not carry a password. */
+/** Addresses may vary by environment, so they may be `${ENV}` too; they must not carry a password, nor may what that stands for where a program is given it. */
 const addressSchema = z
   .string()
   .min(1)
-  .refine((text) => !/\/\/[^/@\s]+:[^/@\s]+@/.test(text), 'an address without user and password: put those under credentials');
+  .refine((text) => !carriesPassword(text), 'an address without user and password: put those under credentials');
 
 const credentialsSchema = z.strictObject({
   username: z.string().min(1),

@@ -4,8 +4,8 @@ import type { Endpoint } from '../../../workflows/domain/system.ts';
 import type { ProgramConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';
 import { findProgram } from '../../tool/find-tool.ts';
-import { secretOf, type ProgramSpec } from './program-spec.ts';
-import { hostsOf } from './same-place.ts';
+import { hostsOf } from '../../tool/hosts-of.ts';
+import { addressOf, secretOf, type ProgramSpec } from './program-spec.ts';
 
 /** A program of the system file, at this endpoint. @throws ToolMissing, BadSystemFile - a secret or placeholder that stands for nothing. */
 export async function commandProgram(context: SourceContext, { argv, env, files }: ProgramConfig, endpoint: Endpoint): Promise<ProgramSpec> {
@@ -20,10 +20,10 @@ export async function commandProgram(context: SourceContext, { argv, env, files 
   };
 }
 
-function fillPlaceholders(context: SourceContext, text: string, { uri, credentials }: Endpoint): string {
-  const address = context.address(uri);
+function fillPlaceholders(context: SourceContext, text: string, endpoint: Endpoint): string {
+  const address = addressOf(context, endpoint);
   const [first] = hostsOf(address);
-  const values: Record<string, string | undefined> = { uri: address, host: first?.host, port: first?.port, username: credentials?.username };
+  const values: Record<string, string | undefined> = { uri: address, host: first?.host, port: first?.port, username: endpoint.credentials?.username };
   return text.replace(/\{\{\s*(uri|host|port|username)\s*\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value !== undefined && value !== '') return value;

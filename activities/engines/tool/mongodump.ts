@@ -3,8 +3,8 @@ import type { ToolConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';
 import { rememberSecret } from '../../secrets.ts';
 import { findTool } from '../../tool/find-tool.ts';
-import { secretOf, type ProgramSpec } from './program-spec.ts';
-import { hostsOf } from './same-place.ts';
+import { hostsOf } from '../../tool/hosts-of.ts';
+import { addressOf, secretOf, type ProgramSpec } from './program-spec.ts';
 
 type Mongodump = Extract<ToolConfig, { uses: 'mongodump' }>;
 
@@ -34,10 +34,11 @@ export function mongorestoreProgram(context: SourceContext, endpoint: Endpoint, 
 }
 
 /** Where the local provisioner's standalone listens, whatever name its endpoint has. */
-export const targetUri = (context: SourceContext, { uri }: Endpoint): string => `mongodb://127.0.0.1:${hostsOf(context.address(uri))[0]?.port ?? '27017'}/?directConnection=true`;
+export const targetUri = (context: SourceContext, endpoint: Endpoint): string => `mongodb://127.0.0.1:${hostsOf(addressOf(context, endpoint))[0]?.port ?? '27017'}/?directConnection=true`;
 
-async function addressWithPassword(context: SourceContext, { uri, credentials }: Endpoint): Promise<string> {
-  const address = context.address(uri);
+async function addressWithPassword(context: SourceContext, endpoint: Endpoint): Promise<string> {
+  const { credentials } = endpoint;
+  const address = addressOf(context, endpoint);
   if (!credentials) return address;
   const password = encodeURIComponent(await secretOf(context, credentials.password));
   const [, scheme, rest] = /^([^:]+:\/\/)(.*)$/.exec(address)!;

@@ -1,3 +1,6 @@
+import { carriesPassword } from '../../../workflows/domain/address.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { Endpoint } from '../../../workflows/domain/system.ts';
 import type { SourceContext } from '../../context.ts';
 import { rememberSecret } from '../../secrets.ts';
 
@@ -17,4 +20,14 @@ export async function secretOf(context: SourceContext, ref: string): Promise<str
   const secret = await context.secret(ref);
   rememberSecret(secret);
   return secret;
+}
+
+/**
+ * An endpoint's address as a program is given it: in an argument, which anybody on the machine can read.
+ * @throws BadSystemFile - what its `${NAME}` stand for carries a password.
+ */
+export function addressOf(context: SourceContext, { uri }: Endpoint): string {
+  const address = context.address(uri);
+  if (!carriesPassword(address)) return address;
+  throw new HoldfastError('BadSystemFile', `source ${context.sourceName}: the address that "${uri}" stands for carries a password`, { hint: 'put user and password under credentials' });
 }

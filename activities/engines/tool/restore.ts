@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetRef } from '../../../workflows/contract.ts';
@@ -12,6 +13,7 @@ import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.t
 import { endpointOf } from '../base/source-environment.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
+import { addressOf } from './program-spec.ts';
 import { restoreProgram } from './programs.ts';
 import { feed, runProgram } from './run-program.ts';
 import { refuseLivingSource } from './same-place.ts';
@@ -62,11 +64,12 @@ export async function restoreGroup(
   const key = await openBackupKey(context.store, context.keys, manifest, manifest.key);
   await requireTarget(context, target);
   const plainBytes = index.parts.reduce((sum, part) => sum + part.plainBytes, 0);
-  const record: Restored = { run: target.run, backup: manifest.backup, group: group.group };
+  const endpoint = endpointOf(context, target.environment);
+  const record: Restored = { run: target.run, backup: manifest.backup, group: group.group, address: createHash('sha256').update(addressOf(context, endpoint)).digest('hex') };
   const before = await readRecord(context);
-  const isOurs = before?.run === record.run && before.backup === record.backup && before.group === record.group;
+  const isOurs = before?.run === record.run && before.backup === record.backup && before.group === record.group && before.address === record.address;
   if (isOurs && before.state === 'done') return { documents: 0, plainBytes };
-  const spec = await restoreProgram(context, endpointOf(context, target.environment));
+  const spec = await restoreProgram(context, endpoint);
   if (isOurs) context.log?.('warn', `restore of ${point.system}/${point.source} by ${spec.name} ${startsAgain}`);
   const phase = isOurs ? `restore by ${spec.name}, which ${startsAgain}` : `restore by ${spec.name}`;
   await writeRecord(context, { ...record, state: 'begun' });
@@ -98,6 +101,8 @@ interface Restored {
   run: string;
   backup: string;
   group: string;
+  /** digest of the server's address: what was done to another one is not done */
+  address: string;
 }
 
 const recordFile = (context: SourceContext): string => join(directoryOf(context), 'tool-restore.json');

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { openProvisioner } from '../../../activities/provision/provisioner.ts';
 import { openFence } from '../../../activities/traffic/fence.ts';
 import { probeOldPrimary } from '../../../activities/traffic/probe-old-primary.ts';
-import { toolPlace, toolRef, toolTarget } from '../../harness/tool-place.ts';
+import { tar, toolPlace, toolRef, toolTarget } from '../../harness/tool-place.ts';
 
 test('a target that is there already is one run’s at a time, and is let go with nothing of it touched', async (t) => {
   const place = toolPlace(t);
@@ -26,6 +26,8 @@ test('a target that is there already is one run’s at a time, and is let go wit
   await provisioner.provision(context, other);
   assert.equal(readdirSync(place.directory).filter((name) => name.startsWith('claim.removed-')).length, 1);
   await assert.rejects(provisioner.restartAsReplicaSet(context, other), { type: 'Unsupported' });
+  place.use(tar, (file) => void (file.environments['dr']!.endpoints['files']!.uri = 'postgres://someone@db9:5433/ledger?application_name=x'));
+  assert.equal((await provisioner.describe(await place.open())).address, 'db9:5433', 'of an address only where it is');
 });
 
 test('a source that no fence reaches is never said to be fenced, and its old side is not knocked at', async (t) => {

@@ -9,6 +9,8 @@ import { readArchiveStatus } from '../../../../activities/read-archive-status.ts
 import { makePrivateDirectory } from '../../../../activities/tool/private-files.ts';
 import { groupLives } from '../../../../activities/tool/process-group.ts';
 import { startStream } from '../../../../activities/tool/start-stream.ts';
+import { scrub } from '../../../../activities/secrets.ts';
+import { addressesOf } from '../../../../activities/tool/this-machine.ts';
 import { findCheckedPoint } from '../../../../activities/store/find-checked-point.ts';
 import { listRecoveryPoints } from '../../../../activities/store/list-recovery-points.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
@@ -202,14 +204,54 @@ test('a target that is the living source is refused, under whatever name, and on
     file.environments['production']!.endpoints['files']!.uri = source;
     file.environments['dr']!.endpoints['files']!.uri = target;
   });
-  for (const [source, target] of [['postgres://127.0.0.1/a', 'postgres://localhost:5432/b'], ['redis://127.0.0.1:7000', 'redis://127.0.0.2:7000'], ['mongodb://10.255.255.1:1,127.0.0.1:27017/?x=1', 'mongodb://[::1]/']] as const) {
+  for (const [source, target] of [['postgres://127.0.0.1/a', 'postgres://localhost:5432/b'], ['redis://127.0.0.1:7000', 'redis://127.0.0.2:7000'], ['mongodb://10.255.255.1:1,127.0.0.1:27017/?x=1', 'mongodb://[::1]/'], ['mariadb://127.0.0.1/x', 'mysql://localhost:3306/x'], ['127.0.0.1:7000', 'redis://localhost:7000']] as const) {
     at(source, target);
     await assert.rejects(restoreByTool(await place.open(), summary), { type: 'TargetNotEmpty', message: /is the living source in production \(this machine:\d+\)/ }, `${source} ${target}`);
+  }
+  for (const [source, target] of [[place.sourcePath, join(place.sourcePath, 'not/there/yet')], [place.sourcePath, place.directory]] as const) {
+    at(source, target);
+    await assert.rejects(restoreByTool(await place.open(), summary), { type: 'TargetNotEmpty', message: /is the living source in production/ }, target);
   }
   at('postgres://127.0.0.1:5432', 'postgres://127.0.0.1:5433');
   const context = await place.open();
   await openProvisioner(context).provision(context, toolTarget);
   await assert.rejects(toolEngine.prepareRestore(context, { target: { ...toolTarget, run: 'run-2' }, point: toolPoint(summary) }), { type: 'TargetNotEmpty', message: /belongs to run run-1, not to run-2/ });
+});
+
+test('a name that nobody answers for may be the living source: it is asked for again; one that nobody has is elsewhere', async () => {
+  const failing = (code: string) => async () => await Promise.reject(Object.assign(new Error(code), { code }));
+  await assert.rejects(addressesOf('db1', failing('EAI_AGAIN')), { type: 'TargetUnavailable', retryable: true, message: 'the name db1 cannot be looked up (EAI_AGAIN)' });
+  assert.deepEqual(await addressesOf('db1', failing('ENOTFOUND')), ['db1']);
+});
+
+test('what was restored into another server is not restored into this one', async (t) => {
+  const place = toolPlace(t);
+  writeFileSync(join(place.sourcePath, 'a file'), 'as it was');
+  const context = await place.open();
+  const summary = await backUpByTool(context, 'b1');
+  await restoreByTool(context, summary);
+  const other = join(place.directory, 'other');
+  place.use(tar, (file) => void (file.environments['dr']!.endpoints['files']!.uri = other));
+  await restoreByTool(await place.open(), summary);
+  assert.equal(readFileSync(join(other, 'a file'), 'utf8'), 'as it was');
+});
+
+test('an address that carries a password is refused, in the file and in what it stands for, and is told nowhere', async (t) => {
+  const place = toolPlace(t);
+  process.env['HOLDFAST_TEST_ADDRESS'] = '';
+  t.after(() => void delete process.env['HOLDFAST_TEST_ADDRESS']);
+  const at = (uri: string) => place.use({ ...tar, dump: sh('echo "$1"', '{{uri}}') }, (file) => void (file.environments['production']!.endpoints['files']!.uri = uri));
+  for (const address of ['redis://:planted1@127.0.0.1:6379', 'postgres://u:planted1@127.0.0.1/x', 'postgres://u@127.0.0.1/x?sslmode=off&password=planted1']) {
+    at(address);
+    await assert.rejects(place.open(), { type: 'BadSystemFile', message: /an address without user and password/ }, address);
+    at('${HOLDFAST_TEST_ADDRESS}');
+    process.env['HOLDFAST_TEST_ADDRESS'] = address;
+    await assert.rejects(backUpByTool(await place.open(), 'b1'), (error: Error) => {
+      assert.match(error.message, /the address that "\$\{HOLDFAST_TEST_ADDRESS\}" stands for carries a password/);
+      return !error.message.includes('planted1');
+    });
+    assert.ok(!scrub(`cannot reach ${address}: refused`).includes('planted1'), address);
+  }
 });
 
 test('a dump of another engine is not given to a program, nor a program’s to another engine', async (t) => {
