@@ -1,5 +1,5 @@
 import { accessSync, constants, readlinkSync, rmSync } from 'node:fs';
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { minutes } from '../../workflows/domain/units.ts';
@@ -11,7 +11,7 @@ import { signalGroup, startTimeOf } from './process-group.ts';
  *
  * | killed | left behind | removed by |
  * |---|---|---|
- * | before the program runs | the directory | the next sweep: `owner.json` names a process that is gone (or is missing, for a minute) |
+ * | before the program runs | the directory | the next sweep: `.owner.json` names a process that is gone (or is missing, for a minute) |
  * | while it runs | directory, program | the shell beside the program, at once: see `startStream`; if that was killed too, the next sweep |
  * | while it is removed | some of it | the next sweep |
  */
@@ -55,13 +55,22 @@ export async function makePrivateDirectory(files: Readonly<Record<string, string
   const path = await mkdtemp(join(privateRoot(), prefix));
   ours.add(path);
   const owner: Owner = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '', namespace: pidNamespace() };
-  const write = async (body: Owner): Promise<void> => await writeFile(join(path, ownerFile), JSON.stringify(body), { mode: 0o600 });
+  // Never half of it: a sweep takes what it cannot read for nobody's.
+  const write = async (body: Owner): Promise<void> => {
+    await writeFile(join(path, `${ownerFile}.new`), JSON.stringify(body), { mode: 0o600 });
+    await rename(join(path, `${ownerFile}.new`), join(path, ownerFile));
+  };
   // Before anything secret: from here on whoever sweeps knows whose it is.
   await write(owner);
   for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content.endsWith('\n') ? content : `${content}\n`, { mode: 0o600, flag: 'wx' });
   return {
     path,
-    noteGroup: async (pid) => await write({ ...owner, group: { pid, startTime: startTimeOf(pid) ?? '' } }),
+    noteGroup: async (pid) => {
+      await write({ ...owner, group: { pid, startTime: startTimeOf(pid) ?? '' } }).catch((error: unknown) => {
+        // The program has ended already, and the shell beside it has removed the directory.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      });
+    },
     remove: async () => {
       await rm(path, { recursive: true, force: true });
       ours.delete(path);

@@ -8,8 +8,8 @@ import { endGroup, groupLives, signalGroup } from './process-group.ts';
 export interface ToolOptions {
   /** Aborting kills the whole process group, TERM first, and rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Added to the process's own environment. Secrets go here or in a file, never into the arguments: those are public on the machine. */
-  env?: Record<string, string>;
+  /** Added to the process's own environment; undefined takes a variable out of it. Secrets go here or in a file, never into the arguments: those are public on the machine. */
+  env?: Record<string, string | undefined>;
   cwd?: string;
   /** Written to stdin, which is then closed. */
   input?: string | Uint8Array;

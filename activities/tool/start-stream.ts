@@ -9,7 +9,8 @@ import { startTool, type RunningTool, type ToolResult } from './run-tool.ts';
 export interface StreamOptions {
   /** the program's name in messages */
   label: string;
-  env?: Record<string, string> | undefined;
+  /** as in `ToolOptions` */
+  env?: Record<string, string | undefined> | undefined;
   signal?: AbortSignal | undefined;
   /** removed when this process dies while the program runs, however it dies */
   removeOnLoss: string;
@@ -29,6 +30,8 @@ export interface RunningStream {
    * or when something that it started had to be ended: what that would still have written, or read, is missing.
    */
   done: Promise<ToolResult>;
+  /** When the program itself ended, whatever is still to be read of it then. Never, when it did not start. */
+  exitedAt: Promise<string>;
   kill(graceMs?: number): Promise<void>;
 }
 
@@ -72,7 +75,9 @@ export function startStream(program: string, args: readonly string[], { label, e
   stdin.on('error', () => undefined).resume();
   leash.on('error', () => undefined);
   let hasLeftBehind = false;
+  const exit = Promise.withResolvers<string>();
   tool.onExit((code) => {
+    exit.resolve(new Date().toISOString());
     const alone = code === 0 ? endsAlone(tool, stdin, stdout, quietForMs) : Promise.resolve(true);
     void alone.then((isAlone) => {
       hasLeftBehind = !isAlone;
@@ -83,7 +88,7 @@ export function startStream(program: string, args: readonly string[], { label, e
     if (!hasLeftBehind) return result;
     throw new HoldfastError('ToolFailed', `${label} ended with code 0 and left processes behind, which had to be ended`, { hint: 'what a program starts must end before it, or soon after: let it wait for them' });
   });
-  return { pid: tool.pid, stdout, stdin, done, kill: tool.kill };
+  return { pid: tool.pid, stdout, stdin, done, exitedAt: exit.promise, kill: tool.kill };
 }
 
 /** Waits until nothing of the group runs but the leash; false when something stays and passes nothing on, though nobody holds it up. */

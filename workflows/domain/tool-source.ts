@@ -62,7 +62,7 @@ const commandSchema = z.strictObject({
   uses: z.literal('command').meta({ description: 'any program that dumps to standard output, and any that restores from standard input' }),
   dump: programSchema,
   restore: programSchema.meta({ description: 'must replace what it restored before: it starts over whole' }),
-  version: z.array(argumentSchema).min(1).optional().meta({ description: 'prints the dump program’s version; left out: unknown' }),
+  version: z.array(argumentSchema.refine((text) => placeholdersIn(text).length === 0, 'no {{…}} here: a version is asked for at no endpoint')).min(1).optional().meta({ description: 'prints the dump program’s version; left out: unknown' }),
   moment: z
     .enum(['start', 'end'])
     .optional()

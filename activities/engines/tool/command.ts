@@ -15,8 +15,9 @@ export async function commandProgram(context: SourceContext, { argv, env, files 
     name: basename(program!),
     path: findProgram(program!),
     args,
-    env: await mapValues(env, async (value) => (typeof value === 'string' ? await secretOf(context, value) : fill(value.plain))),
-    files: await mapValues(files, async (ref) => await secretOf(context, ref)),
+    env: Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (typeof value === 'string' ? [] : [[key, fill(value.plain)]]))),
+    secrets: await resolveAll(context, Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : [])))),
+    files: await resolveAll(context, files),
   };
 }
 
@@ -31,6 +32,6 @@ function fillPlaceholders(context: SourceContext, text: string, endpoint: Endpoi
   });
 }
 
-async function mapValues<A, B>(of: Record<string, A>, map: (value: A) => Promise<B>): Promise<Record<string, B>> {
-  return Object.fromEntries(await Promise.all(Object.entries(of).map(async ([key, value]) => [key, await map(value)] as const)));
+async function resolveAll(context: SourceContext, refs: Record<string, string>): Promise<Record<string, string>> {
+  return Object.fromEntries(await Promise.all(Object.entries(refs).map(async ([key, ref]) => [key, await secretOf(context, ref)] as const)));
 }

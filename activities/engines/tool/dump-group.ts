@@ -4,11 +4,12 @@ import { layout } from '../../../workflows/domain/layout.ts';
 import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
+import { currentTimeline } from '../../store/timelines.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import type { RunningStream } from '../../tool/start-stream.ts';
 import { InFlight } from '../base/in-flight.ts';
 import { putIndex } from '../base/put-index.ts';
-import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { endpointOf } from '../base/source-environment.ts';
 import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
 import { StreamCutter } from './cut-stream.ts';
 import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
@@ -28,21 +29,28 @@ export const startsAgain = 'starts again from the beginning: a program’s strea
  * Safe to repeat, from the beginning: parts have keys of their own for each attempt, and those of one that was killed are named by nobody.
  *
  * @throws ToolFailed - retryable: it ended badly, or wrote nothing. @throws StoreUnavailable - retryable.
+ * @throws BadInput - the source has gone to another timeline since the plan: its program would read another server than planned.
  */
 export async function dumpGroup(context: SourceContext, input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef> {
   const { store, keys, signal } = context;
   const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
   if (input.group !== stream.group) throw new HoldfastError('BadInput', `the plan of backup ${plan.backup} has no group ${input.group}`);
   const key = await openBackupKey(store, keys, plan, plan.key);
-  const spec = await dumpProgram(context, endpointOf(context, await sourceEnvironment(context)));
+  const timeline = await currentTimeline(store, keys, plan, { signal });
+  if (timeline?.timeline !== plan.timeline) {
+    throw new HoldfastError('BadInput', `backup ${plan.backup} is of ${plan.system}/${plan.source}/${plan.timeline}, and the source has gone on in ${timeline?.timeline ?? 'none'}`, { hint: 'start another backup' });
+  }
+  const spec = await dumpProgram(context, endpointOf(context, timeline.environment ?? context.source.environment));
   const again = await isAgain(context, plan);
   if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
   const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
   const ofBytes = plan.groups[0]!.estimatedBytes;
   const fromAt = new Date().toISOString();
-  const read = (running: RunningStream): Promise<Part[]> =>
-    storeStream({ store, key, scope: plan, signal }, running, (done) => context.progress({ phase, done, of: ofBytes === 0 ? 0 : Math.max(done, ofBytes), unit: 'bytes', group: stream.group }));
-  const parts = await runProgram(context, spec, read);
+  const advance = (done: number): void => context.progress({ phase, done, of: ofBytes === 0 ? 0 : Math.max(done, ofBytes), unit: 'bytes', group: stream.group });
+  const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
+    const stored = await storeStream({ store, key, scope: plan, signal }, running, advance);
+    return { parts: stored, exitedAt: running.exitedAt };
+  });
   const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
   if (plainBytes === 0) throw new HoldfastError('ToolFailed', `${spec.name} ended with code 0 and wrote nothing`, { hint: 'a dump is never empty: see that the program writes to its standard output' });
   const range: GroupIndex['ranges'][number] = {
@@ -53,7 +61,8 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
     hashSum: null,
     fuzzy: whyUnproved(plan),
     gone: false,
-    ran: { fromAt, toAt: new Date().toISOString() },
+    // Not when its last part was stored: what the source took meanwhile is not in it.
+    ran: { fromAt, toAt: await exitedAt },
   };
   return await putIndex(context, plan, stream.group, [{ parts, summary: () => range }]);
 }

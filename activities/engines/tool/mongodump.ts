@@ -18,6 +18,7 @@ export async function mongodumpProgram(context: SourceContext, endpoint: Endpoin
     path: findTool('mongodump'),
     args: ['--config={{file:config.yaml}}', '--archive', ...(oplog ? ['--oplog'] : []), ...tlsArguments(endpoint)],
     env: {},
+    secrets: {},
     files: { 'config.yaml': `uri: ${JSON.stringify(await addressWithPassword(context, endpoint))}` },
   };
 }
@@ -29,6 +30,7 @@ export function mongorestoreProgram(context: SourceContext, endpoint: Endpoint, 
     path: findTool('mongorestore'),
     args: [`--uri=${targetUri(context, endpoint)}`, '--archive', '--drop', ...(oplog ? ['--oplogReplay'] : [])],
     env: {},
+    secrets: {},
     files: {},
   };
 }

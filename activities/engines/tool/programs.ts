@@ -6,7 +6,7 @@ import { findProgram } from '../../tool/find-tool.ts';
 import { runTool } from '../../tool/run-tool.ts';
 import { commandProgram } from './command.ts';
 import { mongodumpProgram, mongorestoreProgram } from './mongodump.ts';
-import type { ProgramSpec } from './program-spec.ts';
+import { withoutSecrets, type ProgramSpec } from './program-spec.ts';
 
 export function toolOf(context: SourceContext): ToolConfig {
   const { tool } = context.source;
@@ -31,7 +31,7 @@ export async function readToolVersion(context: SourceContext): Promise<string> {
   const tool = toolOf(context);
   const [program, ...args] = tool.uses === 'mongodump' ? ['mongodump', '--version'] : (tool.version ?? []);
   if (program === undefined) return 'unknown';
-  const { stdout, stderr } = await runTool({ path: findProgram(program) }, args, { signal: context.signal, timeoutMs: versionWithinMs });
+  const { stdout, stderr } = await runTool({ path: findProgram(program) }, args, { signal: context.signal, timeoutMs: versionWithinMs, env: withoutSecrets(context.system) });
   const line = (stdout.trim() || stderr.trim()).split('\n')[0]!.trim();
   return line.slice(0, 100) || 'unknown';
 }

@@ -4,7 +4,7 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { makePrivateDirectory } from '../../tool/private-files.ts';
 import { startStream, type RunningStream } from '../../tool/start-stream.ts';
-import type { ProgramSpec } from './program-spec.ts';
+import { withoutSecrets, type ProgramSpec } from './program-spec.ts';
 
 /** The program does not take what it is given, or says no more: what it says of itself at its end is the reason. */
 class StreamBroken extends Error {}
@@ -22,11 +22,16 @@ export async function runProgram<T>(context: SourceContext, spec: ProgramSpec, u
   const directory = await makePrivateDirectory(spec.files);
   try {
     const fill = (text: string): string => text.replace(/\{\{\s*file:([^{}]+?)\s*\}\}/g, (_, name: string) => `${directory.path}/${name}`);
-    const env = Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, fill(value)]));
+    // What a secret holds is nobody's to fill in.
+    const env = { ...withoutSecrets(context.system), ...Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, fill(value)])), ...spec.secrets };
     const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, removeOnLoss: directory.path });
     // Heard from the beginning: it may fail while nobody waits for it yet.
     const end = running.done.then(() => undefined, (error: unknown) => error);
-    await directory.noteGroup(running.pid);
+    await directory.noteGroup(running.pid).catch(async (error: unknown) => {
+      await running.kill(0);
+      await end;
+      throw error;
+    });
     const outcome = await use(running).then((value) => ({ value }), (error: unknown) => ({ error }));
     if ('error' in outcome) await endAfter(running, end, outcome.error instanceof StreamBroken ? endsWithinMs : 0);
     const failure = await end;

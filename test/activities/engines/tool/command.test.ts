@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { mongodbEngine } from '../../../../activities/engines/mongodb/index.ts';
@@ -11,13 +13,15 @@ import { groupLives } from '../../../../activities/tool/process-group.ts';
 import { startStream } from '../../../../activities/tool/start-stream.ts';
 import { scrub } from '../../../../activities/secrets.ts';
 import { addressesOf } from '../../../../activities/tool/this-machine.ts';
+import { partBytes } from '../../../../activities/engines/base/stored-parts.ts';
+import { until } from '../../../harness/until.ts';
 import { findCheckedPoint } from '../../../../activities/store/find-checked-point.ts';
 import { listRecoveryPoints } from '../../../../activities/store/list-recovery-points.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
 import { readManifest } from '../../../../activities/engines/base/read-base.ts';
 import { describeArchiveStatus } from '../../../../workflows/domain/describe-archive-status.ts';
 import { describePoints } from '../../../../workflows/domain/list-points.ts';
-import { logPositionAt } from '../../../../workflows/domain/log-position.ts';
+import { logPosition, logPositionAt } from '../../../../workflows/domain/log-position.ts';
 import { backUpByTool, planInput, privateDirectoriesWith, restoreByTool, sh, tar, toolPlace, toolPoint, toolRef, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
 
 const secret = 'Pl4nted:secret/with$signs';
@@ -144,6 +148,60 @@ test('a secret reaches its program by environment and private file, and is nowhe
   assert.deepEqual(privateDirectoriesWith(secret), []);
 });
 
+test('a program has no secret of the system that it is not given, and what a secret holds is not filled in', async (t) => {
+  const [others, own, braces] = ['HOLDFAST_TEST_OTHERS', 'HOLDFAST_TEST_OWN', 'HOLDFAST_TEST_BRACES'] as const;
+  Object.assign(process.env, { [others]: 'not for it', [own]: 'its own', [braces]: 'a{{file:login}}b' });
+  t.after(() => [others, own, braces].forEach((name) => void delete process.env[name]));
+  const place = toolPlace(t, { ...tar, dump: { ...sh(`printf "%s|%s|%s" "\${${others}-gone}" "$${own}" "$BRACES"`), env: { [own]: `\${${own}}`, BRACES: `\${${braces}}` } }, restore: sh('cat > "$1"', '{{uri}}') }, (file) => void (file.environments['dr']!.endpoints['files']!.credentials = { username: 'someone', password: `\${${others}}` }));
+  const context = await place.open();
+  await restoreByTool(context, await backUpByTool(context, 'b1'));
+  assert.equal(readFileSync(place.targetPath, 'utf8'), 'gone|its own|a{{file:login}}b');
+});
+
+test('a program’s end is its own, not that of the store, and a source that has moved since the plan is not dumped', async (t) => {
+  const place = toolPlace(t, { ...tar, dump: sh('echo something') });
+  const context = await place.open();
+  const plan = await toolEngine.planDump(context, planInput('b1'));
+  const dump = { ...toolRef, plan, epoch: 1, group: plan.groups[0]!.group };
+  let endedAt = '';
+  const put: typeof context.store.put = async (...given) => {
+    endedAt ||= await new Promise<string>((resolve) => setTimeout(() => resolve(new Date().toISOString()), 500));
+    return await context.store.put(...given);
+  };
+  const slow = new Proxy(context.store, { get: (of, name) => (name === 'put' ? put : typeof of[name as keyof typeof of] === 'function' ? (of[name as keyof typeof of] as () => unknown).bind(of) : of[name as keyof typeof of]) });
+  const group = await toolEngine.dumpGroup({ ...context, store: slow }, dump);
+  const { origin } = await readManifest(context, toolPoint(await toolEngine.sealBackup(context, { ...toolRef, plan, epoch: 1, groups: [group] })));
+  assert.ok(origin?.form === 'stream' && origin.ranTo < endedAt, `${JSON.stringify(origin)} ${endedAt}`);
+  const second = await toolEngine.planDump(context, planInput('b2'));
+  await toolEngine.startTimeline(context, { ...toolRef, epoch: 1, run: 'run-1', parent: { timeline: plan.timeline, limit: logPosition(1, 0) }, environment: 'dr' });
+  await assert.rejects(toolEngine.dumpGroup(context, { ...dump, plan: second }), { type: 'BadInput', message: /backup b2 is of tools\/files\/t00000001, and the source has gone on in t00000002/ });
+});
+
+test('a program whose group cannot be noted is ended', async (t) => {
+  const place = toolPlace(t);
+  const pid = join(place.directory, 'pid');
+  place.use({ ...tar, dump: sh('echo $$ > "$1"; sleep 1000', pid) });
+  const context = await place.open();
+  const plan = await toolEngine.planDump(context, planInput('b1'));
+  const { rename } = fs;
+  let renames = 0;
+  // The second is the group's, once the program runs.
+  t.mock.method(fs, 'rename', async (from: string, to: string) => {
+    if (to.endsWith('.owner.json') && (renames += 1) === 2) {
+      await until('the program runs', () => existsSync(pid) && readFileSync(pid, 'utf8').endsWith('\n'));
+      throw new Error('no space left');
+    }
+    await rename(from, to);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  await assert.rejects(toolEngine.dumpGroup(context, { ...toolRef, plan, epoch: 1, group: plan.groups[0]!.group }), /no space left/);
+  assert.equal(groupLives(Number(readFileSync(pid, 'utf8'))), false);
+});
+
 test('a secret that stands in the system file itself is refused, and not repeated', async (t) => {
   const place = toolPlace(t);
   for (const program of [{ ...sh('x'), env: { PASSWORD: secret } }, { ...sh('x'), files: { login: secret } }, { argv: ['x', `--password=\${${'PASSWORD'}}`, secret] }]) {
@@ -181,19 +239,23 @@ test('a restore program that has not read everything has failed, also when it sa
 });
 
 test('a part that was altered in the store is not passed on, and its program’s work is void', async (t) => {
-  const place = toolPlace(t);
+  const place = toolPlace(t, { ...tar, dump: sh('head -c "$1" /dev/urandom', String(partBytes + 1000)) });
   const summary = await backUpByTool(await place.open(), 'b1');
-  const [part] = readdirSync(place.storePath, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.parentPath.includes('/parts/'));
-  const path = join(part!.parentPath, part!.name);
+  const parts = readdirSync(place.storePath, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.parentPath.includes('/parts/') && !entry.name.endsWith('.lock')).map((entry) => join(entry.parentPath, entry.name)).sort();
+  assert.equal(parts.length, 2);
+  const path = parts.at(-1)!;
   const bytes = readFileSync(path);
   bytes[bytes.length - 20]! ^= 1;
   assert.ok(statSync(path).size === bytes.length);
   writeFileSync(path, bytes);
   const seen = join(place.directory, 'seen');
-  place.use({ ...tar, restore: sh('cat > "$1"', seen) });
+  place.use({ ...tar, restore: sh('echo $$ > "$2"; cat > "$1"; echo ended > "$2.ended"', seen, join(place.directory, 'pid')) });
   await assert.rejects(restoreByTool(await place.open(), summary), { type: 'Tampered' });
   // It may be ended before it came that far.
-  assert.equal(existsSync(seen) ? readFileSync(seen, 'utf8') : '', '');
+  assert.ok(!existsSync(seen) || statSync(seen).size <= partBytes, 'nothing of the altered part');
+  assert.ok(!existsSync(join(place.directory, 'pid.ended')), 'its end is not taken for the end of the data');
+  assert.ok(!existsSync(join(place.directory, 'pid')) || !groupLives(Number(readFileSync(join(place.directory, 'pid'), 'utf8'))));
+  assert.match(readFileSync(join(place.directory, 'claim', 'tool-restore.json'), 'utf8'), /"state":"begun"/);
 });
 
 test('a target that is the living source is refused, under whatever name, and one of another run too', async (t) => {
