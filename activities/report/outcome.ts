@@ -94,8 +94,8 @@ export function listNextSteps(report: RunReport): string[] {
   if (report.outcome.startsWith('done')) {
     if (without.length > 0) next.push(`Make up for what the run went on without: ${without.join('; ')}.`);
     if (report.state.only && !isDrill) return [...next, 'Take out what you need (mongodump, mongoexport, a query), then approve the gate that waits: the target is stopped and moved aside.'];
-    if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed.'];
-    next.push('Add members to the new replica set: service runs on one member, so another loss is another recovery.');
+    if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed, except from a target that was there before: what was restored into that is still in it.'];
+    next.push('Where a source is a new replica set, add members to it: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
     next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
     next.push('Plan the way home (failback) at a quiet time.');

@@ -55,6 +55,6 @@ export const formatBackups = ({ backups }: { backups: BackupSummary[] }): string
     .map((one) => {
       const unproved = one.unproved.length > 0 ? `; no proof for ${one.unproved.map(({ name, why }) => `${name} (${why})`).join(', ')}` : '';
       const what = one.program ? `a stream of ${one.program}` : `${one.units} collections, ${one.documents.toLocaleString('en-US')} documents`;
-      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), as of ${one.endAt}${unproved}`;
+      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), ${one.program ? 'its program ended at' : 'as of'} ${one.endAt}${unproved}`;
     })
     .join('\n');

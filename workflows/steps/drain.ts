@@ -13,7 +13,7 @@ import { validateSource } from './validate.ts';
 async function drainSource(ctx: StepContext, source: string): Promise<{ drained: boolean; summary: string }> {
   const passed = (why: string): { drained: boolean; summary: string } => ({ drained: false, summary: `${source}: ${why}` });
   if (!sourceCan(ctx.view, source, 'log')) {
-    ctx.warn(`${source} has no log to drain: what it took after the dump began is lost`);
+    ctx.warn(`${source} has no log to drain: what its dump does not hold is lost`);
     return passed('no log to drain');
   }
   const fenced = ctx.results.fences[source];

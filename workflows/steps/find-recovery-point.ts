@@ -18,7 +18,8 @@ export const findRecoveryPoint = defineStep({
       );
       ctx.results.points[source] = point;
       const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections; ` : '';
-      return `${part}${source} reaches ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
+      const reach = point.base.program ? `holds what ${point.base.program} dumped until` : 'reaches';
+      return `${part}${source} ${reach} ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
     });
     return { summary: found.join('; ') };
   },

@@ -24,7 +24,7 @@ export async function replayLog(context: SourceContext, { point }: { point: Reco
 }
 
 /**
- * Runs one validator of the system file. Equality claims nothing here: it is a validator of the other sources of the system. A
+ * Runs one validator of the system file. Equality is one of the other sources of the system, and is not asked for here. A
  * command's code decides; what it looked at, it alone knows. Safe to repeat.
  * @throws BadInput - there is no such validator, or it is of another source. @throws Unsupported - it asks what a command's target cannot answer.
  */
@@ -33,10 +33,7 @@ export async function validateTarget(
   input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string },
 ): Promise<ValidationResult> {
   const validator = context.system.validators.find(({ id }) => id === input.validator);
-  if (validator?.uses === 'equality') {
-    const { id, effect } = validator;
-    return { id, effect, ok: true, claim: `nothing: what a program restored into ${context.sourceName} cannot be proved equal`, problems: [], collections: [], collectionCount: 0 };
-  }
+  if (validator?.uses === 'equality') throw new HoldfastError('Unsupported', `what a program restored into ${context.sourceName} cannot be proved equal`);
   if (validator?.uses === 'command') return await runValidator(context, input.target, validator);
   if (toolOf(context).uses === 'mongodump') return await validateMongodb(context, input);
   throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by a command`);

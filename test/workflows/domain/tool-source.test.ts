@@ -53,6 +53,7 @@ test('the block stands where its engine needs it, and nowhere else', () => {
 
 test('no secret can stand in an argument, and no value where a reference belongs', () => {
   const withDump = (dump: object): string => problems(fileOf({ ...command, dump: { argv: ['pg_dump'], ...dump } } as Tool)).join();
+  assert.match(problems(fileOf({ ...command, version: ['pg_dump', '{{host}}'] } as Tool)).join(), /tool\.version\.1: no \{\{…\}\} here/);
   assert.match(withDump({ argv: ['pg_dump', '--password=${PGPASSWORD}'] }), /dump\.argv\.1: no \$\{NAME\} in an argument, which anybody on the machine can read/);
   assert.match(withDump({ env: { PGPASSWORD: 'hunter2' } }), /dump\.env\.PGPASSWORD/);
   assert.match(withDump({ env: { PGOPTIONS: { plain: '-c x=${Y}' } } }), /no \$\{NAME\} in an argument/);
