@@ -61,7 +61,7 @@ async function checkArchive(context: SourceContext): Promise<Finding[]> {
   const { system } = context;
   const name = `${system.system}/${context.sourceName}`;
   const { engine } = context.source;
-  if (!abilitiesOf(engine).log) return [finding('warns', 'LogGap', `${lackOf({ system: system.system, source: context.sourceName, engine }, 'log')}; what it took after the newest base began is lost`)];
+  if (!abilitiesOf(engine).log) return [finding('warns', 'LogGap', `${lackOf({ system: system.system, source: context.sourceName, engine }, 'log')}; what its newest dump does not hold is lost`)];
   const { archivedTo, archivedToAt, rpoMs } = await readArchiveStatus(context);
   if (archivedTo === null) return [finding('warns', 'LogGap', `${name}: no log is archived: only the base can be restored`, `holdfast archive start ${system.system}`)];
   if (rpoMs === null) return [finding('warns', 'SourceUnavailable', `${name}: the source does not answer: what is not archived cannot be drained; the archive ends at ${archivedToAt}`)];

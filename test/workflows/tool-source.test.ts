@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { listNextSteps } from '../../activities/report/outcome.ts';
+import { formatBackups } from '../../scripts/commands/backup.ts';
 import { createActivities } from '../../activities/index.ts';
 import type { BackupSummary } from '../../workflows/contract.ts';
 import type { PointsPage } from '../../workflows/domain/list-points.ts';
@@ -54,11 +56,12 @@ test('a whole recovery of what programs dump: backup, points, plan, restore, a f
   const lab = await openLab(t, { ...control, ...data, ...archive, ...recover });
   const [backup] = (await (await lab.start('backUpSystem', 'tools')).result()) as BackupSummary[];
   assert.equal(backup!.program, 'tar');
+  assert.match(formatBackups({ backups: [backup!] }), /, its program ended at 20/);
   const { sources: points } = (await (await lab.start('listRecoveryPoints', 'tools')).result()) as { sources: PointsPage[] };
   assert.equal(points[0]!.windows[0]!.base.backup, backup!.backup);
   const plan = (await (await lab.start('planRecovery', 'tools')).result()) as RecoveryPlan;
   assert.equal(plan.points[0]!.base.backup, backup!.backup);
-  assert.ok(plan.findings.some(({ effect, message }) => effect === 'warns' && /the engine "tool" has no log.*what it took after the newest base began is lost/.test(message)));
+  assert.ok(plan.findings.some(({ effect, message }) => effect === 'warns' && /the engine "tool" has no log.*what its newest dump does not hold is lost/.test(message)));
   writeFileSync(join(place.sourcePath, 'a file'), 'lost');
 
   const entry = await lab.start('recoverSystem', { system: 'tools', requestedBy: 'dana' });
@@ -71,7 +74,9 @@ test('a whole recovery of what programs dump: backup, points, plan, restore, a f
   const report = (await entry.result()) as RunReport;
   const said = Object.fromEntries((await stateOf(run)).steps.map(({ id, summary }) => [id, summary ?? '']));
   assert.equal(report.outcome, 'done, fence unproved');
+  assert.ok(listNextSteps(report).some((line) => /^Where a source is a new replica set, add members/.test(line)));
   assert.equal(readFileSync(join(place.targetPath, 'a file'), 'utf8'), 'as it was');
+  assert.match(said['find-recovery-point']!, /^files holds what tar dumped until 20/);
   assert.match(said['restore']!, /^files: what tar dumped, /);
   assert.match(said['replay']!, /^files: no log to replay, it is as its dump program left it, which holds all up to 20/);
   assert.match(said['build-indexes']!, /its restore program built its own/);
