@@ -1,4 +1,5 @@
-import type { GateState, StepState } from '../domain/run-state.ts';
+import { answersToFailure, answersToGate, approvalsOf } from '../domain/how-to-answer.ts';
+import type { StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress } from '../domain/describe-progress.ts';
 import type { Phase } from '../domain/names.ts';
@@ -21,31 +22,22 @@ const clock = (at: string): string => `${at.slice(11, 19)}Z`;
 /** Who is waited for, and what to send, word by word. */
 function waiting(snapshot: RunSnapshot): string[] {
   const { system } = snapshot.state;
-  const gates = openGates(snapshot).map((gate) => {
-    const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
-    return [
-      `- **WAITING for approval \`${gate.gate}\`** since ${clock(gate.openedAt!)}: ${approvals} of ${gate.quorum}, by ${who(gate)}`,
+  const gates = openGates(snapshot).map((gate) =>
+    [
+      `- **WAITING for approval \`${gate.gate}\`** since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`,
       `  - ${cut(gate.description, 300)}`,
-      `  - signal \`approve\` (or \`reject\`) with \`{"gate": "${gate.gate}", "by": "YOUR NAME"}\``,
-      `  - or \`holdfast approve ${system} --gate ${gate.gate} --by YOUR-NAME\``,
-    ].join('\n');
-  });
+      ...answersToGate(system, gate.gate).map((way) => `  - ${way}`),
+    ].join('\n'),
+  );
   const failed = failedSteps(snapshot).map((id) => {
     const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;
     const undo = snapshot.abort !== null;
     return [
       `- **${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed**: ${cut(`${step.error?.type}: ${step.error?.message}`, 400)}`,
-      `  - signal \`retry\` \`{"step": "${id}"}\`, \`skip\` \`{"step": "${id}", "reason": "…"}\`${undo ? '' : ' or `abort`'}`,
-      `  - or \`holdfast retry ${system} --step ${id}\``,
+      ...answersToFailure(system, id, undo).map((way) => `  - ${way}`),
     ].join('\n');
   });
   return [...gates, ...failed];
-}
-
-function who(gate: GateState): string {
-  const people = gate.people.length > 0 ? gate.people.join(', ') : 'anybody';
-  const except = gate.notBy && gate.notBy.length > 0 ? `, but not ${gate.notBy.join(', ')}` : '';
-  return cut(people + except, 200);
 }
 
 function stepLine(step: StepState): string {

@@ -1,0 +1,33 @@
+import type { GateState } from './run-state.ts';
+
+/**
+ * Who is waited for and what to send, word by word: the same in the run's details and in every message about it, so that nobody has to
+ * translate one into the other at night. Markdown code marks stand around what is to be typed.
+ */
+
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/** Who may answer a gate. */
+export function whoAnswers(gate: GateState): string {
+  const people = gate.people.length > 0 ? gate.people.join(', ') : 'anybody';
+  const except = gate.notBy && gate.notBy.length > 0 ? `, but not ${gate.notBy.join(', ')}` : '';
+  return cut(people + except, 200);
+}
+
+/** `1 of 2, by dana, erik` */
+export function approvalsOf(gate: GateState): string {
+  const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
+  return `${approvals} of ${gate.quorum}, by ${whoAnswers(gate)}`;
+}
+
+/** The ways to answer an open gate: by signal in the UI, and at a terminal. */
+export const answersToGate = (system: string, gate: string): string[] => [
+  `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"}\``,
+  `or \`holdfast approve ${system} --gate ${gate} --by YOUR-NAME\``,
+];
+
+/** The ways to answer a failed step; `isUndo`: a failed undo, which can only be tried again or left as it is. */
+export const answersToFailure = (system: string, step: string, isUndo: boolean): string[] => [
+  `signal \`retry\` \`{"step": "${step}"}\`, \`skip\` \`{"step": "${step}", "reason": "…"}\`${isUndo ? '' : ' or `abort`'}`,
+  `or \`holdfast retry ${system} --step ${step}\``,
+];
