@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HoldfastError } from '../workflows/domain/errors.ts';
+import { viewPeople } from '../workflows/domain/people.ts';
 import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
 import { mergeOverlay } from './system-file-overlay.ts';
 import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts';
@@ -92,6 +93,7 @@ function shortPath(path: string): string {
 
 /** What workflows may know of a system: no address, no secret reference. */
 export function toSystemView(system: System, digest: string): SystemView {
+  const people = viewPeople(system.people);
   return {
     system: system.system,
     title: system.title,
@@ -105,6 +107,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     standbyEnvironment: system.standby.environment,
     approvals: system.approvals,
     runbook: system.runbook,
+    ...(people ? { people } : {}),
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
     watchOldSideMs: system.watchOldSideFor,
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { Cli } from './cli.ts';
+import { access } from './commands/access.ts';
 import { answer } from './commands/answer.ts';
 import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
@@ -26,7 +27,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, answer]) add(cli);
 
 loadStackEnvironment();
 try {

@@ -5,6 +5,7 @@ import { HoldfastError } from './domain/errors.ts';
 import { archiveLogInput, parseInput } from './domain/inputs.ts';
 import { lockIds } from './domain/names.ts';
 import { failure, surfacing } from './failure.ts';
+import { checkStart } from './permit.ts';
 import type { RunArchiveInput } from './run-archive.ts';
 import { mark } from './search-attributes.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -14,12 +15,13 @@ import { oneSource, requireOf } from './sources.ts';
  * is told to stop; the entry ends as soon as that has started.
  *
  * @param typed - ArchiveLogInput as a person types it, or the bare name of a system with one source.
- * @throws BadInput, UnknownSystem, BadSystemFile, AlreadyRunning.
+ * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning.
  */
 export async function archiveLog(typed: unknown): Promise<{ workflowId: string; runId: string }> {
   return await surfacing(async () => {
     const input = parseInput('archiveLog', archiveLogInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    checkStart('archiveLog', view, input);
     const source = oneSource(view, input.source);
     requireOf(view, source, 'log');
     const workflowId = lockIds.archive(view.system, source);

@@ -4,6 +4,7 @@ import type { ExportTo } from './contract.ts';
 import { describeExport, type ExportSummary } from './domain/exchange.ts';
 import { exportRecoveryPointInput, parseInput } from './domain/inputs.ts';
 import { surfacing } from './failure.ts';
+import { checkStart } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -16,13 +17,14 @@ import { watchTransfer } from './transfer.ts';
  * It is no lock: each writes under a hidden name of its own, and gets the path only where nothing is.
  *
  * @param typed - ExportRecoveryPointInput as a person types it.
- * @throws BadInput - not allowed, or something is there. NoRecoveryPoint, ChainBroken, Tampered, Unsupported - nothing was written.
+ * @throws NotPermitted - whoever asked may not. BadInput - not allowed, or something is there. NoRecoveryPoint, ChainBroken, Tampered, Unsupported - nothing was written.
  */
 export async function exportRecoveryPoint(typed: unknown): Promise<ExportSummary> {
   const transfer = watchTransfer('choosing');
   return await surfacing(async () => {
-    const { system, source: named, as: form, gzip, path, requestedBy: _by, ...target } = parseInput('exportRecoveryPoint', exportRecoveryPointInput, typed);
+    const { system, source: named, as: form, gzip, path, requestedBy, ...target } = parseInput('exportRecoveryPoint', exportRecoveryPointInput, typed);
     const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
+    checkStart('exportRecoveryPoint', view, { requestedBy });
     const source = oneSource(view, named);
     requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'export', phase: 'running' });

@@ -6,6 +6,7 @@ import { makeId } from './domain/make-id.ts';
 import { anonymous } from './domain/messages.ts';
 import { formatBytes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
+import { checkStart } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -18,13 +19,14 @@ import { watchTransfer } from './transfer.ts';
  * It is no lock: each import has an id and a timeline of its own, so two at once, even of one dump, are two imports.
  *
  * @param typed - ImportDumpInput as a person types it.
- * @throws BadInput - not allowed, no dump, or a damaged one; names the place, what was found and what was expected.
+ * @throws NotPermitted - whoever asked may not. BadInput - not allowed, no dump, or a damaged one; names the place, what was found and what was expected.
  */
 export async function importDump(typed: unknown): Promise<ImportSummary> {
   const transfer = watchTransfer('checking');
   return await surfacing(async () => {
     const input = parseInput('importDump', importDumpInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    checkStart('importDump', view, input);
     const source = oneSource(view, input.source);
     requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'import', phase: 'running' });

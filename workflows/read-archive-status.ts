@@ -12,7 +12,7 @@ import { showLines } from './show-lines.ts';
  * @throws BadInput, UnknownSystem, BadSystemFile, and what keeps the bucket from being read.
  */
 export async function readArchiveStatus(typed: unknown): Promise<{ archives: ArchiveStatus[] }> {
-  const archives = await readSources('archive', () => parseInput('readArchiveStatus', readArchiveStatusInput, typed), (of) =>
+  const archives = await readSources('readArchiveStatus', 'archive', () => parseInput('readArchiveStatus', readArchiveStatusInput, typed), (of) =>
     callControl('readArchiveStatus', of, `how far the archive of ${of.source} is behind`),
   );
   showLines('archive', archives.map(describeArchiveStatus));

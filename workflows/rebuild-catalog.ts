@@ -11,7 +11,7 @@ import { showLines } from './show-lines.ts';
  * @throws BadInput, UnknownSystem, BadSystemFile, and what keeps the bucket from being read.
  */
 export async function rebuildCatalog(typed: unknown): Promise<{ catalogs: CatalogPage[] }> {
-  const catalogs = await readSources('catalog', () => parseInput('rebuildCatalog', rebuildCatalogInput, typed), (of, { limit }) =>
+  const catalogs = await readSources('rebuildCatalog', 'catalog', () => parseInput('rebuildCatalog', rebuildCatalogInput, typed), (of, { limit }) =>
     callControl('rebuildCatalog', { ...of, limit }, `read all that the bucket holds of ${of.source}`),
   );
   showLines('what the bucket holds', catalogs.flatMap((one) => [describeCatalog(one), ...one.rejected.map(({ key, why, spare }) => `${spare ? 'not needed' : 'not believed'}: ${key}: ${why}`)]));

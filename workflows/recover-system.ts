@@ -9,6 +9,7 @@ import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
+import { checkStart } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { requireOf } from './sources.ts';
 import { planSteps } from './steps/index.ts';
@@ -18,7 +19,7 @@ import { planSteps } from './steps/index.ts';
  * sent here are passed on to it. Cancel here means abort there, and waits until everything is undone.
  *
  * @param typed - RecoverSystemInput as a person types it, or the bare name of a system.
- * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, AlreadyRunning - at once, nothing was touched.
+ * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was touched.
  * @throws Aborted - the run was unwound; its details hold the report.
  */
 export async function recoverSystem(typed: unknown): Promise<RunReport> {
@@ -39,10 +40,11 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
+    const elevated = checkStart('recoverSystem', view, request);
     planSteps(view);
     checkPartial(request, view);
     mark({ system: view.system, purpose: request.purpose });
-    const input: RunRecoveryInput = { view, request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
+    const input: RunRecoveryInput = { view, ...(elevated ? { elevated } : {}), request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
     if (!started) throw alreadyRunning(request.system, workflowId);
     child = started;

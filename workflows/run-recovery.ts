@@ -12,12 +12,15 @@ import type { SystemView } from './domain/system.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type RunbookRun } from './runbook/run-runbook.ts';
 import { mark } from './search-attributes.ts';
+import { elevateFirst } from './steps/elevate.ts';
 import { planSteps } from './steps/index.ts';
 import { noResults, type RunResults, type StepContext } from './steps/step.ts';
 
 /** What the entry hands over: the runbook as it was then, so that a changed file never changes a running run. */
 export interface RunRecoveryInput {
   view: SystemView;
+  /** who asked may do so only by elevation: the run asks for it before it touches anything; left out: no elevation is needed */
+  elevated?: boolean | undefined;
   request: RecoverSystemInput & { incidentAt: string };
 }
 
@@ -69,7 +72,8 @@ function begin(input: RunRecoveryInput): Recovery {
       startedAt: info.startTime.toISOString(),
       rtoObjectiveMs: view.rtoObjectiveMs,
       rpoObjectiveMs: view.rpoObjectiveMs,
-      steps: planSteps(view),
+      steps: input.elevated ? elevateFirst(view, planSteps(view)) : planSteps(view),
+      people: view.people,
     },
     results,
     settings: Object.fromEntries(view.runbook.steps.map((step) => [step.id, step.with])),

@@ -4,6 +4,7 @@ import type { VerifyResult } from './contract.ts';
 import { parseInput, verifySystemInput } from './domain/inputs.ts';
 import { formatBytes } from './domain/units.ts';
 import { failure, surfacing } from './failure.ts';
+import { checkStart } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
@@ -12,12 +13,14 @@ import { sideBySide } from './steps/side-by-side.ts';
  * Reads and authenticates every byte of a base of each source and of the log after it, without restoring.
  *
  * @param typed - VerifySystemInput as a person types it, or the bare name of a system.
+ * @throws NotPermitted - whoever asked may not.
  * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results.
  */
 export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
   return await surfacing(async () => {
     const input = parseInput('verifySystem', verifySystemInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    checkStart('verifySystem', view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'verify' });
     const call = callsAt(view.site);

@@ -6,6 +6,7 @@ import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { sourceNames, sourcesWithLog } from '../bucket/open-sources.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
+import { currentUser } from './recover.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;
@@ -13,19 +14,19 @@ const sourceOption = ['--source <source>', 'left out: every source of the system
 /** `holdfast archive start|stop|status`: the log of a source, slice by slice (workflow archiveLog). */
 export function archive(cli: Cli): void {
   const group = cli.group('archive', 'archive the log of a system’s sources (workflow archiveLog)');
-  cli.add<[string], SourceOption>('start <system>', 'archive from now on, without a break', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
+  cli.add<[string], SourceOption & { by: string }>('start <system>', 'archive from now on, without a break', (command) => command.option(...sourceOption).option('--by <name>', 'who asks', currentUser()), async (printer, { source, by }, system) => {
     const { logged, passedOver } = await sourcesWithLog(system, source);
     passedOver.forEach((why) => printer.note(`passed over: ${why}`));
     await withTemporal(async (temporal) => {
       const started: { system: string; source: string; workflowId: string; link: string | null }[] = [];
       for (const name of logged) {
-        const input = { system, source: name };
+        const input = { system, source: name, requestedBy: by };
         parseInput('archiveLog', archiveLogInput, input);
         const handle = await startEntry(temporal, 'archiveLog', `${entryId('archive', system)}/${name}`, input, `archive the log of ${system}/${name}`);
         if (!(await hasWorker(temporal))) printer.note('no worker asks for work: the archive starts once `holdfast worker` runs');
         else await handle.result();
         const workflowId = lockIds.archive(system, name);
-        started.push({ ...input, workflowId, link: workflowLink(temporal, workflowId) });
+        started.push({ system, source: name, workflowId, link: workflowLink(temporal, workflowId) });
       }
       printer.result({ started }, () => started.map((one) => `started ${one.workflowId}${one.link ? `\nlink ${one.link}` : ''}`).join('\n'));
     });

@@ -3,15 +3,16 @@ import type { VerifyResult } from '../../workflows/contract.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
+import { currentUser } from './recover.ts';
 
 /** `holdfast verify`: starts `verifySystem`, which reads and authenticates every byte of base and log. */
 export function verify(cli: Cli): void {
-  cli.add<[string], { source?: string; backup?: string }>(
+  cli.add<[string], { source?: string; backup?: string; by: string }>(
     'verify <system>',
     'read and authenticate every byte of the newest base and its log (workflow verifySystem)',
-    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base'),
-    async (printer, { source, backup }, system) => {
-      const input = { system, source, backup };
+    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base').option('--by <name>', 'who asks', currentUser()),
+    async (printer, { source, backup, by }, system) => {
+      const input = { system, source, backup, requestedBy: by };
       parseInput('verifySystem', verifySystemInput, input);
       await withTemporal(async (temporal) => {
         const id = entryId('verify', system);

@@ -90,8 +90,8 @@ test('ai-writing as shipped: backed up, archived and recovered, its people answe
     await db.collection('documents').createIndex({ owner: 1, version: -1 });
     await db.collection('interactionLogs').insertMany(Array.from({ length: 500 }, (_, i) => ({ i })));
   });
-  await (await stack.start('archiveLog', system)).result();
-  const [base] = (await (await stack.start('backUpSystem', system)).result()) as BackupSummary[];
+  await (await stack.start('archiveLog', { system, requestedBy: 'ops-lead@example.com' })).result();
+  const [base] = (await (await stack.start('backUpSystem', { system, requestedBy: 'ops-backup@example.com' })).result()) as BackupSummary[];
   assert.deepEqual(base?.unproved, []);
   await withClient(stack.file, 'root', async (client) => {
     await client.db(system).collection('documents').updateMany({ owner: 7 }, { $inc: { version: 1 } });
@@ -103,6 +103,9 @@ test('ai-writing as shipped: backed up, archived and recovered, its people answe
   const run = stack.handle(lockIds.recover(system));
   const approve = async (by: string): Promise<unknown> => await run.executeUpdate('approve', { args: [{ by }] });
 
+  await stack.runIs('elevation is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'elevation' && status === 'open'), 60_000, system);
+  assert.match((await failureOf(approve('dr-coordinator@example.com'))).message, /answered by "ops-lead@example.com", "db-lead@example.com"/);
+  await approve('ops-lead@example.com');
   await stack.runIs('activate-dr is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'activate-dr' && status === 'open'), 60_000, system);
   assert.equal((await failureOf(approve('passer-by@example.com'))).type, 'NotPermitted');
   await approve('dr-coordinator@example.com');

@@ -69,11 +69,11 @@ export const backUpSystemInput = z.strictObject({
 });
 export type BackUpSystemInput = z.output<typeof backUpSystemInput>;
 
-export const archiveLogInput = z.strictObject({ system, source: source.meta({ description: 'may be left out when the system has only one' }) });
+export const archiveLogInput = z.strictObject({ system, source: source.meta({ description: 'may be left out when the system has only one' }), requestedBy: text });
 export type ArchiveLogInput = z.output<typeof archiveLogInput>;
 
 export const verifySystemInput = z
-  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }) })
+  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }), requestedBy: text })
   .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' });
 export type VerifySystemInput = z.output<typeof verifySystemInput>;
 
@@ -87,17 +87,18 @@ export const listRecoveryPointsInput = z
     source: everySource,
     limit: limit.meta({ description: 'the newest so many, of each source' }),
     after: text.meta({ description: 'only those after this base, in the order of the list: the "next" of the page before' }),
+    requestedBy: text,
   })
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
 export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
-export const planRecoveryInput = z.strictObject({ system, ...target, only }).refine(notBoth, oneTarget);
+export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text }).refine(notBoth, oneTarget);
 export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
-export const readArchiveStatusInput = z.strictObject({ system, source: everySource });
+export const readArchiveStatusInput = z.strictObject({ system, source: everySource, requestedBy: text });
 export type ReadArchiveStatusInput = z.output<typeof readArchiveStatusInput>;
 
-export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }) });
+export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }), requestedBy: text });
 export type RebuildCatalogInput = z.output<typeof rebuildCatalogInput>;
 
 const oneSource = source.meta({ description: 'may be left out when the system has only one' });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { carriesPassword } from './address.ts';
+import { checkPeople } from './check-people.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
+import { peopleSchema, type People } from './people.ts';
 import { runbookSchema } from './runbook.ts';
 import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './units.ts';
@@ -197,7 +199,8 @@ const validatorSchema = z.discriminatedUnion('uses', [
 const gateSchema = z.strictObject({
   description: z.string(),
   quorum: z.number().int().min(1).max(5).default(1),
-  people: z.array(z.string()).default([]).meta({ description: 'names that may answer; empty: anybody' }),
+  people: z.array(z.string()).default([]).meta({ description: 'names (or ids) that may answer; empty, and no roles: whoever the permission table lets, anybody where the system names no people' }),
+  roles: z.array(z.string()).optional().meta({ description: 'roles of the system’s people that may answer too' }),
   notRequester: z.boolean().default(true).meta({ description: 'who asked for the run cannot approve it' }),
 });
 
@@ -224,6 +227,7 @@ const fields = {
   runbook: runbookSchema,
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
   databaseReadyWithin: durationSchema.default(minutes(2)).meta({ description: 'how long a server of the standby may take to start, and to become primary' }),
+  people: peopleSchema.default({}).meta({ description: 'who may do what, by id; left out: anybody may do anything, and every name is only claimed' }),
   exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
@@ -263,6 +267,7 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
 
 export const systemSchema = fileSchema.superRefine((system, ctx) => {
   const complain: Complain = (path, message) => ctx.addIssue({ code: 'custom', path, message });
+  checkPeople(system, complain);
   const knowsEnvironment = (environment: string, path: (string | number)[]): void => {
     if (!system.environments[environment]) {
       complain(path, `unknown environment "${environment}"; known: ${Object.keys(system.environments).join(', ')}`);
@@ -319,6 +324,8 @@ export interface SystemView {
   sources: Record<string, { engine: string; environment: string }>;
   standbyEnvironment: string;
   approvals: Record<string, GateConfig>;
+  /** left out: nobody is named */
+  people?: People | undefined;
   runbook: z.output<typeof runbookSchema>;
   /** how traffic is let in again; left out: all at once, healthy for 10 s */
   traffic?: { admission: number[]; healthWatchMs: number } | undefined;

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import type { People } from '../domain/people.ts';
 import { findCycle } from '../domain/runbook.ts';
 import type { GateState, RunState } from '../domain/run-state.ts';
 import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot } from './run-types.ts';
@@ -14,6 +15,8 @@ export interface RunPlan {
   rtoObjectiveMs: number;
   rpoObjectiveMs: number;
   steps: PlannedStep[];
+  /** left out: nobody is named, and anybody may do anything */
+  people?: People | undefined;
 }
 
 export const closedGate = (step: string, request: GateRequest): GateState => ({
@@ -50,6 +53,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
     humanMsAtService: null,
     noReturn: null,
     abort: null,
+    ...(plan.people ? { people: plan.people } : {}),
     state: {
       format: 1,
       system: plan.system,

@@ -1,5 +1,7 @@
 import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
+import { samePerson } from '../domain/people.ts';
+import { canceller, permit } from '../domain/permissions.ts';
 import { isSuperseded, type GateState } from '../domain/run-state.ts';
 import { isEnded, type PersonsEvent, type RunSnapshot } from './run-types.ts';
 
@@ -9,7 +11,6 @@ export interface Refusal {
 }
 
 const names = (list: readonly string[]): string => list.map((name) => `"${name}"`).join(', ');
-const samePerson = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();
 
 export const openGates = (snapshot: RunSnapshot): GateState[] => snapshot.state.gates.filter((gate) => gate.status === 'open');
 
@@ -71,7 +72,7 @@ export function resolveFailed(snapshot: RunSnapshot, wanted: string | undefined)
 function refuseDecision(snapshot: RunSnapshot, event: PersonsEvent & { kind: 'approve' | 'reject' }): Refusal | undefined {
   const gate = resolveGate(snapshot, event.gate);
   if ('type' in gate) return gate;
-  const is = (person: string): boolean => samePerson(person, event.by);
+  const is = (person: string): boolean => samePerson(snapshot.people, person, event.by);
   if (gate.people.length > 0 && !gate.people.some(is)) {
     return { type: 'NotPermitted', message: `Gate "${gate.gate}" is answered by ${names(gate.people)}, not by ${event.by}: name one of them in "by".` };
   }
@@ -103,10 +104,20 @@ export function whoIsUnknown(snapshot: RunSnapshot, gate: GateState, by: string)
   return `approved by ${by}, and who asked for this run gave no name: that they are two people (separation of duties) could not be checked`;
 }
 
+/** Cancel is Temporal's: whoever may cancel the workflow may. */
+function refusePerson({ people }: RunSnapshot, { kind, by }: PersonsEvent): Refusal | undefined {
+  if (kind === 'abort' && by === canceller) return undefined;
+  const permission = permit(people, kind, by === anonymous ? undefined : by);
+  return permission.may === false ? { type: 'NotPermitted', message: permission.why } : undefined;
+}
+
 /** Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask. */
 export function refusal(snapshot: RunSnapshot, event: PersonsEvent): Refusal | undefined {
   if (isEnded(snapshot)) return { type: 'NotWaiting', message: waitsFor(snapshot) };
+  // A gate says itself who answers it.
   if (event.kind === 'approve' || event.kind === 'reject') return refuseDecision(snapshot, event);
+  const permitted = refusePerson(snapshot, event);
+  if (permitted) return permitted;
   if (event.kind === 'abort') {
     if (snapshot.abort) return { type: 'NotWaiting', message: `The run is already being aborted, since ${snapshot.abort.at}.` };
     return snapshot.noReturn === null || isSuperseded(snapshot.state) ? undefined : { type: 'NotWaiting', message: `The run cannot be turned back: ${snapshot.noReturn}. Let it finish, then fail back.` };

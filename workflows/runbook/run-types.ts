@@ -1,3 +1,4 @@
+import type { People } from '../domain/people.ts';
 import type { RunState } from '../domain/run-state.ts';
 
 /**
@@ -63,6 +64,8 @@ export interface RunSnapshot {
   /** why the run cannot be turned back any more; null: it can */
   noReturn: string | null;
   abort: { by: string | null; reason: string | null; at: string } | null;
+  /** the system's people as they were when the run began; left out: nobody is named */
+  people?: People | undefined;
 }
 
 export type TimerRef =

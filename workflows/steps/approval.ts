@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { gateRequest } from './gate-request.ts';
 import { lookAtOldPrimary, lookWhileWaiting } from './look-at-old-primary.ts';
 import { defineStep } from './step.ts';
 
@@ -25,14 +26,5 @@ export const approval = defineStep({
 });
 
 function gateOf(view: SystemView, stepId: string, settings: { gate?: string | undefined }): GateRequest {
-  const gate = settings.gate ?? stepId;
-  const config = view.approvals[gate];
-  return {
-    gate,
-    description: config?.description ?? gate,
-    quorum: config?.quorum ?? 1,
-    people: config?.people ?? [],
-    notRequester: config?.notRequester ?? true,
-    otherPeople: false,
-  };
+  return gateRequest(view, settings.gate ?? stepId);
 }

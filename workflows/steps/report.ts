@@ -1,21 +1,18 @@
 import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { gateRequest } from './gate-request.ts';
 import { defineStep, type StepContext } from './step.ts';
 
 /** Where a partial restore waits: its data is there to be taken out, and its target is removed afterwards. */
 const takenOutGate = 'data-taken-out';
 
 function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
-  const config = ctx.view.approvals[takenOutGate];
   const places = ctx.report().state.steps.filter(({ uses }) => uses === 'provision').map(({ summary }) => summary ?? '');
   return {
-    gate: takenOutGate,
+    ...gateRequest(ctx.view, takenOutGate),
     description: `${describePartial(only)}. The data waits in ${ctx.view.standbyEnvironment}: ${places.join('; ')}. Take out what you need (mongodump, mongoexport, a query), then approve: the target is stopped and moved aside. A recovery of the system cannot begin before that, or before this run is aborted.`,
-    quorum: config?.quorum ?? 1,
-    people: config?.people ?? [],
     notRequester: false,
-    otherPeople: false,
   };
 }
 

@@ -1,0 +1,67 @@
+import { personOf, viewPeople, type People, type ProofKind } from './people.ts';
+import { permissions, permit, type Act } from './permissions.ts';
+import type { RunState } from './run-state.ts';
+import type { System } from './system.ts';
+
+/** Who may do what in a system, for whoever reviews access: from the system file alone, and from the run that goes on. */
+export interface AccessReport {
+  system: string;
+  at: string;
+  /** false: anybody may do anything, and every name is only claimed */
+  named: boolean;
+  people: { id: string; name: string; roles: string[]; proofs: ProofKind[]; may: Act[]; mayElevated: Act[]; gates: string[] }[];
+  permissions: { act: Act; about: string; roles: readonly string[]; elevated: readonly string[] }[];
+  gates: { gate: string; quorum: number; people: string[]; roles: string[]; notRequester: boolean }[];
+  /** rights that the run lends to whoever asked for it; they end with it */
+  elevations: { person: string; approvedBy: string[]; at: string | null; reason: string; until: string }[];
+  /** why the elevations are not known; null: they are */
+  unread: string | null;
+}
+
+/** The elevation of a run, whoever opened its gate. @see workflows/steps/elevate.ts */
+const elevationsOf = (run: RunState | null): AccessReport['elevations'] =>
+  (run?.gates ?? [])
+    .filter(({ gate, status }) => gate === 'elevation' && status === 'approved')
+    .map(({ decisions, closedAt, description }) => ({
+      person: run!.requestedBy,
+      approvedBy: decisions.filter(({ decision }) => decision === 'approve').map(({ by, proof }) => `${by} (${proof})`),
+      at: closedAt,
+      reason: description,
+      until: 'the end of the run',
+    }));
+
+export function reportAccess({ file, run, unread, at }: { file: System; run: RunState | null; unread: string | null; at: string }): AccessReport {
+  const people: People = viewPeople(file.people) ?? {};
+  const acts = Object.keys(permissions) as Act[];
+  const can = (name: string, wanted: true | 'elevated'): Act[] => acts.filter((act) => permit(people, act, name).may === wanted);
+  const answers = (id: string, roles: readonly string[]): string[] =>
+    Object.entries(file.approvals)
+      .filter(([, gate]) => gate.people.some((name) => personOf(people, name) === id) || (gate.roles ?? []).some((role) => roles.includes(role)))
+      .map(([gate]) => gate);
+  return {
+    system: file.system,
+    at,
+    named: Object.keys(people).length > 0,
+    people: Object.entries(people).map(([id, { name, roles, proofs }]) => ({ id, name, roles, proofs, may: can(name, true), mayElevated: can(name, 'elevated'), gates: answers(id, roles) })),
+    permissions: acts.map((act) => ({ act, about: permissions[act].about, roles: permissions[act].who, elevated: permissions[act].elevated ?? [] })),
+    gates: Object.entries(file.approvals).map(([gate, { quorum, people: named, roles = [], notRequester }]) => ({ gate, quorum, people: named, roles, notRequester })),
+    elevations: elevationsOf(run),
+    unread,
+  };
+}
+
+export function describeAccess(report: AccessReport): string {
+  if (!report.named) return `${report.system} names no people: anybody may do anything, and every name is only claimed`;
+  const lines = [`access to ${report.system} at ${report.at}`];
+  for (const { id, name, roles, proofs, may, mayElevated, gates } of report.people) {
+    lines.push(`${id}  ${name}  ${roles.join(', ')}  proof: ${proofs.join(', ') || 'none, only claimed'}`);
+    lines.push(`  may ${may.join(', ') || 'nothing'}${mayElevated.length > 0 ? `; by elevation ${mayElevated.join(', ')}` : ''}`);
+    if (gates.length > 0) lines.push(`  answers ${gates.join(', ')}`);
+  }
+  for (const { act, about, roles, elevated } of report.permissions) lines.push(`act ${act} (${about}): ${[...roles, ...elevated.map((role) => `${role} by elevation`)].join(', ')}`);
+  for (const gate of report.gates) lines.push(`gate ${gate.gate}: ${gate.quorum} of ${[...gate.people, ...gate.roles.map((role) => `role ${role}`)].join(', ') || 'whoever may approve'}${gate.notRequester ? ', not who asked for the run' : ''}`);
+  if (report.unread !== null) lines.push(`elevations: not known, ${report.unread}`);
+  else if (report.elevations.length === 0) lines.push('elevations: none in force');
+  for (const { person, approvedBy, at, until, reason } of report.elevations) lines.push(`elevated ${person} since ${at ?? '?'} until ${until}, by ${approvedBy.join(', ')}: ${reason}`);
+  return lines.join('\n');
+}

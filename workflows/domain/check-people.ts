@@ -1,0 +1,36 @@
+import { knownRoles, peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
+
+type Complain = (path: (string | number)[], message: string) => void;
+
+interface Gate {
+  quorum: number;
+  people: string[];
+  roles?: string[] | undefined;
+}
+
+/** A system whose people and gates do not fit each other would find out at the gate, at night. */
+export function checkPeople({ people: config, approvals }: { people: PeopleConfig; approvals: Record<string, Gate> }, complain: Complain): void {
+  const people = viewPeople(config);
+  const gates = Object.entries(approvals);
+  if (!people) {
+    for (const [gate, { roles }] of gates) if (roles) complain(['approvals', gate, 'roles'], 'nobody has a role: the system names no people');
+    return;
+  }
+  const asked = new Set(gates.flatMap(([, { roles = [] }]) => roles));
+  for (const [id, person] of Object.entries(people)) {
+    const unknown = person.roles.find((role) => !(knownRoles as readonly string[]).includes(role) && !asked.has(role));
+    if (unknown) complain(['people', id, 'roles'], `no role "${unknown}": known are ${knownRoles.join(', ')}, and those that a gate asks for`);
+    if (personOf(people, person.name) !== id) complain(['people', id, 'name'], `"${person.name}" is the name or id of another person too`);
+  }
+  if (peopleWith(people, ['administrator']).length === 0) complain(['people'], 'nobody is an administrator: nobody could do what only they may');
+  for (const [gate, { people: named, roles = [], quorum }] of gates) {
+    named.forEach((name, index) => {
+      if (personOf(people, name) === undefined) complain(['approvals', gate, 'people', index], `"${name}" is neither id nor name of one of the system’s people`);
+    });
+    roles.forEach((role, index) => {
+      if (peopleWith(people, [role]).length === 0) complain(['approvals', gate, 'roles', index], `nobody has the role "${role}"`);
+    });
+    const answering = new Set([...named, ...peopleWith(people, roles)].map((name) => personOf(people, name)));
+    if (named.length + roles.length > 0 && answering.size < quorum) complain(['approvals', gate, 'quorum'], `${quorum} different people must approve, and ${answering.size} may answer`);
+  }
+}

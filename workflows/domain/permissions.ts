@@ -1,0 +1,95 @@
+import type { EntryWorkflow } from './inputs.ts';
+import type { MessageName } from './messages.ts';
+import { personOf, type People, type Role } from './people.ts';
+
+/**
+ * Who may do what, in one table: every command to a run, and every start of a workflow. Roles are those of the handbooks: the administrator
+ * has full access; the DR team restores, and asks for its elevation to do so in production; operators look after backups and drills; security reads.
+ */
+
+/** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
+export type Act = MessageName | StartAct;
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate';
+
+interface Row {
+  /** as in "may …" */
+  about: string;
+  who: readonly Role[];
+  /** may do it once an administrator has approved it, for this one run */
+  elevated?: readonly Role[];
+}
+
+const administrator: readonly Role[] = ['administrator'];
+const drTeam: readonly Role[] = ['administrator', 'dr-team'];
+const operations: readonly Role[] = ['administrator', 'dr-team', 'operator'];
+const everybody: readonly Role[] = ['administrator', 'dr-team', 'operator', 'security'];
+
+export const permissions: Readonly<Record<Act, Row>> = {
+  'back-up': { about: 'take a backup', who: operations },
+  archive: { about: 'start the archive of a log', who: operations },
+  verify: { about: 'verify what the bucket holds', who: everybody },
+  read: { about: 'read what can be recovered, plans and archive status', who: everybody },
+  drill: { about: 'start a drill', who: operations },
+  recover: { about: 'recover production', who: administrator, elevated: ['dr-team'] },
+  'take-data-out': { about: 'restore a part to take data out', who: administrator, elevated: ['dr-team'] },
+  'take-over': { about: 'take the command from another control plane', who: administrator },
+  import: { about: 'import a dump', who: administrator },
+  // What an export writes is not encrypted.
+  export: { about: 'export a recovery point', who: administrator },
+  elevate: { about: 'approve an elevation', who: administrator },
+  'read-audit': { about: 'read the audit', who: ['administrator', 'security'] },
+  dispose: { about: 'dispose of keys and backups', who: administrator },
+  rotate: { about: 'rotate keys', who: administrator },
+  // A gate that names people or roles says itself who answers it: then those are asked and not these.
+  approve: { about: 'approve a gate', who: drTeam },
+  reject: { about: 'reject a gate', who: drTeam },
+  retry: { about: 'retry a step', who: drTeam },
+  skip: { about: 'skip a step', who: drTeam },
+  abort: { about: 'abort a run', who: drTeam },
+};
+
+/** What a cancel of the workflow is called where it becomes an abort: who may cancel is up to Temporal. */
+export const canceller = 'cancel';
+
+export type Permission =
+  | { may: true }
+  /** the start goes on to the gate `elevation` */
+  | { may: 'elevated' }
+  | { may: false; why: string };
+
+const rolesOf = (row: Row): string => [row.who.join(', '), ...(row.elevated ? [`${row.elevated.join(', ')} by elevation`] : [])].join('; ');
+
+/** Whether a person may do something. Without people, anybody may do anything. A refusal names the person, what they asked and which roles may. */
+export function permit(people: People | undefined, act: Act, by: string | undefined): Permission {
+  if (!people) return { may: true };
+  const row = permissions[act];
+  const who = `Roles that may ${row.about}: ${rolesOf(row)}.`;
+  if (by === undefined) return { may: false, why: `Nobody without a name may ${row.about}. ${who}` };
+  const id = personOf(people, by);
+  if (id === undefined) return { may: false, why: `${by} may not ${row.about}: the system’s people do not name them. ${who}` };
+  const roles = people[id]!.roles;
+  const has = (some: readonly Role[] = []): boolean => some.some((role) => roles.includes(role));
+  if (has(row.who)) return { may: true };
+  if (has(row.elevated)) return { may: 'elevated' };
+  return { may: false, why: `${by} (${roles.join(', ')}) may not ${row.about}. ${who}` };
+}
+
+/** Which act the start of a workflow is, by what it is asked for. */
+export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; only?: unknown; takeOver?: boolean | undefined }): Act {
+  if (workflow !== 'recoverSystem') return startActs[workflow];
+  if (asked.takeOver) return 'take-over';
+  if (asked.purpose === 'drill') return 'drill';
+  return asked.only === undefined ? 'recover' : 'take-data-out';
+}
+
+const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem'>, StartAct>> = {
+  backUpSystem: 'back-up',
+  archiveLog: 'archive',
+  verifySystem: 'verify',
+  importDump: 'import',
+  exportRecoveryPoint: 'export',
+  listRecoveryPoints: 'read',
+  planRecovery: 'read',
+  readArchiveStatus: 'read',
+  rebuildCatalog: 'read',
+};
