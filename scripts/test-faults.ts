@@ -10,7 +10,7 @@ import { writeReport, type ReportedCell } from '../test/faults/write-report.ts';
  * `npm run test:faults [-- --seed N] [--only FAULT/PHASE]… [--json] [--results FILE] [--report FILE]`: every cell of the fault
  * matrix, in the order of the seed, and the table docs/faults.md. `--only` takes a cell, a fault (`store-500/`) or a phase
  * (`/restore`), and writes no table unless `--report` names one. `--results` keeps each cell's result as a line of JSON behind what
- * earlier runs left there, and the table then shows the newest of each cell.
+ * earlier runs left there, and the table then shows how often each cell held in a row.
  */
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,6 @@
 import { MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { askAwake } from '../tool/awake.ts';
 import { answerWithinMs, knock } from '../tool/knock.ts';
 import type { FenceContext } from './fence.ts';
 
@@ -51,8 +52,20 @@ export function oldAddress(context: FenceContext): { host: string; port: number 
 /** Members that could elect another primary when this one steps down: as many as the address names, at least one. */
 export const namedMembers = (context: FenceContext): number => new MongoClient(context.address(oldEndpoint(context).uri)).options.hosts.length;
 
-/** What the old primary says of itself, without credentials, so that a wrong password does not look like a dead server. */
+/**
+ * What the old primary says of itself, without credentials, so that a wrong password does not look like a dead server. One that is
+ * silent may be killed for it, and its log with it: a worker that hung while it asked asks again.
+ */
 export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> {
+  const { host, port } = oldAddress(context);
+  const hello = await askAwake(async () => {
+    context.signal.throwIfAborted();
+    return await sayHello(context);
+  });
+  return { host, port, hello };
+}
+
+async function sayHello(context: FenceContext): Promise<OldPrimary['hello']> {
   const { host, port } = oldAddress(context);
   const { tls } = oldEndpoint(context);
   const client = new MongoClient(`mongodb://${host}:${port}/?directConnection=true`, {
@@ -62,20 +75,16 @@ export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> 
     ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
   });
   try {
-    if ((await knock(host, port)) === 'refused') return { host, port, hello: undefined };
+    if ((await knock(host, port)) === 'refused') return undefined;
     const answer = await client.db('admin').command({ hello: 1 });
     const members = [...((answer['hosts'] as string[] | undefined) ?? [])];
     return {
-      host,
-      port,
-      hello: {
-        isWritablePrimary: answer['isWritablePrimary'] === true,
-        setName: answer['setName'] as string | undefined,
-        votingMembers: Math.max(members.length, namedMembers(context)),
-      },
+      isWritablePrimary: answer['isWritablePrimary'] === true,
+      setName: answer['setName'] as string | undefined,
+      votingMembers: Math.max(members.length, namedMembers(context)),
     };
   } catch {
-    return { host, port, hello: undefined };
+    return undefined;
   } finally {
     await client.close();
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -11,6 +12,7 @@ import { SystemStack } from '../harness/system-stack.ts';
 import { Clock } from './clock.ts';
 import { mountDisks, type Disks } from './disks.ts';
 import { Scope } from './scope.ts';
+import { SecondMember } from './second-member.ts';
 
 export const source = 'dictionary';
 export const scope = { system: 'demo', source, timeline: 't00000001' };
@@ -22,6 +24,8 @@ export interface BenchOptions {
   disks?: boolean;
   /** the workers' clock can be set */
   clock?: boolean;
+  /** the source is a set of two members */
+  secondMember?: boolean;
 }
 
 /** A small system on real parts: an embedded stack, a base of four parts, some slices of log behind it. */
@@ -39,6 +43,7 @@ export class Bench {
   superseded = false;
   disks: Disks | undefined;
   clock: Clock | undefined;
+  secondMember: SecondMember | undefined;
 
   private constructor(stack: SystemStack, owner: Scope) {
     this.stack = stack;
@@ -48,6 +53,9 @@ export class Bench {
   static async start(options: BenchOptions = {}): Promise<Bench> {
     const owner = new Scope();
     const disks = options.disks ? await mountDisks() : undefined;
+    let member: SecondMember | undefined;
+    // Before the directory is removed under it.
+    owner.after(async () => await member?.stop());
     try {
       const stack = await SystemStack.start(owner, async (home) => {
         disks?.layOut(home);
@@ -57,6 +65,7 @@ export class Bench {
       if (disks) owner.after(async () => await disks.unmount());
       const bench = new Bench(stack, owner);
       bench.disks = disks;
+      if (options.secondMember) bench.secondMember = member = await SecondMember.start(stack.file);
       if (options.clock) bench.clock = new Clock(stack.home);
       Object.assign(bench.workerEnv, bench.clock?.environment);
       await bench.startWorker();
@@ -114,13 +123,14 @@ export class Bench {
   /** Each write is in a slice of its own. */
   async writeLog(slices: number): Promise<void> {
     for (let n = 0; n < slices; n += 1) {
-      await this.note(`log ${n}`);
+      // What a replay writes must not find room in what the target has already.
+      await this.note(this.disks ? randomBytes(3 * 1024 * 1024).toString('base64') : `log ${n}`);
       await this.stack.archiveIsUpToDate();
     }
   }
 
   async note(text: string): Promise<void> {
-    await this.stack.withApp(async (db) => await db.collection('notes').insertOne({ text }));
+    await (this.secondMember ?? this.stack).withApp(async (db) => await db.collection('notes').insertOne({ text }));
   }
 
   get primaryPidFile(): string {

@@ -17,11 +17,18 @@ export interface Middle {
   step?: string;
   /** the phase is held by a mongod that is stopped: `release` lets that go on */
   heldByMongod?: boolean;
+  /** the worker itself waits for what holds the phase, and goes on without it after seconds: one that hangs must not wake up to that */
+  holdsBriefly?: boolean;
+  /** set by a fault that left the old primary alive: its fence may not cost the tail of its log, so the drain must be done */
+  logIsThere?: boolean;
   /** Lets the work go on. Safe to repeat. */
   release(): void;
   /** Waits for the end of the work, answers gates, asserts that all is there and little was done twice. @returns the end, in words */
   finish(): Promise<string>;
 }
+
+/** A person looks no oftener; each look costs the server a whole history. */
+const pollMs = 400;
 
 /** Takes the system to the middle of a phase. */
 export type Enter = (bench: Bench) => Promise<Middle>;
@@ -119,7 +126,7 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs 
       last = await saidBy(handle, middle.before);
       const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
       return found && `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
-    }, withinMs, 100);
+    }, withinMs, pollMs);
   } catch (error) {
     throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
   }
@@ -134,7 +141,7 @@ export async function seesOrReads(bench: Bench, middle: Middle, what: RegExp, wi
     const step = (await stack.run()).state.steps.find(({ uses }) => uses === middle.step);
     if (step?.error) return `${step.id}: ${step.error.type}: ${short(step.error.message)}`;
     return step && ['done', 'skipped'].includes(step.state) ? `${step.id} ${step.state}: ${short(step.summary ?? '')}` : undefined;
-  }, withinMs, 100);
+  }, withinMs, pollMs);
 }
 
 /** One line without what differs from run to run. */

@@ -70,7 +70,7 @@ export const faults = {
   'temporal-stopped': { title: 'SIGSTOP of the Temporal server, then SIGCONT', not: everywhere },
   'full-disk': { title: 'the disk is full', not: needsDisk },
   'oplog-rolls-over': { title: 'the source’s log rolls over', not: needsLog },
-  election: { title: 'an election', not: needsLiveSource },
+  election: { title: 'an election: the primary steps down, another member wins', not: needsLiveSource },
   'clock-wrong': { title: 'the worker’s clock jumps by six hours', not: everywhere },
   zombie: { title: 'two workers that both believe they own the run', not: everywhere },
   'two-control-planes': { title: 'another control plane takes the command', not: needsEpoch },

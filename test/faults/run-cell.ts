@@ -22,10 +22,10 @@ export interface CellResult extends Cell {
 export const isBuilt = (cell: Cell): boolean => specialCells[nameOf(cell)] !== undefined || strike[cell.fault] !== undefined;
 
 /** Kinds of bench: cells of one kind share one, and are run one after another. */
-const benches = { plain: {}, disks: { disks: true }, 'small log': { smallLog: true }, clock: { clock: true } } as const satisfies Record<string, BenchOptions>;
+const benches = { plain: {}, disks: { disks: true }, 'small log': { smallLog: true }, clock: { clock: true }, 'two members': { secondMember: true } } as const satisfies Record<string, BenchOptions>;
 type BenchKind = keyof typeof benches;
 
-const special: Partial<Record<FaultId, BenchKind>> = { 'full-disk': 'disks', 'oplog-rolls-over': 'small log', 'clock-wrong': 'clock' };
+const special: Partial<Record<FaultId, BenchKind>> = { 'full-disk': 'disks', 'oplog-rolls-over': 'small log', 'clock-wrong': 'clock', election: 'two members' };
 const kindOf = ({ fault }: Cell): BenchKind => special[fault] ?? 'plain';
 
 /** Why there can be no bench of a kind here; null: there can. */

@@ -13,32 +13,82 @@ export interface ReportedCell extends CellResult {
   at: string;
 }
 
-const unique = (values: readonly (string | number)[]): string => [...new Set(values)].join(', ');
+/** All results of one cell, oldest first. */
+interface Told {
+  newest: ReportedCell;
+  /** it held in each of these, behind whatever came before: one for each seed, at most as many as are asked for */
+  held: ReportedCell[];
+  failedBefore: number;
+}
 
-/** The matrix as a page: the newest result of each cell. A cell that failed, or was not run, is shown so. */
+/** The matrix is held to be green when each cell was, so many times in a row, each time with another seed. */
+const timesAsked = 3;
+
+function tell(results: readonly ReportedCell[]): Told {
+  const sorted = results.toSorted((one, other) => one.at.localeCompare(other.at));
+  const since = sorted.findLastIndex(({ outcome }) => outcome !== 'ok') + 1;
+  const bySeed = new Map(sorted.slice(since).map((result) => [result.seed, result]));
+  return { newest: sorted.at(-1)!, held: [...bySeed.values()].slice(-timesAsked), failedBefore: sorted.slice(0, since).filter(({ outcome }) => outcome === 'failed').length };
+}
+
+const secondsOf = ({ ms }: ReportedCell): number => Math.round(ms / 1000);
+
+/** `3× 19 s to 25 s` */
+function markOf({ newest, held }: Told): string {
+  if (held.length === 0) return `**${newest.outcome}**`;
+  const seconds = held.map(secondsOf).sort((one, other) => one - other);
+  const [least, most] = [seconds[0]!, seconds.at(-1)!];
+  return `${held.length}× ${least === most ? '' : `${least} s to `}${most} s`;
+}
+
+function outcomeOf({ newest, held, failedBefore }: Told): string {
+  const before = failedBefore > 0 ? `, failed ${failedBefore}× before` : '';
+  return held.length === 0 ? newest.outcome : `held ${held.length}×${before}`;
+}
+
+/** A line for each run: cells that were shuffled by one seed, at one commit; only what the table above rests on. */
+function runLines(all: readonly ReportedCell[]): string[] {
+  const runs = [...Map.groupBy(all, ({ seed, commit }) => `| ${seed} | ${commit}`)].map(([run, of]) => ({ run, of, times: of.map(({ at }) => `${at.slice(0, 16)}Z`).sort() }));
+  runs.sort((one, other) => one.times[0]!.localeCompare(other.times[0]!));
+  const count = (of: readonly ReportedCell[], outcome: CellResult['outcome']): number => of.filter((result) => result.outcome === outcome).length;
+  return runs.map(({ run, of, times }) => `${run} | ${of.length} | ${count(of, 'ok')} | ${count(of, 'failed')} | ${times[0]} to ${times.at(-1)} |`);
+}
+
+/** The matrix as a page: what each cell's newest results say. A cell that failed, or was not run, is shown so. */
 export async function writeReport(path: string, all: readonly ReportedCell[]): Promise<void> {
   // A cell that is no more, since the phase has no such middle, tells nothing.
-  const byName = new Map(all.filter((result) => whyNot(result) === null).map((result) => [nameOf(result), result]));
-  const results = [...byName.values()];
+  const known = all.filter((result) => whyNot(result) === null);
+  const byName = new Map([...Map.groupBy(known, nameOf)].map(([name, of]) => [name, tell(of)]));
+  const told = [...byName.values()];
   const mark = (fault: (typeof faultIds)[number], phase: (typeof phaseIds)[number]): string => {
     if (whyNot({ fault, phase }) !== null) return 'n/a';
     const result = byName.get(`${fault}/${phase}`);
-    return result ? (result.outcome === 'ok' ? `${Math.round(result.ms / 1000)} s` : `**${result.outcome}**`) : 'not run';
+    return result ? markOf(result) : 'not run';
   };
-  const count = (outcome: CellResult['outcome']): number => results.filter((of) => of.outcome === outcome).length;
-  const times = results.map(({ at }) => at.slice(0, 16)).sort();
+  const ended = (outcome: CellResult['outcome']): number => told.filter(({ newest }) => newest.outcome === outcome).length;
+  const held = (times: number): number => told.filter((of) => of.held.length === times).length;
   const lines = [
     '# Fault matrix',
     '',
     'Written by `npm run test:faults`; `test/faults/matrix.ts` defines the cells. Each is run on real parts: the fault strikes in the',
     'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
     '',
-    `Of ${cells.length} cells ${count('ok')} held, ${count('failed')} failed, ${count('skipped')} were skipped and ${cells.length - results.length} not run;`,
-    `between ${times[0]}Z and ${times.at(-1)}Z, seeds ${unique(results.map(({ seed }) => seed))}, commits ${unique(results.map(({ commit }) => commit))}.`,
+    `Of ${cells.length} cells ${held(timesAsked)} held in each of their last ${timesAsked} runs, with ${timesAsked} different seeds; ${held(2)} in their last two, ${held(1)} in the last one;`,
+    `${ended('failed')} failed in the last one, ${ended('skipped')} were skipped there, and ${cells.length - told.length} were not run.`,
+    '',
+    `\`${timesAsked}× 19 s to 25 s\`: it held so many times in a row, and took so long, with the start of its stack where it was the first on it.`,
     '',
     `| fault | ${phaseIds.join(' | ')} |`,
     `|---|${phaseIds.map(() => '---').join('|')}|`,
     ...faultIds.map((fault) => `| ${faults[fault].title} | ${phaseIds.map((phase) => mark(fault, phase)).join(' | ')} |`),
+    '',
+    '## Runs',
+    '',
+    'Cells of one seed share stacks, in an order that the seed gives. A cell that failed is run again behind the mend.',
+    '',
+    '| seed | commit | cells counted | held | failed | ended (UTC) |',
+    '|---|---|---|---|---|---|',
+    ...runLines(told.flatMap((of) => (of.held.length > 0 ? of.held : [of.newest]))),
     '',
     '## In the middle of what',
     '',
@@ -51,7 +101,8 @@ export async function writeReport(path: string, all: readonly ReportedCell[]): P
     ...faultIds.flatMap((fault) => phaseIds.flatMap((phase) => {
       const result = byName.get(`${fault}/${phase}`);
       if (!result) return [];
-      return [`| ${fault}/${phase} | ${result.outcome} | ${cellText(result.seen)} | ${cellText(result.outcome === 'ok' ? result.end : result.error ?? '')} |`];
+      const { newest } = result;
+      return [`| ${fault}/${phase} | ${outcomeOf(result)} | ${cellText(newest.seen)} | ${cellText(newest.outcome === 'ok' ? newest.end : newest.error ?? '')} |`];
     })),
     '',
     '## Why a cell does not exist',

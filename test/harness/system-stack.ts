@@ -117,7 +117,7 @@ export class SystemStack {
   async runIs(what: string, is: (view: RunStatusView) => boolean, withinMs = 60_000, system = 'demo'): Promise<RunStatusView> {
     let last: RunStatusView | undefined;
     try {
-      return await until(what, async () => (is((last = await this.run(system))) ? last : undefined), withinMs);
+      return await until(what, async () => (is((last = await this.run(system))) ? last : undefined), withinMs, 200);
     } catch (error) {
       const steps = last?.state.steps.map(({ id, state, error: failure }) => `${id} ${state}${failure ? ` (${failure.type}: ${failure.message})` : ''}`).join(', ');
       throw new Error(`${(error as Error).message.slice(0, 300)}\nsteps: ${steps}\nactivities: ${JSON.stringify(last?.activities)}`, { cause: error });

@@ -9,6 +9,7 @@ import { startTimeOf } from '../../../activities/tool/process-group.ts';
 import { pidOf, type Bench } from '../bench.ts';
 import { saidBy, sees, seesOrReads, short, type Middle, type Strike } from '../cell.ts';
 import { until } from '../../harness/until.ts';
+import { goOn } from '../phases/go-on.ts';
 
 /** The side that is let in is asked by its health address: its application answers, without a database. */
 const away = /SourceUnavailable|TargetUnavailable|ValidationFailed: dr was not healthy/;
@@ -20,6 +21,7 @@ export const killWorker: Strike = async (bench, middle) => {
   await bench.stack.killWorker();
   middle.release();
   await bench.startWorker();
+  middle.logIsThere = true;
   return { seen: await sees(bench, middle, givenUp) };
 };
 
@@ -27,6 +29,8 @@ export const killWorker: Strike = async (bench, middle) => {
 export const stopWorker: Strike = async (bench, middle) => {
   const pid = pidOf(pidFileOf(bench.stack.file, 'worker'));
   process.kill(pid, 'SIGSTOP');
+  if (middle.holdsBriefly) middle.release();
+  middle.logIsThere = true;
   const seen = await sees(bench, middle, givenUp).finally(() => process.kill(pid, 'SIGCONT'));
   middle.release();
   return { seen };
@@ -61,19 +65,10 @@ export const stopMongod: Strike = async (bench, middle) => {
   const pid = pidOf(middle.mongod.pidFile);
   process.kill(pid, 'SIGSTOP');
   if (!middle.heldByMongod) middle.release();
-  const seen = await seesAway(bench, middle).finally(() => wake(pid));
+  const seen = await seesAway(bench, middle).finally(() => goOn(pid));
   middle.release();
   return { seen };
 };
-
-/** A fence kills a server that does not answer. */
-function wake(pid: number): void {
-  try {
-    process.kill(pid, 'SIGCONT');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
 
 export const killStore: Strike = async (bench, middle) => {
   const { file } = bench.stack;

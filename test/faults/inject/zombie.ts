@@ -15,11 +15,11 @@ export const zombie: Strike = async (bench, middle) => {
   process.kill(first, 'SIGSTOP');
   try {
     const second = await bench.startSecondWorker();
-    // The server may give tries to the one that hangs, as long as its polls wait there: a minute.
+    // The server may give tries to the one that hangs, as long as its polls wait there: a minute; each is given up after ten seconds.
     const taken = await until(`the second worker to take over ${middle.activity}`, async () => {
       const { raw } = await stack.handle(middle.workflowId).describe();
       return raw.pendingActivities?.find(({ activityType, lastWorkerIdentity }) => activityType?.name === middle.activity && lastWorkerIdentity?.includes(`:${second.pid}/`));
-    }, 180_000);
+    }, 300_000);
     assert.ok((taken.attempt ?? 1) > (middle.before?.tries.get(taken.activityId ?? '') ?? 0), 'as another try');
     middle.release();
     process.kill(first, 'SIGCONT');

@@ -10,6 +10,7 @@ import { pidOf, scope, type Bench } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import { until } from '../../harness/until.ts';
 import { dataPlaneOf, isAtWork } from './data-planes.ts';
+import { goOn } from './go-on.ts';
 import { inFlight, isGet, isPart, isSlice, partIndex } from './requests.ts';
 import { answerRun, partsRead, requireDone } from './run.ts';
 
@@ -80,12 +81,3 @@ export const enterConvert: Enter = async (bench) => {
   process.kill(member, 'SIGSTOP');
   return middleOf(bench, drill, { activity: 'promoteTarget', heldByMongod: true, release: () => goOn(member) });
 };
-
-function goOn(pid: number): void {
-  try {
-    process.kill(pid, 'SIGCONT');
-  } catch (error) {
-    // It was killed meanwhile: that is the cell's own fault.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}

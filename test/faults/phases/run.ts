@@ -39,7 +39,7 @@ export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: strin
     } catch (error) {
       last = (error as Error).message;
     }
-    await Promise.race([result, sleep(100)]);
+    await Promise.race([result, sleep(400)]);
   }
   watch.abort();
   if (!ended || but !== undefined) throw new Error(`the run of ${lockIds.recover('demo')} did not ${but ? `come to ${but}` : 'end'} within ${withinMs / 1000} s; last seen: ${last}`);
