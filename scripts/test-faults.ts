@@ -39,12 +39,12 @@ const results = await runCells(chosen, (of) => {
     if (report) await writeReport(report, ended);
   });
   if (values.json) console.log(line);
-  else console.log(`${result.outcome.padEnd(7)} ${nameOf(result).padEnd(32)} ${(result.ms / 1000).toFixed(1).padStart(6)} s  ${result.outcome === 'ok' ? `${result.seen} → ${result.end}` : result.error}`);
+  else console.log(`${result.outcome.padEnd(8)} ${nameOf(result).padEnd(32)} ${(result.ms / 1000).toFixed(1).padStart(6)} s  ${result.outcome === 'ok' ? `${result.seen} → ${result.end}` : result.error}`);
 });
 await written;
 // Also when nothing was run: the table of what earlier runs left.
 if (report) await writeReport(report, ended);
-const failed = results.filter(({ outcome }) => outcome === 'failed');
+const failed = results.filter(({ outcome }) => outcome === 'failed' || outcome === 'no stack');
 if (!values.json) console.log(`${results.length} cells, ${failed.length} failed, seed ${seed}`);
 // The stack's sockets keep no process alive that has nothing more to say.
 process.exit(failed.length === 0 ? 0 : 1);

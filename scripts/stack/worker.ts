@@ -21,7 +21,8 @@ export async function startWorker(stack: StackFile, options: { tiedToUs?: boolea
     env: { ...stackEnvironment(stack), ...options.env },
     logFile,
     pidFile: pidFileOf(stack, 'worker'),
-    readyWithinMs: 60_000,
+    // It compiles the workflows first, and shares its processors with whatever else starts.
+    readyWithinMs: 180_000,
     tiedToUs: options.tiedToUs ?? false,
     ready: async () => await Promise.resolve(countPolls(logFile) > pollsBefore),
   });

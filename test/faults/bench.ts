@@ -44,6 +44,8 @@ export class Bench {
   disks: Disks | undefined;
   clock: Clock | undefined;
   secondMember: SecondMember | undefined;
+  /** notes that production has said it took */
+  noted = 0;
 
   private constructor(stack: SystemStack, owner: Scope) {
     this.stack = stack;
@@ -101,7 +103,7 @@ export class Bench {
       env: { ...stackEnvironment(this.stack.file), HOLDFAST_DEMO_S3: this.stack.store.endpoint, HOLDFAST_REPORTS: this.stack.reports, ...this.workerEnv },
       logFile,
       pidFile: this.secondWorkerPidFile,
-      readyWithinMs: 60_000,
+      readyWithinMs: 180_000,
       tiedToUs: true,
       ready: async () => await Promise.resolve(readLogTail(logFile, 1024 * 1024).includes('"worker polls"')),
     });
@@ -131,6 +133,7 @@ export class Bench {
 
   async note(text: string): Promise<void> {
     await (this.secondMember ?? this.stack).withApp(async (db) => await db.collection('notes').insertOne({ text }));
+    this.noted += 1;
   }
 
   get primaryPidFile(): string {

@@ -9,7 +9,8 @@ import { nameOf, type Cell, type FaultId } from './matrix.ts';
 import { specialCells } from './special/index.ts';
 
 export interface CellResult extends Cell {
-  outcome: 'ok' | 'failed' | 'skipped';
+  /** `no stack`: its stack did not come up, so that nothing was seen of the cell; it has not held for that */
+  outcome: 'ok' | 'failed' | 'skipped' | 'no stack';
   /** what a person saw */
   seen: string;
   end: string;
@@ -59,6 +60,10 @@ export async function runCells(cells: readonly Cell[], onEnd: (result: CellResul
 async function runOn(shared: { bench?: Bench | undefined }, kind: BenchKind, cell: Cell): Promise<Omit<CellResult, 'fault' | 'phase' | 'ms'>> {
   try {
     shared.bench ??= await Bench.start(benches[kind]);
+  } catch (error) {
+    return { outcome: 'no stack', seen: '', end: '', error: messagesOf(error).join(': ') };
+  }
+  try {
     const struck = await runCell(shared.bench, cell);
     if (shared.bench.spent || shared.bench.superseded) {
       await shared.bench.end();

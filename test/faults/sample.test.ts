@@ -24,5 +24,5 @@ test(`a sample of the fault matrix, seed ${seed}: HOLDFAST_SEED=${seed} runs it 
     t.diagnostic(`${outcome} ${nameOf(cell)} ${Math.round(ms / 1000)} s: ${error ?? `${told} → ${end}`}`);
   }, () => Date.now() < endsAt);
   assert.ok(results.length > 0);
-  assert.deepEqual(results.filter(({ outcome }) => outcome === 'failed').map(({ fault, phase, error }) => [`${fault}/${phase}`, error]), []);
+  assert.deepEqual(results.filter(({ outcome }) => outcome === 'failed' || outcome === 'no stack').map(({ fault, phase, error }) => [`${fault}/${phase}`, error]), []);
 });

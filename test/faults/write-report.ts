@@ -25,7 +25,9 @@ interface Told {
 const timesAsked = 3;
 
 function tell(results: readonly ReportedCell[]): Told {
-  const sorted = results.toSorted((one, other) => one.at.localeCompare(other.at));
+  const inOrder = results.toSorted((one, other) => one.at.localeCompare(other.at));
+  const seen = inOrder.filter(({ outcome }) => outcome !== 'no stack');
+  const sorted = seen.length > 0 ? seen : inOrder;
   const since = sorted.findLastIndex(({ outcome }) => outcome !== 'ok') + 1;
   const bySeed = new Map(sorted.slice(since).map((result) => [result.seed, result]));
   return { newest: sorted.at(-1)!, held: [...bySeed.values()].slice(-timesAsked), failedBefore: sorted.slice(0, since).filter(({ outcome }) => outcome === 'failed').length };
@@ -74,7 +76,7 @@ export async function writeReport(path: string, all: readonly ReportedCell[]): P
     'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
     '',
     `Of ${cells.length} cells ${held(timesAsked)} held in each of their last ${timesAsked} runs, with ${timesAsked} different seeds; ${held(2)} in their last two, ${held(1)} in the last one;`,
-    `${ended('failed')} failed in the last one, ${ended('skipped')} were skipped there, and ${cells.length - told.length} were not run.`,
+    `${ended('failed')} failed in the last one, ${ended('skipped')} were skipped there, ${ended('no stack')} had no stack to run on, and ${cells.length - told.length} were not run.`,
     '',
     `\`${timesAsked}× 19 s to 25 s\`: it held so many times in a row, and took so long, with the start of its stack where it was the first on it.`,
     '',

@@ -8,7 +8,7 @@ import { parseAdmission } from '../../../activities/traffic/nginx-config.ts';
 import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { checkNewArchive } from '../../../scripts/demo/inspect.ts';
 import { startOldPrimaryAgain, withClient } from '../../../scripts/stack/primary.ts';
-import { directoryOf } from '../../../scripts/stack/stack-file.ts';
+import { demoDatabase, directoryOf } from '../../../scripts/stack/stack-file.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import { pidOf, type Bench } from '../bench.ts';
@@ -41,6 +41,12 @@ async function productionTakesWrites(bench: Bench): Promise<boolean> {
   }
 }
 
+/** What production had taken before it was fenced is on the standby, to the last write. */
+async function requireTail({ stack: { file }, noted }: Bench): Promise<void> {
+  const there = await withClient({ ...file, primary: file.standby }, 'app', async (client) => await client.db(demoDatabase).collection('notes').countDocuments());
+  assert.ok(there >= noted, `${there} notes are on the standby of ${noted} that production took`);
+}
+
 /** Fenced, drained and promoted, it waits; then all is taken back, and production serves as before. */
 async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle, logIsThere: boolean): Promise<string> {
   const { stack } = bench;
@@ -50,6 +56,7 @@ async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle, logIsThere: 
   const drained = state.steps.find(({ uses }) => uses === 'drain')!;
   assert.match(fenced.summary ?? '', / proved: /, 'the fence is proved');
   if (logIsThere) assert.equal(drained.state, 'done', `the tail of a log that is there is drained: ${fenced.summary}`);
+  if (drained.state === 'done') await requireTail(bench);
   assert.equal(await productionTakesWrites(bench), false, 'a proved fence takes no write');
   await stack.runHandle.executeUpdate('abort', { args: [{ by: 'dana', reason: 'the cell has seen what it came for' }] });
   assert.equal((await failureOf(entry.result())).type, 'Aborted');
@@ -143,6 +150,7 @@ export const enterSwitch: Enter = async (bench) => {
       assert.equal(Object.values(report.fence)[0]?.outcome, 'proved');
       const { proved, detail } = await checkNewArchive('t00000001', new AbortController().signal);
       assert.ok(proved, detail);
+      await requireTail(bench);
       const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';
       return `done, equal, all traffic at the new side, its archive proved${again}`;
     },
