@@ -3,6 +3,7 @@ import type {
   ArchiveStatus,
   DataActivities,
   RecoverActivities,
+  TargetRef,
 } from '../../workflows/contract.ts';
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
@@ -45,6 +46,8 @@ export interface Engine
   narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[] }): Promise<RecoveryPoint>;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
+  /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */
+  checkTarget?(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

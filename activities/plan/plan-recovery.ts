@@ -2,10 +2,12 @@ import { describeError, errorTable, HoldfastError, type ErrorType } from '../../
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { CheckedPoint } from '../../workflows/domain/point-check.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import type { JobContext, SourceContext } from '../context.ts';
+import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
@@ -45,16 +47,44 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)));
     await newestBelieved(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
-    try {
-      const point = await findCheckedPoint(context, target, { readForMs });
-      points.push(only ? await openEngine(context.source.engine).narrowPoint(context, { point, only }) : point);
-    } catch (error) {
-      if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
-      note(findings)(error);
-    }
+    const engine = openEngine(context.source.engine);
+    await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
+    const point = await planPoint(context, target, findings, engine, only);
+    if (point) points.push(point);
     findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
   }
   return points;
+}
+
+/**
+ * What would be restored of one source; undefined: nothing, and the findings say why. Damage that is not needed is a warning: a
+ * recovery would succeed, and the next one may not.
+ * @throws BadInput, TargetTimeInFuture.
+ */
+export async function planPoint(
+  context: SourceContext,
+  target: RecoveryTarget,
+  findings: Finding[],
+  engine: Pick<Engine, 'verifySlice' | 'narrowPoint'>,
+  only?: readonly string[],
+): Promise<RecoveryPoint | undefined> {
+  try {
+    const point = await findCheckedPoint(context, target, { readForMs, engine });
+    findings.push(...passedOver(point));
+    return only ? await engine.narrowPoint(context, { point, only }) : point;
+  } catch (error) {
+    if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
+    return note(findings)(error);
+  }
+}
+
+function passedOver({ system, source, checked }: CheckedPoint): Finding[] {
+  const { passedOver: shown, passedOverCount: count } = checked!;
+  const warn = (what: string): Finding => finding('warns', 'Tampered', `${system}/${source}: ${what}`);
+  return [
+    ...shown.map(({ key, why }) => warn(`not believed, and not needed for this: ${key}: ${why}`)),
+    ...(count > shown.length ? [warn(`${count - shown.length} more objects are not believed`)] : []),
+  ];
 }
 
 async function checkArchive(context: SourceContext): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
+import { layout } from '../../workflows/domain/layout.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { bytesToRestore, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
@@ -64,6 +65,14 @@ function fences(report: RunReport): Markup {
 ${fence.logReachable ? 'Its log could still be read, so the last writes could be drained.' : 'Its log could not be read any more: what was not archived is lost.'}</p>
 ${list(fence.evidence)}`,
   )}`;
+}
+
+/** What comes after the report: a page cannot tell it, but where it will stand. */
+function oldSide({ system, runId, watches = {} }: RunReport): Markup | false {
+  const entries = Object.entries(watches);
+  if (entries.length === 0) return false;
+  return html`${entries.map(([source, { workflowId, endsAt }]) => html`<p><strong>${source}</strong>: workflow <code>${workflowId}</code> knocks at the old primary until ${time(endsAt)}, and fences it as soon as it answers. This page was written before that: what the watch has found, <code>holdfast watch status ${system}</code> says.</p>
+<p>Once the old primary has answered, what it took that the recovered data does not hold is a page of its own: <code>${layout.evidence(system, runId, `diverged-${source}.html`)}</code> in the store, and beside the folder of this page one that ends in <code>-diverged-${runId.slice(0, 8)}</code>. <code>holdfast diverged ${system} --source ${source} --run ${runId}</code> prints the writes themselves. No such page: nothing of the kind was found so far.</p>`)}`;
 }
 
 function writes(of: WritesReport): Markup {
@@ -155,6 +164,7 @@ const journal = (report: RunReport): Markup =>
  */
 export function renderReportHtml(report: RunReport): string {
   const outcome = describeOutcome(report);
+  const watched = oldSide(report);
   const page = html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -168,6 +178,7 @@ ${facts(report)}
 ${report.warnings.length > 0 && section('Warnings', list(report.warnings))}
 ${section('Next steps', list(listNextSteps(report)))}
 ${section('What the fence showed', fences(report))}
+${watched && section('The old side from now on', watched)}
 ${report.writes && writes(report.writes)}
 ${section('Validation', validation(report))}
 ${section('Steps against their budgets', renderTimeline(report.state, report.finishedAt), steps(report.state.steps))}

@@ -3,9 +3,9 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import { gapSchema } from '../../workflows/domain/manifest.ts';
-import { hours, minutes } from '../../workflows/domain/units.ts';
 import type { Keys } from '../stream/keys.ts';
 import { SliceBelief } from './believed-slices.ts';
+import { lookBacks } from './look-backs.ts';
 import { readSliceNames, type StoredSlice } from './slice-names.ts';
 import { findSigned } from './signed-object.ts';
 import type { Store } from './store.ts';
@@ -15,9 +15,6 @@ export interface ChainRoom {
   keys: Keys;
   signal?: AbortSignal | undefined;
 }
-
-/** How far back the last slice is looked for, before all are listed: an archive that runs has its end near by. */
-const lookBacksMs = [minutes(2), hours(1), hours(24)];
 
 /** Where the log of a timeline goes on: behind its last slice, or behind a gap that was found after it. Null: it never began. */
 export async function findResumePosition(room: ChainRoom, scope: TimelineScope): Promise<LogPosition | null> {
@@ -58,9 +55,8 @@ export async function findSliceEnd(room: ChainRoom, scope: TimelineScope): Promi
 }
 
 async function findLastSlice(room: ChainRoom, scope: TimelineScope, refused: ReadonlySet<string>): Promise<StoredSlice | undefined> {
-  for (const lookBackMs of [...lookBacksMs, undefined]) {
-    const seconds = lookBackMs === undefined ? 0 : Math.floor((Date.now() - lookBackMs) / 1000);
-    const startAfter = seconds > 0 ? layout.slice(scope, logPosition(seconds, 0), logPosition(0, 0)) : undefined;
+  for (const since of lookBacks()) {
+    const startAfter = since && layout.slice(scope, since, logPosition(0, 0));
     const last = await lastChosen(room, scope, startAfter, refused);
     if (last) return last;
   }

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
-import { gapSchema, manifestSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { gapSchema, headSchema, manifestSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';
 import type { Keys } from '../stream/keys.ts';
+import { endIsLost, findNewestHead } from './heads.ts';
 import { readSpans } from './read-spans.ts';
 import { readOrFault } from './findings.ts';
 import { findSigned, type Found } from './signed-object.ts';
@@ -39,7 +40,7 @@ export async function rebuildCatalog(context: CatalogContext, of: { system: stri
   for (const { timeline } of catalog.timelines) {
     const scope = { ...of, timeline };
     await readBases(context, believer, scope, catalog);
-    await addSpans(context, scope, catalog, reject);
+    await addSpans(context, believer, scope, catalog, reject);
     await readGaps(context, believer, scope, catalog, reject);
   }
   return catalog;
@@ -103,7 +104,7 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
     exact: manifest.start === manifest.end && manifest.units.every((unit) => unit.fuzzy === null),
     why: manifest.why,
     ...(manifest.origin && !manifest.origin.log ? { alone: true as const } : {}),
-    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program } : {}),
+    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program, moment: manifest.origin.moment } : {}),
   };
 }
 
@@ -123,8 +124,9 @@ export async function withImports(context: CatalogContext, catalog: Catalog): Pr
   const reject = rejectInto(all);
   for (const backup of await listImports(context, catalog)) {
     const scope = { system: catalog.system, source: catalog.source, timeline: importTimeline(backup) };
-    await readBases(context, new Believer(context, reject), scope, all);
-    await addSpans(context, scope, all, reject);
+    const believer = new Believer(context, reject);
+    await readBases(context, believer, scope, all);
+    await addSpans(context, believer, scope, all, reject);
   }
   return all;
 }
@@ -145,8 +147,9 @@ export async function readImport(context: CatalogContext, of: { system: string; 
   const timeline = importTimeline(backup);
   const catalog: Catalog = { ...of, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
   const reject = rejectInto(catalog);
-  await readBases(context, new Believer(context, reject), { ...of, timeline }, catalog);
-  await addSpans(context, { ...of, timeline }, catalog, reject);
+  const believer = new Believer(context, reject);
+  await readBases(context, believer, { ...of, timeline }, catalog);
+  await addSpans(context, believer, { ...of, timeline }, catalog, reject);
   const [base] = catalog.bases;
   if (!base || base.backup !== backup) {
     const known = (await listImports(context, of)).join(', ') || 'none';
@@ -156,9 +159,16 @@ export async function readImport(context: CatalogContext, of: { system: string; 
   return catalog;
 }
 
-async function addSpans(context: CatalogContext, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
+async function addSpans(context: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {
+  // Before the slices: what is archived while this reads would otherwise seem lost.
+  const head = await findNewestHead(context, scope, async (key) => await believer.find(headSchema, key));
   const listed = (done: number): void => void (done % 1_000 === 0 && context.progress?.({ phase: 'read slices', done, of: 0, unit: 'objects' }));
   catalog.spans.push(...(await readSpans(context, scope, { distrust: context.distrust, reject, listed })));
+  if (!head || !endIsLost(head, catalog.spans)) return;
+  const newest = layout.slice(scope, head.from, head.to);
+  // One that is there and does not open is named already.
+  if (catalog.rejected.some(({ key }) => key === newest)) return;
+  reject(newest, `is not there, and ${layout.head(scope, head.to)} says that it was archived at ${head.archivedAt}: the end of the log is gone`);
 }
 
 async function readGaps({ store, signal }: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog, reject: Reject): Promise<void> {

@@ -118,6 +118,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'plan': return layout.plan(of);
     case 'timeline': return layout.timeline(of);
     case 'gap': return layout.gap(of, of.from, of.to);
+    case 'head': return layout.head(of, of.to);
     case 'epoch': return layout.epoch(of.system, of.epoch);
     case 'hold': return layout.hold(of.system, of.run);
     default: return undefined;

@@ -8,7 +8,7 @@ import type { Keys } from '../../activities/stream/keys.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { at } from './catalogs.ts';
-import { of, scope as first, startedAt, startFirstTimeline, writeBackup, writeGap, writeSlices } from './stored-source.ts';
+import { of, scope as first, startedAt, startFirstTimeline, writeBackup, writeGap, writeHead, writeSlices } from './stored-source.ts';
 
 /** The newest timeline of the world. */
 export const current = { ...of, timeline: 't00000002' };
@@ -23,21 +23,21 @@ export type World = Record<Kind, WorldObject>;
 export type Kind = (typeof kinds)[number];
 export const kinds = [
   'newest timeline', 'older timeline', 'newest manifest', 'plan', 'backup key', 'group index', 'part', 'archive key',
-  'first slice', 'middle slice', 'last slice', 'slice before the newest base', 'gap', 'epoch', 'hold', 'report',
+  'first slice', 'middle slice', 'last slice', 'slice before the newest base', 'head', 'gap', 'epoch', 'hold', 'report',
 ] as const;
 
 /** Another object of the same kind, to be put in its place. */
-export const siblings: Partial<Record<Kind, Kind | 'other manifest' | 'other part' | 'other index' | 'other backup key'>> = {
+export const siblings: Partial<Record<Kind, Kind | 'other manifest' | 'other part' | 'other index' | 'other backup key' | 'older head'>> = {
   'newest timeline': 'older timeline', 'older timeline': 'newest timeline', 'newest manifest': 'other manifest', 'backup key': 'other backup key',
   'group index': 'other index', part: 'other part', 'first slice': 'middle slice', 'middle slice': 'last slice', 'last slice': 'middle slice',
-  'slice before the newest base': 'middle slice',
+  'slice before the newest base': 'middle slice', head: 'older head',
 };
 
 /**
  * A source that was recovered once: the first timeline with a gap, the second with two bases (at 60 and 80) on one log from 55
- * to 100, and what a run leaves. Small, and of every kind of object one.
+ * to 100 and its heads, and what a run leaves. Small, and of every kind of object one.
  */
-export async function writeWorld(store: Store, keys: Keys): Promise<World & Record<'other manifest' | 'other part' | 'other index' | 'other backup key', WorldObject>> {
+export async function writeWorld(store: Store, keys: Keys): Promise<World & Record<'other manifest' | 'other part' | 'other index' | 'other backup key' | 'older head', WorldObject>> {
   await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
   await startFirstTimeline(store, keys);
   await writeSlices(store, keys, [0, 10, 20]);
@@ -48,6 +48,8 @@ export async function writeWorld(store: Store, keys: Keys): Promise<World & Reco
   const other = await writeBackup(store, keys, 60, { timeline: current.timeline });
   const newest = await writeBackup(store, keys, 80, { timeline: current.timeline });
   await writeSlices(store, keys, [55, 65, 75, 85, 90, 95, 100], current.timeline);
+  await writeHead(store, keys, 65, 75, current.timeline);
+  await writeHead(store, keys, 95, 100, current.timeline);
   const place = { ...current, backup: newest.manifest.backup };
   const plan = await putSigned(store, keys, layout.plan(place), { format: 1, kind: 'plan', ...place });
   const point = findRecoveryPoint(await rebuildCatalog({ store, keys }, of), {}, { now: new Date().toISOString() });
@@ -75,6 +77,8 @@ export async function writeWorld(store: Store, keys: Keys): Promise<World & Reco
     'first slice': await slice(75, 85),
     'middle slice': await slice(85, 90),
     'last slice': await slice(95, 100),
+    head: await find(layout.head(current, at(100))),
+    'older head': await find(layout.head(current, at(75))),
     gap,
     epoch: await find(layout.epoch(of.system, 1)),
     hold: await find(layout.hold(of.system, 'run-1')),

@@ -4,6 +4,7 @@ import { ulid } from 'ulid';
 import type { SourceContext } from '../../activities/context.ts';
 import { SliceObjects } from '../../activities/engines/mongodb/oplog/slice-object.ts';
 import { sha256Hex } from '../../activities/store/checks.ts';
+import { HeadWriter } from '../../activities/store/heads.ts';
 import { putSigned } from '../../activities/store/signed-object.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { createTimeline } from '../../activities/store/timelines.ts';
@@ -93,6 +94,11 @@ export async function writeBackup(
 export async function writeSlices(store: Store, keys: Keys, positions: number[], timeline = scope.timeline): Promise<void> {
   const slices = new SliceObjects(contextOf(store, keys), { ...of, timeline });
   for (let i = 1; i < positions.length; i += 1) await slices.put({ from: at(positions[i - 1]!), to: at(positions[i]!) }, entryAt(at(positions[i]!)));
+}
+
+/** The head of the slice between two positions, as an archiver puts it behind the slice. */
+export async function writeHead(store: Store, keys: Keys, from: number, to: number, timeline = scope.timeline): Promise<void> {
+  await new HeadWriter(contextOf(store, keys), { ...of, timeline }).follow({ from: at(from), to: at(to) });
 }
 
 export function entryAt(position: LogPosition): Uint8Array {

@@ -1,7 +1,7 @@
 import type { FenceResult, ReplayResult, ValidationResult } from '../contract.ts';
 import { logPositionAt } from './log-position.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
-import type { RunReport } from './report.ts';
+import type { RunReport, WatchPlace } from './report.ts';
 import type { RunState } from './run-state.ts';
 
 export interface ReportFacts {
@@ -13,6 +13,7 @@ export interface ReportFacts {
   points: Readonly<Record<string, RecoveryPoint>>;
   replays: Readonly<Record<string, ReplayResult>>;
   fences: Readonly<Record<string, FenceResult>>;
+  watches: Readonly<Record<string, WatchPlace>>;
   validations: Readonly<Record<string, ValidationResult>>;
 }
 
@@ -89,6 +90,7 @@ export function buildReport(state: RunState, facts: ReportFacts, nowAt: string):
     rpo: { objectiveMs: state.rpoObjectiveMs, achievedMs: rpoMs, met: rpoMs === null ? null : rpoMs <= state.rpoObjectiveMs },
     points: Object.values(facts.points),
     fence: { ...facts.fences },
+    watches: { ...facts.watches },
     validation: Object.values(facts.validations),
     state,
     warnings: warningsOf(state, facts),

@@ -1,4 +1,4 @@
-import { isTimelineId, layout, parseRangeKey } from './layout.ts';
+import { isTimelineId, layout, parseHeadKey, parseRangeKey } from './layout.ts';
 import { logPosition, type LogPosition } from './log-position.ts';
 import { timeOfId } from './make-id.ts';
 import type { Catalog } from './recovery-point.ts';
@@ -41,6 +41,8 @@ function readClaim(catalog: Catalog, timeline: string, room: string, [name, obje
     const at = logPosition(Math.floor(atMs / 1000), 0);
     return { kind: 'base', timeline, from: at, to: at };
   }
+  const head = room === 'heads' ? parseHeadKey(key) : undefined;
+  if (head !== undefined) return { kind: 'log', timeline, from: head, to: head };
   const range = room === 'slices' || room === 'gaps' ? parseRangeKey(key) : undefined;
   return range && { kind: room === 'slices' ? 'log' : 'gap', timeline, ...range };
 }

@@ -18,6 +18,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  *   keys/<key>.<recipient>.json                     an archive key, wrapped for one recipient
  *   slices/<from>_<to>                              log after <from>, up to and including <to>
  *   gaps/<from>_<to>.json                           log that is lost for ever, and why
+ *   heads/<position>.json                           the log was archived up to here: what a lost end of it is noticed by
  *   proofs/<position>.json                          what the source held at exactly this position
  * <system>/<source>/imported-<backup>/              a base (and its log) that another program dumped: same folders below
  * ```
@@ -77,6 +78,8 @@ export const layout = {
   slice: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/slices/${from}_${to}`,
   gaps: (of: TimelineScope) => `${scope(of)}/gaps/`,
   gap: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/gaps/${from}_${to}.json`,
+  heads: (of: TimelineScope) => `${scope(of)}/heads/`,
+  head: (of: TimelineScope, to: LogPosition) => `${scope(of)}/heads/${to}.json`,
   proofs: (of: TimelineScope) => `${scope(of)}/proofs/`,
   proof: (of: TimelineScope, position: LogPosition) => `${scope(of)}/proofs/${position}.json`,
 } as const;
@@ -87,4 +90,9 @@ export function parseRangeKey(key: string): { from: LogPosition; to: LogPosition
   const parsedFrom = logPositionSchema.safeParse(from);
   const parsedTo = logPositionSchema.safeParse(to);
   return parsedFrom.success && parsedTo.success ? { from: parsedFrom.data, to: parsedTo.data } : undefined;
+}
+
+/** The position that a head's key names, or undefined when the key is none. */
+export function parseHeadKey(key: string): LogPosition | undefined {
+  return logPositionSchema.safeParse(key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, '')).data;
 }

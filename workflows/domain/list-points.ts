@@ -102,7 +102,7 @@ export function describePoints(of: PointsPage): string[] {
     ...(of.totals.windows === 0 ? [`${name}: nothing can be restored`] : []),
     ...of.windows.map(
       ({ timeline, base, from, to, slices }) =>
-        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `a stream of ${base.program}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}, timeline ${timeline}${base.exact ? '' : ', without proof'}`,
+        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `a stream of ${base.program}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}, timeline ${timeline}${base.exact ? '' : ', without proof'}`,
     ),
     ...(of.next === null ? [] : [`${name}: ${of.windows.length} of ${of.totals.windows} shown; the next are those after ${of.next}`]),
     ...of.gaps.map((gap) => `${name}: gap from ${formatLogPosition(gap.from)} to ${formatLogPosition(gap.to)}: ${gap.why}`),
@@ -110,6 +110,11 @@ export function describePoints(of: PointsPage): string[] {
     ...of.rejected.map(({ key, why, spare }) => `${name}: ${spare ? 'not needed' : 'not believed'}: ${key}: ${why}`),
     ...hidden('objects not believed', of.rejected.length, of.totals.rejected),
   ];
+}
+
+function momentOf({ moment, start, end }: CatalogBase): string {
+  if (moment === undefined) return '';
+  return moment === null ? ', of no one moment' : `, all of it of the program’s ${moment} at ${formatLogPosition(moment === 'start' ? start : end)}`;
 }
 
 export function describeCatalog({ system, source, totals, tookMs }: CatalogPage): string {

@@ -179,6 +179,21 @@ export const gapSchema = z.strictObject({
 });
 export type Gap = z.infer<typeof gapSchema>;
 
+/** What a lost end of the log is noticed by: the slice from `from` to `to` was in the store, and was its timeline's newest. */
+export const headSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('head'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  from: logPositionSchema,
+  to: logPositionSchema,
+  /** by the clock of the worker */
+  archivedAt: at,
+});
+export type Head = z.infer<typeof headSchema>;
+
 export const epochSchema = z.strictObject({
   format: z.literal(formatVersion),
   kind: z.literal('epoch'),

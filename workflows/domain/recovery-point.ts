@@ -21,6 +21,8 @@ export interface CatalogBase {
   alone?: true;
   /** the program whose standard output it is: what is in it is not counted */
   program?: string;
+  /** of a program: all of it is as it was at its start, or its end. Null: of no one moment. Left out: written by an earlier version, or no program's */
+  moment?: 'start' | 'end' | null;
 }
 
 /** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */

@@ -19,11 +19,20 @@ export interface RunReport {
   rpo: { objectiveMs: number; achievedMs: number | null; met: boolean | null };
   points: RecoveryPoint[];
   fence: Record<string, FenceResult>;
+  /** what goes on after the report, by source; left out: written by an earlier version */
+  watches?: Record<string, WatchPlace> | undefined;
   validation: ValidationResult[];
   state: RunState;
   warnings: string[];
   /** only where a ledger of acknowledgements was kept outside the system, as the demo's writer does */
   writes?: WritesReport | undefined;
+}
+
+/** The workflow that looks after an old primary, for longer than any report can tell of. */
+export interface WatchPlace {
+  workflowId: string;
+  /** UTC ISO */
+  endsAt: string;
 }
 
 /** What became of acknowledged writes, by comparing a ledger kept outside the system with the recovered data. */

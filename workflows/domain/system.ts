@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { carriesPassword } from './address.ts';
 import { checkPeople } from './check-people.ts';
+import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { runbookSchema } from './runbook.ts';
 import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
-import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './units.ts';
+import { minutes, parseBytes, seconds, mib, hours } from './units.ts';
 
 /**
  * The system file (`systems/<name>.yaml`): everything that Holdfast knows of a system, in one place.
@@ -15,12 +16,6 @@ import { minutes, parseBytes, parseDurationMs, seconds, mib, hours } from './uni
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
-
-export const durationSchema = z
-  .string()
-  .refine((text) => parseDurationMs(text) !== undefined, 'a duration such as 90s, 5m or 1h30m')
-  .transform((text) => parseDurationMs(text)!)
-  .meta({ description: 'a duration: 250ms, 90s, 5m, 1h30m, 7d' });
 
 export const bytesSchema = z
   .string()

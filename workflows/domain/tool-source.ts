@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { durationSchema } from './duration.ts';
+import { hours } from './units.ts';
 
 /**
  * The `tool` block of a source: which program writes its dump to standard output, and which one reads it back from standard
@@ -53,9 +55,14 @@ export const programSchema = z
 /** A program with its arguments, environment and private files, as the system file says it. */
 export type ProgramConfig = z.output<typeof programSchema>;
 
+const quietFor = durationSchema
+  .default(hours(1))
+  .meta({ description: 'a program that passes no byte on for so long, though it could, hangs and is ended; one that has read everything may go on without a word' });
+
 const mongodumpSchema = z.strictObject({
   uses: z.literal('mongodump').meta({ description: 'mongodump --archive, and mongorestore --archive --drop' }),
   oplog: z.boolean().default(false).meta({ description: 'true: --oplog and --oplogReplay, for a replica set: of one moment, the dump’s end' }),
+  quietFor,
 });
 
 const commandSchema = z.strictObject({
@@ -67,6 +74,7 @@ const commandSchema = z.strictObject({
     .enum(['start', 'end'])
     .optional()
     .meta({ description: 'all that the program writes is as it was at its start, or its end; left out: of no one moment' }),
+  quietFor,
 });
 
 export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, commandSchema]);

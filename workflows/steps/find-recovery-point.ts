@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
+import { formatDuration } from '../domain/units.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep } from './step.ts';
 
@@ -19,7 +20,9 @@ export const findRecoveryPoint = defineStep({
       ctx.results.points[source] = point;
       const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections; ` : '';
       const reach = point.base.program ? `holds what ${point.base.program} dumped until` : 'reaches';
-      return `${part}${source} ${reach} ${formatLogPosition(point.reaches)}: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
+      // What a lost end of the log looks like that nothing else tells of.
+      const beforeMs = Math.max(0, Date.parse(ctx.report().incidentAt) - Date.parse(point.reachesAt));
+      return `${part}${source} ${reach} ${formatLogPosition(point.reaches)}, ${formatDuration(beforeMs)} before the incident: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
     });
     return { summary: found.join('; ') };
   },

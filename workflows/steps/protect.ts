@@ -103,7 +103,10 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
   const id = lockIds.watch(view.system, source);
   for (let attempt = 1; attempt <= 5; attempt += 1) {
     const { started } = await ctx.startChild('runWatch', id, input, `watch on the old primary of ${source}`);
-    if (started) return `${id} looks after the old side for ${formatDuration(forMs)}`;
+    if (started) {
+      ctx.results.watches[source] = { workflowId: id, endsAt: input.endsAt };
+      return `${id} looks after the old side for ${formatDuration(forMs)}`;
+    }
     // One of an earlier recovery: what it watches is not where this one left.
     await ctx.signalOther(id, watchSignals.stop.name);
     await ctx.sleep(seconds(1), 'an earlier watch ends');

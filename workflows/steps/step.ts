@@ -4,7 +4,7 @@ import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResul
 import type { LogPosition } from '../domain/log-position.ts';
 import type { WorkMeter } from '../domain/progress.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../domain/recovery-point.ts';
-import type { RunReport } from '../domain/report.ts';
+import type { RunReport, WatchPlace } from '../domain/report.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
@@ -23,6 +23,8 @@ export interface RunResults {
   /** by `<source>/<validator>`, the newest of each */
   validations: Record<string, ValidationResult>;
   fences: Record<string, FenceResult>;
+  /** what looks after the old side when the run is over, by source */
+  watches: Record<string, WatchPlace>;
   /** the most that was let in to the new side; 0: nobody could have written there */
   admittedPercent: number;
   firstAcceptedWriteAt: string | null;
@@ -38,6 +40,7 @@ export const noResults = (): RunResults => ({
   replays: {},
   validations: {},
   fences: {},
+  watches: {},
   admittedPercent: 0,
   firstAcceptedWriteAt: null,
 });

@@ -33,6 +33,19 @@ export const planFields = {
 export const basePlanSchema = z.object({ ...planFields, units: z.array(z.looseObject({ id: z.string(), name: z.string(), kind: z.string() })) });
 export type BasePlan = z.infer<typeof basePlanSchema>;
 
+/** What every plan says of itself, and of who asked for it. */
+export const planHead = (scope: PlanScope, { epoch, why, requestedBy }: Pick<BasePlan, 'epoch' | 'why' | 'requestedBy'>): Omit<BasePlan, 'startedAt' | 'versions' | 'logFrom' | 'key' | 'groups' | 'units'> => ({
+  format: formatVersion,
+  kind: 'plan',
+  system: scope.system,
+  source: scope.source,
+  timeline: scope.timeline,
+  backup: scope.backup,
+  epoch,
+  why,
+  requestedBy,
+});
+
 type PlanScope = Pick<BasePlan, 'system' | 'source' | 'timeline' | 'backup'>;
 type PlanSchema<P> = z.ZodType<P>;
 

@@ -1,12 +1,11 @@
 import type { MongoClient } from 'mongodb';
 import type { BackupScope } from '../../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
-import { formatVersion } from '../../../workflows/domain/manifest.ts';
 import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
-import { findPlan, planRef, putPlan } from '../base/plan.ts';
+import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
 import { withSource } from './connect.ts';
 import { listCollections, sameCollection, type ListedCollection } from './list-collections.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from './plan.ts';
@@ -54,12 +53,7 @@ async function makePlan(
   const { groups, bounds } = await splitGroups(client, sized);
   const { key, manifestKey } = await createBackupKey(context.store, context.keys, scope);
   return {
-    format: formatVersion,
-    kind: 'plan',
-    ...scope,
-    epoch: input.epoch,
-    why: input.why,
-    requestedBy: input.requestedBy,
+    ...planHead(scope, input),
     startedAt,
     versions: { mongodb: facts.version, featureCompatibility: facts.featureVersion, node: process.versions.node },
     logFrom,

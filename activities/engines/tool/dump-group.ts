@@ -14,7 +14,8 @@ import { nextPartName, putPart, type PartName, type PartStore } from '../base/st
 import { StreamCutter } from './cut-stream.ts';
 import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
 import { dumpProgram } from './programs.ts';
-import { runProgram } from './run-program.ts';
+import type { ProgramSpec } from './program-spec.ts';
+import { outputOf, runProgram, unlessQuiet } from './run-program.ts';
 
 /** Parts being compressed, encrypted and uploaded while the next one is read. */
 const uploadsAtOnce = 2;
@@ -48,7 +49,8 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   const fromAt = new Date().toISOString();
   const advance = (done: number): void => context.progress({ phase, done, of: ofBytes === 0 ? 0 : Math.max(done, ofBytes), unit: 'bytes', group: stream.group });
   const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
-    const stored = await storeStream({ store, key, scope: plan, signal }, running, advance);
+    const stored = await storeStream({ store, key, scope: plan, signal }, { running, spec }, advance);
+    await unlessQuiet(spec, 'has closed its output, and has not ended', Promise.race([running.exitedAt, running.done]));
     return { parts: stored, exitedAt: running.exitedAt };
   });
   const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
@@ -77,9 +79,9 @@ async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promis
 }
 
 /** Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight. */
-async function storeStream(to: PartStore, { stdin, stdout }: RunningStream, advance: (bytes: number) => void): Promise<Part[]> {
+async function storeStream(to: PartStore, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<Part[]> {
   // One that asks something would wait for ever.
-  stdin.end();
+  running.stdin.end();
   const cutter = new StreamCutter();
   const uploads = new InFlight(uploadsAtOnce);
   const parts: Part[] = [];
@@ -93,7 +95,7 @@ async function storeStream(to: PartStore, { stdin, stdout }: RunningStream, adva
     });
   };
   try {
-    for await (const chunk of stdout as AsyncIterable<Buffer>) {
+    for await (const chunk of outputOf(running, spec)) {
       for (const plain of cutter.add(chunk)) await upload(plain);
       advance((doneBytes += chunk.length));
     }

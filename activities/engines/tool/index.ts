@@ -1,11 +1,12 @@
-import type { ArchiveStatus } from '../../../workflows/contract.ts';
 import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
 import type { SourceContext } from '../../context.ts';
+import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
 import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
 import { dumpGroup } from './dump-group.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
+import { refuseLivingSource } from './same-place.ts';
 import { sealBackup } from './seal-backup.ts';
 
 const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
@@ -34,17 +35,8 @@ export const toolEngine: Engine = {
   readDivergedWrites: refuse('log'),
   startTimeline,
   proveArchive: refuse('log'),
-  readArchiveStatus: async (context, archived): Promise<ArchiveStatus> => await Promise.resolve({
-    system: context.system.system,
-    source: context.sourceName,
-    ...archived,
-    sourceAt: null,
-    sourceReachable: false,
-    rpoMs: null,
-    noLog: true,
-    checkedAt: new Date().toISOString(),
-    note: lackOf(whoOf(context), 'log'),
-  }),
+  readArchiveStatus: async (context, archived) => await Promise.resolve({ ...unaskedStatus(context, archived), noLog: true, note: lackOf(whoOf(context), 'log') }),
+  checkTarget: refuseLivingSource,
   verifySlice: refuse('log'),
   narrowPoint: refuse('partial'),
   openDivergedEntries: (context) => {

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
 import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, manifestSchema } from '../../../workflows/domain/manifest.ts';
+import { manifestSchema } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
 import { foldersUnder } from '../../store/read-catalog.ts';
 import { findSigned } from '../../store/signed-object.ts';
 import { createTimeline, currentTimeline } from '../../store/timelines.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
-import { findPlan, planFields, planRef, putPlan } from '../base/plan.ts';
+import { findPlan, planFields, planHead, planRef, putPlan } from '../base/plan.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
 import { dumpProgram, readToolVersion, toolOf } from './programs.ts';
 
@@ -45,12 +45,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
   const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
   const estimatedBytes = await estimateBytes(context, scope);
   return planRef(await putPlan(context, planSchema, {
-    format: formatVersion,
-    kind: 'plan',
-    ...scope,
-    epoch: input.epoch,
-    why: input.why,
-    requestedBy: input.requestedBy,
+    ...planHead(scope, input),
     startedAt: new Date().toISOString(),
     versions: { [spec.name]: version, node: process.versions.node },
     logFrom: logPosition(Math.floor(Date.now() / 1000), 0),

@@ -15,6 +15,8 @@ export interface ProgramSpec {
   secrets: Record<string, string>;
   /** name to content: secret */
   files: Record<string, string>;
+  /** how long it may pass nothing on; left out: for ever */
+  quietForMs?: number;
 }
 
 /** Resolved here and nowhere earlier: it stays in this process, and is taken out of whatever leaves it. */

@@ -17,13 +17,15 @@ export function toolOf(context: SourceContext): ToolConfig {
 /** What dumps the source at this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
 export async function dumpProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
-  return tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await commandProgram(context, tool.dump, endpoint);
+  const spec = tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await commandProgram(context, tool.dump, endpoint);
+  return { ...spec, quietForMs: tool.quietFor };
 }
 
 /** What restores to this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
 export async function restoreProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
-  return tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await commandProgram(context, tool.restore, endpoint);
+  const spec = tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await commandProgram(context, tool.restore, endpoint);
+  return { ...spec, quietForMs: tool.quietFor };
 }
 
 /** What the dump program says of its version, its first line; 'unknown' where it is not known how to ask. */

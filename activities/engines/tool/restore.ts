@@ -13,7 +13,7 @@ import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.t
 import { endpointOf } from '../base/source-environment.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
-import { addressOf } from './program-spec.ts';
+import { addressOf, type ProgramSpec } from './program-spec.ts';
 import { restoreProgram } from './programs.ts';
 import { feed, runProgram } from './run-program.ts';
 import { refuseLivingSource } from './same-place.ts';
@@ -74,13 +74,13 @@ export async function restoreGroup(
   const phase = isOurs ? `restore by ${spec.name}, which ${startsAgain}` : `restore by ${spec.name}`;
   await writeRecord(context, { ...record, state: 'begun' });
   const parts: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
-  await runProgram(context, spec, async (running) => await feedParts(parts, index, running, (done) => context.progress({ phase, done, of: plainBytes, unit: 'bytes', group: group.group })));
+  await runProgram(context, spec, async (running) => await feedParts(parts, index, { running, spec }, (done) => context.progress({ phase, done, of: plainBytes, unit: 'bytes', group: group.group })));
   await writeRecord(context, { ...record, state: 'done' });
   return { documents: 0, plainBytes };
 }
 
 /** The next part is fetched while the program reads the one before it: two in memory at once. */
-async function feedParts(from: PartStore, { parts }: GroupIndex, running: RunningStream, advance: (bytes: number) => void): Promise<void> {
+async function feedParts(from: PartStore, { parts }: GroupIndex, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<void> {
   // What it prints is nobody's; unread it would hold the program up.
   running.stdout.resume();
   const fetch = (at: number): Promise<{ bytes: Buffer } | { error: unknown }> | undefined =>
@@ -91,7 +91,7 @@ async function feedParts(from: PartStore, { parts }: GroupIndex, running: Runnin
     const part = (await next)!;
     if ('error' in part) throw part.error;
     next = fetch(at + 1);
-    await feed(running, part.bytes, from.signal);
+    await feed(running, spec, part.bytes, from.signal);
     advance((doneBytes += part.bytes.length));
   }
   running.stdin.end();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { seconds } from '../../../workflows/domain/units.ts';
+import { formatDuration, mib, seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { makePrivateDirectory } from '../../tool/private-files.ts';
 import { startStream, type RunningStream } from '../../tool/start-stream.ts';
@@ -52,19 +52,58 @@ async function endAfter(running: RunningStream, end: Promise<unknown>, ms: numbe
 /** The kernel told us in another way than it tells whoever waits for the program. */
 const stoppedReading = ({ name }: ProgramSpec): HoldfastError => new HoldfastError('ToolFailed', `${name} ended with code 0 before it had read everything that it was given`);
 
-/** Writes to the program's standard input, and waits while it is busy. @throws StreamBroken - it reads no more. */
-export async function feed({ stdin }: RunningStream, bytes: Buffer, signal: AbortSignal): Promise<void> {
+/** Given to a program at once: between two of them it is seen whether it still reads. */
+const fedAtOnceBytes = mib(1);
+
+/** Writes to the program's standard input, and waits while it is busy. @throws StreamBroken - it reads no more. @throws ToolFailed - it hangs. */
+export async function feed(running: RunningStream, spec: ProgramSpec, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < bytes.length; at += fedAtOnceBytes) await feedSome(running, spec, bytes.subarray(at, at + fedAtOnceBytes), signal);
+}
+
+async function feedSome({ stdin }: RunningStream, spec: ProgramSpec, bytes: Buffer, signal: AbortSignal): Promise<void> {
   if (stdin.destroyed || stdin.errored || stdin.writableEnded) throw new StreamBroken('closed');
   if (stdin.write(bytes)) return;
   const gone = new AbortController();
   const closed = (): void => gone.abort();
   stdin.once('close', closed).once('error', closed);
-  try {
-    await once(stdin, 'drain', { signal: AbortSignal.any([signal, gone.signal]) });
-  } catch (cause) {
+  const drained = once(stdin, 'drain', { signal: AbortSignal.any([signal, gone.signal]) }).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw new StreamBroken('closed', { cause });
+  });
+  try {
+    await unlessQuiet(spec, 'has read nothing', drained);
   } finally {
     stdin.off('close', closed).off('error', closed);
+  }
+}
+
+/** What the program writes. @throws ToolFailed - it hangs. */
+export async function* outputOf({ stdout }: RunningStream, spec: ProgramSpec): AsyncGenerator<Buffer> {
+  const chunks = (stdout as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await unlessQuiet(spec, 'has written nothing', chunks.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    stdout.destroy();
+  }
+}
+
+/** A timer cannot wait for longer. */
+const longestMs = 2 ** 31 - 1;
+
+/** @throws ToolFailed - nothing came of it while the program may be quiet. */
+export async function unlessQuiet<T>({ name, quietForMs }: ProgramSpec, what: string, awaited: Promise<T>): Promise<T> {
+  if (quietForMs === undefined) return await awaited;
+  const hangs = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    hangs.reject(new HoldfastError('ToolFailed', `${name} ${what} for ${formatDuration(quietForMs)}: it hangs, and is ended`, { hint: 'if it may be quiet for longer, say so under tool.quietFor of the source' }));
+  }, Math.min(quietForMs, longestMs));
+  try {
+    return await Promise.race([awaited, hangs.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

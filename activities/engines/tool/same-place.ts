@@ -14,7 +14,7 @@ import { addressOf } from './program-spec.ts';
  * behind two ports.
  * @throws TargetNotEmpty - source and target are one place. @throws TargetUnavailable - retryable: a name cannot be looked up, so nobody knows.
  */
-export async function refuseLivingSource(context: SourceContext, target: TargetRef): Promise<void> {
+export async function refuseLivingSource(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void> {
   const environment = await sourceEnvironment(context);
   const living = await placesOf(addressOf(context, endpointOf(context, environment)));
   const wanted = await placesOf(addressOf(context, endpointOf(context, target.environment)));

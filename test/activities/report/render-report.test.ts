@@ -91,3 +91,14 @@ test('a drill says whether it passed, and nothing of a production that moved', (
   report.validation[0]!.ok = false;
   assert.match(renderReportHtml(report), /The drill of .* failed: validation does not hold: equality/);
 });
+
+test('what the watch will find is not in the page, and the page says where it will stand', () => {
+  const report = sampleReport();
+  assert.doesNotMatch(renderReportHtml(report), /The old side from now on/);
+  report.watches = { documents: { workflowId: 'watch/demo/documents', endsAt: '2026-11-28T03:01:03.000Z' } };
+  const page = renderReportHtml(report);
+  const [, told = ''] = page.split('The old side from now on');
+  for (const where of ['watch/demo/documents', '2026-11-28 03:01:03.000 UTC', 'holdfast watch status demo', 'demo/runs/0198-aaaa-bbbb/diverged-documents.html', '-diverged-0198-aaa', 'holdfast diverged demo --source documents --run 0198-aaaa-bbbb']) {
+    assert.ok(told.includes(where), where);
+  }
+});

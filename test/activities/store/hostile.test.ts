@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { planPoint } from '../../../activities/plan/plan-recovery.ts';
 import { findCheckedPoint } from '../../../activities/store/find-checked-point.ts';
 import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
@@ -16,10 +17,11 @@ import { archiveKeyContext, sliceContext } from '../../../activities/stream/cont
 import type { Keys } from '../../../activities/stream/keys.ts';
 import { seal } from '../../../activities/stream/sealed.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout } from '../../../workflows/domain/layout.ts';
+import { layout, parseRangeKey } from '../../../workflows/domain/layout.ts';
 import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import type { CheckedPoint } from '../../../workflows/domain/point-check.ts';
+import type { Finding } from '../../../workflows/domain/recovery-plan.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { at } from '../../harness/catalogs.ts';
 import type { Owner } from '../../harness/cleanup.ts';
@@ -81,6 +83,7 @@ const spoiled: Record<Kind, Expected> = {
   'middle slice': { verify: 'named', recover: 'refused' },
   'last slice': { verify: 'named', recover: 'refused' },
   'slice before the newest base': { verify: 'silent', recover: 'harmless', why: 'the newest base does not need it' },
+  head: { verify: 'named', recover: 'harmless', why: 'the slice that it names is there' },
   gap: { verify: 'named', recover: 'harmless', why: 'the hole in the listing says the same' },
   epoch: { verify: 'named', recover: 'harmless', why: 'it says who commands, not what can be restored' },
   hold: { verify: 'named', recover: 'harmless', why: 'it holds nothing any more' },
@@ -94,7 +97,7 @@ const gone: Partial<Record<Kind, Expected>> = {
   plan: { verify: 'silent', recover: 'harmless', why: 'it has done its work' },
   'first slice': { verify: 'named', recover: 'refused', key: 'slices/' },
   'middle slice': { verify: 'named', recover: 'refused' },
-  'last slice': { verify: 'silent', recover: 'harmless', why: 'nothing says that there was log behind it: the plan shows how old the end is' },
+  head: { verify: 'silent', recover: 'harmless', why: 'the slices are there' },
   gap: { verify: 'silent', recover: 'harmless', why: 'the hole in the listing says the same' },
   epoch: { verify: 'silent', recover: 'harmless', why: 'it says who commands, not what can be restored' },
   hold: { verify: 'silent', recover: 'harmless', why: 'holds are released' },
@@ -137,6 +140,27 @@ function cellsOf(kind: Kind): Cell[] {
 }
 
 const slice = (from: number, to: number, scope = current): string => layout.slice(scope, at(from), at(to));
+
+/** The newest slices are gone, all versions, and nothing that touches them is left. */
+const endsThatAreGone: Cell[] = [
+  planting('the three newest slices are gone without a trace', slice(95, 100), { verify: 'named', recover: 'refused' }, async (hostile) => await removeSlices(hostile, 85)),
+  planting('all slices of the timeline are gone', slice(95, 100), { verify: 'named', recover: 'refused' }, async (hostile) => await removeSlices(hostile, 0)),
+  planting('the newest slice and its head are gone', '', { verify: 'silent', recover: 'harmless', why: 'nothing is left that knows of it: the plan shows how old the end is' }, async (hostile) => {
+    await hostile.remove(hostile.world['last slice']);
+    await hostile.remove(hostile.world.head);
+  }),
+  planting('the newest slice is gone and its head is damaged', 'heads/', { verify: 'named', recover: 'refused' }, async (hostile) => {
+    await hostile.remove(hostile.world['last slice']);
+    await hostile.alter(hostile.world.head, flip);
+  }),
+];
+
+async function removeSlices({ store, remove }: Hostile, from: number): Promise<void> {
+  for await (const { key, versionId } of store.list(layout.slices(current))) {
+    if (parseRangeKey(key)!.from >= at(from)) await remove({ key, versionId });
+  }
+}
+
 const foreign = { ...current, system: 'other' };
 
 /** Objects that are put where none was: copies of ours, and forged ones. */
@@ -172,6 +196,10 @@ const planted: Cell[] = [
     void (await store.put(slice(85, 95), await sealedSlice(store, keys, current, 85, 95)))),
   planting('a name far in the future', slice(90, 10_000_000_000), { verify: 'named', recover: 'refused' }, async ({ store }) =>
     void (await store.put(slice(90, 10_000_000_000), Buffer.from('x')))),
+  planting('a head forged with another key, beyond the end', 'heads/', { verify: 'named', recover: 'refused' }, async ({ store }) =>
+    void (await putSigned(store, await newKeys(), layout.head(current, at(130)), { format: 1, kind: 'head' }))),
+  planting('a head copied to a later position', 'heads/', { verify: 'named', recover: 'refused' }, async ({ store, world, bytesOf }) =>
+    void (await store.put(layout.head(current, at(130)), await bytesOf(world.head)))),
   planting('a gap forged with another key', 'gaps/', { verify: 'named', recover: 'harmless', why: 'a gap only says why log is missing' }, async ({ store }) =>
     void (await putSigned(store, await newKeys(), layout.gap(current, at(90), at(95)), { format: 1, kind: 'gap' }))),
   planting('a hold and an epoch forged with another key', 'control/', { verify: 'named', recover: 'harmless', why: 'neither says what can be restored' }, async ({ store }) => {
@@ -199,11 +227,12 @@ const verify = async ({ store, keys }: Hostile) => await verifyRecoveryPoint(con
 const find = async ({ store, keys }: Hostile, target: RecoveryTarget = {}, readForMs = Infinity): Promise<CheckedPoint> =>
   await findCheckedPoint(contextOf(store, keys), target, { readForMs, engine: { verifySlice } });
 
-async function assertCell(hostile: Hostile, { expected, key }: Cell): Promise<void> {
+async function assertCell(hostile: Hostile, { expected, key }: Cell, plans: boolean): Promise<void> {
   const { problems, ok } = await verify(hostile);
   const lies = expected.key ?? key(hostile.world);
   assert.equal(ok, expected.verify === 'silent', JSON.stringify(problems));
   if (expected.verify === 'named') assert.ok(problems.some((one) => one.key.includes(lies)), `${lies} is named by verify: ${JSON.stringify(problems)}`);
+  if (plans) await assertPlan(hostile, expected, lies);
   const outcome = await find(hostile).catch((error: unknown) => error);
   if (expected.recover !== 'refused') {
     if (outcome instanceof Error) throw outcome;
@@ -224,7 +253,22 @@ async function assertCell(hostile: Hostile, { expected, key }: Cell): Promise<vo
   assert.ok(offered.checked!.log.whole, 'the point that was offered is good');
 }
 
-function table(name: string, options: { kinds: readonly Kind[]; planted: Cell[]; markers: boolean }, prepare: (owner: Owner) => Promise<() => Promise<Hostile>>): void {
+/** A plan finds what the recovery would: what it would fail of, with the points to take instead, and what it would pass over. */
+async function assertPlan({ store, keys }: Hostile, expected: Expected, lies: string): Promise<void> {
+  const findings: Finding[] = [];
+  const point = await planPoint(contextOf(store, keys), {}, findings, { verifySlice, narrowPoint: () => Promise.reject(new Error('nothing is chosen')) });
+  const said = JSON.stringify(findings);
+  assert.equal(point === undefined, expected.recover === 'refused', said);
+  assert.equal(findings.some(({ effect }) => effect === 'fails'), expected.recover === 'refused', said);
+  if (expected.recover === 'refused') {
+    assert.match(findings[0]!.hint ?? '', /nearest good points: before it .*target position [\d-]{21}/);
+    assert.ok(findings[0]!.type === 'ChainBroken' || findings[0]!.message.includes(lies), said);
+  }
+  if (expected.recover === 'other base' && expected.verify === 'named') assert.ok(findings.some(({ message }) => message.includes(lies)), said);
+}
+
+/** @param options - `isServer`: it has delete markers, and is asked over the network: then the plan, which is the same code, is left to the other table. */
+function table(name: string, options: { cells: (kind: Kind, damage: string) => boolean; planted: Cell[]; isServer: boolean }, prepare: (owner: Owner) => Promise<() => Promise<Hostile>>): void {
   describe(`a hostile store: ${name}`, () => {
     const cleanUps: (() => void | Promise<void>)[] = [];
     let open: () => Promise<Hostile>;
@@ -241,14 +285,14 @@ function table(name: string, options: { kinds: readonly Kind[]; planted: Cell[];
       assert.deepEqual([checked!.parts, checked!.log, checked!.passedOver], [{ read: 4, of: 4 }, { slices: 4, to: at(100), whole: true }, []]);
     });
 
-    const cells = [...options.kinds.flatMap((kind) => cellsOf(kind).map((cell) => ({ ...cell, name: `${kind}: ${cell.name}` }))), ...options.planted];
-    for (const cell of cells.filter(({ name: of }) => options.markers || !of.includes('delete marker'))) {
+    const cells = [...kinds.flatMap((kind) => cellsOf(kind).filter(({ name: damage }) => options.cells(kind, damage)).map((cell) => ({ ...cell, name: `${kind}: ${cell.name}` }))), ...options.planted];
+    for (const cell of cells) {
       const { verify: said, recover, why } = cell.expected;
       test(`${cell.name}: verify ${said === 'named' ? 'names it' : 'has nothing to say'}, recover: ${recover}${why ? ` (${why})` : ''}`, async () => {
         const hostile = await open();
         try {
           await cell.act(hostile);
-          await assertCell(hostile, cell);
+          await assertCell(hostile, cell, !options.isServer);
         } finally {
           await hostile.heal();
         }
@@ -257,7 +301,7 @@ function table(name: string, options: { kinds: readonly Kind[]; planted: Cell[];
   });
 }
 
-table('a directory', { kinds, planted, markers: false }, async (owner) => {
+table('a directory', { cells: (_, damage) => !damage.includes('delete marker'), planted: [...endsThatAreGone, ...planted], isServer: false }, async (owner) => {
   const home = tempDir(owner);
   const keys = await newKeys();
   const openAt = async (path: string): Promise<Store> => await openLocalStore({ name: 'test', path, prefix: 'p' });
@@ -284,16 +328,29 @@ const stale: Cell[] = [
     name: `${kind}: listed, and not there`, key: (world) => world[kind].key, expected: spoiled[kind], act: async ({ vanish, world }) => await vanish?.(world[kind]),
   })),
   planting('delete markers over everything', '', { verify: 'silent', recover: 'harmless', why: 'markers are ignored' }, async ({ store, mark }) => {
-    const keys = new Set<string>();
-    for await (const { key } of store.list('')) keys.add(key);
-    for (const key of keys) await mark?.(key);
+    for (const key of await keysOf(store)) await mark?.(key);
+  }),
+  planting('newer versions of somebody else over everything, and delete markers over these', '', { verify: 'silent', recover: 'harmless', why: 'the versions that were there first count' }, async ({ store, mark }) => {
+    // Every version of a hold holds.
+    const keys = (await keysOf(store)).filter((key) => !key.startsWith(layout.holds(of.system)));
+    await Promise.all(keys.map(async (key) => {
+      await store.put(key, Buffer.from('somebody else'));
+      await mark?.(key);
+    }));
   }),
 ];
 
-/** One of each nature: signed, pinned, and known by a listing alone. The directory has them all. */
-const kindsOnS3: readonly Kind[] = ['newest timeline', 'part', 'last slice'];
+async function keysOf(store: Store): Promise<string[]> {
+  const keys = new Set<string>();
+  for await (const { key } of store.list('')) keys.add(key);
+  return [...keys];
+}
 
-table('S3 with versions and object lock', { kinds: kindsOnS3, planted: stale, markers: true }, async (owner) => {
+/** Of these every damage: one that is signed, one that is pinned, and one that is known by a listing alone. Of the others what a server may differ in. */
+const allOnS3 = ['newest timeline', 'part', 'last slice'];
+const onS3 = (kind: string, damage: string): boolean => allOnS3.includes(kind) || damage === 'a flipped bit' || damage === 'gone';
+
+table('S3 with versions and object lock', { cells: onS3, planted: [...stale, ...endsThatAreGone, ...planted], isServer: true }, async (owner) => {
   const server = await startObjectStore(owner);
   await server.createBucket('bucket', { lock: true });
   const proxy = await StoreProxy.start(owner, server.endpoint, 'bucket/p/');
@@ -306,6 +363,7 @@ table('S3 with versions and object lock', { kinds: kindsOnS3, planted: stale, ma
   owner.after(() => [locked, store].forEach((one) => one.close()));
   owner.after(() => client.destroy());
   const ours = new Set<string>();
+  const hidden = new Set<string>();
   for await (const { versionId } of locked.list('')) ours.add(versionId);
   const bytesOf = async (object: WorldObject): Promise<Buffer> => await locked.getVersion(object);
   return async () => ({
@@ -315,10 +373,14 @@ table('S3 with versions and object lock', { kinds: kindsOnS3, planted: stale, ma
       proxy.alter(({ method, key, query }) => method === 'GET' && key === object.key && query.get('versionId') === object.versionId, () => altered);
     },
     vanish: async (object) => proxy.trouble(({ method, key }) => (method === 'GET' && key === object.key ? { kind: 'answer', status: 404 } : undefined)),
-    remove: async ({ key }) => proxy.hide((of) => of.key === key),
+    remove: async ({ key }) => {
+      hidden.add(key);
+      proxy.hide((of) => hidden.has(of.key));
+    },
     mark: async (key) => void (await client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: `p/${key}` }))),
     heal: async () => {
       proxy.alter(undefined, (bytes) => bytes);
+      hidden.clear();
       proxy.hide(undefined);
       proxy.trouble(undefined);
       for await (const version of store.list('')) if (!ours.has(version.versionId)) await store.deleteVersion(version);

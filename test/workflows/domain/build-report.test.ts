@@ -16,6 +16,7 @@ const facts = (extra: Partial<ReportFacts> = {}): ReportFacts => ({
   points: { documents: point },
   replays: { documents: replayed(at(-12)) },
   fences: { documents: fenced('proved') },
+  watches: {},
   validations: {},
   ...extra,
 });

@@ -39,7 +39,7 @@ test('a source of a command, and one of mongodump, are whole systems', () => {
   assert.deepEqual(problems(fileOf(command)), []);
   assert.deepEqual(problems(fileOf({ uses: 'mongodump' })), []);
   const { orders } = systemSchema.parse(fileOf({ uses: 'mongodump', oplog: true })).sources;
-  assert.deepEqual(orders!.tool, { uses: 'mongodump', oplog: true });
+  assert.deepEqual(orders!.tool, { uses: 'mongodump', oplog: true, quietFor: 3_600_000 });
   assert.deepEqual(Object.keys(engines), engineKinds);
 });
 

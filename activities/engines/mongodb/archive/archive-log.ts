@@ -7,6 +7,7 @@ import { formatVersion, type Gap } from '../../../../workflows/domain/manifest.t
 import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { assertEpoch } from '../../../store/epoch.ts';
+import { HeadWriter } from '../../../store/heads.ts';
 import { putSigned } from '../../../store/signed-object.ts';
 import { currentTimeline } from '../../../store/timelines.ts';
 import { fromPrimary, namedError, withSource } from '../connect.ts';
@@ -65,7 +66,7 @@ class ArchiveRound {
     this.#scope = scope;
     this.#untilMs = untilMs;
     const { every, bytes } = context.source.archive;
-    this.#writer = new SliceWriter(new SliceObjects(context, scope), from, { everyMs: every, bytes }, context.signal);
+    this.#writer = new SliceWriter(new SliceObjects(context, scope), from, { everyMs: every, bytes }, context.signal, new HeadWriter(context, scope));
   }
 
   async run(): Promise<ArchiveOutcome> {

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
+import { HeadWriter } from '../../../store/heads.ts';
 import { listTimelines } from '../../../store/timelines.ts';
 import { withSource } from '../connect.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
@@ -59,7 +60,7 @@ async function drain(context: SourceContext, client: MongoClient, objects: Slice
   const lost = await findLostLog(client, end);
   if (lost) return { drained: false, to: end, note: lost.why };
   const { bytes } = context.source.archive;
-  const writer = new SliceWriter(objects, end, { everyMs: Infinity, bytes }, context.signal);
+  const writer = new SliceWriter(objects, end, { everyMs: Infinity, bytes }, context.signal, new HeadWriter(context, objects.scope));
   for await (const batch of tailLog(client, end, { waitMs: 0, readConcern: 'local', follow: false })) {
     for (const raw of batch) writer.add(parseEntry(raw));
     await writer.room();

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
+import { unaskedStatus } from '../../base/archive-status.ts';
 import { timestampOf } from '../bson-position.ts';
 import { fromPrimary, withSource } from '../connect.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
@@ -21,16 +22,7 @@ export async function readArchiveStatus(
   context: SourceContext,
   archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>,
 ): Promise<ArchiveStatus> {
-  const status: ArchiveStatus = {
-    system: context.system.system,
-    source: context.sourceName,
-    ...archived,
-    sourceAt: null,
-    sourceReachable: false,
-    rpoMs: null,
-    checkedAt: new Date().toISOString(),
-    note: null,
-  };
+  const status = unaskedStatus(context, archived);
   try {
     return await withSource(context, async (client) => ({ ...status, ...(await askSource(client, archived.archivedTo)) }), {
       ...fromPrimary,

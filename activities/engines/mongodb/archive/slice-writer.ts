@@ -3,6 +3,7 @@ import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { mib, seconds } from '../../../../workflows/domain/units.ts';
 import { carriesData, type OplogEntry } from '../oplog/oplog-entry.ts';
+import type { HeadWriter } from '../../../store/heads.ts';
 import type { SliceObjects } from '../oplog/slice-object.ts';
 
 /** Log that waits for a store that does not answer; above it nothing more is read, and the source's own log keeps it. */
@@ -29,6 +30,7 @@ export class SliceWriter {
   readonly #objects: SliceObjects;
   readonly #limits: { everyMs: number; bytes: number };
   readonly #signal: AbortSignal;
+  readonly #heads: HeadWriter | undefined;
   readonly #given = new AbortController();
   #open: OpenSlice;
   #waiting: { from: LogPosition; slice: OpenSlice }[] = [];
@@ -43,9 +45,11 @@ export class SliceWriter {
   entries = 0;
   storeSilentSinceMs: number | null = null;
 
-  constructor(objects: SliceObjects, from: LogPosition, limits: { everyMs: number; bytes: number }, signal: AbortSignal) {
+  /** @param heads - left out: something else says where this log ends, such as an import's manifest. */
+  constructor(objects: SliceObjects, from: LogPosition, limits: { everyMs: number; bytes: number }, signal: AbortSignal, heads?: HeadWriter) {
     this.#objects = objects;
     this.#limits = limits;
+    this.#heads = heads;
     this.#signal = AbortSignal.any([signal, this.#given.signal]);
     this.#from = from;
     this.#open = emptySlice(from);
@@ -109,7 +113,7 @@ export class SliceWriter {
     const outcome = await Promise.race([this.#putting, timeout]);
     late.abort();
     if (this.#failure) throw this.#failure;
-    if (outcome !== 'late') return;
+    if (outcome !== 'late') return await this.#heads?.end();
     this.#given.abort();
     throw new HoldfastError('StoreUnavailable', `the store has not taken ${this.#waiting.length} slices after ${this.archivedTo} within ${withinMs / 1000} s`);
   }
@@ -123,6 +127,7 @@ export class SliceWriter {
         this.archivedTo = next.slice.to;
         this.slices += 1;
         this.entries += next.slice.entries.length;
+        await this.#heads?.follow({ from: next.from, to: next.slice.to });
       }
     } catch (error) {
       this.#failure = error;

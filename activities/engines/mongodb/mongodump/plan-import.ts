@@ -2,12 +2,12 @@ import { basename } from 'node:path';
 import type { ImportPlanRef, SourceRef } from '../../../../workflows/contract.ts';
 import { importTimeline, type BackupScope } from '../../../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import { formatVersion, type ImportOrigin, type ObjectRef } from '../../../../workflows/domain/manifest.ts';
+import { type ImportOrigin, type ObjectRef } from '../../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../../context.ts';
 import { allowedDump } from '../../../exchange/allowed-path.ts';
 import { assertEpoch } from '../../../store/epoch.ts';
 import { createBackupKey } from '../../../stream/backup-key.ts';
-import { findPlan, planRef, putPlan } from '../../base/plan.ts';
+import { findPlan, planHead, planRef, putPlan } from '../../base/plan.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from '../plan.ts';
 import { dumpedCollections, newUuid, type DumpedCollection, type DumpedCollections } from './dumped-collections.ts';
 import { openDump, type Dump } from './open-dump.ts';
@@ -62,12 +62,7 @@ async function makePlan(context: SourceContext, scope: BackupScope, input: PlanI
   const units = dumped.collections.map((collection) => planUnit(collection, dumped, scanned));
   const estimatedBytes = units.reduce((sum, unit) => sum + unit.estimatedBytes, 0);
   return {
-    format: formatVersion,
-    kind: 'plan',
-    ...scope,
-    epoch: input.epoch,
-    why: input.why,
-    requestedBy: input.requestedBy,
+    ...planHead(scope, input),
     startedAt: new Date().toISOString(),
     versions: {
       ...(prelude.serverVersion ? { mongodb: prelude.serverVersion } : {}),

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { Document, MongoClient } from 'mongodb';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { layout } from '../../../../workflows/domain/layout.ts';
 import { nextLogPosition } from '../../../../workflows/domain/log-position.ts';
 import { seconds } from '../../../../workflows/domain/units.ts';
 import { archiveLog } from '../../../../activities/engines/mongodb/archive/archive-log.ts';
@@ -21,9 +23,11 @@ import { splitDocuments } from '../../../../activities/engines/mongodb/oplog/raw
 import type { SourceContext } from '../../../../activities/context.ts';
 import { claimEpoch } from '../../../../activities/store/epoch.ts';
 import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts';
+import { encodeKey } from '../../../../activities/store/local-names.ts';
 import { readSliceNames, type StoredSlice } from '../../../../activities/store/slice-names.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { currentTimeline } from '../../../../activities/store/timelines.ts';
+import { collect } from '../../../conformance/store.ts';
 import { backUp, enginePlace, ref, type EnginePlace } from '../../../harness/engine-place.ts';
 import { startMongod } from '../../../harness/mongod.ts';
 import { archivedUpTo, pointAt, positionNow, startArchive, withSlices } from './replay-place.ts';
@@ -209,6 +213,8 @@ test('after the fence the rest of the log is drained, and a log that cannot be r
   assert.equal(drained.drained, true);
   assert.equal(await archivedInserts(context, from!, drained.to!), 500);
   assert.deepEqual(await drain().then(({ drained: ok, to }) => [ok, to]), [true, drained.to]);
+  const heads = await collect(context.store, layout.heads({ ...ref, timeline: 't00000001' }));
+  assert.equal(heads.at(-1)?.key, layout.head({ ...ref, timeline: 't00000001' }, drained.to!), 'the end of the drained log is signed');
   await place.source.kill();
   const gone = await drain();
   assert.deepEqual([gone.drained, gone.to], [false, drained.to]);
@@ -266,7 +272,12 @@ test('time that is up hands over, another replica set is refused, and another co
   await things(client).insertOne({ first: true });
   const over = await round(context);
   assert.deepEqual([over.why, over.gap], ['handover', null]);
-  assert.equal(over.archivedTo, (await slices(context)).at(-1)!.to);
+  const [newest] = (await slices(context)).slice(-1);
+  assert.equal(over.archivedTo, newest!.to);
+  await rm(join(place.storePath, 'holdfast', `${encodeKey(newest!.key)}@`), { recursive: true });
+  const { rejected } = await rebuildCatalog(context, ref);
+  assert.deepEqual(rejected.map(({ key }) => key), [newest!.key], 'the end of a round is missed');
+  assert.match(rejected[0]!.why, /heads\/.* says that it was archived at .*: the end of the log is gone/);
 
   const stranger = await startMongod(t, { replicaSet: 'rs0' });
   const swapped: SourceContext = { ...context, system: { ...context.system, environments: { production: { protection: 'production', endpoints: { documents: { uri: stranger.uri } } } } } };

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BSON, type MongoClient } from 'mongodb';
-import type { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runTool } from '../../../../activities/tool/run-tool.ts';
+import { errorTable, HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { seconds } from '../../../../workflows/domain/units.ts';
 import { nextLogPosition } from '../../../../workflows/domain/log-position.ts';
@@ -32,7 +35,23 @@ const all = async (entries: AsyncGenerator<DivergedEntry>): Promise<DivergedEntr
   return found;
 };
 
-test('what an old primary took is read from the server, and from its data directory once it is stopped; its entries open again, and only whole', { timeout: 120_000 }, async (t) => {
+/** `holdfast diverged place …`, as a person runs it: a process of its own, which has the bucket, the key and the system file. */
+async function holdfastDiverged(place: EnginePlace, ...args: string[]): Promise<{ exitCode: number; said: string }> {
+  const systems = join(place.directory, 'systems');
+  mkdirSync(systems, { recursive: true });
+  writeFileSync(join(systems, 'place.yaml'), JSON.stringify(place.file));
+  const secrets = Object.fromEntries(Object.entries(place.secrets).map(([ref, secret]) => [ref.slice(2, -1), secret]));
+  const program = join(import.meta.dirname, '..', '..', '..', '..', 'scripts', 'holdfast.ts');
+  try {
+    const { stdout } = await runTool('node', [program, 'diverged', 'place', ...args], { env: { ...secrets, HOLDFAST_SYSTEMS: systems, HOLDFAST_HOME: place.directory } });
+    return { exitCode: 0, said: stdout };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { exitCode: Number(error.details['exitCode'] ?? -1), said: `${error.message}\n${String(error.details['stdoutTail'] ?? '')}` };
+  }
+}
+
+test('what an old primary took is read from the server, and from its data directory once it is stopped; its entries open again, and only whole', { timeout: 300_000 }, async (t) => {
   const place = await enginePlace(t);
   const { context } = place;
   const client = await place.source.connect();
@@ -62,6 +81,16 @@ test('what an old primary took is read from the server, and from its data direct
   assert.equal(BSON.deserialize(writes[0]!.raw)['o'].text, 'diverged');
   assert.match(writes[0]!.json(), /"o":\{"_id":\{"\$numberInt":"2"\},"text":"diverged"\}/);
   assert.deepEqual(await all(openDivergedEntries(context, alive)).then((found) => found.map(({ position }) => position)), entries.slice(0, alive.entries).map(({ position }) => position));
+
+  const printed = await holdfastDiverged(place);
+  assert.match(printed.said, /  i  d\.notes  .*"diverged"[^]*  u  d\.notes  [^]*  d  d\.notes  [^]*diverged    1 inserts, 1 updates, 1 deletes[^]*of          run R1, timeline t00000001[^]*nothing of it was merged/);
+  const lines = (await holdfastDiverged(place, '--run', 'R1', '--json')).said.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual([lines.length, lines[0]!['ns'], lines.at(-1)!['inserts'], lines.at(-1)!['out']], [4, 'd.notes', 1, null], 'the server’s own entries are left out, the summary is the last line');
+  const out = join(place.directory, 'diverged.bson');
+  assert.match((await holdfastDiverged(place, '--out', out)).said, new RegExp(`${report.entries} entries with the server’s own, in ${out}`));
+  assert.deepEqual([readFileSync(out).equals(Buffer.concat(entries.map(({ raw }) => raw))), statSync(out).mode & 0o777], [true, 0o600], 'every entry, whole, for its owner alone');
+  const refused = await holdfastDiverged(place, '--out', out);
+  assert.deepEqual([refused.exitCode, /EEXIST/.test(refused.said)], [errorTable.BadInput.exitCode, true], 'nothing is written over');
 
   await assert.rejects(all(openDivergedEntries(context, { ...report, run: 'R2' })), (error: HoldfastError) => error.type === 'Tampered');
   await assert.rejects(all(openDivergedEntries(context, { ...report, entries: report.entries + 1 })), /says \d+ diverged entries, its objects hold/);

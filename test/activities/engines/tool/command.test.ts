@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { mongodbEngine } from '../../../../activities/engines/mongodb/index.ts';
 import { toolEngine } from '../../../../activities/engines/tool/index.ts';
+import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { readArchiveStatus } from '../../../../activities/read-archive-status.ts';
 import { makePrivateDirectory } from '../../../../activities/tool/private-files.ts';
@@ -21,7 +22,7 @@ import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
 import { readManifest } from '../../../../activities/engines/base/read-base.ts';
 import { describeArchiveStatus } from '../../../../workflows/domain/describe-archive-status.ts';
 import { describePoints } from '../../../../workflows/domain/list-points.ts';
-import { logPosition, logPositionAt } from '../../../../workflows/domain/log-position.ts';
+import { formatLogPosition, logPosition, logPositionAt } from '../../../../workflows/domain/log-position.ts';
 import { backUpByTool, planInput, privateDirectoriesWith, restoreByTool, sh, tar, toolPlace, toolPoint, toolRef, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
 
 const secret = 'Pl4nted:secret/with$signs';
@@ -66,7 +67,7 @@ test('points, the choice of one, verify and the status of the archive know a sou
   const context = await place.open();
   const first = await backUpByTool(context, 'b1');
   const points = await listRecoveryPoints(context, { limit: 10 });
-  assert.match(describePoints(points).join('\n'), /^tools\/files: .* to .*, base b1, 0 slices, a stream of sh, 10\.0 KiB, timeline t00000001, without proof$/);
+  assert.match(describePoints(points).join('\n'), /^tools\/files: .* to .*, base b1, 0 slices, a stream of sh, of no one moment, 10\.0 KiB, timeline t00000001, without proof$/);
   const point = await findCheckedPoint(context, {}, { readForMs: 60_000 });
   assert.equal(point.base.backup, 'b1');
   assert.equal(point.limit, toolPoint(first).limit);
@@ -115,6 +116,35 @@ test('what a program started before it ended is waited for, both ways, and a dum
   const context = await place.open();
   await restoreByTool(context, await backUpByTool(context, 'b1'));
   assert.equal(readFileSync(place.targetPath, 'utf8'), 'begun\nended\n');
+});
+
+test('points say of which moment a dump is, as its program promises it', async (t) => {
+  const dump = sh('at=$(date +%s); while [ "$(date +%s)" = "$at" ]; do sleep 0.05; done; exec tar -C "$1" -cf - .', '{{uri}}');
+  const place = toolPlace(t, { ...tar, dump, moment: 'start' });
+  const { manifest } = await backUpByTool(await place.open(), 'b1').then(async (summary) => ({ manifest: await readManifest(await place.open(), toolPoint(summary)) }));
+  place.use({ ...tar, dump, moment: 'end' });
+  await backUpByTool(await place.open(), 'b2');
+  const [newer, older] = describePoints(await listRecoveryPoints(await place.open(), { limit: 10 }));
+  assert.match(newer!, /base b2, .*all of it of the program’s end at 20/);
+  assert.ok(older!.includes(`all of it of the program’s start at ${formatLogPosition(manifest.start)}`) && manifest.start < manifest.end, older);
+});
+
+test('a program that passes nothing on is given up by name; one that is only slow, or has read everything, is not', async (t) => {
+  const place = toolPlace(t, { ...tar, dump: sh('printf begun; exec sleep 1000'), quietFor: '300ms' });
+  const hangs = async (what: RegExp, run: Promise<unknown>): Promise<void> => await assert.rejects(run, { type: 'ToolFailed', message: what });
+  await hangs(/^sh has written nothing for 300ms: it hangs, and is ended.*HINT: .*tool\.quietFor/, backUpByTool(await place.open(), 'b1'));
+  place.use({ ...tar, dump: sh('printf begun; exec sleep 1000 >&-'), quietFor: '300ms' });
+  await hangs(/^sh has closed its output, and has not ended for 300ms/, backUpByTool(await place.open(), 'b2'));
+  await nothingStored(place);
+
+  const slow = 'for n in 1 2 3 4 5 6 7 8; do printf $n; sleep 0.4; done';
+  writeFileSync(join(place.sourcePath, 'large'), Buffer.alloc(8 * 1024 * 1024, 'x'));
+  place.use({ ...tar, dump: sh(`${slow}; exec cat "$1/large"`, '{{uri}}'), restore: sh('exec sleep 1000'), quietFor: '3s' });
+  const whole = await backUpByTool(await place.open(), 'b3');
+  await hangs(/^sh has read nothing for 3\.0s: it hangs, and is ended/, restoreByTool(await place.open(), whole));
+  place.use({ ...tar, restore: sh('cat > "$1"; sleep 4', '{{uri}}'), quietFor: '3s' });
+  await restoreByTool(await place.open(), whole);
+  assert.equal(statSync(place.targetPath).size, whole.plainBytes);
 });
 
 test('a program that leaves behind what never ends has failed, and it is ended', async () => {
@@ -262,6 +292,8 @@ test('a target that is the living source is refused, under whatever name, and on
   const place = toolPlace(t, tar, (file) => void (file.environments['dr']!.endpoints['files']!.uri = `${'/.'}${file.environments['production']!.endpoints['files']!.uri}`));
   const summary = await backUpByTool(await place.open(), 'b1');
   await assert.rejects(restoreByTool(await place.open(), summary), { type: 'TargetNotEmpty', message: /the target in dr is the living source in production/ });
+  const planned = await planRecovery({ system: toolRef.system }, { signal: t.signal, progress: () => undefined });
+  assert.match(planned.findings.filter(({ effect }) => effect === 'fails').map(({ message }) => message).join('\n'), /tools\/files: the target in dr is the living source in production .*: a restore would write over it/, 'known before anything is made');
   const at = (source: string, target: string) => place.use(tar, (file) => {
     file.environments['production']!.endpoints['files']!.uri = source;
     file.environments['dr']!.endpoints['files']!.uri = target;
