@@ -1,4 +1,5 @@
 import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
+import { checkProof } from './access/check-proof.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
@@ -64,6 +65,11 @@ const controlActivities = (owner: string, reportsDirectory: string): ControlActi
   releaseHold: attempt(async (of, { signal }) => {
     const { store } = await openSystem(of.system);
     await releaseHold(store, of, { signal });
+  }),
+
+  checkProof: attempt(async (of, { signal }) => {
+    const { loaded, store, keys, secret } = await openSystem(of.system);
+    return await checkProof({ people: loaded.system.people, store, keys, secret, signal, nowMs: Date.now() }, of);
   }),
 
   readArchiveStatus: attempt(async (of, context) => await atSource(of, context, readArchiveStatus)),

@@ -23,6 +23,8 @@ const table: Record<ActivityName, Row> = {
   claimEpoch: light(),
   findRecoveryPoint: { ...light(), tryMs: minutes(10) },
   releaseHold: light(),
+  // A person waits for the answer, and a code grows old.
+  checkProof: { ...light(), tryMs: seconds(20), tries: 3 },
   readArchiveStatus: light(),
   listRecoveryPoints: { ...light(), tryMs: minutes(10) },
   rebuildCatalog: { ...light(), tryMs: minutes(10) },

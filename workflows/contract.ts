@@ -1,3 +1,4 @@
+import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
@@ -72,6 +73,13 @@ export interface ControlActivities {
    */
   planRecovery(input: { system: string; only?: readonly string[] | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
+  /**
+   * Whether a code or a signature proves that a decision is this person's. `wrong`: it does not, as against what could not be checked.
+   * A code that counts is noted as used in the store under `check`, so a second try of the same check answers the same, and no other check takes it again.
+   * @throws BadSystemFile - the person's secret or key cannot be read on this worker, or is none.
+   */
+  checkProof(input: ProofToCheck): Promise<{ ok: boolean; wrong: boolean; why: string }>;
+
   /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
   fencePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;
 
@@ -112,6 +120,18 @@ export interface ControlActivities {
 
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;
+}
+
+export interface ProofToCheck {
+  system: string;
+  /** names the check, in all runs there are */
+  check: string;
+  /** id under the system file's people, and as they signed */
+  person: string;
+  by: string;
+  proof: Proof;
+  shown: ShownGate;
+  decision: DecisionSaid;
 }
 
 export interface ArchiveStatus extends SourceRef {

@@ -65,6 +65,7 @@ function begin(input: RunRecoveryInput): Recovery {
   const run: RunbookRun = startRunbook({
     plan: {
       system: view.system,
+      run: recovery.runId,
       purpose: request.purpose,
       only: request.only,
       requestedBy: request.requestedBy ?? anonymous,

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { Secret, TOTP } from 'otpauth';
 import { loadSystemFile } from '../../activities/system-files.ts';
 import { describeAccess, reportAccess } from '../../workflows/domain/access-report.ts';
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
@@ -17,6 +19,29 @@ export function access(cli: Cli): void {
       const { system: file } = await loadSystemFile(system);
       const { run, unread } = await readRunning(system);
       printer.result(reportAccess({ file, run, unread, at: new Date().toISOString() }), describeAccess);
+    },
+    group,
+  );
+  enrol(cli, group);
+}
+
+const secretBytes = 20;
+
+/** A new secret goes to a file and into the authenticator, and nowhere else: it is shown this once. */
+function enrol(cli: Cli, group: ReturnType<Cli['group']>): void {
+  cli.add<[string, string], { secretFile: string }>(
+    'enrol <system> <person>',
+    'make a secret for the one-time codes of a person: a file for the workers, and an otpauth:// address for the authenticator',
+    (command) => command.requiredOption('--secret-file <file>', 'where the secret goes, readable by its owner only; nothing may be there'),
+    async (printer, { secretFile }, system, person) => {
+      const { people } = (await loadSystemFile(system)).system;
+      const named = people[person];
+      if (!named) throw new HoldfastError('BadInput', `${system} has no person "${person}"; known: ${Object.keys(people).join(', ') || 'none'}`);
+      const totp = new TOTP({ issuer: `Holdfast ${system}`, label: named.name ?? person, secret: new Secret({ size: secretBytes }), algorithm: 'SHA1', digits: 6, period: 30 });
+      await writeFile(secretFile, `${totp.secret.base32}\n`, { mode: 0o600, flag: 'wx' });
+      printer.result({ system, person, secretFile, uri: totp.toString() }, ({ uri }) =>
+        [`secret in ${secretFile}: put it on every worker, and name it in the system file: people.${person}.totp: file:PATH`, `for the authenticator (keep it secret; qrencode makes a picture of it): ${uri}`].join('\n'),
+      );
     },
     group,
   );

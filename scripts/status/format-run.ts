@@ -30,6 +30,8 @@ function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
   return [
     `${approved} of ${gate.quorum} approval${gate.quorum === 1 ? '' : 's'}`,
     gate.people.length > 0 ? `from ${gate.people.join(', ')}` : gate.notRequester ? 'from anybody but the requester' : '',
+    approved > 0 && gate.lapsesAt !== undefined ? `lapses in ${formatDuration(Date.parse(gate.lapsesAt) - nowMs)}` : '',
+    gate.proof === undefined ? '' : `proof: ${gate.proof}`,
     gate.openedAt === null ? '' : `open for ${formatDuration(nowMs - Date.parse(gate.openedAt))}`,
   ];
 }
@@ -66,7 +68,7 @@ function forecast(state: RunState): string[] {
 
 /** What a person can do now, with the exact command. */
 function wayOn(state: RunState): string[] {
-  const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => `answer: holdfast approve ${state.system} --gate ${gate.gate} --by NAME`);
+  const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => `answer: holdfast approve ${state.system} --gate ${gate.gate} --by NAME${gate.proof === undefined ? '' : gate.proof === 'signature' ? ' --sign KEYFILE' : ' --code CODE'}`);
   const failed = state.status === 'paused' || state.status === 'stuck' ? [`paused: holdfast retry|skip|abort ${state.system}`] : [];
   return [...open, ...failed];
 }

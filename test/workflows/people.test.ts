@@ -4,6 +4,9 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { entryWorkflows } from '../../workflows/domain/names.ts';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { failureOf, gateOpen, openLab, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 
@@ -17,6 +20,8 @@ const named: SystemView = {
     sara: { name: 'sara', roles: ['security'], proofs: [] },
   },
 };
+const proving = { ...named, people: { ...named.people, fay: { name: 'fay', roles: ['dr-team'], proofs: ['totp' as const, 'signature' as const] } }, approvals: { 'approve-switch': { description: 'May it?', quorum: 1, people: ['fay', 'dana'], notRequester: true, proof: 'any' as const } } };
+
 const lab = (t: Parameters<typeof openLab>[0]): Promise<Lab> => openLab(t, { loadSystem: () => Promise.resolve(named) });
 
 test('a start is refused at once to whoever may not, and nothing was touched', async (t) => {
@@ -58,4 +63,61 @@ test('an administrator, and a drill of an operator, need no elevation', async (t
   assert.ok(!state.gates.some(({ gate }) => gate === 'elevation'));
   await here.run().signal('abort', { by: 'ada' });
   await entry.result().catch(() => undefined);
+});
+
+/** What an update was refused with. */
+async function refusedWith(work: Promise<unknown>): Promise<ApplicationFailure> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+test('an update waits for its code to be checked and answers the truth; a signal’s answer is in the journal; an unanswered check fails closed', async (t) => {
+  const here = await openLab(t, { loadSystem: () => Promise.resolve(proving) });
+  const entry = await here.start('recoverSystem', { system: 'demo', requestedBy: 'ada' });
+  const run = here.run();
+  await until(run, gateOpen('approve-switch'));
+  const approve = (input: object): Promise<unknown> => run.executeUpdate('approve', { args: [input] });
+  assert.match((await refusedWith(approve({ by: 'fay' }))).message, /takes no name that is only claimed/);
+  assert.match((await refusedWith(approve({ by: 'dana', code: '123123' }))).message, /no TOTP secret of dana/);
+  const wrong = await refusedWith(approve({ by: 'fay', code: '000000' }));
+  assert.deepEqual([wrong.type, /approve: the one-time code is wrong/.test(wrong.message)], ['NotPermitted', true]);
+  await entry.signal('approve', { by: 'fay', code: '000000' });
+  const told = await until(run, ({ journal }) => journal.filter(({ what }) => /approve not accepted: the one-time code is wrong/.test(what)).length === 2);
+  assert.equal(told.gates.find(({ gate }) => gate === 'approve-switch')!.status, 'open');
+  const { checkProof } = here.stubs.answers;
+  here.stubs.answers.checkProof = () => Promise.reject(new HoldfastError('BadSystemFile', 'the secret cannot be read'));
+  assert.match((await refusedWith(approve({ by: 'fay', code: '123123' }))).message, /could not be checked: BadSystemFile: the secret cannot be read/);
+  here.stubs.answers.checkProof = checkProof;
+  await approve({ by: 'fay', code: '123123' });
+  const report = (await entry.result()) as RunReport;
+  assert.deepEqual(report.state.gates.map(({ decisions }) => decisions.map(({ by, proof }) => [by, proof])), [[['fay', 'totp']]]);
+  assert.doesNotMatch(JSON.stringify(report), /123123/);
+  await here.env.client.workflow.getHandle('archive/demo/documents').terminate();
+});
+
+test('while nobody answers, the gate reminds, calls others and asks anew, by timers of the run; a right that was handed on answers it', async (t) => {
+  const gate = { description: 'May it?', quorum: 2, people: ['fay', 'dana'], notRequester: true, expiresAfter: 600_000, remindEvery: 240_000, escalate: [{ after: 300_000, to: ['sara'] }] };
+  const here = await openLab(t, { loadSystem: () => Promise.resolve({ ...named, approvals: { 'approve-switch': gate } }) });
+  const entry = await here.start('recoverSystem', { system: 'demo', requestedBy: 'ada' });
+  await until(here.run(), gateOpen('approve-switch'));
+  await here.run().executeUpdate('approve', { args: [{ by: 'fay' }] });
+  await here.env.sleep('11m');
+  const state = await until(here.run(), ({ gates }) => gates[0]!.round === 2);
+  const notes = state.journal.map(({ what }) => what).join('\n');
+  assert.match(notes, /reminder: open for/);
+  assert.match(notes, /escalated to sara/);
+  assert.match(notes, /the approval of fay has lapsed/);
+  assert.match((await refusedWith(here.run().executeUpdate('delegate', { args: [{ to: 'ada', by: 'dana' }] }))).message, /ada asked for this run/);
+  assert.match((await refusedWith(here.run().executeUpdate('delegate', { args: [{ to: 'olaf', for: '2d', by: 'dana' }] }))).message, /a duration from 1m to 24h/);
+  await here.run().executeUpdate('delegate', { args: [{ to: 'olaf', for: '2h', by: 'dana', reason: 'off duty' }] });
+  await here.run().executeUpdate('approve', { args: [{ by: 'olaf' }] });
+  await here.run().executeUpdate('approve', { args: [{ by: 'sara' }] });
+  const report = (await entry.result()) as RunReport;
+  assert.deepEqual(report.state.gates[0]!.decisions.map(({ by, onBehalfOf }) => [by, onBehalfOf ?? null]), [['olaf', 'dana'], ['sara', null]]);
+  await here.env.client.workflow.getHandle('archive/demo/documents').terminate();
 });

@@ -125,6 +125,7 @@ function answersOf(): Answers {
     claimEpoch: () => Promise.resolve({ epoch: 1 }),
     findRecoveryPoint: ({ source }) => Promise.resolve({ ...point, source }),
     releaseHold: () => Promise.resolve(),
+    checkProof: ({ proof }) => Promise.resolve(proof.kind === 'totp' && proof.code !== '000000' ? { ok: true, wrong: false, why: 'a one-time code' } : { ok: false, wrong: true, why: 'the one-time code is wrong' }),
     readArchiveStatus: (ref) =>
       Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),

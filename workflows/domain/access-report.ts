@@ -11,9 +11,11 @@ export interface AccessReport {
   named: boolean;
   people: { id: string; name: string; roles: string[]; proofs: ProofKind[]; may: Act[]; mayElevated: Act[]; gates: string[] }[];
   permissions: { act: Act; about: string; roles: readonly string[]; elevated: readonly string[] }[];
-  gates: { gate: string; quorum: number; people: string[]; roles: string[]; notRequester: boolean }[];
+  gates: { gate: string; quorum: number; people: string[]; roles: string[]; notRequester: boolean; proof: string }[];
   /** rights that the run lends to whoever asked for it; they end with it */
   elevations: { person: string; approvedBy: string[]; at: string | null; reason: string; until: string }[];
+  /** rights to answer a gate that people handed on, in that run */
+  delegations: { gate: string; from: string; to: string; until: string; proof: string }[];
   /** why the elevations are not known; null: they are */
   unread: string | null;
 }
@@ -44,8 +46,9 @@ export function reportAccess({ file, run, unread, at }: { file: System; run: Run
     named: Object.keys(people).length > 0,
     people: Object.entries(people).map(([id, { name, roles, proofs }]) => ({ id, name, roles, proofs, may: can(name, true), mayElevated: can(name, 'elevated'), gates: answers(id, roles) })),
     permissions: acts.map((act) => ({ act, about: permissions[act].about, roles: permissions[act].who, elevated: permissions[act].elevated ?? [] })),
-    gates: Object.entries(file.approvals).map(([gate, { quorum, people: named, roles = [], notRequester }]) => ({ gate, quorum, people: named, roles, notRequester })),
+    gates: Object.entries(file.approvals).map(([gate, { quorum, people: named, roles = [], notRequester, proof = 'none' }]) => ({ gate, quorum, people: named, roles, notRequester, proof })),
     elevations: elevationsOf(run),
+    delegations: (run?.gates ?? []).flatMap(({ gate, delegations = [] }) => delegations.filter(({ until }) => until > at).map(({ from, to, until, proof }) => ({ gate, from, to, until, proof }))),
     unread,
   };
 }
@@ -59,9 +62,10 @@ export function describeAccess(report: AccessReport): string {
     if (gates.length > 0) lines.push(`  answers ${gates.join(', ')}`);
   }
   for (const { act, about, roles, elevated } of report.permissions) lines.push(`act ${act} (${about}): ${[...roles, ...elevated.map((role) => `${role} by elevation`)].join(', ')}`);
-  for (const gate of report.gates) lines.push(`gate ${gate.gate}: ${gate.quorum} of ${[...gate.people, ...gate.roles.map((role) => `role ${role}`)].join(', ') || 'whoever may approve'}${gate.notRequester ? ', not who asked for the run' : ''}`);
+  for (const gate of report.gates) lines.push(`gate ${gate.gate}: ${gate.quorum} of ${[...gate.people, ...gate.roles.map((role) => `role ${role}`)].join(', ') || 'whoever may approve'}${gate.notRequester ? ', not who asked for the run' : ''}; proof: ${gate.proof}`);
   if (report.unread !== null) lines.push(`elevations: not known, ${report.unread}`);
   else if (report.elevations.length === 0) lines.push('elevations: none in force');
   for (const { person, approvedBy, at, until, reason } of report.elevations) lines.push(`elevated ${person} since ${at ?? '?'} until ${until}, by ${approvedBy.join(', ')}: ${reason}`);
+  for (const { gate, from, to, until, proof } of report.delegations) lines.push(`handed on: ${from}’s right at gate ${gate}, to ${to} until ${until} (${proof})`);
   return lines.join('\n');
 }

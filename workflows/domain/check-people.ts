@@ -1,4 +1,4 @@
-import { knownRoles, peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
+import { knownRoles, peopleWith, personOf, viewPeople, type PeopleConfig, type ProofKind } from './people.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -6,6 +6,8 @@ interface Gate {
   quorum: number;
   people: string[];
   roles?: string[] | undefined;
+  proof?: 'none' | ProofKind | 'any' | undefined;
+  escalate?: { to: string[] }[] | undefined;
 }
 
 /** A system whose people and gates do not fit each other would find out at the gate, at night. */
@@ -13,7 +15,10 @@ export function checkPeople({ people: config, approvals }: { people: PeopleConfi
   const people = viewPeople(config);
   const gates = Object.entries(approvals);
   if (!people) {
-    for (const [gate, { roles }] of gates) if (roles) complain(['approvals', gate, 'roles'], 'nobody has a role: the system names no people');
+    for (const [gate, { roles, proof }] of gates) {
+      if (roles) complain(['approvals', gate, 'roles'], 'nobody has a role: the system names no people');
+      if (proof && proof !== 'none') complain(['approvals', gate, 'proof'], 'nobody could prove anything: the system names no people');
+    }
     return;
   }
   const asked = new Set(gates.flatMap(([, { roles = [] }]) => roles));
@@ -23,14 +28,20 @@ export function checkPeople({ people: config, approvals }: { people: PeopleConfi
     if (personOf(people, person.name) !== id) complain(['people', id, 'name'], `"${person.name}" is the name or id of another person too`);
   }
   if (peopleWith(people, ['administrator']).length === 0) complain(['people'], 'nobody is an administrator: nobody could do what only they may');
-  for (const [gate, { people: named, roles = [], quorum }] of gates) {
+  for (const [gate, { people: named, roles = [], quorum, proof = 'none', escalate = [] }] of gates) {
     named.forEach((name, index) => {
       if (personOf(people, name) === undefined) complain(['approvals', gate, 'people', index], `"${name}" is neither id nor name of one of the system’s people`);
     });
     roles.forEach((role, index) => {
       if (peopleWith(people, [role]).length === 0) complain(['approvals', gate, 'roles', index], `nobody has the role "${role}"`);
     });
+    escalate.forEach(({ to }, rung) => to.forEach((name, index) => {
+      if (personOf(people, name) === undefined) complain(['approvals', gate, 'escalate', rung, 'to', index], `"${name}" is neither id nor name of one of the system’s people`);
+    }));
     const answering = new Set([...named, ...peopleWith(people, roles)].map((name) => personOf(people, name)));
     if (named.length + roles.length > 0 && answering.size < quorum) complain(['approvals', gate, 'quorum'], `${quorum} different people must approve, and ${answering.size} may answer`);
+    const asked = named.length + roles.length > 0 ? [...answering].flatMap((id) => (id === undefined ? [] : [people[id]!])) : Object.values(people);
+    const proving = asked.filter(({ proofs }) => (proof === 'any' ? proofs.length > 0 : proofs.includes(proof as ProofKind)));
+    if (proof !== 'none' && proving.length < quorum) complain(['approvals', gate, 'proof'], `${quorum} must prove who they are, and ${proving.length} of those who may answer can: give them totp or publicKey`);
   }
 }

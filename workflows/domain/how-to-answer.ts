@@ -1,4 +1,4 @@
-import type { GateState } from './run-state.ts';
+import type { GateProof, GateState } from './run-state.ts';
 
 /**
  * Who is waited for and what to send, word by word: the same in the run's details and in every message about it, so that nobody has to
@@ -10,20 +10,22 @@ const cut = (text: string, length: number): string => (text.length > length ? `$
 /** Who may answer a gate. */
 export function whoAnswers(gate: GateState): string {
   const people = gate.people.length > 0 ? gate.people.join(', ') : 'anybody';
+  const handed = (gate.delegations ?? []).map(({ from, to, until }) => `${to} for ${from} until ${until.slice(11, 19)}Z`);
   const except = gate.notBy && gate.notBy.length > 0 ? `, but not ${gate.notBy.join(', ')}` : '';
-  return cut(people + except, 200);
+  return cut([people, ...handed].join(', ') + except, 200);
 }
 
 /** `1 of 2, by dana, erik` */
 export function approvalsOf(gate: GateState): string {
   const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
-  return `${approvals} of ${gate.quorum}, by ${whoAnswers(gate)}`;
+  const lapse = gate.lapsesAt === undefined || approvals === 0 ? '' : `, lapses at ${gate.lapsesAt.slice(11, 19)}Z`;
+  return `${approvals} of ${gate.quorum}${lapse}, by ${whoAnswers(gate)}`;
 }
 
 /** The ways to answer an open gate: by signal in the UI, and at a terminal. */
-export const answersToGate = (system: string, gate: string): string[] => [
-  `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"}\``,
-  `or \`holdfast approve ${system} --gate ${gate} --by YOUR-NAME\``,
+export const answersToGate = (system: string, gate: string, proof?: GateProof): string[] => [
+  `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"${proof === 'totp' || proof === 'any' ? ', "code": "123456"' : ''}}\`${proof === 'signature' ? ', which takes a signature' : ''}`,
+  `or \`holdfast approve ${system} --gate ${gate} --by YOUR-NAME${proof === undefined ? '' : proof === 'signature' ? ' --sign KEYFILE' : ' --code 123456'}\``,
 ];
 
 /** The ways to answer a failed step; `isUndo`: a failed undo, which can only be tried again or left as it is. */

@@ -6,6 +6,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * ```
  * <system>/control/epoch-<n>                        who commands: one control plane an epoch, put-if-absent
  * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
+ * <system>/access/used-codes/<person>/<step>.json   a one-time code that proved a decision: no check takes it again; signed, put-if-absent
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
@@ -56,6 +57,7 @@ export const layout = {
   epoch: (system: string, epoch: number) => `${system}/control/epoch-${counted(epoch)}`,
   holds: (system: string) => `${system}/holds/`,
   hold: (system: string, run: string) => `${system}/holds/${run}.json`,
+  usedCode: (system: string, person: string, step: number) => `${system}/access/used-codes/${person}/${step}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   source: (system: string, source: string) => `${system}/${source}/`,

@@ -221,6 +221,18 @@ export const holdSchema = z.strictObject({
 });
 export type Hold = z.infer<typeof holdSchema>;
 
+/** A one-time code of a person that proved a decision, by the time step that it belonged to. */
+export const usedCodeSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('used-code'),
+  system: z.string(),
+  person: z.string(),
+  step: z.number().int(),
+  check: z.string(),
+  usedAt: at,
+});
+export type UsedCode = z.infer<typeof usedCodeSchema>;
+
 /** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is an AWS Encryption SDK message, base64. */
 export const wrappedKeySchema = z.strictObject({
   format: z.literal(formatVersion),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hours, minutes, parseDurationMs } from './units.ts';
 
 /**
  * What people tell a running run, by signal (fire and forget: the Temporal UI, `temporal workflow signal`) or by update (answered:
@@ -10,7 +11,21 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name as the run’s d
 const by = z.string().trim().min(1, 'your name').max(100, 'at most 100 characters').optional();
 const reason = z.string().trim().min(1, 'some text').max(500, 'at most 500 characters').optional();
 
-const decision = z.strictObject({ gate: name.optional(), by, reason });
+const code = z.string('six digits in quotes').regex(/^\d{6}$/, 'six digits, as your authenticator shows them').optional();
+const signature = z
+  .strictObject({ at: z.iso.datetime(), nonce: z.string().regex(/^[0-9a-f]{32}$/), value: z.string().max(200) }, 'as `holdfast approve --sign` makes it')
+  .optional();
+const oneProof = { path: ['signature'], message: 'either a code or a signature' };
+const atMostOne = (given: { code?: unknown; signature?: unknown }): boolean => given.code === undefined || given.signature === undefined;
+
+const decision = z.strictObject({ gate: name.optional(), by, reason, code, signature }).refine(atMostOne, oneProof);
+
+const longestDelegationMs = hours(24);
+const forHowLong = z
+  .string('a duration such as 30m or 4h')
+  .transform((text) => parseDurationMs(text) ?? 0)
+  .refine((ms) => ms >= minutes(1) && ms <= longestDelegationMs, 'a duration from 1m to 24h, such as 4h')
+  .optional();
 
 export const messageSchemas = {
   approve: decision,
@@ -18,6 +33,9 @@ export const messageSchemas = {
   retry: z.strictObject({ step: name.optional(), by, reason }),
   skip: z.strictObject({ step: name.optional(), by, reason: z.string('why it may be left out').trim().min(1, 'why it may be left out').max(500, 'at most 500 characters') }),
   abort: z.strictObject({ by, reason }),
+  delegate: z
+    .strictObject({ gate: name.optional(), to: z.string('to whom').trim().min(1, 'to whom').max(100, 'at most 100 characters'), for: forHowLong, by, reason, code, signature })
+    .refine(atMostOne, oneProof),
 } as const;
 
 export type MessageName = keyof typeof messageSchemas;
@@ -26,10 +44,11 @@ export type Message<N extends MessageName = MessageName> = z.output<(typeof mess
 
 /** One line each, with a JSON that works: shown by the Temporal UI beside the name. */
 export const messageDescriptions: Record<MessageName, string> = {
-  approve: 'Approve the gate that waits. Input may be empty while one gate is open that takes one approval, by anybody. Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
+  approve: 'Approve the gate that waits. Input may be empty while one gate is open that takes one approval, by anybody. Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}; where the gate asks for a proof, also "code": "123456"',
   reject: 'Reject the gate that waits: the run pauses. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
   retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. Example: {"step": "restore", "by": "dana"}',
   skip: 'Go on without the failed step; the reason is kept in the report. Example: {"step": "drain", "by": "dana", "reason": "the old disk is gone"}',
+  delegate: 'Hand your right to answer a gate to another person of the system, for a time (an hour when left out). Example: {"gate": "approve-switch", "to": "fay", "for": "4h", "by": "dana"}',
   abort: 'Stop the run and undo what it did, in reverse order. Example: {"by": "dana", "reason": "the primary came back"}',
 };
 

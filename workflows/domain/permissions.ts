@@ -46,6 +46,7 @@ export const permissions: Readonly<Record<Act, Row>> = {
   retry: { about: 'retry a step', who: drTeam },
   skip: { about: 'skip a step', who: drTeam },
   abort: { about: 'abort a run', who: drTeam },
+  delegate: { about: 'hand on their right to answer a gate', who: drTeam },
 };
 
 /** What a cancel of the workflow is called where it becomes an abort: who may cancel is up to Temporal. */

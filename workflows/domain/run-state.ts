@@ -1,3 +1,4 @@
+import type { ProofKind } from './people.ts';
 import type { Progress, Work } from './progress.ts';
 
 /** The whole state of a run, as the query `state` answers it and the report keeps it. */
@@ -42,9 +43,31 @@ export interface GateState {
   notRequester: boolean;
   /** people who may not approve it because they approved another gate of this run; left out: nobody */
   notBy?: string[] | undefined;
+  /** what an approval must be proved by; left out: nothing, and names are claimed */
+  proof?: GateProof | undefined;
+  /** how often it was asked: approvals that did not come together in time lapse, and it is asked anew; left out: once */
+  round?: number | undefined;
+  /** when the approvals of this round lapse; left out: never */
+  lapsesAt?: string | undefined;
+  clocks?: GateClocks | undefined;
+  /** who was called because nobody had answered; they may answer too */
+  escalatedTo?: string[] | undefined;
+  /** rights to answer that people handed on, for a time */
+  delegations?: { from: string; to: string; at: string; until: string; proof: DecisionProof }[] | undefined;
   openedAt: string | null;
   closedAt: string | null;
-  decisions: { by: string; decision: 'approve' | 'reject'; reason: string | null; at: string; proof: 'claimed' }[];
+  decisions: { by: string; decision: 'approve' | 'reject'; reason: string | null; at: string; proof: DecisionProof; onBehalfOf?: string | undefined }[];
+}
+
+/** What is known of who decided: only what they say, or what a code or a signature proved. */
+export type DecisionProof = 'claimed' | ProofKind;
+export type GateProof = ProofKind | 'any';
+
+/** What happens while a gate is open and nobody answers, counted from its opening. */
+export interface GateClocks {
+  expiresAfterMs?: number | undefined;
+  remindEveryMs?: number | undefined;
+  escalate?: { afterMs: number; to: string[] }[] | undefined;
 }
 
 export interface JournalEntry {
@@ -58,6 +81,8 @@ export interface JournalEntry {
 export interface RunState {
   format: 1;
   system: string;
+  /** names the run in the store; left out: not known */
+  run?: string | undefined;
   purpose: 'recovery' | 'drill' | 'backup';
   /** namespaces of a partial restore, as typed: it has no RTO and moves no traffic. Left out: everything */
   only?: string[];

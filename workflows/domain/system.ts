@@ -191,12 +191,22 @@ const validatorSchema = z.discriminatedUnion('uses', [
   }),
 ]);
 
+const atLeastAMinute = durationSchema.refine((ms) => ms >= minutes(1), 'a minute at least: each is a timer of the run');
+
 const gateSchema = z.strictObject({
   description: z.string(),
   quorum: z.number().int().min(1).max(5).default(1),
   people: z.array(z.string()).default([]).meta({ description: 'names (or ids) that may answer; empty, and no roles: whoever the permission table lets, anybody where the system names no people' }),
   roles: z.array(z.string()).optional().meta({ description: 'roles of the system’s people that may answer too' }),
   notRequester: z.boolean().default(true).meta({ description: 'who asked for the run cannot approve it' }),
+  proof: z.enum(['none', 'totp', 'signature', 'any']).optional().meta({ description: 'what an approval is proved by; none, or left out: names are claimed' }),
+  expiresAfter: atLeastAMinute.optional().meta({ description: 'approvals that do not come together in this time lapse, and the gate is asked anew; left out: never' }),
+  remindEvery: atLeastAMinute.optional().meta({ description: 'says so again while nobody answers; slows down' }),
+  escalate: z
+    .array(z.strictObject({ after: durationSchema, to: z.array(z.string()).min(1) }))
+    .optional()
+    .meta({ description: 'who is called too, and may answer, when the gate has been open for so long' }),
+  preApproved: z.strictObject({ purpose: z.literal('drill') }).optional().meta({ description: 'runs of this purpose do not wait here' }),
 });
 
 const exchangeSchema = z.strictObject({

@@ -1,12 +1,15 @@
-import type { StepState } from '../domain/run-state.ts';
+import { defaultDelegationMs } from '../domain/approval.ts';
+import type { DecisionProof, StepState } from '../domain/run-state.ts';
+import { answerCheck, askedOf, endCheck, startCheck } from './check-proof.ts';
 import type { Draft } from './draft.ts';
-import { refusal, resolveFailed, resolveGate, whoIsUnknown } from './refusal.ts';
-import type { PersonsEvent } from './run-types.ts';
+import { refusal, resolveFailed, resolveGate, whoIsUnknown, type Refusal } from './refusal.ts';
+import { delegableGate, refusalOfProved, rightOf } from './refuse-at-gate.ts';
+import { isEnded, type GateEvent, type PersonsEvent, type RunEvent } from './run-types.ts';
 import { openGate } from './step-events.ts';
 
 /** What a person asked: done when the rules allow it, else recorded with the reason and nothing else. */
 export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
-  const refused = refusal(draft.snapshot, event);
+  const refused = refusal(draft.snapshot, event, draft.at);
   if (refused) {
     draft.note('run', `${event.kind} not accepted: ${refused.message}`, event.by);
     return;
@@ -14,7 +17,9 @@ export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
   switch (event.kind) {
     case 'approve':
     case 'reject':
-      decide(draft, event);
+    case 'delegate':
+      if (event.proof) startCheck(draft, event);
+      else takeAtGate(draft, event, 'claimed');
       break;
     case 'retry':
       retry(draft, event);
@@ -30,10 +35,41 @@ export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
 
 const because = (reason: string | undefined): string => (reason ? `: ${reason}` : '');
 
-function decide(draft: Draft, event: PersonsEvent & { kind: 'approve' | 'reject' }): void {
+/** A decision whose proof was checked: it counts if the rules still allow it, for much may have happened meanwhile. */
+export function applyProof(draft: Draft, result: Extract<RunEvent, { kind: 'proof-checked' }>): void {
+  const proved = endCheck(draft, result);
+  if (!proved) return;
+  const { check, event, asked } = proved;
+  const gate = delegableGate(draft.snapshot, event.gate);
+  // The proof itself stands: what is asked again is everything else.
+  const refused = isEnded(draft.snapshot) || 'type' in gate ? refusal(draft.snapshot, event, draft.at) : askedOf(gate) === asked ? refusalOfProved(draft.snapshot, gate, event, draft.at) : askedAnew(gate.gate);
+  answerCheck(draft, check, refused ?? null);
+  if (refused) draft.note(event.gate!, `${event.kind} not accepted: ${refused.message}`, event.by);
+  else takeAtGate(draft, event, result.proof);
+}
+
+const askedAnew = (gate: string): Refusal => ({ type: 'NotWaiting', message: `Gate "${gate}" was asked anew while the proof was checked: look at it, and decide again.` });
+
+function takeAtGate(draft: Draft, event: GateEvent, proof: DecisionProof): void {
+  if (event.kind === 'delegate') delegate(draft, event, proof);
+  else decide(draft, event, proof);
+}
+
+const known = (proof: DecisionProof): string => (proof === 'claimed' ? 'name as claimed' : `proved by ${proof === 'totp' ? 'one-time code' : 'signature'}`);
+
+function delegate(draft: Draft, event: GateEvent & { kind: 'delegate' }, proof: DecisionProof): void {
+  const gate = delegableGate(draft.snapshot, event.gate);
+  if ('type' in gate) return;
+  const until = new Date(Date.parse(draft.at) + (event.for ?? defaultDelegationMs)).toISOString();
+  gate.delegations = [...(gate.delegations ?? []).filter((other) => other.until > draft.at), { from: event.by, to: event.to, at: draft.at, until, proof }];
+  draft.note(gate.gate, `the right to answer is handed to ${event.to} until ${until} (${known(proof)})${because(event.reason)}`, event.by);
+}
+
+function decide(draft: Draft, event: GateEvent & { kind: 'approve' | 'reject' }, proof: DecisionProof): void {
   const found = resolveGate(draft.snapshot, event.gate);
   if ('type' in found) return;
-  found.decisions.push({ by: event.by, decision: event.kind, reason: event.reason ?? null, at: draft.at, proof: 'claimed' });
+  const onBehalfOf = rightOf(draft.snapshot, found, event.by, draft.at)?.onBehalfOf ?? undefined;
+  found.decisions.push({ by: event.by, decision: event.kind, reason: event.reason ?? null, at: draft.at, proof, ...(onBehalfOf ? { onBehalfOf } : {}) });
   const step = draft.step(found.step)!;
   if (event.kind === 'reject') {
     found.status = 'rejected';
@@ -41,11 +77,11 @@ function decide(draft: Draft, event: PersonsEvent & { kind: 'approve' | 'reject'
     step.state = 'failed';
     step.endedAt = draft.at;
     step.error = { type: 'NotPermitted', message: `gate "${found.gate}" was rejected by ${event.by}${because(event.reason)}` };
-    draft.note(found.gate, `rejected${because(event.reason)}`, event.by);
+    draft.note(found.gate, `rejected (${known(proof)})${because(event.reason)}`, event.by);
     return;
   }
   const approvals = found.decisions.filter(({ decision }) => decision === 'approve').length;
-  draft.note(found.gate, `approved, ${approvals} of ${found.quorum} (name as claimed)${because(event.reason)}`, event.by);
+  draft.note(found.gate, `approved, ${approvals} of ${found.quorum} (${known(proof)}${onBehalfOf ? `, for ${onBehalfOf}` : ''})${because(event.reason)}`, event.by);
   const unknown = whoIsUnknown(draft.snapshot, found, event.by);
   if (unknown) draft.warn(found.gate, unknown);
   if (approvals < found.quorum) return;

@@ -1,5 +1,6 @@
 import { formatDuration } from '../domain/units.ts';
 import type { Draft } from './draft.ts';
+import { gateDue } from './gate-clocks.ts';
 import { isEnded, type RunSnapshot, type TimerRef } from './run-types.ts';
 
 const rtoPercents = [50, 75, 90, 100];
@@ -55,6 +56,10 @@ function warnRto(draft: Draft, percent: number): void {
 export function timerDue(draft: Draft, timer: TimerRef): void {
   if (timer.kind === 'rto') {
     if (draft.snapshot.state.servedAt === null && !draft.snapshot.abort) warnRto(draft, timer.percent);
+    return;
+  }
+  if ('gate' in timer) {
+    gateDue(draft, timer);
     return;
   }
   const step = draft.step(timer.step);

@@ -6,6 +6,8 @@ import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot } 
 
 export interface RunPlan {
   system: string;
+  /** names the run in the store */
+  run?: string | undefined;
   purpose: RunState['purpose'];
   /** namespaces of a partial restore; left out: everything */
   only?: readonly string[] | undefined;
@@ -27,6 +29,8 @@ export const closedGate = (step: string, request: GateRequest): GateState => ({
   quorum: request.quorum,
   people: request.people,
   notRequester: request.notRequester,
+  ...(request.proof ? { proof: request.proof } : {}),
+  ...(request.clocks ? { clocks: request.clocks } : {}),
   openedAt: null,
   closedAt: null,
   decisions: [],
@@ -57,6 +61,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
     state: {
       format: 1,
       system: plan.system,
+      ...(plan.run ? { run: plan.run } : {}),
       purpose: plan.purpose,
       ...(plan.only ? { only: [...plan.only] } : {}),
       status: 'running',

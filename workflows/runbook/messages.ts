@@ -1,9 +1,10 @@
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
+import type { Proof } from '../domain/approval.ts';
 import { describeIssues } from '../domain/describe-issues.ts';
-import { anonymous, messageDescriptions, messageNames, messageSchemas, parseProgress, progressSignal, queryNames, type MessageName, type ToldProgress } from '../domain/messages.ts';
+import { anonymous, messageDescriptions, messageNames, messageSchemas, parseProgress, progressSignal, queryNames, type Message, type MessageName, type ToldProgress } from '../domain/messages.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { failure } from '../failure.ts';
-import { refusal } from './refusal.ts';
+import { refusal, type Refusal } from './refusal.ts';
 import type { PersonsEvent, RunSnapshot } from './run-types.ts';
 
 /** What an update answers: what came of it, and what the run waits for now. */
@@ -18,17 +19,22 @@ export function parseMessage(name: MessageName, sent: unknown): { event: Persons
   const given = sent ?? {};
   const parsed = messageSchemas[name].safeParse(given);
   if (!parsed.success) return { problem: `${describeIssues(parsed.error, given)}. ${messageDescriptions[name]}` };
-  return { event: { ...parsed.data, kind: name, by: parsed.data.by ?? anonymous } as PersonsEvent };
+  const { code, signature, ...rest } = parsed.data as Message & { code?: string; signature?: Omit<Extract<Proof, { kind: 'signature' }>, 'kind'> };
+  const proof: Proof | undefined = code !== undefined ? { kind: 'totp', code } : signature && { kind: 'signature', ...signature };
+  return { event: { ...rest, ...(proof ? { proof } : {}), kind: name, by: rest.by ?? anonymous } as PersonsEvent };
 }
 
 /** The run as its message handlers see it. */
 export interface RunHandle {
   snapshot(): RunSnapshot;
-  /** applies what a person asked: what the rules do not allow is recorded, and harms nothing */
-  ask(event: PersonsEvent): void;
+  /** Applies what a person asked: what the rules do not allow is recorded, and harms nothing. Answers with the check that it waits for. */
+  ask(event: PersonsEvent): number | undefined;
   /** records a message that could not be read */
   unreadable(name: MessageName, problem: string): void;
   answer(): Answer;
+  /** waits for a check of a proof; null: the decision counts */
+  outcome(check: number): Promise<Refusal | null>;
+  now(): string;
   /** hears from the workers how far their activities are */
   progress(told: ToldProgress): void;
   state(): RunState;
@@ -42,19 +48,23 @@ export interface RunHandle {
 export function handleMessages(run: RunHandle): void {
   for (const name of messageNames) {
     const description = messageDescriptions[name];
-    const receive = (sent: unknown): void => {
+    const receive = (sent: unknown): number | undefined => {
       const message = parseMessage(name, sent);
-      if ('problem' in message) run.unreadable(name, message.problem);
-      else run.ask(message.event);
+      if (!('problem' in message)) return run.ask(message.event);
+      run.unreadable(name, message.problem);
+      return undefined;
     };
-    setHandler(defineSignal<[unknown]>(name), receive, { description });
+    setHandler(defineSignal<[unknown]>(name), (sent) => void receive(sent), { description });
     setHandler(
       defineUpdate<Answer, [unknown]>(name),
-      (sent) => {
-        receive(sent);
+      async (sent) => {
+        const check = receive(sent);
+        // The validator let it in; only the check says whether it counts.
+        const refused = check === undefined ? null : await run.outcome(check);
+        if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
         return run.answer();
       },
-      { description, validator: (sent) => validate(name, sent, run.snapshot()) },
+      { description, validator: (sent) => validate(name, sent, run) },
     );
   }
   handleProgress((told) => run.progress(told));
@@ -72,9 +82,9 @@ export function handleProgress(hear: (told: ToldProgress) => void): void {
 }
 
 /** A refused update leaves nothing in the history: the reason goes to whoever asked. */
-function validate(name: MessageName, sent: unknown, snapshot: RunSnapshot): void {
+function validate(name: MessageName, sent: unknown, run: RunHandle): void {
   const message = parseMessage(name, sent);
   if ('problem' in message) throw failure('BadInput', `${name}: ${message.problem}`);
-  const refused = refusal(snapshot, message.event);
+  const refused = refusal(run.snapshot(), message.event, run.now());
   if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
 }

@@ -1,12 +1,12 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { applyPersonsEvent } from './apply-persons-event.ts';
+import { applyPersonsEvent, applyProof } from './apply-persons-event.ts';
 import { accountHumanTime, startClocks, timerDue } from './clocks.ts';
 import { Draft } from './draft.ts';
 import { isEnded, reducerVersion, type PersonsEvent, type Reduced, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { settle } from './settle.ts';
 import { stepDone, stepFailed, undoDone, undoFailed } from './step-events.ts';
 
-const personsKinds: readonly string[] = ['approve', 'reject', 'retry', 'skip', 'abort'] satisfies PersonsEvent['kind'][];
+const personsKinds: readonly string[] = ['approve', 'reject', 'retry', 'skip', 'abort', 'delegate'] satisfies PersonsEvent['kind'][];
 const isPersons = (event: RunEvent): event is { at: string } & PersonsEvent => personsKinds.includes(event.kind);
 
 /**
@@ -23,7 +23,7 @@ export function reduceRun(snapshot: RunSnapshot, event: RunEvent): Reduced {
   const draft = new Draft(snapshot, event.at);
   accountHumanTime(draft);
   if (isPersons(event)) applyPersonsEvent(draft, event);
-  else if (!isEnded(draft.snapshot) || event.kind === 'noted' || event.kind === 'warned') apply(draft, event);
+  else if (!isEnded(draft.snapshot) || event.kind === 'noted' || event.kind === 'warned' || event.kind === 'proof-checked') apply(draft, event);
   settle(draft);
   return { snapshot: draft.snapshot, commands: draft.commands };
 }
@@ -56,6 +56,9 @@ function apply(draft: Draft, event: Exclude<RunEvent, PersonsEvent>): void {
       break;
     case 'noted':
       draft.note(event.about, event.what, event.by ?? null);
+      break;
+    case 'proof-checked':
+      applyProof(draft, event);
       break;
     case 'forecast':
       forecast(draft, event.forecastMs, event.basis);

@@ -1,9 +1,9 @@
 import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
-import { samePerson } from '../domain/people.ts';
 import { canceller, permit } from '../domain/permissions.ts';
 import { isSuperseded, type GateState } from '../domain/run-state.ts';
-import { isEnded, type PersonsEvent, type RunSnapshot } from './run-types.ts';
+import { refuseAtGate } from './refuse-at-gate.ts';
+import { isEnded, isGateEvent, type PersonsEvent, type RunSnapshot } from './run-types.ts';
 
 export interface Refusal {
   type: Extract<ErrorType, 'NotWaiting' | 'NotPermitted' | 'BadInput'>;
@@ -69,33 +69,6 @@ export function resolveFailed(snapshot: RunSnapshot, wanted: string | undefined)
     : { type: 'BadInput', message: `There is no step "${wanted}". Steps: ${names(snapshot.state.steps.map(({ id }) => id))}. ${waitsFor(snapshot)}` };
 }
 
-function refuseDecision(snapshot: RunSnapshot, event: PersonsEvent & { kind: 'approve' | 'reject' }): Refusal | undefined {
-  const gate = resolveGate(snapshot, event.gate);
-  if ('type' in gate) return gate;
-  const is = (person: string): boolean => samePerson(snapshot.people, person, event.by);
-  if (gate.people.length > 0 && !gate.people.some(is)) {
-    return { type: 'NotPermitted', message: `Gate "${gate.gate}" is answered by ${names(gate.people)}, not by ${event.by}: name one of them in "by".` };
-  }
-  if (gate.decisions.some((decision) => is(decision.by))) {
-    return { type: 'NotPermitted', message: `${event.by} has already decided on gate "${gate.gate}"; ${gate.quorum} different people must approve.` };
-  }
-  if (event.kind === 'reject') return undefined;
-  if (gate.quorum > 1 && event.by === anonymous) {
-    return { type: 'NotPermitted', message: `Gate "${gate.gate}" takes ${gate.quorum} different people: give your name in "by".` };
-  }
-  // Who asked is known only if a name was given; nobody’s name equals another nobody’s (whoIsUnknown warns).
-  if (gate.notRequester && event.by !== anonymous && is(snapshot.state.requestedBy)) {
-    return { type: 'NotPermitted', message: `${event.by} asked for this run, and so cannot approve gate "${gate.gate}".` };
-  }
-  if (gate.notBy !== undefined && event.by === anonymous) {
-    return { type: 'NotPermitted', message: `Gate "${gate.gate}" takes a name: give "by". It must be somebody else than ${names(gate.notBy) || 'the others'}.` };
-  }
-  if (gate.notBy?.some(is)) {
-    return { type: 'NotPermitted', message: `${event.by} approved another gate of this run, or asked for this one: gate "${gate.gate}" needs a different person.` };
-  }
-  return undefined;
-}
-
 /** Why nobody can say that the approver is not who asked for the run, though the gate wants that; undefined when it is known. */
 export function whoIsUnknown(snapshot: RunSnapshot, gate: GateState, by: string): string | undefined {
   if (!gate.notRequester) return undefined;
@@ -111,11 +84,14 @@ function refusePerson({ people }: RunSnapshot, { kind, by }: PersonsEvent): Refu
   return permission.may === false ? { type: 'NotPermitted', message: permission.why } : undefined;
 }
 
-/** Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask. */
-export function refusal(snapshot: RunSnapshot, event: PersonsEvent): Refusal | undefined {
+/**
+ * Why what a person asks cannot be done now, or undefined when it can. Changes nothing, so that an update's validator may ask.
+ * @param at - now; what was lent or locked for a time depends on it. Left out: when the run last heard of anything.
+ */
+export function refusal(snapshot: RunSnapshot, event: PersonsEvent, at: string = snapshot.lastEventAt): Refusal | undefined {
   if (isEnded(snapshot)) return { type: 'NotWaiting', message: waitsFor(snapshot) };
   // A gate says itself who answers it.
-  if (event.kind === 'approve' || event.kind === 'reject') return refuseDecision(snapshot, event);
+  if (isGateEvent(event)) return refuseAtGate(snapshot, event, at);
   const permitted = refusePerson(snapshot, event);
   if (permitted) return permitted;
   if (event.kind === 'abort') {

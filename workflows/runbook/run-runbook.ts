@@ -14,7 +14,7 @@ import { createRun, type RunPlan } from './create-run.ts';
 import { handleMessages } from './messages.ts';
 import { reduceRun } from './reduce-run.ts';
 import { waitsFor } from './refusal.ts';
-import { isEnded, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
+import { isEnded, type Checks, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { phaseOf, showDetails } from './show-details.ts';
 
 export interface RunbookOptions {
@@ -57,11 +57,12 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     return silentMs <= Math.max(minutes(2), (Date.now() - Date.parse(snapshot.state.startedAt)) / 10) ? told?.progress : undefined;
   };
 
-  const dispatch = (event: RunEvent): void => {
+  const dispatch = (event: RunEvent): RunCommand[] => {
     const reduced = reduceRun(snapshot, event);
     snapshot = reduced.snapshot;
     reduced.commands.forEach(carryOut);
     publish();
+    return reduced.commands;
   };
 
   const publish = (): void => {
@@ -86,6 +87,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   const begin = (command: Exclude<RunCommand, { kind: 'cancel-step' }>): Promise<void> => {
     if (command.kind === 'start-timer') return runTimer(command);
+    if (command.kind === 'check-proof') return runCheck(command);
     return command.kind === 'run-step' ? runStep(command.step, command.attempt) : runUndo(command.step, command.attempt);
   };
 
@@ -101,8 +103,8 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
       told = undefined;
       publish();
     },
-    warn: (what) => dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
-    served: (servedAt, noReturn) => dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
+    warn: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
+    served: (servedAt, noReturn) => void dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
   });
 
   /** One step function, to its end. What it throws is the step's failure; nothing it throws can suspend the workflow. */
@@ -130,7 +132,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   };
 
   const runTimer = async ({ timer, dueAt }: RunCommand & { kind: 'start-timer' }): Promise<void> => {
-    const summary = timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${timer.step}`;
+    const summary = timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${'gate' in timer ? timer.gate : timer.step}`;
     try {
       await timers.run(async () => await sleep(Math.max(1, Date.parse(dueAt) - Date.now()), { summary }));
     } catch (error) {
@@ -141,12 +143,30 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     refreshForecast();
   };
 
+  /** Opens the secret on a worker; what it cannot check does not count. Out of the reach of an abort: whoever sent it waits for an answer. */
+  const runCheck = async ({ check, person, by, proof, shown, decision }: RunCommand & { kind: 'check-proof' }): Promise<void> => {
+    try {
+      const { call } = options.context('');
+      const result = await call('checkProof', { system: shown.system, check: `${shown.run}/${check}`, person, by, proof, shown, decision }, `check who ${by} is`);
+      dispatch({ kind: 'proof-checked', at: nowAt(), check, proof: proof.kind, ...result });
+    } catch (error) {
+      const { type, message } = describeFailure(error);
+      dispatch({ kind: 'proof-checked', at: nowAt(), check, proof: proof.kind, ok: false, wrong: false, why: `it could not be checked: ${type}: ${message}` });
+    }
+  };
+
   const usesOf = (step: string): string => snapshot.plan.find(({ id }) => id === step)!.uses;
 
   handleMessages({
     snapshot: () => snapshot,
-    ask: (event) => dispatch({ ...event, at: nowAt() }),
-    unreadable: (name, problem) => dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
+    ask: (event) => dispatch({ ...event, at: nowAt() }).find((command) => command.kind === 'check-proof')?.check,
+    outcome: async (check) => {
+      const result = (): Checks['results'][number] | undefined => snapshot.checks?.results.find((one) => one.check === check);
+      await shield.run(() => condition(() => result() !== undefined));
+      return result()!.refused;
+    },
+    now: nowAt,
+    unreadable: (name, problem) => void dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
     answer: () => ({ accepted: true, status: snapshot.state.status, waitsFor: waitsFor(snapshot) }),
     progress: (sent) => {
       told = { heardMs: Date.now(), progress: sent };
@@ -174,7 +194,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 }
 
 /** Cancel asks for the same as the message abort: an orderly way back. Where there is none, the run says so and finishes. */
-async function abortOnCancel(dispatch: (event: RunEvent) => void, snapshot: () => RunSnapshot): Promise<void> {
+async function abortOnCancel(dispatch: (event: RunEvent) => unknown, snapshot: () => RunSnapshot): Promise<void> {
   try {
     await CancellationScope.current().cancelRequested;
   } catch {

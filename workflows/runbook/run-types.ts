@@ -1,5 +1,7 @@
 import type { People } from '../domain/people.ts';
-import type { RunState } from '../domain/run-state.ts';
+import type { DecisionSaid, Proof, ShownGate } from '../domain/approval.ts';
+import type { ProofKind } from '../domain/people.ts';
+import type { GateClocks, GateProof, RunState } from '../domain/run-state.ts';
 
 /**
  * The engine's words. All of it is JSON, and no time is read: times come in with the events. So a run can be checked,
@@ -19,6 +21,11 @@ export interface GateRequest {
   notRequester: boolean;
   /** nobody who approved another gate of this run may approve this one, and it takes a name */
   otherPeople: boolean;
+  /** what an approval must be proved by; left out: nothing */
+  proof?: GateProof | undefined;
+  clocks?: GateClocks | undefined;
+  /** a run of this purpose needs nobody: the system file approved it */
+  preApprovedFor?: 'drill' | undefined;
 }
 
 export interface PlannedStep {
@@ -66,11 +73,15 @@ export interface RunSnapshot {
   abort: { by: string | null; reason: string | null; at: string } | null;
   /** the system's people as they were when the run began; left out: nobody is named */
   people?: People | undefined;
+  /** proofs that are or were checked; left out: none */
+  checks?: Checks | undefined;
 }
 
 export type TimerRef =
   | { kind: 'retry' | 'budget'; step: string; attempt: number }
-  | { kind: 'rto'; percent: number };
+  | { kind: 'rto'; percent: number }
+  /** `openedAt` says which opening of the gate; `n`: the round, the reminder, the rung of the escalation */
+  | { kind: 'gate-lapse' | 'gate-reminder' | 'gate-escalation'; gate: string; openedAt: string; n: number };
 
 export type RunEvent = { at: string } & (
   | { kind: 'run-started' }
@@ -83,13 +94,38 @@ export type RunEvent = { at: string } & (
   | { kind: 'served'; servedAt: string | null; noReturn: string | null }
   | { kind: 'warned'; about: string; what: string }
   | { kind: 'noted'; about: string; what: string; by?: string | null }
+  /** `wrong`: it proves nothing, as against what could not be checked */
+  | { kind: 'proof-checked'; check: number; ok: boolean; proof: ProofKind; wrong: boolean; why: string }
   | { kind: 'forecast'; forecastMs: number; basis: string }
   | PersonsEvent
 );
 
+/** What a person says of a gate. `proof` leaves the snapshot out: it goes to the check, and is used up. */
+export type GateEvent =
+  | { kind: 'approve' | 'reject'; gate?: string | undefined; by: string; reason?: string | undefined; proof?: Proof | undefined }
+  /** `for`: milliseconds; left out: an hour */
+  | { kind: 'delegate'; gate?: string | undefined; to: string; for?: number | undefined; by: string; reason?: string | undefined; proof?: Proof | undefined };
+
+/** A decision whose proof is being checked by an activity. */
+export interface PendingCheck {
+  check: number;
+  person: string;
+  /** which opening and round of the gate it is about */
+  asked: string;
+  event: GateEvent;
+}
+
+export interface Checks {
+  next: number;
+  pending: PendingCheck[];
+  /** what came of the last twenty; `refused` null: it counts */
+  results: { check: number; refused: { type: 'NotWaiting' | 'NotPermitted' | 'BadInput'; message: string } | null }[];
+  /** wrong codes on end, by person's id */
+  wrong: Record<string, { count: number; lockedUntil: string | null }>;
+}
+
 export type PersonsEvent =
-  | { kind: 'approve'; gate?: string | undefined; by: string; reason?: string | undefined }
-  | { kind: 'reject'; gate?: string | undefined; by: string; reason?: string | undefined }
+  | GateEvent
   | { kind: 'retry'; step?: string | undefined; by: string; reason?: string | undefined }
   | { kind: 'skip'; step?: string | undefined; by: string; reason: string }
   | { kind: 'abort'; by: string; reason?: string | undefined };
@@ -98,12 +134,15 @@ export type RunCommand =
   | { kind: 'run-step'; step: string; attempt: number }
   | { kind: 'cancel-step'; step: string }
   | { kind: 'run-undo'; step: string; attempt: number }
-  | { kind: 'start-timer'; timer: TimerRef; dueAt: string };
+  | { kind: 'start-timer'; timer: TimerRef; dueAt: string }
+  | { kind: 'check-proof'; check: number; person: string; by: string; proof: Proof; shown: ShownGate; decision: DecisionSaid };
 
 export interface Reduced {
   snapshot: RunSnapshot;
   commands: RunCommand[];
 }
+
+export const isGateEvent = (event: PersonsEvent): event is GateEvent => event.kind === 'approve' || event.kind === 'reject' || event.kind === 'delegate';
 
 /** Nothing happens any more: the run is done, or everything that could be undone is. */
 export const isEnded = (snapshot: RunSnapshot): boolean => snapshot.state.status === 'done' || snapshot.state.status === 'aborted';

@@ -26,7 +26,7 @@ function waiting(snapshot: RunSnapshot): string[] {
     [
       `- **WAITING for approval \`${gate.gate}\`** since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`,
       `  - ${cut(gate.description, 300)}`,
-      ...answersToGate(system, gate.gate).map((way) => `  - ${way}`),
+      ...answersToGate(system, gate.gate, gate.proof).map((way) => `  - ${way}`),
     ].join('\n'),
   );
   const failed = failedSteps(snapshot).map((id) => {

@@ -1,7 +1,8 @@
-import type { StepState } from '../domain/run-state.ts';
+import type { GateState, StepState } from '../domain/run-state.ts';
 import { formatDuration } from '../domain/units.ts';
 import { closedGate } from './create-run.ts';
 import type { Draft } from './draft.ts';
+import { startGateClocks } from './gate-clocks.ts';
 import type { GateRequest, RunEvent } from './run-types.ts';
 
 type Of<K extends RunEvent['kind']> = Extract<RunEvent, { kind: K }>;
@@ -44,19 +45,30 @@ export function openGate(draft: Draft, step: StepState, request: GateRequest, af
   const approvers = gates.flatMap((other) =>
     other.gate === request.gate ? [] : other.decisions.filter(({ decision }) => decision === 'approve').map(({ by }) => by),
   );
-  const gate = {
+  const before = gates.find((other) => other.gate === request.gate);
+  const gate: GateState = {
     ...closedGate(step.id, request),
     ...(request.otherPeople ? { notBy: [...new Set([...askedBy, ...approvers])] } : {}),
-    status: 'open' as const,
+    status: 'open',
     openedAt: draft.at,
+    ...(before?.delegations ? { delegations: before.delegations } : {}),
   };
   const index = gates.findIndex((other) => other.gate === request.gate);
   if (index >= 0) gates[index] = gate;
   else gates.push(gate);
   draft.track(step.id).afterGate = afterGate;
+  if (request.preApprovedFor === draft.snapshot.state.purpose) {
+    gate.status = 'approved';
+    gate.closedAt = draft.at;
+    step.state = afterGate;
+    step.endedAt = draft.at;
+    draft.note(request.gate, `approved beforehand: the system file asks nobody in a ${request.preApprovedFor}`);
+    return;
+  }
   step.state = 'waiting';
   step.endedAt = null;
   draft.note(request.gate, `open: waits for ${request.quorum} approval${request.quorum > 1 ? 's' : ''}`);
+  startGateClocks(draft, gate);
 }
 
 export function stepFailed(draft: Draft, event: Of<'step-failed'>): void {

@@ -1,6 +1,7 @@
 import { peopleWith, samePerson } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { GateClocks } from '../domain/run-state.ts';
+import type { GateConfig, SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
 /**
@@ -16,8 +17,17 @@ export function gateRequest(view: SystemView, gate: string): GateRequest {
     people: peopleOf(view, config?.people ?? [], config?.roles ?? []),
     notRequester: config?.notRequester ?? true,
     otherPeople: false,
+    ...(config?.proof && config.proof !== 'none' ? { proof: config.proof } : {}),
+    ...(config && (config.expiresAfter ?? config.remindEvery ?? config.escalate) !== undefined ? { clocks: clocksOf(config) } : {}),
+    ...(config?.preApproved ? { preApprovedFor: config.preApproved.purpose } : {}),
   };
 }
+
+const clocksOf = ({ expiresAfter, remindEvery, escalate }: GateConfig): GateClocks => ({
+  ...(expiresAfter === undefined ? {} : { expiresAfterMs: expiresAfter }),
+  ...(remindEvery === undefined ? {} : { remindEveryMs: remindEvery }),
+  ...(escalate === undefined ? {} : { escalate: escalate.map(({ after, to }) => ({ afterMs: after, to })) }),
+});
 
 function peopleOf({ people }: SystemView, named: readonly string[], roles: readonly string[]): string[] {
   if (!people) return [...named];
