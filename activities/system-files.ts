@@ -108,6 +108,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     approvals: system.approvals,
     runbook: system.runbook,
     ...(people ? { people } : {}),
+    ...(system.runbooks ? { runbooks: system.runbooks } : {}),
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
     watchOldSideMs: system.watchOldSideFor,
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),

@@ -53,8 +53,9 @@ export interface ControlActivities {
    * @throws Tampered, ObjectMissing, WrongKey - what it needs is damaged; names it, and the nearest good points.
    * @param purpose - left out: a recovery. @param only - namespaces of a partial restore; left out: everything.
    * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill or an export does not mind. BadInput - `only` names what the point does not have.
+   * @param avoid - ids of bases that were given up: another that reaches the same moment is taken.
    */
-  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined }): Promise<CheckedPoint>;
+  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined; avoid?: readonly string[] | undefined }): Promise<CheckedPoint>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 
@@ -71,7 +72,7 @@ export interface ControlActivities {
    * What a recovery would do now, and what would fail; touches nothing. Trouble is in its findings.
    * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
    */
-  planRecovery(input: { system: string; only?: readonly string[] | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
+  planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
   /**
    * Whether a code or a signature proves that a decision is this person's. `wrong`: it does not, as against what could not be checked.

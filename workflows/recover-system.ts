@@ -2,6 +2,7 @@ import { CancellationScope, CancelledFailure, condition, defineSignal, setCurren
 import { callControl } from './call.ts';
 import { startLocked } from './children.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { runbookNames } from './domain/expand-runbook.ts';
 import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
@@ -41,9 +42,9 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     checkRequest(request, workflowId);
     const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
     const elevated = checkStart('recoverSystem', view, request);
-    planSteps(view);
+    checkRunbook(request, view);
     checkPartial(request, view);
-    mark({ system: view.system, purpose: request.purpose });
+    mark({ system: view.system, purpose: request.purpose, severity: request.severity });
     const input: RunRecoveryInput = { view, ...(elevated ? { elevated } : {}), request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
     if (!started) throw alreadyRunning(request.system, workflowId);
@@ -71,13 +72,20 @@ function checkRequest(request: RecoverSystemInput, lockId: string): void {
   }
 }
 
+/** All of them, as one may be escalated to in the middle of a night. @throws BadInput - none of that name. @throws BadSystemFile */
+function checkRunbook({ runbook }: RecoverSystemInput, view: SystemView): void {
+  const names = runbookNames(view);
+  if (runbook !== undefined && !names.includes(runbook)) throw new HoldfastError('BadInput', `recoverSystem: field "runbook" is "${runbook}", and ${view.system} has ${names.join(', ')}.`);
+  for (const name of names) planSteps(view, name);
+}
+
 /** @throws Unsupported - a partial restore that could not say which source is meant, or would end before anybody could take the data out. */
-function checkPartial({ only }: RecoverSystemInput, view: SystemView): void {
+function checkPartial({ only, runbook }: RecoverSystemInput, view: SystemView): void {
   if (!only) return;
   const sources = Object.keys(view.sources);
   if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
   sources.forEach((source) => requireOf(view, source, 'partial'));
-  if (!view.runbook.steps.some(({ uses }) => uses === 'report')) {
+  if (!planSteps(view, runbook).some(({ uses }) => uses === 'report')) {
     throw new HoldfastError('Unsupported', `The runbook of ${view.system} has no step that uses report: a partial restore waits there until the data was taken out.`);
   }
 }

@@ -3,9 +3,11 @@ import { callsAt } from './call.ts';
 import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { runbookNames } from './domain/expand-runbook.ts';
 import type { RecoverSystemInput } from './domain/inputs.ts';
 import { makeId } from './domain/make-id.ts';
 import { anonymous } from './domain/messages.ts';
+import type { RecoveryTarget } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
@@ -61,7 +63,7 @@ function begin(input: RunRecoveryInput): Recovery {
   const results = noResults();
   const shown: Promise<unknown>[] = [];
   const recovery = { results, input, shown, runId: makeId(info.startTime.getTime(), uuid4()) };
-  mark({ system: view.system, purpose: request.purpose });
+  mark({ system: view.system, purpose: request.purpose, severity: request.severity });
   const run: RunbookRun = startRunbook({
     plan: {
       system: view.system,
@@ -73,13 +75,18 @@ function begin(input: RunRecoveryInput): Recovery {
       startedAt: info.startTime.toISOString(),
       rtoObjectiveMs: view.rtoObjectiveMs,
       rpoObjectiveMs: view.rpoObjectiveMs,
-      steps: input.elevated ? elevateFirst(view, planSteps(view)) : planSteps(view),
       people: view.people,
+      severity: request.severity,
+      target: targetOf(request),
+      runbook: request.runbook,
+      runbooks: Object.fromEntries(runbookNames(view).map((name) => [name, planSteps(view, name)])),
+      engines: Object.values(view.sources).map(({ engine }) => engine),
+      steps: input.elevated ? elevateFirst(view, planSteps(view, request.runbook)) : planSteps(view, request.runbook),
     },
     results,
-    settings: Object.fromEntries(view.runbook.steps.map((step) => [step.id, step.with])),
     workflowId: info.workflowId,
     context: () => contextOf({ ...recovery, run }),
+    onSeverity: (severity) => mark({ severity }),
     onPhase: (phase, details) => {
       mark({ phase });
       shown.push(showInEntry(details));
@@ -87,6 +94,12 @@ function begin(input: RunRecoveryInput): Recovery {
   });
   return { ...recovery, run };
 }
+
+const targetOf = ({ targetTime, targetPosition, point }: RecoverSystemInput): RecoveryTarget => ({
+  ...(targetTime ? { targetTime } : {}),
+  ...(targetPosition ? { targetPosition } : {}),
+  ...(point ? { point } : {}),
+});
 
 /** The entry may be gone (terminated, or never was): the run does not mind. */
 async function showInEntry(details: string): Promise<void> {
@@ -99,16 +112,12 @@ async function showInEntry(details: string): Promise<void> {
   }
 }
 
-function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'> {
+function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'> {
   const { view, request } = recovery.input;
   return {
     view,
     run: recovery.runId,
-    target: {
-      ...(request.targetTime ? { targetTime: request.targetTime } : {}),
-      ...(request.targetPosition ? { targetPosition: request.targetPosition } : {}),
-      ...(request.point ? { point: request.point } : {}),
-    },
+    target: recovery.run.snapshot().state.target ?? {},
     purpose: request.purpose,
     only: request.only ?? null,
     requestedBy: request.requestedBy ?? anonymous,

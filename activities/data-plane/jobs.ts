@@ -62,10 +62,10 @@ const jobs = {
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,
 
-  findRecoveryPoint: async ({ system, source, target, run, purpose, only }, job) => {
+  findRecoveryPoint: async ({ system, source, target, run, purpose, only, avoid }, job) => {
     const context = await openContext({ system, source, epoch: 0 }, job);
     if (purpose === undefined || purpose === 'recovery') refuseMovedSource(context.system, source, await newestBelieved(context.store, context.keys, { system, source }, { signal: job.signal }));
-    const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto });
+    const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto, ...(avoid ? { avoid } : {}) });
     const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} reads it`, { signal: job.signal });
     return point;

@@ -1,6 +1,10 @@
 import { describeError, errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
-import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
+import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
+import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { bytesAhead, forecastRto } from '../../workflows/domain/forecast-rto.ts';
+import { severities } from '../../workflows/domain/messages.ts';
+import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { CheckedPoint } from '../../workflows/domain/point-check.ts';
 import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
@@ -10,6 +14,7 @@ import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
+import { readStepHistory } from '../report/read-step-history.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
@@ -27,16 +32,45 @@ const readForMs = seconds(10);
  * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
-export async function planRecovery({ system: systemName, only, ...target }: { system: string; only?: readonly string[] | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+export async function planRecovery({ system: systemName, only, runbook: name, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const { system } = await loadSystemFile(systemName);
-  const runbook = planCriticalPath(system.runbook.steps.map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null })));
+  const names = runbookNames(system);
+  if (name !== undefined && !names.includes(name)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${name}", and ${systemName} has ${names.join(', ')}.`);
+  const runbook = planCriticalPath(stepsToPlan(system, name, only !== undefined));
   const spareMs = system.objectives.rto - runbook.criticalMs;
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
   const points = await readPoints(system, target, findings, job, only);
-  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(only ? { only: [...only] } : {}), points, findings };
+  const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, runbook.steps, points, job);
+  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(name ? { name } : {}), ...forecast, ...(only ? { only: [...only] } : {}), points, findings };
+}
+
+/** A step that a recovery passes over, or that runs only where another has failed, takes none of its time. */
+function stepsToPlan(system: System, name: string | undefined, partial: boolean): StepToPlan[] {
+  const engines = Object.values(system.sources).map(({ engine }) => engine);
+  return expandRunbook(system, name).map(({ id, uses, needs, budget, when }) => {
+    // How severe it is going to be nobody knows: a step of any severity counts.
+    const runs = severities.some((severity) => whenHolds(when, { purpose: 'recovery', severity, partial, engines, step: () => ({ state: 'done', error: null }) }));
+    return { id, uses, needs, budgetMs: runs ? (budget ?? null) : null, ...(when.length > 0 ? { when: describeWhen(when) } : {}) };
+  });
+}
+
+/** As a run that begins now would forecast it; a store that does not answer has its finding already. */
+async function forecastOf(system: System, steps: readonly PlannedTimes[], points: readonly RecoveryPoint[], job: JobContext): Promise<{ forecastMs: number | null; forecastBasis: string | null }> {
+  try {
+    const { store } = await openContext({ system: system.system, source: points[0]!.source, epoch: 0 }, job);
+    const history = await readStepHistory({ store, signal: job.signal }, system.system);
+    if (Object.keys(history.steps).length === 0) return { forecastMs: null, forecastBasis: null };
+    const now = new Date().toISOString();
+    const pending = { title: '', state: 'pending', attempt: 0, startedAt: null, endedAt: null, elapsedMs: 0, error: null, summary: null, undo: false } as const;
+    const { forecastMs, basis } = forecastRto({ incidentAt: now, servedAt: null, steps: steps.map((step) => ({ ...step, ...pending, needs: [...step.needs] })) }, history, bytesAhead(points), now);
+    return { forecastMs, forecastBasis: basis };
+  } catch (error) {
+    if (job.signal.aborted) throw error;
+    return { forecastMs: null, forecastBasis: null };
+  }
 }
 
 async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, only: readonly string[] | undefined): Promise<RecoveryPoint[]> {

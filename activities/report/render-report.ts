@@ -171,7 +171,7 @@ export function renderReportHtml(report: RunReport): string {
 <title>${report.system}: ${outcome.headline}</title>
 <style>${new Markup(style)}</style></head>
 <body>
-<header><p class="what">${report.title} (${report.system}), ${report.state.purpose}${report.state.only && `, ${describePartial(report.state.only)}`}, incident ${time(report.incidentAt)}</p>
+<header><p class="what">${report.title} (${report.system}), ${report.state.purpose}${report.state.severity && `, severity ${report.state.severity}`}${report.state.runbook && `, runbook ${report.state.runbook}${(report.state.escalations ?? []).map(({ from }) => `, escalated from ${from}`).join('')}`}${report.state.only && `, ${describePartial(report.state.only)}`}, incident ${time(report.incidentAt)}</p>
 <h1 class="${outcome.tone}">${outcome.headline}</h1>
 <p class="outcome">${outcome.sentence}</p></header>
 ${facts(report)}

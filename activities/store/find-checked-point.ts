@@ -26,12 +26,13 @@ import { missingSlice, verifyLog } from './verify-log.ts';
  *
  * @throws Tampered, ObjectMissing, … - what is damaged, by key; `details.nearestBefore` and `nearestAfter` are target positions.
  * @throws WrongKey - nothing of the base opens with the key of the system file.
+ * @param options.avoid - ids of bases that were given up for an older one.
  * @throws what `findRecoveryPoint` throws, when nothing is damaged.
  */
 export async function findCheckedPoint(
   context: SourceContext,
   target: RecoveryTarget,
-  { readForMs, engine }: { readForMs: number; engine?: Pick<Engine, 'verifySlice'> },
+  { readForMs, engine, avoid = [] }: { readForMs: number; engine?: Pick<Engine, 'verifySlice'>; avoid?: readonly string[] },
 ): Promise<CheckedPoint> {
   const startedMs = Date.now();
   const of = { system: context.system.system, source: context.sourceName };
@@ -43,7 +44,7 @@ export async function findCheckedPoint(
     const catalog = await readCatalogOf({ store, keys, signal, progress, distrust: reasonsOf(damage) }, of, target.point).catch((error: unknown) => {
       throw damage.size > 0 && error instanceof HoldfastError ? refused(damage, error) : error;
     });
-    const point = choose(catalog, target, damage);
+    const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
     if (inBase.problems.length + inLog.problems.length === 0) return { ...point, checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };
     const known = damage.size;
@@ -59,6 +60,13 @@ export async function findCheckedPoint(
 type Damage = Map<string, { why: string; type: HoldfastError['type'] }>;
 
 const reasonsOf = (damage: Damage): Map<string, string> => new Map([...damage].map(([key, { why }]) => [key, why]));
+
+/** A log is good without the base that was taken with it, so an older one may reach the same moment. @throws NoRecoveryPoint - none is left. */
+function withoutBases(catalog: Catalog, avoid: readonly string[]): Catalog {
+  const bases = catalog.bases.filter(({ backup }) => !avoid.includes(backup));
+  if (avoid.length > 0 && bases.length === 0) throw new HoldfastError('NoRecoveryPoint', `${catalog.system}/${catalog.source}: no base is left beside those that were given up: ${avoid.join(', ')}`, { hint: 'choose one of them by its id, or abort' });
+  return { ...catalog, bases };
+}
 
 function choose(catalog: Catalog, target: RecoveryTarget, damage: Damage): RecoveryPoint {
   try {

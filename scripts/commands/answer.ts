@@ -7,62 +7,86 @@ import { withTemporal } from '../client.ts';
 import { signShown } from './sign-shown.ts';
 import { currentUser } from './recover.ts';
 
-interface AnswerOptions {
-  gate?: string;
-  step?: string;
-  by: string;
-  reason?: string;
-  code?: string;
-  sign?: string;
-  to?: string;
-  for?: string;
+interface Answer {
+  description: string;
+  /** what stands after the system on the command line: the message's field of that name */
+  field?: 'severity' | 'text' | 'runbook';
+  options: (command: Command) => Command;
 }
 
-const descriptions: Record<MessageName, string> = {
-  approve: 'approve the gate that waits',
-  reject: 'reject the gate that waits: the run pauses',
-  retry: 'try the failed step again',
-  skip: 'go on without the failed step; a reason is needed',
-  delegate: 'hand your right to answer a gate to another person of the system, for a time',
-  abort: 'stop the run and undo what it did',
+const gate = (command: Command): Command =>
+  command
+    .option('--gate <gate>', 'needed when more than one gate is open')
+    .option('--code <digits>', 'a one-time code of yours, where the gate asks for a proof')
+    .option('--sign <keyfile>', 'sign with your Ed25519 private key (PEM), which stays here');
+const failed = (command: Command): Command => command.option('--step <step>', 'needed when more than one step has failed');
+const nothing = (command: Command): Command => command;
+
+const choose = (command: Command): Command =>
+  command
+    .option('--target-time <time>', 'to this second, included whole')
+    .option('--target-position <position>', 'to before this log position')
+    .option('--point <id>', 'a base or an import, by its id')
+    .option('--latest', 'the latest, after another was asked for')
+    .option('--older', 'the same moment, by an older base');
+
+const answers: Record<MessageName, Answer> = {
+  approve: { description: 'approve the gate that waits', options: gate },
+  reject: { description: 'reject the gate that waits: the run pauses', options: gate },
+  retry: { description: 'try the failed step again', options: failed },
+  skip: { description: 'go on without the failed step; a reason is needed', options: failed },
+  delegate: {
+    description: 'hand your right to answer a gate to another person of the system, for a time',
+    options: (command) => gate(command).requiredOption('--to <name>', 'one of the system’s people').option('--for <duration>', 'an hour when left out; at most 24h'),
+  },
+  abort: { description: 'stop the run and undo what it did', options: nothing },
+  hold: { description: 'start no new step until resume; what runs goes on', options: nothing },
+  resume: { description: 'start steps again after hold', options: nothing },
+  comment: { description: 'write a line into the journal and the report', field: 'text', options: nothing },
+  extend: {
+    description: 'give a step a larger budget; a reason is needed',
+    options: (command) => command.option('--step <step>', 'needed when more than one step is under way').requiredOption('--budget <duration>', 'the new one in all, such as 25m'),
+  },
+  severity: { description: 'say how severe it is: P1 to P4', field: 'severity', options: nothing },
+  escalate: { description: 'undo what the runbook did, and run another in its place; a reason is needed', field: 'runbook', options: nothing },
+  confirm: {
+    description: 'say that an item of a checklist is done',
+    options: (command) => command.option('--step <step>', 'needed when more than one list waits').option('--item <item>', 'needed when more than one item waits'),
+  },
+  choose: { description: 'take another recovery point, on a clean target; a reason is needed', options: choose },
 };
 
-/** `holdfast approve|reject|retry|skip|abort|delegate`: an update, so that a refusal comes back with its reason. */
+/** Each message of a run as a command, `holdfast approve` and so on: an update, so that a refusal comes back with its reason. */
 export function answer(cli: Cli): void {
-  for (const name of Object.keys(descriptions) as MessageName[]) {
-    cli.add<[string], AnswerOptions>(
-      `${name} <system>`,
-      descriptions[name],
-      (command) => declare(command, name),
-      async (printer, { gate, step, by, reason, code, sign, to, for: forHowLong }, system) => {
-        const message = JSON.parse(JSON.stringify({ gate, step, by, reason, code, to, for: forHowLong })) as Record<string, unknown>;
-        const parsed = messageSchemas[name].safeParse(message);
-        if (!parsed.success) {
-          const issue = parsed.error.issues[0]!;
-          throw new HoldfastError('BadInput', `${name}: ${issue.path.join('.')}: ${issue.message}`, { hint: `holdfast ${name} --help` });
-        }
-        await withTemporal(async ({ client }) => {
-          if (sign !== undefined) message['signature'] = await signShown(printer, client, system, name, { keyFile: sign, gate, by, to, forMs: (parsed.data as { for?: number }).for });
-          const handle = client.workflow.getHandle(lockIds.recover(system));
-          const answered = await handle.executeUpdate(name, { args: [message] });
-          // A code is used up, but no business of a log.
-          const { code: _code, ...told } = message;
-          const known = sign !== undefined ? 'signed' : code !== undefined ? 'proved by code' : 'claimed';
-          printer.result({ system, message: name, ...told, answer: answered ?? null }, () => `${name}: accepted, by ${by} (${known})`);
-        });
-      },
+  for (const [name, { description, field, options }] of Object.entries(answers) as [MessageName, Answer][]) {
+    // What was typed as the last word is no option; commander gives it after the options.
+    cli.add<[string, string | undefined], Record<string, string | boolean | undefined>>(
+      `${name} <system>${field ? ` <${field}>` : ''}`,
+      description,
+      (command) => withReason(options(command.option('--by <name>', 'your name', currentUser())), name),
+      async (printer, { json: _json, ...given }, system, word) => await send(name, system, { ...given, ...(field ? { [field]: word } : {}) }, printer),
     );
   }
 }
 
-function declare(command: Command, name: MessageName): Command {
-  if (name === 'approve' || name === 'reject' || name === 'delegate') {
-    command
-      .option('--gate <gate>', 'needed when more than one gate is open')
-      .option('--code <digits>', 'a one-time code of yours, where the gate asks for a proof')
-      .option('--sign <keyfile>', 'sign with your Ed25519 private key (PEM), which stays here');
+const withReason = (command: Command, name: MessageName): Command => (name === 'comment' ? command : command.option('--reason <text>', 'kept in the report'));
+
+async function send(name: MessageName, system: string, { sign, ...given }: Record<string, unknown>, printer: Parameters<Parameters<Cli['add']>[3]>[0]): Promise<void> {
+  const message = JSON.parse(JSON.stringify(given)) as Record<string, unknown>;
+  const parsed = messageSchemas[name].safeParse(message);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new HoldfastError('BadInput', `${name}: ${issue.path.join('.')}: ${issue.message}`, { hint: `holdfast ${name} --help` });
   }
-  if (name === 'delegate') command.requiredOption('--to <name>', 'one of the system’s people').option('--for <duration>', 'an hour when left out; at most 24h');
-  if (name === 'retry' || name === 'skip') command.option('--step <step>', 'needed when more than one step has failed');
-  return command.option('--by <name>', 'your name', currentUser()).option('--reason <text>', 'kept in the report');
+  await withTemporal(async ({ client }) => {
+    const { by, gate: named, code, to } = message as { by: string; gate?: string; code?: string; to?: string };
+    const keyFile = typeof sign === 'string' ? sign : undefined;
+    if (keyFile !== undefined) message['signature'] = await signShown(printer, client, system, name, { keyFile, gate: named, by, to, forMs: (parsed.data as { for?: number }).for });
+    const handle = client.workflow.getHandle(lockIds.recover(system));
+    const answered = await handle.executeUpdate(name, { args: [message] });
+    // A code is used up, but no business of a log.
+    const { code: _code, ...told } = message;
+    const known = keyFile !== undefined ? 'signed' : code !== undefined ? 'proved by code' : 'claimed';
+    printer.result({ system, message: name, ...told, answer: answered ?? null }, () => `${name}: accepted, by ${by} (${known})`);
+  });
 }

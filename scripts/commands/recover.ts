@@ -18,6 +18,8 @@ interface RecoverOptions {
   reason?: string;
   by: string;
   purpose: string;
+  severity?: string;
+  runbook?: string;
   takeOver: boolean;
   watch: boolean;
 }
@@ -46,6 +48,8 @@ export function recover(cli: Cli): void {
         .option('--reason <text>', 'kept in the report')
         .option('--by <name>', 'who asks; cannot approve', currentUser())
         .option('--purpose <purpose>', 'recovery or drill', 'recovery')
+        .option('--runbook <name>', 'one of the system file’s runbooks; left out: its runbook')
+        .option('--severity <severity>', 'P1 to P4; `holdfast severity` changes it')
         .option('--take-over', 'take the command from another control plane', false)
         .option('--watch', 'show the run until it ends; the exit code is its outcome', false),
     async (printer, options, system) => {
@@ -59,6 +63,8 @@ export function recover(cli: Cli): void {
         reason: options.reason,
         requestedBy: options.by,
         purpose: options.purpose as 'recovery',
+        severity: options.severity as 'P1' | undefined,
+        runbook: options.runbook,
         takeOver: options.takeOver,
       };
       parseInput('recoverSystem', recoverSystemInput, input);

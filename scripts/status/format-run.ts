@@ -1,5 +1,6 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
+import { describeTarget } from '../../workflows/domain/describe-target.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
 import type { GateState, RunState, StepState } from '../../workflows/domain/run-state.ts';
@@ -39,7 +40,7 @@ function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
 function formatStep(step: StepState, view: RunStatusView, idWidth: number, nowMs: number): string {
   const facts = {
     running: () => runningFacts(step, view, nowMs),
-    waiting: () => waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
+    waiting: () => step.items ? [`${step.items.filter(({ by }) => by !== null).length} of ${step.items.length} confirmed`] : waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
     failed: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     stuck: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     done: () => [`${formatDuration(step.elapsedMs)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`, step.summary ?? ''],
@@ -70,7 +71,9 @@ function forecast(state: RunState): string[] {
 function wayOn(state: RunState): string[] {
   const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => `answer: holdfast approve ${state.system} --gate ${gate.gate} --by NAME${gate.proof === undefined ? '' : gate.proof === 'signature' ? ' --sign KEYFILE' : ' --code CODE'}`);
   const failed = state.status === 'paused' || state.status === 'stuck' ? [`paused: holdfast retry|skip|abort ${state.system}`] : [];
-  return [...open, ...failed];
+  const held = state.held ? [`held by ${state.held.by} since ${state.held.at}${state.held.reason ? `: ${state.held.reason}` : ''}; go on: holdfast resume ${state.system}`] : [];
+  const items = state.steps.flatMap((step) => (step.state === 'waiting' ? (step.items ?? []) : []).filter(({ by }) => by === null).map((item) => `to do: ${item.do}; then holdfast confirm ${state.system} --step ${step.id} --item ${item.id}`));
+  return [...open, ...items, ...failed, ...held];
 }
 
 /** The whole state, a fact a line. */
@@ -81,9 +84,11 @@ export function formatRun(view: RunStatusView): string {
   const idWidth = Math.max(0, ...started.map(({ id }) => id.length));
   const pending = state.steps.filter((step) => step.state === 'pending').map(({ id }) => id);
   return [
-    `recover ${state.system}   ${state.status}   purpose ${state.purpose}   ${state.only ? describePartial(state.only) : `objective ${formatDuration(state.rtoObjectiveMs)}`}   ${clocks(state, nowMs)}`,
+    `recover ${state.system}   ${state.status}${state.severity ? `   ${state.severity}` : ''}   purpose ${state.purpose}   ${state.only ? describePartial(state.only) : `objective ${formatDuration(state.rtoObjectiveMs)}`}   ${clocks(state, nowMs)}`,
     ...started.map((step) => formatStep(step, view, idWidth, nowMs)),
     ...(pending.length > 0 ? [`  pending  ${pending.join(', ')}`] : []),
+    ...(state.runbook ? [`runbook  ${state.runbook}${(state.escalations ?? []).map(({ from, why }) => `, after ${from} (${why})`).join('')}`] : []),
+    ...(state.target ? [`recovery point  ${describeTarget(state.target)}`] : []),
     ...state.warnings.map((warning) => `warning  ${warning}`),
     ...forecast(state),
     ...wayOn(state),
@@ -99,5 +104,5 @@ export function formatRunLine(view: RunStatusView): string {
   const now = state.steps
     .filter((step) => ['running', 'waiting', 'failed', 'stuck'].includes(step.state))
     .map((step) => formatStep(step, view, 0, nowMs).trim().replace(/\s{2,}/g, ' '));
-  return [`recover ${state.system} ${state.status}`, ...(state.only ? [describePartial(state.only)] : []), clocks(state, nowMs), `${done} of ${state.steps.length} steps`, ...now].join('; ');
+  return [`recover ${state.system} ${state.status}${state.severity ? ` ${state.severity}` : ''}`, ...(state.only ? [describePartial(state.only)] : []), clocks(state, nowMs), `${done} of ${state.steps.length} steps`, ...now].join('; ');
 }

@@ -27,7 +27,7 @@ async function holdfast(t: TestContext, ...args: string[]): Promise<Said> {
 test('--help lists every command and every exit code', async (t) => {
   const { exitCode, stdout } = await holdfast(t, '--help');
   assert.equal(exitCode, 0);
-  const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'catalog', 'demo', 'import', 'export'];
+  const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'hold', 'resume', 'comment', 'extend', 'severity', 'choose', 'escalate', 'confirm', 'catalog', 'demo', 'import', 'export'];
   for (const command of commands) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, 'm'));
   for (const type of Object.keys(errorTable)) assert.ok(stdout.includes(type), type);
 });
@@ -45,6 +45,9 @@ test('input is refused before Temporal is asked: a misspelt purpose, two targets
   const both = await holdfast(t, 'recover', 'demo', '--target-time', '2026-11-21T03:00:05Z', '--target-position', '1763717205-7');
   assert.match(both.stderr, /either targetTime or targetPosition/);
   assert.match((await holdfast(t, 'skip', 'demo')).stderr, /skip: reason/);
+  assert.match((await holdfast(t, 'severity', 'demo', 'P0')).stderr, /severity: severity: P1, P2, P3 or P4/);
+  assert.match((await holdfast(t, 'choose', 'demo', '--latest', '--older', '--reason', 'x')).stderr, /exactly one of targetTime/);
+  assert.match((await holdfast(t, 'comment', 'demo', 'x')).stderr, /no Temporal server answers/);
   assert.match((await holdfast(t, 'export', 'demo', 'latest', '--to', 'x', '--as', 'tar')).stderr, /field "as" is "tar"/);
   assert.match((await holdfast(t, 'export', 'demo', 'latest')).stderr, /--to <path>/);
   assert.equal(both.exitCode, errorTable.BadInput.exitCode);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
@@ -41,8 +41,9 @@ const keyword = 2;
 /**
  * A Temporal of this test's own, whose clock skips while a result is waited for, with workers on every task queue of site `main`.
  * The activities are stubs of the contract: what is tested is the engine and the workflows.
+ * @param control - options of the worker that runs the workflows.
  */
-export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
+export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}, control: Partial<WorkerOptions> = {}): Promise<Lab> {
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
   });
@@ -54,7 +55,7 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
   const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle() }),
+    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(), ...control }),
     ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
   ]);
   const running = workers.map((worker) => worker.run());
@@ -92,7 +93,7 @@ export const stateOf = (handle: WorkflowHandle): Promise<RunState> => handle.que
 
 /** Waits for a state; fails with the last one seen. */
 export async function until(handle: WorkflowHandle, wanted: (state: RunState) => boolean): Promise<RunState> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 60_000;
   let last: unknown;
   while (Date.now() < deadline) {
     try {
@@ -104,7 +105,7 @@ export async function until(handle: WorkflowHandle, wanted: (state: RunState) =>
     }
     await delay(15);
   }
-  throw new Error(`not reached within 15 s; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+  throw new Error(`not reached within 60 s; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
 }
 
 export const gateOpen = (name: string) => (state: RunState): boolean => state.gates.some(({ gate, status }) => gate === name && status === 'open');

@@ -31,6 +31,7 @@ export const errorTable = {
   TargetUnavailable: { retryable: true, exitCode: 10 },
   TemporalUnavailable: { retryable: true, exitCode: 10 },
   DataPlaneLost: { retryable: true, exitCode: 10 },
+  TimedOut: { retryable: true, exitCode: 10 },
   Aborted: { retryable: false, exitCode: 11 },
   RunFailed: { retryable: false, exitCode: 12 },
 } as const satisfies Record<string, { retryable: boolean; exitCode: number }>;

@@ -1,9 +1,18 @@
 import type { StepHistory } from '../contract.ts';
+import { bytesToRestore, type RecoveryPoint } from './recovery-point.ts';
 import type { RunState, StepState } from './run-state.ts';
 import { formatDuration } from './units.ts';
 
 /** Bytes that a step type has before it in this run; its median time is scaled by them where the history knows its bytes. */
 export type BytesAhead = Readonly<Record<string, number>>;
+
+/** What restore, replay, indexes and validation have before them, once the recovery points are chosen. */
+export function bytesAhead(points: readonly RecoveryPoint[]): BytesAhead {
+  if (points.length === 0) return {};
+  const base = points.reduce((sum, point) => sum + bytesToRestore(point), 0);
+  const log = points.reduce((sum, point) => sum + point.log.storedBytes, 0);
+  return { restore: base, 'build-indexes': base, validate: base, replay: log };
+}
 
 interface Estimate {
   ms: number;
@@ -43,7 +52,7 @@ function leftOf(step: StepState, estimated: Estimate, nowAt: string): number {
  * A step counts by the median of earlier runs (scaled by bytes where both are known), else by its budget, else as nothing; the
  * basis says how many of each. Steps after the switch do not count: service is back by then. Nor does waiting for people that has not happened yet.
  */
-export function forecastRto(state: RunState, history: StepHistory | null, bytesAhead: BytesAhead, nowAt: string): Forecast {
+export function forecastRto(state: Pick<RunState, 'incidentAt' | 'servedAt' | 'steps'>, history: StepHistory | null, bytesAhead: BytesAhead, nowAt: string): Forecast {
   const incidentMs = Date.parse(state.incidentAt);
   if (state.servedAt !== null) return { forecastMs: Math.max(0, Date.parse(state.servedAt) - incidentMs), basis: 'service is back: measured, not forecast' };
   const estimates = new Map(state.steps.map((step) => [step.id, estimate(step, history, bytesAhead)]));

@@ -3,6 +3,7 @@ import { onlySchema } from './chosen-namespaces.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
 import { parseTypedLogPosition } from './log-position.ts';
+import { severitySchema } from './messages.ts';
 
 /**
  * What a person types to start a workflow: one JSON object, every field but `system` optional, or the bare name of a
@@ -17,6 +18,8 @@ const source = z
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a source, as under sources in the system’s file')
   .optional();
 const text = z.string().min(1, 'some text').max(500, 'at most 500 characters').optional();
+
+const name = z.string('a name').regex(/^[a-z][a-z0-9-]{0,62}$/, 'the name of a runbook, as under runbooks in the system’s file');
 
 const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, 'the id of a base or of an import, as listRecoveryPoints lists them');
 /** Which of them a worker reads or writes is up to the system file. */
@@ -52,6 +55,8 @@ export const recoverSystemInput = z
     requestedBy: text,
     reason: text,
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
+    runbook: name.optional().meta({ description: 'one of the system file’s runbooks by its name; left out: its runbook' }),
+    severity: severitySchema.optional().meta({ description: 'how severe it is, P1 to P4; the signal severity changes it' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
   })
   .refine(notBoth, oneTarget);
@@ -92,7 +97,7 @@ export const listRecoveryPointsInput = z
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
 export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
-export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text }).refine(notBoth, oneTarget);
+export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text, runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }) }).refine(notBoth, oneTarget);
 export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
 export const readArchiveStatusInput = z.strictObject({ system, source: everySource, requestedBy: text });

@@ -9,10 +9,10 @@ export const lockIds = {
 } as const;
 
 /** Search attributes, all of type Keyword. They must be registered in the namespace before the first workflow runs. */
-export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPurpose', phase: 'HoldfastPhase' } as const;
+export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPurpose', phase: 'HoldfastPhase', severity: 'HoldfastSeverity' } as const;
 
-/** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `stuck`: an undo failed; `paging`: a watch found something. */
-export type Phase = 'running' | 'waiting' | 'paused' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted';
+/** Values of HoldfastPhase. `waiting`: a gate is open; `paused`: a step failed; `held`: somebody asked that nothing new starts; `rewinding`: another recovery point is taken; `stuck`: an undo failed; `paging`: a watch found something. */
+export type Phase = 'running' | 'waiting' | 'paused' | 'held' | 'rewinding' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted';
 
 /** The workflows that a person or a schedule starts, under any id. */
 export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;

@@ -47,6 +47,14 @@ export const permissions: Readonly<Record<Act, Row>> = {
   skip: { about: 'skip a step', who: drTeam },
   abort: { about: 'abort a run', who: drTeam },
   delegate: { about: 'hand on their right to answer a gate', who: drTeam },
+  hold: { about: 'hold a run', who: drTeam },
+  resume: { about: 'resume a run', who: drTeam },
+  comment: { about: 'comment on a run', who: operations },
+  extend: { about: 'extend the budget of a step', who: drTeam },
+  severity: { about: 'say how severe it is', who: drTeam },
+  choose: { about: 'choose another recovery point', who: drTeam },
+  escalate: { about: 'escalate to another runbook', who: drTeam },
+  confirm: { about: 'confirm an item of a checklist', who: operations },
 };
 
 /** What a cancel of the workflow is called where it becomes an abort: who may cancel is up to Temporal. */

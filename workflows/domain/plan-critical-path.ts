@@ -6,6 +6,8 @@ export interface StepToPlan {
   needs: readonly string[];
   /** a step without a budget takes no time in the plan */
   budgetMs: number | null;
+  /** when it runs at all, in words; left out: always */
+  when?: string | undefined;
 }
 
 export interface PlannedTimes {
@@ -18,6 +20,7 @@ export interface PlannedTimes {
   endMs: number;
   /** a later end of this step makes service come back later */
   critical: boolean;
+  when?: string | undefined;
 }
 
 export interface StepPlan {

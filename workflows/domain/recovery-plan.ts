@@ -22,6 +22,11 @@ export interface RecoveryPlan {
   runbook: StepPlan;
   /** objective minus the critical path; negative: the budgets alone break it */
   spareMs: number;
+  /** which runbook it is of; left out: the main one */
+  name?: string | undefined;
+  /** from the click to service, by earlier runs; null: nothing is known of any, or the store did not answer */
+  forecastMs?: number | null;
+  forecastBasis?: string | null;
   /** namespaces of a partial restore, as typed; left out: everything */
   only?: string[];
   /** per source: what would be restored */
@@ -36,14 +41,15 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
   const verdict = of.spareMs >= 0 ? `${formatDuration(of.spareMs)} inside` : `${formatDuration(-of.spareMs)} past`;
   const fails = of.findings.some(({ effect }) => effect === 'fails');
   return {
-    heading: `plan ${of.system}${of.only ? `   ${describePartial(of.only)}` : ''}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
+    heading: `plan ${of.system}${of.name ? `   runbook ${of.name}` : ''}${of.only ? `   ${describePartial(of.only)}` : ''}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
     lines: [
       ...of.runbook.steps.map((step) => {
         const needs = step.needs.length > 0 ? `after ${step.needs.join(', ')}` : 'at once';
-        return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}`;
+        return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}${step.when ? `  only when ${step.when}` : ''}`;
       }),
       ...waves.filter((wave) => wave.length > 1).map((wave) => `side by side  ${wave.join(', ')}`),
       ...(of.only ? [`no traffic is moved: the steps after the validation are passed over, and the target waits until the data was taken out`] : [`service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`]),
+      ...(of.forecastMs != null ? [`forecast ${formatDuration(of.forecastMs)}, ${formatDuration(Math.abs(of.rtoObjectiveMs - of.forecastMs))} ${of.forecastMs <= of.rtoObjectiveMs ? 'inside' : 'past'} the objective: ${of.forecastBasis}`] : []),
       ...of.points.map(
         (point) =>
           `${point.source}: would be recovered to before ${formatLogPosition(point.limit)} (the log reaches ${formatLogPosition(point.reaches)}, ${formatDuration(Math.max(0, Date.parse(of.plannedAt) - Date.parse(point.reachesAt)))} ago): ${point.only ? `${point.only.collections} collections of ` : ''}base ${point.base.backup} (${formatBytes(bytesToRestore(point))}) and ${point.log.slices} slices (${formatBytes(point.log.storedBytes)}), timeline ${point.timeline}`,

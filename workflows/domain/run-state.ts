@@ -1,11 +1,14 @@
 import type { ProofKind } from './people.ts';
+import type { Severity } from './messages.ts';
 import type { Progress, Work } from './progress.ts';
+import type { RecoveryTarget } from './recovery-point.ts';
 
 /** The whole state of a run, as the query `state` answers it and the report keeps it. */
 
 export type StepStatus = 'pending' | 'waiting' | 'running' | 'done' | 'skipped' | 'failed' | 'undone' | 'stuck';
 
-export type RunStatus = 'running' | 'paused' | 'compensating' | 'done' | 'aborted' | 'stuck';
+/** `held`: no new step starts until somebody resumes. `rewinding`: steps are stopped and undone, to start again from another recovery point. */
+export type RunStatus = 'running' | 'paused' | 'held' | 'rewinding' | 'compensating' | 'done' | 'aborted' | 'stuck';
 
 export interface StepState {
   id: string;
@@ -31,6 +34,27 @@ export interface StepState {
   progress?: Progress | undefined;
   /** there is something to undo */
   undo: boolean;
+  /** a checklist that people confirm, item by item; left out: none, or it has not been asked for yet */
+  items?: ChecklistItem[] | undefined;
+}
+
+export interface ChecklistItem {
+  id: string;
+  do: string;
+  /** who confirmed it, and when; null: nobody yet */
+  by: string | null;
+  at: string | null;
+}
+
+/** One runbook given up for another. */
+export interface Escalation {
+  from: string;
+  to: string;
+  by: string;
+  why: string;
+  at: string;
+  /** of the runbook that was given up, as they were before the way back */
+  steps: { id: string; uses: string; state: StepStatus; elapsedMs: number; summary: string | null; error: StepState['error'] }[];
 }
 
 export interface GateState {
@@ -78,6 +102,8 @@ export interface JournalEntry {
   by: string | null;
 }
 
+export type RunTarget = RecoveryTarget & { older?: number | undefined };
+
 export interface RunState {
   format: 1;
   system: string;
@@ -87,6 +113,16 @@ export interface RunState {
   /** namespaces of a partial restore, as typed: it has no RTO and moves no traffic. Left out: everything */
   only?: string[];
   status: RunStatus;
+  /** as people judge it now; left out: nobody has said */
+  severity?: Severity | undefined;
+  /** who asked that nothing new starts; null, or left out: nobody */
+  held?: { by: string; reason: string | null; at: string } | null;
+  /** what was asked for first, or chosen since; `older`: how many bases were given up for an older one. Left out: the latest */
+  target?: RunTarget | undefined;
+  /** which of the system's runbooks runs; left out: the main one */
+  runbook?: string | undefined;
+  /** left out: none */
+  escalations?: Escalation[] | undefined;
   requestedBy: string;
   incidentAt: string;
   startedAt: string;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { whenSchema } from './condition.ts';
 import { parseDurationMs } from './units.ts';
 
 /** A runbook is data: steps with what they need. The engine runs everything whose needs are met side by side. */
@@ -10,6 +11,16 @@ const duration = z
   .refine((text) => parseDurationMs(text) !== undefined, 'a duration such as 90s, 5m or 1h30m')
   .transform((text) => parseDurationMs(text)!);
 
+const onFailureSchema = z.union(
+  [
+    z.enum(['pause', 'continue']),
+    z.strictObject({ retry: z.number().int().min(1).max(20) }),
+    z.strictObject({ goto: id, atMost: z.number().int().min(1).max(10).default(1) }),
+    z.strictObject({ escalate: id }),
+  ],
+  'pause, continue, {retry: times}, {goto: the step that finds the recovery point, atMost: times} or {escalate: runbook}',
+);
+
 export const runbookStepSchema = z.strictObject({
   id,
   uses: id.meta({ description: 'the step type: a file in workflows/steps' }),
@@ -20,7 +31,13 @@ export const runbookStepSchema = z.strictObject({
   retry: z
     .strictObject({ attempts: z.number().int().min(1).max(100).default(1), every: duration.default(5_000) })
     .prefault({})
-    .meta({ description: 'tries by itself before the run pauses for a person' }),
+    .meta({ description: 'tries by itself, where the error says that another try can help, before onFailure decides' }),
+  when: whenSchema.optional().meta({ description: 'the step is passed over unless this holds when all that it needs has ended; left out: always' }),
+  timeout: duration.optional().meta({ description: 'a try that takes longer is cancelled, and has failed' }),
+  onFailure: onFailureSchema.optional().meta({ description: 'what a failure does; left out: pause, for a person' }),
+  approval: id.optional().meta({ description: 'a gate of the system’s approvals that is opened before the step starts' }),
+  source: id.optional().meta({ description: 'of this source only; left out: of all' }),
+  foreach: z.literal('sources').optional().meta({ description: 'sources: one step for each source, called <id>-<source>, side by side' }),
 });
 
 export const runbookSchema = z
@@ -38,9 +55,52 @@ export const runbookSchema = z
         }
       });
     });
+    runbook.steps.forEach((step, index) => checkStep(runbook.steps, step, (path, message) => ctx.addIssue({ code: 'custom', path: ['steps', index, ...path], message })));
     const cycle = findCycle(runbook.steps);
     if (cycle) ctx.addIssue({ code: 'custom', path: ['steps'], message: `steps need each other in a circle: ${cycle.join(' → ')}` });
   });
+
+/** What a step that stands for another runbook may say: the rest its own steps say. */
+const ofSubRunbook: readonly string[] = ['id', 'uses', 'title', 'with', 'needs', 'when', 'retry'];
+
+function checkStep(steps: readonly RunbookStep[], step: RunbookStep, complain: (path: (string | number)[], message: string) => void): void {
+  const before = neededBy(steps, step.id);
+  const single = (id: string): string | undefined => {
+    const other = steps.find((candidate) => candidate.id === id);
+    if (!other || !before.has(id)) return `"${id}" is not among the steps that "${step.id}" needs`;
+    return other.foreach || other.uses === 'runbook' ? `"${id}" stands for several steps` : undefined;
+  };
+  // One that is not in order itself has its own error, and comes as it was typed.
+  if (step.when !== undefined && !Array.isArray(step.when)) return;
+  step.when?.forEach((condition, index) => {
+    const problem = condition.step === undefined ? undefined : single(condition.step);
+    if (problem) complain(step.when!.length > 1 ? ['when', index, 'step'] : ['when', 'step'], problem);
+  });
+  const { onFailure } = step;
+  if (typeof onFailure === 'object' && 'goto' in onFailure) {
+    const problem = single(onFailure.goto) ?? (steps.find(({ id: other }) => other === onFailure.goto)!.uses === 'find-recovery-point' ? undefined : `"${onFailure.goto}" does not use find-recovery-point: a step goes back to another recovery point, or pauses`);
+    if (problem) complain(['onFailure', 'goto'], problem);
+  }
+  if (step.foreach && step.source) complain(['source'], 'either foreach or source');
+  if (step.foreach && step.approval) complain(['approval'], 'one gate cannot be opened by a step for each source: let a step that uses approval come first');
+  if (step.uses !== 'runbook') return;
+  for (const field of Object.keys(step)) if (!ofSubRunbook.includes(field)) complain([field], 'means nothing for a step that uses runbook: the steps of that runbook say it');
+  if (typeof step.with?.['runbook'] !== 'string') complain(['with'], 'a step that uses runbook names one: {runbook: name}');
+}
+
+/** All steps that one needs, and those need. */
+function neededBy(steps: readonly RunbookStep[], id: string): Set<string> {
+  const needed = new Set<string>();
+  const visit = (of: string): void => {
+    for (const need of steps.find((step) => step.id === of)?.needs ?? []) {
+      if (needed.has(need)) continue;
+      needed.add(need);
+      visit(need);
+    }
+  };
+  visit(id);
+  return needed;
+}
 
 export type RunbookStep = z.output<typeof runbookStepSchema>;
 export type Runbook = z.output<typeof runbookSchema>;

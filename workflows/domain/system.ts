@@ -4,6 +4,7 @@ import { checkPeople } from './check-people.ts';
 import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
+import { checkRunbooks } from './check-runbooks.ts';
 import { runbookSchema } from './runbook.ts';
 import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, parseBytes, seconds, mib, hours } from './units.ts';
@@ -229,7 +230,8 @@ const fields = {
   traffic: nginxTrafficSchema,
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
   approvals: z.record(name, gateSchema).default({}),
-  runbook: runbookSchema,
+  runbook: runbookSchema.meta({ description: 'what a recovery does' }),
+  runbooks: z.record(name, runbookSchema).optional().meta({ description: 'others, by name: for a component, for failback, to escalate to, or parts that steps use' }),
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
   databaseReadyWithin: durationSchema.default(minutes(2)).meta({ description: 'how long a server of the standby may take to start, and to become primary' }),
   people: peopleSchema.default({}).meta({ description: 'who may do what, by id; left out: anybody may do anything, and every name is only claimed' }),
@@ -296,12 +298,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
-  system.runbook.steps.forEach((step, index) => {
-    const gate = step.uses === 'approval' ? (step.with as { gate?: string } | undefined)?.gate ?? step.id : undefined;
-    if (gate && !system.approvals[gate]) {
-      complain(['runbook', 'steps', index], `gate "${gate}" is not under approvals; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
-    }
-  });
+  checkRunbooks(system, complain);
 });
 
 /** As typed in the file, before defaults. */
@@ -332,6 +329,8 @@ export interface SystemView {
   /** left out: nobody is named */
   people?: People | undefined;
   runbook: z.output<typeof runbookSchema>;
+  /** others, by name; left out: none */
+  runbooks?: Record<string, z.output<typeof runbookSchema>> | undefined;
   /** how traffic is let in again; left out: all at once, healthy for 10 s */
   traffic?: { admission: number[]; healthWatchMs: number } | undefined;
   /** how long the old side is watched after a switch; left out: 7 days */

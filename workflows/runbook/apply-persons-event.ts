@@ -1,11 +1,12 @@
 import { defaultDelegationMs } from '../domain/approval.ts';
 import type { DecisionProof, StepState } from '../domain/run-state.ts';
+import { applyCommand } from './apply-command.ts';
 import { answerCheck, askedOf, endCheck, startCheck } from './check-proof.ts';
 import type { Draft } from './draft.ts';
-import { refusal, resolveFailed, resolveGate, whoIsUnknown, type Refusal } from './refusal.ts';
+import { refusal, resolveFailed, resolveGate, resolveSkipped, whoIsUnknown, type Refusal } from './refusal.ts';
 import { delegableGate, refusalOfProved, rightOf } from './refuse-at-gate.ts';
 import { isEnded, type GateEvent, type PersonsEvent, type RunEvent } from './run-types.ts';
-import { openGate } from './step-events.ts';
+import { openGate, passGate } from './step-events.ts';
 
 /** What a person asked: done when the rules allow it, else recorded with the reason and nothing else. */
 export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
@@ -30,6 +31,8 @@ export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
     case 'abort':
       abort(draft, event);
       break;
+    default:
+      applyCommand(draft, event);
   }
 }
 
@@ -87,9 +90,8 @@ function decide(draft: Draft, event: GateEvent & { kind: 'approve' | 'reject' },
   if (approvals < found.quorum) return;
   found.status = 'approved';
   found.closedAt = draft.at;
-  step.state = draft.track(step.id).afterGate;
-  step.endedAt = draft.at;
   step.error = null;
+  passGate(draft, step);
 }
 
 /** Lets a failed step, or a failed undo, run again; its automatic tries start afresh. */
@@ -97,8 +99,9 @@ function retry(draft: Draft, event: PersonsEvent & { kind: 'retry' }): void {
   const id = resolveFailed(draft.snapshot, event.step);
   if (typeof id !== 'string') return;
   const track = draft.track(id);
-  draft.note(id, `${draft.snapshot.abort ? 'undo tried' : 'tried'} again${because(event.reason)}`, event.by);
-  if (draft.snapshot.abort) {
+  const undo = track.undo === 'failed';
+  draft.note(id, `${undo ? 'undo tried' : 'tried'} again${because(event.reason)}`, event.by);
+  if (undo) {
     track.undo = 'registered';
     draft.step(id)!.state = 'failed';
   } else {
@@ -108,7 +111,7 @@ function retry(draft: Draft, event: PersonsEvent & { kind: 'retry' }): void {
 }
 
 function skip(draft: Draft, event: PersonsEvent & { kind: 'skip' }): void {
-  const id = resolveFailed(draft.snapshot, event.step);
+  const id = resolveSkipped(draft.snapshot, event.step);
   if (typeof id !== 'string') return;
   const step = draft.step(id)!;
   const planned = draft.planned(id);
@@ -137,6 +140,7 @@ function setSkipped(draft: Draft, step: StepState): void {
 function abort(draft: Draft, event: PersonsEvent & { kind: 'abort' }): void {
   const { snapshot } = draft;
   snapshot.abort = { by: event.by, reason: event.reason ?? null, at: draft.at };
+  snapshot.rewind = null;
   draft.note('run', `aborted${because(event.reason)}`, event.by);
   if (snapshot.noReturn !== null) {
     for (const track of Object.values(snapshot.tracks)) if (track.undo === 'registered') track.undo = 'left';
@@ -149,7 +153,8 @@ function abort(draft: Draft, event: PersonsEvent & { kind: 'abort' }): void {
     draft.note(gate.gate, 'closed by the abort');
   }
   for (const step of snapshot.state.steps) {
-    if (step.state === 'running') draft.commands.push({ kind: 'cancel-step', step: step.id });
+    // An undo that runs already goes on: it is what the abort wants.
+    if (step.state === 'running' && draft.track(step.id).undo !== 'running') draft.commands.push({ kind: 'cancel-step', step: step.id });
     if (step.state === 'waiting') {
       step.state = 'failed';
       step.endedAt = draft.at;

@@ -11,7 +11,7 @@ const machineWorks = ({ state, tracks }: RunSnapshot): boolean =>
   (state.status === 'running' && Object.values(tracks).some((track) => track.retryAt !== null));
 
 const personIsAwaited = ({ state }: RunSnapshot): boolean =>
-  state.gates.some((gate) => gate.status === 'open') || state.steps.some((step) => step.state === 'failed' || step.state === 'stuck');
+  (state.held ?? null) !== null || state.steps.some((step) => step.state === 'waiting') || state.steps.some((step) => step.state === 'failed' || step.state === 'stuck');
 
 /** The time since the last event is human time when nothing ran in it and a gate or a pause waited. */
 export function accountHumanTime(draft: Draft): void {
@@ -65,8 +65,20 @@ export function timerDue(draft: Draft, timer: TimerRef): void {
   const step = draft.step(timer.step);
   if (!step || step.attempt !== timer.attempt) return;
   const track = draft.track(step.id);
-  if (timer.kind === 'retry') track.retryAt = null;
-  else if (['running', 'waiting'].includes(step.state) && !track.overBudget && track.undo !== 'running') {
+  if (timer.kind === 'retry') {
+    track.retryAt = null;
+    return;
+  }
+  // One of before an extension.
+  if (timer.kind === 'timeout') {
+    if (step.state !== 'running' || track.undo === 'running' || track.timedOut || !track.timeoutAt || draft.at < track.timeoutAt) return;
+    track.timedOut = true;
+    draft.note(step.id, `cancelled: over its timeout of ${formatDuration(draft.planned(step.id).timeoutMs!)}`);
+    draft.commands.push({ kind: 'cancel-step', step: step.id });
+    return;
+  }
+  if (track.budgetEndsAt && draft.at < track.budgetEndsAt) return;
+  if (['running', 'waiting'].includes(step.state) && !track.overBudget && track.undo !== 'running') {
     track.overBudget = true;
     draft.warn(step.id, `over its budget of ${formatDuration(step.budgetMs ?? 0)}, still ${step.state === 'waiting' ? 'waiting for people' : 'running'}`);
   }

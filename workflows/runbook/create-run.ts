@@ -1,8 +1,9 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { People } from '../domain/people.ts';
 import { findCycle } from '../domain/runbook.ts';
-import type { GateState, RunState } from '../domain/run-state.ts';
-import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot } from './run-types.ts';
+import type { Severity } from '../domain/messages.ts';
+import type { GateState, RunState, RunTarget, StepState } from '../domain/run-state.ts';
+import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot, type StepTrack } from './run-types.ts';
 
 export interface RunPlan {
   system: string;
@@ -16,6 +17,15 @@ export interface RunPlan {
   startedAt: string;
   rtoObjectiveMs: number;
   rpoObjectiveMs: number;
+  severity?: Severity | undefined;
+  /** left out: the latest */
+  target?: RunTarget | undefined;
+  /** which runbook the steps are of; left out: the main one */
+  runbook?: string | undefined;
+  /** all that can be escalated to, by name; left out: none */
+  runbooks?: Record<string, PlannedStep[]> | undefined;
+  /** of the system's sources; left out: nothing is known */
+  engines?: string[] | undefined;
   steps: PlannedStep[];
   /** left out: nobody is named, and anybody may do anything */
   people?: People | undefined;
@@ -36,21 +46,53 @@ export const closedGate = (step: string, request: GateRequest): GateState => ({
   decisions: [],
 });
 
+const newTrack = (step: PlannedStep): StepTrack => ({ triesLeft: step.retry.attempts, tryStartedAt: null, retryAt: null, undo: 'none', undoAttempt: 0, afterGate: 'done', overBudget: false });
+
+const newStep = (step: PlannedStep): StepState => ({
+  id: step.id,
+  uses: step.uses,
+  title: step.title,
+  needs: step.needs,
+  state: 'pending',
+  attempt: 0,
+  budgetMs: step.budgetMs,
+  startedAt: null,
+  endedAt: null,
+  elapsedMs: 0,
+  error: null,
+  summary: null,
+  undo: false,
+});
+
+const plannedGates = (steps: readonly PlannedStep[]): GateState[] => steps.flatMap((step) => gatesOf(step).map((gate) => closedGate(step.id, gate)));
+
+/** The gates that a step is going to open, as planned. */
+export const gatesOf = ({ before, gate }: PlannedStep): GateRequest[] => [...(before ? [before] : []), ...(gate ? [gate] : [])];
+
+/** Another runbook in place of the one that runs. Tries go on counting: an answer or a timer of before is nobody's. */
+export function replacePlan(snapshot: RunSnapshot, steps: readonly PlannedStep[]): void {
+  const tried = new Map(snapshot.state.steps.map(({ id, attempt }) => [id, attempt]));
+  const undone = new Map(Object.entries(snapshot.tracks).map(([id, { undoAttempt }]) => [id, undoAttempt]));
+  snapshot.plan = [...steps];
+  snapshot.tracks = Object.fromEntries(steps.map((step) => [step.id, { ...newTrack(step), undoAttempt: undone.get(step.id) ?? 0 }]));
+  snapshot.startOrder = [];
+  snapshot.state.steps = steps.map((step) => ({ ...newStep(step), attempt: tried.get(step.id) ?? 0 }));
+  snapshot.state.gates = plannedGates(steps);
+}
+
 /**
  * A run before its first event. The plan is kept in it: a system file that changes never changes a running run.
  * @throws BadInput - a step that needs an unknown one, needs in a circle, an id used twice, or no step at all.
  */
 export function createRun(plan: RunPlan): RunSnapshot {
   checkPlan(plan.steps);
+  Object.values(plan.runbooks ?? {}).forEach(checkPlan);
   return {
     version: reducerVersion,
     plan: plan.steps,
-    tracks: Object.fromEntries(
-      plan.steps.map((step) => [
-        step.id,
-        { triesLeft: step.retry.attempts, tryStartedAt: null, retryAt: null, undo: 'none', undoAttempt: 0, afterGate: 'done', overBudget: false },
-      ]),
-    ),
+    runbooks: plan.runbooks ?? {},
+    engines: plan.engines ?? [],
+    tracks: Object.fromEntries(plan.steps.map((step) => [step.id, newTrack(step)])),
     startOrder: [],
     started: false,
     lastEventAt: plan.startedAt,
@@ -58,6 +100,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
     noReturn: null,
     abort: null,
     ...(plan.people ? { people: plan.people } : {}),
+    rewind: null,
     state: {
       format: 1,
       system: plan.system,
@@ -65,6 +108,8 @@ export function createRun(plan: RunPlan): RunSnapshot {
       purpose: plan.purpose,
       ...(plan.only ? { only: [...plan.only] } : {}),
       status: 'running',
+      ...(plan.severity ? { severity: plan.severity } : {}),
+      ...(plan.target && Object.keys(plan.target).length > 0 ? { target: plan.target } : {}),
       requestedBy: plan.requestedBy,
       incidentAt: plan.incidentAt,
       startedAt: plan.startedAt,
@@ -75,22 +120,9 @@ export function createRun(plan: RunPlan): RunSnapshot {
       humanMs: 0,
       forecastMs: null,
       forecastBasis: null,
-      steps: plan.steps.map((step) => ({
-        id: step.id,
-        uses: step.uses,
-        title: step.title,
-        needs: step.needs,
-        state: 'pending',
-        attempt: 0,
-        budgetMs: step.budgetMs,
-        startedAt: null,
-        endedAt: null,
-        elapsedMs: 0,
-        error: null,
-        summary: null,
-        undo: false,
-      })),
-      gates: plan.steps.flatMap((step) => (step.gate ? [closedGate(step.id, step.gate)] : [])),
+      ...(plan.runbook ? { runbook: plan.runbook } : {}),
+      steps: plan.steps.map(newStep),
+      gates: plannedGates(plan.steps),
       journal: [],
       warnings: [],
     },
@@ -107,7 +139,7 @@ function checkPlan(steps: PlannedStep[]): void {
   }
   const cycle = findCycle(steps);
   if (cycle) throw new HoldfastError('BadInput', `Steps need each other in a circle: ${cycle.join(' → ')}.`);
-  const gates = steps.flatMap((step) => (step.gate ? [step.gate.gate] : []));
+  const gates = steps.flatMap((step) => gatesOf(step).map(({ gate }) => gate));
   const twice = gates.find((gate, index) => gates.indexOf(gate) !== index);
   // One name, one gate: a message that names it must not be able to mean another.
   if (twice) throw new HoldfastError('BadInput', `Gate "${twice}" is opened by two steps.`);

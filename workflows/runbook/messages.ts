@@ -21,7 +21,11 @@ export function parseMessage(name: MessageName, sent: unknown): { event: Persons
   if (!parsed.success) return { problem: `${describeIssues(parsed.error, given)}. ${messageDescriptions[name]}` };
   const { code, signature, ...rest } = parsed.data as Message & { code?: string; signature?: Omit<Extract<Proof, { kind: 'signature' }>, 'kind'> };
   const proof: Proof | undefined = code !== undefined ? { kind: 'totp', code } : signature && { kind: 'signature', ...signature };
-  return { event: { ...rest, ...(proof ? { proof } : {}), kind: name, by: rest.by ?? anonymous } as PersonsEvent };
+  const event = { ...rest, ...(proof ? { proof } : {}), kind: name, by: rest.by ?? anonymous } as PersonsEvent;
+  if (event.kind === 'choose' && event.targetTime !== undefined && Date.parse(event.targetTime) > Date.now()) {
+    return { problem: `field "targetTime" is ${event.targetTime}, which is in the future: now it is ${new Date(Date.now()).toISOString()}` };
+  }
+  return { event };
 }
 
 /** The run as its message handlers see it. */

@@ -6,8 +6,8 @@ import { isEnded, reducerVersion, type PersonsEvent, type Reduced, type RunEvent
 import { settle } from './settle.ts';
 import { stepDone, stepFailed, undoDone, undoFailed } from './step-events.ts';
 
-const personsKinds: readonly string[] = ['approve', 'reject', 'retry', 'skip', 'abort', 'delegate'] satisfies PersonsEvent['kind'][];
-const isPersons = (event: RunEvent): event is { at: string } & PersonsEvent => personsKinds.includes(event.kind);
+const personsKinds: Record<PersonsEvent['kind'], true> = { approve: true, reject: true, retry: true, skip: true, abort: true, delegate: true, hold: true, resume: true, comment: true, extend: true, severity: true, choose: true, escalate: true, confirm: true };
+const isPersons = (event: RunEvent): event is { at: string } & PersonsEvent => Object.hasOwn(personsKinds, event.kind);
 
 /**
  * One event's effect on a run: the next snapshot, and what to do now. Pure: the given snapshot is not changed, and the same

@@ -1,8 +1,9 @@
 import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
 import { canceller, permit } from '../domain/permissions.ts';
-import { isSuperseded, type GateState } from '../domain/run-state.ts';
+import { isSuperseded, type GateState, type StepState } from '../domain/run-state.ts';
 import { refuseAtGate } from './refuse-at-gate.ts';
+import { refuseCommand } from './refuse-command.ts';
 import { isEnded, isGateEvent, type PersonsEvent, type RunSnapshot } from './run-types.ts';
 
 export interface Refusal {
@@ -16,20 +17,27 @@ export const openGates = (snapshot: RunSnapshot): GateState[] => snapshot.state.
 
 /** Steps that a person can answer by retry or skip: failed ones, and those whose undo failed. */
 export function failedSteps(snapshot: RunSnapshot): string[] {
-  const wanted = snapshot.abort ? 'stuck' : 'failed';
+  const wanted = snapshot.abort || snapshot.rewind ? 'stuck' : 'failed';
   return snapshot.state.steps
     .filter((step) => step.state === wanted && snapshot.tracks[step.id]!.undo !== 'left')
     .map((step) => step.id);
 }
 
+/** Checklists that people have to confirm. */
+export const waitingLists = (snapshot: RunSnapshot): StepState[] => snapshot.state.steps.filter(({ state, items }) => state === 'waiting' && items !== undefined);
+
 /** What the run waits for, in a sentence; shown with every refusal. */
 export function waitsFor(snapshot: RunSnapshot): string {
   const gates = openGates(snapshot);
   const failed = failedSteps(snapshot);
+  const lists = waitingLists(snapshot);
   if (isEnded(snapshot)) return `The run has ended: ${snapshot.state.status}.`;
   const parts = [
     gates.length > 0 ? `open: ${names(gates.map((gate) => gate.gate))}` : 'no gate is open',
-    ...(failed.length > 0 ? [`${snapshot.abort ? 'undo failed' : 'failed'}: ${names(failed)}`] : []),
+    ...lists.map(({ id, items }) => `"${id}" waits to be confirmed: ${names(items!.filter((item) => item.by === null).map((item) => item.id))}`),
+    ...(failed.length > 0 ? [`${snapshot.abort || snapshot.rewind ? 'undo failed' : 'failed'}: ${names(failed)}`] : []),
+    ...(snapshot.state.held ? [`held by ${snapshot.state.held.by} since ${snapshot.state.held.at}`] : []),
+    ...(snapshot.rewind ? [`on the way back: ${snapshot.rewind.why}`] : []),
   ];
   return `Now ${parts.join('; ')}.`;
 }
@@ -69,6 +77,12 @@ export function resolveFailed(snapshot: RunSnapshot, wanted: string | undefined)
     : { type: 'BadInput', message: `There is no step "${wanted}". Steps: ${names(snapshot.state.steps.map(({ id }) => id))}. ${waitsFor(snapshot)}` };
 }
 
+/** A failed step, or by its name a checklist that waits and that nobody is going to confirm. */
+export function resolveSkipped(snapshot: RunSnapshot, wanted: string | undefined): string | Refusal {
+  const isList = snapshot.abort === null && snapshot.state.steps.some((step) => step.id === wanted && step.state === 'waiting' && step.items !== undefined);
+  return isList ? wanted! : resolveFailed(snapshot, wanted);
+}
+
 /** Why nobody can say that the approver is not who asked for the run, though the gate wants that; undefined when it is known. */
 export function whoIsUnknown(snapshot: RunSnapshot, gate: GateState, by: string): string | undefined {
   if (!gate.notRequester) return undefined;
@@ -98,8 +112,12 @@ export function refusal(snapshot: RunSnapshot, event: PersonsEvent, at: string =
     if (snapshot.abort) return { type: 'NotWaiting', message: `The run is already being aborted, since ${snapshot.abort.at}.` };
     return snapshot.noReturn === null || isSuperseded(snapshot.state) ? undefined : { type: 'NotWaiting', message: `The run cannot be turned back: ${snapshot.noReturn}. Let it finish, then fail back.` };
   }
-  const step = resolveFailed(snapshot, event.step);
+  if (event.kind !== 'retry' && event.kind !== 'skip') return refuseCommand(snapshot, event);
+  const step = event.kind === 'skip' ? resolveSkipped(snapshot, event.step) : resolveFailed(snapshot, event.step);
   if (typeof step !== 'string') return step;
+  if (event.kind === 'skip' && snapshot.rewind) {
+    return { type: 'NotPermitted', message: `The undo of "${step}" cannot be left out: the next restore would go on top of what is there. Retry it, or abort.` };
+  }
   const planned = snapshot.plan.find((candidate) => candidate.id === step)!;
   if (event.kind === 'skip' && !snapshot.abort && planned.skip === 'refused') {
     return { type: 'NotPermitted', message: `Step "${step}" cannot be skipped: it is an approval. Retry it to open its gate again, or abort.` };

@@ -1,6 +1,6 @@
 import { allHandlersFinished, CancellationScope, condition, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
 import { errorTable, isErrorType } from '../domain/errors.ts';
-import { forecastRto } from '../domain/forecast-rto.ts';
+import { bytesAhead, forecastRto } from '../domain/forecast-rto.ts';
 import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
 import { bytesToRestore } from '../domain/recovery-point.ts';
@@ -14,18 +14,17 @@ import { createRun, type RunPlan } from './create-run.ts';
 import { handleMessages } from './messages.ts';
 import { reduceRun } from './reduce-run.ts';
 import { waitsFor } from './refusal.ts';
-import { isEnded, type Checks, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
+import { isEnded, type Checks, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { phaseOf, showDetails } from './show-details.ts';
 
 export interface RunbookOptions {
   plan: RunPlan;
   results: RunResults;
-  /** settings of each step, as the system file has them */
-  settings: Readonly<Record<string, unknown>>;
   /** what the steps are given, but for what the engine itself answers */
-  context(stepId: string): Omit<StepContext, 'stepId' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'>;
+  context(stepId: string): Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'>;
   /** told whenever what people see has changed */
   onPhase(phase: Phase, details: string): void;
+  onSeverity(severity: RunState['severity']): void;
   workflowId: string;
 }
 
@@ -50,6 +49,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   const shield = new CancellationScope({ cancellable: false });
   const timers = new CancellationScope({ cancellable: true, parent: shield });
   let shownPhase: Phase | undefined;
+  let shownSeverity = options.plan.severity;
   let told: { heardMs: number; progress: ToldProgress } | undefined;
   /** What the workers last told, unless they have fallen silent: they tell at least every twentieth part of the time, and every 15 s at first. */
   const toldNow = (): ToldProgress | undefined => {
@@ -67,17 +67,19 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   const publish = (): void => {
     const at = nowAt();
-    const details = showDetails({ ...snapshot, state: withProgress(snapshot.state, options.results, toldNow()) }, at);
+    const details = showDetails({ ...snapshot, state: withProgress(snapshot.state, snapshot, options.results, toldNow()) }, at);
     setCurrentDetails(details);
     const phase = phaseOf(snapshot);
     if (phase !== shownPhase) options.onPhase(phase, details);
     shownPhase = phase;
+    if (snapshot.state.severity !== shownSeverity) options.onSeverity(snapshot.state.severity);
+    shownSeverity = snapshot.state.severity;
   };
 
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
   const refreshForecast = (): void => {
     if (isEnded(snapshot) || snapshot.abort || snapshot.state.only) return;
-    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, options.results, toldNow()), options.results.history, bytesAhead(options.results), nowAt()) });
+    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, snapshot, options.results, toldNow()), options.results.history, bytesAhead(Object.values(options.results.points)), nowAt()) });
   };
 
   const carryOut = (command: RunCommand): void => {
@@ -91,13 +93,16 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     return command.kind === 'run-step' ? runStep(command.step, command.attempt) : runUndo(command.step, command.attempt);
   };
 
-  const contextOf = (stepId: string): StepContext => ({
-    ...options.context(stepId),
+  const contextOf = (stepId: string, attempt?: number): StepContext => {
+    const given = options.context(stepId);
+    return {
+    ...given,
     stepId,
+    sources: plannedOf(stepId).sources ?? Object.keys(given.view.sources),
     results: options.results,
     now: nowAt,
     sleep: (ms, summary) => sleep(ms, { summary }),
-    waits: () => snapshot.state.steps.some(({ id, state }) => id === stepId && state === 'waiting'),
+    waits: () => snapshot.state.steps.some((step) => step.id === stepId && step.state === 'waiting' && (attempt === undefined || step.attempt === attempt)),
     moved: () => {
       // It may have told of the very piece that has finished: counted twice, it would be too much.
       told = undefined;
@@ -105,18 +110,20 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     },
     warn: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
     served: (servedAt, noReturn) => void dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
-  });
+    };
+  };
 
   /** One step function, to its end. What it throws is the step's failure; nothing it throws can suspend the workflow. */
   const runStep = async (step: string, attempt: number): Promise<void> => {
     const scope = new CancellationScope({ cancellable: true, parent: shield });
     scopes.set(step, scope);
     try {
-      const type = stepTypes[usesOf(step)]!;
-      const outcome = await scope.run(async () => await type.run(contextOf(step), options.settings[step]));
+      const planned = plannedOf(step);
+      const type = stepTypes[planned.uses]!;
+      const outcome = await scope.run(async () => await type.run(contextOf(step, attempt), planned.with));
       dispatch({ kind: 'step-done', at: nowAt(), step, attempt, ...outcome });
     } catch (error) {
-      const described = isCancellation(error) ? { type: 'Aborted', message: 'cancelled by the abort' } : describeFailure(error);
+      const described = isCancellation(error) ? { type: 'Aborted', message: 'cancelled' } : describeFailure(error);
       dispatch({ kind: 'step-failed', at: nowAt(), step, attempt, error: described, helpable: canHelp(described.type) });
     }
     refreshForecast();
@@ -124,7 +131,8 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   const runUndo = async (step: string, attempt: number): Promise<void> => {
     try {
-      const { summary } = await stepTypes[usesOf(step)]!.undo!(contextOf(step), options.settings[step]);
+      const planned = plannedOf(step);
+      const { summary } = await stepTypes[planned.uses]!.undo!(contextOf(step), planned.with);
       dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, summary });
     } catch (error) {
       dispatch({ kind: 'undo-failed', at: nowAt(), step, attempt, error: describeFailure(error) });
@@ -155,7 +163,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     }
   };
 
-  const usesOf = (step: string): string => snapshot.plan.find(({ id }) => id === step)!.uses;
+  const plannedOf = (step: string): PlannedStep => snapshot.plan.find(({ id }) => id === step)!;
 
   handleMessages({
     snapshot: () => snapshot,
@@ -173,7 +181,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
       refreshForecast();
       publish();
     },
-    state: () => withProgress(stateNow(snapshot, nowAt()), options.results, toldNow()),
+    state: () => withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow()),
     help: () => help(options.workflowId, snapshot),
   });
 
@@ -205,22 +213,16 @@ async function abortOnCancel(dispatch: (event: RunEvent) => unknown, snapshot: (
 /** Whether the runbook's own retries may try again: not what the table of errors knows to be beyond help. */
 const canHelp = (type: string): boolean => !isErrorType(type) || errorTable[type].retryable;
 
-function bytesAhead(results: RunResults): Record<string, number> {
-  const points = Object.values(results.points);
-  if (points.length === 0) return {};
-  const base = points.reduce((sum, point) => sum + bytesToRestore(point), 0);
-  const log = points.reduce((sum, point) => sum + point.log.storedBytes, 0);
-  return { restore: base, 'build-indexes': base, validate: base, replay: log };
-}
-
 /** How far the steps are that run: the state's own events do not know. */
-function withProgress(state: RunState, { points, restored }: RunResults, told: ToldProgress | undefined): RunState {
-  const of = Object.values(points).reduce((sum, point) => sum + bytesToRestore(point), 0);
+function withProgress(state: RunState, { plan }: Pick<RunSnapshot, 'plan'>, { points, restored }: RunResults, told: ToldProgress | undefined): RunState {
+  // Where each source is restored by a step of its own, each is told of what is its own.
+  const bytesOf = (stepId: string): number => (plan.find(({ id }) => id === stepId)!.sources ?? Object.keys(points)).reduce((sum, source) => sum + (points[source] ? bytesToRestore(points[source]) : 0), 0);
   return {
     ...state,
     steps: state.steps.map((step) => {
       if (step.state !== 'running') return step;
-      const work = step.uses === 'restore' && of > 0 ? restored?.work(of) : undefined;
+      const of = step.uses === 'restore' ? bytesOf(step.id) : 0;
+      const work = of > 0 ? restored[step.id]?.work(of) : undefined;
       const progress = progressOfStep({ ...step, work }, told?.activities ?? [], Date.now());
       return { ...step, ...(work ? { work } : {}), ...(progress ? { progress } : {}) };
     }),

@@ -2,6 +2,9 @@ import type { People } from '../domain/people.ts';
 import type { DecisionSaid, Proof, ShownGate } from '../domain/approval.ts';
 import type { ProofKind } from '../domain/people.ts';
 import type { GateClocks, GateProof, RunState } from '../domain/run-state.ts';
+import type { Condition } from '../domain/condition.ts';
+import type { Severity } from '../domain/messages.ts';
+import type { RecoveryTarget } from '../domain/recovery-point.ts';
 
 /**
  * The engine's words. All of it is JSON, and no time is read: times come in with the events. So a run can be checked,
@@ -9,7 +12,7 @@ import type { GateClocks, GateProof, RunState } from '../domain/run-state.ts';
  */
 
 /** A changed meaning of an event, or other commands for the same event, is a new version: running runs keep theirs. */
-export const reducerVersion = 1;
+export const reducerVersion = 2;
 
 /** A gate as asked for, by the runbook or by a step that found something only people may accept. */
 export interface GateRequest {
@@ -41,7 +44,26 @@ export interface PlannedStep {
   gate: GateRequest | null;
   /** what a person's skip of the failed step does: `refused`, or a gate that others must approve first */
   skip: 'allowed' | 'refused' | GateRequest;
+  /** for another recovery point it is undone, and it and all that needs it start again; left out: no */
+  renews?: boolean | undefined;
+  /** settings of the step type, as in the system file */
+  with?: unknown;
+  /** of these sources only; left out: of all */
+  sources?: string[] | undefined;
+  /** of each group one condition must hold, or it is passed over; left out: always */
+  when?: Condition[][] | undefined;
+  /** a try that takes longer is cancelled */
+  timeoutMs?: number | undefined;
+  /** left out: pause */
+  onFailure?: OnFailure | undefined;
+  /** a gate that is opened before it starts */
+  before?: GateRequest | undefined;
+  /** it leaves production alone in a drill or partial restore, so nobody is asked about it then */
+  production?: boolean | undefined;
 }
+
+/** What a step's failure does once its automatic tries are used up. */
+export type OnFailure = 'pause' | 'continue' | { retry: number } | { goto: string; atMost: number } | { escalate: string };
 
 /** What the engine remembers of a step beyond what people see. */
 export interface StepTrack {
@@ -52,15 +74,39 @@ export interface StepTrack {
   undo: 'none' | 'registered' | 'running' | 'failed' | 'done' | 'left';
   undoAttempt: number;
   /** what the step becomes once its gate is approved */
-  afterGate: 'done' | 'skipped';
+  afterGate: 'done' | 'skipped' | 'start';
+  /** the gate before its start was approved */
+  approved?: boolean;
+  /** when this try is cancelled; a timer that comes earlier is one of before an extension. Null, or left out: never */
+  timeoutAt?: string | null;
+  /** this try was cancelled for its timeout */
+  timedOut?: boolean;
+  /** how often onFailure has tried it again, and gone back from it to another recovery point */
+  restarts?: number;
+  gotos?: number;
   /** its overrun was warned of */
   overBudget: boolean;
+  /** when the budget of this try is spent; a timer that comes earlier is one of before an extension. Null, or left out: no budget */
+  budgetEndsAt?: string | null;
+}
+
+/** Steps are on their way back, to start again from another recovery point: what runs is stopped, then undone, one by one. */
+export interface Rewind {
+  steps: string[];
+  by: string;
+  why: string;
+  /** the runbook that runs then, in place of this one; left out: the same steps start again */
+  to?: string | undefined;
 }
 
 export interface RunSnapshot {
   version: typeof reducerVersion;
   state: RunState;
   plan: PlannedStep[];
+  /** all runbooks of the system as they were at the start, by name, to escalate to */
+  runbooks: Record<string, PlannedStep[]>;
+  /** engines of the system's sources */
+  engines: string[];
   tracks: Record<string, StepTrack>;
   /** steps in the order of their first start: undone from the end */
   startOrder: string[];
@@ -75,17 +121,18 @@ export interface RunSnapshot {
   people?: People | undefined;
   /** proofs that are or were checked; left out: none */
   checks?: Checks | undefined;
+  rewind: Rewind | null;
 }
 
 export type TimerRef =
-  | { kind: 'retry' | 'budget'; step: string; attempt: number }
+  | { kind: 'retry' | 'budget' | 'timeout'; step: string; attempt: number }
   | { kind: 'rto'; percent: number }
   /** `openedAt` says which opening of the gate; `n`: the round, the reminder, the rung of the escalation */
   | { kind: 'gate-lapse' | 'gate-reminder' | 'gate-escalation'; gate: string; openedAt: string; n: number };
 
 export type RunEvent = { at: string } & (
   | { kind: 'run-started' }
-  | { kind: 'step-done'; step: string; attempt: number; summary: string | null; passedOver?: boolean; opens?: GateRequest }
+  | { kind: 'step-done'; step: string; attempt: number; summary: string | null; passedOver?: boolean; opens?: GateRequest; confirms?: { id: string; do: string }[] }
   | { kind: 'step-failed'; step: string; attempt: number; error: { type: string; message: string }; helpable: boolean }
   | { kind: 'undo-done'; step: string; attempt: number; summary: string | null }
   | { kind: 'undo-failed'; step: string; attempt: number; error: { type: string; message: string } }
@@ -128,7 +175,18 @@ export type PersonsEvent =
   | GateEvent
   | { kind: 'retry'; step?: string | undefined; by: string; reason?: string | undefined }
   | { kind: 'skip'; step?: string | undefined; by: string; reason: string }
-  | { kind: 'abort'; by: string; reason?: string | undefined };
+  | { kind: 'abort'; by: string; reason?: string | undefined }
+  | CommandEvent;
+
+/** What a person tells the run as a whole, or a step that has not failed. */
+export type CommandEvent =
+  | { kind: 'hold' | 'resume'; by: string; reason?: string | undefined }
+  | { kind: 'comment'; by: string; text: string }
+  | { kind: 'escalate'; runbook: string; by: string; reason: string }
+  | { kind: 'confirm'; step?: string | undefined; item?: string | undefined; by: string; reason?: string | undefined }
+  | { kind: 'extend'; step?: string | undefined; budgetMs: number; by: string; reason: string }
+  | { kind: 'severity'; severity: Severity; by: string; reason?: string | undefined }
+  | ({ kind: 'choose'; latest?: true | undefined; older?: true | undefined; by: string; reason: string } & RecoveryTarget);
 
 export type RunCommand =
   | { kind: 'run-step'; step: string; attempt: number }

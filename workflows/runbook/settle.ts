@@ -1,12 +1,20 @@
+import { describeWhen, whenHolds } from '../domain/condition.ts';
+import type { StepState } from '../domain/run-state.ts';
 import type { Draft } from './draft.ts';
+import { rewindOn, startUndo } from './rewind.ts';
 import { isEnded, type RunSnapshot } from './run-types.ts';
+import { openGate } from './step-events.ts';
 
 /** Brings the run forward as far as it goes without another event: starts what is ready, undoes, pauses, ends. */
 export function settle(draft: Draft): void {
   const { snapshot } = draft;
   if (isEnded(snapshot) || !snapshot.started) return;
-  if (snapshot.abort) compensate(draft);
-  else goOn(draft);
+  if (snapshot.abort) {
+    compensate(draft);
+    return;
+  }
+  if (snapshot.rewind) rewindOn(draft);
+  if (!draft.snapshot.rewind) goOn(draft);
 }
 
 function goOn(draft: Draft): void {
@@ -16,7 +24,7 @@ function goOn(draft: Draft): void {
     state.status = 'paused';
     return;
   }
-  state.status = 'running';
+  state.status = state.held ? 'held' : 'running';
   const passed = new Set(state.steps.filter(({ state: is }) => is === 'done' || is === 'skipped').map(({ id }) => id));
   if (passed.size === state.steps.length) {
     state.status = 'done';
@@ -24,9 +32,32 @@ function goOn(draft: Draft): void {
     draft.note('run', 'done');
     return;
   }
-  for (const step of state.steps) {
-    if (step.state === 'pending' && tracks[step.id]!.retryAt === null && step.needs.every((need) => passed.has(need))) startStep(draft, step.id);
+  if (state.held) return;
+  const ready = state.steps.filter((step) => step.state === 'pending' && tracks[step.id]!.retryAt === null && step.needs.every((need) => passed.has(need)));
+  const left = ready.filter((step) => !beginStep(draft, step));
+  // What needed a step that is passed over may be ready by now.
+  if (left.length > 0) goOn(draft);
+}
+
+/** @returns false: it was passed over, as its `when` does not hold. */
+function beginStep(draft: Draft, step: StepState): boolean {
+  const { state, engines } = draft.snapshot;
+  const planned = draft.planned(step.id);
+  const track = draft.track(step.id);
+  // It was decided at the first try: what people say since must not take a step back that may have acted.
+  const undecided = step.startedAt === null;
+  if (planned.when && undecided && !whenHolds(planned.when, { purpose: state.purpose, severity: state.severity, partial: state.only !== undefined, engines, step: (id) => draft.step(id) })) {
+    step.state = 'skipped';
+    step.endedAt = draft.at;
+    step.summary = `only when ${describeWhen(planned.when)}`;
+    draft.note(step.id, `passed over: ${step.summary}`);
+    return false;
   }
+  const isPassingOver = planned.production === true && (state.purpose === 'drill' || state.only !== undefined);
+  if (planned.before && track.approved !== true && !isPassingOver) openGate(draft, step, planned.before, 'start');
+  // A gate may be approved beforehand.
+  if (step.state === 'pending') startStep(draft, step.id);
+  return true;
 }
 
 function startStep(draft: Draft, id: string): void {
@@ -47,10 +78,15 @@ function startStep(draft: Draft, id: string): void {
   }
   draft.note(id, step.attempt === 1 ? 'started' : `started, try ${step.attempt}`);
   draft.commands.push({ kind: 'run-step', step: id, attempt: step.attempt });
+  track.timedOut = false;
+  if (planned.timeoutMs !== undefined) {
+    track.timeoutAt = new Date(Date.parse(draft.at) + planned.timeoutMs).toISOString();
+    draft.commands.push({ kind: 'start-timer', timer: { kind: 'timeout', step: id, attempt: step.attempt }, dueAt: track.timeoutAt });
+  }
   if (planned.budgetMs !== null && !track.overBudget) {
     const leftMs = Math.max(0, planned.budgetMs - step.elapsedMs);
-    const dueAt = new Date(Date.parse(draft.at) + leftMs).toISOString();
-    draft.commands.push({ kind: 'start-timer', timer: { kind: 'budget', step: id, attempt: step.attempt }, dueAt });
+    track.budgetEndsAt = new Date(Date.parse(draft.at) + leftMs).toISOString();
+    draft.commands.push({ kind: 'start-timer', timer: { kind: 'budget', step: id, attempt: step.attempt }, dueAt: track.budgetEndsAt });
   }
 }
 
@@ -64,12 +100,7 @@ function compensate(draft: Draft): void {
   const keep = underLeftSteps(snapshot);
   const next = snapshot.startOrder.findLast((id) => tracks[id]!.undo === 'registered' && !keep.has(id));
   if (next !== undefined) {
-    const track = draft.track(next);
-    track.undo = 'running';
-    track.undoAttempt += 1;
-    draft.step(next)!.state = 'running';
-    draft.note(next, track.undoAttempt === 1 ? 'undo started' : `undo started, try ${track.undoAttempt}`);
-    draft.commands.push({ kind: 'run-undo', step: next, attempt: track.undoAttempt });
+    startUndo(draft, next);
     return;
   }
   for (const id of snapshot.startOrder) {

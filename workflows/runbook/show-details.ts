@@ -2,9 +2,10 @@ import { answersToFailure, answersToGate, approvalsOf } from '../domain/how-to-a
 import type { StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress } from '../domain/describe-progress.ts';
+import { describeTarget } from '../domain/describe-target.ts';
 import type { Phase } from '../domain/names.ts';
 import { formatDuration } from '../domain/units.ts';
-import { failedSteps, openGates } from './refusal.ts';
+import { failedSteps, openGates, waitingLists } from './refusal.ts';
 import type { RunSnapshot } from './run-types.ts';
 
 /** The Temporal UI shows no more than this of a workflow's details in comfort. */
@@ -13,7 +14,7 @@ export const detailsBytes = 4_000;
 /** What the search attribute HoldfastPhase says. */
 export function phaseOf(snapshot: RunSnapshot): Phase {
   const { status } = snapshot.state;
-  return status === 'running' && openGates(snapshot).length > 0 ? 'waiting' : status;
+  return status === 'running' && openGates(snapshot).length + waitingLists(snapshot).length > 0 ? 'waiting' : status;
 }
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
@@ -31,13 +32,22 @@ function waiting(snapshot: RunSnapshot): string[] {
   );
   const failed = failedSteps(snapshot).map((id) => {
     const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;
-    const undo = snapshot.abort !== null;
+    const undo = step.state === 'stuck';
     return [
       `- **${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed**: ${cut(`${step.error?.type}: ${step.error?.message}`, 400)}`,
-      ...answersToFailure(system, id, undo).map((way) => `  - ${way}`),
+      // On the way back an undo that is left out would have the next restore go on top of what is there.
+      ...(snapshot.rewind ? [`signal \`retry\` \`{"step": "${id}"}\` or \`abort\``] : answersToFailure(system, id, undo)).map((way) => `  - ${way}`),
     ].join('\n');
   });
-  return [...gates, ...failed];
+  const lists = waitingLists(snapshot).map((step) =>
+    [
+      `- **WAITING for people to confirm \`${step.id}\`**: ${cut(step.summary ?? '', 200)}`,
+      ...step.items!.map((item) => `  - ${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
+      `  - signal \`confirm\` with \`{"step": "${step.id}", "item": "${step.items!.find(({ by }) => by === null)!.id}", "by": "YOUR NAME"}\``,
+      `  - or \`holdfast confirm ${system} --step ${step.id} --item ${step.items!.find(({ by }) => by === null)!.id}\``,
+    ].join('\n'),
+  );
+  return [...gates, ...lists, ...failed];
 }
 
 function stepLine(step: StepState): string {
@@ -52,15 +62,25 @@ function howFar({ progress }: StepState): string {
   return progress ? `: ${[cut(progress.phase, 60), ...describeProgress(progress)].filter((fact) => fact !== '').join(', ')}` : '';
 }
 
+/** What people have asked for that is not a step. */
+function notices({ state, rewind }: RunSnapshot): string {
+  return [
+    ...(state.held ? [`\n- **HELD** by ${cut(state.held.by, 100)} since ${clock(state.held.at)}${state.held.reason ? `: ${cut(state.held.reason, 150)}` : ''}: no new step starts; signal \`resume\`, or \`holdfast resume ${state.system}\``] : []),
+    ...(rewind ? [`\n- **on the way back**, asked for by ${cut(rewind.by, 100)}: ${cut(rewind.why, 200)}`] : []),
+    ...(state.runbook ? [`\n- runbook ${state.runbook}${(state.escalations ?? []).map(({ from }) => `, after ${from}`).join('')}`] : []),
+    ...(state.target ? [`\n- recovery point: ${describeTarget(state.target)}`] : []),
+  ].join('');
+}
+
 function heading(snapshot: RunSnapshot, at: string): string {
   const { state } = snapshot;
   const passedMs = Date.parse(state.servedAt ?? at) - Date.parse(state.incidentAt);
   const breachAt = new Date(Date.parse(state.incidentAt) + state.rtoObjectiveMs).toISOString();
   const clocks = `${formatDuration(passedMs)} of ${formatDuration(state.rtoObjectiveMs)} ${state.servedAt ? 'until service was back' : `passed; breach at ${clock(breachAt)}`}`;
   const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
-  const title = `**${state.purpose} ${state.system}: ${phaseOf(snapshot)}** as of ${clock(at)}`;
-  if (state.only) return `${title}\n\n- **${describePartial(state.only)}**; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}`;
-  return `${title}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}`;
+  const title = `**${state.purpose} ${state.system}${state.severity ? ` ${state.severity}` : ''}: ${phaseOf(snapshot)}** as of ${clock(at)}`;
+  if (state.only) return `${title}\n\n- **${describePartial(state.only)}**; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
+  return `${title}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
 }
 
 /** Length in UTF-8; workflow code has no TextEncoder in its types. */

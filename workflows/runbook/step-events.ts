@@ -3,6 +3,7 @@ import { formatDuration } from '../domain/units.ts';
 import { closedGate } from './create-run.ts';
 import type { Draft } from './draft.ts';
 import { startGateClocks } from './gate-clocks.ts';
+import { onFailure, tryLater } from './on-failure.ts';
 import type { GateRequest, RunEvent } from './run-types.ts';
 
 type Of<K extends RunEvent['kind']> = Extract<RunEvent, { kind: K }>;
@@ -25,13 +26,21 @@ export function stepDone(draft: Draft, event: Of<'step-done'>): void {
     step.state = 'skipped';
     forgetUndo(draft, step);
     draft.note(step.id, `passed over: ${event.summary ?? ''}`);
-  } else if (event.opens && !draft.snapshot.abort) {
+  } else if (event.opens && !isOnWayBack(draft, step.id)) {
     openGate(draft, step, event.opens, 'done');
+  } else if (event.confirms && !isOnWayBack(draft, step.id)) {
+    step.state = 'waiting';
+    step.endedAt = null;
+    step.items = event.confirms.map((item) => ({ ...item, by: null, at: null }));
+    draft.note(step.id, `waits for people to confirm ${step.items.length} item${step.items.length > 1 ? 's' : ''}`);
   } else {
     step.state = 'done';
     draft.note(step.id, `done in ${formatDuration(step.elapsedMs)}${event.summary ? `: ${event.summary}` : ''}`);
   }
 }
+
+/** What it did is about to be undone, or done again: nobody is asked about it, and it is not tried again. */
+const isOnWayBack = ({ snapshot }: Draft, id: string): boolean => snapshot.abort !== null || (snapshot.rewind?.steps.includes(id) ?? false);
 
 /** Nothing was done, so there is nothing to undo. */
 function forgetUndo(draft: Draft, step: StepState): void {
@@ -40,7 +49,7 @@ function forgetUndo(draft: Draft, step: StepState): void {
 }
 
 /** Opens a gate, new or again; from here on the step waits for people. `askedBy`: who wants it open, and so cannot approve it either. */
-export function openGate(draft: Draft, step: StepState, request: GateRequest, afterGate: 'done' | 'skipped', askedBy: string[] = []): void {
+export function openGate(draft: Draft, step: StepState, request: GateRequest, afterGate: 'done' | 'skipped' | 'start', askedBy: string[] = []): void {
   const { gates } = draft.snapshot.state;
   const approvers = gates.flatMap((other) =>
     other.gate === request.gate ? [] : other.decisions.filter(({ decision }) => decision === 'approve').map(({ by }) => by),
@@ -60,8 +69,7 @@ export function openGate(draft: Draft, step: StepState, request: GateRequest, af
   if (request.preApprovedFor === draft.snapshot.state.purpose) {
     gate.status = 'approved';
     gate.closedAt = draft.at;
-    step.state = afterGate;
-    step.endedAt = draft.at;
+    passGate(draft, step);
     draft.note(request.gate, `approved beforehand: the system file asks nobody in a ${request.preApprovedFor}`);
     return;
   }
@@ -71,26 +79,40 @@ export function openGate(draft: Draft, step: StepState, request: GateRequest, af
   startGateClocks(draft, gate);
 }
 
+/** What a step becomes once its gate is approved. */
+export function passGate(draft: Draft, step: StepState): void {
+  const track = draft.track(step.id);
+  if (track.afterGate === 'start') {
+    track.approved = true;
+    step.state = 'pending';
+    return;
+  }
+  step.state = track.afterGate;
+  step.endedAt = draft.at;
+}
+
 export function stepFailed(draft: Draft, event: Of<'step-failed'>): void {
   const step = running(draft, event.step, event.attempt);
   if (!step) return;
   const track = draft.track(step.id);
   draft.stopStep(step);
-  step.error = event.error;
+  const { error, helpable } = track.timedOut && !isOnWayBack(draft, step.id) ? timedOut(draft, step) : event;
+  step.error = error;
   track.triesLeft -= 1;
-  const said = `try ${step.attempt} failed: ${event.error.type}: ${event.error.message}`;
-  if (event.helpable && track.triesLeft > 0 && !draft.snapshot.abort) {
-    const { everyMs } = draft.planned(step.id).retry;
-    track.retryAt = new Date(Date.parse(draft.at) + everyMs).toISOString();
-    step.state = 'pending';
-    step.endedAt = null;
-    draft.commands.push({ kind: 'start-timer', timer: { kind: 'retry', step: step.id, attempt: step.attempt }, dueAt: track.retryAt });
-    draft.note(step.id, `${said}; tries again at ${track.retryAt}`);
+  const said = `try ${step.attempt} failed: ${error.type}: ${error.message}`;
+  if (helpable && track.triesLeft > 0 && !isOnWayBack(draft, step.id)) {
+    tryLater(draft, step, said);
   } else {
     step.state = 'failed';
     draft.note(step.id, said);
+    if (!isOnWayBack(draft, step.id)) onFailure(draft, step);
   }
 }
+
+const timedOut = (draft: Draft, step: StepState): { error: { type: string; message: string }; helpable: boolean } => ({
+  error: { type: 'TimedOut', message: `took longer than its timeout of ${formatDuration(draft.planned(step.id).timeoutMs!)}, and was cancelled` },
+  helpable: true,
+});
 
 /** The step whose undo of this try runs. */
 function undoing(draft: Draft, id: string, attempt: number): StepState | undefined {

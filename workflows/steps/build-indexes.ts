@@ -21,6 +21,7 @@ export async function buildIndexesOf(ctx: StepContext, source: string): Promise<
 export const buildIndexes = defineStep({
   about: 'builds the indexes that stood at the recovery point',
   settings: z.strictObject({}),
+  perSource: true,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => buildIndexesOf(ctx, source))).join('; ') };
   },

@@ -46,6 +46,8 @@ async function drainSource(ctx: StepContext, source: string): Promise<{ drained:
 export const drain = defineStep({
   about: 'archives and replays what the fenced primary still held, and validates again',
   settings: z.strictObject({}),
+  perSource: true,
+  production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);
     if (left) return left;

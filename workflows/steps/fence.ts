@@ -19,6 +19,8 @@ const said = (source: string, fence: FenceResult): string => `${source} ${fence.
 export const fence = defineStep({
   about: 'takes the old primary’s power to write; unproved needs a second person',
   settings: z.strictObject({}),
+  perSource: true,
+  production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);
     if (left) return left;
@@ -44,6 +46,8 @@ export const fence = defineStep({
     const freed = await forEachSource(ctx, (source) =>
       ctx.call('unfencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `give the old primary of ${source} its power back`),
     );
+    // A drain of a later runbook must not take it for fenced.
+    for (const source of ctx.sources) delete ctx.results.fences[source];
     return { summary: freed.map(({ summary }) => summary).join('; ') };
   },
   skip: (view) => acceptUnproved(view, 'The old primary would not be fenced at all, and may take writes that could not be merged.'),

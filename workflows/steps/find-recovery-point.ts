@@ -4,17 +4,33 @@ import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
 import { formatDuration } from '../domain/units.ts';
 import { forEachSource } from './side-by-side.ts';
-import { defineStep } from './step.ts';
+import { defineStep, type StepContext } from './step.ts';
+
+/** A new choice: what was made of an earlier one is of no account any more, and its bases are passed over where an older one is asked for. */
+function giveUp({ results, sources }: StepContext, older: number): void {
+  if (older > results.givenUp.older) {
+    for (const [source, point] of Object.entries(results.points)) results.givenUp.bases[source] = [...(results.givenUp.bases[source] ?? []), point.base.backup];
+    results.givenUp.older = older;
+  }
+  for (const source of sources) {
+    for (const kept of [results.points, results.limits, results.unvalidated, results.replays]) delete kept[source];
+    for (const validated of Object.keys(results.validations)) if (validated.startsWith(`${source}/`)) delete results.validations[validated];
+  }
+}
 
 /** Chooses base and log for every source from the bucket alone, checks them, and holds them against expiry. */
 export const findRecoveryPoint = defineStep({
   about: 'chooses the recovery point of every source, and holds it against expiry',
   settings: z.strictObject({}),
+  perSource: true,
   async run(ctx) {
+    const { older = 0, ...target } = ctx.target;
+    giveUp(ctx, older);
     const found = await forEachSource(ctx, async (source) => {
+      const avoid = ctx.results.givenUp.bases[source] ?? [];
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target: ctx.target, run: ctx.run, purpose: ctx.purpose, ...(ctx.only ? { only: ctx.only } : {}) },
+        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...(ctx.only ? { only: ctx.only } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;
@@ -26,6 +42,7 @@ export const findRecoveryPoint = defineStep({
     });
     return { summary: found.join('; ') };
   },
+  renews: true,
   async undo(ctx) {
     await ctx.call('releaseHold', { system: ctx.view.system, run: ctx.run }, 'let the recovery point go');
     return { summary: 'recovery points are no longer held' };

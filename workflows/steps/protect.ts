@@ -118,6 +118,7 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
 export const protect = defineStep({
   about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
   settings: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
+  production: true,
   async run(ctx, { base }) {
     const left = leaveProduction(ctx);
     if (left) return left;

@@ -9,9 +9,10 @@ import { defineStep, targetOf } from './step.ts';
 export const restore = defineStep({
   about: 'restores the base of every source, groups of parts side by side',
   settings: z.strictObject({ width: z.number('a number').int('a whole number').min(1, 'at least 1').max(32, 'at most 32').default(4) }),
+  perSource: true,
   async run(ctx, { width }) {
     const meter = new WorkMeter(Date.parse(ctx.now()));
-    ctx.results.restored = meter;
+    ctx.results.restored[ctx.stepId] = meter;
     const restored = await forEachSource(ctx, async (source) => {
       const target = targetOf(ctx, source);
       const point = pointOf(ctx, source);

@@ -24,8 +24,7 @@ export async function sideBySide<T, R>(items: readonly T[], width: number, work:
   return results;
 }
 
-/** Does `work` for every source of the system at once; the results in the sources' order. */
+/** Does `work` for every source of the step at once; the results in the sources' order. */
 export const forEachSource = <R>(ctx: StepContext, work: (source: string) => Promise<R>): Promise<R[]> => {
-  const sources = Object.keys(ctx.view.sources);
-  return sideBySide(sources, sources.length, work);
+  return sideBySide(ctx.sources, ctx.sources.length, work);
 };

@@ -3,8 +3,9 @@ import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
 import type { LogPosition } from '../domain/log-position.ts';
 import type { WorkMeter } from '../domain/progress.ts';
-import type { RecoveryPoint, RecoveryTarget } from '../domain/recovery-point.ts';
+import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { RunReport, WatchPlace } from '../domain/report.ts';
+import type { RunTarget } from '../domain/run-state.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
@@ -13,8 +14,10 @@ export interface RunResults {
   epoch: number | null;
   history: StepHistory | null;
   points: Record<string, RecoveryPoint>;
-  /** of the bases of all sources, by groups that are restored whole; null before the restore */
-  restored: WorkMeter | null;
+  /** by step that restores: what is restored whole of its sources' bases */
+  restored: Record<string, WorkMeter>;
+  /** bases of each source that were given up for an older one, and how often that was asked for when they were */
+  givenUp: { older: number; bases: Record<string, string[]> };
   /** everything before this is in the target; exclusive */
   limits: Record<string, LogPosition>;
   /** where a drained tail ends that the target may hold, while it is not validated; exclusive */
@@ -34,7 +37,8 @@ export const noResults = (): RunResults => ({
   epoch: null,
   history: null,
   points: {},
-  restored: null,
+  restored: {},
+  givenUp: { older: 0, bases: {} },
   limits: {},
   unvalidated: {},
   replays: {},
@@ -48,10 +52,12 @@ export const noResults = (): RunResults => ({
 /** What a step is given. Whatever it does goes through `call`, so that it is an activity. */
 export interface StepContext {
   stepId: string;
+  /** the sources that the step is about: all of the system's, or those that the runbook names */
+  sources: readonly string[];
   view: SystemView;
   /** names the run in the store and on the target: the same in every step */
   run: string;
-  target: RecoveryTarget;
+  target: RunTarget;
   purpose: 'recovery' | 'drill';
   /** namespaces of a partial restore, as typed: production is left alone. Null: everything */
   only: readonly string[] | null;
@@ -84,6 +90,8 @@ export interface StepOutcome {
   summary: string;
   opens?: GateRequest | undefined;
   passedOver?: boolean | undefined;
+  /** a checklist that people must confirm before the step counts as done */
+  confirms?: { id: string; do: string }[] | undefined;
 }
 
 export interface StepType<W> {
@@ -98,6 +106,12 @@ export interface StepType<W> {
   gate?(view: SystemView, stepId: string, settings: W): GateRequest;
   /** left out: a person may skip it, with a reason. A gate: others must approve the skip first */
   skip?: 'refused' | ((view: SystemView) => GateRequest) | undefined;
+  /** for another recovery point it is undone, and it and all that needs it start again */
+  renews?: boolean | undefined;
+  /** it can be about some of the sources only */
+  perSource?: boolean | undefined;
+  /** it touches production, and passes itself over in a drill and in a partial restore */
+  production?: boolean | undefined;
 }
 
 /** A step type with its settings' type forgotten: what the registry holds. */
@@ -114,6 +128,9 @@ export function defineStep<W>(type: StepType<W>): AnyStepType {
     about: type.about,
     settings: type.settings,
     skip: type.skip,
+    renews: type.renews,
+    perSource: type.perSource,
+    production: type.production,
     run: (ctx, given) => type.run(ctx, parse(given)),
     undo: undo && ((ctx, given) => undo(ctx, parse(given))),
     gate: gate && ((view, stepId, given) => gate(view, stepId, parse(given))),

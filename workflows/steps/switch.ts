@@ -61,6 +61,7 @@ async function turnBack(ctx: StepContext): Promise<string> {
 export const switchStep = defineStep({
   about: 'lets traffic in to the new side, step by step, its health watched between',
   settings: z.strictObject({}),
+  production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);
     if (left) return left;

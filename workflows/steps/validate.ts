@@ -34,6 +34,7 @@ export async function validateSource(ctx: StepContext, source: string, only: rea
 export const validate = defineStep({
   about: 'proves that the target equals what base and log say; a gate',
   settings: z.strictObject({ validators: z.array(z.string()).min(1, 'at least one validator').optional() }),
+  perSource: true,
   async run(ctx, { validators }) {
     return { summary: (await forEachSource(ctx, (source) => validateSource(ctx, source, validators))).join('; ') };
   },

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { anonymous } from '../../../workflows/domain/messages.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { refusal } from '../../../workflows/runbook/refusal.ts';
+import { reducerVersion } from '../../../workflows/runbook/run-types.ts';
 import { at, Driver, gate, ids, newRun, step } from './plans.ts';
 
 const diamond = () => [step('a'), step('b', ['a']), step('c', ['a']), step('d', ['b', 'c'])];
@@ -29,7 +30,7 @@ test('the given snapshot is not changed, and a snapshot survives being written a
 });
 
 test('a snapshot of another engine version is refused by name', () => {
-  const foreign = { ...newRun(diamond()), version: 2 as unknown as 1 };
+  const foreign = { ...newRun(diamond()), version: (reducerVersion + 1) as typeof reducerVersion };
   assert.throws(() => reduceRun(foreign, { kind: 'run-started', at: at(0) }), (error: unknown) => error instanceof HoldfastError && error.type === 'NewerFormat');
 });
 

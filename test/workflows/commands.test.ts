@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { details, gateOpen, openLab, stateOf, stepIs, until } from './lab.ts';
+import { point } from './stub-activities.ts';
+import { untilCancelled } from './until-cancelled.ts';
+
+const update = async (handle: WorkflowHandle, name: string, input: object = {}): Promise<string> => {
+  try {
+    await handle.executeUpdate<unknown, [object]>(name, { args: [input] });
+    return 'accepted';
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError) return String(error.cause?.message);
+    throw error;
+  }
+};
+
+test('choose while the restore runs: its activities are cancelled, the target is removed and made anew, and the approval counts for the new data only', async (t) => {
+  let ended = 0;
+  let slow = true;
+  const lab = await openLab(t);
+  const { restoreGroup } = lab.stubs.answers;
+  lab.stubs.answers.restoreGroup = async (input) => {
+    if (!slow) return await restoreGroup(input);
+    try {
+      return await untilCancelled();
+    } finally {
+      ended += 1;
+    }
+  };
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana', severity: 'P2' });
+  const run = lab.run();
+  await until(run, stepIs('restore', 'running'));
+  while (lab.stubs.called().filter((name) => name === 'restoreGroup').length < 4) await stateOf(run);
+  const removed = lab.stubs.answers.removeTarget;
+  lab.stubs.answers.removeTarget = async (input) => {
+    assert.equal(ended, 4, 'every group has ended before the target is removed');
+    slow = false;
+    return await removed(input);
+  };
+  const choice = { targetTime: '2026-11-21T02:58:00Z', by: 'erik', reason: 'corrupt since 02:59' };
+  assert.match(await update(run, 'choose', { ...choice, targetTime: '2099-01-01T00:00:00Z' }), /in the future/);
+  const answers = await Promise.all([update(run, 'choose', choice), update(run, 'choose', { ...choice, by: 'fay' })]);
+  assert.deepEqual(answers.filter((answer) => answer === 'accepted').length, 1, `two operators at once, one choice: ${answers.join(' | ')}`);
+  await until(run, gateOpen('approve-switch'));
+  const asked = lab.stubs.calls.flatMap(({ name, input }) => (name === 'findRecoveryPoint' ? [(input as { target: unknown }).target] : []));
+  assert.deepEqual(asked, [{}, { targetTime: '2026-11-21T02:58:00.000Z' }]);
+  const called = lab.stubs.called();
+  assert.ok(called.lastIndexOf('provisionTarget') > called.indexOf('removeTarget') && called.indexOf('releaseHold') < called.lastIndexOf('findRecoveryPoint'));
+  assert.match(await details(run), /recovery point: 2026-11-21T02:58:00.000Z/);
+  await run.signal('approve', { by: 'erik' });
+  const report = (await entry.result()) as RunReport;
+  assert.equal(report.outcome, 'done');
+  assert.equal(report.state.severity, 'P2');
+  assert.ok(!lab.stubs.called().includes('drainLog'), 'what came after the chosen moment is left out');
+});
+
+test('older: the bases that were given up are passed over, and the moment stays', async (t) => {
+  let validations = 0;
+  const lab = await openLab(t, {
+    validateTarget: ({ validator }) => Promise.resolve({ id: validator, ok: ++validations > 1, effect: 'gate', claim: 'equal', problems: ['shop.orders differs'], collections: [], collectionCount: 1 }),
+    findRecoveryPoint: ({ source, avoid }) => Promise.resolve({ ...point, source, base: { ...point.base, backup: avoid ? 'B0' : 'B1' } }),
+  });
+  const entry = await lab.start('recoverSystem', 'demo');
+  await until(lab.run(), stepIs('validate', 'failed'));
+  assert.equal(await update(lab.run(), 'choose', { older: true, by: 'erik', reason: 'the base is bad' }), 'accepted');
+  await until(lab.run(), gateOpen('approve-switch'));
+  const asked = lab.stubs.calls.flatMap(({ name, input }) => (name === 'findRecoveryPoint' ? [(input as { avoid?: string[] }).avoid ?? []] : []));
+  assert.deepEqual(asked, [[], ['B1']]);
+  await lab.run().signal('approve', { by: 'erik' });
+  const report = (await entry.result()) as RunReport;
+  assert.deepEqual([report.outcome, report.points.map(({ base }) => base.backup)], ['done', ['B0']]);
+});
+
+test('hold, resume, comment, extend and severity, by signal and by update: accepted once, refused by name, shown, and in the report', async (t) => {
+  let goOn = (): void => undefined;
+  const replayed = new Promise<void>((resolve) => (goOn = resolve));
+  const lab = await openLab(t);
+  const { replayLog } = lab.stubs.answers;
+  lab.stubs.answers.replayLog = async (input) => (await replayed, await replayLog(input));
+  const entry = await lab.start('recoverSystem', 'demo');
+  const run = lab.run();
+  await until(run, stepIs('replay', 'running'));
+  await entry.signal('hold', { by: 'erik', reason: 'the vendor looks' });
+  await until(run, ({ held }) => held?.by === 'erik');
+  assert.match(await update(run, 'hold', { by: 'fay' }), /held already, by erik/);
+  assert.match(await details(run), /\*\*HELD\*\* by erik/);
+  goOn();
+  const held = await until(run, ({ status }) => status === 'held');
+  assert.equal(held.steps.find(({ id }) => id === 'build-indexes')!.state, 'pending');
+  assert.equal(await update(run, 'comment', { by: 'erik', text: 'the disk is lost' }), 'accepted');
+  assert.equal(await update(run, 'extend', { step: 'validate', budget: '9m', by: 'erik', reason: 'twice the data' }), 'accepted');
+  assert.match(await update(run, 'extend', { step: 'validate', budget: '9m', by: 'erik', reason: 'twice the data' }), /has a budget of 9m00s already/);
+  assert.equal(await update(run, 'severity', { severity: 'P1', by: 'erik' }), 'accepted');
+  assert.match(await update(run, 'severity', { severity: 'P0', by: 'erik' }), /expected P1, P2, P3 or P4/);
+  const attributes = (await run.describe()).typedSearchAttributes.getAll().map(({ key, value }) => `${key.name}=${String(value)}`);
+  assert.ok(attributes.includes('HoldfastSeverity=P1') && attributes.includes('HoldfastPhase=held'), attributes.join(' '));
+  await run.signal('resume');
+  await until(run, gateOpen('approve-switch'));
+  assert.match(await update(run, 'resume'), /not held/);
+  await run.signal('approve', { by: 'erik' });
+  const report = (await entry.result()) as RunReport;
+  assert.equal(report.outcome, 'done');
+  assert.deepEqual([report.state.severity, report.state.steps.find(({ id }) => id === 'validate')!.budgetMs], ['P1', 540_000]);
+  assert.match(report.state.journal.map(({ what, by }) => `${what} by ${by}`).join('\n'), /comment: the disk is lost by erik/);
+});
+
+test('once traffic is let in, another recovery point is refused by name', async (t) => {
+  const lab = await openLab(t, { watchHealth: () => Promise.reject(new HoldfastError('ValidationFailed', 'not healthy')) });
+  const entry = await lab.start('recoverSystem', 'demo');
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.run().signal('approve', { by: 'erik' });
+  await until(lab.run(), stepIs('switch', 'failed'));
+  assert.match(await update(lab.run(), 'choose', { older: true, by: 'erik', reason: 'x' }), /step "switch" has begun to let traffic in/);
+  await lab.run().signal('skip', { by: 'erik', reason: 'the test ends' });
+  await entry.result();
+});

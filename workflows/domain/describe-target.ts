@@ -1,0 +1,10 @@
+import { formatLogPosition } from './log-position.ts';
+import type { RunTarget } from './run-state.ts';
+
+/** Which recovery point a run goes to, in words. */
+export function describeTarget(target: RunTarget): string {
+  const older = target.older ? `, by an older base (${target.older} given up)` : '';
+  if (target.targetTime) return `${target.targetTime}${older}`;
+  if (target.targetPosition) return `before position ${formatLogPosition(target.targetPosition)}${older}`;
+  return target.point ? `base ${target.point}` : `the latest${older}`;
+}
