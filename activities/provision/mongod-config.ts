@@ -4,7 +4,8 @@ import { parse, stringify } from 'yaml';
 /** The part of mongod's configuration that we write or look at. */
 export interface MongodConfig {
   net?: { port?: number; bindIp?: string; unixDomainSocket?: { enabled?: boolean; pathPrefix?: string } };
-  storage?: { dbPath?: string; wiredTiger?: { engineConfig?: { cacheSizeGB?: number } } };
+  storage?: { dbPath?: string; wiredTiger?: { engineConfig?: { cacheSizeGB?: number; configString?: string } } };
+  operationProfiling?: { slowOpThresholdMs?: number };
   replication?: { replSetName?: string };
   security?: { keyFile?: string; authorization?: 'enabled' };
   setParameter?: Record<string, string | number | boolean>;

@@ -5,7 +5,7 @@ import type { Part } from '../../../workflows/domain/manifest.ts';
 import { partContext } from '../../stream/contexts.ts';
 import { open } from '../../stream/sealed.ts';
 import { parsePartName, rangeStart, type PartName, type PartStore } from '../base/stored-parts.ts';
-import { hasIdFirst, holdsZeroTimestamp, splitDocuments } from './raw-documents.ts';
+import { cutRows, hasIdFirst, holdsZeroTimestamp, splitDocuments, type Rows } from './raw-documents.ts';
 
 export interface AdoptedPart {
   part: Part;
@@ -89,9 +89,14 @@ function longestChain<T extends PartName>(candidates: readonly T[], behind: stri
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** As `splitDocuments`, for the parts of an index: bytes that are no documents are a damaged backup, not a bug. */
-export function documentsOf(part: Part, bytes: Buffer): Buffer[] {
+export const documentsOf = (part: Part, bytes: Buffer): Buffer[] => readRows(part, () => [...splitDocuments(bytes)]);
+
+/** As `cutRows`, for the parts of an index. */
+export const rowsOf = (part: Part, bytes: Buffer, documentsAtMost: number): Rows[] => readRows(part, () => cutRows(bytes, documentsAtMost));
+
+function readRows<T>(part: Part, read: () => T): T {
   try {
-    return [...splitDocuments(bytes)];
+    return read();
   } catch (cause) {
     throw new HoldfastError('Tampered', `${part.object.key}: authentic, but not a row of documents: ${String(cause)}`, { cause });
   }

@@ -4,44 +4,33 @@ import { mib } from '../../../workflows/domain/units.ts';
 import type { Unit } from '../../../workflows/domain/manifest.ts';
 import { withoutValues } from './connect.ts';
 import { splitNamespace } from './namespaces.ts';
+import type { Rows } from './raw-documents.ts';
 import { applyOpsCommand, rawDocument, type WireConnection } from './wire.ts';
 
 /** One command's documents; the server takes up to 100,000. */
-const insertDocuments = 10_000;
+export const insertDocuments = 10_000;
 
-/** Inserts documents byte by byte as they are, in order. A duplicate `_id` is an error: somebody else has written here. */
+/**
+ * Inserts documents byte by byte as they are, in order. A duplicate `_id` is an error: somebody else has written here.
+ * Nothing waits for the disk: the journal is in order, so whoever notes that they are there, and waits for that, has waited for them.
+ */
 export async function insertDocumentsRaw(
   connection: WireConnection,
   unit: Pick<Unit, 'name'>,
-  documents: readonly Buffer[],
+  rows: readonly Rows[],
   options: { where: string },
 ): Promise<void> {
   const { database, collection } = splitNamespace(unit.name);
-  for (let at = 0; at < documents.length; at += insertDocuments) {
-    const batch = documents.slice(at, at + insertDocuments);
-    const command = { insert: collection, ordered: true, bypassDocumentValidation: true, $db: database };
-    const reply = await connection.run(command, { field: 'documents', documents: joined(batch) });
+  for (const { bytes, documents } of rows) {
+    const command = { insert: collection, ordered: true, bypassDocumentValidation: true, writeConcern: { w: 1, j: false }, $db: database };
+    const reply = await connection.run(command, { field: 'documents', documents: [bytes] });
     const errors = (reply['writeErrors'] ?? []) as { index: number; code: number; errmsg?: string }[];
     const [bad] = errors;
     if (reply['ok'] !== 1 || bad) throw refused(unit.name, options.where, bad?.errmsg ?? String(reply['errmsg']), bad?.code ?? Number(reply['code']));
-    if (Number(reply['n']) !== batch.length) {
-      throw refused(unit.name, options.where, `${String(reply['n'])} of ${batch.length} documents were taken`, 0);
+    if (Number(reply['n']) !== documents) {
+      throw refused(unit.name, options.where, `${String(reply['n'])} of ${documents} documents were taken`, 0);
     }
   }
-}
-
-/** Neighbours in one buffer are one piece: a part of 100,000 documents is a few writes to the socket, not 100,000. */
-function joined(documents: readonly Buffer[]): Buffer[] {
-  const pieces: Buffer[] = [];
-  for (const document of documents) {
-    const last = pieces.at(-1);
-    if (last && last.buffer === document.buffer && last.byteOffset + last.length === document.byteOffset) {
-      pieces[pieces.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + document.length);
-    } else {
-      pieces.push(document);
-    }
-  }
-  return pieces;
 }
 
 const applyOperations = 1_000;

@@ -7,13 +7,36 @@ export const decode = (raw: Uint8Array): Document => BSON.deserialize(raw, faith
 
 /** Documents that lie one after another, as they do in a part. */
 export function* splitDocuments(bytes: Buffer): Generator<Buffer> {
-  let at = 0;
-  while (at < bytes.length) {
-    const size = at + 4 <= bytes.length ? bytes.readInt32LE(at) : 0;
-    if (size < 5 || at + size > bytes.length) throw new RangeError(`no whole document at byte ${at} of ${bytes.length}`);
-    yield bytes.subarray(at, at + size);
-    at += size;
+  for (let at = 0; at < bytes.length; ) {
+    const end = endOfDocument(bytes, at);
+    yield bytes.subarray(at, end);
+    at = end;
   }
+}
+
+/** Neighbouring documents as one piece of their buffer. */
+export interface Rows {
+  bytes: Buffer;
+  documents: number;
+}
+
+/** As `splitDocuments`, in pieces of at most so many documents: for whoever passes them on and looks into none. */
+export function cutRows(bytes: Buffer, documentsAtMost: number): Rows[] {
+  const rows: Rows[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    let at = start;
+    let documents = 0;
+    for (; at < bytes.length && documents < documentsAtMost; documents += 1) at = endOfDocument(bytes, at);
+    rows.push({ bytes: bytes.subarray(start, at), documents });
+    start = at;
+  }
+  return rows;
+}
+
+function endOfDocument(bytes: Buffer, at: number): number {
+  const size = at + 4 <= bytes.length ? bytes.readInt32LE(at) : 0;
+  if (size < 5 || at + size > bytes.length) throw new RangeError(`no whole document at byte ${at} of ${bytes.length}`);
+  return at + size;
 }
 
 /** `_id` as the first element: type byte at 4, then the name "_id\0" read as one little-endian number. */

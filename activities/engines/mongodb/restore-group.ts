@@ -9,13 +9,13 @@ import { readSelection, requireClaim } from './claim-target.ts';
 import { openWire, targetAddress, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
 import { InFlight } from '../base/in-flight.ts';
-import { applyDocumentsRaw, insertDocumentsRaw } from './load-part.ts';
+import { applyDocumentsRaw, insertDocuments, insertDocumentsRaw } from './load-part.ts';
 import { splitNamespace } from './namespaces.ts';
 import { decodeDetail } from './plan.ts';
 import { createCollection } from './prepare-restore.ts';
 import { readGroupIndex, readManifest } from '../base/read-base.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
-import { documentsOf } from './adopt-parts.ts';
+import { documentsOf, rowsOf } from './adopt-parts.ts';
 import { requireRestoredCounts } from './restored-counts.ts';
 import { chosenUnits } from './selection/find-selection.ts';
 import type { WireConnection } from './wire.ts';
@@ -33,6 +33,9 @@ interface RestoredRecord {
   documents: number;
   plainBytes: number;
 }
+
+/** What is noted as restored must outlive a crash of the target, and the documents before it with it: the journal is in order. */
+const onDisk = { w: 'majority', journal: true } as const;
 
 /** Parts downloaded, opened and inserted side by side: about 50 MiB each. */
 const loadsAtOnce = 3;
@@ -67,7 +70,7 @@ export async function restoreGroup(context: SourceContext, input: RestoreGroupIn
       const units = new Map(manifest.units.map((unit) => [unit.id, unit]));
       const parts: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
       await new GroupLoader(context, client, target, parts, units, total.plainBytes).load(wanted);
-      await records.insertOne({ _id: groupRecord, state: 'done', ...total });
+      await records.insertOne({ _id: groupRecord, state: 'done', ...total }, { writeConcern: onDisk });
     }
     const groups = chosen?.groups ?? manifest.groups.map((one) => one.group);
     await checkWhenAllDone(context, client, groups, { backup: manifest.backup, units: chosenUnits(manifest, chosen?.selection ?? null) });
@@ -123,14 +126,16 @@ class GroupLoader {
     const last = pieces.at(-1)!;
     const record = known.get(last.object.key);
     if (record?.state !== 'done') {
-      if (!record) await this.#note(last, 'begun');
-      const bytes = pieces.length === 1
-        ? await getPart(this.#parts, last)
-        : Buffer.concat(await Promise.all(pieces.map(async (part) => await getPart(this.#parts, part))));
+      const [bytes] = await Promise.all([this.#get(pieces), record ? undefined : this.#note(last, 'begun')]);
       await this.#insert(last, bytes, record !== undefined);
       await this.#note(last, 'done');
     }
     this.#advance(pieces, record?.state === 'done');
+  }
+
+  async #get(pieces: readonly Part[]): Promise<Buffer> {
+    const got = await Promise.all(pieces.map(async (part) => await getPart(this.#parts, part)));
+    return got.length === 1 ? got[0]! : Buffer.concat(got);
   }
 
   async #loadCapped(pieces: readonly Part[], known: ReadonlyMap<string, RestoredRecord>): Promise<void> {
@@ -158,13 +163,10 @@ class GroupLoader {
 
   async #insert(part: Part, bytes: Buffer, repeated: boolean): Promise<void> {
     const unit = this.#units.get(part.unit)!;
-    const documents = documentsOf(part, bytes);
-    const where = part.object.key;
+    const load = loadOf(part, unit, bytes, repeated);
     const connection = await this.#take();
     try {
-      // Catalogues and users are written as the log writes them: some of them refuse a plain insert.
-      const apply = repeated || part.exact || isCatalogue(unit.name);
-      await (apply ? applyDocumentsRaw(connection, unit, documents, { where }) : insertDocumentsRaw(connection, unit, documents, { where }));
+      await load(connection);
       this.#idle.push(connection);
     } catch (error) {
       connection.close();
@@ -189,7 +191,7 @@ class GroupLoader {
   }
 
   async #note({ object, documents, plainBytes }: Part, state: RestoredRecord['state']): Promise<void> {
-    await this.#collection().replaceOne({ _id: object.key }, { state, documents, plainBytes }, { upsert: true });
+    await this.#collection().replaceOne({ _id: object.key }, { state, documents, plainBytes }, { upsert: true, writeConcern: onDisk });
   }
 
   #collection() {
@@ -204,6 +206,18 @@ class GroupLoader {
     if (adopted) this.#adoptedBytes += bytes;
     this.#context.progress({ phase: 'restore', done: this.#doneBytes, adopted: this.#adoptedBytes, of: this.#ofBytes, unit: 'bytes' });
   }
+}
+
+/** How a part is written. What it holds is looked at first: a damaged one costs no connection. */
+function loadOf(part: Part, unit: Unit, bytes: Buffer, repeated: boolean): (connection: WireConnection) => Promise<void> {
+  const where = { where: part.object.key };
+  // Catalogues and users are written as the log writes them: some of them refuse a plain insert.
+  if (repeated || part.exact || isCatalogue(unit.name)) {
+    const documents = documentsOf(part, bytes);
+    return async (connection) => await applyDocumentsRaw(connection, unit, documents, where);
+  }
+  const rows = rowsOf(part, bytes, insertDocuments);
+  return async (connection) => await insertDocumentsRaw(connection, unit, rows, where);
 }
 
 const isCatalogue = (ns: string): boolean => {

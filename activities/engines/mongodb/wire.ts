@@ -44,14 +44,14 @@ export class WireConnection {
   }
 
   /**
-   * Runs one command. `sequence` are documents one after another, sent as they are.
+   * Runs one command; one that is encoded already may come in pieces. `sequence` are documents one after another, sent as they are.
    * The reply is given even when its `ok` is 0: some callers read single results of a failed command.
    */
-  async run(command: Document | Uint8Array, sequence?: { field: string; documents: readonly Uint8Array[] }): Promise<Document> {
+  async run(command: Document | Uint8Array | readonly Uint8Array[], sequence?: { field: string; documents: readonly Uint8Array[] }): Promise<Document> {
     if (this.#failure) throw this.#failure;
     if (this.#waiting) throw new Error('a command is already running on this connection');
-    const body = command instanceof Uint8Array ? command : BSON.serialize(command);
-    const chunks: Uint8Array[] = [Buffer.alloc(21), body];
+    const body = Array.isArray(command) ? command as readonly Uint8Array[] : [command instanceof Uint8Array ? command : BSON.serialize(command)];
+    const chunks: Uint8Array[] = [Buffer.alloc(21), ...body];
     if (sequence) chunks.push(sequenceHeader(sequence), ...sequence.documents);
     const header = chunks[0] as Buffer;
     header.writeInt32LE(chunks.reduce((sum, chunk) => sum + chunk.length, 0), 0);

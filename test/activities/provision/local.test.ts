@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import type { System } from '../../../workflows/domain/system.ts';
-import { localProvisioner } from '../../../activities/provision/local.ts';
+import { loadingEngineConfig, localProvisioner } from '../../../activities/provision/local.ts';
 import type { ProvisionContext } from '../../../activities/provision/provisioner.ts';
 import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { freePort } from '../../harness/free-port.ts';
@@ -45,6 +45,8 @@ test('a target is an empty standalone without TTL, is found again, and becomes a
 
   const client = await new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`).connect();
   assert.equal((await client.db('admin').command({ getParameter: 1, ttlMonitorEnabled: 1 }))['ttlMonitorEnabled'], false);
+  const { parsed } = await client.db('admin').command({ getCmdLineOpts: 1 }) as { parsed: { storage: { wiredTiger: { engineConfig: Record<string, unknown> } } } };
+  assert.deepEqual(parsed.storage.wiredTiger.engineConfig, { cacheSizeGB: 0.25, configString: loadingEngineConfig }, 'made for being loaded');
   await client.db('d').collection('c').insertOne({ kept: true });
   await client.close();
 

@@ -1,7 +1,7 @@
+import { BSON, type Document } from 'mongodb';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
-import type { Operation } from '../oplog/oplog-entry.ts';
-import { rawDocument } from '../wire.ts';
+import { parseInnerOperation, type Operation } from '../oplog/oplog-entry.ts';
 
 /** The server takes a command of at most 16 MiB and 16 KiB; a batch of one may reach that, a batch of many stays below. */
 const batchBytes = mib(12);
@@ -16,10 +16,13 @@ const o2Header = Buffer.from('\x03o2\0', 'latin1');
 /** Everything of an encoded operation but its namespace, `o` and `o2`; and its place in the array. */
 const overheadBytes = 80;
 
-/** Writes that go to the server in one applyOps, in log order; encoded as they come, each byte copied once. */
+/**
+ * Writes that go to the server in one applyOps, in log order; encoded as they come, each byte copied once. Nothing else of an operation
+ * is kept: millions of small objects that live as long as their batch cost more time than all of the encoding.
+ */
 export class OperationBatch {
-  readonly operations: Operation[] = [];
-  readonly positions: LogPosition[] = [];
+  readonly #starts: number[] = [];
+  readonly #positions: LogPosition[] = [];
   #bytes: Buffer;
   #used = 0;
 
@@ -27,17 +30,30 @@ export class OperationBatch {
     this.#bytes = Buffer.allocUnsafe(expectedBytes);
   }
 
-  get isEmpty(): boolean {
-    return this.operations.length === 0;
+  get operations(): number {
+    return this.#starts.length;
   }
 
-  get bytes(): number {
-    return this.#used;
+  /** An operation as it goes to the server; its buffers point into the batch. */
+  operationAt(index: number): Operation {
+    return parseInnerOperation(this.#bytes.subarray(this.#starts[index]!, this.#used));
+  }
+
+  positionAt(index: number): LogPosition {
+    return this.#positions[index]!;
+  }
+
+  /** Forgets what it holds and keeps its memory: what it gave out is overwritten by what comes. */
+  clear(): this {
+    this.#starts.length = 0;
+    this.#positions.length = 0;
+    this.#used = 0;
+    return this;
   }
 
   /** Whether `operation` has to wait for the next batch. */
   isFullFor(operation: Operation): boolean {
-    return this.operations.length >= batchOperations || (!this.isEmpty && this.#used + mostBytes(operation) > batchBytes);
+    return this.operations >= batchOperations || (this.#used > 0 && this.#used + mostBytes(operation) > batchBytes);
   }
 
   /**
@@ -49,7 +65,7 @@ export class OperationBatch {
     const bytes = this.#bytes;
     let at = this.#used;
     bytes[at] = 3;
-    at = bytes.write(`${this.operations.length}\0`, at + 1, 'latin1') + at + 1;
+    at = bytes.write(`${this.operations}\0`, at + 1, 'latin1') + at + 1;
     const start = at;
     at += 4;
     at += opFields[operation.op].copy(bytes, at);
@@ -71,22 +87,28 @@ export class OperationBatch {
     at += 1;
     bytes.writeInt32LE(at - start, start);
     this.#used = at;
-    this.operations.push(operation);
-    this.positions.push(position);
+    this.#starts.push(start);
+    this.#positions.push(position);
   }
 
-  /** The batch as one applyOps. */
-  command(options: { atomic: boolean }): Buffer {
+  /**
+   * The batch as one applyOps, in pieces; it must not change until the server has answered.
+   * @param options.durable - answered when it is on disk, and with it all that went before. Otherwise a crash of the server may take it
+   *   back, with all that came after it: the journal is in order.
+   */
+  command(options: { atomic: boolean; durable: boolean }): Buffer[] {
     const used = this.#bytes.subarray(0, this.#used);
-    const length = Buffer.alloc(4);
-    length.writeInt32LE(used.length + 5, 0);
-    return rawDocument([arrayHeader, length, used, endOfDocument, allowAtomic(options.atomic), trailer]);
+    const rest = Buffer.concat([endOfDocument, allowAtomic(options.atomic), options.durable ? onDisk : inMemory, trailer, endOfDocument]);
+    const head = Buffer.concat([Buffer.alloc(4), arrayHeader, Buffer.alloc(4)]);
+    head.writeInt32LE(head.length + used.length + rest.length, 0);
+    head.writeInt32LE(used.length + 5, head.length - 4);
+    return [head, used, rest];
   }
 
   /** Some of the batch as a batch of their own. */
   slice(from: number, to: number): OperationBatch {
     const slice = new OperationBatch(1024);
-    for (let index = from; index < to; index += 1) slice.add(this.operations[index]!, this.positions[index]!);
+    for (let index = from; index < to; index += 1) slice.add(this.operationAt(index), this.positionAt(index));
     return slice;
   }
 
@@ -103,6 +125,9 @@ const mostBytes = (operation: Operation): number => operation.o.length + (operat
 const arrayHeader = Buffer.from('\x04applyOps\0', 'latin1');
 const endOfDocument = Buffer.alloc(1);
 const allowAtomic = (atomic: boolean): Buffer => Buffer.from(`\x08allowAtomic\0${atomic ? '\x01' : '\0'}`, 'latin1');
+const writeConcern = (concern: Document): Buffer => Buffer.from(BSON.serialize({ writeConcern: concern })).subarray(4, -1);
+const onDisk = writeConcern({ w: 'majority', j: true });
+const inMemory = writeConcern({ w: 1, j: false });
 const trailer = Buffer.concat([
   // A missing document is an error: upserting would make a stub of it, and hide that the base lacks it.
   Buffer.from('\x08alwaysUpsert\0\0', 'latin1'),

@@ -77,6 +77,7 @@ class Replay {
   #checkpoint: Checkpoint;
   #batch = new OperationBatch();
   /** the batch that the server works on while the next one is gathered */
+  #handedOver = new OperationBatch();
   #applying: Promise<void> = Promise.resolve();
   readonly #adopted: { bytes: number; position: LogPosition };
 
@@ -107,6 +108,8 @@ class Replay {
     }
     await this.#flush();
     await this.#settle();
+    // The run will remember that all is applied: from here on no crash of the target may take it back.
+    await this.#applier.write([controlWrite(this.#checkpoint)], { durable: true });
     return this.#result();
   }
 
@@ -227,11 +230,10 @@ class Replay {
 
   /** Hands over what is gathered, with the checkpoint that stands for it, once the batch before it is applied. */
   async #flush(): Promise<void> {
-    const batch = this.#batch;
-    this.#batch = new OperationBatch();
     const control = [...this.#catalogue.takeChanges(), controlWrite(this.#checkpoint)];
     await this.#settle();
-    this.#applying = this.#applier.applyBatch(batch, control);
+    [this.#handedOver, this.#batch] = [this.#batch, this.#handedOver.clear()];
+    this.#applying = this.#applier.applyBatch(this.#handedOver, control);
     // Its error is met by the next settle; until then it must not count as unhandled.
     this.#applying.catch(() => undefined);
     this.#report();

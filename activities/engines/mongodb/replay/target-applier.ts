@@ -17,6 +17,9 @@ const notBuiltCodes = new Set([27, 26]);
  * A batch is tried as one transaction of the storage, together with the checkpoint that stands for it. If one of its
  * operations fails, all are applied again one by one, which converges, and the failed one is judged: the target
  * may be later than the entry inside the base's own window and wherever an earlier attempt has been; it may not elsewhere.
+ *
+ * Nothing waits for the disk but what is written `durable`: a crash of the server takes back the end of what was applied, and
+ * the checkpoint with it, since the journal is in order. Whoever says elsewhere that something is applied writes durably first.
  */
 export class TargetApplier {
   readonly #wire: WireConnection;
@@ -35,7 +38,7 @@ export class TargetApplier {
    * @throws ReplayFailed, TargetUnavailable
    */
   async applyBatch(batch: OperationBatch, control: readonly Operation[]): Promise<void> {
-    const writes = batch.operations.length;
+    const writes = batch.operations;
     for (const operation of control) batch.add(operation, '');
     if (isWhole(await this.#run(batch, true), writes + control.length)) return;
     await this.#applySingly(batch, writes);
@@ -61,10 +64,10 @@ export class TargetApplier {
     throw new HoldfastError('ReplayFailed', `entry ${formatLogPosition(position)}: index ${index} of ${ns} could not be dropped: ${String(reply['codeName'] ?? reply['code'])}`);
   }
 
-  /** Writes our own documents. */
-  async write(control: readonly Operation[]): Promise<void> {
+  /** Writes our own documents. @param options.durable - returns when they, and all that was applied before, would outlive a crash of the server. */
+  async write(control: readonly Operation[], options: { durable?: boolean } = {}): Promise<void> {
     if (control.length === 0) return;
-    const reply = await this.#run(batchOf(control, ''), true);
+    const reply = await this.#run(batchOf(control, ''), true, options.durable);
     if (!isWhole(reply, control.length)) throw new HoldfastError('ReplayFailed', `the checkpoint could not be written: ${String(reply['errmsg'])}`);
   }
 
@@ -75,10 +78,10 @@ export class TargetApplier {
         if (results[index]) continue;
         // Its reason is told only when it runs alone; by now it may even succeed.
         const alone = await this.#run(batch.slice(from + index, from + index + 1), true);
-        if (!isWhole(alone, 1)) this.#judge(batch.operations[from + index]!, batch.positions[from + index]!, alone);
+        if (!isWhole(alone, 1)) this.#judge(batch.operationAt(from + index), batch.positionAt(from + index), alone);
       }
       // The server stops at some failures and goes on after others: go on behind the last one that it answered for.
-      if (results.length === 0) throw new HoldfastError('ReplayFailed', `the target answered for no operation from ${batch.positions[from]} on`);
+      if (results.length === 0) throw new HoldfastError('ReplayFailed', `the target answered for no operation from ${batch.positionAt(from)} on`);
       from += results.length;
     }
   }
@@ -98,11 +101,11 @@ export class TargetApplier {
     );
   }
 
-  async #run(batch: OperationBatch, atomic: boolean): Promise<Document> {
-    return await this.#answered(batch.command({ atomic }));
+  async #run(batch: OperationBatch, atomic: boolean, durable = false): Promise<Document> {
+    return await this.#answered(batch.command({ atomic, durable }));
   }
 
-  async #answered(command: Document | Buffer): Promise<Document> {
+  async #answered(command: Document | Buffer[]): Promise<Document> {
     try {
       return await this.#wire.run(command);
     } catch (cause) {
