@@ -16,7 +16,8 @@
             "useUUID",
             "replSetGetConfig",
             "replSetGetStatus",
-            "getParameter"
+            "getParameter",
+            "serverStatus"
           ]
         },
         {

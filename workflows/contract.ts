@@ -261,6 +261,8 @@ export interface DumpPlanRef {
   groups: { group: string; estimatedBytes: number }[];
   units: number;
   estimatedBytes: number;
+  /** what one of the application's writes took while nothing was read, in microseconds; null: there were too few to tell */
+  quietWriteUs?: number | null;
 }
 
 export interface GroupRef {

@@ -57,6 +57,7 @@ const limitsSchema = z.strictObject({
   connections: z.number().int().min(1).max(64).default(4),
   readPreference: z.enum(['primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest']).default('secondaryPreferred'),
   pauseAboveReplicationLag: durationSchema.default(seconds(30)),
+  writeLatencyGrowth: z.number().positive().default(0.2).meta({ description: 'a backup reads less while a write of the application takes longer by this share: 0.2 is a fifth' }),
 });
 
 const archiveSchema = z.strictObject({

@@ -52,7 +52,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       client,
       uploads,
       parts: { store, key, scope: plan, signal },
-      throttle: new Throttle(context, client, limits),
+      throttle: new Throttle(context, client, limits, input.plan.quietWriteUs ?? null),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),
       advance: (bytes: number, adopted = false) => {

@@ -11,6 +11,7 @@ import { listCollections, sameCollection, type ListedCollection } from './list-c
 import { encodeDetail, planSchema, sealBounds, type Plan, type PlanUnit } from './plan.ts';
 import { readLogFrom, readServerFacts, readSettledPosition, type ServerFacts } from './server-facts.ts';
 import { sourceTimeline } from './source-timeline.ts';
+import { meanWriteUs, readWriteLatency } from './write-latency.ts';
 import { readSizes, splitGroups, type SizedCollection } from './split-groups.ts';
 
 export interface PlanDumpInput extends SourceRef {
@@ -30,13 +31,16 @@ export interface PlanDumpInput extends SourceRef {
  */
 export async function planDump(context: SourceContext, input: PlanDumpInput): Promise<DumpPlanRef> {
   return await withSource(context, async (client) => {
+    const before = await readWriteLatency(client);
     const facts = await readServerFacts(client);
     // A plan makes the timeline of a source that has none yet.
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
     const timeline = await sourceTimeline(context, { identity: facts.identity, epoch: input.epoch, why: input.why });
     const scope: BackupScope = { system: input.system, source: input.source, timeline, backup: input.backup };
     const adopted = await findPlan(context, planSchema, scope);
-    return planRef(adopted ?? (await putPlan(context, planSchema, await makePlan(context, client, scope, input, facts))));
+    const ref = planRef(adopted ?? (await putPlan(context, planSchema, await makePlan(context, client, scope, input, facts))));
+    // Planning reads next to nothing, and the groups that read come after it: what a write takes meanwhile is what it takes without us.
+    return { ...ref, quietWriteUs: meanWriteUs(before, await readWriteLatency(client)) };
   });
 }
 

@@ -26,8 +26,8 @@ export const sourceRoles: readonly Role[] = [
     rights: [
       {
         resource: { cluster: true },
-        actions: ['listDatabases', 'useUUID', 'replSetGetConfig', 'replSetGetStatus', 'getParameter'],
-        for: 'every database is seen; collections are read by UUID, so that a rename loses nothing; which replica set it is; how far its secondaries are behind; its feature version',
+        actions: ['listDatabases', 'useUUID', 'replSetGetConfig', 'replSetGetStatus', 'getParameter', 'serverStatus'],
+        for: 'every database is seen; collections are read by UUID, so that a rename loses nothing; which replica set it is; how far its secondaries are behind; its feature version; how long the application’s writes take',
       },
       { resource: { anyResource: true }, actions: ['listCollections', 'listIndexes', 'collStats'], for: 'names, options, indexes and sizes of all collections; no document' },
       { resource: { db: '', collection: '' }, actions: ['find'], for: 'the documents of all collections but system ones' },

@@ -4,8 +4,13 @@ import type { Source } from '../../../workflows/domain/system.ts';
 import { formatDuration, seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { adminOf } from './connect.ts';
+import { meanWriteUs, Pace, readWriteLatency, type WriteLatency } from './write-latency.ts';
 
 const lookEveryMs = seconds(5);
+/** How often the source's writes are looked at. */
+const paceEveryMs = 500;
+/** Work that took long because the store did was no work for the source. */
+const restAtMostMs = 2_000;
 
 type Limits = Source['limits'];
 
@@ -20,8 +25,8 @@ export function shareOf(limits: Limits, width: number): Limits {
 }
 
 /**
- * Keeps one process of a dump inside its share of the limits that the system file sets for the source: a rate of bytes, and no reading at all while
- * a secondary is further behind than allowed.
+ * Keeps one process of a dump inside its share of the limits that the system file sets for the source: a rate of bytes, less reading while
+ * the application's writes take longer for it, and none at all while a secondary is further behind than allowed.
  */
 export class Throttle {
   readonly #context: SourceContext;
@@ -29,11 +34,22 @@ export class Throttle {
   readonly #limits: Limits;
   #freeAtMs = 0;
   #lookAtMs = 0;
+  readonly #pace: Pace;
+  #paceAtMs = 0;
+  #workedSinceMs = performance.now();
+  #seen: WriteLatency | null = null;
 
-  constructor(context: SourceContext, client: MongoClient, limits: Limits) {
+  /** @param quietWriteUs - what a write took before anything was read; null: nobody wrote. */
+  constructor(context: SourceContext, client: MongoClient, limits: Limits, quietWriteUs: number | null) {
     this.#context = context;
     this.#client = client;
     this.#limits = limits;
+    this.#pace = new Pace(quietWriteUs, limits.writeLatencyGrowth);
+  }
+
+  /** of its time that it reads at present */
+  get share(): number {
+    return this.#pace.share;
   }
 
   /** Call after reading `bytes`: returns when the next read may begin. */
@@ -46,7 +62,21 @@ export class Throttle {
       this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / bytesPerSecond) * 1000;
       if (this.#freeAtMs > nowMs) await sleep(this.#freeAtMs - nowMs, undefined, { signal });
     }
+    await this.#rest();
     if (performance.now() >= this.#lookAtMs) await this.#waitForSecondaries();
+    this.#workedSinceMs = performance.now();
+  }
+
+  async #rest(): Promise<void> {
+    const { signal } = this.#context;
+    const restMs = Math.min(restAtMostMs, this.#pace.restMs(performance.now() - this.#workedSinceMs));
+    if (restMs >= 1) await sleep(restMs, undefined, { signal });
+    if (performance.now() < this.#paceAtMs) return;
+    const seen = await readWriteLatency(this.#client);
+    if (this.#seen && seen) this.#pace.look(meanWriteUs(this.#seen, seen));
+    this.#seen = seen;
+    // Where no primary answers, each question takes long.
+    this.#paceAtMs = performance.now() + (seen ? paceEveryMs : lookEveryMs);
   }
 
   async #waitForSecondaries(): Promise<void> {
