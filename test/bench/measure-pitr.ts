@@ -12,10 +12,10 @@ import type { Mongod } from '../harness/mongod.ts';
 export async function measurePitr(stages: Stages): Promise<BenchLine[]> {
   const { world } = stages;
   const [base, log] = [await stages.base(), await stages.log()];
-  const onto = (name: string, work: (target: Mongod) => Promise<Taken>): Contender => ({
+  const onto = (name: string, work: (target: Mongod) => Promise<Taken>, place: 'target' | 'ourTarget' = 'target'): Contender => ({
     name,
     run: async () => await owning(async (owner) => {
-      const target = await world.target(owner, 'standalone');
+      const target = await world[place](owner, 'standalone');
       const taken = await work(target);
       await requireEqual(await target.connect(), log.hash!);
       return taken;
@@ -25,7 +25,7 @@ export async function measurePitr(stages: Stages): Promise<BenchLine[]> {
     await restore(world, log.point, target, memory);
     await replay(world, log.point, target, memory);
     await buildIndexes(world, log.point, target, memory);
-  }));
+  }), 'ourTarget');
   const { say } = world.options;
   // The peer takes a minute and more.
   const rounds = Math.min(world.options.rounds, 2);

@@ -29,17 +29,17 @@ async function measureOn(stages: Stages, log: Log, kind: TargetKind, dataFrom: s
   say(`replay ${of}: ${log.entries} entries`);
   // Without the source's word for it, whoever is first says what the others must hold.
   let { hash } = log;
-  const onto = (name: string, work: (target: Mongod) => Promise<Taken>): Contender => ({
+  const onto = (name: string, work: (target: Mongod) => Promise<Taken>, place: 'target' | 'ourTarget' = 'target'): Contender => ({
     name,
     run: async () => await owning(async (owner) => {
-      const target = await world.target(owner, kind, { dataFrom });
+      const target = await world[place](owner, kind, { dataFrom });
       const taken = await work(target);
       const client = await target.connect();
       await requireEqual(client, (hash ??= await hashOf(client)));
       return taken;
     }),
   });
-  const ours = onto('ours', async (target) => await timed(async (memory) => await replay(world, log.point, target, memory)));
+  const ours = onto('ours', async (target) => await timed(async (memory) => await replay(world, log.point, target, memory)), 'ourTarget');
   const peer = onto('mongorestore --oplogReplay', async (target) => await restoreFolder(target, log.oplogFolder, ['--oplogReplay']));
   const there = restoreTool() !== undefined;
   const [taken, result] = await race(there ? [ours, peer] : [ours], Math.min(rounds, roundsAtMost), say);

@@ -9,7 +9,7 @@ import type { Mongod } from '../harness/mongod.ts';
 /**
  * A base into an empty server, with its indexes and without. Ours comes from S3, is decrypted and decompressed; mongorestore reads a
  * plain folder on this machine, and, the way back of what the backup is measured against, an archive from the same S3 that is decrypted
- * and unpacked on the way. All targets are the same server with the same settings.
+ * and unpacked on the way. All targets are the same server; ours is started as our provisioner starts it.
  */
 export async function measureRestore(stages: Stages): Promise<BenchLine[]> {
   const base = await stages.base();
@@ -27,10 +27,10 @@ async function measureOn(world: World, base: Base, kind: TargetKind, indexes: bo
   const of = `onto a ${kind}${indexes ? ', indexes included' : ', before indexes'}`;
   say(`restore ${of}`);
   const head = { bench: 'restore', of, bytes: summary.plainBytes, entries: 0 };
-  const onto = (name: string, work: (target: Mongod) => Promise<Taken>): Contender => ({
+  const onto = (name: string, work: (target: Mongod) => Promise<Taken>, place: 'target' | 'ourTarget' = 'target'): Contender => ({
     name,
     run: async () => await owning(async (owner) => {
-      const target = await world.target(owner, kind);
+      const target = await world[place](owner, kind);
       const taken = await work(target);
       await requireEqual(await target.connect(), base.hash);
       return taken;
@@ -39,7 +39,7 @@ async function measureOn(world: World, base: Base, kind: TargetKind, indexes: bo
   const ours = onto('ours', async (target) => await timed(async (memory) => {
     await restore(world, point, target, memory);
     if (indexes) await buildIndexes(world, point, target, memory);
-  }));
+  }), 'ourTarget');
   if (!folder || !archive || !restoreTool()) {
     const [alone] = await race([ours], rounds, say);
     return [lineOf({ ...head, note: missing('mongorestore') }, alone!)];

@@ -6,6 +6,7 @@ import type { MongoClient } from 'mongodb';
 import { runJob, type RunJobOptions } from '../../activities/data-plane/run-job.ts';
 import type { JobName } from '../../activities/data-plane/jobs.ts';
 import { openContext } from '../../activities/open-context.ts';
+import { loadingEngineConfig } from '../../activities/provision/local.ts';
 import type { SourceContext } from '../../activities/context.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import { readEnvironment } from '../../workers/environment.ts';
@@ -27,7 +28,7 @@ export interface Options {
 
 export const of = { system: 'bench', source: 'documents' };
 export const bucket = 'bench';
-/** The same for every server, ours' and the peers'. */
+/** The same for every server, ours and the peers'. */
 const cacheGb = 1;
 
 /**
@@ -79,7 +80,7 @@ export class World {
     });
   }
 
-  /** A server to restore to, fresh or with the data of another; its kind and settings are the same for everybody. */
+  /** A server to restore to, fresh or with the data of another, as people start it. */
   async target(owner: Owner, kind: TargetKind, changes: MongodOptions = {}): Promise<Mongod> {
     return await startMongod(owner, {
       cacheGb: this.options.quick ? 0.25 : cacheGb,
@@ -88,6 +89,12 @@ export class World {
       ...(kind === 'replica set' ? { replicaSet: 'rs7' } : {}),
       ...changes,
     });
+  }
+
+  /** What we restore to: a standalone is started as our provisioner starts it. A replica set is somebody's own, as everybody's. */
+  async ourTarget(owner: Owner, kind: TargetKind, changes: MongodOptions = {}): Promise<Mongod> {
+    const settings = kind === 'standalone' ? { args: ['--wiredTigerEngineConfigString', loadingEngineConfig] } : {};
+    return await this.target(owner, kind, { ...settings, ...changes });
   }
 
   /** One job, in a process as a worker would give it. @param target - where it writes to, for those that do. */
