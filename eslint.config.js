@@ -58,4 +58,8 @@ export default tseslint.config(
       { regex: '^\\.\\./contract\\.ts$', allowTypeImports: true, message: 'domain/ is pure: of the contract it may know the types, nothing that runs.' },
     ],
   ),
+  arrows(
+    ['workflows/domain/*/*.ts'],
+    [onlyTool, noNode, { regex: '^(?!zod$|\\./|\\.\\./[a-z-]+\\.ts$)', message: 'domain/ is pure, its rooms too: they import zod, their own files and those of domain/, and nothing else.' }],
+  ),
 );

@@ -5,6 +5,8 @@ import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
+import { linkToRun } from './notify/run-link.ts';
+import { sendNotice } from './notify/send-notice.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
@@ -30,6 +32,8 @@ export interface ActivityEnvironment {
   /** what an epoch belongs to: the id of the Temporal namespace */
   owner: string;
   reportsDirectory: string;
+  /** where the Temporal UI is, for the links in messages; null: not known */
+  temporalUiUrl: string | null;
 }
 
 const inDataPlane = <I, O>(job: JobName) => attemptInDataPlane<I, O>(job);
@@ -45,11 +49,11 @@ const inCommand: typeof atSource = async (of, context, use) =>
   });
 
 /** All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. */
-export function createActivities({ owner, reportsDirectory }: ActivityEnvironment): ActivitiesByRole {
-  return { control: controlActivities(owner, reportsDirectory), data: dataActivities, archive: archiveActivities, recover: recoverActivities };
+export function createActivities(environment: ActivityEnvironment): ActivitiesByRole {
+  return { control: controlActivities(environment), data: dataActivities, archive: archiveActivities, recover: recoverActivities };
 }
 
-const controlActivities = (owner: string, reportsDirectory: string): ControlActivities => ({
+const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityEnvironment): ControlActivities => ({
   loadSystem: attempt(async ({ system }) => {
     const loaded = await loadSystemFile(system);
     return toSystemView(loaded.system, loaded.digest);
@@ -108,6 +112,8 @@ const controlActivities = (owner: string, reportsDirectory: string): ControlActi
     const { store } = await openSystem(report.system);
     return await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
   }),
+
+  notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl) }) })),
 
   readStepHistory: attempt(async ({ system }, { signal }) => {
     const { store } = await openSystem(system);

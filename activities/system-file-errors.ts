@@ -15,7 +15,7 @@ export interface YamlFile {
 export type Path = readonly (string | number)[];
 
 /** Nothing below these may be shown, even when a person wrote a secret where a reference belongs. */
-const secretive = /^(credentials|totp|key|uri|endpoint|url|sides|password|secret.*|.*key|token|argv|env|files)$/i;
+const secretive = /^(credentials|totp|key|uri|endpoint|url|dsn|sides|password|secret.*|.*key|token|argv|env|files)$/i;
 
 /** @throws BadSystemFile - not YAML; names line and column, and quotes nothing of the text. */
 export function parseYaml(path: string, text: string): YamlFile {

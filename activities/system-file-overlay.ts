@@ -26,6 +26,7 @@ const changeable = [
   'traffic.url',
   'traffic.sides.*',
   'exchange.directories',
+  ...['url', 'secret', 'routingKey', 'dsn', 'smtp', 'caFile'].map((field) => `notify.receivers.*.${field}`),
 ].map((pattern) => pattern.split('.'));
 
 type Json = Record<string, unknown>;

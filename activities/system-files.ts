@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { viewPeople } from '../workflows/domain/people.ts';
+import { toNotifyView } from '../workflows/domain/notify/schema.ts';
 import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
 import { mergeOverlay } from './system-file-overlay.ts';
 import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts';
@@ -94,6 +95,7 @@ function shortPath(path: string): string {
 /** What workflows may know of a system: no address, no secret reference. */
 export function toSystemView(system: System, digest: string): SystemView {
   const people = viewPeople(system.people);
+  const notify = toNotifyView(system.notify);
   return {
     system: system.system,
     title: system.title,
@@ -111,6 +113,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     ...(system.runbooks ? { runbooks: system.runbooks } : {}),
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
     watchOldSideMs: system.watchOldSideFor,
+    ...(notify ? { notify } : {}),
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),
   };
 }

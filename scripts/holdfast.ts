@@ -10,6 +10,7 @@ import { diverged } from './commands/diverged.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
+import { notify } from './commands/notify.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
 import { recover } from './commands/recover.ts';
@@ -27,7 +28,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, answer]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, notify, answer]) add(cli);
 
 loadStackEnvironment();
 try {

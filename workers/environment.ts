@@ -13,6 +13,8 @@ export interface WorkerEnvironment {
   roles: readonly Role[];
   /** where reports are written for people, beside the evidence in the store */
   reportsDirectory: string;
+  /** where people see the runs, for the links in messages; null: nobody said */
+  temporalUiUrl: string | null;
   logLevel: string;
   /** activities at a time, by role; those of data and recover are a process each */
   slots: Record<Role, number>;
@@ -20,7 +22,7 @@ export interface WorkerEnvironment {
 }
 
 /**
- * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, HOLDFAST_LOG_LEVEL and HOLDFAST_SLOTS (processes
+ * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, TEMPORAL_UI_URL, HOLDFAST_LOG_LEVEL and HOLDFAST_SLOTS (processes
  * at a time for dumps, and again for restores; default: as many as processors, at least 2).
  * @throws BadInput - names the variable and what was expected.
  */
@@ -32,6 +34,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): WorkerEnv
   return {
     roles: readRoles(env['HOLDFAST_ROLES']),
     reportsDirectory: resolve(env['HOLDFAST_REPORTS'] ?? join(import.meta.dirname, '..', 'reports')),
+    temporalUiUrl: env['TEMPORAL_UI_URL'] || null,
     logLevel: env['HOLDFAST_LOG_LEVEL'] ?? 'info',
     // A log tail waits nearly all the time, and every source needs its own, for as long as the system lives.
     slots: { control: 32, data: slots, archive: 64, recover: slots },

@@ -39,6 +39,8 @@ const table: Record<ActivityName, Row> = {
   writeReport: light(),
   writeDivergedReport: light(),
   readStepHistory: { ...light(), tries: 3 },
+  // Few: the outbox goes on, with longer and longer pauses, and says that it does.
+  notify: { ...light(), tryMs: seconds(30), tries: 3 },
   planDump: { ...light('data'), tryMs: minutes(30), tries: 12 },
   dumpGroup: long('data'),
   sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },

@@ -3,6 +3,7 @@ import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { ImportOrigin, ObjectRef } from './domain/manifest.ts';
+import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
@@ -118,6 +119,12 @@ export interface ControlActivities {
 
   /** Writes the report of an old primary's diverged writes, as `writeReport` does that of a run. */
   writeDivergedReport(input: { report: DivergedReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
+
+  /**
+   * Sends one message to one receiver of the system file. Twice: under the same id, which the receivers that know such keep one of.
+   * @throws ReceiverUnavailable - may be helped by another try. ReceiverRefused, BadSystemFile - will not be: what was wrong with it.
+   */
+  notify(input: { system: string; receiver: string; notice: Notice }): Promise<{ summary: string }>;
 
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;

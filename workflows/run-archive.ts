@@ -6,8 +6,12 @@ import { taskQueues, type ArchiveOutcome } from './contract.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { formatLogPosition, type LogPosition } from './domain/log-position.ts';
 import { archiveSignals, queryNames } from './domain/messages.ts';
+import type { NotifyView } from './domain/notify/notice.ts';
+import { gapClosed, gapFound } from './domain/notify/other-notices.ts';
+import type { SystemView } from './domain/system.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
+import { Announcer } from './notify/announcer.ts';
 import { mark } from './search-attributes.ts';
 
 export interface RunArchiveInput {
@@ -17,6 +21,8 @@ export interface RunArchiveInput {
   last?: ArchiveOutcome | undefined;
   trouble?: Trouble | undefined;
   baseWanted?: BaseWanted | undefined;
+  /** who is told what, as of the last round */
+  notify?: NotifyView | undefined;
 }
 
 /** Why no round has ended well of late. Times are UTC ISO. */
@@ -45,6 +51,8 @@ export interface ArchiveState {
   last: ArchiveOutcome | null;
   trouble: Trouble | null;
   baseWanted: BaseWanted | null;
+  /** why somebody could not be told of a gap, newest; left out: nobody could not */
+  untold?: string | undefined;
 }
 
 /** Rounds that one run does at most: elections and gaps end a round early, and its history must stay small. */
@@ -63,6 +71,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
   const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null };
   let round: CancellationScope | undefined;
   let moved = false;
+  let notify: NotifyView | undefined;
   setHandler(defineSignal(archiveSignals.stop.name), () => {
     state.stopping = true;
     round?.cancel();
@@ -78,23 +87,29 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
       throw new HoldfastError('BadInput', 'runArchive is started by archiveLog.', { hint: 'start archiveLog with {"system": "demo", "source": "documents"}' });
     }
     mark({ system: input.system, purpose: 'archive', phase: 'running' });
-    const seekBase = baseSeeker(state);
+    const announcer = new Announcer(state.system, (what) => void (state.untold = what.slice(0, 500)));
+    notify = input.notify;
+    const seekBase = baseSeeker(state, () => announcer.tell(notify, 'gap', (origin) => gapClosed(origin, state.source)));
     seekBase();
     while (!state.stopping && state.rounds < roundsPerRun) {
       state.rounds += 1;
       moved = false;
       round = new CancellationScope();
       show(state);
-      const outcome = await oneRound(state, round, () => state.stopping || moved);
+      const outcome = await oneRound(state, round, () => state.stopping || moved, (view) => (notify = view.notify));
       if (outcome) state.last = outcome;
       if (outcome?.why === 'superseded') throw superseded(input);
       if (outcome?.why === 'gap') {
-        state.baseWanted = wantBase(state.baseWanted, outcome);
+        const known = state.baseWanted;
+        state.baseWanted = wantBase(known, outcome);
+        const { gap } = outcome;
+        if (gap && state.baseWanted !== known) announcer.tell(notify, 'gap', (origin) => gapFound(origin, state.source, gap));
         seekBase();
       }
       if (outcome?.why === 'handover') break;
     }
     await condition(allHandlersFinished);
+    await announcer.flush();
     if (!state.stopping) return true;
     show(state);
     mark({ phase: 'done' });
@@ -107,16 +122,17 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     last: state.last ?? undefined,
     trouble: state.trouble ?? undefined,
     baseWanted: state.baseWanted ?? undefined,
+    notify,
   });
   return state;
 }
 
 /** One activity of up to an hour. Undefined: it was told to end early, and has ended; or it failed, and the next one is due. */
-async function oneRound(state: ArchiveState, scope: CancellationScope, toldToEnd: () => boolean): Promise<ArchiveOutcome | undefined> {
+async function oneRound(state: ArchiveState, scope: CancellationScope, toldToEnd: () => boolean, seen: (view: SystemView) => void): Promise<ArchiveOutcome | undefined> {
   try {
     return await scope.run(async () => {
       try {
-        const outcome = await archiveForAnHour(state);
+        const outcome = await archiveForAnHour(state, seen);
         state.trouble = null;
         return outcome;
       } catch (error) {
@@ -136,8 +152,9 @@ async function oneRound(state: ArchiveState, scope: CancellationScope, toldToEnd
   }
 }
 
-async function archiveForAnHour({ system, source }: ArchiveState): Promise<ArchiveOutcome> {
+async function archiveForAnHour({ system, source }: ArchiveState, seen: (view: SystemView) => void): Promise<ArchiveOutcome> {
   const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
+  seen(view);
   const call = callsAt(view.site);
   const { epoch } = await call('claimEpoch', { system, why: 'archive', takeOver: false }, `hold the command of ${system}`);
   const outcome = await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
@@ -163,7 +180,7 @@ function wantBase(wanted: BaseWanted | null, { gap, archivedTo }: ArchiveOutcome
  * Asks for the base that is wanted until it is there, beside the rounds. Called again while it does so: nothing more.
  * Cancelling the archive leaves the base alone, and a run that follows takes the asking up from its input.
  */
-function baseSeeker(state: ArchiveState): () => void {
+function baseSeeker(state: ArchiveState, onTaken: () => void): () => void {
   let seeks = false;
   const seek = async (): Promise<void> => {
     while (state.baseWanted) {
@@ -172,6 +189,7 @@ function baseSeeker(state: ArchiveState): () => void {
       if (answer === 'taken') {
         // A gap that was found in the meantime needs one of its own.
         if (state.baseWanted.at === wanted.at) state.baseWanted = null;
+        if (!state.baseWanted) onTaken();
         show(state);
         continue;
       }
@@ -222,7 +240,8 @@ function show(state: ArchiveState): void {
   const trouble = state.trouble ? `\n- ⚠ rounds fail since ${state.trouble.since}, last at ${state.trouble.lastAt}, and are tried again: ${state.trouble.what}` : '';
   const wanted = state.baseWanted;
   const base = wanted ? `\n- ⚠ a base after the gap is wanted since ${wanted.since}${wanted.failed ? `; the last one failed: ${wanted.failed}` : ''}` : '';
+  const untold = state.untold ? `\n- ⚠ notify: ${state.untold}` : '';
   setCurrentDetails(
-    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${gap}${trouble}${base}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
+    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
   );
 }

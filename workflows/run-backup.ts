@@ -5,11 +5,13 @@ import { describeProgress } from './domain/describe-progress.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { makeId } from './domain/make-id.ts';
 import { queryNames } from './domain/messages.ts';
+import { backupDone, backupFailed } from './domain/notify/other-notices.ts';
 import { WorkMeter, type Progress, type Work } from './domain/progress.ts';
 import { progressOfBackup } from './domain/step-progress.ts';
 import type { SystemView } from './domain/system.ts';
 import { formatBytes, minutes } from './domain/units.ts';
-import { surfacing } from './failure.ts';
+import { describeFailure, surfacing } from './failure.ts';
+import { Announcer } from './notify/announcer.ts';
 import { handleProgress } from './runbook/messages.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource, sourceCan } from './sources.ts';
@@ -61,6 +63,10 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'backup', phase: 'running' });
+    return await announced(view, () => backUp(view));
+  });
+
+  async function backUp(view: SystemView): Promise<BackupSummary[]> {
     const call = callsAt(view.site);
     const { epoch } = await call('claimEpoch', { system: view.system, why: 'backup', takeOver: false }, `hold the command of ${view.system}`);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
@@ -70,7 +76,26 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     show();
     mark({ phase: 'done' });
     return summaries;
-  });
+  }
+
+  /** Tells people what came of it. A cancel is somebody's wish, and no failure. */
+  async function announced(view: SystemView, work: () => Promise<BackupSummary[]>): Promise<BackupSummary[]> {
+    const announcer = new Announcer(view.system, (what) => warnings.push(what));
+    const startMs = Date.now();
+    try {
+      const summaries = await work();
+      const lines = summaries.map(({ source, documents, storedBytes, endAt }) => `${source}: restorable to ${endAt}; ${documents} documents, ${formatBytes(storedBytes)} stored`);
+      announcer.tell(view.notify, 'backup-done', (origin) => backupDone(origin, lines, Date.now() - startMs));
+      return summaries;
+    } catch (error) {
+      const { type, message } = describeFailure(error);
+      if (type !== 'Aborted') announcer.tell(view.notify, 'backup-failed', (origin) => backupFailed(origin, `${type}: ${message}`, Date.now() - startMs));
+      throw error;
+    } finally {
+      warnings.push(...(await announcer.flush()));
+      show();
+    }
+  }
 }
 
 interface SourceBackup {

@@ -11,8 +11,10 @@ import type { RecoveryTarget } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
+import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type RunbookRun } from './runbook/run-runbook.ts';
+import { RunNotifier } from './notify/run-notifier.ts';
 import { mark } from './search-attributes.ts';
 import { elevateFirst } from './steps/elevate.ts';
 import { planSteps } from './steps/index.ts';
@@ -49,6 +51,7 @@ interface Recovery {
   input: RunRecoveryInput;
   /** names the run in the store and on the target */
   runId: string;
+  notifier: RunNotifier;
   /** signals to the entry that are still on their way */
   shown: Promise<unknown>[];
 }
@@ -62,7 +65,16 @@ function begin(input: RunRecoveryInput): Recovery {
   const info = workflowInfo();
   const results = noResults();
   const shown: Promise<unknown>[] = [];
-  const recovery = { results, input, shown, runId: makeId(info.startTime.getTime(), uuid4()) };
+  const runId = makeId(info.startTime.getTime(), uuid4());
+  const notifier: RunNotifier = new RunNotifier({
+    system: view.system,
+    notify: view.notify,
+    run: runId,
+    snapshot: () => run.snapshot(),
+    state: () => run.state(),
+    onTrouble: (what) => run.warn('notify', what),
+  });
+  const recovery = { results, input, shown, notifier, runId };
   mark({ system: view.system, purpose: request.purpose, severity: request.severity });
   const run: RunbookRun = startRunbook({
     plan: {
@@ -91,6 +103,7 @@ function begin(input: RunRecoveryInput): Recovery {
       mark({ phase });
       shown.push(showInEntry(details));
     },
+    onEvent: (before, event, after) => notifier.onEvent(before, event, after),
   });
   return { ...recovery, run };
 }
@@ -130,6 +143,7 @@ function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'sources' |
     },
     signalOther: (id, signal) => trySignal(id, signal),
     cancelOther: (id) => tryCancel(id),
+    tell: (text, audience) => recovery.notifier.note(text, audience),
     report: () => reportOf(recovery, asIfDone(recovery)),
   };
 }
@@ -174,5 +188,7 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
     }
   }
   await Promise.allSettled(recovery.shown);
+  // The recovery is over, and its lock is free in a minute at the latest, whoever cannot be told.
+  report.warnings = [...report.warnings, ...(await recovery.notifier.close(minutes(1)))];
   return report;
 }

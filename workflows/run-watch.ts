@@ -4,9 +4,12 @@ import type { FenceResult, OldPrimaryProbe } from './contract.ts';
 import { divergedWrites } from './domain/diverged.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { queryNames } from './domain/messages.ts';
+import type { Notice } from './domain/notify/notice.ts';
+import { oldPrimaryFenced, oldPrimarySeen, type Origin } from './domain/notify/other-notices.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 import { watchSignals, type WatchInput, type WatchState } from './domain/watch.ts';
 import { describeFailure, surfacing } from './failure.ts';
+import { Announcer } from './notify/announcer.ts';
 import { mark } from './search-attributes.ts';
 
 /** Knocks by one run at most: a history must stay small. */
@@ -40,9 +43,11 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
   const next = await surfacing(async () => {
     if (!input?.system || !input.source || !input.limit) throw new HoldfastError('BadInput', 'runWatch is started by a recovery, which knows what it left behind.');
     mark({ system: input.system, purpose: 'watch', phase: state.foundAt === null ? 'running' : 'paging' });
+    const announcer = new Announcer(input.system, (what) => void note(state, `notify: ${what}`));
+    const tell: Tell = (write) => announcer.tell(input.notify, 'old-primary', write);
     let everyMs = firstEveryMs;
     for (let probes = 0; probes < probesPerRun && !workflowInfo().continueAsNewSuggested; probes += 1) {
-      const changed = await lookOnce(input, state);
+      const changed = await lookOnce(input, state, tell);
       if (state.over !== null) break;
       show(state);
       everyMs = changed ? firstEveryMs : Math.min(everyMs * 2, longestOf(input));
@@ -54,6 +59,7 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
       if (state.over !== null) break;
     }
     await condition(allHandlersFinished);
+    await announcer.flush();
     if (state.over === null) return true;
     show(state);
     mark({ phase: 'done' });
@@ -64,11 +70,13 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
   return state;
 }
 
+type Tell = (write: (origin: Origin) => Notice) => void;
+
 const nowAt = (): string => new Date(Date.now()).toISOString();
 const longestOf = ({ startedAt }: WatchInput): number => (Date.now() - Date.parse(startedAt) < hours(24) ? longestEveryMs.early : longestEveryMs.late);
 
 /** @returns whether something changed: then the next look comes soon. Never throws but on cancel. */
-async function lookOnce(input: WatchInput, state: WatchState): Promise<boolean> {
+async function lookOnce(input: WatchInput, state: WatchState, tell: Tell): Promise<boolean> {
   const { system, source, environment, timeline } = input;
   let probe: OldPrimaryProbe;
   try {
@@ -90,12 +98,16 @@ async function lookOnce(input: WatchInput, state: WatchState): Promise<boolean> 
   }
   // Stepped down by our fence, it answers and takes nothing: it is left alone, its log may still be wanted.
   if (before === 'fenced' && probe.takesWrites !== true && state.trouble === null) return false;
-  if (before === 'silent' || before === 'unknown' || (before === 'fenced' && probe.takesWrites === true)) page(state, probe);
-  await fenceAgain(input, state);
+  const isNew = before === 'silent' || before === 'unknown' || (before === 'fenced' && probe.takesWrites === true);
+  if (isNew) page(state, probe, tell);
+  await fenceAgain(input, state, (held, said) => {
+    if (isNew || state.oldSide !== before) tell((origin) => oldPrimaryFenced(origin, input.source, held, said));
+  });
   return state.oldSide !== before;
 }
 
-async function fenceAgain(input: WatchInput, state: WatchState): Promise<void> {
+/** @param came - told what came of it */
+async function fenceAgain(input: WatchInput, state: WatchState, came: (held: boolean, said: string) => void): Promise<void> {
   const { system, source, run, epoch } = input;
   try {
     state.fence = await callControl('fencePrimary', { system, source, run, epoch }, `fence the old primary of ${source} again`);
@@ -104,12 +116,16 @@ async function fenceAgain(input: WatchInput, state: WatchState): Promise<void> {
       state.over = 'another control plane has the command of the system: what becomes of its old primary is decided there';
       return;
     }
+    const said = failing(error, 'IT COULD NOT BE FENCED');
     state.oldSide = 'unfenced';
-    note(state, failing(error, 'IT COULD NOT BE FENCED'));
+    came(false, said);
+    note(state, said);
     return;
   }
   state.oldSide = state.fence.outcome === 'unproved' ? 'unfenced' : 'fenced';
-  note(state, `fence ${state.fence.outcome}: ${state.fence.evidence.join('; ')}`);
+  const said = `fence ${state.fence.outcome}: ${state.fence.evidence.join('; ')}`;
+  came(state.oldSide === 'fenced', said);
+  note(state, said);
   await reportDiverged(input, state, state.fence);
 }
 
@@ -131,7 +147,8 @@ async function reportDiverged({ system, source, run, environment, timeline, limi
 }
 
 /** Loud: in the log, in the lists of the UI, in the details. */
-function page(state: WatchState, probe: OldPrimaryProbe): void {
+function page(state: WatchState, probe: OldPrimaryProbe, tell: Tell): void {
+  tell((origin) => oldPrimarySeen(origin, state.source, probe.seen));
   state.foundAt ??= probe.at;
   log.error(`${state.system}/${state.source}: THE OLD PRIMARY ANSWERS AGAIN (${probe.seen}); it is fenced now`, { ...probe });
   note(state, `THE OLD PRIMARY ANSWERS AGAIN: ${probe.seen}`);

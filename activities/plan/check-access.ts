@@ -3,6 +3,8 @@ import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
+import { findMuteReceivers } from '../notify/send-notice.ts';
+import type { LoadedSystem } from '../system-files.ts';
 import { findProgram, type ToolName } from '../tool/find-tool.ts';
 import { finding } from './plan-recovery.ts';
 
@@ -29,6 +31,14 @@ function serversOf(system: System): ToolName[] {
 /** What restores the sources of the tool engine; their dump programs run elsewhere. */
 const programsOf = (system: System): string[] =>
   Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongorestore' : tool.restore.argv[0]!] : []));
+
+/** Who would not be told. Looked for here: the worker that tells them has its own files and environment. */
+export async function checkReceivers(loaded: LoadedSystem): Promise<Finding[]> {
+  return (await findMuteReceivers(loaded)).map(({ receiver, why }) => {
+    const { message, hint } = describeError(why);
+    return finding('warns', 'BadSystemFile', `receiver "${receiver}" would not be told: ${message}`, hint);
+  });
+}
 
 /** The traffic switch must answer. The standby's own address is not asked: the provisioner refuses a taken one. */
 export async function checkReach(context: SourceContext): Promise<Finding[]> {

@@ -20,7 +20,7 @@ import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { newestBelieved } from '../store/timelines.ts';
 import { loadSystemFile } from '../system-files.ts';
-import { checkReach, checkTools } from './check-access.ts';
+import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
 const readForMs = seconds(10);
@@ -33,7 +33,8 @@ const readForMs = seconds(10);
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
 export async function planRecovery({ system: systemName, only, runbook: name, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
-  const { system } = await loadSystemFile(systemName);
+  const loaded = await loadSystemFile(systemName);
+  const { system } = loaded;
   const names = runbookNames(system);
   if (name !== undefined && !names.includes(name)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${name}", and ${systemName} has ${names.join(', ')}.`);
   const runbook = planCriticalPath(stepsToPlan(system, name, only !== undefined));
@@ -41,6 +42,7 @@ export async function planRecovery({ system: systemName, only, runbook: name, ..
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
+  findings.push(...(await checkReceivers(loaded)));
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
   const points = await readPoints(system, target, findings, job, only);
   const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, runbook.steps, points, job);

@@ -18,7 +18,7 @@ export async function startWorker(stack: StackFile, options: { tiedToUs?: boolea
     name: 'worker',
     program: findTool('node'),
     args: [fileURLToPath(new URL('../../workers/main.ts', import.meta.url))],
-    env: { ...stackEnvironment(stack), ...options.env },
+    env: { ...stackEnvironment(stack), TEMPORAL_UI_URL: stack.temporal.uiUrl, ...options.env },
     logFile,
     pidFile: pidFileOf(stack, 'worker'),
     // It compiles the workflows first, and shares its processors with whatever else starts.

@@ -63,6 +63,8 @@ function overlay(stack: SystemStack): Record<string, string> {
     AI_WRITING_STANDBY_DIRECTORY: directoryOf(file, 'standby'),
     AI_WRITING_PRIMARY_DIRECTORY: directoryOf(file, 'primary'),
     AI_WRITING_NGINX_DIRECTORY: directoryOf(file, 'frontDoor'),
+    // No mail server, and no secret of any receiver: nobody can be told, and that holds nothing up.
+    AI_WRITING_SMTP_HOST: '127.0.0.1',
     AI_WRITING_URL: file.frontDoor.url,
     AI_WRITING_APP_PRODUCTION: `127.0.0.1:${file.apps.production.port}`,
     AI_WRITING_APP_DR: `127.0.0.1:${file.apps.dr.port}`,

@@ -143,6 +143,7 @@ function answersOf(): Answers {
     watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
+    notify: () => Promise.resolve({ summary: 'ok' }),
     readStepHistory: () => Promise.resolve({ steps: { restore: { runs: 3, medianMs: 120_000, medianBytes: 1_000 } } }),
     planDump: ({ backup }) =>
       Promise.resolve({ backup, timeline: 't00000001', plan: object('plan'), groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, estimatedBytes: 100 })), units: 3, estimatedBytes: 600 }),

@@ -52,7 +52,7 @@ test('a whole recovery of what programs dump: backup, points, plan, restore, a f
     file.runbook = { steps: uses.map((step, at) => ({ id: step, uses: step, ...(at > 0 ? { needs: [uses[at - 1]!] } : {}), ...(step === 'approval' ? { with: { gate: 'approve-switch' } } : {}) })) };
   });
   writeFileSync(join(place.sourcePath, 'a file'), 'as it was');
-  const { control, data, archive, recover } = createActivities({ owner: 'test', reportsDirectory: join(place.directory, 'reports') });
+  const { control, data, archive, recover } = createActivities({ owner: 'test', reportsDirectory: join(place.directory, 'reports'), temporalUiUrl: null });
   const lab = await openLab(t, { ...control, ...data, ...archive, ...recover });
   const [backup] = (await (await lab.start('backUpSystem', 'tools')).result()) as BackupSummary[];
   assert.equal(backup!.program, 'tar');

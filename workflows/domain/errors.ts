@@ -32,6 +32,8 @@ export const errorTable = {
   TemporalUnavailable: { retryable: true, exitCode: 10 },
   DataPlaneLost: { retryable: true, exitCode: 10 },
   TimedOut: { retryable: true, exitCode: 10 },
+  ReceiverUnavailable: { retryable: true, exitCode: 10 },
+  ReceiverRefused: { retryable: false, exitCode: 13 },
   Aborted: { retryable: false, exitCode: 11 },
   RunFailed: { retryable: false, exitCode: 12 },
 } as const satisfies Record<string, { retryable: boolean; exitCode: number }>;

@@ -5,6 +5,8 @@ import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
+import type { NotifyView } from './notify/notice.ts';
+import { notifySchema } from './notify/schema.ts';
 import { runbookSchema } from './runbook.ts';
 import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, parseBytes, seconds, mib, hours } from './units.ts';
@@ -237,6 +239,7 @@ const fields = {
   databaseReadyWithin: durationSchema.default(minutes(2)).meta({ description: 'how long a server of the standby may take to start, and to become primary' }),
   people: peopleSchema.default({}).meta({ description: 'who may do what, by id; left out: anybody may do anything, and every name is only claimed' }),
   exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
+  notify: notifySchema.optional().meta({ description: 'who is told what of runs, backups and archives; left out: nobody' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
@@ -336,6 +339,8 @@ export interface SystemView {
   traffic?: { admission: number[]; healthWatchMs: number } | undefined;
   /** how long the old side is watched after a switch; left out: 7 days */
   watchOldSideMs?: number | undefined;
+  /** who is told what, by name; left out: nobody */
+  notify?: NotifyView | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }

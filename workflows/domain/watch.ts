@@ -1,5 +1,6 @@
 import type { FenceResult } from '../contract.ts';
 import type { DivergedSummary } from './diverged.ts';
+import type { NotifyView } from './notify/notice.ts';
 import type { LogPosition } from './log-position.ts';
 
 /** What a watch is given by the recovery that starts it. */
@@ -20,6 +21,8 @@ export interface WatchInput {
   endsAt: string;
   /** what the recovery's own fence came to; null: there was none */
   fence: FenceResult['outcome'] | null;
+  /** who is told what; left out: nobody */
+  notify?: NotifyView | undefined;
   /** what the run before this one knew: its history is gone */
   state?: WatchState | undefined;
 }

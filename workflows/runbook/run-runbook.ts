@@ -25,12 +25,18 @@ export interface RunbookOptions {
   /** told whenever what people see has changed */
   onPhase(phase: Phase, details: string): void;
   onSeverity(severity: RunState['severity']): void;
+  /** told of every event, before anything comes of it; must not throw */
+  onEvent?(before: RunSnapshot, event: RunEvent, after: RunSnapshot): void;
   workflowId: string;
 }
 
 /** What drives a run: `snapshot` is read by whoever writes the report; `finished` resolves once the run has ended. */
 export interface RunbookRun {
   snapshot(): RunSnapshot;
+  /** as people see it now, with how far its steps are */
+  state(): RunState;
+  /** a warning from outside of the steps: in the journal and the report */
+  warn(about: string, what: string): void;
   finish(): Promise<RunSnapshot>;
 }
 
@@ -58,8 +64,10 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   };
 
   const dispatch = (event: RunEvent): RunCommand[] => {
+    const before = snapshot;
     const reduced = reduceRun(snapshot, event);
     snapshot = reduced.snapshot;
+    options.onEvent?.(before, event, snapshot);
     reduced.commands.forEach(carryOut);
     publish();
     return reduced.commands;
@@ -81,6 +89,8 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     if (isEnded(snapshot) || snapshot.abort || snapshot.state.only) return;
     dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, snapshot, options.results, toldNow()), options.results.history, bytesAhead(Object.values(options.results.points)), nowAt()) });
   };
+
+  const state = (): RunState => withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow());
 
   const carryOut = (command: RunCommand): void => {
     if (command.kind === 'cancel-step') scopes.get(command.step)?.cancel();
@@ -181,12 +191,14 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
       refreshForecast();
       publish();
     },
-    state: () => withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow()),
+    state,
     help: () => help(options.workflowId, snapshot),
   });
 
   return {
     snapshot: () => snapshot,
+    state,
+    warn: (about, what) => void dispatch({ kind: 'warned', at: nowAt(), about, what }),
     finish: async () => {
       void abortOnCancel(dispatch, () => snapshot);
       await shield.run(async () => {

@@ -12,6 +12,7 @@ import { fence } from './fence.ts';
 import { findRecoveryPoint } from './find-recovery-point.ts';
 import { gateRequest } from './gate-request.ts';
 import { manual } from './manual.ts';
+import { notify } from './notify.ts';
 import { promote } from './promote.ts';
 import { protect } from './protect.ts';
 import { provision } from './provision.ts';
@@ -38,6 +39,7 @@ export const stepTypes: Readonly<Record<string, AnyStepType>> = {
   promote,
   switch: switchStep,
   protect,
+  notify,
   report,
   elevate,
 };

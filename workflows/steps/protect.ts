@@ -99,6 +99,7 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
     startedAt,
     endsAt: new Date(Date.parse(startedAt) + forMs).toISOString(),
     fence: ctx.results.fences[source]?.outcome ?? null,
+    ...(view.notify ? { notify: view.notify } : {}),
   };
   const id = lockIds.watch(view.system, source);
   for (let attempt = 1; attempt <= 5; attempt += 1) {

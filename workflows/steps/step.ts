@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
 import type { LogPosition } from '../domain/log-position.ts';
+import type { Audience } from '../domain/notify/notice.ts';
 import type { WorkMeter } from '../domain/progress.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { RunReport, WatchPlace } from '../domain/report.ts';
@@ -81,6 +82,8 @@ export interface StepContext {
   /** False: no workflow with this id runs. */
   signalOther(id: string, signal: string): Promise<boolean>;
   cancelOther(id: string): Promise<void>;
+  /** Sends a message to people; nobody waits for it. @returns how many receivers it goes to. */
+  tell(text: string, audience: Audience): number;
   /** The report as it stands when this step is done. */
   report(): RunReport;
 }

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import type { Notice } from '../../workflows/domain/notify/notice.ts';
+import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { openEmail } from './email.ts';
+import { openPagerDuty } from './pagerduty.ts';
+import { openSentry } from './sentry.ts';
+import { openSlack } from './slack.ts';
+import { openWebhook } from './webhook.ts';
+
+/** One message on its way. */
+export interface Delivery {
+  notice: Notice;
+  /** the run in the Temporal UI; null: its address is not known, or nobody outside is to know it */
+  link: string | null;
+  /** aborted when the time for this try is over */
+  signal: AbortSignal;
+}
+
+/**
+ * Something that can be told. `send` may be called again with the same message, by a try that does not know what became of the one before:
+ * it hands over `notice.id`, or what is made of it alone, as the receiver's own key against repetition where it has one.
+ */
+export interface Notifier {
+  /**
+   * @returns what the receiver said, for people; nothing secret.
+   * @throws ReceiverUnavailable - another try may help. ReceiverRefused, BadSystemFile - it will not.
+   */
+  send(delivery: Delivery): Promise<string>;
+}
+
+/** What a notifier resolves its settings by. */
+export interface NotifierContext {
+  /** @throws BadSystemFile - it resolves to nothing. */
+  secret(ref: string): Promise<string>;
+  /** with its `${ENV}` references filled in */
+  address(text: string): string;
+}
+
+export function openNotifier(config: ReceiverConfig, context: NotifierContext): Notifier {
+  switch (config.kind) {
+    case 'slack': return openSlack(config, context);
+    case 'email': return openEmail(config, context);
+    case 'pagerduty': return openPagerDuty(config, context);
+    case 'webhook': return openWebhook(config, context);
+    case 'sentry': return openSentry(config, context);
+  }
+}
+
+/** Certificates beside the usual ones. @throws BadSystemFile - the file cannot be read. */
+export async function readCa(caFile: string | undefined, { address }: NotifierContext): Promise<string | undefined> {
+  if (caFile === undefined) return undefined;
+  const path = address(caFile);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new HoldfastError('BadSystemFile', `caFile ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`);
+  }
+}
+
+/** Every secret of a receiver, to see whether it can be read. */
+export function secretsOf(config: ReceiverConfig): string[] {
+  switch (config.kind) {
+    case 'slack': return [config.url];
+    case 'email': return config.smtp.credentials ? [config.smtp.credentials.password] : [];
+    case 'pagerduty': return [config.routingKey];
+    case 'webhook': return [config.secret];
+    case 'sentry': return [config.dsn];
+  }
+}

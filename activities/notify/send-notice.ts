@@ -1,0 +1,49 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { Audience, Notice } from '../../workflows/domain/notify/notice.ts';
+import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
+import { resolveAddress, resolveSecret } from '../secrets.ts';
+import { loadSystemFile, type LoadedSystem } from '../system-files.ts';
+import { openNotifier, secretsOf } from './notifier.ts';
+
+/** One try, from the first look at the system file to the receiver's answer. */
+const tryMs = 12_000;
+
+export const audienceOf = (config: ReceiverConfig): Audience => ('audience' in config ? config.audience : 'internal');
+
+/**
+ * Sends one message to one receiver. The system file is read now: a secret that was changed, or mounted late, is used at once.
+ *
+ * @param link - where the run is seen; left out of messages to people outside.
+ * @returns what the receiver said.
+ * @throws ReceiverUnavailable - another try may help. ReceiverRefused, BadSystemFile, UnknownSystem - it will not.
+ */
+export async function sendNotice(of: { system: string; receiver: string; notice: Notice }, { signal, link }: { signal: AbortSignal; link: string | null }): Promise<string> {
+  const loaded = await loadSystemFile(of.system);
+  const config = loaded.system.notify?.receivers[of.receiver];
+  if (!config) throw new HoldfastError('ReceiverRefused', `systems/${of.system}.yaml has no receiver "${of.receiver}" any more`);
+  // A file that was changed since the run began: what was written for one's own people is not for others.
+  if (audienceOf(config) !== of.notice.audience) throw new HoldfastError('ReceiverRefused', `receiver "${of.receiver}" is ${audienceOf(config)} now, and the message is ${of.notice.audience}`);
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(tryMs)]);
+  return await openNotifier(config, contextOf(loaded)).send({ notice: of.notice, link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+}
+
+const contextOf = ({ directory }: LoadedSystem): Parameters<typeof openNotifier>[1] => ({
+  secret: async (ref) => await resolveSecret(ref, directory),
+  address: resolveAddress,
+});
+
+/** Receivers whose secrets this machine cannot read, and why. Nothing is sent. */
+export async function findMuteReceivers(loaded: LoadedSystem): Promise<{ receiver: string; why: Error }[]> {
+  const receivers = Object.entries(loaded.system.notify?.receivers ?? {});
+  const found = await Promise.all(
+    receivers.map(async ([receiver, config]) => {
+      try {
+        for (const ref of secretsOf(config)) await resolveSecret(ref, loaded.directory);
+        return [];
+      } catch (error) {
+        return [{ receiver, why: error as Error }];
+      }
+    }),
+  );
+  return found.flat();
+}

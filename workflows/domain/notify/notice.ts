@@ -1,0 +1,100 @@
+/**
+ * A message to people, ready to be sent: what a receiver of any kind is given. It enters the history, so it holds neither addresses nor
+ * secrets; the worker that sends it adds the link to the run.
+ */
+
+export const audiences = ['internal', 'external'] as const;
+export type Audience = (typeof audiences)[number];
+
+/** What a receiver may ask for, in the words of the system file. */
+export const noticePhases = {
+  started: 'a run began',
+  update: 'how far it is, every so often until it has ended',
+  approval: 'a gate is open: somebody must answer',
+  failed: 'a step failed: the run is paused until somebody answers',
+  warning: '50, 75, 90 % of the RTO have passed, or all of it, or the forecast is past it',
+  served: 'service is back',
+  resolved: 'the run is done',
+  aborted: 'the run was aborted and unwound',
+  stuck: 'an undo failed: somebody must look',
+  note: 'what a step of the runbook that uses notify says',
+  'backup-failed': 'a backup came to nothing',
+  'backup-done': 'a backup was sealed',
+  gap: 'log is lost for ever; and again once a base was taken behind it',
+  'old-primary': 'the old primary was seen alive after a switch',
+} as const;
+export type NoticePhase = keyof typeof noticePhases;
+export const noticePhaseNames = Object.keys(noticePhases) as [NoticePhase, ...NoticePhase[]];
+
+export type Severity = 'critical' | 'error' | 'warning' | 'info';
+
+export interface Notice {
+  /** the same at every try, and never used for another message: what receivers know a repetition by */
+  id: string;
+  audience: Audience;
+  /** `answered`: what was waited for is not any more; goes to whoever was asked. `test`: sent by hand */
+  phase: NoticePhase | 'answered' | 'test';
+  severity: Severity;
+  /** UTC ISO */
+  at: string;
+  /** one line */
+  title: string;
+  /** plain text, a fact each */
+  lines: string[];
+  /** exactly how to answer; what is to be typed stands between Markdown code marks */
+  answers: string[];
+  /** messages of one run, or of one subject, belong together */
+  thread: string;
+  /** what the message opens, or ends: a newer message of the same alert makes an older one stale. null: it stands alone */
+  alert: { key: string; state: 'open' | 'closed' } | null;
+  /** for programs that receive it */
+  facts: Record<string, string | number | null>;
+}
+
+/** What a workflow knows of a receiver: no address, no secret. */
+export interface ReceiverView {
+  name: string;
+  kind: string;
+  audience: Audience;
+  phases: NoticePhase[];
+  /** also of drills */
+  drills: boolean;
+}
+
+/** What a workflow knows of the notifications of a system; a system without receivers has none. */
+export interface NotifyView {
+  receivers: ReceiverView[];
+  updateEveryMs: Record<Audience, number>;
+  external: ExternalWords | null;
+}
+
+/** All that a message to people outside says of the system, as the system file has it. */
+export interface ExternalWords {
+  service: string;
+  impact: string;
+}
+
+const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/** A message is read on a telephone: a line of subject, and a screen of text. */
+export const noticeLimits = { title: 160, line: 300, lines: 12 } as const;
+
+/** Cuts what would not fit, so that no receiver refuses a message for its length. */
+export function fitted(notice: Notice): Notice {
+  const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+  const lines = notice.lines.filter((line) => line !== '').map((line) => cut(oneLine(line), noticeLimits.line));
+  const left = lines.length - noticeLimits.lines;
+  return {
+    ...notice,
+    title: cut(oneLine(notice.title), noticeLimits.title),
+    lines: left > 0 ? [...lines.slice(0, noticeLimits.lines), `… and ${left} more: in the run’s details`] : lines,
+  };
+}
+
+/**
+ * The receivers that a message goes to.
+ * @param as - the phase that stands for it where it has none of its own: an answer goes to whoever was asked.
+ */
+export function receiversOf(view: NotifyView, { audience, as, drill }: { audience: Audience; as: NoticePhase; drill: boolean }): ReceiverView[] {
+  return view.receivers.filter((receiver) => receiver.audience === audience && receiver.phases.includes(as) && (!drill || receiver.drills));
+}

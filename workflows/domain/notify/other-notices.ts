@@ -1,0 +1,66 @@
+import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
+import { alertKeys } from './run-notices.ts';
+
+/** Where a message comes from that no run of a runbook sends: `run` and `number` make its id. */
+export interface Origin {
+  system: string;
+  run: string;
+  number: number;
+  /** UTC ISO */
+  at: string;
+}
+
+interface Said {
+  phase: NoticePhase;
+  severity: Severity;
+  title: string;
+  lines: string[];
+  answers?: string[];
+  key: string;
+  state: 'open' | 'closed';
+  facts?: Notice['facts'];
+}
+
+const made = ({ system, run, number, at }: Origin, { phase, severity, title, lines, answers = [], key, state, facts = {} }: Said): Notice =>
+  fitted({ id: `${run}/${number}-${phase}`, audience: 'internal', phase, severity, at, title: `${system}: ${title}`, lines, answers, thread: key, alert: { key, state }, facts: { system, ...facts } });
+
+export const backupFailed = (origin: Origin, why: string, tookMs: number): Notice =>
+  made(origin, {
+    phase: 'backup-failed', severity: 'error', title: 'BACKUP FAILED', key: alertKeys.backup(origin.system), state: 'open', facts: { tookMs },
+    lines: [why, 'There is no new recovery point; earlier ones are untouched.'],
+    answers: [`to try again: \`holdfast backup ${origin.system}\``],
+  });
+
+export const backupDone = (origin: Origin, lines: string[], tookMs: number): Notice =>
+  made(origin, { phase: 'backup-done', severity: 'info', title: 'backup done', key: alertKeys.backup(origin.system), state: 'closed', facts: { tookMs }, lines });
+
+export const gapFound = (origin: Origin, source: string, gap: { from: string; to: string; why: string }): Notice =>
+  made(origin, {
+    phase: 'gap', severity: 'error', title: `GAP IN THE LOG of ${source}`, key: alertKeys.gap(origin.system, source), state: 'open', facts: { source, from: gap.from, to: gap.to },
+    lines: [`lost for ever: from ${gap.from} to ${gap.to}: ${gap.why}`, 'No moment between them can be restored. A new base is being taken by itself.'],
+    answers: [`what can be restored: \`holdfast points ${origin.system}\``],
+  });
+
+export const gapClosed = (origin: Origin, source: string): Notice =>
+  made(origin, { phase: 'gap', severity: 'info', title: `a base was taken behind the gap in the log of ${source}`, key: alertKeys.gap(origin.system, source), state: 'closed', facts: { source }, lines: ['From its end on, every moment can be restored again.'] });
+
+export const oldPrimarySeen = (origin: Origin, source: string, seen: string): Notice =>
+  made(origin, {
+    phase: 'old-primary', severity: 'critical', title: `THE OLD PRIMARY of ${source} ANSWERS AGAIN`, key: alertKeys.oldPrimary(origin.system, source), state: 'open', facts: { source },
+    lines: [seen, 'It is being fenced. What it took meanwhile is reported, never merged.'],
+    answers: [`what it is now: \`holdfast watch status ${origin.system}\``],
+  });
+
+export const oldPrimaryFenced = (origin: Origin, source: string, held: boolean, what: string): Notice =>
+  made(origin, {
+    phase: 'old-primary', severity: held ? 'error' : 'critical', title: held ? `the old primary of ${source} is fenced again` : `THE OLD PRIMARY of ${source} COULD NOT BE FENCED`,
+    key: alertKeys.oldPrimary(origin.system, source), state: 'open', facts: { source },
+    lines: [what, held ? '' : 'Two primaries may be taking writes: take it off the network or switch it off by hand.'],
+    answers: [`what it took: \`holdfast diverged ${origin.system}\``],
+  });
+
+/** Sent by a person who wants to see that messages arrive. */
+export function testNotice(system: string, audience: Notice['audience'], service: string, id: string, at: string): Notice {
+  const text = audience === 'external' ? 'Nothing has happened. Please ignore this message.' : 'Nothing has happened: somebody tries whether messages arrive.';
+  return fitted({ id, audience, phase: 'test', severity: 'info', at, title: `TEST of ${audience === 'external' ? service : `${system}: notifications`}`, lines: [text], answers: [], thread: id, alert: null, facts: audience === 'external' ? { service } : { system } });
+}

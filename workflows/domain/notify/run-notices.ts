@@ -1,0 +1,204 @@
+import { describePartial } from '../chosen-namespaces.ts';
+import { describeProgress } from '../describe-progress.ts';
+import { answersToFailure, answersToGate, approvalsOf } from '../how-to-answer.ts';
+import type { GateState, RunState, StepState } from '../run-state.ts';
+import { formatDuration } from '../units.ts';
+import { fitted, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
+
+/** A run as the messages about it need it. */
+export interface RunFacts {
+  state: RunState;
+  /** names the run; messages of one run belong together by it */
+  run: string;
+  /** steps that wait for a person's retry or skip */
+  failed: readonly string[];
+  /** the run is being undone, so what failed is an undo */
+  undoing: boolean;
+  /** UTC ISO */
+  at: string;
+  /** of the message within its run: with the run, its id */
+  number: number;
+}
+
+/** Something that people are to be told of a run. */
+export type Moment =
+  | { phase: 'started' | 'served' | 'resolved' | 'aborted' }
+  | { phase: 'update'; nextAt: string }
+  | { phase: 'approval'; gate: string }
+  | { phase: 'failed' | 'stuck'; step: string }
+  | { phase: 'answered'; of: NoticePhase; subject: string; what: string }
+  | { phase: 'warning'; what: string; breach: boolean }
+  | { phase: 'note'; text: string };
+
+const clock = (at: string): string => `${at.slice(11, 19)}Z`;
+const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
+
+const severities: Record<Moment['phase'], Severity> = {
+  started: 'critical', update: 'info', approval: 'critical', failed: 'critical', stuck: 'critical', answered: 'info',
+  warning: 'warning', served: 'info', resolved: 'info', aborted: 'error', note: 'info',
+};
+
+export const alertKeys = {
+  run: (system: string, run: string) => `holdfast/${system}/run/${run}`,
+  waiting: (system: string, run: string, subject: string) => `holdfast/${system}/run/${run}/${subject}`,
+  backup: (system: string) => `holdfast/${system}/backup`,
+  gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
+  oldPrimary: (system: string, source: string) => `holdfast/${system}/${source}/old-primary`,
+} as const;
+
+/** The message to those who run the system: what is happening, what is left, who is waited for and exactly how to answer. */
+export function internalNotice(moment: Moment, facts: RunFacts): Notice {
+  const { state, run, at } = facts;
+  const subject = 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : 'subject' in moment ? moment.subject : null;
+  const severity = moment.phase === 'warning' && moment.breach ? 'critical' : severities[moment.phase];
+  const ends = moment.phase === 'resolved' || moment.phase === 'aborted' || moment.phase === 'answered';
+  return fitted({
+    id: `${run}/${facts.number}-${moment.phase}`,
+    audience: 'internal',
+    phase: moment.phase,
+    // Nobody is to be got out of bed for a drill, or for data that is taken out beside a service that runs.
+    severity: state.purpose === 'drill' || state.only ? 'info' : severity,
+    at,
+    title: `${state.purpose === 'drill' ? 'DRILL ' : ''}${state.system}: ${titleOf(moment, facts)}`,
+    lines: linesOf(moment, facts),
+    answers: answersOf(moment, facts),
+    thread: run,
+    alert: { key: subject === null ? alertKeys.run(state.system, run) : alertKeys.waiting(state.system, run, subject), state: ends ? 'closed' : 'open' },
+    facts: {
+      system: state.system, purpose: state.purpose, status: state.status, subject, requestedBy: state.requestedBy,
+      incidentAt: state.incidentAt, startedAt: state.startedAt, servedAt: state.servedAt, endedAt: state.endedAt,
+      rtoObjectiveMs: state.rtoObjectiveMs, elapsedMs: passedMs(state, at), forecastMs: state.forecastMs,
+    },
+  });
+}
+
+const kindOf = ({ purpose, only }: RunState): string => (only ? 'partial restore' : purpose);
+
+function titleOf(moment: Moment, { state, at }: RunFacts): string {
+  const kind = kindOf(state);
+  switch (moment.phase) {
+    case 'started': return `${kind} started`;
+    case 'update': return `${kind} ${state.status === 'running' && openGates(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
+    case 'approval': return `APPROVAL WANTED: ${moment.gate}`;
+    case 'failed': return `PAUSED: step ${moment.step} failed`;
+    case 'stuck': return `STUCK: the undo of ${moment.step} failed`;
+    case 'answered': return `${moment.subject}: ${moment.what}`;
+    case 'warning': return moment.what;
+    case 'served': return `service is back after ${formatDuration(passedMs(state, at))} (objective ${formatDuration(state.rtoObjectiveMs)})`;
+    case 'resolved': return `${kind} done`;
+    case 'aborted': return `${kind} ABORTED`;
+    case 'note': return moment.text;
+  }
+}
+
+function linesOf(moment: Moment, facts: RunFacts): string[] {
+  const { state, at } = facts;
+  const gate = moment.phase === 'approval' ? state.gates.find((candidate) => candidate.gate === moment.gate) : undefined;
+  const step = moment.phase === 'failed' || moment.phase === 'stuck' ? state.steps.find(({ id }) => id === moment.step) : undefined;
+  const about = gate ? [gate.description, `approvals: ${approvalsOf(gate)}`] : step?.error ? [`${step.error.type}: ${step.error.message}`] : [];
+  const asked = moment.phase === 'started' ? [`asked for by ${state.requestedBy}${state.only ? `: ${describePartial(state.only)}` : ''}`] : [];
+  const ended = state.status === 'done' || state.status === 'aborted';
+  const stillThere = ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [];
+  return [...about, ...asked, clocksOf(state, at), ...(ended ? stillThere : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
+}
+
+function happening(state: RunState): string {
+  const running = state.steps.filter(({ state: is }) => is === 'running');
+  return `now: ${running.length > 0 ? running.map(describeStep).join('; ') : 'nothing runs'}`;
+}
+
+function describeStep({ id, startedAt, progress }: StepState): string {
+  return `${id} since ${startedAt ? clock(startedAt) : 'now'}${progress ? ` (${describeProgress(progress).join(', ')})` : ''}`;
+}
+
+function left(state: RunState): string {
+  const pending = state.steps.filter(({ state: is }) => is === 'pending').map(({ id }) => id);
+  if (state.status === 'compensating' || state.status === 'stuck') {
+    const undos = state.steps.filter(({ undo }) => undo).map(({ id }) => id);
+    return undos.length > 0 ? `left to undo: ${undos.join(', ')}` : '';
+  }
+  return pending.length > 0 ? `left: ${pending.join(', ')} (${pending.length} of ${state.steps.length} steps)` : 'left: no step';
+}
+
+const openGates = (state: RunState): GateState[] => state.gates.filter(({ status }) => status === 'open');
+
+/** What waits for people beside what the message is about. */
+function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
+  const gates = openGates(state).filter(({ gate }) => moment.phase !== 'approval' || gate !== moment.gate);
+  const steps = failed.filter((id) => (moment.phase !== 'failed' && moment.phase !== 'stuck') || id !== moment.step);
+  return [
+    ...gates.map((gate) => `waits for approval \`${gate.gate}\` since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`),
+    ...steps.map((id) => `waits for an answer: ${undoing ? 'the undo of ' : ''}\`${id}\` failed`),
+  ];
+}
+
+/** How to answer what the message is about; an update says it of everything that waits. */
+function answersOf(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
+  if (moment.phase === 'approval') return answersToGate(state.system, moment.gate, state.gates.find(({ gate }) => gate === moment.gate)?.proof);
+  if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state.system, moment.step, moment.phase === 'stuck');
+  if (moment.phase !== 'update' && moment.phase !== 'warning') return [];
+  return [...openGates(state).flatMap(({ gate, proof }) => answersToGate(state.system, gate, proof)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
+}
+
+const passedMs = (state: RunState, at: string): number => Math.max(0, Date.parse(state.servedAt ?? state.endedAt ?? at) - Date.parse(state.incidentAt));
+
+function clocksOf(state: RunState, at: string): string {
+  const human = `; waited for people ${formatDuration(state.humanMs)}`;
+  // Service does not wait for a partial restore.
+  if (state.only) return `started ${clock(state.startedAt)}${human}`;
+  const objective = formatDuration(state.rtoObjectiveMs);
+  const passed = formatDuration(passedMs(state, at));
+  if (state.servedAt) return `RTO: service back after ${passed} of ${objective}${human}`;
+  if (state.endedAt) return `RTO: ended after ${passed} of ${objective}, service was not seen back${human}`;
+  const breachAt = new Date(Date.parse(state.incidentAt) + state.rtoObjectiveMs).toISOString();
+  const late = passedMs(state, at) >= state.rtoObjectiveMs;
+  const forecast = state.forecastMs === null ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
+  return `RTO: ${passed} of ${objective} passed, ${late ? 'BREACHED' : 'breach'} at ${clock(breachAt)}${forecast}${human}`;
+}
+
+/** Of these the outside hears, and of nothing else. */
+type ExternalPhase = 'started' | 'update' | 'served' | 'resolved' | 'aborted' | 'note';
+
+/** What an external message may be made of. It is given nothing else, so nothing else can get into it. */
+export interface ExternalFacts {
+  words: ExternalWords;
+  run: string;
+  number: number;
+  /** UTC ISO */
+  at: string;
+  incidentAt: string;
+  servedAt: string | null;
+  /** when the next message comes at the latest; null: none is promised */
+  nextAt: string | null;
+  /** of the phase note */
+  text?: string | undefined;
+}
+
+/** The message to those outside: impact, and when they will hear again. No internals, and no names but the service's own. */
+export function externalNotice(phase: ExternalPhase, facts: ExternalFacts): Notice {
+  const { words, run, number, at, incidentAt, servedAt, nextAt } = facts;
+  const next = nextAt === null ? [] : [`Next update by ${minute(nextAt)}.`];
+  const said: Record<ExternalPhase, { title: string; lines: string[] }> = {
+    started: { title: 'service disruption', lines: [words.impact, `Since ${minute(incidentAt)}. We are working on it.`, ...next] },
+    update: { title: 'still disrupted', lines: [words.impact, `Since ${minute(incidentAt)}. We are still working on it.`, ...next] },
+    served: { title: 'available again', lines: [`The service has been available again since ${minute(servedAt ?? at)}. We are watching it.`, ...next] },
+    resolved: { title: 'resolved', lines: [servedAt ? `The service has been available since ${minute(servedAt)}.` : 'The work on the disruption is complete.', 'This is the last message about it.'] },
+    aborted: { title: 'update on the disruption', lines: ['The work that was under way was stopped by us.', 'How it goes on we shall say in a message of its own.'] },
+    note: { title: 'message', lines: [facts.text ?? '', ...next] },
+  };
+  const { title, lines } = said[phase];
+  return fitted({
+    id: `${run}/${number}-${phase}`,
+    audience: 'external',
+    phase,
+    severity: phase === 'started' || phase === 'update' ? 'error' : 'info',
+    at,
+    title: `${words.service}: ${title}`,
+    lines,
+    answers: [],
+    thread: run,
+    // One subject: an older message of it is stale once a newer one is due. What a person wrote is sent as it is.
+    alert: phase === 'note' ? null : { key: run, state: phase === 'resolved' || phase === 'aborted' ? 'closed' : 'open' },
+    facts: { service: words.service, impact: phase === 'started' || phase === 'update' ? words.impact : null, incidentAt, servedAt, nextUpdateBy: nextAt },
+  });
+}

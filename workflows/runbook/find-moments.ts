@@ -1,0 +1,69 @@
+import type { Moment } from '../domain/notify/run-notices.ts';
+import type { GateState } from '../domain/run-state.ts';
+import { failedSteps, openGates } from './refusal.ts';
+import type { RunEvent, RunSnapshot } from './run-types.ts';
+
+/**
+ * What one event changed that people are to be told of. It looks at the run before and after, so that the engine need not know that
+ * anybody is told, and however it came to a change, the change is seen.
+ */
+export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[] {
+  const from = before.state;
+  const to = after.state;
+  return [
+    ...(!before.started && after.started ? [{ phase: 'started' } as const] : []),
+    ...warned(before, event, after),
+    ...answered(before, after),
+    ...openGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
+    ...askedAgain(event, after),
+    ...failedSteps(after).filter((step) => !hasFailedIn(before, after, step)).map((step): Moment => ({ phase: isUndoing(after) ? 'stuck' : 'failed', step })),
+    ...(from.servedAt === null && to.servedAt !== null ? [{ phase: 'served' } as const] : []),
+    ...(from.status !== to.status && to.status === 'done' ? [{ phase: 'resolved' } as const] : []),
+    ...(from.status !== to.status && to.status === 'aborted' ? [{ phase: 'aborted' } as const] : []),
+  ];
+}
+
+/** What has failed is an undo: of an abort, or on the way back to another recovery point. */
+export const isUndoing = ({ abort, rewind }: RunSnapshot): boolean => abort !== null || Boolean(rewind);
+
+/** A gate that was closed and opened anew asks anew. */
+const isOpenIn = (snapshot: RunSnapshot, { gate, openedAt }: GateState): boolean => openGates(snapshot).some((other) => other.gate === gate && other.openedAt === openedAt);
+
+/** A reminder, an escalation, or approvals that lapsed: whoever was asked is asked again. */
+function askedAgain(event: RunEvent, after: RunSnapshot): Moment[] {
+  if (event.kind !== 'timer-due' || !('gate' in event.timer)) return [];
+  const { gate } = event.timer;
+  const said = after.state.journal.at(-1);
+  return openGates(after).some((open) => open.gate === gate) && said?.about === gate && said.at === event.at ? [{ phase: 'approval', gate }] : [];
+}
+
+const triesOf = (snapshot: RunSnapshot, step: string): string => `${snapshot.state.steps.find(({ id }) => id === step)?.attempt}/${snapshot.tracks[step]?.undoAttempt}`;
+
+const hasFailedIn = (before: RunSnapshot, after: RunSnapshot, step: string): boolean => failedSteps(before).includes(step) && triesOf(before, step) === triesOf(after, step);
+
+/** Only the clock of the RTO: an overrun budget is in the next update, and a telephone that rings for everything is turned off. */
+function warned(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[] {
+  const ofClock = event.kind === 'run-started' || event.kind === 'forecast' || (event.kind === 'timer-due' && event.timer.kind === 'rto');
+  if (!ofClock) return [];
+  const breach = Date.parse(event.at) - Date.parse(after.state.incidentAt) >= after.state.rtoObjectiveMs;
+  return after.state.warnings.filter((what) => !before.state.warnings.includes(what)).map((what): Moment => ({ phase: 'warning', what, breach }));
+}
+
+/** Nobody need answer any more: they must not go on looking for what to do. */
+function answered(before: RunSnapshot, after: RunSnapshot): Moment[] {
+  const gates = openGates(before).flatMap((gate): Moment[] => {
+    const now = after.state.gates.find((other) => other.gate === gate.gate);
+    if (!now || (now.status === 'open' && now.openedAt === gate.openedAt)) return [];
+    const by = now.decisions.map((decision) => decision.by).join(', ');
+    const what = now.status === 'approved' || now.status === 'rejected' ? `${now.status} by ${by}` : 'closed, nothing to approve any more';
+    return [{ phase: 'answered', of: 'approval', subject: gate.gate, what }];
+  });
+  const failed = failedSteps(before).flatMap((step): Moment[] => {
+    if (failedSteps(after).includes(step)) return [];
+    const { state, summary } = after.state.steps.find(({ id }) => id === step)!;
+    const left = after.tracks[step]!.undo === 'left';
+    const what = left ? 'left as it is, not undone' : state === 'skipped' ? (summary ?? 'skipped') : after.abort && !before.abort ? 'the run is being aborted' : 'tried again';
+    return [{ phase: 'answered', of: isUndoing(before) ? 'stuck' : 'failed', subject: step, what }];
+  });
+  return [...gates, ...failed];
+}
