@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { currentTimeline } from '../../activities/store/timelines.ts';
+import { directoryOf } from '../../scripts/stack/stack-file.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ExportSummary, ImportSummary } from '../../workflows/domain/exchange.ts';
 import type { VerifyResult } from '../../workflows/contract.ts';
@@ -15,7 +16,30 @@ import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 
 const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
 
-test('a system is exported, the dump imported, and the system recovered from the import that is named by its id', { timeout: 600_000 }, async (t) => {
+/** A partial restore through the whole stack: proved, waiting to be taken out, told in a page, and gone; production serves all the while. */
+async function takeOutPart(stack: SystemStack, run: (...args: string[]) => Promise<string>, json: <T>(...args: string[]) => Promise<T>): Promise<void> {
+  const { workflowId } = await json<{ workflowId: string }>('recover', 'demo', '--only', 'dictionary.senses', '--by', 'ada');
+  const { state } = await stack.stepIs('report', 'waiting', 180_000);
+  const restored = await stack.withTarget(async (client) => {
+    const names = (await client.db('dictionary').listCollections().toArray()).map(({ name }) => name);
+    return { names, count: await client.db('dictionary').collection('senses').countDocuments() };
+  });
+  const production = await stack.withApp(async (db) => await db.collection('senses').countDocuments());
+  assert.deepEqual(restored, { names: ['senses'], count: production });
+  const page = readFileSync(state.steps.find(({ id }) => id === 'report')!.summary!.split(';')[0]!, 'utf8');
+  for (const said of [/A part of .* was restored, to take data out of/, /Production was left alone: this run moved no traffic and fenced nothing/, /<h3>Partial restore<\/h3><strong class="">dictionary\.senses<\/strong><span>nothing else was restored/, /equality: passed/, /Take out what you need \(mongodump, mongoexport, a query\), then approve the gate that waits/]) {
+    assert.match(page, said);
+  }
+  assert.doesNotMatch(page, /Time to recover \(RTO\)|The old side from now on/);
+  await run('approve', 'demo', '--gate', 'data-taken-out', '--by', 'ada');
+  const report = (await stack.handle(workflowId).result()) as RunReport;
+  assert.deepEqual([report.outcome, report.validation.map(({ ok }) => ok)], ['done, partial', [true, true]]);
+  assert.equal(existsSync(join(directoryOf(stack.file, 'standby'), 'server.pid')), false, 'its target is stopped');
+  const answer = await fetch(`${stack.file.frontDoor.url}/health`);
+  assert.deepEqual([answer.status, answer.headers.get('x-holdfast-side')], [200, 'production']);
+}
+
+test('a system is exported, the dump imported, one collection taken out of it, and the system recovered from the import that is named by its id', { timeout: 600_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   await stack.startWorker();
   await fillDictionary(stack, 1);
@@ -51,6 +75,8 @@ test('a system is exported, the dump imported, and the system recovered from the
   assert.notEqual(latest.points[0]!.base.backup, id, 'the latest is never somebody’s dump');
   const record = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (record) await stack.recordHistories(record);
+
+  await takeOutPart(stack, run, json);
 
   const started = await json<{ workflowId: string }>('recover', 'demo', '--point', id, '--by', 'ada');
   await stack.stepIs('approve-switch', 'waiting', 180_000);
