@@ -142,7 +142,7 @@ const steps = (of: StepState[]): Markup =>
 
 function approvals(gates: GateState[]): Markup {
   if (gates.length === 0) return html`<p>This run had no gate.</p>`;
-  return html`<p>A name that is “claimed” was given by whoever sent the approval, and nothing proved it; “totp” and “signature” were checked against the person’s secret or key.</p>
+  return html`<p>Names are claimed where it says so: whoever sent the approval gave the name, and nothing proved it. “totp” and “signature” were checked against the person’s secret or key.</p>
 ${gates.map((gate) => html`<p><strong>${gate.gate}</strong>: ${gate.status}. ${gate.description}</p>
 ${gate.decisions.length > 0 && list(gate.decisions.map((decision) => `${decision.decision} by ${decision.by} (${decision.proof})${decision.onBehalfOf === undefined ? '' : ` for ${decision.onBehalfOf}`}, ${time(decision.at)}${decision.reason === null ? '' : `: ${decision.reason}`}`))}`)}`;
 }
