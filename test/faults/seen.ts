@@ -4,18 +4,18 @@ const ofStore = ['store-killed', 'store-stopped', 'store-500', 'store-503', 'sto
 const ofProcesses = ['worker-killed', 'worker-stopped', 'data-plane-killed', 'data-plane-stopped', 'temporal-killed', 'temporal-stopped'] as const;
 
 /**
- * Cells that `npm run test:faults` has shown green, by phase: a new one joins when it was seen to hold, so that the sample in
- * `npm test` tells of the product and not of a cell that nobody has watched.
+ * Cells that `npm run test:faults` has shown green twice, by phase, of those that take a minute at most on a machine that does nothing
+ * else: the sample in `npm test` tells of the product, not of a cell that nobody has watched, and nobody waits for it.
  */
 export const seen: Record<PhaseId, readonly FaultId[]> = {
-  backup: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes', 'zombie', 'full-disk', 'clock-wrong'],
-  archive: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'election', 'two-control-planes', 'clock-wrong', 'oplog-rolls-over'],
+  backup: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'two-control-planes', 'full-disk', 'clock-wrong'],
+  archive: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'two-control-planes', 'clock-wrong'],
   seal: [...ofProcesses, ...ofStore, 'two-control-planes', 'clock-wrong'],
-  restore: ['data-plane-killed', 'data-plane-stopped', 'mongod-stopped', 'worker-stopped', 'mongod-killed', 'temporal-killed', 'store-500', 'full-disk'],
-  replay: ['store-503', 'store-slow', 'connection-cut', 'data-plane-killed', 'mongod-killed', 'mongod-stopped'],
-  'index-build': ['worker-killed'],
-  convert: ['worker-stopped', 'temporal-killed'],
+  restore: [...ofProcesses, ...ofStore, 'mongod-killed', 'mongod-stopped', 'clock-wrong'],
+  replay: [...ofProcesses, 'mongod-killed', 'mongod-stopped', 'store-killed', 'store-500', 'store-503', 'store-slow', 'clock-wrong'],
+  'index-build': [...ofProcesses, 'mongod-killed', 'clock-wrong'],
+  convert: ['worker-killed', 'worker-stopped', 'temporal-killed', 'temporal-stopped', 'mongod-killed', 'clock-wrong'],
   fence: ['worker-killed'],
-  drain: ['data-plane-killed'],
-  switch: ['worker-killed'],
+  drain: ['worker-killed', 'data-plane-killed', 'data-plane-stopped', 'temporal-killed', 'mongod-killed', 'mongod-stopped', 'store-stopped', 'store-503', 'connection-cut', 'clock-wrong'],
+  switch: ['worker-killed', 'worker-stopped', 'temporal-killed', 'temporal-stopped', 'clock-wrong'],
 };
