@@ -26,8 +26,7 @@
           },
           "actions": [
             "listCollections",
-            "listIndexes",
-            "collStats"
+            "listIndexes"
           ]
         },
         {

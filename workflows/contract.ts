@@ -345,7 +345,11 @@ export interface ArchiveHeartbeat {
   archivedTo: LogPosition;
   archivedToAt: string;
   lagMs: number;
+  /** until it is up to date, by how fast it came nearer of late; null: it does not come nearer */
+  caughtUpInMs: number | null;
   slices: number;
+  /** stored */
+  bytes: number;
   entries: number;
 }
 

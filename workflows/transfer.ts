@@ -5,7 +5,7 @@ import { queryNames } from './domain/messages.ts';
 import { progressOfBackup } from './domain/step-progress.ts';
 import { handleProgress } from './runbook/messages.ts';
 
-/** What people see of an import or export while it runs: the query `state` and the details of the UI. */
+/** What people see of an import, an export or a verification while it runs: the query `state` and the details of the UI. */
 export interface Transfer {
   /** what it is, in a line */
   show(heading: string): void;

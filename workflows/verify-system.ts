@@ -8,6 +8,7 @@ import { checkStart } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
+import { watchTransfer } from './transfer.ts';
 
 /**
  * Reads and authenticates every byte of a base of each source and of the log after it, without restoring.
@@ -17,17 +18,20 @@ import { sideBySide } from './steps/side-by-side.ts';
  * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results.
  */
 export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
+  const transfer = watchTransfer('verifying');
   return await surfacing(async () => {
     const input = parseInput('verifySystem', verifySystemInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
     checkStart('verifySystem', view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'verify' });
+    transfer.show(`verify ${view.system}`);
     const call = callsAt(view.site);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
     const results = await sideBySide(sources, sources.length, (source) =>
       call('verifyRecoveryPoint', { system: view.system, source, backup: input.backup }, `read and authenticate ${input.backup ?? 'the newest backup'} of ${source}`),
     );
+    transfer.enter('done');
     setCurrentDetails(results.map(showResult).join('\n'));
     const problems = results.flatMap(({ source, problems: found }) => found.map(({ key, problem }) => `${source} ${key}: ${problem}`));
     if (results.every(({ ok }) => ok)) return results;

@@ -138,15 +138,16 @@ function compareCounts(manifestKey: string, manifest: Manifest, indexes: GroupIn
     compare(group.index.key, 'parts of the group', index.parts.length, group.parts);
     compare(group.index.key, 'bytes of the group', sum(index.parts, (part) => part.plainBytes), group.plainBytes);
     compare(group.index.key, 'stored bytes of the group', sum(index.parts, (part) => part.object.bytes), group.storedBytes);
+    const partsOf = Map.groupBy(index.parts, ({ unit, range }) => `${unit}/${range}`);
     for (const range of index.ranges) {
-      const parts = index.parts.filter((part) => part.unit === range.unit && part.range === range.range);
+      const parts = partsOf.get(`${range.unit}/${range.range}`) ?? [];
       compare(group.index.key, `documents of ${range.unit} range ${range.range}`, sum(parts, (part) => part.documents), range.documents);
       parts.forEach((part, position) => compare(group.index.key, `place of part ${part.object.key}`, part.index, position));
     }
   }
-  const ranges = indexes.flatMap((index) => index.ranges);
+  const rangesOf = Map.groupBy(indexes.flatMap((index) => index.ranges), ({ unit }) => unit);
   for (const unit of manifest.units) {
-    compare(manifestKey, `documents of ${unit.name}`, sum(ranges.filter((range) => range.unit === unit.id), (range) => range.documents), unit.documents);
+    compare(manifestKey, `documents of ${unit.name}`, sum(rangesOf.get(unit.id) ?? [], (range) => range.documents), unit.documents);
   }
   compare(manifestKey, 'parts', sum(indexes, (index) => index.parts.length), manifest.totals.parts);
   compare(manifestKey, 'documents', sum(manifest.units, (unit) => unit.documents), manifest.totals.documents);

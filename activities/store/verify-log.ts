@@ -41,6 +41,7 @@ export async function verifyLog(
 ): Promise<VerifiedLog> {
   const { signal } = context;
   let last = range.after;
+  let readBytes = 0;
   let firstBad: LogPosition | undefined;
   const verify = async (slice: StoredSlice): Promise<void> => {
     last = slice.to > last ? slice.to : last;
@@ -50,7 +51,9 @@ export async function verifyLog(
     found.objects += 1;
     found.slices += 1;
     found.bytes += slice.bytes;
-    context.progress({ phase: 'verify log', done: found.slices, of: 0, unit: 'objects', ...logSecondsOf(range, last) });
+    readBytes += slice.bytes;
+    // Of the bytes the whole is not known before the listing ends; the seconds say how far it is.
+    context.progress({ phase: 'verify log', done: readBytes, of: 0, unit: 'bytes', slices: found.slices, ...logSecondsOf(range, last) });
   };
   let hole: VerifiedLog['hole'];
   try {

@@ -2,7 +2,7 @@ import type { VerifyResult } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
-import { logPositionAt, type LogPosition } from '../../workflows/domain/log-position.ts';
+import { logPositionAt, parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -11,6 +11,7 @@ import type { Findings, ReadLimits } from './findings.ts';
 import { verifyControl } from './verify-control.ts';
 import { verifyBase } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
+import { tellWhole } from '../whole-progress.ts';
 
 export type { Findings } from './findings.ts';
 
@@ -30,14 +31,14 @@ const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
  * @throws StoreUnavailable - retryable. A store that does not answer is never reported as damage.
  */
 export async function verifyRecoveryPoint(
-  context: SourceContext,
+  attempt: SourceContext,
   { backup }: { backup?: string | undefined },
   engine?: Pick<Engine, 'verifySlice'>,
 ): Promise<VerifyResult> {
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
-  const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
-  const of = { system: context.system.system, source: context.sourceName };
-  const catalog = await readCatalogOf(context, of, backup);
+  const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
+  const of = { system: attempt.system.system, source: attempt.sourceName };
+  const catalog = await readCatalogOf(attempt, of, backup);
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: untrusted(catalog) };
   const base = chooseBase(catalog, backup);
   if (!base) {
@@ -45,6 +46,7 @@ export async function verifyRecoveryPoint(
     return { ...of, ...counted(found), ok: false, backup: backup ?? null, timeline: null, restorable: null };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
+  const context = tellWhole(attempt, [{ phase: 'verify base', weight: base.storedBytes }, { phase: 'verify log', weight: logBytesBehind(base, catalog) }]);
   const baseIsWhole = await verifyBase(context, scope, base.manifest, found, everything);
   await verifyControl(context, scope, base.manifest, found);
   const reached = await verifyLogOf(context, scope, base, catalog, verifySlice, found);
@@ -85,6 +87,14 @@ function noSuchBackup(catalog: Catalog, backup: string | undefined): HoldfastErr
   return new HoldfastError('NoRecoveryPoint', `${catalog.system}/${catalog.source}: no backup ${backup ?? 'at all'}; known: ${known}`, {
     hint: 'take a base backup',
   });
+}
+
+/** Stored bytes of the log behind a base, about: by the seconds that it is of its span. For the time left only. */
+function logBytesBehind({ timeline, logFrom }: CatalogBase, { spans }: Catalog): number {
+  const span = spans.find((one) => one.timeline === timeline && one.from <= logFrom && one.to > logFrom);
+  if (!span) return 0;
+  const secondsTo = (position: LogPosition): number => parseLogPosition(span.to).seconds - parseLogPosition(position).seconds;
+  return Math.round(span.storedBytes * Math.min(1, secondsTo(logFrom) / Math.max(1, secondsTo(span.from))));
 }
 
 /** @returns the last position that can be restored with this base, by slices that are whole; undefined: not even the base. */

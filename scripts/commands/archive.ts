@@ -5,6 +5,7 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { sourceNames, sourcesWithLog } from '../bucket/open-sources.ts';
+import { formatArchiving, readArchiving, type ArchivingView } from '../status/read-work.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
 import { currentUser } from './recover.ts';
 
@@ -45,6 +46,19 @@ export function archive(cli: Cli): void {
   // Read here and not by a worker: how much would be lost must be known while Temporal is away, too.
   cli.add<[string], SourceOption>('status <system>', 'how far the archive is behind, from the bucket and the source; needs no Temporal (workflow readArchiveStatus)', (command) => command.option(...sourceOption), async (printer, typed, system) => {
     const { source } = parseInput('readArchiveStatus', readArchiveStatusInput, { system, source: typed.source });
-    printer.result({ archives: await readArchiveStatuses(system, source) }, ({ archives }) => archives.map(describeArchiveStatus).join('\n'));
+    const [archives, archiving] = await Promise.all([readArchiveStatuses(system, source), readAllArchiving(system, await sourceNames(system, source))]);
+    printer.result({ archives, archiving }, () => [...archives.map(describeArchiveStatus), ...archiving.map(formatArchiving)].join('\n'));
   }, group);
+}
+
+/** How fast each archive is, as its worker says. Where Temporal is away or knows of none, the bucket's own answer stands alone. */
+async function readAllArchiving(system: string, sources: readonly string[]): Promise<ArchivingView[]> {
+  try {
+    return await withTemporal(async ({ client }) => {
+      const views = await Promise.all(sources.map(async (source) => await readArchiving(client, lockIds.archive(system, source)).catch(() => undefined)));
+      return views.filter((view) => view !== undefined);
+    });
+  } catch {
+    return [];
+  }
 }

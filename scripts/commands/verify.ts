@@ -3,6 +3,7 @@ import type { VerifyResult } from '../../workflows/contract.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
+import { watchTransfer } from '../status/watch-transfer.ts';
 import { currentUser } from './recover.ts';
 
 /** `holdfast verify`: starts `verifySystem`, which reads and authenticates every byte of base and log. */
@@ -18,7 +19,9 @@ export function verify(cli: Cli): void {
         const id = entryId('verify', system);
         const handle = await startEntry(temporal, 'verifySystem', id, input, `verify ${system}`);
         printer.note(`started ${id}`);
-        printer.result({ results: (await handle.result()) as VerifyResult[] }, formatVerify);
+        // In JSON the results are the one document; how far it is is for people.
+        const results = printer.json ? ((await handle.result()) as VerifyResult[]) : await watchTransfer<VerifyResult[]>(printer, `verify ${system}`, handle);
+        printer.result({ results }, formatVerify);
       });
     },
   );

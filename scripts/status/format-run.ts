@@ -1,5 +1,5 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
-import { describeProgress } from '../../workflows/domain/describe-progress.ts';
+import { describeProgress, describeShare } from '../../workflows/domain/describe-progress.ts';
 import { describeTarget } from '../../workflows/domain/describe-target.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
@@ -60,11 +60,11 @@ function clocks(state: RunState, nowMs: number): string {
   return `elapsed ${formatDuration(endMs - Date.parse(state.incidentAt))}`;
 }
 
-function forecast(state: RunState): string[] {
+function forecast(state: RunState, nowMs: number): string[] {
   if (state.forecastMs === null || state.servedAt !== null || state.endedAt !== null) return [];
   const spareMs = state.rtoObjectiveMs - state.forecastMs;
   const against = spareMs >= 0 ? `${formatDuration(spareMs)} inside the objective` : `${formatDuration(-spareMs)} past the objective`;
-  return [`forecast ${formatDuration(state.forecastMs)}, ${against}`];
+  return [`forecast ${formatDuration(state.forecastMs)}, ${against}; ${describeShare(Math.max(0, nowMs - Date.parse(state.incidentAt)), state.forecastMs)}`];
 }
 
 /** What a person can do now, with the exact command. */
@@ -90,7 +90,7 @@ export function formatRun(view: RunStatusView): string {
     ...(state.runbook ? [`runbook  ${state.runbook}${(state.escalations ?? []).map(({ from, why }) => `, after ${from} (${why})`).join('')}`] : []),
     ...(state.target ? [`recovery point  ${describeTarget(state.target)}`] : []),
     ...state.warnings.map((warning) => `warning  ${warning}`),
-    ...forecast(state),
+    ...forecast(state, nowMs),
     ...wayOn(state),
     ...(view.watches ?? []).map(formatWatch),
   ].join('\n');

@@ -22,7 +22,7 @@ export async function watchBackup<T>(printer: Printer, client: Client, system: s
 }
 
 /** The backup of a system that runs; undefined when none does. */
-async function readBackup(client: Client, system: string): Promise<BackupView | undefined> {
+export async function readBackup(client: Client, system: string): Promise<BackupView | undefined> {
   const handle = client.workflow.getHandle(lockIds.backup(system));
   const description = await handle.describe();
   if (description.status.name !== 'RUNNING') return undefined;

@@ -14,20 +14,24 @@ export interface TransferView {
   activities: ActivityProgress[];
 }
 
-/** Shows an import or export until it ends, and returns its result. @throws what it failed with. */
+/** How far it is; undefined once it has ended. */
+export async function readTransfer(what: string, handle: WorkflowHandle): Promise<TransferView | undefined> {
+  const { status, raw } = await handle.describe();
+  if (status.name !== 'RUNNING') return undefined;
+  const state = await handle.query<TransferState>(queryNames.state);
+  return { what, readAt: new Date().toISOString(), state, activities: readActivities(raw.pendingActivities ?? []) };
+}
+
+/** Shows an import, an export or a verification until it ends, and returns its result. @throws what it failed with. */
 export async function watchTransfer<T>(printer: Printer, what: string, handle: WorkflowHandle): Promise<T> {
-  const read = async (): Promise<TransferView | undefined> => {
-    const { status, raw } = await handle.describe();
-    if (status.name !== 'RUNNING') return undefined;
-    const state = await handle.query<TransferState>(queryNames.state);
-    return { what, readAt: new Date().toISOString(), state, activities: readActivities(raw.pendingActivities ?? []) };
-  };
-  return await watchEntry<T, TransferView>(printer, handle, read, formatTransfer);
+  return await watchEntry<T, TransferView>(printer, handle, async () => await readTransfer(what, handle), formatTransfer);
 }
 
 /** A line: the heartbeats know better than the workflow. An attempt that failed and is tried again says why. */
 export function formatTransfer({ what, readAt, state, activities }: TransferView): string {
   const far = progressOfBackup({ phase: state.phase, work: null }, runningProgress(activities), Date.parse(readAt)) ?? state.progress;
   const failed = activities.find(({ lastFailure }) => lastFailure !== null);
-  return [what, state.phase, ...(far ? describeProgress(far) : []), ...(failed ? [`try ${failed.attempt}, after: ${failed.lastFailure}`] : [])].join('  ');
+  // Of a verification's phases the activity knows better.
+  const phase = far && state.phase === 'verifying' ? far.phase : state.phase;
+  return [what, phase, ...(far ? describeProgress(far) : []), ...(failed ? [`try ${failed.attempt}, after: ${failed.lastFailure}`] : [])].join('  ');
 }

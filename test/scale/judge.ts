@@ -12,8 +12,9 @@ export function judge({ lines, proved }: Pick<ScaleResult, 'lines' | 'proved'>):
   for (const { phase, tookMs, peakRssBytes, forecast, killed } of lines) {
     if (peakRssBytes >= memoryBytes) broken.push(`${phase}: a process held ${Math.round(peakRssBytes / mib(1))} MiB`);
     if (killed && killed.partsTwice > killed.allowed) broken.push(`${phase}: ${killed.partsTwice} of ${killed.parts} parts were done twice after a kill, ${killed.allowed} may have been in flight`);
-    const judged = tookMs >= forecastJudgedFromMs ? forecast?.median ?? null : null;
-    if (judged !== null && Math.abs(judged - 1) > forecastWithin) broken.push(`${phase}: the time was forecast at ${Math.round(judged * 100)} % of what it took`);
+    for (const [when, judged] of tookMs < forecastJudgedFromMs ? [] : [['after a tenth', forecast?.atTenth], ['by the median', forecast?.median]] as const) {
+      if (judged != null && Math.abs(judged - 1) > forecastWithin) broken.push(`${phase}: the time was forecast at ${Math.round(judged * 100)} % of what it took, ${when}`);
+    }
   }
   return broken;
 }

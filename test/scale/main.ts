@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { mib } from '../../workflows/domain/units.ts';
 import { owning } from '../bench/world.ts';
@@ -6,9 +7,9 @@ import { runScale } from './run-scale.ts';
 import { describeLine, writeReport } from './report.ts';
 
 /**
- * `npm run test:scale -- [--gb N] [--collections N] [--entries N] [--json] [--report FILE]`: one source of that size is backed up, archived,
+ * `npm run test:scale -- [--gb N] [--collections N] [--entries N] [--json] [--report FILE] [--trace FILE]`: one source of that size is backed up, archived,
  * restored, replayed and proved, each job in a data plane process as the worker runs it, with kills at nine tenths. What is said on
- * the way goes to stderr; stdout has one line a phase. Ends with code 1 when a bound is broken, and names it.
+ * the way goes to stderr; stdout has one line a phase; the trace has one JSON line a second, of what a person would see. Ends with code 1 when a bound is broken, and names it.
  */
 const { values } = parseArgs({
   options: {
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     entries: { type: 'string', default: '10000000' },
     json: { type: 'boolean', default: false },
     report: { type: 'string' },
+    trace: { type: 'string' },
   },
 });
 
@@ -26,7 +28,10 @@ function numberOf(name: 'gb' | 'collections' | 'entries'): number {
   return value;
 }
 
-const scale = { bytes: numberOf('gb') * mib(1024), collections: numberOf('collections'), entries: numberOf('entries'), say: (line: string): void => void process.stderr.write(`${line}\n`) };
+const trace = (line: object): void => {
+  if (values.trace) appendFileSync(values.trace, `${JSON.stringify(line)}\n`);
+};
+const scale = { trace, bytes: numberOf('gb') * mib(1024), collections: numberOf('collections'), entries: numberOf('entries'), say: (line: string): void => void process.stderr.write(`${line}\n`) };
 const result = await owning(async (owner) => {
   const cleanUps: (() => void | Promise<void>)[] = [];
   const interrupted = async (): Promise<void> => {

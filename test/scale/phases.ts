@@ -1,5 +1,7 @@
+import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobName } from '../../activities/data-plane/jobs.ts';
+import { mib } from '../../workflows/domain/units.ts';
 import { sideBySide } from '../../workflows/steps/side-by-side.ts';
 import type { StoreProxy } from '../harness/store-proxy.ts';
 import type { Mongod } from '../harness/mongod.ts';
@@ -17,6 +19,8 @@ export interface PhaseLine {
   forecast: Forecast | null;
   /** null: nothing was killed in it */
   killed: Killed | null;
+  /** processes that wanted to run, on average over the minute before its end: who shares the machine slows what is measured */
+  load: number;
 }
 
 export interface Killed {
@@ -35,8 +39,9 @@ export interface Group {
   bytes: number;
 }
 
-/** Parts that one process may have in its hands at once: three that are loaded, or two that are put and one that is cut. */
+/** Parts that one process may have in its hands at once: three that are loaded, or two that are put and one that is cut. Of many tiny ones four times as many. */
 const inFlight = 3;
+const isTiny = (bytes: number): boolean => bytes <= mib(1);
 const killAtPercent = 90;
 
 /** What the phases share: where they run, and who counts. */
@@ -44,10 +49,18 @@ export class Phases {
   readonly world: World;
   readonly door: StoreProxy;
   readonly lines: PhaseLine[] = [];
+  readonly #trace: (line: object) => void;
 
-  constructor(world: World, door: StoreProxy) {
+  /** @param trace - called each second with how far a phase is. */
+  constructor(world: World, door: StoreProxy, trace: (line: object) => void = () => undefined) {
     this.world = world;
     this.door = door;
+    this.#trace = trace;
+  }
+
+  #forecasts(phase: string, ofBytes?: number): Forecasts {
+    const startedAtMs = Date.now();
+    return new Forecasts(ofBytes, (progress) => this.#trace({ job: phase, atMs: Date.now() - startedAtMs, ...progress }));
   }
 
   /** Groups side by side, as a workflow runs them. At nine tenths all their processes are killed, and the rest is done again. */
@@ -59,7 +72,7 @@ export class Phases {
   ): Promise<R[]> {
     const memory = new PeakMemory();
     const startedAtMs = Date.now();
-    const forecasts = new Forecasts(groups.reduce((sum, { bytes }) => sum + bytes, 0));
+    const forecasts = this.#forecasts(phase, groups.reduce((sum, { bytes }) => sum + bytes, 0));
     const width = Math.max(1, Math.min(4, groups.length, this.world.slots));
     const running = new Map<string, number>();
     const done = new Map<string, R>();
@@ -94,15 +107,16 @@ export class Phases {
       });
       await sideBySide(groups, width, attempt);
       const counted = of.parts([...done.values()]);
+      const bytes = [...done.values()].reduce((sum, { plainBytes }) => sum + plainBytes, 0);
       const asked = this.door.seen((request) => request.method === of.method && request.key.includes('/parts/') && request.status !== undefined && request.status < 300, startedAtMs).length;
       this.#note({
         phase,
         tookMs: Date.now() - startedAtMs,
-        bytes: [...done.values()].reduce((sum, { plainBytes }) => sum + plainBytes, 0),
+        bytes,
         entries: 0,
         memory,
         forecast: forecasts.end(),
-        killed: killed ? { ...killed, parts: counted, partsTwice: asked - counted, allowed: killed.processes * inFlight } : null,
+        killed: killed ? { ...killed, parts: counted, partsTwice: asked - counted, allowed: killed.processes * inFlight * (isTiny(bytes / Math.max(1, counted)) ? 4 : 1) } : null,
       });
     } finally {
       memory.stop();
@@ -116,6 +130,7 @@ export class Phases {
     const startedAtMs = Date.now();
     let named = '';
     let forecasts: Forecasts | undefined;
+    const all = new Forecasts(undefined, undefined, true);
     const ended: { phase: string; startedAtMs: number; endedAtMs: number; forecast: Forecast }[] = [];
     let phaseStartedAtMs = startedAtMs;
     const endPhase = (): void => {
@@ -132,8 +147,9 @@ export class Phases {
       progress: (reading) => {
         if (reading.phase !== named) endPhase();
         named = reading.phase;
-        forecasts ??= new Forecasts();
+        forecasts ??= this.#forecasts(`${phase}: ${named}`);
         forecasts.take(job, reading);
+        all.take(job, reading);
         if (of.killAtPercent === undefined || killedAt !== undefined || forecasts.percent < of.killAtPercent) return;
         killedAt = forecasts.percent;
         process.kill(-pid, 'SIGKILL');
@@ -146,9 +162,10 @@ export class Phases {
       });
       endPhase();
       const [only] = ended;
+      const whole = all.end();
       this.#note({
         phase, tookMs: Date.now() - startedAtMs, bytes: of.bytes, entries: of.entries, memory,
-        forecast: ended.length === 1 && only ? only.forecast : null,
+        forecast: ended.length === 1 && only ? only.forecast : whole.made > 0 ? whole : null,
         killed: killedAt === undefined ? null : { atPercent: killedAt, processes: 1, parts: 0, partsTwice: 0, allowed: 0 },
       });
       if (ended.length > 1) for (const { phase: name, forecast, ...at } of ended) this.#note({ phase: `${phase}: ${name}`, tookMs: at.endedAtMs - at.startedAtMs, bytes: 0, entries: 0, memory, forecast, killed: null });
@@ -173,8 +190,8 @@ export class Phases {
     }
   }
 
-  #note({ memory, ...line }: Omit<PhaseLine, 'peakRssBytes' | 'processes'> & { memory: PeakMemory }): void {
-    const noted: PhaseLine = { ...line, peakRssBytes: memory.mostBytes, processes: memory.processes };
+  #note({ memory, ...line }: Omit<PhaseLine, 'peakRssBytes' | 'processes' | 'load'> & { memory: PeakMemory }): void {
+    const noted: PhaseLine = { ...line, peakRssBytes: memory.mostBytes, processes: memory.processes, load: loadavg()[0]! };
     this.lines.push(noted);
     this.world.options.say(`  ${noted.phase}: ${Math.round(noted.tookMs / 100) / 10} s, ${Math.round(noted.peakRssBytes / 1024 / 1024)} MiB`);
   }

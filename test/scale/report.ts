@@ -21,10 +21,10 @@ export const describeLine = (line: PhaseLine): string =>
 
 /** What was measured, as a page: nothing of it is written by hand. */
 export function writeReport(path: string, result: ScaleResult, broken: readonly string[], command: string): void {
-  const head = ['phase', 'time', 'rate', 'most memory of a process', 'forecast after a tenth', 'median', 'farthest off', 'killed'];
+  const head = ['phase', 'time', 'rate', 'most memory of a process', 'forecast after a tenth', 'median', 'farthest off', 'killed', 'load'];
   const rows = result.lines.map((line) => [
     line.phase, seconds(line.tookMs), rateOf(line), line.processes > 0 ? formatBytes(line.peakRssBytes) : '',
-    line.forecast ? percent(line.forecast.atTenth) : '', line.forecast ? percent(line.forecast.median) : '', line.forecast ? percent(line.forecast.worst) : '', killedAt(line),
+    line.forecast ? percent(line.forecast.atTenth) : '', line.forecast ? percent(line.forecast.median) : '', line.forecast ? percent(line.forecast.worst) : '', killedAt(line), line.load.toFixed(1),
   ]);
   const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 1024 ** 3)} GiB, load ${loadavg().map((load) => load.toFixed(1)).join(', ')} at the end`;
@@ -35,7 +35,8 @@ export function writeReport(path: string, result: ScaleResult, broken: readonly 
     `Source, store, target and tools share the machine. Each job runs in a data plane process, as a worker runs it; Temporal itself does not run here.`, '',
     ...table, '',
     '- Memory: `VmHWM`, what the kernel kept as the most that any process of the data plane held.',
-    '- Forecast: elapsed time and time left as they are told, each second once a tenth is done, divided by what it took in the end: 100 % is right. It is judged (within 20 %, by its median) where the phase took a minute.',
+    '- Forecast: elapsed time and time left as they are told, each second once a tenth is done, divided by what it took in the end: 100 % is right. It is judged (within 20 %, after the first tenth and by the median) where the phase took a minute.',
+    '- Load: processes that wanted to run, on average over the minute before the phase ended; beside this run others use the machine.',
     '- Killed: all processes of the phase at once; what is put or got twice is counted at the store’s door.',
     `- Proof: ${result.proved.claim}.`, '',
     broken.length === 0 ? 'All bounds hold.' : `**Broken**: ${broken.join('; ')}.`, '',

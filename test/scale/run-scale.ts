@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import type { BackupSummary, DumpPlanRef, GroupRef, ReplayResult, ValidationResult } from '../../workflows/contract.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nextLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { PreparedRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
+import type { JobReading } from '../../activities/context.ts';
 import { positionOf } from '../../activities/engines/mongodb/bson-position.ts';
 import { findArchiveEnd } from '../../activities/store/find-archive-end.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
@@ -19,6 +21,8 @@ export interface Scale {
   collections: number;
   entries: number;
   say(line: string): void;
+  /** called each second with how far a phase is; left out: nobody wants to know */
+  trace?: ((line: object) => void) | undefined;
 }
 
 export interface ScaleResult {
@@ -43,7 +47,7 @@ export async function runScale(owner: Owner, scale: Scale): Promise<ScaleResult>
     source: { oplogSizeMb: oplogMb },
     door: async (endpoint) => (door = await StoreProxy.start(owner, endpoint, `${bucket}/`)).endpoint,
   });
-  const phases = new Phases(world, door!);
+  const phases = new Phases(world, door!, scale.trace);
   const client = await world.source.connect();
 
   say(`loading ${Math.round(scale.bytes / 1024 / 1024)} MiB and ${scale.collections} small collections`);
@@ -93,19 +97,29 @@ async function backUp(phases: Phases, bytes: number): Promise<BackupSummary> {
   return await phases.job<BackupSummary>('seal the backup', 'sealBackup', { ...ref, plan, epoch: 1, groups }, { bytes, entries: 0 });
 }
 
-/** The archive runs while the log is written, as it does beside an application; done when the bucket holds the last entry. */
+/** The archive runs while the log is written, as it does beside an application; killed when it has nine tenths; done when the bucket holds the last entry. */
 async function writeAndArchive(world: World, scale: Scale, memory: PeakMemory): Promise<{ position: LogPosition; entries: number }> {
   const stopped = new AbortController();
   const client = await world.source.connect();
   const archive = async (): Promise<void> => {
+    let killed = false;
     while (!stopped.signal.aborted) {
-      await world.job('archiveLog', { ...ref, epoch: 1, forMs: 3_600_000 }, { signal: stopped.signal, onStart: (pid) => memory.add(pid), onPeakRss: (peak) => memory.said(peak) });
+      let pid = 0;
+      const kill = ({ done }: JobReading): void => {
+        if (killed || done < 0.9 * scale.entries) return;
+        killed = true;
+        process.kill(-pid, 'SIGKILL');
+      };
+      const onStart = (started: number): void => memory.add((pid = started));
+      await world.job('archiveLog', { ...ref, epoch: 1, forMs: 3_600_000 }, { signal: stopped.signal, onStart, onPeakRss: (peak) => memory.said(peak), progress: kill }).catch((error: unknown) => {
+        if (!killed || !(error instanceof HoldfastError) || error.type !== 'DataPlaneLost') throw error;
+      });
     }
   };
   const archiving = archive();
   archiving.catch(() => undefined);
   try {
-    await Promise.race([writeLog(client, scale.entries, scale.say), archiving]);
+    const written = await Promise.race([writeLog(client, scale.entries, scale.say), archiving.then(() => 0)]);
     const { lastWrite } = await client.db('admin').command({ hello: 1 }) as { lastWrite: { opTime: { ts: Parameters<typeof positionOf>[0] } } };
     const position = positionOf(lastWrite.opTime.ts);
     const { store, keys } = await world.context();
@@ -113,7 +127,7 @@ async function writeAndArchive(world: World, scale: Scale, memory: PeakMemory): 
       while (((await findArchiveEnd(store, keys, ref)).archivedTo ?? '') < position) await sleep(500, undefined, { signal: stopped.signal });
     };
     await Promise.race([reached(), archiving]);
-    return { position, entries: scale.entries };
+    return { position, entries: written };
   } finally {
     stopped.abort(new Error('enough'));
     await archiving.catch(() => undefined);

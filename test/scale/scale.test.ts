@@ -18,13 +18,14 @@ test('the scale run goes through on a few MiB: kills in backup, restore and repl
 });
 
 test('a run is broken where memory, a forecast or a kill went beyond its bound, and says where', () => {
-  const line: PhaseLine = { phase: 'restore', tookMs: 90_000, bytes: 1, entries: 0, peakRssBytes: mib(300), processes: 2, forecast: { made: 9, atTenth: 1, median: 1.1, worst: 1.4 }, killed: { atPercent: 90, processes: 2, parts: 50, partsTwice: 6, allowed: 6 } };
+  const line: PhaseLine = { phase: 'restore', tookMs: 90_000, bytes: 1, entries: 0, peakRssBytes: mib(300), processes: 2, forecast: { made: 9, atTenth: 1, median: 1.1, worst: 1.4 }, killed: { atPercent: 90, processes: 2, parts: 50, partsTwice: 6, allowed: 6 }, load: 1 };
   const proved = { ok: true, claim: '', problems: [], collectionCount: 1 };
   assert.deepEqual(judge({ lines: [line], proved }), []);
   const broken = (changes: Partial<PhaseLine>): string => judge({ lines: [{ ...line, ...changes }], proved }).join();
   assert.match(broken({ peakRssBytes: mib(512) }), /restore: a process held 512 MiB/);
   assert.match(broken({ killed: { ...line.killed!, partsTwice: 7 } }), /restore: 7 of 50 parts were done twice/);
-  assert.match(broken({ forecast: { ...line.forecast!, median: 0.7 } }), /restore: the time was forecast at 70 %/);
+  assert.match(broken({ forecast: { ...line.forecast!, median: 0.7 } }), /restore: the time was forecast at 70 % of what it took, by the median/);
+  assert.match(broken({ forecast: { ...line.forecast!, atTenth: 1.3 } }), /restore: the time was forecast at 130 % of what it took, after a tenth/);
   assert.equal(broken({ forecast: { ...line.forecast!, median: 0.7 }, tookMs: 5_000 }), '');
   assert.match(judge({ lines: [], proved: { ...proved, ok: false, problems: ['d.c: is missing'] } }).join(), /not equal: d\.c: is missing/);
 });

@@ -57,12 +57,20 @@ export class Forecasts {
   readonly #work = new WorkMeter(Date.now());
   readonly #samples: number[] = [];
   readonly #timer = setInterval(() => this.#sample(), 1_000);
+  readonly #trace: (progress: Progress) => void;
+  readonly #whole: boolean;
   #ofBytes: number | undefined;
   percent = 0;
 
-  /** @param ofBytes - the whole, for work in groups; left out: the job's own reading says it. */
-  constructor(ofBytes?: number) {
+  /**
+   * @param ofBytes - the whole, for work in groups; left out: the job's own reading says it.
+   * @param trace - called each second with what a person would see.
+   * @param whole - of a job in phases what it tells of all of them, and not of each.
+   */
+  constructor(ofBytes?: number, trace: (progress: Progress) => void = () => undefined, whole = false) {
+    this.#whole = whole;
     this.#ofBytes = ofBytes;
+    this.#trace = trace;
   }
 
   take(job: string, reading: JobReading): void {
@@ -111,7 +119,9 @@ export class Forecasts {
 
   #sample(): void {
     const progress = this.now();
-    if (!progress || progress.percent === null || progress.percent < 10 || progress.leftMs === null) return;
-    this.#samples.push(Date.now() - this.#startedAtMs + progress.leftMs);
+    if (progress) this.#trace(progress);
+    const { percent = null, leftMs = null } = (this.#whole ? progress?.whole : progress) ?? {};
+    if (percent === null || percent < 10 || leftMs === null) return;
+    this.#samples.push(Date.now() - this.#startedAtMs + leftMs);
   }
 }

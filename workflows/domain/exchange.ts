@@ -3,9 +3,9 @@ import { formatLogPosition, type LogPosition } from './log-position.ts';
 import type { Progress } from './progress.ts';
 import { formatBytes } from './units.ts';
 
-/** What the query `state` of an import or export answers. */
+/** What the query `state` of an import, an export or a verification answers. */
 export interface TransferState {
-  phase: 'checking' | 'importing' | 'sealing' | 'choosing' | 'exporting' | 'publishing' | 'done';
+  phase: 'checking' | 'importing' | 'sealing' | 'choosing' | 'exporting' | 'publishing' | 'verifying' | 'done';
   /** as the workers last told the workflow; a heartbeat knows better */
   progress: Progress | null;
 }

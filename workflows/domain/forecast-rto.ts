@@ -41,7 +41,8 @@ const isPassed = (step: StepState): boolean => step.state === 'done' || step.sta
 /** What is left of a step: what it says itself where it knows; otherwise never less than nothing. One that is past its estimate is taken to be about to end. */
 function leftOf(step: StepState, estimated: Estimate, nowAt: string): number {
   if (isPassed(step)) return 0;
-  if (step.state === 'running' && step.progress?.leftMs != null) return step.progress.leftMs;
+  const { leftMs = null } = step.progress?.whole ?? step.progress ?? {};
+  if (step.state === 'running' && leftMs !== null) return leftMs;
   const spentMs = step.state === 'running' && step.startedAt ? Date.parse(nowAt) - Date.parse(step.startedAt) : 0;
   return Math.max(0, estimated.ms - spentMs);
 }

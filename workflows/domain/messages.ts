@@ -124,6 +124,7 @@ const toldSchema = z.object({
         perSecond: amount.nullable(),
         leftMs: amount.nullable(),
         log: z.object({ doneSeconds: amount, ofSeconds: amount, leftSeconds: amount }).nullable(),
+        whole: z.object({ percent: amount, leftMs: amount.nullable() }).optional(),
       }),
     )
     .max(200),

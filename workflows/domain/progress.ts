@@ -19,6 +19,8 @@ export interface Reading {
   /** seconds of log that are behind it, and of how many; left out: it is no work on a log */
   logSeconds?: number;
   logSecondsOf?: number;
+  /** of work in phases that count different things: what lies behind this phase, and what this one is, in one measure for all. Left out: the phase is all */
+  whole?: { before: number; part: number; of: number } | undefined;
 }
 
 export interface Progress {
@@ -31,6 +33,8 @@ export interface Progress {
   perSecond: number | null;
   leftMs: number | null;
   log: { doneSeconds: number; ofSeconds: number; leftSeconds: number } | null;
+  /** of all phases together; left out: this phase is all */
+  whole?: { percent: number; leftMs: number | null } | undefined;
 }
 
 export interface Sample {
@@ -40,6 +44,8 @@ export interface Sample {
 }
 
 const windowMs = 60_000;
+/** A rate of fewer samples than this says more about when they came than about the work. */
+const countedSamples = 5;
 /** Before this the rate says more about starting up than about the work. */
 const rateKnownAfterMs = 2_000;
 /** Closer together than this, a sample replaces the one before. */
@@ -54,10 +60,17 @@ export function withSample(samples: readonly Sample[], next: Sample): Sample[] {
   return kept;
 }
 
-/** Moved a second between the first sample and now; null while that is not known, or nothing moved. */
+/** While the window is younger than that, the first third of it does not count: caches are cold and code is new, and what comes is not like it. */
+const startsUpForMs = windowMs / 3;
+
+/** Moved a second between the first sample that counts and now; null while that is not known, or nothing moved. */
 function rateOf(samples: readonly Sample[], nowMs: number, of: (sample: Sample) => number): number | null {
-  const [first] = samples;
-  if (!first) return null;
+  const [begun] = samples;
+  if (!begun) return null;
+  const countedFromMs = begun.atMs + Math.min(startsUpForMs, (nowMs - begun.atMs) / 3);
+  // Only so far as there is more than one sample behind it: work that speaks seldom is measured over all that is known.
+  const late = samples.findLastIndex(({ atMs }) => atMs <= countedFromMs);
+  const first = samples.length - late > countedSamples ? samples[late]! : begun;
   const tookMs = nowMs - first.atMs;
   const moved = of(samples.at(-1)!) - of(first);
   return tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
@@ -84,23 +97,43 @@ export function measure(reading: Reading, samples: readonly Sample[], nowMs: num
   };
 }
 
+/** Time left of all: of this phase by its own rate, of those behind it by the pace of everything so far, which says what the measure is worth. */
+function measureWhole(progress: Progress, { before, part, of }: NonNullable<Reading['whole']>, begun: { atMs: number; done: number }, nowMs: number): NonNullable<Progress['whole']> {
+  const done = Math.min(of, wholeDone({ before, part }, progress));
+  const tookMs = nowMs - begun.atMs;
+  const perSecond = tookMs >= rateKnownAfterMs && done > begun.done ? ((done - begun.done) / tookMs) * 1000 : null;
+  const later = Math.max(0, of - before - part);
+  const leftMs = progress.leftMs === null || later === 0 ? null : leftOf(later, perSecond);
+  return { percent: percentOf(done, of) ?? 0, leftMs: later === 0 && progress.leftMs !== null ? progress.leftMs : leftMs === null ? leftOf(of - done, perSecond) : leftMs + progress.leftMs! };
+}
+
+const wholeDone = ({ before, part }: Pick<NonNullable<Reading['whole']>, 'before' | 'part'>, { percent }: Pick<Progress, 'percent'>): number => before + (part * (percent ?? 0)) / 100;
+
 const roundRate = (perSecond: number): number => (perSecond >= 100 ? Math.round(perSecond) : Math.round(perSecond * 100) / 100);
 
 /** Readings of one piece of work, in the order that they come; another phase has another speed, and begins anew. */
 export class Meter {
   #reading: Reading | undefined;
   #samples: Sample[] = [];
+  #begun: { atMs: number; done: number } | undefined;
 
   take(reading: Reading, nowMs: number): Progress {
     if (reading.phase !== this.#reading?.phase || reading.unit !== this.#reading.unit) this.#samples = [];
     this.#reading = reading;
     this.#samples = withSample(this.#samples, { atMs: nowMs, done: reading.done - (reading.adopted ?? 0), logSeconds: reading.logSeconds ?? 0 });
-    return measure(reading, this.#samples, nowMs);
+    return this.#measure(reading, nowMs);
   }
 
   /** The newest reading as it looks now; undefined before the first. */
   read(nowMs: number): Progress | undefined {
-    return this.#reading && measure(this.#reading, this.#samples, nowMs);
+    return this.#reading && this.#measure(this.#reading, nowMs);
+  }
+
+  #measure(reading: Reading, nowMs: number): Progress {
+    const progress = measure(reading, this.#samples, nowMs);
+    if (!reading.whole) return progress;
+    this.#begun ??= { atMs: nowMs, done: wholeDone(reading.whole, progress) };
+    return { ...progress, whole: measureWhole(progress, reading.whole, this.#begun, nowMs) };
   }
 }
 
@@ -121,7 +154,12 @@ export interface Work {
  * Without, rates and wholes of the pieces of the most telling unit are added; the slowest says the time left.
  */
 export function sumProgress(underWay: readonly Progress[], work: Work | undefined, nowMs: number): Progress | undefined {
-  if (work) return ofWork(underWay.filter(({ unit }) => unit === work.unit), work, nowMs);
+  if (work) {
+    const own = underWay.filter(({ unit }) => unit === work.unit);
+    if (own.length > 0 || underWay.length === 0 || work.done > 0) return ofWork(own, work, nowMs);
+    // What comes before the first piece, as making thousands of collections does: it says how far it is, and all is still ahead.
+    return { ...sumProgress(underWay, undefined, nowMs)!, whole: { percent: 0, leftMs: null } };
+  }
   const unit = units.find((candidate) => underWay.some((one) => one.unit === candidate));
   const parts = underWay.filter((one) => one.unit === unit);
   const [first] = parts;
@@ -143,6 +181,7 @@ export function sumProgress(underWay: readonly Progress[], work: Work | undefine
     perSecond: rates && rates.reduce((total, rate) => total + rate, 0),
     leftMs: lefts && Math.max(...lefts),
     log: alone ? first.log : null,
+    ...(alone && first.whole ? { whole: first.whole } : {}),
   };
 }
 

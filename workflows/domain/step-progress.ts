@@ -28,10 +28,12 @@ const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = {
   sealing: ['sealBackup'],
   checking: ['planImport'],
   importing: ['importGroup'],
+  choosing: ['findRecoveryPoint'],
   exporting: ['writeExport'],
+  verifying: ['verifyRecoveryPoint'],
 };
 
-/** How far the backup of one source is, or an import or export. */
+/** How far the backup of one source is, or an import, an export or a verification. */
 export function progressOfBackup(
   { phase, work }: { phase: string; work: Work | null },
   running: readonly (Progress & { activity: string })[],

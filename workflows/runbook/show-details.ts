@@ -1,7 +1,7 @@
 import { answersToFailure, answersToGate, approvalsOf } from '../domain/how-to-answer.ts';
 import type { StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
-import { describeProgress } from '../domain/describe-progress.ts';
+import { describeProgress, describeShare } from '../domain/describe-progress.ts';
 import { describeTarget } from '../domain/describe-target.ts';
 import type { Phase } from '../domain/names.ts';
 import { formatDuration } from '../domain/units.ts';
@@ -77,7 +77,7 @@ function heading(snapshot: RunSnapshot, at: string): string {
   const passedMs = Date.parse(state.servedAt ?? at) - Date.parse(state.incidentAt);
   const breachAt = new Date(Date.parse(state.incidentAt) + state.rtoObjectiveMs).toISOString();
   const clocks = `${formatDuration(passedMs)} of ${formatDuration(state.rtoObjectiveMs)} ${state.servedAt ? 'until service was back' : `passed; breach at ${clock(breachAt)}`}`;
-  const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
+  const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}, ${describeShare(Math.max(0, passedMs), state.forecastMs)}`;
   const title = `**${state.purpose} ${state.system}${state.severity ? ` ${state.severity}` : ''}: ${phaseOf(snapshot)}** as of ${clock(at)}`;
   if (state.only) return `${title}\n\n- **${describePartial(state.only)}**; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
   return `${title}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;

@@ -1,5 +1,6 @@
 import type { BackupSummary, DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { firstOf } from '../../../workflows/domain/first-of.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { logPositionAt } from '../../../workflows/domain/log-position.ts';
 import { formatVersion, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
@@ -73,10 +74,11 @@ async function readIndexes(context: SourceContext, { plan, rangesOf }: Sealing, 
     const names = ({ unit, range }: PlanRange): string[] => rangesOf(range).map((name) => `${unit}/${name}`);
     const expected = new Set(ranges.flatMap(names));
     const found = index.ranges.map(({ unit, range }) => `${unit}/${range}`);
-    const stray = found.find((name) => !expected.has(name)) ?? found.find((name, at) => found.indexOf(name) !== at);
+    const once = new Set(found);
+    const stray = found.find((name) => !expected.has(name)) ?? (once.size < found.length ? found.find((name, at) => found.indexOf(name) !== at) : undefined);
     if (stray) throw new HoldfastError('Tampered', `${ref.index.key}: range ${stray} is not in the plan, or twice`);
     for (const range of ranges) {
-      if (names(range).some((name) => found.includes(name))) continue;
+      if (names(range).some((name) => once.has(name))) continue;
       throw new HoldfastError('Tampered', `${ref.index.key}: range ${range.unit}/${range.range} of the plan is missing`);
     }
     requireSums(index, ref.index.key);
@@ -87,8 +89,9 @@ async function readIndexes(context: SourceContext, { plan, rangesOf }: Sealing, 
 
 /** Each range's parts have the documents and bytes that the range says, in order from 0. */
 function requireSums(index: GroupIndex, where: string): void {
+  const partsOf = Map.groupBy(index.parts, ({ unit, range }) => `${unit}/${range}`);
   for (const range of index.ranges) {
-    const parts = index.parts.filter((part) => part.unit === range.unit && part.range === range.range);
+    const parts = partsOf.get(`${range.unit}/${range.range}`) ?? [];
     const documents = parts.reduce((sum, part) => sum + part.documents, 0);
     const bytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
     if (documents === range.documents && bytes === range.plainBytes && parts.every((part, at) => part.index === at)) continue;
@@ -184,7 +187,15 @@ function summaryOf(manifest: Manifest, ref: ObjectRef): BackupSummary {
     units: manifest.units.length,
     ...manifest.totals,
     ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program } : {}),
-    // Of what another program dumped nothing is proved, for one reason: a line for each of its collections would only fill the history.
-    unproved: manifest.origin ? [{ name: manifest.origin.form === 'stream' ? 'everything' : 'every collection', why: manifest.origin.proof.why }] : manifest.units.filter(({ fuzzy }) => fuzzy !== null).map(({ name, fuzzy }) => ({ name, why: fuzzy! })),
+    unproved: firstOf(unprovedOf(manifest), unprovedListed, (more) => ({ name: `and ${more} more`, why: 'the manifest says of each unit why it is fuzzy' })),
   };
+}
+
+/** A summary enters a workflow's history, which takes 2 MiB at most: thousands of collections may be fuzzy for one reason. */
+const unprovedListed = 200;
+
+function unprovedOf({ origin, units }: Manifest): BackupSummary['unproved'] {
+  // Of what another program dumped nothing is proved, for one reason.
+  if (origin) return [{ name: origin.form === 'stream' ? 'everything' : 'every collection', why: origin.proof.why }];
+  return units.filter(({ fuzzy }) => fuzzy !== null).map(({ name, fuzzy }) => ({ name, why: fuzzy! }));
 }

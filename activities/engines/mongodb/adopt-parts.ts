@@ -46,6 +46,14 @@ export async function* adoptParts(from: PartStore, of: { unit: string; range: st
   }
 }
 
+/** Ranges of the whole backup of which parts are there, as `rangeName` names them: a thousand parts a request. */
+export async function listBegunRanges({ store, scope, signal }: PartStore): Promise<Set<string>> {
+  const prefix = layout.allParts(scope);
+  const begun = new Set<string>();
+  for await (const { key } of store.list(prefix, { signal })) begun.add(key.slice(prefix.length, key.lastIndexOf('/')));
+  return begun;
+}
+
 async function openCandidate(
   from: PartStore,
   of: { unit: string; range: string },

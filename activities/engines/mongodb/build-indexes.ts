@@ -91,8 +91,8 @@ async function listWanted(client: MongoClient): Promise<Wanted[]> {
     const stale = [...existing].filter(([name, spec]) => named.get(name) !== spec).map(([name]) => name);
     const missing = indexes.filter(({ name }) => existing.get(String(name)) !== named.get(String(name))).map((spec) => explicitSpec(spec, 'collation' in found.options));
     if (stale.length + missing.length === 0) return;
-    const stats = await client.db(database).command({ collStats: collection });
-    wanted.push({ uuid, database, collection, stale, missing, bytes: Number(stats['size']) });
+    const { size } = await client.db(database).command({ dataSize: `${database}.${collection}`, estimate: true }) as { size: unknown };
+    wanted.push({ uuid, database, collection, stale, missing, bytes: Number(size) });
   });
   return wanted.sort((a, b) => b.bytes - a.bytes);
 }

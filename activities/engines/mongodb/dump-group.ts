@@ -6,6 +6,7 @@ import { readSigned } from '../../store/signed-object.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import { timestampOf } from './bson-position.ts';
 import { adminOf, withSource } from './connect.ts';
+import { listBegunRanges } from './adopt-parts.ts';
 import { PartCutter } from './cut-parts.ts';
 import { dumpRange } from './dump-range.ts';
 import { InFlight } from '../base/in-flight.ts';
@@ -23,6 +24,9 @@ export interface DumpGroupInput extends SourceRef {
 
 /** Parts being compressed, encrypted and uploaded while the next one is read: up to 100 MiB each, before they are collected. */
 const uploadsAtOnce = 2;
+
+/** A group of more ranges asks once what earlier attempts left, and not for each: thousands of small collections would be as many listings. */
+const askedOneByOne = 20;
 
 /**
  * Dumps one group of the plan into parts and writes its index.
@@ -45,13 +49,17 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
   return await withSource(context, async (client) => {
     await findSecondary(client, context.source.limits.readPreference);
     const uploads = new InFlight(uploadsAtOnce);
+    const parts = { store, key, scope: plan, signal };
+    const begun = group.ranges.length > askedOneByOne ? await listBegunRanges(parts) : undefined;
     let doneBytes = 0;
     let adoptedBytes = 0;
     const job = {
       context,
       client,
       uploads,
-      parts: { store, key, scope: plan, signal },
+      parts,
+      begun,
+      ranges: group.ranges.length,
       throttle: new Throttle(context, client, limits, input.plan.quietWriteUs ?? null),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),

@@ -52,8 +52,11 @@ async function makePlan(
   facts: ServerFacts,
 ): Promise<Plan> {
   const startedAt = new Date().toISOString();
+  const report = (phase: string, done: number, of: number): void => context.progress({ phase, done, of, unit: 'objects' });
+  report('list collections', 0, 0);
   const { logFrom, readAt, collections, changing } = await listAtOneInstant(context, client);
-  const sized = await readSizes(client, collections);
+  const sized = await readSizes(client, collections, (done) => report('ask for sizes', done, collections.length));
+  report('split', 0, 0);
   const { groups, bounds } = await splitGroups(client, sized);
   const { key, manifestKey } = await createBackupKey(context.store, context.keys, scope);
   return {

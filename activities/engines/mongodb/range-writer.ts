@@ -4,8 +4,8 @@ import { nextPartName, putPart, type PartName, type PartStore, type PlainPart } 
 import { adoptParts } from './adopt-parts.ts';
 import type { PartCutter } from './cut-parts.ts';
 import { HashSum } from './hash.ts';
-import type { InFlight } from '../base/in-flight.ts';
-import type { PlanUnit } from './plan.ts';
+import { shareOfPlace, type InFlight } from '../base/in-flight.ts';
+import { rangeName, type PlanUnit } from './plan.ts';
 
 export type DumpedRange = GroupIndex['ranges'][number];
 
@@ -14,6 +14,10 @@ export interface RangeJob {
   parts: PartStore;
   cutter: PartCutter;
   uploads: InFlight;
+  /** how many ranges there are in all; left out: few */
+  ranges?: number | undefined;
+  /** ranges of which an earlier attempt left parts, as `rangeName` names them; left out: each is looked for by itself */
+  begun?: ReadonlySet<string> | undefined;
   /** called with plain bytes as they are read, or adopted from an earlier attempt */
   advance(bytes: number, adopted?: boolean): void;
 }
@@ -47,6 +51,7 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
     this.#behind = before?.lastName();
     this.last = before?.last;
     const of = { unit: this.unit.id, range: this.#range };
+    if (this.job.begun?.has(rangeName(of)) === false) return;
     for await (const { part, name, documents } of adoptParts(this.job.parts, of, this.#behind)) {
       this.#name = name;
       this.parts.push(part);
@@ -118,6 +123,6 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
     await uploads.add(async () => {
       parts[at] = await putPart(store, { unit: this.unit.id, range: this.#range }, name, plain);
       cutter.release(plain);
-    });
+    }, shareOfPlace(plain.bytes.length, this.job.ranges ?? 1));
   }
 }

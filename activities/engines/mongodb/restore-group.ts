@@ -8,7 +8,7 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import { readSelection, requireClaim } from './claim-target.ts';
 import { openWire, targetAddress, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
-import { InFlight } from '../base/in-flight.ts';
+import { InFlight, shareOfPlace } from '../base/in-flight.ts';
 import { applyDocumentsRaw, insertDocuments, insertDocumentsRaw } from './load-part.ts';
 import { splitNamespace } from './namespaces.ts';
 import { decodeDetail } from './plan.ts';
@@ -112,7 +112,8 @@ class GroupLoader {
       for (const pieces of piecesOf(parts, (part) => this.#isCapped(part))) {
         this.#context.signal.throwIfAborted();
         const capped = this.#isCapped(pieces[0]!);
-        await loads.add(async () => await (capped ? this.#loadCapped(pieces, known) : this.#loadPiece(pieces, known)));
+        const bytes = pieces.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+        await loads.add(async () => await (capped ? this.#loadCapped(pieces, known) : this.#loadPiece(pieces, known)), shareOfPlace(bytes, parts.length));
       }
       await loads.settle();
     } finally {

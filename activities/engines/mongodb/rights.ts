@@ -29,7 +29,7 @@ export const sourceRoles: readonly Role[] = [
         actions: ['listDatabases', 'useUUID', 'replSetGetConfig', 'replSetGetStatus', 'getParameter', 'serverStatus'],
         for: 'every database is seen; collections are read by UUID, so that a rename loses nothing; which replica set it is; how far its secondaries are behind; its feature version; how long the application’s writes take',
       },
-      { resource: { anyResource: true }, actions: ['listCollections', 'listIndexes', 'collStats'], for: 'names, options, indexes and sizes of all collections; no document' },
+      { resource: { anyResource: true }, actions: ['listCollections', 'listIndexes'], for: 'names, options and indexes of all collections; no document' },
       { resource: { db: '', collection: '' }, actions: ['find'], for: 'the documents of all collections but system ones' },
       { resource: { system_buckets: '' }, actions: ['find'], for: 'the documents of time-series collections' },
       { resource: { db: '', collection: 'system.views' }, actions: ['find'], for: 'the definitions of views and time-series collections' },

@@ -18,14 +18,14 @@ export async function sealBackup(context: SourceContext, input: SealBackupInput)
     engine: 'mongodb',
     rangesOf: (range) => [range, fuzzyRangeOf(range)],
     describe: async (indexes) => {
-      const units = plan.units.map((unit) => sumUnit(unit, indexes));
+      const ranges = Map.groupBy(indexes.flatMap((index) => index.ranges), ({ unit }) => unit);
+      const units = plan.units.map((unit) => sumUnit(unit, ranges.get(unit.id) ?? []));
       return { units, start: plan.readAt, end: await endOf(context, plan, units), origin: plan.imported?.origin };
     },
   });
 }
 
-function sumUnit(unit: PlanUnit, indexes: readonly GroupIndex[]): Unit {
-  const ranges = indexes.flatMap((index) => index.ranges.filter((range) => range.unit === unit.id));
+function sumUnit(unit: PlanUnit, ranges: GroupIndex['ranges']): Unit {
   const fuzzy = ranges.find((range) => range.fuzzy !== null)?.fuzzy ?? null;
   return {
     id: unit.id,

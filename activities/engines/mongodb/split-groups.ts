@@ -19,11 +19,13 @@ const collectionCostBytes = 64 * 1024;
 const questionsAtOnce = 8;
 
 /** Sizes as the server estimates them; an estimate splits work, nothing relies on it. */
-export async function readSizes(client: MongoClient, collections: readonly ListedCollection[]): Promise<SizedCollection[]> {
+export async function readSizes(client: MongoClient, collections: readonly ListedCollection[], report: (done: number) => void = () => undefined): Promise<SizedCollection[]> {
   const sizes = new Map<string, number>();
   await inParallel(collections, questionsAtOnce, async ({ uuid, database, collection }) => {
-    const stats = await client.db(database).command({ collStats: collection });
-    sizes.set(uuid, Math.max(0, Math.round(Number(stats['size'] ?? 0))));
+    // Two counters of the collection; collStats would gather the storage engine's figures of each of its indexes too.
+    const { size } = await client.db(database).command({ dataSize: `${database}.${collection}`, estimate: true }) as { size: unknown };
+    sizes.set(uuid, Math.max(0, Math.round(Number(size))));
+    report(sizes.size);
   });
   return collections.map((collection) => ({ ...collection, estimatedBytes: sizes.get(collection.uuid)! }));
 }

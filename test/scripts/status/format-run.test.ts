@@ -40,10 +40,10 @@ test('a failed step shows its error, and the run what a person can do', () => {
   assert.match(formatRun(of), /^paused: holdfast retry\|skip\|abort demo$/m);
 });
 
-test('a forecast past the objective says by how much', () => {
+test('a forecast past the objective says by how much, and how far the run is by it', () => {
   const of = view({ restore: pending });
   of.state.forecastMs = minutes(72);
-  assert.match(formatRun(of), /^forecast 1h12m, 12m00s past the objective$/m);
+  assert.match(formatRun(of), /^forecast 1h12m, 12m00s past the objective; 43% of it has passed, 41m00s left$/m);
 });
 
 test('off a terminal one line tells what runs now', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeProgress } from '../../../workflows/domain/describe-progress.ts';
+import { describeProgress, describeShare } from '../../../workflows/domain/describe-progress.ts';
 import { Meter, sumProgress, WorkMeter, type Reading } from '../../../workflows/domain/progress.ts';
 import { mib } from '../../../workflows/domain/units.ts';
 
@@ -72,6 +72,42 @@ test('a piece that is overdue slows the rate down', () => {
   const meter = new WorkMeter(0);
   for (let second = 10; second <= 100; second += 10) meter.add(100, second * 1_000);
   assert.ok(sumProgress([], meter.work(2_000), 200_000)!.perSecond! < 5);
+});
+
+test('the start does not count for the rate: a tenth that began slowly says what the rest takes', () => {
+  const meter = new Meter();
+  const doneAt = (second: number): number => (second <= 5 ? second : 5 + (second - 5) * 10);
+  for (let second = 0; second <= 20; second += 1) meter.take(reading(doneAt(second), 1_000), second * 1_000);
+  assert.deepEqual([meter.read(20_000)!.perSecond, meter.read(20_000)!.leftMs], [10, 84_500]);
+});
+
+test('work in phases that count different things is one whole too: each phase by its own rate, those behind it by the pace so far', () => {
+  const meter = new Meter();
+  const log = { before: 0, part: 100, of: 400 };
+  const base = { before: 100, part: 200, of: 400 };
+  meter.take(reading(0, 10, { phase: 'log', whole: log }), 0);
+  const first = meter.take(reading(5, 10, { phase: 'log', whole: log }), 10_000);
+  assert.deepEqual([first.percent, first.whole], [50, { percent: 12.5, leftMs: 10_000 + 60_000 }]);
+  const second = meter.take(reading(0, 7, { phase: 'base', whole: base }), 20_000);
+  assert.deepEqual([second.percent, second.leftMs, second.whole], [0, null, { percent: 25, leftMs: 60_000 }]);
+  assert.deepEqual(describeProgress(second).at(-1), '25.0% of all, 1m00s left');
+  assert.equal(sumProgress([second], undefined, 20_000)!.whole!.percent, 25);
+  const last = new Meter();
+  last.take(reading(0, 10, { whole: { before: 300, part: 100, of: 400 } }), 0);
+  assert.deepEqual(last.take(reading(5, 10, { whole: { before: 300, part: 100, of: 400 } }), 10_000).whole, { percent: 87.5, leftMs: 10_000 });
+});
+
+test('before the first piece is under way what prepares it is shown, and that all of the bytes are still ahead', () => {
+  const preparing = new Meter().take({ phase: 'create collections', done: 1_000, of: 5_000, unit: 'objects' }, 0);
+  const shown = sumProgress([preparing], new WorkMeter(0).work(1_000), 5_000)!;
+  assert.deepEqual([shown.phase, shown.percent, shown.unit, shown.whole], ['create collections', 20, 'objects', { percent: 0, leftMs: null }]);
+  const restoring = new Meter().take(reading(10, 1_000), 0);
+  assert.equal(sumProgress([preparing, restoring], new WorkMeter(0).work(1_000), 5_000)!.percent, 1);
+});
+
+test('of a whole run its forecast says how far it is', () => {
+  assert.equal(describeShare(240_000, 600_000), '40% of it has passed, 6m00s left');
+  assert.equal(describeShare(700_000, 600_000), 'its time has passed');
 });
 
 test('activities of one step: those that count the same are added, the slowest says the time left, and one unknown makes it unknown', () => {

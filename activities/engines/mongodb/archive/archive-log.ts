@@ -16,6 +16,7 @@ import { SliceObjects } from '../oplog/slice-object.ts';
 import { chooseStart } from './choose-start.ts';
 import { findResumePosition } from '../../../store/find-resume-position.ts';
 import { findLostLog, type LostLog } from './held-log.ts';
+import { LagMeter } from './lag-meter.ts';
 import { openArchive } from './open-archive.ts';
 import { SliceWriter } from './slice-writer.ts';
 import { tailLog } from './tail-log.ts';
@@ -58,6 +59,7 @@ class ArchiveRound {
   readonly #scope: TimelineScope;
   readonly #untilMs: number;
   readonly #writer: SliceWriter;
+  readonly #lag = new LagMeter();
   #commandCheckedAtMs = -Infinity;
 
   constructor(context: SourceContext, client: MongoClient, scope: TimelineScope, from: LogPosition, untilMs: number) {
@@ -144,14 +146,17 @@ class ArchiveRound {
   }
 
   #heartbeat(): void {
-    const { archivedTo, slices, entries, storeSilentSinceMs } = this.#writer;
+    const { archivedTo, slices, storedBytes, entries, storeSilentSinceMs } = this.#writer;
+    const lagMs = this.#writer.lagMs(Date.now());
     const heartbeat: ArchiveHeartbeat = {
       phase: storeSilentSinceMs === null ? 'archiving' : 'waiting for the store',
       timeline: this.#scope.timeline,
       archivedTo,
       archivedToAt: logPositionAt(archivedTo),
-      lagMs: this.#writer.lagMs(Date.now()),
+      lagMs,
+      caughtUpInMs: this.#lag.take(lagMs, performance.now()),
       slices,
+      bytes: storedBytes,
       entries,
     };
     this.#context.progress({ ...heartbeat, done: entries, of: 0, unit: 'entries' });

@@ -42,6 +42,7 @@ export class SliceWriter {
   #lastCutAtMs = performance.now();
   archivedTo: LogPosition;
   slices = 0;
+  storedBytes = 0;
   entries = 0;
   storeSilentSinceMs: number | null = null;
 
@@ -141,7 +142,7 @@ export class SliceWriter {
     const plain = Buffer.concat(slice.entries, slice.bytes);
     for (;;) {
       try {
-        await this.#objects.put({ from, to: slice.to }, plain);
+        this.storedBytes += await this.#objects.put({ from, to: slice.to }, plain);
         this.storeSilentSinceMs = null;
         return;
       } catch (error) {

@@ -50,6 +50,8 @@ export class Fold {
   readonly #touched: TouchedDocuments;
   readonly #touchedCollections = new Set<string>();
   readonly #id = new RecordId();
+  #folded = 0;
+  #toFold = 0;
   readonly history: CollectionHistory;
 
   constructor(context: SourceContext, options: FoldOptions) {
@@ -57,7 +59,10 @@ export class Fold {
     this.#options = options;
     const logBytes = options.point.log.storedBytes * compression;
     const partitions = Math.ceil(logBytes / logBytesPerPartition);
-    this.#partitions = new Partitions(Math.min(partitionsAtMost, Math.max(1, partitions)));
+    this.#partitions = new Partitions(Math.min(partitionsAtMost, Math.max(1, partitions)), 0, (records) => {
+      this.#folded += records;
+      this.#reportFold();
+    });
     this.#touched = new TouchedDocuments(logBytes / entryBytes);
     this.history = new CollectionHistory(chosenUnits(options.manifest, options.selection));
   }
@@ -107,11 +112,17 @@ export class Fold {
 
   /** Last: what base and log make of each document, partition by partition. */
   async *fold(): AsyncGenerator<FoldedPartition> {
+    this.#toFold = this.#partitions.records;
+    this.#reportFold();
     for await (const partition of this.#partitions.fold()) {
       this.#context.signal.throwIfAborted();
       yield partition;
-      this.#context.progress({ phase: 'folding the log', done: this.#partitions.folded, of: this.#partitions.count, unit: 'objects' });
     }
+  }
+
+  /** Records are the log's writes, and the base's documents that they may concern. */
+  #reportFold(): void {
+    this.#context.progress({ phase: 'folding the log', done: this.#folded, of: this.#toFold, unit: 'entries' });
   }
 
   /** Gives memory and disk back. */

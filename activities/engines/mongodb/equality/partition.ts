@@ -91,12 +91,10 @@ const headerBytes = 10;
 export class Partitions {
   readonly #all: Partition[];
   readonly #level: number;
-  /** how many of them are folded */
-  folded = 0;
-
-  constructor(of: number, level = 0) {
+  /** @param news - told how many more records were folded, now and then; less than none when a partition turned out too large, and is begun again in pieces. */
+  constructor(of: number, level = 0, news: (records: number) => void = () => undefined) {
     this.#level = level;
-    this.#all = Array.from({ length: of }, () => new Partition(level));
+    this.#all = Array.from({ length: of }, () => new Partition(level, news));
   }
 
   of({ a, b }: DocumentHash): Partition {
@@ -105,8 +103,9 @@ export class Partitions {
     return this.#all[mixed(a ^ Math.imul(this.#level + 1, b | 1)) % this.#all.length]!;
   }
 
-  get count(): number {
-    return this.#all.length;
+  /** Of base and log, in all partitions that are not folded yet. */
+  get records(): number {
+    return this.#all.reduce((sum, partition) => sum + partition.records, 0);
   }
 
   /** Folds one after another, and gives back each one's memory and disk before the next. */
@@ -114,7 +113,6 @@ export class Partitions {
     for (const partition of this.#all) {
       yield* partition.fold();
       partition.close();
-      this.folded += 1;
     }
   }
 
@@ -126,12 +124,18 @@ export class Partitions {
 /** Records of the documents that fell to one partition: what the base has, what the log did, what was found elsewhere. */
 export class Partition {
   readonly #level: number;
+  readonly #news: (records: number) => void;
   readonly #base = new SpillFile();
   readonly #log = new SpillFile();
   readonly #found = new SpillFile();
 
-  constructor(level: number) {
+  constructor(level: number, news: (records: number) => void) {
     this.#level = level;
+    this.#news = news;
+  }
+
+  get records(): number {
+    return this.#base.records + this.#log.records;
   }
 
   /** @param body - the document (base, insert), the entry's `o` (update), its SHA-256 (digest, found), or nothing (delete). */
@@ -160,7 +164,7 @@ export class Partition {
   }
 
   async *#foldInPieces(): AsyncGenerator<FoldedPartition> {
-    const pieces = new Partitions(cutInto, this.#level + 1);
+    const pieces = new Partitions(cutInto, this.#level + 1, this.#news);
     const id = new RecordId();
     let records = 0;
     try {
@@ -184,18 +188,28 @@ export class Partition {
     let bytes = 0;
     const grow = (by: number): void => {
       bytes += by;
-      if (bytes > foldedBytes) throw new PartitionTooLarge();
+      if (bytes <= foldedBytes) return;
+      this.#news(-told);
+      throw new PartitionTooLarge();
     };
     let records = 0;
+    let told = 0;
+    const tell = (): void => {
+      this.#news(records - told);
+      told = records;
+    };
     for (const file of [this.#base, this.#log]) {
       for (const record of file.read()) {
         const { collection: number, kind, type, value, body } = parseRecord(record);
         let collection = collections.get(number);
         if (!collection) collections.set(number, (collection = { documents: new Map(), untouched: new Map(), base: { count: 0, sum: new HashSum() } }));
         grow(take(collection, kind, keyOf(type, value), body));
-        if ((records += 1) % recordsPerTurn === 0) await turn();
+        if ((records += 1) % recordsPerTurn !== 0) continue;
+        tell();
+        await turn();
       }
     }
+    tell();
     const found = this.#found;
     return {
       collections,

@@ -1,5 +1,6 @@
 import type { MongoClient } from 'mongodb';
 import type { ValidationResult } from '../../../../workflows/contract.ts';
+import { firstOf } from '../../../../workflows/domain/first-of.ts';
 import { describePartial } from '../../../../workflows/domain/chosen-namespaces.ts';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
@@ -9,11 +10,14 @@ import { readManifest } from '../../base/read-base.ts';
 import { findSelection } from '../selection/find-selection.ts';
 import { expectedCollections, type ExpectedCollection } from './expected-collections.ts';
 import { findDifferences } from './find-differences.ts';
+import { tellWhole, type Stage } from '../../../whole-progress.ts';
 import { sumCollection } from './scan-collection.ts';
 
 type Compared = ValidationResult['collections'][number] & { uuid: string };
 
 const scansAtOnce = 3;
+/** A result enters the workflow's history, which takes 2 MiB: a target that lacks thousands of collections must still be told of. */
+const problemsListed = 500;
 /** Collections whose differing documents are looked up, and how many of each: enough to see what went wrong. */
 const explained = { collections: 3, documents: 5 };
 
@@ -23,10 +27,11 @@ const explained = { collections: 3, documents: 5 };
  * Of a partial restore exactly what was chosen is compared, and nothing else may be there. Only reads; safe to repeat.
  */
 export async function proveEquality(
-  context: SourceContext,
+  attempt: SourceContext,
   client: MongoClient,
   of: { point: RecoveryPoint; limit: LogPosition },
 ): Promise<Pick<ValidationResult, 'ok' | 'claim' | 'problems' | 'collections' | 'collectionCount'>> {
+  const context = tellWhole(attempt, stagesOf(of.point));
   const manifest = await readManifest(context, of.point);
   // Chosen anew from base and log: what was restored has no say in what had to be.
   const selection = await findSelection(context, of.point, manifest);
@@ -38,15 +43,32 @@ export async function proveEquality(
   const compared = await compareAll(context, client, present, found);
   const differing = compared.filter(({ hashEqual, count, expectedCount }) => hashEqual === false || (hashEqual !== null && count !== expectedCount));
   const toExplain = new Map(differing.slice(0, explained.collections).map(({ uuid, ns }) => [uuid, ns]));
-  const differences = toExplain.size > 0 ? await findDifferences(context, client, { ...of, manifest, selection, collections: toExplain }, explained.documents) : undefined;
+  const differences = toExplain.size > 0 ? await findDifferences(attempt, client, { ...of, manifest, selection, collections: toExplain }, explained.documents) : undefined;
   for (const { ns, uuid, count, expectedCount } of differing) {
     const which = differences?.get(uuid) ?? [];
     problems.push(`${ns}: ${count} documents, expected ${expectedCount}${count === expectedCount ? ', and their bytes differ' : ''}${which.length > 0 ? `: ${which.join(', ')}` : ''}`);
   }
 
   const collections = compared.sort((a, b) => rank(a) - rank(b) || (a.ns < b.ns ? -1 : 1)).slice(0, 500).map(({ uuid: _, ...collection }) => collection);
-  return { ok: problems.length === 0, claim: `${of.point.only ? `${describePartial(of.point.only.patterns)}; ` : ''}${claimOf(compared, present)}`, problems, collections, collectionCount: compared.length };
+  const listed = firstOf(problems, problemsListed, (more) => `and ${more} more`);
+  return { ok: problems.length === 0, claim: `${of.point.only ? `${describePartial(of.point.only.patterns)}; ` : ''}${claimOf(compared, present)}`, problems: listed, collections, collectionCount: compared.length };
 }
+
+/** What an entry, a document and a record cost, beside comparing a document of the target: measured on logs and bases of several sizes. */
+const cost = { logEntry: 0.6, baseDocument: 1.5, foldedRecord: 1.3 };
+/** About, and only for what is ahead before the log is read. */
+const storedBytesPerEntry = 25;
+
+const stagesOf = ({ base, log }: RecoveryPoint): Stage[] => {
+  const entries = log.storedBytes / storedBytesPerEntry;
+  return [
+    { phase: 'reading the log', weight: entries * cost.logEntry },
+    { phase: 'reading the base', weight: base.documents * cost.baseDocument, perUnit: (base.documents * cost.baseDocument) / Math.max(1, base.plainBytes) },
+    // An entry, and about as often the base's document that it concerns.
+    { phase: 'folding the log', weight: 2 * entries * cost.foldedRecord, perUnit: cost.foldedRecord },
+    { phase: 'comparing', weight: base.documents, perUnit: 1 },
+  ];
+};
 
 function nameProblems(expected: ReadonlyMap<string, ExpectedCollection>, found: ReadonlyMap<string, ListedCollection>): string[] {
   const problems: string[] = [];

@@ -27,10 +27,11 @@ export class SliceObjects {
   /**
    * Stores the log after `from`, up to and including `to`. A slice that is there already was written by an attempt
    * whose answer was lost, or by another archiver: it is opened, and is as good as ours, since a timeline has one log.
+   * @returns how many bytes ours has.
    * @throws EpochSuperseded - another control plane writes this log now.
    * @throws Tampered - the slice that is there does not authenticate, or does not end where it says.
    */
-  async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<void> {
+  async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<number> {
     const { store, signal, epoch } = this.#room;
     const key = layout.slice(this.scope, range.from, range.to);
     await assertEpoch(store, this.scope.system, epoch, { signal });
@@ -41,6 +42,7 @@ export class SliceObjects {
       if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
       await this.#adopt(range, key);
     }
+    return sealed.length;
   }
 
   /**

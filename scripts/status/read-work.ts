@@ -1,0 +1,66 @@
+import type { Client } from '@temporalio/client';
+import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/domain/describe-archiving.ts';
+import { searchAttributes } from '../../workflows/domain/names.ts';
+import { readActivities } from './read-run.ts';
+import { formatBackup, readBackup, type BackupView } from './watch-backup.ts';
+import { formatTransfer, readTransfer, type TransferView } from './watch-transfer.ts';
+
+/** What of a system runs beside a recovery. */
+export interface WorkView {
+  workflowId: string;
+  backup?: BackupView;
+  /** an import, an export or a verification */
+  transfer?: TransferView;
+  archive?: ArchivingView;
+}
+
+export interface ArchivingView {
+  workflowId: string;
+  /** null: it waits for its next try, or for a worker */
+  heartbeat: ArchiveHeartbeatSeen | null;
+  lastFailure: string | null;
+}
+
+const kinds = { runBackup: 'backup', importDump: 'import', exportRecoveryPoint: 'export', verifySystem: 'verify', runArchive: 'archive' } as const;
+
+/** Backups, imports, exports, verifications and archives of a system that run now, by the list that Temporal keeps: it may be seconds behind. */
+export async function readWork(client: Client, system: string): Promise<WorkView[]> {
+  const types = Object.keys(kinds).map((type) => `"${type}"`).join(', ');
+  const query = `${searchAttributes.system} = "${system}" AND ExecutionStatus = "Running" AND WorkflowType IN (${types})`;
+  const work: WorkView[] = [];
+  for await (const { workflowId, type } of client.workflow.list({ query })) {
+    const kind = kinds[type as keyof typeof kinds];
+    // One that has ended meanwhile, or that no worker answers for, keeps nothing else from being shown.
+    const view = await readOne(client, system, workflowId, kind).catch(() => undefined);
+    if (view) work.push(view);
+  }
+  return work.sort((a, b) => (a.workflowId < b.workflowId ? -1 : 1));
+}
+
+async function readOne(client: Client, system: string, workflowId: string, kind: (typeof kinds)[keyof typeof kinds]): Promise<WorkView | undefined> {
+  if (kind === 'backup') {
+    const backup = await readBackup(client, system);
+    return backup && { workflowId, backup };
+  }
+  if (kind === 'archive') {
+    const archive = await readArchiving(client, workflowId);
+    return archive && { workflowId, archive };
+  }
+  const transfer = await readTransfer(`${kind} ${system}`, client.workflow.getHandle(workflowId));
+  return transfer && { workflowId, transfer };
+}
+
+/** What a running archive's activity says of itself; undefined: it does not run. @throws what Temporal does not answer. */
+export async function readArchiving(client: Client, workflowId: string): Promise<ArchivingView | undefined> {
+  const { raw, status } = await client.workflow.getHandle(workflowId).describe();
+  if (status.name !== 'RUNNING') return undefined;
+  const activity = readActivities(raw.pendingActivities ?? []).find((one) => one.activity === 'archiveLog');
+  const said: Record<string, unknown> | null | undefined = activity?.heartbeat;
+  const heartbeat = said?.['archivedTo'] === undefined ? null : (said as unknown as ArchiveHeartbeatSeen);
+  return { workflowId, heartbeat, lastFailure: activity?.lastFailure ?? null };
+}
+
+export const formatArchiving = ({ workflowId, heartbeat, lastFailure }: ArchivingView): string =>
+  [workflowId, ...(heartbeat ? describeArchiving(heartbeat) : ['has not said anything yet']), ...(lastFailure ? [`last try: ${lastFailure.split('\n')[0]}`] : [])].join('  ');
+
+export const formatWork = ({ backup, transfer, archive }: WorkView): string => (backup ? formatBackup(backup) : transfer ? formatTransfer(transfer) : archive ? formatArchiving(archive) : '');
