@@ -56,20 +56,21 @@ export class Throttle {
   async spent(bytes: number): Promise<void> {
     const { signal } = this.#context;
     const { bytesPerSecond } = this.#limits;
+    const workedMs = performance.now() - this.#workedSinceMs;
     if (bytesPerSecond !== undefined) {
       const nowMs = performance.now();
       // Time that was not used is not saved up: a burst after a pause is what the limit is there to prevent.
       this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / bytesPerSecond) * 1000;
       if (this.#freeAtMs > nowMs) await sleep(this.#freeAtMs - nowMs, undefined, { signal });
     }
-    await this.#rest();
+    await this.#rest(workedMs);
     if (performance.now() >= this.#lookAtMs) await this.#waitForSecondaries();
     this.#workedSinceMs = performance.now();
   }
 
-  async #rest(): Promise<void> {
+  async #rest(workedMs: number): Promise<void> {
     const { signal } = this.#context;
-    const restMs = Math.min(restAtMostMs, this.#pace.restMs(performance.now() - this.#workedSinceMs));
+    const restMs = Math.min(restAtMostMs, this.#pace.restMs(workedMs));
     if (restMs >= 1) await sleep(restMs, undefined, { signal });
     if (performance.now() < this.#paceAtMs) return;
     const seen = await readWriteLatency(this.#client);
