@@ -3,6 +3,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { taskQueues } from '../workflows/contract.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import type { EntryWorkflow } from '../workflows/domain/inputs.ts';
+import { readDataConverter } from '../workers/codec/data-converter.ts';
 import { readStackAddress } from './stack-address.ts';
 
 export interface Temporal {
@@ -27,9 +28,10 @@ export async function withTemporal<T>(use: (temporal: Temporal) => Promise<T>): 
   const address = config.connectionOptions.address ?? embedded?.temporalAddress ?? '127.0.0.1:7233';
   const namespace = config.namespace ?? 'default';
   const uiUrl = process.env['TEMPORAL_UI_URL'] ?? (embedded?.temporalAddress === address ? embedded.uiUrl : null);
+  const dataConverter = await readDataConverter();
   const connection = await connect({ ...config.connectionOptions, address }, address);
   try {
-    return await use({ client: new Client({ connection, namespace }), address, namespace, uiUrl });
+    return await use({ client: new Client({ connection, namespace, dataConverter }), address, namespace, uiUrl });
   } finally {
     await connection.close();
   }

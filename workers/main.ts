@@ -3,10 +3,12 @@ import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { scrub } from '../activities/secrets.ts';
 import { listSystems, loadSystemFile } from '../activities/system-files.ts';
+import { bundleWorkflows } from './bundle-workflows.ts';
+import { readDataConverter } from './codec/data-converter.ts';
 import { connectTemporal } from './connection.ts';
 import { readEnvironment, type WorkerEnvironment } from './environment.ts';
 import { openLog, temporalLogger } from './log.ts';
-import { bundleWorkflows, createWorkers, planQueues, runWorkers } from './run-workers.ts';
+import { createWorkers, planQueues, runWorkers } from './run-workers.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 
 /**
@@ -18,13 +20,14 @@ export async function runWorker(signal: AbortSignal, environment: WorkerEnvironm
   const log = openLog(environment.logLevel);
   // Handlers of our own: all workers of the process stop together.
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  const dataConverter = await readDataConverter();
   const temporal = await connectTemporal();
   try {
     await registerSearchAttributes(temporal);
     const plans = planQueues(environment.roles, await readSites(log));
-    const bundle = environment.roles.includes('control') ? await bundleWorkflows(log) : undefined;
+    const bundle = environment.roles.includes('control') ? await bundleWorkflows(log, dataConverter) : undefined;
     const activities = createActivities({ ...environment, owner: temporal.namespaceId });
-    const workers = await createWorkers(plans, temporal, environment, activities, bundle);
+    const workers = await createWorkers(plans, temporal, environment, activities, bundle, dataConverter);
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueues: plans.map((plan) => plan.taskQueue) }, 'worker polls');
     await runWorkers(workers, signal);
     log.info('worker stopped');

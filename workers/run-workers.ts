@@ -1,21 +1,9 @@
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
-import type { Logger } from 'pino';
+import type { DataConverter } from '@temporalio/common';
+import { Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
 import type { ActivitiesByRole } from '../activities/index.ts';
 import { taskQueues } from '../workflows/contract.ts';
 import type { WorkerConnection } from './connection.ts';
 import type { Role, WorkerEnvironment } from './environment.ts';
-import { temporalLogger } from './log.ts';
-
-const workflowsFile = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
-
-/** The workflows as one piece of JavaScript; takes about two seconds, so it is made once a process. */
-export async function bundleWorkflows(log: Logger, workflowsPath = workflowsFile): Promise<WorkflowBundle> {
-  return await bundleWorkflowCode({
-    workflowsPath,
-    logger: temporalLogger(log.child({}, { level: 'warn' })),
-  });
-}
 
 /** One of our workers serves one task queue; a process has one for each of its roles and sites. */
 export interface QueuePlan {
@@ -36,12 +24,14 @@ export async function createWorkers(
   environment: WorkerEnvironment,
   activities: ActivitiesByRole,
   workflowBundle: WorkflowBundle | undefined,
+  dataConverter: DataConverter,
 ): Promise<Worker[]> {
   return await Promise.all(
     plans.map(async ({ role, taskQueue }) => {
       const options: WorkerOptions = {
         connection,
         namespace,
+        dataConverter,
         taskQueue,
         identity: `${environment.identity}/${taskQueue}`,
         activities: activities[role],

@@ -5,7 +5,8 @@ import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
 import type { GateState, RunState, StepState } from '../../workflows/domain/run-state.ts';
 import { formatWatch } from './format-watch.ts';
-import { runningProgress, type RunStatusView } from './read-run.ts';
+import { runningProgress } from './read-activities.ts';
+import type { RunStatusView } from './read-run.ts';
 
 /** A query is answered with the time of the workflow's last event, so the time of a step that runs stands still there. */
 function elapsedOf(step: StepState, nowMs: number): number {

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/domain/describe-archiving.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
-import { readActivities } from './read-run.ts';
+import { readActivities } from './read-activities.ts';
 import { formatBackup, readBackup, type BackupView } from './watch-backup.ts';
 import { formatTransfer, readTransfer, type TransferView } from './watch-transfer.ts';
 
@@ -52,9 +52,10 @@ async function readOne(client: Client, system: string, workflowId: string, kind:
 
 /** What a running archive's activity says of itself; undefined: it does not run. @throws what Temporal does not answer. */
 export async function readArchiving(client: Client, workflowId: string): Promise<ArchivingView | undefined> {
-  const { raw, status } = await client.workflow.getHandle(workflowId).describe();
-  if (status.name !== 'RUNNING') return undefined;
-  const activity = readActivities(raw.pendingActivities ?? []).find((one) => one.activity === 'archiveLog');
+  const handle = client.workflow.getHandle(workflowId);
+  const description = await handle.describe();
+  if (description.status.name !== 'RUNNING') return undefined;
+  const activity = (await readActivities(handle, description)).find((one) => one.activity === 'archiveLog');
   const said: Record<string, unknown> | null | undefined = activity?.heartbeat;
   const heartbeat = said?.['archivedTo'] === undefined ? null : (said as unknown as ArchiveHeartbeatSeen);
   return { workflowId, heartbeat, lastFailure: activity?.lastFailure ?? null };

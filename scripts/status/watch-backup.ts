@@ -6,7 +6,7 @@ import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { BackupProgress } from '../../workflows/run-backup.ts';
 import type { Printer } from '../output/printer.ts';
-import { readActivities, runningProgress, type ActivityProgress } from './read-run.ts';
+import { readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
 import { watchEntry } from './watch-entry.ts';
 
 export interface BackupView {
@@ -27,7 +27,7 @@ export async function readBackup(client: Client, system: string): Promise<Backup
   const description = await handle.describe();
   if (description.status.name !== 'RUNNING') return undefined;
   const sources = await handle.query<Record<string, BackupProgress>>(queryNames.state);
-  return { system, readAt: new Date().toISOString(), sources, activities: readActivities(description.raw.pendingActivities ?? []) };
+  return { system, readAt: new Date().toISOString(), sources, activities: await readActivities(handle, description) };
 }
 
 /** A line a source: with one source the heartbeats are its own, with more the workflow's own figures must do. */

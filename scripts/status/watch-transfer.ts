@@ -4,7 +4,7 @@ import type { TransferState } from '../../workflows/domain/exchange.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
 import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
 import type { Printer } from '../output/printer.ts';
-import { readActivities, runningProgress, type ActivityProgress } from './read-run.ts';
+import { readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
 import { watchEntry } from './watch-entry.ts';
 
 export interface TransferView {
@@ -16,10 +16,10 @@ export interface TransferView {
 
 /** How far it is; undefined once it has ended. */
 export async function readTransfer(what: string, handle: WorkflowHandle): Promise<TransferView | undefined> {
-  const { status, raw } = await handle.describe();
-  if (status.name !== 'RUNNING') return undefined;
+  const description = await handle.describe();
+  if (description.status.name !== 'RUNNING') return undefined;
   const state = await handle.query<TransferState>(queryNames.state);
-  return { what, readAt: new Date().toISOString(), state, activities: readActivities(raw.pendingActivities ?? []) };
+  return { what, readAt: new Date().toISOString(), state, activities: await readActivities(handle, description) };
 }
 
 /** Shows an import, an export or a verification until it ends, and returns its result. @throws what it failed with. */

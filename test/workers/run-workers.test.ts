@@ -13,6 +13,7 @@ import { findTool } from '../../activities/tool/find-tool.ts';
 import { startTimeOf, within } from '../../activities/tool/process-group.ts';
 import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
 import { tempDir } from '../harness/temp-dir.ts';
+import { textsOf } from '../harness/texts-of.ts';
 
 let environment: TestWorkflowEnvironment;
 before(async () => {
@@ -169,13 +170,6 @@ function argumentLists(): string[] {
       return '';
     }
   });
-}
-
-/** Every text of a history, payloads and stack traces included. */
-function textsOf(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (value instanceof Uint8Array) return [Buffer.from(value).toString('utf8')];
-  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsOf) : [];
 }
 
 function causeOf(error: unknown): ApplicationFailure {

@@ -5,10 +5,12 @@ import { attempt, attemptInDataPlane } from '../../activities/attempt.ts';
 import type { ActivitiesByRole } from '../../activities/index.ts';
 import { resolveSecret } from '../../activities/secrets.ts';
 import { loadSystemFile } from '../../activities/system-files.ts';
+import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
+import { readDataConverter } from '../../workers/codec/data-converter.ts';
 import { connectTemporal } from '../../workers/connection.ts';
 import { readEnvironment } from '../../workers/environment.ts';
 import { openLog, temporalLogger } from '../../workers/log.ts';
-import { bundleWorkflows, createWorkers, planQueues, runWorkers } from '../../workers/run-workers.ts';
+import { createWorkers, planQueues, runWorkers } from '../../workers/run-workers.ts';
 
 /** A worker process as the real one, whose only activity is a toy job of the data plane. */
 const program = join(import.meta.dirname, '..', 'activities', 'data-plane', 'toy-main.ts');
@@ -33,9 +35,10 @@ const environment = { ...readEnvironment(), roles: ['control'] as const };
 const log = openLog('debug', pino.destination(process.env['TOY_LOG'] ?? 2));
 Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
 const temporal = await connectTemporal();
-const bundle = await bundleWorkflows(log, join(import.meta.dirname, 'toy-workflows.ts'));
+const dataConverter = await readDataConverter();
+const bundle = await bundleWorkflows(log, dataConverter, join(import.meta.dirname, 'toy-workflows.ts'));
 const byRole = { control: activities, data: {}, archive: {}, recover: {} } as unknown as ActivitiesByRole;
-const workers = await createWorkers(planQueues(environment.roles, []), temporal, environment, byRole, bundle);
+const workers = await createWorkers(planQueues(environment.roles, []), temporal, environment, byRole, bundle, dataConverter);
 process.stdout.write('polls\n');
 await runWorkers(workers, stopped.signal);
 await temporal.connection.close();

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
 import { findTool } from '../../activities/tool/find-tool.ts';
+import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
+import { openLog } from '../../workers/log.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
@@ -21,10 +22,7 @@ let bundle: Promise<WorkflowBundle> | undefined;
 
 /** The workflows as a worker runs them, bundled once for the file. */
 export function workflowBundle(): Promise<WorkflowBundle> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  });
+  bundle ??= bundleWorkflows(openLog('error'));
   return bundle;
 }
 
