@@ -1,4 +1,4 @@
-import type { GateProof, GateState } from './run-state.ts';
+import type { GateProof, GateState, StepState } from './run-state.ts';
 
 /**
  * Who is waited for and what to send, word by word: the same in the run's details and in every message about it, so that nobody has to
@@ -27,6 +27,13 @@ export const answersToGate = (system: string, gate: string, proof?: GateProof): 
   `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"${proof === 'totp' || proof === 'any' ? ', "code": "123456"' : ''}}\`${proof === 'signature' ? ', which takes a signature' : ''}`,
   `or \`holdfast approve ${system} --gate ${gate} --by YOUR-NAME${proof === undefined ? '' : proof === 'signature' ? ' --sign KEYFILE' : ' --code 123456'}\``,
 ];
+
+/** The ways to confirm the next open item of a checklist. */
+export function answersToList(system: string, { id, items }: Pick<StepState, 'id' | 'items'>): string[] {
+  const item = items?.find(({ by }) => by === null)?.id;
+  if (item === undefined) return [];
+  return [`signal \`confirm\` with \`{"step": "${id}", "item": "${item}", "by": "YOUR NAME"}\``, `or \`holdfast confirm ${system} --step ${id} --item ${item} --by YOUR-NAME\``];
+}
 
 /** The ways to answer a failed step; `isUndo`: a failed undo, which can only be tried again or left as it is. */
 export const answersToFailure = (system: string, step: string, isUndo: boolean): string[] => [

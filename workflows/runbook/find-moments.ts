@@ -1,6 +1,6 @@
 import type { Moment } from '../domain/notify/run-notices.ts';
 import type { GateState } from '../domain/run-state.ts';
-import { failedSteps, openGates } from './refusal.ts';
+import { failedSteps, openGates, waitingLists } from './refusal.ts';
 import type { RunEvent, RunSnapshot } from './run-types.ts';
 
 /**
@@ -16,6 +16,7 @@ export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnap
     ...answered(before, after),
     ...openGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
     ...askedAgain(event, after),
+    ...waitingLists(after).filter(({ id }) => !isWaitingIn(before, id)).map(({ id }): Moment => ({ phase: 'confirm', step: id })),
     ...failedSteps(after).filter((step) => !hasFailedIn(before, after, step)).map((step): Moment => ({ phase: isUndoing(after) ? 'stuck' : 'failed', step })),
     ...(from.servedAt === null && to.servedAt !== null ? [{ phase: 'served' } as const] : []),
     ...(from.status !== to.status && to.status === 'done' ? [{ phase: 'resolved' } as const] : []),
@@ -25,6 +26,8 @@ export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnap
 
 /** What has failed is an undo: of an abort, or on the way back to another recovery point. */
 export const isUndoing = ({ abort, rewind }: RunSnapshot): boolean => abort !== null || Boolean(rewind);
+
+const isWaitingIn = (snapshot: RunSnapshot, step: string): boolean => waitingLists(snapshot).some(({ id }) => id === step);
 
 /** A gate that was closed and opened anew asks anew. */
 const isOpenIn = (snapshot: RunSnapshot, { gate, openedAt }: GateState): boolean => openGates(snapshot).some((other) => other.gate === gate && other.openedAt === openedAt);
@@ -65,5 +68,9 @@ function answered(before: RunSnapshot, after: RunSnapshot): Moment[] {
     const what = left ? 'left as it is, not undone' : state === 'skipped' ? (summary ?? 'skipped') : after.abort && !before.abort ? 'the run is being aborted' : 'tried again';
     return [{ phase: 'answered', of: isUndoing(before) ? 'stuck' : 'failed', subject: step, what }];
   });
-  return [...gates, ...failed];
+  const lists = waitingLists(before).filter(({ id }) => !isWaitingIn(after, id)).map(({ id }): Moment => {
+    const { state, summary } = after.state.steps.find((step) => step.id === id)!;
+    return { phase: 'answered', of: 'confirm', subject: id, what: state === 'done' ? 'every item is confirmed' : state === 'skipped' ? (summary ?? 'skipped') : 'nothing to confirm any more' };
+  });
+  return [...gates, ...lists, ...failed];
 }

@@ -1,4 +1,4 @@
-import { answersToFailure, answersToGate, approvalsOf } from '../domain/how-to-answer.ts';
+import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../domain/how-to-answer.ts';
 import type { StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../domain/describe-progress.ts';
@@ -43,8 +43,7 @@ function waiting(snapshot: RunSnapshot): string[] {
     [
       `- **WAITING for people to confirm \`${step.id}\`**: ${cut(step.summary ?? '', 200)}`,
       ...step.items!.map((item) => `  - ${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
-      `  - signal \`confirm\` with \`{"step": "${step.id}", "item": "${step.items!.find(({ by }) => by === null)!.id}", "by": "YOUR NAME"}\``,
-      `  - or \`holdfast confirm ${system} --step ${step.id} --item ${step.items!.find(({ by }) => by === null)!.id}\``,
+      ...answersToList(system, step).map((way) => `  - ${way}`),
     ].join('\n'),
   );
   return [...gates, ...lists, ...failed];

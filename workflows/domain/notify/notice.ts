@@ -11,6 +11,7 @@ export const noticePhases = {
   started: 'a run began',
   update: 'how far it is, every so often until it has ended',
   approval: 'a gate is open: somebody must answer',
+  confirm: 'a checklist waits: somebody must confirm its items',
   failed: 'a step failed: the run is paused until somebody answers',
   warning: '50, 75, 90 % of the RTO have passed, or all of it, or the forecast is past it',
   served: 'service is back',

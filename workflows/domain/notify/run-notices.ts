@@ -1,6 +1,6 @@
 import { describePartial } from '../chosen-namespaces.ts';
 import { describeProgress } from '../describe-progress.ts';
-import { answersToFailure, answersToGate, approvalsOf } from '../how-to-answer.ts';
+import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
 import type { GateState, RunState, StepState } from '../run-state.ts';
 import { formatDuration } from '../units.ts';
 import { fitted, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
@@ -25,7 +25,7 @@ export type Moment =
   | { phase: 'started' | 'served' | 'resolved' | 'aborted' }
   | { phase: 'update'; nextAt: string }
   | { phase: 'approval'; gate: string }
-  | { phase: 'failed' | 'stuck'; step: string }
+  | { phase: 'failed' | 'stuck' | 'confirm'; step: string }
   | { phase: 'answered'; of: NoticePhase; subject: string; what: string }
   | { phase: 'warning'; what: string; breach: boolean }
   | { phase: 'note'; text: string };
@@ -34,7 +34,7 @@ const clock = (at: string): string => `${at.slice(11, 19)}Z`;
 const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 
 const severities: Record<Moment['phase'], Severity> = {
-  started: 'critical', update: 'info', approval: 'critical', failed: 'critical', stuck: 'critical', answered: 'info',
+  started: 'critical', update: 'info', approval: 'critical', confirm: 'critical', failed: 'critical', stuck: 'critical', answered: 'info',
   warning: 'warning', served: 'info', resolved: 'info', aborted: 'error', note: 'info',
 };
 
@@ -78,8 +78,9 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
   const kind = kindOf(state);
   switch (moment.phase) {
     case 'started': return `${kind} started`;
-    case 'update': return `${kind} ${state.status === 'running' && openGates(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
+    case 'update': return `${kind} ${state.status === 'running' && openGates(state).length + waitingLists(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
     case 'approval': return `APPROVAL WANTED: ${moment.gate}`;
+    case 'confirm': return `CHECKLIST WAITS: ${moment.step}`;
     case 'failed': return `PAUSED: step ${moment.step} failed`;
     case 'stuck': return `STUCK: the undo of ${moment.step} failed`;
     case 'answered': return `${moment.subject}: ${moment.what}`;
@@ -95,7 +96,8 @@ function linesOf(moment: Moment, facts: RunFacts): string[] {
   const { state, at } = facts;
   const gate = moment.phase === 'approval' ? state.gates.find((candidate) => candidate.gate === moment.gate) : undefined;
   const step = moment.phase === 'failed' || moment.phase === 'stuck' ? state.steps.find(({ id }) => id === moment.step) : undefined;
-  const about = gate ? [gate.description, `approvals: ${approvalsOf(gate)}`] : step?.error ? [`${step.error.type}: ${step.error.message}`] : [];
+  const list = moment.phase === 'confirm' ? state.steps.find(({ id }) => id === moment.step) : undefined;
+  const about = gate ? [gate.description, `approvals: ${approvalsOf(gate)}`] : list ? itemsLeft(list) : step?.error ? [`${step.error.type}: ${step.error.message}`] : [];
   const asked = moment.phase === 'started' ? [`asked for by ${state.requestedBy}${state.only ? `: ${describePartial(state.only)}` : ''}`] : [];
   const ended = state.status === 'done' || state.status === 'aborted';
   const stillThere = ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [];
@@ -120,14 +122,19 @@ function left(state: RunState): string {
   return pending.length > 0 ? `left: ${pending.join(', ')} (${pending.length} of ${state.steps.length} steps)` : 'left: no step';
 }
 
+const waitingLists = (state: RunState): StepState[] => state.steps.filter(({ state: is, items }) => is === 'waiting' && items !== undefined);
+const itemsLeft = ({ items }: StepState): string[] => (items ?? []).filter(({ by }) => by === null).map(({ id, do: what }) => `to do: ${id}: ${what}`);
+
 const openGates = (state: RunState): GateState[] => state.gates.filter(({ status }) => status === 'open');
 
 /** What waits for people beside what the message is about. */
 function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
   const gates = openGates(state).filter(({ gate }) => moment.phase !== 'approval' || gate !== moment.gate);
+  const lists = waitingLists(state).filter(({ id }) => moment.phase !== 'confirm' || id !== moment.step);
   const steps = failed.filter((id) => (moment.phase !== 'failed' && moment.phase !== 'stuck') || id !== moment.step);
   return [
     ...gates.map((gate) => `waits for approval \`${gate.gate}\` since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`),
+    ...lists.map((list) => `waits for people to confirm \`${list.id}\`: ${itemsLeft(list).length} of ${list.items!.length} to do`),
     ...steps.map((id) => `waits for an answer: ${undoing ? 'the undo of ' : ''}\`${id}\` failed`),
   ];
 }
@@ -136,8 +143,9 @@ function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[]
 function answersOf(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
   if (moment.phase === 'approval') return answersToGate(state.system, moment.gate, state.gates.find(({ gate }) => gate === moment.gate)?.proof);
   if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state.system, moment.step, moment.phase === 'stuck');
+  if (moment.phase === 'confirm') return waitingLists(state).filter(({ id }) => id === moment.step).flatMap((list) => answersToList(state.system, list));
   if (moment.phase !== 'update' && moment.phase !== 'warning') return [];
-  return [...openGates(state).flatMap(({ gate, proof }) => answersToGate(state.system, gate, proof)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
+  return [...openGates(state).flatMap(({ gate, proof }) => answersToGate(state.system, gate, proof)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
 }
 
 const passedMs = (state: RunState, at: string): number => Math.max(0, Date.parse(state.servedAt ?? state.endedAt ?? at) - Date.parse(state.incidentAt));

@@ -119,7 +119,7 @@ const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
   email: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'gap', 'old-primary'],
   sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'gap', 'old-primary'],
 };
 

@@ -134,3 +134,20 @@ test('a title of several lines becomes one', () => {
   const message = written(atGate(), { phase: 'note', text: 'one\r\nBcc: everybody' });
   assert.equal(fitted(message).title, 'demo: one Bcc: everybody');
 });
+
+test('a checklist asks when it opens, item by item in the words of the details, and says when it is done', () => {
+  const run = new Driver([step('list', [], { uses: 'manual', undo: false }), step('next', ['list'])]);
+  momentsOf(run, { kind: 'run-started' } as RunEvent, 0);
+  const opens = { kind: 'step-done', step: 'list', attempt: 1, summary: 'rotate all', confirms: [{ id: 'db', do: 'rotate the password' }, { id: 'app', do: 'restart it' }] } as RunEvent;
+  assert.deepEqual(momentsOf(run, opens, 10), ['confirm']);
+  const asked = written(run, { phase: 'confirm', step: 'list' }, 20);
+  assert.deepEqual([asked.title, asked.severity, asked.alert?.key], ['demo: CHECKLIST WAITS: list', 'critical', 'holdfast/demo/run/01JRUN/list']);
+  assert.deepEqual(asked.lines.slice(0, 2), ['to do: db: rotate the password', 'to do: app: restart it']);
+  assert.equal(asked.answers.length, 2);
+  for (const way of asked.answers) assert.ok(showDetails(run.snapshot, at(20)).includes(way), way);
+  assert.deepEqual(momentsOf(run, { kind: 'confirm', item: 'db', by: 'erik' } as RunEvent, 30), []);
+  const update = written(run, { phase: 'update', nextAt: at(900) }, 40);
+  assert.equal(update.title, 'demo: recovery waits, 40s of 1h00m');
+  assert.ok(update.lines.includes('waits for people to confirm `list`: 1 of 2 to do') && update.answers.some((way) => way.includes('"item": "app"')), update.lines.join('\n'));
+  assert.deepEqual(momentsOf(run, { kind: 'confirm', item: 'app', by: 'fay' } as RunEvent, 50), ['answered']);
+});
