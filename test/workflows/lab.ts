@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkerOptions, type WorkflowBundle } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
 import { openLog } from '../../workers/log.ts';
@@ -39,9 +39,8 @@ const keyword = 2;
 /**
  * A Temporal of this test's own, whose clock skips while a result is waited for, with workers on every task queue of site `main`.
  * The activities are stubs of the contract: what is tested is the engine and the workflows.
- * @param control - options of the worker that runs the workflows.
  */
-export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}, control: Partial<WorkerOptions> = {}): Promise<Lab> {
+export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
   });
@@ -53,7 +52,7 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
   const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(), ...control }),
+    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle() }),
     ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
   ]);
   const running = workers.map((worker) => worker.run());
