@@ -46,7 +46,8 @@ export function archive(cli: Cli): void {
   // Read here and not by a worker: how much would be lost must be known while Temporal is away, too.
   cli.add<[string], SourceOption>('status <system>', 'how far the archive is behind, from the bucket and the source; needs no Temporal (workflow readArchiveStatus)', (command) => command.option(...sourceOption), async (printer, typed, system) => {
     const { source } = parseInput('readArchiveStatus', readArchiveStatusInput, { system, source: typed.source });
-    const [archives, archiving] = await Promise.all([readArchiveStatuses(system, source), readAllArchiving(system, await sourceNames(system, source))]);
+    const sources = await sourceNames(system, source);
+    const [archives, archiving] = await Promise.all([readArchiveStatuses(system, source), readAllArchiving(system, sources)]);
     printer.result({ archives, archiving }, () => [...archives.map(describeArchiveStatus), ...archiving.map(formatArchiving)].join('\n'));
   }, group);
 }
