@@ -44,6 +44,8 @@ export interface EnginePlace {
 /** A source, a store in a directory and a place for the target, as one system that the engine's jobs can be run on. */
 export async function enginePlace(t: TestContext, options: { mongod?: MongodOptions } = {}): Promise<EnginePlace> {
   const source = await startMongod(t, { replicaSet: 'rs0', ...options.mongod });
+  // Before the directory's own: hooks run in their order, and without its pid file the target would not be found.
+  t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
   const directory = tempDir(t, 'holdfast-engine-');
   const targetPort = await freePort();
   const secrets = newSecrets();
@@ -58,7 +60,6 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   const file = systemFile({ directory, storePath, sourceUri: source.uri, sourceDirectory: source.directory, targetUri: `mongodb://127.0.0.1:${targetPort}/?replicaSet=rs7`, credentials });
   const progress: JobReading[] = [];
   const context = await openContext(file, secrets, (report) => void progress.push(report));
-  t.after(async () => await stopByPidFile(join(directory, 'dr', 'server.pid'), 'SIGKILL'));
   return {
     context,
     file,

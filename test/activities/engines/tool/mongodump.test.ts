@@ -22,6 +22,8 @@ test('the real mongodump and mongorestore: of one moment by --oplog, password in
   await client.db('shop').collection('orders').insertMany(Array.from({ length: 5_000 }, (_, n) => ({ n, text: `order ${n}` })));
   await client.db('shop').collection('orders').createIndex({ n: 1 }, { unique: true });
   const targetPort = await freePort();
+  // Before the directory's own, which takes the pid file away.
+  t.after(async () => await stopByPidFile(join(place.directory, 'dr', 'server.pid'), 'SIGKILL'));
   const place = toolPlace(t, { uses: 'mongodump', oplog: true }, (file) => {
     const credentials = { username: 'dumper', password: 'file:mongodb-password' };
     file.environments['production']!.endpoints['files'] = { uri: source.uri, credentials };
@@ -31,7 +33,6 @@ test('the real mongodump and mongorestore: of one moment by --oplog, password in
     file.validators = [{ id: 'orders', uses: 'query', source: 'files', namespace: 'shop.orders', min: 5_000, max: 5_000 }];
   });
   writeFileSync(join(place.directory, 'mongodb-password'), password);
-  t.after(async () => await stopByPidFile(join(place.directory, 'dr', 'server.pid'), 'SIGKILL'));
   const context = await place.open();
 
   const spec = await dumpProgram(context, context.system.environments['production']!.endpoints['files']!);
