@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { resolveSecret } from '../../activities/secrets.ts';
 import { AesPayloadCodec } from '../../workers/codec/payload-codec.ts';
@@ -19,7 +19,9 @@ export function codec(cli: Cli): void {
     async (printer, { id = `k${new Date().toISOString().slice(0, 10)}-${randomBytes(2).toString('hex')}` }, file) => {
       const older = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? '' : Promise.reject(error)));
       const text = `${id} ${randomBytes(32).toString('hex')}\n${older}`;
-      await writeFile(file, text, { mode: 0o600 });
+      // Renamed into place: a kill in the middle must not cost the older keys, which running workflows need.
+      await writeFile(`${file}.new`, text, { mode: 0o600 });
+      await rename(`${file}.new`, file);
       const keys = (await readPayloadKeys({ [payloadKeysVariable]: file })).length;
       printer.result({ file, id, keys }, () => `key ${id} is the first of ${keys} in ${file}\nnext           the same file on every worker and for whoever uses the CLI, then ${payloadKeysVariable}=${file} and start the workers again`);
     },
@@ -40,7 +42,7 @@ export function codec(cli: Cli): void {
       if (keys.length === 0) throw new HoldfastError('BadInput', `${payloadKeysVariable} is not set: there is nothing to decrypt with.`, { hint: 'holdfast codec new-key FILE makes a key' });
       const server = await serveCodec({ codec: new AesPayloadCodec(keys), token: await resolveSecret(token, process.cwd()), uiOrigin: originOf(ui), host: loopback(host), port: portOf(port) });
       const url = `http://${host}:${(server.address() as AddressInfo).port}`;
-      printer.result({ url, ui: originOf(ui) }, () => `codec server   ${url}\nsign in        open ${url}/ in the browser that shows ${originOf(ui)}\nin the UI      the glasses at the top right: this address, “include cross-origin credentials” on`);
+      printer.result({ url, ui: originOf(ui) }, () => `codec server   ${url}\nsign in        open ${url}/ in the browser that shows ${originOf(ui)}\nin the UI      codec server settings: this address, with cross-origin credentials included`);
       await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { buffer } from 'node:stream/consumers';
 import type { Payload } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import type { AesPayloadCodec } from './payload-codec.ts';
@@ -75,8 +74,14 @@ function allow(origin: string, response: ServerResponse): void {
 }
 
 async function body(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > largestRequestBytes) throw new Refused(413, `at most ${largestRequestBytes} bytes`);
-  return await buffer(request);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > largestRequestBytes) throw new Refused(413, `at most ${largestRequestBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** Compared as hashes: the time that it takes tells nothing of where they differ. */

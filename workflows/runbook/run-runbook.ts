@@ -106,20 +106,20 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   const contextOf = (stepId: string, attempt?: number): StepContext => {
     const given = options.context(stepId);
     return {
-    ...given,
-    stepId,
-    sources: plannedOf(stepId).sources ?? Object.keys(given.view.sources),
-    results: options.results,
-    now: nowAt,
-    sleep: (ms, summary) => sleep(ms, { summary }),
-    waits: () => snapshot.state.steps.some((step) => step.id === stepId && step.state === 'waiting' && (attempt === undefined || step.attempt === attempt)),
-    moved: () => {
-      // It may have told of the very piece that has finished: counted twice, it would be too much.
-      told = undefined;
-      publish();
-    },
-    warn: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
-    served: (servedAt, noReturn) => void dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
+      ...given,
+      stepId,
+      sources: plannedOf(stepId).sources ?? Object.keys(given.view.sources),
+      results: options.results,
+      now: nowAt,
+      sleep: (ms, summary) => sleep(ms, { summary }),
+      waits: () => snapshot.state.steps.some((step) => step.id === stepId && step.state === 'waiting' && (attempt === undefined || step.attempt === attempt)),
+      moved: () => {
+        // It may have told of the very piece that has finished: counted twice, it would be too much.
+        told = undefined;
+        publish();
+      },
+      warn: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
+      served: (servedAt, noReturn) => void dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
     };
   };
 
