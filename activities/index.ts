@@ -1,6 +1,9 @@
 import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
 import { checkProof } from './access/check-proof.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
+import { pageAudit } from '../workflows/domain/audit.ts';
+import { readAudit } from './audit/read-audit.ts';
+import { recordAct } from './audit/record-act.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
 import { openEngine } from './engines/open-engine.ts';
@@ -71,6 +74,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     await releaseHold(store, of, { signal });
   }),
 
+  recordAct: attempt(async (act, { signal }) => {
+    const { store, keys } = await openSystem(act.system);
+    return await recordAct({ store, keys, signal }, act);
+  }),
+
   checkProof: attempt(async (of, { signal }) => {
     const { loaded, store, keys, secret } = await openSystem(of.system);
     return await checkProof({ people: loaded.system.people, store, keys, secret, signal, nowMs: Date.now() }, of);
@@ -79,6 +87,12 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   readArchiveStatus: attempt(async (of, context) => await atSource(of, context, readArchiveStatus)),
   listRecoveryPoints: inDataPlane('listRecoveryPoints'),
   rebuildCatalog: inDataPlane('rebuildCatalog'),
+
+  readAudit: attempt(async ({ system, limit, ...choice }, { signal }) => {
+    const { store, keys } = await openSystem(system);
+    return pageAudit(system, await readAudit({ store, keys, signal }, system), choice, limit);
+  }),
+
   planRecovery: inDataPlane('planRecovery'),
 
   fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).fence(source, of.run))),

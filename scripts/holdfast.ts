@@ -4,6 +4,7 @@ import { Cli } from './cli.ts';
 import { access } from './commands/access.ts';
 import { answer } from './commands/answer.ts';
 import { archive } from './commands/archive.ts';
+import { audit } from './commands/audit.ts';
 import { backup } from './commands/backup.ts';
 import { codec } from './commands/codec.ts';
 import { demo } from './commands/demo.ts';
@@ -29,7 +30,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, audit, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

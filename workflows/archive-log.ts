@@ -5,7 +5,7 @@ import { HoldfastError } from './domain/errors.ts';
 import { archiveLogInput, parseInput } from './domain/inputs.ts';
 import { lockIds } from './domain/names.ts';
 import { failure, surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import type { RunArchiveInput } from './run-archive.ts';
 import { mark } from './search-attributes.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -21,7 +21,7 @@ export async function archiveLog(typed: unknown): Promise<{ workflowId: string; 
   return await surfacing(async () => {
     const input = parseInput('archiveLog', archiveLogInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    checkStart('archiveLog', view, input);
+    await admit('archiveLog', view, input);
     const source = oneSource(view, input.source);
     requireOf(view, source, 'log');
     const workflowId = lockIds.archive(view.system, source);

@@ -8,7 +8,7 @@ import { anonymous } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
 import { seconds } from './domain/units.ts';
 import { failure, surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import type { RunBackupInput } from './run-backup.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
@@ -28,7 +28,7 @@ export async function backUpSystem(typed: unknown): Promise<BackupSummary[]> {
       throw new HoldfastError('BadInput', `The workflow id ${workflowId} is the lock of the backup itself.`, { hint: 'start backUpSystem under any other id' });
     }
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    checkStart('backUpSystem', view, input);
+    await admit('backUpSystem', view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'backup' });
     const child = await startOrWait(workflowId, input);

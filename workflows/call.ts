@@ -23,11 +23,14 @@ const table: Record<ActivityName, Row> = {
   claimEpoch: light(),
   findRecoveryPoint: { ...light(), tryMs: minutes(10) },
   releaseHold: light(),
+  // Whoever asked waits for it.
+  recordAct: { ...light(), tryMs: seconds(20), tries: 4 },
   // A person waits for the answer, and a code grows old.
   checkProof: { ...light(), tryMs: seconds(20), tries: 3 },
   readArchiveStatus: light(),
   listRecoveryPoints: { ...light(), tryMs: minutes(10) },
   rebuildCatalog: { ...light(), tryMs: minutes(10) },
+  readAudit: { ...light(), tryMs: minutes(10) },
   planRecovery: { ...light(), tryMs: minutes(10) },
   fencePrimary: { ...light(), tryMs: minutes(5) },
   retirePrimary: { ...light(), tryMs: minutes(5) },

@@ -1,8 +1,9 @@
+import type { AuditChoice, AuditPage } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { LogPosition } from './domain/log-position.ts';
-import type { ImportOrigin, ObjectRef } from './domain/manifest.ts';
+import type { AuditRecord, ImportOrigin, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
@@ -75,6 +76,12 @@ export interface ControlActivities {
    */
   planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
+  /** The newest acts that were asked for, and what is wrong with the audit as a whole. */
+  readAudit(input: { system: string; limit: number } & AuditChoice): Promise<AuditPage>;
+
+  /** Writes down who asked for what and whether they were let. Twice: `readAudit` shows it once. */
+  recordAct(input: ActToRecord): Promise<{ number: number }>;
+
   /**
    * Whether a code or a signature proves that a decision is this person's. `wrong`: it does not, as against what could not be checked.
    * A code that counts is noted as used in the store under `check`, so a second try of the same check answers the same, and no other check takes it again.
@@ -129,6 +136,9 @@ export interface ControlActivities {
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;
 }
+
+/** @see AuditRecord */
+export type ActToRecord = Pick<AuditRecord, 'system' | 'by' | 'act' | 'outcome' | 'about' | 'workflow' | 'workflowId' | 'runId'>;
 
 export interface ProofToCheck {
   system: string;

@@ -4,7 +4,7 @@ import type { ExportTo } from './contract.ts';
 import { describeExport, type ExportSummary } from './domain/exchange.ts';
 import { exportRecoveryPointInput, parseInput } from './domain/inputs.ts';
 import { surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -24,7 +24,7 @@ export async function exportRecoveryPoint(typed: unknown): Promise<ExportSummary
   return await surfacing(async () => {
     const { system, source: named, as: form, gzip, path, requestedBy, ...target } = parseInput('exportRecoveryPoint', exportRecoveryPointInput, typed);
     const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
-    checkStart('exportRecoveryPoint', view, { requestedBy });
+    await admit('exportRecoveryPoint', view, { requestedBy, reason: `${named ?? system} to ${path}` });
     const source = oneSource(view, named);
     requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'export', phase: 'running' });

@@ -6,7 +6,7 @@ import { makeId } from './domain/make-id.ts';
 import { anonymous } from './domain/messages.ts';
 import { formatBytes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
 import { oneSource, requireOf } from './sources.ts';
@@ -26,7 +26,7 @@ export async function importDump(typed: unknown): Promise<ImportSummary> {
   return await surfacing(async () => {
     const input = parseInput('importDump', importDumpInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    checkStart('importDump', view, input);
+    await admit('importDump', view, input);
     const source = oneSource(view, input.source);
     requireOf(view, source, 'exchange');
     mark({ system: view.system, purpose: 'import', phase: 'running' });

@@ -6,6 +6,7 @@ export { importDump } from './import-dump.ts';
 export { listRecoveryPoints } from './list-recovery-points.ts';
 export { planRecovery } from './plan-recovery.ts';
 export { readArchiveStatus } from './read-archive-status.ts';
+export { readAudit } from './read-audit.ts';
 export { rebuildCatalog } from './rebuild-catalog.ts';
 export { recoverSystem } from './recover-system.ts';
 export { runArchive } from './run-archive.ts';

@@ -3,7 +3,7 @@ import { callControl } from './call.ts';
 import { parseInput, planRecoveryInput } from './domain/inputs.ts';
 import { describePlan, type RecoveryPlan } from './domain/recovery-plan.ts';
 import { surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
 
@@ -17,7 +17,7 @@ import { showLines } from './show-lines.ts';
 export async function planRecovery(typed: unknown): Promise<RecoveryPlan> {
   return await surfacing(async () => {
     const { requestedBy, ...input } = parseInput('planRecovery', planRecoveryInput, typed);
-    if (patched('permit-plan')) checkStart('planRecovery', await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`), { requestedBy });
+    if (patched('permit-plan')) await admit('planRecovery', await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`), { requestedBy });
     const plan = await callControl('planRecovery', input, `plan a recovery of ${input.system}`);
     mark({ system: plan.system, purpose: 'plan' });
     const { heading, lines, findings } = describePlan(plan);

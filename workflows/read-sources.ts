@@ -2,7 +2,7 @@ import { callControl } from './call.ts';
 import type { SourceRef } from './contract.ts';
 import type { EntryWorkflow } from './domain/inputs.ts';
 import { surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
@@ -22,7 +22,7 @@ export async function readSources<I extends { system: string; source?: string | 
   return await surfacing(async () => {
     const input = parse();
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    checkStart(workflow, view, input);
+    await admit(workflow, view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose });
     const sources = input.source ? [input.source] : Object.keys(view.sources);

@@ -10,7 +10,7 @@ import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { requireOf } from './sources.ts';
 import { planSteps } from './steps/index.ts';
@@ -41,7 +41,7 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
-    const elevated = checkStart('recoverSystem', view, request);
+    const elevated = await admit('recoverSystem', view, request);
     checkRunbook(request, view);
     checkPartial(request, view);
     mark({ system: view.system, purpose: request.purpose, severity: request.severity });

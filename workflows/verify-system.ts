@@ -4,7 +4,7 @@ import type { VerifyResult } from './contract.ts';
 import { parseInput, verifySystemInput } from './domain/inputs.ts';
 import { formatBytes } from './domain/units.ts';
 import { failure, surfacing } from './failure.ts';
-import { checkStart } from './permit.ts';
+import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
@@ -22,7 +22,7 @@ export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
   return await surfacing(async () => {
     const input = parseInput('verifySystem', verifySystemInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    checkStart('verifySystem', view, input);
+    await admit('verifySystem', view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'verify' });
     transfer.show(`verify ${view.system}`);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { AuditPage } from '../../workflows/domain/audit.ts';
 import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
@@ -72,6 +73,16 @@ test('the command line against a real server: what it asks and answers is what t
     assert.deepEqual(planned.findings.filter(({ effect }) => effect === 'fails'), []);
     const ahead = await stack.start('planRecovery', { system: 'demo', targetTime: '2126-11-21T03:00:05Z' });
     assert.equal((await failureOf(ahead.result())).type, 'TargetTimeInFuture');
+  });
+
+  await t.test('the audit has who asked for what, from the bucket and from the workflow, and its chain holds', async () => {
+    const { entries, problems } = await json<AuditPage>('audit', 'list', 'demo');
+    assert.deepEqual(problems, []);
+    assert.deepEqual([...new Set(entries.map(({ act }) => act))].sort(), ['archive', 'back-up', 'read']);
+    const page = await workflow<AuditPage>('readAudit', { system: 'demo', requestedBy: 'dana' });
+    assert.deepEqual(page.entries.slice(0, -1), entries);
+    assert.deepEqual([page.entries.at(-1)?.act, page.entries.at(-1)?.by, page.entries.at(-1)?.outcome], ['read-audit', 'dana', 'permitted']);
+    assert.match(await ok('audit', 'verify', 'demo'), /^\d+ records, each signed and following the one before it$/m);
   });
   const record = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (record) await stack.recordHistories(record);

@@ -15,7 +15,7 @@ test('an import is checked, written and sealed, and says by which id it is recov
   const lab = await openLab(t);
   const handle = await lab.start('importDump', { system: 'demo', path: '/exchange/shop.archive.gz', requestedBy: 'dana' });
   const summary = (await handle.result()) as ImportSummary;
-  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'claimEpoch', 'planImport', 'importGroup', 'sealBackup']);
+  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'claimEpoch', 'planImport', 'importGroup', 'sealBackup']);
   assert.equal(inputOf(lab, 'planImport')['why'], 'imported from /exchange/shop.archive.gz');
   assert.equal(summary.origin.log!.entries, 7);
   assert.match(await details(handle), new RegExp(`holdfast recover demo --point ${summary.backup}$`, 'm'));
@@ -35,7 +35,7 @@ test('an export holds its point, gets its name last, and tells the command that 
   const lab = await openLab(t);
   const handle = await lab.start('exportRecoveryPoint', { system: 'demo', point: 'B1', as: 'folder', path: '/exchange/out' });
   const summary = (await handle.result()) as ExportSummary;
-  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'findRecoveryPoint', 'writeExport', 'publishExport', 'releaseHold']);
+  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'findRecoveryPoint', 'writeExport', 'publishExport', 'releaseHold']);
   assert.deepEqual({ ...inputOf(lab, 'findRecoveryPoint'), run: '' }, { system: 'demo', source: 'documents', target: { point: 'B1' }, run: '', purpose: 'export' });
   assert.equal(summary.limit, point.limit);
   assert.match(await details(handle), /--oplogReplay\): without it the collections are of different moments/);
@@ -71,5 +71,5 @@ test('what a person mistypes is one final error that names the field', async (t)
     assert.deepEqual([failure.type, failure.nonRetryable], ['BadInput', true]);
     assert.match(failure.message, expected);
   }
-  assert.deepEqual(new Set(lab.stubs.called()), new Set(['loadSystem']));
+  assert.deepEqual(new Set(lab.stubs.called()), new Set(['loadSystem', 'recordAct']));
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ActToRecord } from '../../workflows/contract.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
@@ -34,15 +35,44 @@ test('a start is refused at once to whoever may not, and nothing was touched', a
   }
   assert.match((await failureOf(await here.start('backUpSystem', 'demo'))).message, /Nobody without a name may take a backup.*HINT: give your name in "requestedBy"/);
   assert.match((await failureOf(await here.start('exportRecoveryPoint', { ...(JSON.parse(inputExamples.exportRecoveryPoint) as object), requestedBy: 'olaf' }))).message, /olaf \(operator\) may not export/);
-  assert.deepEqual([...new Set(here.stubs.called())], ['loadSystem']);
+  assert.deepEqual([...new Set(here.stubs.called())], ['loadSystem', 'recordAct']);
   await (await here.start('backUpSystem', { system: 'demo', requestedBy: 'olaf' }, 'backup/olaf')).result();
+});
+
+test('every start is written down with who asked and whether they were let; a run that a workflow starts is not asked for again', async (t) => {
+  const here = await lab(t);
+  const recorded = (): unknown[] => here.stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => {
+    const { by, act, outcome, workflow, workflowId } = input as ActToRecord;
+    return [by, act, outcome, workflow, workflowId];
+  });
+  await (await here.start('exportRecoveryPoint', { ...(JSON.parse(inputExamples.exportRecoveryPoint) as object), requestedBy: 'ada' }, 'export-1')).result();
+  await failureOf(await here.start('exportRecoveryPoint', { ...(JSON.parse(inputExamples.exportRecoveryPoint) as object), requestedBy: 'olaf' }, 'export-2'));
+  await (await here.start('backUpSystem', { system: 'demo', requestedBy: 'olaf' }, 'backup/olaf')).result();
+  assert.deepEqual(recorded(), [
+    ['ada', 'export', 'permitted', 'exportRecoveryPoint', 'export-1'],
+    ['olaf', 'export', 'refused', 'exportRecoveryPoint', 'export-2'],
+    ['olaf', 'back-up', 'permitted', 'backUpSystem', 'backup/olaf'],
+  ]);
+  await here.start('recoverSystem', { system: 'demo', requestedBy: 'dana', reason: 'disk lost' }, 'night');
+  await until(here.run(), gateOpen('elevation'));
+  assert.deepEqual(recorded().at(-1), ['dana', 'recover', 'elevated', 'recoverSystem', 'night']);
+});
+
+test('a store that takes no record: nothing is read or exported, and backups and recoveries go on', async (t) => {
+  const here = await openLab(t, { loadSystem: () => Promise.resolve(named), recordAct: () => Promise.reject(new HoldfastError('StoreUnavailable', 'the store does not answer')) });
+  const failure = await failureOf(await here.start('exportRecoveryPoint', { ...(JSON.parse(inputExamples.exportRecoveryPoint) as object), requestedBy: 'ada' }));
+  assert.equal(failure.type, 'StoreUnavailable');
+  assert.ok(!here.stubs.called().includes('writeExport'));
+  await (await here.start('backUpSystem', { system: 'demo', requestedBy: 'olaf' })).result();
+  await here.start('recoverSystem', { system: 'demo', requestedBy: 'ada' });
+  await until(here.run(), gateOpen('approve-switch'));
 });
 
 test('a recovery that the DR team asks for waits for an administrator before it touches anything, and its elevation ends with it', async (t) => {
   const here = await lab(t);
   const entry = await here.start('recoverSystem', { system: 'demo', requestedBy: 'dana', reason: 'disk lost' });
   const asked = await until(here.run(), gateOpen('elevation'));
-  assert.deepEqual([...new Set(here.stubs.called())].filter((name) => name !== 'probeOldPrimary'), ['loadSystem']);
+  assert.deepEqual([...new Set(here.stubs.called())].filter((name) => name !== 'probeOldPrimary' && name !== 'recordAct'), ['loadSystem']);
   assert.match(asked.gates.find(({ gate }) => gate === 'elevation')!.description, /dana asks for a recovery of demo that their roles do not let them start alone: disk lost/);
   await assert.rejects(here.run().executeUpdate('approve', { args: [{ by: 'fay' }] }));
   await here.run().executeUpdate('approve', { args: [{ by: 'ada' }] });

@@ -10,7 +10,7 @@ import { detailsBytes } from '../../workflows/runbook/show-details.ts';
 import { details, failureOf, openLab } from './lab.ts';
 import { catalog, view } from './stub-activities.ts';
 
-const readers = ['listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const satisfies EntryWorkflow[];
+const readers = ['listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog', 'readAudit'] as const satisfies EntryWorkflow[];
 test('each answers the same small JSON, with its result and with a list that a person reads in the UI', async (t) => {
   const lab = await openLab(t);
   const ask = async <R>(type: string, input: unknown): Promise<{ result: R; shown: string }> => {
@@ -73,7 +73,7 @@ test('bad input fails at once, names the field and shows an input that works; no
   assert.match((await failureOf(await lab.start('listRecoveryPoints', { system: 'demo', limit: 5_000 }))).message, /field "limit" is 5000, expected a whole number from 1 to 500/);
   assert.match((await failureOf(await lab.start('readArchiveStatus', { system: 'demo', source: 'nope' }))).message, /demo has documents/);
   assert.match((await failureOf(await lab.start('planRecovery', { system: 'demo', targetTime: '2026-11-21T03:00:05Z', targetPosition: '1-1' }))).message, /either targetTime or targetPosition/);
-  assert.deepEqual(lab.stubs.called().filter((name) => !['loadSystem', 'planRecovery'].includes(name)), []);
+  assert.deepEqual(lab.stubs.called().filter((name) => !['loadSystem', 'recordAct', 'planRecovery'].includes(name)), []);
 });
 
 test('what keeps one source from being read is the workflow’s own failure', async (t) => {

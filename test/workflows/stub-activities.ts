@@ -128,6 +128,8 @@ function answersOf(): Answers {
     checkProof: ({ proof }) => Promise.resolve(proof.kind === 'totp' && proof.code !== '000000' ? { ok: true, wrong: false, why: 'a one-time code' } : { ok: false, wrong: true, why: 'the one-time code is wrong' }),
     readArchiveStatus: (ref) =>
       Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
+    readAudit: ({ system }) => Promise.resolve({ system, records: 1, chosen: 1, entries: [{ number: 1, at: '2026-11-21T03:00:00.000Z', by: 'dana', act: 'export', outcome: 'permitted', about: 'export a recovery point', workflow: 'exportRecoveryPoint', workflowId: 'export-1', runId: 'r-1' }], problems: [], problemCount: 0 }),
+    recordAct: () => Promise.resolve({ number: 1 }),
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),

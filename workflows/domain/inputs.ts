@@ -106,6 +106,16 @@ export type ReadArchiveStatusInput = z.output<typeof readArchiveStatusInput>;
 export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }), requestedBy: text });
 export type RebuildCatalogInput = z.output<typeof rebuildCatalogInput>;
 
+export const readAuditInput = z.strictObject({
+  system,
+  by: text.meta({ description: 'only what this person asked for, as they gave their name' }),
+  act: text.meta({ description: 'only this act of the permission table, such as export' }),
+  since: instant.meta({ description: 'only what was asked for since' }),
+  limit: limit.meta({ description: 'the newest so many' }),
+  requestedBy: text,
+});
+export type ReadAuditInput = z.output<typeof readAuditInput>;
+
 const oneSource = source.meta({ description: 'may be left out when the system has only one' });
 
 export const importDumpInput = z.strictObject({
@@ -140,6 +150,7 @@ export const inputExamples = {
   planRecovery: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z"}',
   readArchiveStatus: '{"system": "demo"}',
   rebuildCatalog: '{"system": "demo"}',
+  readAudit: '{"system": "demo", "act": "export", "since": "2026-11-21T00:00:00Z"}',
   importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',
   exportRecoveryPoint: '{"system": "demo", "as": "archive", "gzip": true, "path": "/exchange/shop.archive.gz"}',
 } as const;

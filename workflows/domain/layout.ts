@@ -7,6 +7,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/control/epoch-<n>                        who commands: one control plane an epoch, put-if-absent
  * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
  * <system>/access/used-codes/<person>/<step>.json   a one-time code that proved a decision: no check takes it again; signed, put-if-absent
+ * <system>/audit/<number>.json                      who asked for what, and whether they were let; signed, put-if-absent, each names the one before
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
@@ -58,6 +59,8 @@ export const layout = {
   holds: (system: string) => `${system}/holds/`,
   hold: (system: string, run: string) => `${system}/holds/${run}.json`,
   usedCode: (system: string, person: string, step: number) => `${system}/access/used-codes/${person}/${step}.json`,
+  auditRecords: (system: string) => `${system}/audit/`,
+  auditRecord: (system: string, number: number) => `${system}/audit/${counted(number)}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   source: (system: string, source: string) => `${system}/${source}/`,
@@ -92,6 +95,12 @@ export function parseRangeKey(key: string): { from: LogPosition; to: LogPosition
   const parsedFrom = logPositionSchema.safeParse(from);
   const parsedTo = logPositionSchema.safeParse(to);
   return parsedFrom.success && parsedTo.success ? { from: parsedFrom.data, to: parsedTo.data } : undefined;
+}
+
+/** The number that an audit record's key names, or undefined when the key is none. */
+export function parseAuditKey(key: string): number | undefined {
+  const digits = /\/audit\/(\d{8})\.json$/.exec(key)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** The position that a head's key names, or undefined when the key is none. */

@@ -233,6 +233,32 @@ export const usedCodeSchema = z.strictObject({
 });
 export type UsedCode = z.infer<typeof usedCodeSchema>;
 
+/**
+ * One act that somebody asked for, and whether they were let. Records are numbered without a hole, and each names the SHA-256 of the one before it:
+ * one that is gone, altered or slipped in breaks the chain where it stood.
+ */
+export const auditRecordSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('audit'),
+  system: z.string(),
+  number: z.number().int().positive(),
+  /** by the worker's clock */
+  at,
+  /** as claimed; null: no name was given */
+  by: z.string().nullable(),
+  /** of the permission table */
+  act: z.string(),
+  outcome: z.enum(['permitted', 'elevated', 'refused']),
+  /** why it was refused, or what was asked for */
+  about: z.string(),
+  workflow: z.string(),
+  workflowId: z.string(),
+  runId: z.string(),
+  /** of the stored bytes of the record before; null: this is the first */
+  previous: z.string().nullable(),
+});
+export type AuditRecord = z.infer<typeof auditRecordSchema>;
+
 /** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is an AWS Encryption SDK message, base64. */
 export const wrappedKeySchema = z.strictObject({
   format: z.literal(formatVersion),

@@ -15,4 +15,4 @@ export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPu
 export type Phase = 'running' | 'waiting' | 'paused' | 'held' | 'rewinding' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted';
 
 /** The workflows that a person or a schedule starts, under any id. */
-export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog'] as const;
+export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog', 'readAudit'] as const;

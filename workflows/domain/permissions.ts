@@ -57,6 +57,9 @@ export const permissions: Readonly<Record<Act, Row>> = {
   confirm: { about: 'confirm an item of a checklist', who: operations },
 };
 
+/** What hands data, or knowledge of it, to people: these begin only once the audit has them. */
+export const givesData = (act: Act): boolean => act === 'read' || act === 'verify' || act === 'export' || act === 'take-data-out' || act === 'read-audit';
+
 /** What a cancel of the workflow is called where it becomes an abort: who may cancel is up to Temporal. */
 export const canceller = 'cancel';
 
@@ -101,4 +104,5 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem'>, StartA
   planRecovery: 'read',
   readArchiveStatus: 'read',
   rebuildCatalog: 'read',
+  readAudit: 'read-audit',
 };

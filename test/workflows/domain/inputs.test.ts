@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
 
@@ -14,6 +14,7 @@ test('every example that a refusal shows is accepted', () => {
     planRecovery: planRecoveryInput,
     readArchiveStatus: readArchiveStatusInput,
     rebuildCatalog: rebuildCatalogInput,
+    readAudit: readAuditInput,
     importDump: importDumpInput,
     exportRecoveryPoint: exportRecoveryPointInput,
   };
