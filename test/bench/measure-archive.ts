@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MongoClient } from 'mongodb';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import { readSliceNames, type StoredSlice } from '../../activities/store/slice-names.ts';
 import { carriesData, parseEntry } from '../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { splitDocuments } from '../../activities/engines/mongodb/oplog/raw-elements.ts';
+import { readPositions } from '../../activities/engines/mongodb/server-facts.ts';
 import { SliceObjects } from '../../activities/engines/mongodb/oplog/slice-object.ts';
 import { currentTimeline } from '../../activities/store/timelines.ts';
 import { until } from '../harness/until.ts';
+import { database } from './data.ts';
 import { lineOf, type BenchLine } from './line.ts';
 import { MemoryWatch } from './memory.ts';
 import { percentile } from './race.ts';
@@ -41,7 +44,9 @@ export async function measureArchive(stages: Stages): Promise<BenchLine[]> {
         newest = slice.key;
       }
     };
-    await until('the archive runs', async () => (await look(), seen.size > 0), 120_000);
+    // Until then it catches up with what was written before, and slices of an earlier archive are there before this one runs.
+    const mark = await world.withSource(writeMark);
+    await until('the archive has caught up', async () => (await look(), newestOf(seen) >= mark), 120_000);
     const beganAtMs = Date.now();
     let writing = true;
     const written = writeBeside(world, plan).finally(() => (writing = false));
@@ -70,6 +75,14 @@ export async function measureArchive(stages: Stages): Promise<BenchLine[]> {
     await archive.catch(() => undefined);
   }
 }
+
+/** @returns the position of a write that was just made. */
+async function writeMark(client: MongoClient): Promise<LogPosition> {
+  await client.db(database).collection('written').insertOne({ mark: true }, { writeConcern: { w: 'majority' } });
+  return (await readPositions(client)).newest;
+}
+
+const newestOf = (seen: ReadonlyMap<LogPosition, unknown>): string => [...seen.keys()].reduce((a, b) => (a > b ? a : b), '' as LogPosition);
 
 interface Lags {
   /** rising */

@@ -12,7 +12,7 @@ import { dumpRange } from './dump-range.ts';
 import { InFlight } from '../base/in-flight.ts';
 import { putIndex, type WrittenRange } from '../base/put-index.ts';
 import { openBounds, planSchema, rangeName } from './plan.ts';
-import { shareOf, Throttle } from './throttle.ts';
+import { paceOf, shareOf, Throttle } from './throttle.ts';
 
 export interface DumpGroupInput extends SourceRef {
   plan: DumpPlanRef;
@@ -60,7 +60,7 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       parts,
       begun,
       ranges: group.ranges.length,
-      throttle: new Throttle(context, client, limits, input.plan.quietWriteUs ?? null),
+      throttle: new Throttle(context, client, limits, paceOf(plan.backup, limits, input.plan.quietWriteUs ?? null)),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),
       advance: (bytes: number, adopted = false) => {

@@ -59,6 +59,7 @@ async function readOn(job: DumpJob, writer: RangeWriter, from: { bounds: Bounds;
       const readPreference = job.context.source.limits.readPreference;
       const batches = readRange(job.client, { database, uuid: unit.id, ...from, at: from.at, notBefore: job.readAt, after: writer.last, readPreference });
       for await (const batch of batches) {
+        job.throttle.arrived();
         job.context.signal.throwIfAborted();
         await job.throttle.spent(await writer.write(batch));
       }

@@ -4,13 +4,15 @@ import type { Source } from '../../../workflows/domain/system.ts';
 import { formatDuration, seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { adminOf } from './connect.ts';
-import { meanWriteUs, Pace, readWriteLatency, type WriteLatency } from './write-latency.ts';
+import { enoughWrites, meanWriteUs, Pace, readWriteLatency, type WriteLatency } from './write-latency.ts';
 
 const lookEveryMs = seconds(5);
 /** How often the source's writes are looked at. */
-const paceEveryMs = 500;
-/** Work that took long because the store did was no work for the source. */
-const restAtMostMs = 2_000;
+const paceEveryMs = 400;
+/** Few writes are gathered for so long until they are judged. */
+const judgedAfterMs = seconds(3);
+/** A source that takes long for one answer is not left alone for many times as long. */
+const restAtMostMs = seconds(2);
 
 type Limits = Source['limits'];
 
@@ -22,6 +24,18 @@ export function shareOf(limits: Limits, width: number): Limits {
     connections: Math.max(1, Math.floor(connections / width)),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: Math.max(1, Math.floor(bytesPerSecond / width)) }),
   };
+}
+
+let last: { of: string; pace: Pace } | undefined;
+
+/**
+ * The pace of a backup in this process: groups follow one another, and what the source bears is not found anew for each.
+ * @param quietWriteUs - what a write took before anything was read; null: nobody wrote.
+ */
+export function paceOf(backup: string, limits: Limits, quietWriteUs: number | null): Pace {
+  const of = JSON.stringify([backup, limits.writeLatencyGrowth, quietWriteUs]);
+  if (last?.of !== of) last = { of, pace: new Pace(quietWriteUs, limits.writeLatencyGrowth) };
+  return last.pace;
 }
 
 /**
@@ -36,48 +50,57 @@ export class Throttle {
   #lookAtMs = 0;
   readonly #pace: Pace;
   #paceAtMs = 0;
-  #workedSinceMs = performance.now();
-  #seen: WriteLatency | null = null;
+  #askedAtMs = performance.now();
+  #arrivedAtMs: number | undefined;
+  #seen: { latency: WriteLatency; atMs: number } | undefined;
 
-  /** @param quietWriteUs - what a write took before anything was read; null: nobody wrote. */
-  constructor(context: SourceContext, client: MongoClient, limits: Limits, quietWriteUs: number | null) {
+  constructor(context: SourceContext, client: MongoClient, limits: Limits, pace: Pace) {
     this.#context = context;
     this.#client = client;
     this.#limits = limits;
-    this.#pace = new Pace(quietWriteUs, limits.writeLatencyGrowth);
+    this.#pace = pace;
   }
 
-  /** of its time that it reads at present */
+  /** of its time that the source reads for us at present */
   get share(): number {
     return this.#pace.share;
   }
 
-  /** Call after reading `bytes`: returns when the next read may begin. */
+  /** Call when the source has answered: what is done with the answer is no work for it. */
+  arrived(): void {
+    this.#arrivedAtMs = performance.now();
+  }
+
+  /** Call when `bytes` that were read are done with: returns when the next read may begin. */
   async spent(bytes: number): Promise<void> {
     const { signal } = this.#context;
     const { bytesPerSecond } = this.#limits;
-    const workedMs = performance.now() - this.#workedSinceMs;
+    const nowMs = performance.now();
+    const arrivedAtMs = this.#arrivedAtMs ?? nowMs;
+    this.#arrivedAtMs = undefined;
+    const restedAtMs = arrivedAtMs + Math.min(restAtMostMs, this.#pace.restMs(arrivedAtMs - this.#askedAtMs));
     if (bytesPerSecond !== undefined) {
-      const nowMs = performance.now();
       // Time that was not used is not saved up: a burst after a pause is what the limit is there to prevent.
       this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / bytesPerSecond) * 1000;
-      if (this.#freeAtMs > nowMs) await sleep(this.#freeAtMs - nowMs, undefined, { signal });
     }
-    await this.#rest(workedMs);
+    const waitMs = Math.max(restedAtMs, this.#freeAtMs) - nowMs;
+    if (waitMs >= 1) await sleep(waitMs, undefined, { signal });
+    await this.#look();
     if (performance.now() >= this.#lookAtMs) await this.#waitForSecondaries();
-    this.#workedSinceMs = performance.now();
+    this.#askedAtMs = performance.now();
   }
 
-  async #rest(workedMs: number): Promise<void> {
-    const { signal } = this.#context;
-    const restMs = Math.min(restAtMostMs, this.#pace.restMs(workedMs));
-    if (restMs >= 1) await sleep(restMs, undefined, { signal });
+  async #look(): Promise<void> {
     if (performance.now() < this.#paceAtMs) return;
-    const seen = await readWriteLatency(this.#client);
-    if (this.#seen && seen) this.#pace.look(meanWriteUs(this.#seen, seen));
-    this.#seen = seen;
+    const latency = await readWriteLatency(this.#client);
+    const atMs = performance.now();
     // Where no primary answers, each question takes long.
-    this.#paceAtMs = performance.now() + (seen ? paceEveryMs : lookEveryMs);
+    this.#paceAtMs = atMs + (latency ? paceEveryMs : lookEveryMs);
+    const before = this.#seen;
+    const few = before && latency && latency.writes - before.latency.writes < enoughWrites;
+    if (few && atMs - before.atMs < judgedAfterMs) return;
+    if (before && latency) this.#pace.look(meanWriteUs(before.latency, latency));
+    this.#seen = latency ? { latency, atMs } : undefined;
   }
 
   async #waitForSecondaries(): Promise<void> {

@@ -36,15 +36,25 @@ export function meanWriteUs(before: WriteLatency | null, after: WriteLatency | n
   return writes < writesAtLeast || tookUs < 0 ? null : tookUs / writes;
 }
 
+/** So many writes have a mean that says something; fewer are looked at together with those that follow. */
+export const enoughWrites = 100;
+
 /**
- * The share of its time that a dump may spend on reading, so that an application's writes take hardly longer than without it. It is halved
- * while they do, and grows again slowly: what fits is found from below.
+ * The share of its time that a dump may let the source read, so that an application's writes take hardly longer than without it. It is halved
+ * while they do, and grows again quickly up to where it hurt, slowly beyond.
+ *
+ * - *Longer* is by `growth`, and by half a millisecond at least: less is nothing that an application feels.
+ * - One look may be a checkpoint, or noise: only the second in a row that says so counts.
+ * - What hurts at the least share too is not us: the source is busier than it was, and how long its writes take now is what they may take.
  */
 export class Pace {
-  /** of a write while nothing was read; null: nobody wrote then */
+  /** of a write while nothing was read, or hardly anything; null: nobody wrote then */
   #quietUs: number | null;
   readonly #growth: number;
   share: number;
+  #slowLooks = 0;
+  /** the share at which it hurt last */
+  #hurtAt = 1;
 
   /** @param growth - 0.2: a write may take a fifth longer. */
   constructor(quietUs: number | null, growth: number) {
@@ -56,23 +66,43 @@ export class Pace {
   /** @param nowUs - what a write took lately; null: there are hardly any, so nobody is in the way. */
   look(nowUs: number | null): void {
     if (nowUs === null) {
+      this.#slowLooks = 0;
       this.share = Math.min(1, this.share * 2);
     } else if (this.#quietUs === null) {
       // Somebody began to write while we read. How long a write takes without us is told by the next look, at which hardly anything was read.
       if (this.share > leastShare) this.share = leastShare;
       else this.#quietUs = nowUs;
+    } else if (this.#isSlow(nowUs, this.#quietUs)) {
+      this.#slowLooks += 1;
+      if (this.#slowLooks >= 2) this.#giveWay(nowUs);
     } else {
-      this.share = nowUs > this.#quietUs * (1 + this.#growth) ? Math.max(leastShare, this.share / 2) : Math.min(1, this.share * 1.2);
+      this.#slowLooks = 0;
+      this.share = Math.min(1, this.share * (this.share < this.#hurtAt / 1.5 ? 1.5 : 1.1));
     }
   }
 
-  /** How long to rest after work that took `workMs`. */
-  restMs(workMs: number): number {
-    return workMs * (1 / this.share - 1);
+  #isSlow(nowUs: number, quietUs: number): boolean {
+    return nowUs > quietUs * (1 + this.#growth) && nowUs - quietUs > feltUs;
+  }
+
+  #giveWay(nowUs: number): void {
+    this.#slowLooks = 0;
+    if (this.share <= leastShare) {
+      this.#quietUs = nowUs;
+      return;
+    }
+    this.#hurtAt = this.share;
+    this.share = Math.max(leastShare, this.share / 2);
+  }
+
+  /** How long the source is to rest after it read for `readMs`. */
+  restMs(readMs: number): number {
+    return readMs * (1 / this.share - 1);
   }
 }
 
-/** A source that is written to is read slowly at first. */
-const firstShare = 0.25;
+const feltUs = 500;
+/** A source that is written to is read with rests at first, for a second. */
+const firstShare = 0.5;
 /** A backup goes on at any load: one that never ends protects nobody, and one that takes long outlives the instant that it reads. */
 const leastShare = 0.1;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -6,6 +7,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { runJob, type RunJobOptions } from '../../../activities/data-plane/run-job.ts';
 import { startTimeOf, within } from '../../../activities/tool/process-group.ts';
 import type { JobReading } from '../../../activities/context.ts';
+import { until } from '../../harness/until.ts';
 
 const program = join(import.meta.dirname, 'toy-main.ts');
 const options = (over: Partial<RunJobOptions> = {}): RunJobOptions => ({
@@ -162,6 +164,18 @@ test('what nobody waits for runs below everything else, on all its threads, and 
   assert.ok(background.length > 4 && background.every((one) => one === Math.max(ours, 10)), background.join(', '));
   const recovery = (await runJob('restoreGroup', {}, options())) as number[];
   assert.ok(recovery.every((one) => one === ours), recovery.join(', '));
+});
+
+test('what nobody waits for gives way to other sessions too, where sessions are scheduled as groups', { skip: existsSync('/proc/self/autogroup') ? false : 'this system has no such groups' }, async () => {
+  const niceOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/autogroup`, 'utf8').split(' nice ')[1]);
+  let pid = 0;
+  const onStart = (started: number): void => void (pid = started);
+  const ours = niceOf(process.pid);
+  await runJob('dumpGroup', {}, options({ onStart }));
+  await until('its session is below the others', async () => await Promise.resolve(niceOf(pid) === 10));
+  await runJob('restoreGroup', {}, options({ onStart }));
+  assert.ok(niceOf(pid) < 10, 'a recovery is not');
+  assert.equal(niceOf(process.pid), ours, 'nor who started it');
 });
 
 test('a process that a job left large is not used again', async () => {

@@ -61,6 +61,9 @@ class ArchiveRound {
   readonly #writer: SliceWriter;
   readonly #lag = new LagMeter();
   #commandCheckedAtMs = -Infinity;
+  /** what the last look at the bucket says: that it is not for us any more, or what it met */
+  #commanded: { end?: 'superseded' | 'handover'; error?: unknown } = {};
+  #asking = false;
 
   constructor(context: SourceContext, client: MongoClient, scope: TimelineScope, from: LogPosition, untilMs: number) {
     this.#context = context;
@@ -79,6 +82,8 @@ class ArchiveRound {
       return typeof end === 'string' ? this.#outcome(end) : await this.endInGap(end);
     } catch (error) {
       this.#context.signal.throwIfAborted();
+      // A slice may be refused before the look at the bucket says so.
+      if (error instanceof HoldfastError && error.type === 'EpochSuperseded') return this.#outcome('superseded');
       return await this.#endAfter(error);
     }
   }
@@ -110,17 +115,26 @@ class ArchiveRound {
       this.#heartbeat();
       await this.#writer.room();
       this.#context.signal.throwIfAborted();
-      const command = await this.#checkCommand(nowMs);
-      if (command) return command;
+      this.#checkCommand(nowMs);
+      if (this.#commanded.error !== undefined) throw this.#commanded.error;
+      if (this.#commanded.end) return this.#commanded.end;
       if (nowMs >= this.#untilMs) return 'handover';
     }
     return 'election';
   }
 
-  /** Whether it still is for us to write, and to this timeline. A store that does not answer is asked again later. */
-  async #checkCommand(nowMs: number): Promise<'superseded' | 'handover' | undefined> {
-    if (nowMs - this.#commandCheckedAtMs < commandCheckedEveryMs || this.#writer.storeSilentSinceMs !== null) return undefined;
+  /** Looks, beside the reading, whether it still is for us to write: each slice asks by itself, so that nothing has to wait for this. */
+  #checkCommand(nowMs: number): void {
+    if (this.#asking || nowMs - this.#commandCheckedAtMs < commandCheckedEveryMs || this.#writer.storeSilentSinceMs !== null) return;
     this.#commandCheckedAtMs = nowMs;
+    this.#asking = true;
+    void this.#askBucket()
+      .then((end) => void (this.#commanded = end ? { end } : {}), (error: unknown) => void (this.#commanded = { error }))
+      .finally(() => (this.#asking = false));
+  }
+
+  /** Whether it still is for us to write, and to this timeline. A store that does not answer is asked again later. */
+  async #askBucket(): Promise<'superseded' | 'handover' | undefined> {
     const { store, keys, signal, epoch } = this.#context;
     try {
       await assertEpoch(store, this.#scope.system, epoch, { signal });

@@ -24,7 +24,8 @@ interface OpenSlice {
 
 /**
  * Cuts the log into slices and puts them one after another: a slice is never there before the one that it touches, so
- * what a kill leaves is a chain with an end, without a hole.
+ * what a kill leaves is a chain with an end, without a hole. Those that wait behind a slow put go up as one, as large as a slice may be: a store that
+ * stood still for a while is caught up with by a put or two. A range that was tried once stays as it is, since it may be stored.
  */
 export class SliceWriter {
   readonly #objects: SliceObjects;
@@ -121,7 +122,7 @@ export class SliceWriter {
 
   async #putWaiting(): Promise<void> {
     try {
-      for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      for (let next = this.#nextToPut(); next; next = this.#nextToPut()) {
         await this.#put(next);
         this.#waiting.shift();
         this.#waitingBytes -= next.slice.bytes;
@@ -135,6 +136,24 @@ export class SliceWriter {
     } finally {
       this.#putting = undefined;
     }
+  }
+
+  /** The slice that has waited longest, with those behind it that fit. It goes on waiting until it is stored. */
+  #nextToPut(): { from: LogPosition; slice: OpenSlice } | undefined {
+    const [first, ...behind] = this.#waiting;
+    if (!first) return undefined;
+    const { from, slice } = first;
+    let joined = 0;
+    for (const { slice: next } of behind) {
+      if (slice.bytes + next.bytes > this.#limits.bytes) break;
+      slice.entries = slice.entries.concat(next.entries);
+      slice.bytes += next.bytes;
+      slice.to = next.to;
+      slice.dataSinceMs ??= next.dataSinceMs;
+      joined += 1;
+    }
+    this.#waiting.splice(1, joined);
+    return { from, slice };
   }
 
   /** A store that does not answer is asked again and again: the log waits in memory, and then in the source. */

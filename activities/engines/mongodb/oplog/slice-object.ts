@@ -34,8 +34,11 @@ export class SliceObjects {
   async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<number> {
     const { store, signal, epoch } = this.#room;
     const key = layout.slice(this.scope, range.from, range.to);
-    await assertEpoch(store, this.scope.system, epoch, { signal });
-    const sealed = await seal(await this.#keys.forWriting(this.scope), plain, sliceContext(this.scope, { ...range, epoch }));
+    // Side by side: each takes as long as the other, and the next slice waits for both.
+    const [sealed] = await Promise.all([
+      this.#keys.forWriting(this.scope).then(async (to) => await seal(to, plain, sliceContext(this.scope, { ...range, epoch }))),
+      assertEpoch(store, this.scope.system, epoch, { signal }),
+    ]);
     try {
       await store.put(key, sealed, { ifAbsent: true, signal });
     } catch (error) {
