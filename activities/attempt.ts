@@ -55,6 +55,9 @@ export function attemptInDataPlane<I, O>(job: string, options: { program?: strin
     });
 }
 
+/** Said by a worker that hung, or was cut off, for longer than its heartbeat may be missing. */
+export const givenAway = 'the server had given this try up, and refused what it said: it ends here, another try has the work';
+
 /** Heartbeat, cancellation and failure mapping, once for all activities. */
 async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Promise<O> {
   const { cancellationSignal: signal } = Context.current();
@@ -68,8 +71,12 @@ async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Prom
   try {
     return await body({ signal, progress, alive: () => send(heartbeats.newest()) });
   } catch (error) {
-    // Only the signal's own reason tells the server that the cancel was obeyed.
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) {
+      const { notFound, timedOut } = Context.current().cancellationDetails ?? {};
+      if (notFound || timedOut) Context.current().log.warn(givenAway);
+      // Only the signal's own reason tells the server that the cancel was obeyed.
+      throw signal.reason;
+    }
     throw toFailure(error);
   } finally {
     teller.end();

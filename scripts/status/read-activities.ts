@@ -8,7 +8,7 @@ export interface ActivityProgress {
   activity: string;
   attempt: number;
   heartbeat: Partial<Heartbeat> | null;
-  /** why the last attempt failed; null when it did not */
+  /** `<type>: <message>`, or a message alone: why the last attempt failed; null when it did not */
   lastFailure: string | null;
 }
 
@@ -22,10 +22,16 @@ export async function readActivities({ client }: WorkflowHandle, { raw }: Descri
       activity: activityType?.name ?? '',
       attempt: attempt ?? 1,
       heartbeat: await open<Partial<Heartbeat>>(heartbeatDetails?.payloads?.[0]),
-      lastFailure: (await open<{ message: string }>(lastFailure?.encodedAttributes))?.message ?? lastFailure?.message ?? null,
+      lastFailure: lastFailure ? named(lastFailure.applicationFailureInfo?.type, (await open<{ message: string }>(lastFailure.encodedAttributes))?.message ?? lastFailure.message ?? '') : null,
     })),
   );
 }
+
+const named = (type: string | null | undefined, message: string): string => (type ? `${type}: ${message}` : message);
+
+/** A line for each activity whose last try failed. */
+export const describeTries = (activities: readonly ActivityProgress[]): string[] =>
+  activities.flatMap(({ activity, attempt, lastFailure }) => (lastFailure === null ? [] : [`  ${activity}  try ${attempt}, last: ${lastFailure.split('\n')[0]}`]));
 
 async function decode<T>({ options }: WorkflowHandle['client'], payload: Payload): Promise<T> {
   const { payloadCodecs, payloadConverter } = options.loadedDataConverter;

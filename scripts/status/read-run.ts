@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { WatchState } from '../../workflows/domain/watch.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import { readActivities, type ActivityProgress } from './read-activities.ts';
+import { readState } from './read-state.ts';
 
 /** What `status` shows, and its JSON. */
 export interface RunStatusView {
@@ -22,12 +22,13 @@ export interface RunStatusView {
 /**
  * The run of a system, from the query `state` and the heartbeats of what is under way. Works on a run that has ended too.
  * @returns undefined when no run was ever started under this id.
+ * @throws TimedOut - no worker answers for it.
  */
 export async function readRun(client: Client, system: string): Promise<RunStatusView | undefined> {
   const handle = client.workflow.getHandle(lockIds.recover(system));
   try {
     const description = await handle.describe();
-    const state = await handle.query<RunState>(queryNames.state);
+    const state = await readState<RunState>(handle);
     return {
       workflowId: handle.workflowId,
       runId: description.runId,

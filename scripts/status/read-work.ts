@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/domain/describe-archiving.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
-import { readActivities } from './read-activities.ts';
+import { describeTries, readActivities, type ActivityProgress } from './read-activities.ts';
 import { formatBackup, readBackup, type BackupView } from './watch-backup.ts';
 import { formatTransfer, readTransfer, type TransferView } from './watch-transfer.ts';
 
@@ -12,6 +13,8 @@ export interface WorkView {
   /** an import, an export or a verification */
   transfer?: TransferView;
   archive?: ArchivingView;
+  /** no worker answers for it: what Temporal keeps is all there is to show */
+  unanswered?: { workflowStatus: string; why: string; activities: ActivityProgress[] };
 }
 
 export interface ArchivingView {
@@ -30,8 +33,8 @@ export async function readWork(client: Client, system: string): Promise<WorkView
   const work: WorkView[] = [];
   for await (const { workflowId, type } of client.workflow.list({ query })) {
     const kind = kinds[type as keyof typeof kinds];
-    // One that has ended meanwhile, or that no worker answers for, keeps nothing else from being shown.
-    const view = await readOne(client, system, workflowId, kind).catch(() => undefined);
+    // One that has ended meanwhile keeps nothing else from being shown.
+    const view = await readOne(client, system, workflowId, kind).catch(readUnanswered(client, workflowId)).catch(() => undefined);
     if (view) work.push(view);
   }
   return work.sort((a, b) => (a.workflowId < b.workflowId ? -1 : 1));
@@ -50,6 +53,16 @@ async function readOne(client: Client, system: string, workflowId: string, kind:
   return transfer && { workflowId, transfer };
 }
 
+/** Of a workflow that no worker answered for. @throws the error, where it says something else. */
+export const readUnanswered = (client: Client, workflowId: string) => async (error: unknown): Promise<WorkView> => {
+  if (!(error instanceof HoldfastError && error.type === 'TimedOut')) throw error;
+  const handle = client.workflow.getHandle(workflowId);
+  const description = await handle.describe();
+  return { workflowId, unanswered: { workflowStatus: description.status.name, why: error.message, activities: await readActivities(handle, description) } };
+};
+
+const formatUnanswered = (workflowId: string, { workflowStatus, why, activities }: NonNullable<WorkView['unanswered']>): string => [`${workflowId}  ${workflowStatus}  ${why}`, ...describeTries(activities)].join('\n');
+
 /** What a running archive's activity says of itself; undefined: it does not run. @throws what Temporal does not answer. */
 export async function readArchiving(client: Client, workflowId: string): Promise<ArchivingView | undefined> {
   const handle = client.workflow.getHandle(workflowId);
@@ -64,4 +77,7 @@ export async function readArchiving(client: Client, workflowId: string): Promise
 export const formatArchiving = ({ workflowId, heartbeat, lastFailure }: ArchivingView): string =>
   [workflowId, ...(heartbeat ? describeArchiving(heartbeat) : ['has not said anything yet']), ...(lastFailure ? [`last try: ${lastFailure.split('\n')[0]}`] : [])].join('  ');
 
-export const formatWork = ({ backup, transfer, archive }: WorkView): string => (backup ? formatBackup(backup) : transfer ? formatTransfer(transfer) : archive ? formatArchiving(archive) : '');
+export function formatWork({ workflowId, backup, transfer, archive, unanswered }: WorkView): string {
+  if (unanswered) return formatUnanswered(workflowId, unanswered);
+  return backup ? formatBackup(backup) : transfer ? formatTransfer(transfer) : archive ? formatArchiving(archive) : '';
+}

@@ -1,12 +1,12 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
-import { queryNames } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { BackupProgress } from '../../workflows/run-backup.ts';
 import type { Printer } from '../output/printer.ts';
-import { readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
+import { describeTries, readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
+import { readState } from './read-state.ts';
 import { watchEntry } from './watch-entry.ts';
 
 export interface BackupView {
@@ -21,16 +21,16 @@ export async function watchBackup<T>(printer: Printer, client: Client, system: s
   return await watchEntry<T, BackupView>(printer, handle, () => readBackup(client, system), formatBackup);
 }
 
-/** The backup of a system that runs; undefined when none does. */
+/** The backup of a system that runs; undefined when none does. @throws TimedOut - no worker answers for it. */
 export async function readBackup(client: Client, system: string): Promise<BackupView | undefined> {
   const handle = client.workflow.getHandle(lockIds.backup(system));
   const description = await handle.describe();
   if (description.status.name !== 'RUNNING') return undefined;
-  const sources = await handle.query<Record<string, BackupProgress>>(queryNames.state);
+  const sources = await readState<Record<string, BackupProgress>>(handle);
   return { system, readAt: new Date().toISOString(), sources, activities: await readActivities(handle, description) };
 }
 
-/** A line a source: with one source the heartbeats are its own, with more the workflow's own figures must do. */
+/** A line a source: with one source the heartbeats are its own, with more the workflow's own figures must do. Then a line for each try that failed. */
 export function formatBackup({ system, readAt, sources, activities }: BackupView): string {
   const entries = Object.entries(sources);
   const lines = entries.map(([source, of]) => {
@@ -38,5 +38,5 @@ export function formatBackup({ system, readAt, sources, activities }: BackupView
     const facts = far ? describeProgress(far) : [];
     return `  ${[of.phase.padEnd(8), source, ...facts, ...(of.groups > 0 ? [`${of.groupsDone} of ${of.groups} groups`, `${formatBytes(of.storedBytes)} stored`] : [])].join('  ')}`;
   });
-  return [`backup ${system}`, ...lines].join('\n');
+  return [`backup ${system}`, ...lines, ...describeTries(activities)].join('\n');
 }

@@ -1,10 +1,10 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import type { TransferState } from '../../workflows/domain/exchange.ts';
-import { queryNames } from '../../workflows/domain/messages.ts';
 import { progressOfBackup } from '../../workflows/domain/step-progress.ts';
 import type { Printer } from '../output/printer.ts';
 import { readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
+import { readState } from './read-state.ts';
 import { watchEntry } from './watch-entry.ts';
 
 export interface TransferView {
@@ -14,11 +14,11 @@ export interface TransferView {
   activities: ActivityProgress[];
 }
 
-/** How far it is; undefined once it has ended. */
+/** How far it is; undefined once it has ended. @throws TimedOut - no worker answers for it. */
 export async function readTransfer(what: string, handle: WorkflowHandle): Promise<TransferView | undefined> {
   const description = await handle.describe();
   if (description.status.name !== 'RUNNING') return undefined;
-  const state = await handle.query<TransferState>(queryNames.state);
+  const state = await readState<TransferState>(handle);
   return { what, readAt: new Date().toISOString(), state, activities: await readActivities(handle, description) };
 }
 

@@ -45,7 +45,7 @@ export class Bench {
   clock: Clock | undefined;
   secondMember: SecondMember | undefined;
   /** notes that production has said it took */
-  noted = 0;
+  readonly noted: { id: string; text: string }[] = [];
 
   private constructor(stack: SystemStack, owner: Scope) {
     this.stack = stack;
@@ -132,8 +132,8 @@ export class Bench {
   }
 
   async note(text: string): Promise<void> {
-    await (this.secondMember ?? this.stack).withApp(async (db) => await db.collection('notes').insertOne({ text }));
-    this.noted += 1;
+    const { insertedId } = await (this.secondMember ?? this.stack).withApp(async (db) => await db.collection('notes').insertOne({ text }));
+    this.noted.push({ id: String(insertedId), text });
   }
 
   get primaryPidFile(): string {

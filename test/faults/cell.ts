@@ -1,6 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Bench } from './bench.ts';
 import { until } from '../harness/until.ts';
+import type { Shown } from './matrix.ts';
+import { readsStatus } from './read-status.ts';
 
 /** The system in the middle of a phase, held there by a condition that was seen. */
 export interface Middle {
@@ -21,6 +23,9 @@ export interface Middle {
   holdsBriefly?: boolean;
   /** set by a fault that left the old primary alive: its fence may not cost the tail of its log, so the drain must be done */
   logIsThere?: boolean;
+  /** what status is declared to say in the middle of the fault, and what it said: kept by who read it */
+  shows?: Shown;
+  read?: string;
   /** Lets the work go on. Safe to repeat. */
   release(): void;
   /** Waits for the end of the work, answers gates, asserts that all is there and little was done twice. @returns the end, in words */
@@ -115,14 +120,15 @@ function phaseIn(heartbeat: Uint8Array | null | undefined): string | null {
 }
 
 /**
- * Waits until the work says something that matches, as its activity's last failure or the phase of its heartbeat.
+ * Waits until the work says something that matches, as its activity's last failure or the phase of its heartbeat; then `holdfast status` must say it too.
  * @returns it, short enough for a table.
  */
 export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
   const handle = bench.stack.handle(middle.workflowId);
   let last: Said[] = [];
+  let seen: string;
   try {
-    return await until(`${middle.workflowId} to say ${what}`, async () => {
+    seen = await until(`${middle.workflowId} to say ${what}`, async () => {
       last = await saidBy(handle, middle.before);
       const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
       return found && `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
@@ -130,18 +136,22 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs 
   } catch (error) {
     throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
   }
+  await readsStatus(bench, middle, what);
+  return seen;
 }
 
 /** As `sees`, where the step itself may go on to its end and say in its summary what it met. */
 export async function seesOrReads(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
   const { stack } = bench;
-  return await until(`${middle.step ?? ''} to say what it met`, async () => {
+  const seen = await until(`${middle.step ?? ''} to say what it met`, async () => {
     const failed = (await saidBy(stack.handle(middle.workflowId), middle.before)).find(({ failure }) => what.test(failure ?? ''));
     if (failed) return `${failed.activity}, try ${failed.attempt || 1}: ${short(failed.failure!)}`;
     const step = (await stack.run()).state.steps.find(({ uses }) => uses === middle.step);
     if (step?.error) return `${step.id}: ${step.error.type}: ${short(step.error.message)}`;
     return step && ['done', 'skipped'].includes(step.state) ? `${step.id} ${step.state}: ${short(step.summary ?? '')}` : undefined;
   }, withinMs, pollMs);
+  await readsStatus(bench, middle, new RegExp(`${what.source}| (done|skipped|failed) `));
+  return seen;
 }
 
 /** One line without what differs from run to run. */

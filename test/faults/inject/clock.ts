@@ -1,3 +1,4 @@
+import { readsStatus } from '../read-status.ts';
 import { whatWasSaid, type Strike } from '../cell.ts';
 
 /** Six hours behind for what writes times down that others rely on, six ahead for what compares with times of others. */
@@ -8,6 +9,9 @@ export const jump: Strike = async (bench, middle) => {
   const offset = behind.has(middle.activity) ? '-6h' : '+6h';
   bench.clock!.set(offset);
   try {
+    // What holds it briefly must not wait for that.
+    if (middle.holdsBriefly) middle.release();
+    await readsStatus(bench, middle, /./);
     middle.release();
     const end = await middle.finish();
     return { seen: `clock ${offset}: ${await whatWasSaid(bench, middle)}`, end };

@@ -6,10 +6,13 @@ import { findSigned } from '../../../activities/store/signed-object.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { epochSchema } from '../../../workflows/domain/manifest.ts';
+import { activitiesOfStep } from '../../../workflows/domain/step-progress.ts';
 import { directoryOf } from '../../../scripts/stack/stack-file.ts';
 import { source, type Bench } from '../bench.ts';
 import { short, type Middle, type Strike } from '../cell.ts';
 import { failureOf } from '../../harness/failures.ts';
+import { requirePage } from '../read-page.ts';
+import { readsNoWork, readsStatus } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 
 const other = 'another control plane';
@@ -51,6 +54,7 @@ export const supersede: Strike = async (bench, middle) => {
   assert.deepEqual(await visible(bench), before, 'nothing became visible');
   // The manifest of a seal was on its way already: then it is there, whole, and the backup may say so.
   if (ofBackup && middle.activity !== 'sealBackup') assert.match(ofBackup, /^EpochSuperseded/);
+  await readsNoWork(bench, middle);
   await takeCommand(bench, ours);
   await bench.stack.startArchive();
   return {
@@ -81,6 +85,9 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
     if (step) assert.equal(step.error?.type, named, JSON.stringify(step.error));
     return step;
   }, 120_000);
+  // It may have gone a step further than the one that it was struck in.
+  middle.activity = activitiesOfStep[failed.uses]![0]!;
+  await readsStatus(bench, middle, /failed .*EpochSuperseded/);
   const before = await visible(bench);
   await stack.runHandle.executeUpdate('abort', { args: [{ by: person, reason: 'another control plane has the command' }] });
   const left: string[] = [];
@@ -95,6 +102,7 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
     return state.status === 'aborted';
   }, 120_000);
   assert.equal((await ended).type, 'Aborted');
+  await requirePage(bench, await stack.run(), 'aborted', /^The recovery of Faults in .* was ended: another control plane has the command/);
   assert.deepEqual((await visible(bench)).filter((key) => !before.includes(key)), [], 'nothing became visible');
   // Its mark lies there still, whether its own undo was refused or a step that stands on it was left.
   assert.ok(existsSync(join(directoryOf(stack.file, 'primary'), 'FENCED.json')), 'what is fenced stays fenced until who has the command frees it');

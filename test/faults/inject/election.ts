@@ -1,9 +1,11 @@
+import { readsStatus } from '../read-status.ts';
 import { whatWasSaid, type Strike } from '../cell.ts';
 
 /** The primary steps down and the other member is elected, which takes the writes and gives the reads until the work has ended; then the first one is elected again. */
 export const elect: Strike = async (bench, middle) => {
   const member = bench.secondMember!;
   const { term } = await member.elect();
+  await readsStatus(bench, middle, /./);
   middle.release();
   await bench.note('taken by the new primary');
   await bench.stack.archiveIsUpToDate();

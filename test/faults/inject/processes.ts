@@ -8,6 +8,7 @@ import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { startTimeOf } from '../../../activities/tool/process-group.ts';
 import { pidOf, type Bench } from '../bench.ts';
 import { saidBy, sees, seesOrReads, short, type Middle, type Strike } from '../cell.ts';
+import { readsNoTemporal } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 import { goOn } from '../phases/go-on.ts';
 
@@ -88,21 +89,23 @@ export const stopStore: Strike = async (bench, middle) => {
 };
 
 /** Whoever asks is told that Temporal is not there. */
-async function temporalIsAway(bench: Bench, workflowId: string): Promise<string> {
-  return await until('a person is told that Temporal does not answer', async () => {
+async function temporalIsAway(bench: Bench, middle: Middle): Promise<string> {
+  const seen = await until('a person is told that Temporal does not answer', async () => {
     try {
-      await bench.stack.client.withDeadline(Date.now() + 2_000, async () => await bench.stack.handle(workflowId).describe());
+      await bench.stack.client.withDeadline(Date.now() + 2_000, async () => await bench.stack.handle(middle.workflowId).describe());
       return undefined;
     } catch (error) {
       return `Temporal does not answer: ${short(((error as Error).cause as Error | undefined)?.message ?? (error as Error).message)}`;
     }
   }, 30_000);
+  await readsNoTemporal(bench, middle);
+  return seen;
 }
 
 export const killTemporal: Strike = async (bench, middle) => {
   await stopByPidFile(pidFileOf(bench.stack.file, 'temporal'), 'SIGKILL');
   middle.release();
-  const seen = await temporalIsAway(bench, middle.workflowId).finally(async () => await startTemporal(bench.stack.file, { tiedToUs: true }));
+  const seen = await temporalIsAway(bench, middle).finally(async () => await startTemporal(bench.stack.file, { tiedToUs: true }));
   await until('Temporal answers again', async () => await saidBy(bench.stack.handle(middle.workflowId)));
   return { seen };
 };
@@ -111,7 +114,7 @@ export const stopTemporal: Strike = async (bench, middle) => {
   const pid = pidOf(pidFileOf(bench.stack.file, 'temporal'));
   process.kill(pid, 'SIGSTOP');
   middle.release();
-  const seen = await temporalIsAway(bench, middle.workflowId).finally(() => process.kill(pid, 'SIGCONT'));
+  const seen = await temporalIsAway(bench, middle).finally(() => process.kill(pid, 'SIGCONT'));
   assert.match(seen, /does not answer/);
   await until('Temporal answers again', async () => await saidBy(bench.stack.handle(middle.workflowId)));
   return { seen };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { saidBy, sees, type Middle, type Strike } from '../cell.ts';
 import type { Bench } from '../bench.ts';
 import type { StoreRequest, Trouble } from '../../harness/store-proxy.ts';
+import { readsStatus } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 import { isDone, isGet, isPut } from '../phases/requests.ts';
 
@@ -19,6 +20,8 @@ const refusing = (status: number): Strike => async (bench, middle) => {
 export const answer500 = refusing(500);
 export const answer503 = refusing(503);
 
+/** There is nothing to tell: the phase is at work. */
+const anything = /./;
 const slowMs = 4_000;
 
 /** Each answer takes as long as a bad link makes it take; that is no failure, and the work goes on. */
@@ -26,7 +29,12 @@ export const slow: Strike = async (bench, middle) => {
   const troubled: StoreRequest[] = [];
   bench.stack.store.trouble((of) => troubleOnce(troubled, of, { kind: 'slow', overMs: slowMs }, 3));
   middle.release();
-  await until('an object that came slowly is whole', () => troubled.some(isDone)).finally(() => bench.stack.store.trouble(undefined));
+  try {
+    await readsStatus(bench, middle, anything);
+    await until('an object that came slowly is whole', () => troubled.some(isDone));
+  } finally {
+    bench.stack.store.trouble(undefined);
+  }
   return { seen: `nothing fails: ${await inOneTry(bench, middle)}` };
 };
 
@@ -34,6 +42,7 @@ export const slow: Strike = async (bench, middle) => {
 export const cut: Strike = async (bench, middle) => {
   const troubled: StoreRequest[] = [];
   bench.stack.store.trouble((of) => troubleOnce(troubled, of, { kind: 'cut' }, 2));
+  await readsStatus(bench, middle, anything);
   middle.release();
   await until('two bodies were cut', () => troubled.length === 2).finally(() => bench.stack.store.trouble(undefined));
   return { seen: `mended by another request: ${await inOneTry(bench, middle)}` };

@@ -4,6 +4,7 @@ import { layout } from '../../../workflows/domain/layout.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { scope, source } from '../bench.ts';
 import type { Enter } from '../cell.ts';
+import { detailsOf } from '../read-page.ts';
 import { dataPlaneOf } from './data-planes.ts';
 import { isPut, isSlice } from './requests.ts';
 
@@ -29,6 +30,7 @@ export const enterArchive: Enter = async (bench) => {
       const keys = await stack.keys(layout.slices(scope));
       assert.equal(new Set(keys).size, catalog.spans[0]?.slices, 'no slice lies beside the chain');
       assert.equal(keys.length, new Set(keys).size, 'no slice was written twice');
+      assert.doesNotMatch(await detailsOf(bench, lockIds.archive('demo', source)), /gap from|base after the gap/, 'the page of the archive tells of no gap');
       return `one unbroken span of ${keys.length} slices, none twice`;
     },
   };

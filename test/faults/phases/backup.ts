@@ -5,6 +5,7 @@ import { lockIds } from '../../../workflows/domain/names.ts';
 import type { Bench } from '../bench.ts';
 import { scope } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
+import { detailsOf } from '../read-page.ts';
 import type { Matches } from '../../harness/store-proxy.ts';
 import { inFlight, isDone, isManifest, isPart, isPut, partIndex } from './requests.ts';
 import { dataPlaneOf } from './data-planes.ts';
@@ -34,6 +35,7 @@ async function backUpUntil(bench: Bench, activity: string, matches: Matches): Pr
       assert.ok(puts.length - summary.parts <= inFlight, `${puts.length} parts were put, ${summary.parts} are used`);
       const manifests = (await stack.keys(layout.backups(scope))).filter((key) => key.endsWith(`${summary.backup}/manifest.json`));
       assert.equal(manifests.length, 1, 'one manifest');
+      assert.match(await detailsOf(bench, lockIds.backup('demo')), new RegExp(`dictionary: done, (\\d+) of \\1 groups`), 'the page of the backup says that it is done, and whole');
       const verified = await verifyNewest(bench);
       assert.equal(verified.backup, summary.backup);
       const unproved = summary.unproved.length > 0 ? `, without proof of ${summary.unproved.map(({ name }) => name).join(', ')}` : '';

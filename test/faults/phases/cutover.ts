@@ -13,6 +13,7 @@ import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import { pidOf, type Bench } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
+import { requirePage } from '../read-page.ts';
 import { failureOf } from '../../harness/failures.ts';
 import { until } from '../../harness/until.ts';
 import { dataPlaneOf } from './data-planes.ts';
@@ -43,8 +44,14 @@ async function productionTakesWrites(bench: Bench): Promise<boolean> {
 
 /** What production had taken before it was fenced is on the standby, to the last write. */
 async function requireTail({ stack: { file }, noted }: Bench): Promise<void> {
-  const there = await withClient({ ...file, primary: file.standby }, 'app', async (client) => await client.db(demoDatabase).collection('notes').countDocuments());
-  assert.ok(there >= noted, `${there} notes are on the standby of ${noted} that production took`);
+  const there = await withClient({ ...file, primary: file.standby }, 'app', async (client) => await client.db(demoDatabase).collection('notes').distinct('_id'));
+  const ids = new Set(there.map(String));
+  assert.deepEqual(noted.filter(({ id }) => !ids.has(id)).map(({ text }) => text.slice(0, 80)), [], 'notes that production took and the standby does not have');
+}
+
+/** Acknowledged right before the fence: nobody has waited until the archive has them. */
+async function noteTail(bench: Bench): Promise<void> {
+  for (let n = 0; n < 20; n += 1) await bench.note(`right before the fence, ${n}`);
 }
 
 /** Fenced, drained and promoted, it waits; then all is taken back, and production serves as before. */
@@ -60,6 +67,8 @@ async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle, logIsThere: 
   assert.equal(await productionTakesWrites(bench), false, 'a proved fence takes no write');
   await stack.runHandle.executeUpdate('abort', { args: [{ by: 'dana', reason: 'the cell has seen what it came for' }] });
   assert.equal((await failureOf(entry.result())).type, 'Aborted');
+  const ended = await stack.run();
+  await requirePage(bench, ended, 'aborted', /^The recovery of Faults in .* was aborted/);
   await startAsFreed(bench);
   await until('production takes writes again', async () => await productionTakesWrites(bench));
   assert.equal(existsSync(join(directoryOf(stack.file, 'primary'), 'FENCED.json')), false, 'no mark is left');
@@ -104,6 +113,7 @@ export const enterFence: Enter = async (bench) => {
     marked = true;
   });
   try {
+    await noteTail(bench);
     await bench.stack.runHandle.signal('approve', { gate: 'approve-switch', by: 'dana' });
     await until('the mark of the fence', () => marked, 60_000, 5);
   } finally {
@@ -131,6 +141,7 @@ export const enterDrain: Enter = async (bench) => {
 export const enterSwitch: Enter = async (bench) => {
   const { stack } = bench;
   const entry = await recoverUntilApproval(bench);
+  await noteTail(bench);
   await approve(bench, 'approve-switch');
   await answerRun(bench, entry, 'approve-traffic');
   bench.spent = true;
@@ -146,6 +157,8 @@ export const enterSwitch: Enter = async (bench) => {
       const answered = await answerRun(bench, entry);
       const report = (await entry.result()) as RunReport;
       requireDone(report);
+      await requireTail(bench);
+      await requirePage(bench, report, 'done', /^Faults in .* is recovered/);
       assert.equal(admission(), 100);
       assert.equal(Object.values(report.fence)[0]?.outcome, 'proved');
       const { proved, detail } = await checkNewArchive('t00000001', new AbortController().signal);

@@ -8,6 +8,7 @@ import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import { pidOf, scope, type Bench } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
+import { requirePage } from '../read-page.ts';
 import { until } from '../../harness/until.ts';
 import { dataPlaneOf, isAtWork } from './data-planes.ts';
 import { goOn } from './go-on.ts';
@@ -28,6 +29,7 @@ function middleOf(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activit
       const answered = await answerRun(bench, entry);
       const report = (await entry.result()) as RunReport;
       requireDone(report);
+      await requirePage(bench, report, 'done', /^The drill of Faults in .* passed/);
       const read = partsRead(bench, report);
       assert.ok(read <= bench.base!.parts + inFlight, `${read} parts were read to restore ${bench.base!.parts}`);
       const again = answered.length > 0 ? `, after a person's retry of ${answered.map((text) => text.split(':')[0]).join(', ')}` : '';

@@ -7,6 +7,8 @@ import { source, type Bench } from '../bench.ts';
 import { short } from '../cell.ts';
 import { enterArchive } from '../phases/archive.ts';
 import { verifyNewest } from '../phases/backup.ts';
+import { detailsOf } from '../read-page.ts';
+import { readsStatus } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 import type { SpecialCell } from './index.ts';
 
@@ -42,9 +44,11 @@ async function rollOver(bench: Bench): Promise<void> {
 export const oplogRollsOverInArchive: SpecialCell = async (bench) => {
   const { stack } = bench;
   const middle = await enterArchive(bench);
+  middle.shows = 'no worker';
   await stack.killWorker();
   middle.release();
   await rollOver(bench);
+  await readsStatus(bench, middle, /[Hh]eartbeat timeout/);
   await bench.startWorker();
   const place = await stack.source();
   const gap = await until('the gap is written down', async () => (await rebuildCatalog(place, { system: 'demo', source })).gaps[0], 120_000);
@@ -61,5 +65,6 @@ export const oplogRollsOverInArchive: SpecialCell = async (bench) => {
   assert.deepEqual([catalog.spans.length, catalog.gaps.length, catalog.rejected], [2, 1, []], `one gap between two spans: ${shown}`);
   const verified = await verifyNewest(bench);
   assert.equal(verified.backup, base.backup satisfies BackupSummary['backup'], `the base behind the gap is the newest: ${shown}`);
-  return { seen: `gap: ${short(gap.why)}`, end: 'the gap is named, a base was taken by itself behind it and verified, and the archive goes on' };
+  assert.match(await detailsOf(bench, middle.workflowId), /gap from/, 'the page of the archive tells of the gap');
+  return { seen: `status: ${middle.read}; gap: ${short(gap.why)}`, end: 'the gap is named, a base was taken by itself behind it and verified, and the archive goes on' };
 };
