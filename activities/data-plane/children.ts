@@ -27,6 +27,8 @@ export interface ChildOptions {
 const compileCache = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url));
 /** Long enough for a run's next step or a backup's next group; what idles longer is ended. */
 const idleForMs = seconds(2);
+/** What plans or prepares takes no longer, as a rule. */
+const spareForMs = seconds(5);
 /** One that a job left larger is not used again: its memory would count for the next job's. */
 const reusedBelowBytes = mib(320);
 
@@ -44,6 +46,17 @@ export function takeChild(options: ChildOptions): Child {
     forget(child);
     return child;
   }
+  return startChild(options, kind);
+}
+
+/** Starts one that a job is soon to come for, beside another, so that this one need not wait for its start. Nothing where one idles. */
+export function startSpare(options: ChildOptions): void {
+  const kind = kindOf(options);
+  for (const child of idle.keys()) if (child.kind === kind) return;
+  keep(startChild(options, kind), spareForMs);
+}
+
+function startChild(options: ChildOptions, kind: string): Child {
   const tool = startTool('node', [...memoryFlags(options.heapMib), options.program, ...(options.background ? [backgroundFlag] : [])], {
     ipc: true,
     // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
@@ -60,7 +73,11 @@ export function takeChild(options: ChildOptions): Child {
 export function giveBack(child: Child, rssBytes: number): void {
   child.warm = true;
   if (rssBytes >= reusedBelowBytes) void child.tool.kill();
-  else idle.set(child, setTimeout(() => end(child), idleForMs));
+  else keep(child, idleForMs);
+}
+
+function keep(child: Child, forMs: number): void {
+  idle.set(child, setTimeout(() => end(child), forMs));
 }
 
 /** Out of the list first: one that has been told to end must not be given a job. */

@@ -22,6 +22,8 @@ export function lowerPriority(): void {
 }
 
 const autogroup = '/proc/self/autogroup';
+/** A third of what others get when all want more than there is: with a tenth, a backup on a busy machine would outlive the instant that it reads. */
+const sessionNice = 5;
 /** Without rights a session's priority may be set ten times a second, on the whole machine. */
 const againAfterMs = 150;
 
@@ -34,7 +36,7 @@ function lowerSession(triesLeft: number): void {
   try {
     if (sessionOf(readFileSync('/proc/self/stat', 'utf8')) !== process.pid) return;
     const nice = Number(readFileSync(autogroup, 'utf8').split(' nice ')[1]);
-    if (nice < PRIORITY_BELOW_NORMAL) writeFileSync(autogroup, String(PRIORITY_BELOW_NORMAL));
+    if (nice < sessionNice) writeFileSync(autogroup, String(sessionNice));
   } catch (error) {
     // Not Linux, or a kernel without such groups: the thread's own priority is all that there is.
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN' && triesLeft > 0) setTimeout(lowerSession, againAfterMs, triesLeft - 1).unref();

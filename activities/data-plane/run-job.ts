@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { HoldfastError, isErrorType, type ErrorType } from '../../workflows/domain/errors.ts';
 import { scrub } from '../secrets.ts';
 import type { JobContext } from '../context.ts';
-import { giveBack, takeChild, type Child } from './children.ts';
+import { giveBack, startSpare, takeChild, type Child } from './children.ts';
 import type { JobName } from './jobs.ts';
 import type { JobFailure, JobMessage, JobOrder } from './messages.ts';
 
@@ -13,6 +13,9 @@ const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
  * it reads, or with a recovery.
  */
 const backgroundJobs: ReadonlySet<string> = new Set<JobName>(['planDump', 'dumpGroup', 'sealBackup', 'planImport', 'importGroup', 'writeExport', 'verifyRecoveryPoint']);
+
+/** Behind these come groups, several side by side: what the second needs is started meanwhile. */
+const beforeGroups: ReadonlySet<string> = new Set<JobName>(['planDump', 'prepareRestore']);
 
 export interface RunJobOptions extends JobContext {
   /** Called whenever the child shows that its event loop turns, about once a second. */
@@ -46,7 +49,9 @@ export interface RunJobOptions extends JobContext {
 export async function runJob(job: string, input: unknown, options: RunJobOptions): Promise<unknown> {
   options.signal.throwIfAborted();
   const { graceMs = 5_000 } = options;
-  const child = takeChild({ program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) });
+  const kind = { program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) };
+  const child = takeChild(kind);
+  if (beforeGroups.has(job)) startSpare(kind);
   const { tool } = child;
   const onAbort = (): void => void tool.kill(graceMs);
   options.signal.addEventListener('abort', onAbort, { once: true });

@@ -84,6 +84,7 @@ export function serveJobs(findJob: FindJob): void {
   process.once('disconnect', () => process.exit(70));
   const stopped = new AbortController();
   let works = false;
+  showJob('idle');
   process.on('SIGTERM', () => {
     if (!works) process.exit(0);
     stopped.abort(new Error('the data plane was told to stop'));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -120,6 +121,8 @@ async function pidOf(job: string, input: object, over: Partial<RunJobOptions> = 
   return { pid, failed };
 }
 
+const childrenOf = async (pid: number): Promise<number[]> => (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean).map(Number);
+
 const runs = (pid: number): boolean => startTimeOf(pid) !== undefined;
 
 test('a process that did its job well does the next one; what comes beside it has one of its own', async () => {
@@ -128,6 +131,21 @@ test('a process that did its job well does the next one; what comes beside it ha
   const both = await Promise.all([pidOf('count', { to: '9' }), pidOf('count', { to: '9' })]);
   assert.equal(new Set(both.map(({ pid }) => pid)).size, 2);
   assert.ok(both.some(({ pid }) => pid === first.pid));
+});
+
+test('while what comes before groups is done, the process that a second group needs starts beside it, and ends where none comes', async () => {
+  // Those that idle from earlier jobs are of another kind.
+  const kind = { heapMib: 240 };
+  const before = await childrenOf(process.pid);
+  const first = await pidOf('prepareRestore', {}, kind);
+  const spares = (await childrenOf(process.pid)).filter((pid) => pid !== first.pid && !before.includes(pid));
+  assert.equal(spares.length, 1);
+  const both = await Promise.all([pidOf('restoreGroup', {}, kind), pidOf('restoreGroup', {}, kind)]);
+  assert.deepEqual(new Set(both.map(({ pid }) => pid)), new Set([first.pid, ...spares]));
+  for (const { pid } of both) assert.ok(await isGone(pid));
+  const alone = await pidOf('prepareRestore', {}, kind);
+  const [unused] = (await childrenOf(process.pid)).filter((pid) => pid !== alone.pid && !before.includes(pid));
+  assert.ok(await isGone(unused), 'nobody had a job for it');
 });
 
 test('a process whose job failed is gone, and so is one that has waited for a moment', async () => {
@@ -172,9 +190,9 @@ test('what nobody waits for gives way to other sessions too, where sessions are 
   const onStart = (started: number): void => void (pid = started);
   const ours = niceOf(process.pid);
   await runJob('dumpGroup', {}, options({ onStart }));
-  await until('its session is below the others', async () => await Promise.resolve(niceOf(pid) === 10));
+  await until('its session is below the others', async () => await Promise.resolve(niceOf(pid) === 5));
   await runJob('restoreGroup', {}, options({ onStart }));
-  assert.ok(niceOf(pid) < 10, 'a recovery is not');
+  assert.ok(niceOf(pid) < 5, 'a recovery is not');
   assert.equal(niceOf(process.pid), ours, 'nor who started it');
 });
 
