@@ -22,6 +22,8 @@ export interface JobContext {
 export interface SourceContext extends JobContext {
   system: System;
   sourceName: string;
+  /** the system is turned round: the source goes from the standby to its home (workflows/domain/homeward.ts); left out: as the system file says */
+  homeward?: boolean | undefined;
   source: Source;
   store: Store;
   keys: Keys;

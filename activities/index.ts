@@ -1,4 +1,4 @@
-import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
+import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
 import { checkProof } from './access/check-proof.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import { pageAudit } from '../workflows/domain/audit.ts';
@@ -17,7 +17,6 @@ import { readStepHistory } from './report/read-step-history.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
-import { newestBelieved } from './store/timelines.ts';
 import { releaseHold } from './store/holds.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
@@ -41,8 +40,11 @@ export interface ActivityEnvironment {
 
 const inDataPlane = <I, O>(job: JobName) => attemptInDataPlane<I, O>(job);
 
-const atSource = async <O>(of: SourceRef & Commanded, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
-  await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0 }, context));
+const atSource = async <O>(of: SourceRef & Commanded & Directed, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
+  await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0, towards: of.towards }, context));
+
+const atTarget = async <O>(target: TargetRef, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
+  await atSource({ system: target.system, source: target.source, towards: target.environment }, context, use);
 
 /** For what cannot be taken back. @throws EpochSuperseded - another control plane commands the system: nothing was done. */
 const inCommand: typeof atSource = async (of, context, use) =>
@@ -158,15 +160,24 @@ const archiveActivities: ArchiveActivities = {
 };
 
 const recoverActivities: RecoverActivities = {
+  // Beside this step the recovery point is looked for, which refuses the same; whoever comes first, nothing is touched.
+  makeRoom: attempt(
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => {
+      await refuseLivingTarget(source, target);
+      return await openProvisioner(source).makeRoom(source, target);
+    }),
+  ),
+  giveRoomBack: attempt(
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).giveRoomBack(source, target)),
+  ),
   provisionTarget: attempt(
-    async (target: TargetRef, context) => await atSource(target, context, async (source) => {
-      // Beside this step the recovery point is looked for, which refuses the same; whoever comes first, nothing is touched.
-      refuseLivingTarget(target, await newestBelieved(source.store, source.keys, target, { signal: source.signal }));
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => {
+      await refuseLivingTarget(source, target);
       return await openProvisioner(source).provision(source, target);
     }),
   ),
   removeTarget: attempt(
-    async (target: TargetRef, context) => await atSource(target, context, async (source) => await openProvisioner(source).remove(source, target)),
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).remove(source, target)),
   ),
   prepareRestore: inDataPlane('prepareRestore'),
   restoreGroup: inDataPlane('restoreGroup'),
@@ -175,6 +186,6 @@ const recoverActivities: RecoverActivities = {
   validateTarget: inDataPlane('validateTarget'),
   promoteTarget: attempt(
     async ({ target }, context) =>
-      await atSource(target, context, async (source) => await openEngine(source.source.engine).promoteTarget(source, { target })),
+      await atTarget(target, context, async (source) => await openEngine(source.source.engine).promoteTarget(source, { target })),
   ),
 };

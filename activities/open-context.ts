@@ -1,4 +1,5 @@
 import { HoldfastError } from '../workflows/domain/errors.ts';
+import { turnSystem } from '../workflows/domain/homeward.ts';
 import type { JobContext, SourceContext } from './context.ts';
 import { resolveAddress, resolveSecret } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
@@ -44,14 +45,17 @@ async function openParts(loaded: LoadedSystem): Promise<SystemContext> {
 /**
  * What a job of one source works with.
  * @param epoch - 0 for work that writes nothing to the store.
- * @throws BadInput - the system has no such source; names those it has.
+ * @param towards - where a run brings the source: its home turns the system round; left out: its standby.
+ * @throws BadInput - the system has no such source; names those it has. Or no way home.
  */
-export async function openContext(of: { system: string; source: string; epoch: number }, job: JobContext): Promise<SourceContext> {
+export async function openContext(of: { system: string; source: string; epoch: number; towards?: string | undefined }, job: JobContext): Promise<SourceContext> {
   const { loaded, store, keys, secret, address } = await openSystem(of.system);
-  const { system } = loaded;
+  const homeward = of.towards !== undefined && of.towards === loaded.system.sources[of.source]?.environment;
+  if (homeward && !loaded.system.failback) throw new HoldfastError('BadInput', `system "${of.system}" declares no failback, so nothing brings "${of.source}" to ${of.towards}`);
+  const system = homeward ? turnSystem(loaded.system) : loaded.system;
   const source = system.sources[of.source];
   if (!source) {
     throw new HoldfastError('BadInput', `system "${of.system}" has no source "${of.source}"; known: ${Object.keys(system.sources).join(', ')}`);
   }
-  return { ...job, system, sourceName: of.source, source, store, keys, epoch: of.epoch, secret, address };
+  return { ...job, system, sourceName: of.source, ...(homeward ? { homeward } : {}), source, store, keys, epoch: of.epoch, secret, address };
 }

@@ -22,6 +22,8 @@ const changeable = [
   'key.signing',
   'standby.provision.*.directory',
   'fence.*.directory',
+  'failback.provision.*.directory',
+  'failback.fence.*.directory',
   'traffic.directory',
   'traffic.url',
   'traffic.sides.*',

@@ -59,6 +59,8 @@ const table: Record<ActivityName, Row> = {
   readDivergedWrites: { ...light('archive'), tryMs: hours(2) },
   startTimeline: light('archive'),
   proveArchive: { ...light('archive'), tryMs: minutes(15) },
+  makeRoom: { ...light('recover'), tryMs: minutes(5) },
+  giveRoomBack: { ...light('recover'), tryMs: minutes(5) },
   provisionTarget: { ...light('recover'), tryMs: minutes(15) },
   removeTarget: { ...light('recover'), tryMs: minutes(15) },
   prepareRestore: { ...light('recover'), tryMs: hours(1), tries: 12 },

@@ -30,6 +30,11 @@ export interface TargetRef extends SourceRef {
   run: string;
 }
 
+/** Which way a run goes, for what is given no target: `towards` is the environment that it brings the source to. Left out: the standby of the system file. */
+export interface Directed {
+  towards?: string | undefined;
+}
+
 /**
  * What cannot be taken back is done only while no other control plane has taken the command since `epoch`.
  * 0 or left out: the runbook never claimed it. @throws EpochSuperseded - nothing was done.
@@ -57,7 +62,7 @@ export interface ControlActivities {
    * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill or an export does not mind. BadInput - `only` names what the point does not have.
    * @param avoid - ids of bases that were given up: another that reaches the same moment is taken.
    */
-  findRecoveryPoint(input: SourceRef & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined; avoid?: readonly string[] | undefined }): Promise<CheckedPoint>;
+  findRecoveryPoint(input: SourceRef & Directed & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined; avoid?: readonly string[] | undefined }): Promise<CheckedPoint>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 
@@ -90,27 +95,27 @@ export interface ControlActivities {
   checkProof(input: ProofToCheck): Promise<{ ok: boolean; wrong: boolean; why: string }>;
 
   /** Takes the old primary's power to write. Safe to repeat: fencing a fenced primary proves it again. */
-  fencePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;
+  fencePrimary(input: SourceRef & Commanded & Directed & { run: string }): Promise<FenceResult>;
 
   /**
    * After the drain: shuts the fenced primary down and marks its directory, so that it cannot be started as it was.
    * Its data and log stay on disk. Safe to repeat. Best called once nothing needs the old log any more.
    * @throws FenceFailed - another run fenced it, or it is not fenced yet.
    */
-  retirePrimary(input: SourceRef & Commanded & { run: string }): Promise<FenceResult>;
+  retirePrimary(input: SourceRef & Commanded & Directed & { run: string }): Promise<FenceResult>;
 
   /**
    * Undo of fencePrimary and retirePrimary, only before the switch: the old primary may be elected and write again.
    * Only what this run fenced; a server whose process was gone stays gone, only its configuration comes back.
    */
-  unfencePrimary(input: SourceRef & Commanded & { run: string }): Promise<{ summary: string }>;
+  unfencePrimary(input: SourceRef & Commanded & Directed & { run: string }): Promise<{ summary: string }>;
 
   /**
    * Knocks at the old primary, and changes nothing. `over`: the source lives there again, or the system file tells of
    * another place, so nothing there may be fenced.
    * @param timeline - the one that was left behind; null: none yet, a run that has fenced nothing asks.
    */
-  probeOldPrimary(input: SourceRef & { environment: string; timeline: string | null }): Promise<OldPrimaryProbe>;
+  probeOldPrimary(input: SourceRef & Directed & { environment: string; timeline: string | null }): Promise<OldPrimaryProbe>;
 
   /** Lets `percent` of requests through to `environment`; 0 answers maintenance to all. Safe to repeat. */
   admitTraffic(input: Commanded & { system: string; environment: string; percent: number }): Promise<TrafficState>;
@@ -340,7 +345,7 @@ export interface ArchiveActivities {
    * directory. The whole entries go to the store, encrypted. Changes nothing; twice: another version of the same objects.
    * @throws SourceUnavailable - neither can be read; says why.
    */
-  readDivergedWrites(input: SourceRef & { run: string; environment: string; timeline: string; limit: LogPosition; logReachable: boolean }): Promise<DivergedReport>;
+  readDivergedWrites(input: SourceRef & Directed & { run: string; environment: string; timeline: string; limit: LogPosition; logReachable: boolean }): Promise<DivergedReport>;
 
   /** Starts the log of a recovered source: a new timeline whose parent is the old one. Twice: adopts the one it made. */
   startTimeline(input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string }): Promise<{ timeline: string }>;
@@ -375,6 +380,16 @@ export interface ArchiveOutcome {
 // ---- recover/<site>: restore and replay -------------------------------------------------------------------------------
 
 export interface RecoverActivities {
+  /**
+   * Moves aside what an earlier life of the source left at the target's place: a server that was fenced there, and that serves no more. Nothing is
+   * deleted. What nobody fenced stays, and `provisionTarget` refuses it. Twice: it is aside already.
+   * @throws TargetNotEmpty - the source lives there, or the fenced server does not stop.
+   */
+  makeRoom(input: TargetRef): Promise<{ summary: string }>;
+
+  /** Undo of makeRoom, after removeTarget: what this run moved aside lies in its old place again, fenced as it was. Safe to repeat. */
+  giveRoomBack(input: TargetRef): Promise<{ summary: string }>;
+
   /** Makes an empty standalone server for the target on loopback, and claims it for the run. Twice: the same server. */
   provisionTarget(input: TargetRef): Promise<{ summary: string }>;
 

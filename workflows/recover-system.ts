@@ -6,6 +6,7 @@ import { runbookNames } from './domain/expand-runbook.ts';
 import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
+import { isHomeward, turnView } from './domain/homeward.ts';
 import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
@@ -40,7 +41,8 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     const request = parseInput('recoverSystem', recoverSystemInput, typed);
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
-    const view = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
+    const loaded = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
+    const view = isHomeward(loaded, request.runbook) ? turnView(loaded) : loaded;
     const elevated = await admit('recoverSystem', view, request);
     checkRunbook(request, view);
     checkPartial(request, view);
@@ -82,6 +84,7 @@ function checkRunbook({ runbook }: RecoverSystemInput, view: SystemView): void {
 /** @throws Unsupported - a partial restore that could not say which source is meant, or would end before anybody could take the data out. */
 function checkPartial({ only, runbook }: RecoverSystemInput, view: SystemView): void {
   if (!only) return;
+  if (view.homeward) throw new HoldfastError('Unsupported', `A partial restore does not go home: leave out "runbook", or "only".`);
   const sources = Object.keys(view.sources);
   if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
   sources.forEach((source) => requireOf(view, source, 'partial'));

@@ -4,6 +4,7 @@ import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { runbookNames } from './domain/expand-runbook.ts';
+import { isHomeward } from './domain/homeward.ts';
 import type { RecoverSystemInput } from './domain/inputs.ts';
 import { makeId } from './domain/make-id.ts';
 import { anonymous } from './domain/messages.ts';
@@ -82,6 +83,7 @@ function begin(input: RunRecoveryInput): Recovery {
       run: recovery.runId,
       purpose: request.purpose,
       only: request.only,
+      homeward: view.homeward,
       requestedBy: request.requestedBy ?? anonymous,
       incidentAt: request.incidentAt,
       startedAt: info.startTime.toISOString(),
@@ -91,7 +93,7 @@ function begin(input: RunRecoveryInput): Recovery {
       severity: request.severity,
       target: targetOf(request),
       runbook: request.runbook,
-      runbooks: Object.fromEntries(runbookNames(view).map((name) => [name, planSteps(view, name)])),
+      runbooks: Object.fromEntries(runbookNames(view).filter((name) => isHomeward(view, name) === (view.homeward === true)).map((name) => [name, planSteps(view, name)])),
       engines: Object.values(view.sources).map(({ engine }) => engine),
       steps: input.elevated ? elevateFirst(view, planSteps(view, request.runbook)) : planSteps(view, request.runbook),
     },

@@ -77,10 +77,10 @@ const longestOf = ({ startedAt }: WatchInput): number => (Date.now() - Date.pars
 
 /** @returns whether something changed: then the next look comes soon. Never throws but on cancel. */
 async function lookOnce(input: WatchInput, state: WatchState, tell: Tell): Promise<boolean> {
-  const { system, source, environment, timeline } = input;
+  const { system, source, environment, timeline, towards } = input;
   let probe: OldPrimaryProbe;
   try {
-    probe = await callControl('probeOldPrimary', { system, source, environment, timeline }, `knock at the old primary of ${source}`);
+    probe = await callControl('probeOldPrimary', { system, source, environment, timeline, towards }, `knock at the old primary of ${source}`);
   } catch (error) {
     return note(state, failing(error, 'it could not be looked for'));
   }
@@ -108,9 +108,9 @@ async function lookOnce(input: WatchInput, state: WatchState, tell: Tell): Promi
 
 /** @param came - told what came of it */
 async function fenceAgain(input: WatchInput, state: WatchState, came: (held: boolean, said: string) => void): Promise<void> {
-  const { system, source, run, epoch } = input;
+  const { system, source, run, epoch, towards } = input;
   try {
-    state.fence = await callControl('fencePrimary', { system, source, run, epoch }, `fence the old primary of ${source} again`);
+    state.fence = await callControl('fencePrimary', { system, source, run, epoch, towards }, `fence the old primary of ${source} again`);
   } catch (error) {
     if (describeFailure(error).type === 'EpochSuperseded') {
       state.over = 'another control plane has the command of the system: what becomes of its old primary is decided there';
@@ -130,10 +130,10 @@ async function fenceAgain(input: WatchInput, state: WatchState, came: (held: boo
 }
 
 /** What it took while nobody saw. A report that fails is tried again at the next look. */
-async function reportDiverged({ system, source, run, environment, timeline, limit }: WatchInput, state: WatchState, { logReachable }: FenceResult): Promise<void> {
+async function reportDiverged({ system, source, run, environment, timeline, limit, towards }: WatchInput, state: WatchState, { logReachable }: FenceResult): Promise<void> {
   try {
     const call: Call = callsAt((await callControl('loadSystem', { system }, `read systems/${system}.yaml`)).site);
-    const report = await call('readDivergedWrites', { system, source, run, environment, timeline, limit, logReachable }, `read what the old primary of ${source} took`);
+    const report = await call('readDivergedWrites', { system, source, run, environment, timeline, limit, logReachable, towards }, `read what the old primary of ${source} took`);
     const { paths } = await call('writeDivergedReport', { report }, 'write the report of diverged writes');
     const { from, to, entries, inserts, updates, deletes, firstAt, lastAt, writtenAt } = report;
     state.diverged = { from, to, entries, inserts, updates, deletes, firstAt, lastAt, incomplete: report.doesNotCover.length, html: paths.html, writtenAt };

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
+import type { ArchiveActivities, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
@@ -9,7 +9,6 @@ import { checkShareOfRto, findCheckedPoint } from '../store/find-checked-point.t
 import { writeHold } from '../store/holds.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
-import { newestBelieved } from '../store/timelines.ts';
 import { verifyRecoveryPoint } from '../store/verify.ts';
 import type { FindJob } from './serve-jobs.ts';
 
@@ -29,10 +28,10 @@ const byEngine =
   };
 
 /** Who reads only carries no epoch. */
-function whichSource(input: unknown): SourceRef & { epoch: number } {
-  const { target, epoch, ...rest } = input as { target?: TargetRef; epoch?: number } & SourceRef;
+function whichSource(input: unknown): SourceRef & Directed & { epoch: number } {
+  const { target, epoch, ...rest } = input as { target?: TargetRef; epoch?: number } & SourceRef & Directed;
   const { system, source } = target ?? rest;
-  return { system, source, epoch: epoch ?? 0 };
+  return { system, source, epoch: epoch ?? 0, towards: target?.environment ?? rest.towards };
 }
 
 /** What runs in a process of its own: everything whose work or memory grows with the data. */
@@ -62,9 +61,9 @@ const jobs = {
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,
 
-  findRecoveryPoint: async ({ system, source, target, run, purpose, only, avoid }, job) => {
-    const context = await openContext({ system, source, epoch: 0 }, job);
-    if (purpose === undefined || purpose === 'recovery') refuseMovedSource(context.system, source, await newestBelieved(context.store, context.keys, { system, source }, { signal: job.signal }));
+  findRecoveryPoint: async ({ system, source, target, run, purpose, only, avoid, towards }, job) => {
+    const context = await openContext({ system, source, epoch: 0, towards }, job);
+    if (purpose === undefined || purpose === 'recovery') await refuseMovedSource(context);
     const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto, ...(avoid ? { avoid } : {}) });
     const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} reads it`, { signal: job.signal });

@@ -2,6 +2,7 @@ import { describeError, errorTable, HoldfastError, type ErrorType } from '../../
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
 import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { isHomeward, turnSystem } from '../../workflows/domain/homeward.ts';
 import { bytesAhead, forecastRto } from '../../workflows/domain/forecast-rto.ts';
 import { severities } from '../../workflows/domain/messages.ts';
 import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
@@ -18,7 +19,6 @@ import { readStepHistory } from '../report/read-step-history.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
-import { newestBelieved } from '../store/timelines.ts';
 import { loadSystemFile } from '../system-files.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 
@@ -34,9 +34,9 @@ const readForMs = seconds(10);
  */
 export async function planRecovery({ system: systemName, only, runbook: name, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const loaded = await loadSystemFile(systemName);
-  const { system } = loaded;
-  const names = runbookNames(system);
+  const names = runbookNames(loaded.system);
   if (name !== undefined && !names.includes(name)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${name}", and ${systemName} has ${names.join(', ')}.`);
+  const system = isHomeward(loaded.system, name) ? turnSystem(loaded.system) : loaded.system;
   const runbook = planCriticalPath(stepsToPlan(system, name, only !== undefined));
   const spareMs = system.objectives.rto - runbook.criticalMs;
   const findings: Finding[] = [...checkTools(system)];
@@ -77,12 +77,12 @@ async function forecastOf(system: System, steps: readonly PlannedTimes[], points
 
 async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, only: readonly string[] | undefined): Promise<RecoveryPoint[]> {
   const points: RecoveryPoint[] = [];
-  const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0 }, job);
+  const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment }, job);
   const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
   for (const context of sources ?? []) {
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)));
-    await newestBelieved(context.store, context.keys, of).then((current) => refuseMovedSource(system, of.source, current)).catch(note(findings));
+    await refuseMovedSource(context).catch(note(findings));
     const engine = openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
     const point = await planPoint(context, target, findings, engine, only);

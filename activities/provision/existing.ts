@@ -9,6 +9,14 @@ import type { ProvisionContext, Provisioner } from './provisioner.ts';
  * of the system file holds the claim, so that two runs never restore into it at once.
  */
 export const existingProvisioner: Provisioner = {
+  async makeRoom(context) {
+    return await Promise.resolve({ summary: `${placeOf(context).address} is there already, and nothing of it is moved` });
+  },
+
+  async giveRoomBack(context) {
+    return await Promise.resolve({ summary: `nothing of ${placeOf(context).address} was moved` });
+  },
+
   async provision(context, target) {
     const { directory, address } = placeOf(context);
     await claimDirectory(directory, { run: target.run, system: target.system, source: target.source });

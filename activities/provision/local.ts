@@ -7,6 +7,7 @@ import { seconds } from '../../workflows/domain/units.ts';
 import { findTool } from '../tool/find-tool.ts';
 import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
 import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
+import { giveLeftBack, moveLeftAside } from './left-place.ts';
 import { claimDirectory, readClaim } from './claim.ts';
 import { readMongodConfig, writeMongodConfig, type MongodConfig } from './mongod-config.ts';
 import type { ProvisionContext, Provisioner } from './provisioner.ts';
@@ -38,6 +39,14 @@ interface Place {
  * The server outlives the worker; all that it is started with stands in its mongod.conf.
  */
 export const localProvisioner: Provisioner = {
+  async makeRoom(context, target) {
+    return { summary: await moveLeftAside(placeOf(context).directory, target.run) };
+  },
+
+  async giveRoomBack(context, target) {
+    return { summary: await giveLeftBack(placeOf(context).directory, target.run) };
+  },
+
   async provision(context, target) {
     const place = placeOf(context);
     await claimDirectory(place.directory, { run: target.run, system: target.system, source: target.source });

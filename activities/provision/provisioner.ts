@@ -29,6 +29,10 @@ export interface TargetDescription {
  * @throws TargetUnavailable - retryable: the server did not start; the tail of its log is in the message.
  */
 export interface Provisioner {
+  /** Moves aside what an earlier life of the source left at the target's place. Nothing is deleted; what nobody fenced stays. */
+  makeRoom(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
+  /** Undo of makeRoom, once the target is removed. */
+  giveRoomBack(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** An empty standalone on loopback without authentication, that deletes nothing by itself (no TTL); or what is there already, claimed. */
   provision(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */

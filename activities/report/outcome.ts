@@ -98,14 +98,14 @@ export function listNextSteps(report: RunReport): string[] {
     next.push('Where a source is a new replica set, add members to it: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
     next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
-    next.push('Plan the way home (failback) at a quiet time.');
+    if (!report.state.homeward) next.push('Plan the way home (failback) at a quiet time.');
   } else if (isSuperseded(report.state)) {
     next.push(`Find out who has the command of ${report.system}, and go on there: nothing more can be done from here, and nobody else knows what this run left.`);
   } else {
     const failed = report.state.steps.find((step) => step.state === 'failed');
     if (failed) next.push(`Look at step ${failed.id}: ${failed.error ? failed.error.message : 'it failed'}.`);
     const only = report.state.only?.map((one) => ` --only '${one}'`).join('') ?? '';
-    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}${only}`);
+    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}${report.state.homeward && report.state.runbook ? ` --runbook ${report.state.runbook}` : ''}${only}`);
   }
   return next;
 }

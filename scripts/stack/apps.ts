@@ -5,8 +5,11 @@ import { findTool } from '../../activities/tool/find-tool.ts';
 import { startServer, type ServerProcess } from '../../activities/tool/start-server.ts';
 import { demoDatabase, demoReplicaSet, directoryOf, pidFileOf, secretsDirectory, type Side, type StackFile } from './stack-file.ts';
 
-/** The application of one side. It is up before its database is: the dr side's comes in a recovery. Safe to repeat. */
-export async function startApp(stack: StackFile, side: Side, options: { tiedToUs?: boolean } = {}): Promise<ServerProcess> {
+/**
+ * The application of one side. It is up before its database is, which on the dr side comes in a recovery. Safe to repeat.
+ * @param options - `serving`: returns once it reaches its database.
+ */
+export async function startApp(stack: StackFile, side: Side, options: { tiedToUs?: boolean; serving?: boolean } = {}): Promise<ServerProcess> {
   const part = `app-${side}` as const;
   const directory = directoryOf(stack, part);
   mkdirSync(directory, { recursive: true });
@@ -26,7 +29,7 @@ export async function startApp(stack: StackFile, side: Side, options: { tiedToUs
     tiedToUs: options.tiedToUs ?? false,
     ready: async () => {
       const answer = await fetch(`http://127.0.0.1:${port}/health`);
-      return answer.headers.get('x-holdfast-side') === side && (side === 'dr' || answer.ok);
+      return answer.headers.get('x-holdfast-side') === side && (!options.serving || answer.ok);
     },
   });
 }

@@ -49,8 +49,9 @@ export async function startStack(options: StartOptions = {}): Promise<StackFile>
   const ends = await Promise.allSettled([
     start('temporal', async () => await startTemporal(stack, tied)),
     start('objectStore', async () => await startObjectStore(stack, tied)),
-    // Fenced by a recovery: it must not come up again, and the application of its side has nothing to serve.
-    isFenced(stack) ? undefined : start('primary', async () => await startPrimary(stack, tied)).then(async () => await start('app-production', async () => await startApp(stack, 'production', tied))),
+    // Fenced by a recovery: it must not come up again; the application of its side waits for the data to come home.
+    isFenced(stack) ? undefined : start('primary', async () => await startPrimary(stack, tied)).then(async () => await start('app-production', async () => await startApp(stack, 'production', { ...tied, serving: true }))),
+    isFenced(stack) ? start('app-production', async () => await startApp(stack, 'production', tied)) : undefined,
     isPromoted(stack) ? start('standby', async () => await startStandby(stack, tied)) : undefined,
     start('app-dr', async () => await startApp(stack, 'dr', tied)),
     start('frontDoor', async () => await startFrontDoor(stack, tied)),

@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { resolveAddress, resolveSecret, scrub } from '../../activities/secrets.ts';
 import { systemFileJsonSchema } from '../../activities/system-file-errors.ts';
+import { turnSystem } from '../../workflows/domain/homeward.ts';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 
 const shippedDirectory = join(import.meta.dirname, '..', '..', 'systems');
@@ -128,6 +129,20 @@ test('a standby that traffic cannot go to, or that is the source’s own place, 
   assert.match(await failure(good.replace(sides, "sides: { production: '127.0.0.1:9001' }")), /traffic\.sides: no side for the standby "dr": traffic could not be switched to it/);
   assert.match(await failure(good.replace(sides, "sides: { dr: '127.0.0.1:9002' }")), /traffic\.sides: no side for environment "production", where source "documents" lives/);
   assert.match(await failure(good.replace('environment: dr', 'environment: production')), /standby\.environment: "production" is where source "documents" lives: a standby is another place/);
+});
+
+test('a way home is held to what the way to the standby is held to, and no runbook turns round', async () => {
+  const home = (failback: string, steps = ''): string => `${good}${failback}\nrunbooks:\n  home:\n    towards: home\n    steps:\n      - { id: declare, uses: declare${steps} }\n`;
+  const declared = "failback: { provision: { documents: { uses: local, directory: '/h' } }, fence: { documents: { uses: local, directory: '/d' } } }";
+  const { system } = await load(home(declared));
+  const turned = turnSystem(system);
+  assert.deepEqual([turned.sources['documents']!.environment, turned.standby.environment], ['dr', 'production']);
+  assert.deepEqual([turned.fence['documents']!.directory, turned.standby.provision['documents']!.directory], ['/d', '/h']);
+  assert.match(await failure(home('')), /runbooks\.home\.towards: home needs failback/);
+  assert.match(await failure(home("failback: { provision: { documents: { uses: local, directory: '/h' } } }")), /failback\.fence: no fence for source "documents"/);
+  assert.match(await failure(home('failback: { provision: {} }')), /failback\.provision: nothing provisions source "documents"/);
+  assert.match(await failure(home(declared, ', onFailure: { escalate: main }')), /runbooks\.home: escalates to "main", which goes the other way/);
+  assert.match(await failure(good.replace('runbook:\n', 'runbook:\n  towards: home\n')), /runbook\.towards: runbook is the way to the standby/);
 });
 
 test('a secret that stands in the file is refused and not shown', async () => {

@@ -8,6 +8,7 @@ import { peopleWith } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
+import { mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
 import { failureOf, openLab, until, type Lab } from './lab.ts';
 
 /** The saga trio for every runbook that is shipped: every step fails, every step is done twice, every undo is done twice. */
@@ -20,13 +21,13 @@ interface Case {
   by: string;
 }
 
-async function open(t: TestContext, name: string): Promise<Case> {
+async function open(t: TestContext, name: string, runbook: string): Promise<Case> {
   const { system, digest } = await loadSystemFile(name);
   const view = toSystemView(system, digest);
   const lab = await openLab(t, { loadSystem: () => Promise.resolve(view) });
   const who = (act: keyof typeof permissions): string[] => (view.people ? peopleWith(view.people, permissions[act].who) : ['erik']);
   const requestedBy = view.people ? who('recover')[0]! : 'dana';
-  return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy }) };
+  return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy, ...(runbook === mainRunbook ? {} : { runbook }) }) };
 }
 
 const answered = (state: RunState): boolean => state.status !== 'running' || state.gates.some(({ status }) => status === 'open');
@@ -38,9 +39,13 @@ async function answerGate(run: WorkflowHandle, state: RunState): Promise<void> {
   await run.executeUpdate('approve', { args: [{ gate: gate.gate, by: asked[0]! }] });
 }
 
-for (const name of await listSystems()) {
-  test(`${name}: every step fails in turn and waits for a person; retried, the run ends well`, async (t) => {
-    const { lab, view, run, start, by } = await open(t, name);
+const shipped = await Promise.all((await listSystems()).map(async (name) => runbookNames((await loadSystemFile(name)).system).map((runbook) => ({ name, runbook }))));
+
+for (const { name, runbook } of shipped.flat()) {
+  const called = runbook === mainRunbook ? name : `${name} ${runbook}`;
+
+  test(`${called}: every step fails in turn and waits for a person; retried, the run ends well`, async (t) => {
+    const { lab, view, run, start, by } = await open(t, name, runbook);
     const broken = new Set<string>(Object.keys(lab.stubs.answers).filter((activity) => !['loadSystem', 'archiveLog', 'readStepHistory', 'probeOldPrimary', 'retirePrimary', 'releaseHold', 'planDump', 'dumpGroup', 'sealBackup'].includes(activity)));
     for (const activity of broken) {
       const works = lab.stubs.answers[activity as 'claimEpoch'] as (input: unknown) => Promise<unknown>;
@@ -57,13 +62,13 @@ for (const name of await listSystems()) {
         await run.executeUpdate('retry', { args: [{ step: step.id, by }] });
       } else if (state.gates.some(({ status }) => status === 'open')) await answerGate(run, state);
     }
-    const expected = view.runbook.steps.filter(({ uses }) => uses !== 'approval').map(({ id }) => id);
+    const expected = (view.runbooks?.[runbook] ?? view.runbook).steps.filter(({ uses }) => uses !== 'approval').map(({ id }) => id);
     assert.deepEqual([...failed].sort(), expected.sort());
     assert.equal(((await entry.result()) as RunReport).outcome, 'done');
   });
 
-  test(`${name}: every step is done twice, as when its answer was lost; the run ends well`, async (t) => {
-    const { lab, run, start } = await open(t, name);
+  test(`${called}: every step is done twice, as when its answer was lost; the run ends well`, async (t) => {
+    const { lab, run, start } = await open(t, name, runbook);
     const twice = new Map<string, number>();
     for (const activity of Object.keys(lab.stubs.answers).filter((one) => !['loadSystem', 'archiveLog'].includes(one))) {
       const works = lab.stubs.answers[activity as 'claimEpoch'] as (input: unknown) => Promise<unknown>;
@@ -86,8 +91,8 @@ for (const name of await listSystems()) {
     assert.deepEqual([...twice].filter(([, count]) => count < 2), []);
   });
 
-  test(`${name}: aborted at the last moment, every undo is done twice, in reverse order; nothing is left`, async (t) => {
-    const { lab, run, start, by } = await open(t, name);
+  test(`${called}: aborted at the last moment, every undo is done twice, in reverse order; nothing is left`, async (t) => {
+    const { lab, run, start, by } = await open(t, name, runbook);
     lab.stubs.answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
     const undone: string[] = [];
     for (const activity of ['unfencePrimary', 'removeTarget', 'releaseHold'] as const) {

@@ -1,6 +1,7 @@
 import { describeError } from './errors.ts';
 import { expandRunbook, mainRunbook, runbookNames, type Runbooks } from './expand-runbook.ts';
 import { peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
+import { isHomeward } from './homeward.ts';
 import { findCycle, type Runbook } from './runbook.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
@@ -13,6 +14,7 @@ interface Gate {
 }
 
 interface Checked extends Runbooks {
+  failback?: object | undefined;
   approvals: Readonly<Record<string, Gate>>;
   people?: PeopleConfig | undefined;
 }
@@ -25,6 +27,7 @@ export function checkRunbooks(system: Checked, complain: Complain): void {
   for (const name of names) {
     const where = name === mainRunbook ? ['runbook'] : ['runbooks', name];
     const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
+    checkDirection(system, name, (path, message) => complain([...where, ...path], message));
     checkNames(system, runbook, (path, message) => complain([...where, ...path], message));
     checkExpanded(system, name, (message) => complain([...where, 'steps'], message));
   }
@@ -55,6 +58,16 @@ function checkNames(system: Checked, runbook: Runbook, complain: Complain): void
     if (step.source && !Object.hasOwn(system.sources, step.source)) complain(['steps', index, 'source'], `unknown source "${step.source}"; known: ${known(system.sources)}`);
     for (const to of escalatesTo({ steps: [step] })) if (!runbookNames(system).includes(to)) complain(['steps', index, 'onFailure', 'escalate'], `there is no runbook "${to}"; known: ${runbookNames(system).join(', ')}`);
   });
+}
+
+/** A run has one direction from its start to its end. */
+function checkDirection(system: Checked, name: string, complain: Complain): void {
+  const homeward = isHomeward(system, name);
+  if (homeward && name === mainRunbook) complain(['towards'], 'runbook is the way to the standby: put the way home under runbooks');
+  if (homeward && !system.failback) complain(['towards'], 'home needs failback: where home is made anew, and how the standby is fenced');
+  const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
+  const other = escalatesTo(runbook).find((to) => runbookNames(system).includes(to) && isHomeward(system, to) !== homeward);
+  if (other) complain([], `escalates to "${other}", which goes the other way: a run goes to the standby or home, and does not turn round`);
 }
 
 const longestId = 63;

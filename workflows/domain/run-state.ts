@@ -112,6 +112,8 @@ export interface RunState {
   purpose: 'recovery' | 'drill' | 'backup';
   /** namespaces of a partial restore, as typed: it has no RTO and moves no traffic. Left out: everything */
   only?: string[];
+  /** a failback: the sources go home from the standby; left out: to the standby */
+  homeward?: true;
   status: RunStatus;
   /** as people judge it now; left out: nobody has said */
   severity?: Severity | undefined;

@@ -41,7 +41,10 @@ export const runbookStepSchema = z.strictObject({
 });
 
 export const runbookSchema = z
-  .strictObject({ steps: z.array(runbookStepSchema).min(1) })
+  .strictObject({
+    towards: z.literal('home', 'home, or nothing').optional().meta({ description: 'home: brings the sources back from the standby to the environment that they are at home in, as failback says; left out: to the standby' }),
+    steps: z.array(runbookStepSchema).min(1),
+  })
   .superRefine((runbook, ctx) => {
     const ids = new Set<string>();
     runbook.steps.forEach((step, index) => {

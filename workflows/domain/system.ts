@@ -5,6 +5,7 @@ import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
+import { homesOf, turnSystem } from './homeward.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { runbookSchema } from './runbook.ts';
@@ -146,14 +147,18 @@ const existingProvisionerSchema = z.strictObject({
   directory: z.string().min(1).meta({ description: 'where it is noted which run restores to it; ${ENV} allowed' }),
 });
 
-const standbySchema = z.strictObject({
-  environment: name,
-  provision: z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema])).meta({ description: 'one per source, by the source’s name' }),
-});
+const provisionSchema = z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema])).meta({ description: 'one per source, by the source’s name' });
+
+const standbySchema = z.strictObject({ environment: name, provision: provisionSchema });
 
 const mongodbFenceSchema = z.strictObject({
   uses: z.literal('local'),
   directory: z.string().min(1).meta({ description: 'directory of the old primary, with its mongod.conf and pid file; ${ENV} allowed' }),
+});
+
+const failbackSchema = z.strictObject({
+  provision: provisionSchema.meta({ description: 'how each source’s home is made anew, one per source' }),
+  fence: z.record(name, mongodbFenceSchema).default({}).meta({ description: 'how the standby is made unable to write once the source leaves it, by source' }),
 });
 
 const nginxTrafficSchema = z.strictObject({
@@ -230,6 +235,7 @@ const fields = {
   key: keySchema,
   standby: standbySchema,
   fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write; a source of a command has none: its fence is never proved' }),
+  failback: failbackSchema.optional().meta({ description: 'the way home for a source that lives on the standby: what a runbook with towards: home restores to, and fences' }),
   traffic: nginxTrafficSchema,
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
   approvals: z.record(name, gateSchema).default({}),
@@ -259,6 +265,19 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const [living, target] = [environment, system.standby.environment].map((place) => system.environments[place]?.endpoints[sourceName]?.uri);
   if (engine === 'tool' && living !== undefined && living === target) {
     complain(['environments', system.standby.environment, 'endpoints', sourceName, 'uri'], `is the address of the living source "${sourceName}": a restore would write over it`);
+  }
+}
+
+/** The way home is held to what the way out is held to. */
+function checkFailback(system: z.output<typeof fileSchema>, complain: Complain): void {
+  if (!system.failback) return;
+  const homes = homesOf(system.sources);
+  if (homes.length > 1) complain(['failback'], `the sources are at home in different environments (${homes.join(', ')}): there is no one way home`);
+  const turned = turnSystem(system);
+  const ofFailback: Complain = ([first, ...rest], message) => complain(first === 'standby' ? ['failback', ...rest] : first === 'fence' ? ['failback', 'fence', ...rest] : [first!, ...rest], message);
+  for (const sourceName of Object.keys(system.sources)) {
+    if (!system.failback.provision[sourceName]) complain(['failback', 'provision'], `nothing provisions source "${sourceName}"`);
+    checkEngine(turned, sourceName, ofFailback);
   }
 }
 
@@ -299,6 +318,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
     checkEngine(system, sourceName, complain);
   }
   checkValidators(system, complain);
+  checkFailback(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
@@ -329,6 +349,8 @@ export interface SystemView {
   rpoObjectiveMs: number;
   sources: Record<string, { engine: string; environment: string }>;
   standbyEnvironment: string;
+  /** turned round: the sources live on the standby, and `standbyEnvironment` is their home; left out: as the system file says */
+  homeward?: true | undefined;
   approvals: Record<string, GateConfig>;
   /** left out: nobody is named */
   people?: People | undefined;

@@ -13,6 +13,8 @@ export interface WatchInput {
   epoch: number;
   /** where the old primary lived */
   environment: string;
+  /** where the recovery brought the source; left out: to the standby of the system file */
+  towards?: string | undefined;
   /** the old timeline, and the first position of it that the recovered data does not hold */
   timeline: string;
   limit: LogPosition;

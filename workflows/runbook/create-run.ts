@@ -12,6 +12,8 @@ export interface RunPlan {
   purpose: RunState['purpose'];
   /** namespaces of a partial restore; left out: everything */
   only?: readonly string[] | undefined;
+  /** it brings the sources home from the standby */
+  homeward?: true | undefined;
   requestedBy: string;
   incidentAt: string;
   startedAt: string;
@@ -107,6 +109,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
       ...(plan.run ? { run: plan.run } : {}),
       purpose: plan.purpose,
       ...(plan.only ? { only: [...plan.only] } : {}),
+      ...(plan.homeward ? { homeward: plan.homeward } : {}),
       status: 'running',
       ...(plan.severity ? { severity: plan.severity } : {}),
       ...(plan.target && Object.keys(plan.target).length > 0 ? { target: plan.target } : {}),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FenceResult } from '../contract.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { directionOf } from '../domain/homeward.ts';
 import { gateRequest } from './gate-request.ts';
 import { leaveProduction } from './leave-production.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -25,7 +26,7 @@ export const fence = defineStep({
     const left = leaveProduction(ctx);
     if (left) return left;
     const fenced = await forEachSource(ctx, async (source) => {
-      const result = await ctx.call('fencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `fence the old primary of ${source}`);
+      const result = await ctx.call('fencePrimary', { system: ctx.view.system, source, ...directionOf(ctx.view), run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `fence the old primary of ${source}`);
       ctx.results.fences[source] = result;
       return { source, result };
     });
@@ -44,7 +45,7 @@ export const fence = defineStep({
       return { summary: 'the old primary stays fenced: traffic was let in to the new side' };
     }
     const freed = await forEachSource(ctx, (source) =>
-      ctx.call('unfencePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `give the old primary of ${source} its power back`),
+      ctx.call('unfencePrimary', { system: ctx.view.system, source, ...directionOf(ctx.view), run: ctx.run, epoch: ctx.results.epoch ?? 0 }, `give the old primary of ${source} its power back`),
     );
     // A drain of a later runbook must not take it for fenced.
     for (const source of ctx.sources) delete ctx.results.fences[source];

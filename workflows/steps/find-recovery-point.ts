@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
+import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
 import { formatDuration } from '../domain/units.ts';
@@ -30,7 +31,7 @@ export const findRecoveryPoint = defineStep({
       const avoid = ctx.results.givenUp.bases[source] ?? [];
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...(ctx.only ? { only: ctx.only } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
+        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...directionOf(ctx.view), ...(ctx.only ? { only: ctx.only } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;

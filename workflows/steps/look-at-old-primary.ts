@@ -6,8 +6,8 @@ import type { StepContext } from './step.ts';
 const firstEveryMs = seconds(5);
 const longestEveryMs = minutes(1);
 
-/** Nothing is fenced yet, so the old primary may still be well, or come back. */
-const isBeforeFence = ({ purpose, results }: StepContext): boolean => purpose === 'recovery' && Object.keys(results.fences).length === 0;
+/** Nothing is fenced yet, so the old primary may still be well, or come back. The standby that is left for home is well as a rule: that is no news. */
+const isBeforeFence = ({ purpose, results, view }: StepContext): boolean => purpose === 'recovery' && !view.homeward && Object.keys(results.fences).length === 0;
 
 /**
  * What a person must know before they approve: whether the old primary answers, though the run began because it did not.

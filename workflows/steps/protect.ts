@@ -1,5 +1,6 @@
 import { patched } from '@temporalio/workflow';
 import { z } from 'zod';
+import { directionOf } from '../domain/homeward.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { archiveSignals } from '../domain/messages.ts';
 import { lockIds } from '../domain/names.ts';
@@ -76,7 +77,7 @@ async function takeBase(ctx: StepContext): Promise<string> {
 async function retire(ctx: StepContext, source: string): Promise<void> {
   if (!ctx.results.fences[source]) return;
   try {
-    await ctx.call('retirePrimary', { system: ctx.view.system, source, run: ctx.run, epoch: epochOf(ctx) }, `retire the old primary of ${source}`);
+    await ctx.call('retirePrimary', { system: ctx.view.system, source, ...directionOf(ctx.view), run: ctx.run, epoch: epochOf(ctx) }, `retire the old primary of ${source}`);
   } catch {
     ctx.warn(`the old primary of ${source} could not be retired: see that nobody starts it again`);
   }
@@ -94,6 +95,7 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
     run,
     epoch: epochOf(ctx),
     environment: view.sources[source]!.environment,
+    ...directionOf(view),
     timeline: pointOf(ctx, source).timeline,
     limit: limitOf(ctx, source),
     startedAt,

@@ -1,18 +1,52 @@
 import { z } from 'zod';
+import { HoldfastError } from '../domain/errors.ts';
+import { lockIds } from '../domain/names.ts';
+import { minutes, seconds } from '../domain/units.ts';
+import { watchSignals } from '../domain/watch.ts';
 import { forEachSource } from './side-by-side.ts';
-import { defineStep, targetOf } from './step.ts';
+import { defineStep, targetOf, type StepContext } from './step.ts';
 
+const settings = z.strictObject({
+  left: z.enum(['refuse', 'move-aside'], 'refuse or move-aside').default('refuse').meta({ description: 'what becomes of a fenced server that an earlier life of the source left at the target’s place' }),
+});
+
+/** A report of diverged writes may be on its way, and takes as long as it takes to read a log. */
+const watchEndsWithinMs = minutes(10);
+
+/** It watches the very place that the target is about to be made at, and would fence it. */
+async function endWatch(ctx: StepContext, source: string): Promise<string[]> {
+  const id = lockIds.watch(ctx.view.system, source);
+  let ended: string[] = [];
+  for (let waitedMs = 0; await ctx.signalOther(id, watchSignals.stop.name); waitedMs += seconds(2)) {
+    if (waitedMs >= watchEndsWithinMs) throw new HoldfastError('AlreadyRunning', `${id} watches the place that ${source} is to be restored to, and does not end`, { hint: 'terminate it, then retry' });
+    ended = [`${id} has ended`];
+    await ctx.sleep(seconds(2), 'the watch on the old side ends');
+  }
+  return ended;
+}
+
+/** A drill or a partial restore is no reason to end a watch, nor to move what may still be wanted. */
+const moves = ({ purpose, only }: StepContext, left: string): boolean => left === 'move-aside' && purpose === 'recovery' && !only;
+
+/** Killed anywhere: a watch that has ended stays so, what is aside is found there, a target that is half made is completed. */
 export const provision = defineStep({
   about: 'makes an empty restore target for every source',
-  settings: z.strictObject({}),
+  settings,
   perSource: true,
-  async run(ctx) {
-    const made = await forEachSource(ctx, (source) => ctx.call('provisionTarget', targetOf(ctx, source), `make the target of ${source}`));
-    return { summary: made.map(({ summary }) => summary).join('; ') };
+  async run(ctx, { left }) {
+    const made = await forEachSource(ctx, async (source) => {
+      const before = moves(ctx, left) ? [...(await endWatch(ctx, source)), (await ctx.call('makeRoom', targetOf(ctx, source), `make room for the target of ${source}`)).summary] : [];
+      return [...before, (await ctx.call('provisionTarget', targetOf(ctx, source), `make the target of ${source}`)).summary];
+    });
+    return { summary: made.flat().join('; ') };
   },
   renews: true,
-  async undo(ctx) {
-    const removed = await forEachSource(ctx, (source) => ctx.call('removeTarget', targetOf(ctx, source), `remove the target of ${source}`));
-    return { summary: removed.map(({ summary }) => summary).join('; ') };
+  async undo(ctx, { left }) {
+    const removed = await forEachSource(ctx, async (source) => {
+      const target = await ctx.call('removeTarget', targetOf(ctx, source), `remove the target of ${source}`);
+      if (!moves(ctx, left)) return [target];
+      return [target, await ctx.call('giveRoomBack', targetOf(ctx, source), `put back what was left where the target of ${source} was`)];
+    });
+    return { summary: removed.flat().map(({ summary }) => summary).join('; ') };
   },
 });

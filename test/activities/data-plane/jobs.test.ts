@@ -70,7 +70,7 @@ test('a source that lives where the system file says is recovered', async (t) =>
 
 test('a source that lives on its standby is not recovered onto itself; a drill goes on', async (t) => {
   const place = await movedSource(t, 'dr');
-  await assert.rejects(place.find('recovery'), { type: 'TargetNotEmpty', message: /demo\/documents lives in dr now, which is its standby: there is no other place to recover to HINT: name another standby .*fail back first/ });
+  await assert.rejects(place.find('recovery'), { type: 'TargetNotEmpty', message: /demo\/documents lives in dr now, which is its standby: there is no other place to recover to HINT: name another standby .*or declare failback and a runbook with towards: home/ });
   assert.equal(await place.holds(), 0, 'nothing was touched');
   assert.equal((await place.find('drill')).base.backup, 'b10');
 });

@@ -8,6 +8,8 @@ import { MongoClient } from 'mongodb';
 import type { System } from '../../../workflows/domain/system.ts';
 import { loadingEngineConfig, localProvisioner } from '../../../activities/provision/local.ts';
 import type { ProvisionContext } from '../../../activities/provision/provisioner.ts';
+import { startTimeOf } from '../../../activities/tool/process-group.ts';
+import { readMark, writeMark } from '../../../activities/traffic/fenced-directory.ts';
 import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
@@ -111,4 +113,27 @@ test('a server that died is started again on its data', async (t) => {
   await stopByPidFile(join(directory, 'server.pid'), 'SIGKILL');
   await localProvisioner.provision(context, target('run-1'));
   assert.equal((await hello())['ok'], 1);
+});
+
+test('what a fence left at the place is stopped and moved aside, once however often it is asked for, and comes back; what nobody fenced stays', async (t) => {
+  const { context, directory, hello } = await place(t);
+  await localProvisioner.provision(context, target('run-1'));
+  assert.match((await localProvisioner.makeRoom(context, target('run-1'))).summary, /nothing was left/, 'not what the run made itself');
+  assert.match((await localProvisioner.makeRoom(context, target('run-2'))).summary, /nothing that a run fenced/);
+  await assert.rejects(localProvisioner.provision(context, target('run-2')), { name: 'TargetNotEmpty' });
+  assert.equal((await hello())['ok'], 1, 'it was left alone');
+
+  await writeMark(directory, { run: 'run-9', fencedAt: '2026-11-22T00:00:00.000Z', steppedDown: true });
+  const { pid } = await localProvisioner.describe(context);
+  for (const _ of [1, 2]) assert.match((await localProvisioner.makeRoom(context, target('run-2'))).summary, /left-run-2/);
+  assert.equal(startTimeOf(pid!), undefined, 'its server was stopped');
+  assert.ok(existsSync(join(`${directory}.left-run-2`, 'data', 'WiredTiger')), 'and its data kept');
+  await localProvisioner.provision(context, target('run-2'));
+  assert.match((await localProvisioner.makeRoom(context, target('run-2'))).summary, /left-run-2/, 'a try after the target was made leaves that alone');
+  assert.equal((await localProvisioner.describe(context)).claimedBy, 'run-2');
+
+  assert.match((await localProvisioner.giveRoomBack(context, target('run-2'))).summary, /left alone/, 'not over a target');
+  await localProvisioner.remove(context, target('run-2'));
+  for (const said of [/holds again/, /nothing .* was moved aside/]) assert.match((await localProvisioner.giveRoomBack(context, target('run-2'))).summary, said);
+  assert.equal((await readMark(directory))?.run, 'run-9', 'fenced as it was');
 });

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { listTimelines } from '../../activities/store/timelines.ts';
+import { knock } from '../../activities/tool/knock.ts';
+import { planRecovery } from '../../activities/plan/plan-recovery.ts';
+import { compareLedger } from '../../scripts/demo/ledger.ts';
+import { destroyPrimary } from '../../scripts/stack/primary.ts';
+import { directoryOf } from '../../scripts/stack/stack-file.ts';
+import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
+
+const plan = async (runbook?: string): Promise<RecoveryPlan> => await planRecovery({ system: 'demo', runbook }, { signal: new AbortController().signal, progress: () => undefined });
+
+const failing = async (runbook?: string): Promise<string[]> => (await plan(runbook)).findings.filter(({ effect }) => effect === 'fails').map(({ message }) => message);
+
+/** One run to its end, the gate answered by somebody else. */
+async function recover(stack: SystemStack, gate: string, input: object): Promise<RunReport> {
+  const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test', ...input });
+  await stack.stepIs(gate, 'waiting', 120_000);
+  await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
+  return (await entry.result()) as RunReport;
+}
+
+test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', { timeout: 500_000 }, async (t) => {
+  const stack = await startProtectedStack(t);
+  const readLedger = await stack.startWriter(30);
+  assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home: there is nothing to bring back/);
+
+  const { killedAt } = await destroyPrimary(stack.file);
+  assert.equal((await recover(stack, 'approve-switch', { incidentAt: killedAt })).outcome, 'done');
+  await until('the standby takes writes', () => readLedger().some(({ outcome, side }) => outcome === 'acknowledged' && side === 'dr'));
+  const { findings } = await plan();
+  const refused = findings.find(({ message }) => /lives in dr now, which is its standby/.test(message));
+  assert.deepEqual([refused?.effect, refused?.hint], ['fails', 'bring it home: holdfast recover demo --runbook failback']);
+  assert.deepEqual(await failing('failback'), []);
+
+  const report = await recover(stack, 'approve-return', { runbook: 'failback', reason: 'the machine of production was replaced' });
+  assert.equal(report.outcome, 'done', JSON.stringify(report.warnings));
+  const step = (id: string): string => report.state.steps.find((candidate) => candidate.id === id)!.summary!;
+  assert.match(step('provision-home'), /watch\/demo\/dictionary has ended; what run .* fenced in .*primary was moved to .*primary\.left-/);
+  assert.equal(report.fence['dictionary']?.outcome, 'proved', step('fence-standby'));
+  assert.match(step('drain-log'), /validated again|nothing came after/);
+  assert.ok(existsSync(`${directoryOf(stack.file, 'primary')}.left-${report.runId}`), 'what the incident left is kept');
+
+  await until('home takes writes', () => readLedger().some(({ outcome, side, at }) => outcome === 'acknowledged' && side === 'production' && at > report.state.servedAt!));
+  await stack.stopWriter();
+  const lines = readLedger();
+  const revs = await stack.withApp(async (db) => new Map((await db.collection<{ _id: string; rev: number }>('notes').find({}, { projection: { rev: 1 } }).toArray()).map(({ _id, rev }) => [_id, rev])));
+  const kept = compareLedger(lines, 'dr', revs, Date.now());
+  assert.ok(kept.acknowledged > 0);
+  assert.deepEqual([kept.lost, kept.torn], [0, 0], 'every write that the standby acknowledged came home');
+
+  assert.equal(await knock('127.0.0.1', stack.file.standby.port), 'refused', 'the standby serves no more');
+  const { store, keys } = await stack.source();
+  const timelines = await listTimelines(store, keys, { system: 'demo', source: 'dictionary' });
+  assert.deepEqual(timelines.map(({ body }) => body.environment ?? 'production'), ['production', 'dr', 'production']);
+  assert.deepEqual(await failing(), [], 'the next recovery finds its way');
+  assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home/);
+});

@@ -1,0 +1,34 @@
+import type { Runbook } from './runbook.ts';
+import { mainRunbook } from './expand-runbook.ts';
+import type { System, SystemView } from './system.ts';
+
+/**
+ * The way home. After a recovery the sources live on the standby, and the system file still says where their home is. A runbook with
+ * `towards: home` brings them back, and is an ordinary recovery seen the other way round: what the file calls home is the place that is restored
+ * to, what it calls the standby is the place that is fenced. So nothing else knows of two directions: whoever is given the turned system
+ * or view provisions, fences, drains, switches and proves as ever.
+ */
+export const isHomeward = (of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, name: string = mainRunbook): boolean =>
+  (name === mainRunbook ? of.runbook : of.runbooks?.[name])?.towards === 'home';
+
+/** The system as a run towards home sees it; itself where it declares no failback. */
+export function turnSystem<S extends Pick<System, 'sources' | 'standby' | 'fence' | 'failback'>>(system: S): S {
+  const { failback } = system;
+  const [home] = homesOf(system.sources);
+  if (!failback || home === undefined) return system;
+  const sources = Object.fromEntries(Object.entries(system.sources).map(([name, source]) => [name, { ...source, environment: system.standby.environment }]));
+  return { ...system, sources, standby: { environment: home, provision: failback.provision }, fence: failback.fence };
+}
+
+/** What a run towards home is given of the system. */
+export function turnView(view: SystemView): SystemView {
+  const [home] = homesOf(view.sources);
+  const sources = Object.fromEntries(Object.entries(view.sources).map(([name, source]) => [name, { ...source, environment: view.standbyEnvironment }]));
+  return { ...view, sources, standbyEnvironment: home ?? view.standbyEnvironment, homeward: true };
+}
+
+/** Environments that the sources are at home in. */
+export const homesOf = (sources: Readonly<Record<string, { environment: string }>>): string[] => [...new Set(Object.values(sources).map(({ environment }) => environment))];
+
+/** What an activity of a run is told, that has no target to know it by. */
+export const directionOf = ({ homeward, standbyEnvironment }: Pick<SystemView, 'homeward' | 'standbyEnvironment'>): { towards?: string } => (homeward ? { towards: standbyEnvironment } : {});
