@@ -177,7 +177,7 @@ const recoverActivities: RecoverActivities = {
     }),
   ),
   removeTarget: attempt(
-    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).remove(source, target)),
+    async ({ discard, ...target }: TargetRef & { discard?: boolean | undefined }, context) => await atTarget(target, context, async (source) => await openProvisioner(source).remove(source, target, { discard })),
   ),
   prepareRestore: inDataPlane('prepareRestore'),
   restoreGroup: inDataPlane('restoreGroup'),

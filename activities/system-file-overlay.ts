@@ -22,6 +22,7 @@ const changeable = [
   'key.signing',
   'standby.provision.*.directory',
   'fence.*.directory',
+  'drill.provision.*.directory',
   'failback.provision.*.directory',
   'failback.fence.*.directory',
   'traffic.directory',

@@ -107,6 +107,7 @@ export function toSystemView(system: System, digest: string): SystemView {
       Object.entries(system.sources).map(([source, { engine, environment }]) => [source, { engine, environment }]),
     ),
     standbyEnvironment: system.standby.environment,
+    ...(system.drill ? { drillEnvironment: system.drill.environment } : {}),
     approvals: system.approvals,
     runbook: system.runbook,
     ...(people ? { people } : {}),

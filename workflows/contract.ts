@@ -393,8 +393,11 @@ export interface RecoverActivities {
   /** Makes an empty standalone server for the target on loopback, and claims it for the run. Twice: the same server. */
   provisionTarget(input: TargetRef): Promise<{ summary: string }>;
 
-  /** Undo of provisionTarget: stops the server and moves its directory aside. Only what this run made. */
-  removeTarget(input: TargetRef): Promise<{ summary: string }>;
+  /**
+   * Undo of provisionTarget: stops the server and moves its directory aside. Only what this run made. `discard`: of a drill, whose copy nobody wants: its
+   * directory is deleted, not kept.
+   */
+  removeTarget(input: TargetRef & { discard?: boolean | undefined }): Promise<{ summary: string }>;
 
   /** Verifies manifest and indexes, then makes the collections with the source's own identities. Safe to repeat. */
   prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number }[]; plainBytes: number }>;

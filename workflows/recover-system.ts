@@ -6,7 +6,7 @@ import { runbookNames } from './domain/expand-runbook.ts';
 import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
-import { isHomeward, turnView } from './domain/homeward.ts';
+import { drillView, isHomeward, turnView } from './domain/homeward.ts';
 import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
@@ -42,7 +42,7 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     const loaded = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
-    const view = isHomeward(loaded, request.runbook) ? turnView(loaded) : loaded;
+    const view = request.purpose === 'drill' ? drillView(loaded) : isHomeward(loaded, request.runbook) ? turnView(loaded) : loaded;
     const elevated = await admit('recoverSystem', view, request);
     checkRunbook(request, view);
     checkPartial(request, view);

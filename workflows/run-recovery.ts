@@ -93,7 +93,7 @@ function begin(input: RunRecoveryInput): Recovery {
       severity: request.severity,
       target: targetOf(request),
       runbook: request.runbook,
-      runbooks: Object.fromEntries(runbookNames(view).filter((name) => isHomeward(view, name) === (view.homeward === true)).map((name) => [name, planSteps(view, name)])),
+      runbooks: Object.fromEntries(runbookNames(view).filter((name) => isHomeward(view, name) === isHomeward(view, request.runbook)).map((name) => [name, planSteps(view, name)])),
       engines: Object.values(view.sources).map(({ engine }) => engine),
       steps: input.elevated ? elevateFirst(view, planSteps(view, request.runbook)) : planSteps(view, request.runbook),
     },
@@ -176,7 +176,7 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const isLeft = request.purpose === 'recovery' && !request.only;
   if (!isLeft && status === 'done') {
     for (const source of Object.keys(view.sources)) {
-      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId }, `remove the ${request.only ? 'partial restore' : 'drill'}’s target of ${source}`));
+      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId, ...(request.only ? {} : { discard: true }) }, `remove the ${request.only ? 'partial restore' : 'drill'}’s target of ${source}`));
     }
   }
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -77,12 +77,23 @@ export const localProvisioner: Provisioner = {
     return { summary: `replica set member ${address}, authentication ${asks ? 'on' : 'off, as its endpoint names no credentials'}`, replicaSet: place.replicaSet, address };
   },
 
-  async remove(context, target) {
+  /**
+   * Killed while a drill's copy is deleted, it lies under a name that says whose it was, and the next try deletes the rest.
+   */
+  async remove(context, target, { discard } = {}) {
     const place = placeOf(context);
+    const discarded = `${place.directory}.discarded-${target.run}`;
+    const rest = async (): Promise<void> => await rm(discarded, { recursive: true, force: true, maxRetries: 5 });
+    if (discard) await rest();
     const claim = await readClaim(place.directory);
     if (!claim) return { summary: `nothing of this run in ${place.directory}` };
     if (claim.run !== target.run) return { summary: `left alone: ${place.directory} belongs to run ${claim.run}` };
     await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
+    if (discard) {
+      await rename(place.directory, discarded);
+      await rest();
+      return { summary: `stopped, and what was restored in ${place.directory} deleted` };
+    }
     const aside = `${place.directory}.removed-${new Date().toISOString().replace(/[:.]/g, '-')}`;
     await rename(place.directory, aside);
     return { summary: `stopped, and moved to ${aside}` };

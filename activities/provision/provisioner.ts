@@ -21,7 +21,7 @@ export interface TargetDescription {
 
 /**
  * Makes the place that a run restores to. A target belongs to the run that claimed it, until that run is told to
- * remove it: nothing here touches a server or a directory of somebody else, and nothing deletes data.
+ * remove it: nothing here touches a server or a directory of somebody else, and nothing deletes data but what a drill restored.
  *
  * Every call may run twice: the second finds what the first made.
  *
@@ -37,8 +37,8 @@ export interface Provisioner {
   provision(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */
   restartAsReplicaSet(context: ProvisionContext, target: TargetRef): Promise<{ summary: string; replicaSet: string; address: string }>;
-  /** Stops the server and moves its directory aside. */
-  remove(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
+  /** Stops the server and moves its directory aside; `discard` deletes it then. What was there already keeps what was restored into it. */
+  remove(context: ProvisionContext, target: TargetRef, options?: { discard?: boolean | undefined }): Promise<{ summary: string }>;
   describe(context: ProvisionContext): Promise<TargetDescription>;
 }
 

@@ -145,6 +145,17 @@ test('a way home is held to what the way to the standby is held to, and no runbo
   assert.match(await failure(good.replace('runbook:\n', 'runbook:\n  towards: home\n')), /runbook\.towards: .*runbook is the way to the standby/);
 });
 
+test('a drill’s place is apart from all that serves or is kept', async () => {
+  const test = "  test:\n    protection: open\n    endpoints:\n      documents: { uri: 'mongodb://127.0.0.1:27019/' }\n";
+  const drill = (environment: string, directory: string, endpoint = test): string => `${good.replace('sources:\n', `${endpoint}sources:\n`)}drill: { environment: ${environment}, provision: { documents: { uses: local, directory: '${directory}' } } }\n`;
+  const { system, digest } = await load(drill('test', '/drill'));
+  assert.equal(toSystemView(system, digest).drillEnvironment, 'test');
+  assert.match(await failure(drill('dr', '/drill')), /drill\.environment: .*or its standby: a drill is apart/);
+  assert.match(await failure(drill('tset', '/drill')), /drill\.environment: .*unknown environment "tset"/);
+  assert.match(await failure(drill('test', '${SHOP_HOME}/dr')), /drill\.provision\.documents\.directory: .*a drill deletes what it restored/);
+  assert.match(await failure(drill('test', '/drill', test.replace('27019', '27018'))), /environments\.test\.endpoints\.documents\.uri: .*is an address of dr too/);
+});
+
 test('a secret that stands in the file is refused and not shown', async () => {
   const planted = 'Tr0ub4dor';
   for (const text of [

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { test } from 'node:test';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { parse, stringify } from 'yaml';
 import { listTimelines } from '../../activities/store/timelines.ts';
 import { knock } from '../../activities/tool/knock.ts';
 import { planRecovery } from '../../activities/plan/plan-recovery.ts';
@@ -8,13 +10,28 @@ import { compareLedger } from '../../scripts/demo/ledger.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { directoryOf } from '../../scripts/stack/stack-file.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import type { SystemFile } from '../../workflows/domain/system.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import { freePort } from '../harness/free-port.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
+import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
 
 const plan = async (runbook?: string): Promise<RecoveryPlan> => await planRecovery({ system: 'demo', runbook }, { signal: new AbortController().signal, progress: () => undefined });
 
 const failing = async (runbook?: string): Promise<string[]> => (await plan(runbook)).findings.filter(({ effect }) => effect === 'fails').map(({ message }) => message);
+
+/** The shipped file, with a place for drills. */
+function withDrillPlace(t: TestContext, port: number): void {
+  const directory = tempDir(t);
+  const file = parse(readFileSync(join(import.meta.dirname, '../../systems/demo.yaml'), 'utf8')) as SystemFile;
+  const credentials = file.environments['dr']!.endpoints['dictionary']!.credentials;
+  file.environments['drill'] = { protection: 'open', endpoints: { dictionary: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, credentials } } };
+  file.drill = { environment: 'drill', provision: { dictionary: { uses: 'local', directory: '${HOLDFAST_DEMO_DIRECTORY}/drill', replicaSet: 'rs0', cache: '256MiB' } } };
+  writeFileSync(join(directory, 'demo.yaml'), stringify(file));
+  process.env['HOLDFAST_SYSTEMS'] = directory;
+  t.after(() => void delete process.env['HOLDFAST_SYSTEMS']);
+}
 
 /** One run to its end, the gate answered by somebody else. */
 async function recover(stack: SystemStack, gate: string, input: object): Promise<RunReport> {
@@ -25,6 +42,8 @@ async function recover(stack: SystemStack, gate: string, input: object): Promise
 }
 
 test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', { timeout: 500_000 }, async (t) => {
+  const drillPort = await freePort();
+  withDrillPlace(t, drillPort);
   const stack = await startProtectedStack(t);
   const readLedger = await stack.startWriter(30);
   assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home: there is nothing to bring back/);
@@ -36,6 +55,12 @@ test('a system that lives on its standby goes home: nothing that the standby ack
   const refused = findings.find(({ message }) => /lives in dr now, which is its standby/.test(message));
   assert.deepEqual([refused?.effect, refused?.hint], ['fails', 'bring it home: holdfast recover demo --runbook failback']);
   assert.deepEqual(await failing('failback'), []);
+
+  const drill = await recover(stack, 'approve-switch', { purpose: 'drill' });
+  assert.equal(drill.outcome, 'done', 'a drill has a place of its own, also while the system lives on its standby');
+  assert.ok(drill.validation.length > 0 && drill.validation.every(({ ok }) => ok));
+  assert.equal(await knock('127.0.0.1', drillPort), 'refused', 'its server is gone');
+  assert.deepEqual(readdirSync(stack.home).filter((name) => name.startsWith('drill')), [], 'and so is what it restored');
 
   const report = await recover(stack, 'approve-return', { runbook: 'failback', reason: 'the machine of production was replaced' });
   assert.equal(report.outcome, 'done', JSON.stringify(report.warnings));

@@ -56,6 +56,25 @@ test('the watch on the old side ends before its place is used again: it would fe
   await assert.rejects(watch.signal(watchSignals.look.name));
 });
 
+test('a drill with a place of its own is restored there, whichever way its runbook goes, touches nothing else, and is deleted', async (t) => {
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...withFailback, drillEnvironment: 'test' }) });
+  for (const name of ['main', 'failback']) {
+    const before = lab.stubs.calls.length;
+    const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana', purpose: 'drill', runbook: name }, name);
+    await until(lab.run(), gateOpen('approve-switch'));
+    await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
+    assert.equal(((await entry.result()) as RunReport).outcome, 'done');
+    const calls = lab.stubs.calls.slice(before);
+    const places = calls.flatMap(({ input }) => {
+      const { environment, target } = input as { environment?: string; target?: { environment?: string } };
+      return [environment, target?.environment].filter((place) => place !== undefined);
+    });
+    assert.deepEqual([...new Set(places)], ['test'], name);
+    for (const touching of ['fencePrimary', 'retirePrimary', 'makeRoom', 'admitTraffic', 'startTimeline', 'drainLog']) assert.ok(!calls.some((call) => call.name === touching), touching);
+    assert.deepEqual(inputsOf(lab, 'removeTarget').at(-1)!['discard'], true);
+  }
+});
+
 test('a drill and a partial restore move nothing aside, and only whole recoveries go home', async (t) => {
   const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...withFailback, runbook: { ...runbook, steps } }), provisionTarget: () => Promise.reject(new HoldfastError('TargetNotEmpty', 'of another run')) });
   assert.match((await failureOf(await lab.start('recoverSystem', { ...failback, only: ['shop.orders'] }, 'partial'))).message, /A partial restore does not go home/);

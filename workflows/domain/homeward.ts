@@ -20,6 +20,12 @@ export function turnSystem<S extends Pick<System, 'sources' | 'standby' | 'fence
   return { ...system, sources, standby: { environment: home, provision: failback.provision }, fence: failback.fence };
 }
 
+/** The system as a drill sees it that has a place of its own: restored there, and nothing else of it is different. */
+export const drillSystem = <S extends Pick<System, 'standby' | 'drill'>>(system: S): S => (system.drill ? { ...system, standby: system.drill } : system);
+
+/** What a drill is given of the system: never a direction, since it moves nobody. */
+export const drillView = (view: SystemView): SystemView => (view.drillEnvironment ? { ...view, standbyEnvironment: view.drillEnvironment } : view);
+
 /** What a run towards home is given of the system. */
 export function turnView(view: SystemView): SystemView {
   const [home] = homesOf(view.sources);

@@ -5,7 +5,7 @@ import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
-import { homesOf, turnSystem } from './homeward.ts';
+import { drillSystem, homesOf, turnSystem } from './homeward.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { runbookSchema } from './runbook.ts';
@@ -235,6 +235,7 @@ const fields = {
   key: keySchema,
   standby: standbySchema,
   fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write; a source of a command has none: its fence is never proved' }),
+  drill: standbySchema.optional().meta({ description: 'where drills are restored to, apart from the standby; left out: to the standby' }),
   failback: failbackSchema.optional().meta({ description: 'the way home for a source that lives on the standby: what a runbook with towards: home restores to, and fences' }),
   traffic: nginxTrafficSchema,
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
@@ -281,6 +282,31 @@ function checkFailback(system: z.output<typeof fileSchema>, complain: Complain):
   }
 }
 
+/** A drill is apart from all that serves, and from all that is kept, or it is none. */
+function checkDrill(system: z.output<typeof fileSchema>, complain: Complain): void {
+  if (!system.drill) return;
+  const { environment, provision } = system.drill;
+  const place = system.environments[environment];
+  if (!place) return complain(['drill', 'environment'], `unknown environment "${environment}"; known: ${Object.keys(system.environments).join(', ')}`);
+  for (const sourceName of Object.keys(system.sources)) {
+    const uri = place.endpoints[sourceName]?.uri;
+    if (uri === undefined) complain(['environments', environment, 'endpoints'], `no endpoint for source "${sourceName}"`);
+    const same = Object.entries(system.environments).find(([other, { endpoints }]) => other !== environment && Object.values(endpoints).some((endpoint) => endpoint.uri === uri));
+    if (uri !== undefined && same) complain(['environments', environment, 'endpoints', sourceName, 'uri'], `is an address of ${same[0]} too: a drill is apart`);
+    const made = provision[sourceName];
+    if (!made) {
+      complain(['drill', 'provision'], `nothing provisions source "${sourceName}"`);
+      continue;
+    }
+    const kept = [system.standby.provision, system.fence, system.failback?.provision ?? {}, system.failback?.fence ?? {}].flatMap((places) => Object.values(places));
+    if (kept.some(({ directory }) => directory === made.directory)) complain(['drill', 'provision', sourceName, 'directory'], 'is a directory of the standby, of home or of a fence too: a drill deletes what it restored');
+    checkEngine(drillSystem(system), sourceName, ([first, ...rest], message) => complain(first === 'standby' ? ['drill', ...rest] : [first!, ...rest], message));
+  }
+  for (const { environment: home } of Object.values(system.sources)) {
+    if (environment === home || environment === system.standby.environment) return complain(['drill', 'environment'], `"${environment}" is where the system lives, or its standby: a drill is apart`);
+  }
+}
+
 /** A proof that no source's engine can give would be a gate that nothing passes, or one that proves nothing. */
 function checkValidators(system: z.output<typeof fileSchema>, complain: Complain): void {
   const provable = Object.values(system.sources).some(({ engine }) => abilitiesOf(engine).units);
@@ -319,6 +345,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   }
   checkValidators(system, complain);
   checkFailback(system, complain);
+  checkDrill(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
@@ -349,6 +376,8 @@ export interface SystemView {
   rpoObjectiveMs: number;
   sources: Record<string, { engine: string; environment: string }>;
   standbyEnvironment: string;
+  /** where drills are restored to; left out: `standbyEnvironment` */
+  drillEnvironment?: string | undefined;
   /** turned round: the sources live on the standby, and `standbyEnvironment` is their home; left out: as the system file says */
   homeward?: true | undefined;
   approvals: Record<string, GateConfig>;

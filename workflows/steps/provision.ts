@@ -43,7 +43,7 @@ export const provision = defineStep({
   renews: true,
   async undo(ctx, { left }) {
     const removed = await forEachSource(ctx, async (source) => {
-      const target = await ctx.call('removeTarget', targetOf(ctx, source), `remove the target of ${source}`);
+      const target = await ctx.call('removeTarget', { ...targetOf(ctx, source), ...(ctx.purpose === 'drill' && !ctx.only ? { discard: true } : {}) }, `remove the target of ${source}`);
       if (!moves(ctx, left)) return [target];
       return [target, await ctx.call('giveRoomBack', targetOf(ctx, source), `put back what was left where the target of ${source} was`)];
     });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -113,6 +113,19 @@ test('a server that died is started again on its data', async (t) => {
   await stopByPidFile(join(directory, 'server.pid'), 'SIGKILL');
   await localProvisioner.provision(context, target('run-1'));
   assert.equal((await hello())['ok'], 1);
+});
+
+test('what a drill restored is deleted, also by a second try after a first that was killed; another run’s is not', async (t) => {
+  const { context, directory, hello } = await place(t);
+  await localProvisioner.provision(context, target('run-1'));
+  assert.match((await localProvisioner.remove(context, target('run-2'), { discard: true })).summary, /left alone/);
+  assert.equal((await hello())['ok'], 1);
+  await localProvisioner.remove(context, target('run-1'), { discard: true });
+  const left = () => readdirSync(join(directory, '..')).filter((name) => name.startsWith('dr'));
+  assert.deepEqual(left(), []);
+  mkdirSync(join(`${directory}.discarded-run-1`, 'data'), { recursive: true });
+  await localProvisioner.remove(context, target('run-1'), { discard: true });
+  assert.deepEqual(left(), [], 'what a killed try had renamed');
 });
 
 test('what a fence left at the place is stopped and moved aside, once however often it is asked for, and comes back; what nobody fenced stays', async (t) => {
