@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 import type { ProofToCheck } from '../../workflows/contract.ts';
 import type { Proof } from '../../workflows/domain/approval.ts';
@@ -61,16 +61,20 @@ async function checkCode(context: ProofContext, of: ProofToCheck, { code }: Proo
   return { ok: false, wrong: false, why: `the one-time code of ${of.by} has been used already: wait for the next one` };
 }
 
-function checkSignature(of: ProofToCheck, proof: Proof & { kind: 'signature' }, { ref, secret }: { ref: string; secret: string }): Checked {
-  let key;
+/** @throws BadSystemFile */
+export function signatureKeyOf(pem: string, where: string): KeyObject {
+  let key: KeyObject | undefined;
   try {
-    key = createPublicKey(secret);
+    key = createPublicKey(pem);
   } catch {
     key = undefined;
   }
-  if (key?.asymmetricKeyType !== 'ed25519') {
-    throw new HoldfastError('BadSystemFile', `publicKey of ${of.person} (${ref}): not an Ed25519 public key in PEM`, { hint: 'openssl pkey -in KEYFILE -pubout' });
-  }
+  if (key?.asymmetricKeyType === 'ed25519') return key;
+  throw new HoldfastError('BadSystemFile', `${where}: not an Ed25519 public key in PEM`, { hint: 'openssl pkey -in KEYFILE -pubout' });
+}
+
+function checkSignature(of: ProofToCheck, proof: Proof & { kind: 'signature' }, { ref, secret }: { ref: string; secret: string }): Checked {
+  const key = signatureKeyOf(secret, `publicKey of ${of.person} (${ref})`);
   const statement = statementBytes(of.shown, of.decision, of.by, proof);
   if (verify(null, statement, key, Buffer.from(proof.value, 'base64'))) return good('a signature');
   return bad(`the signature is not that of ${of.by} for this decision at gate "${of.shown.gate}": another key, another run, another gate, or the gate shows something else by now`);

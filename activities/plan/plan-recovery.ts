@@ -20,6 +20,7 @@ import { readArchiveStatus } from '../read-archive-status.ts';
 import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { loadSystemFile } from '../system-files.ts';
+import { checkApprovers } from './check-approvers.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
@@ -42,7 +43,7 @@ export async function planRecovery({ system: systemName, only, runbook: name, ..
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
-  findings.push(...(await checkReceivers(loaded)));
+  findings.push(...(await checkReceivers(loaded)), ...(await checkApprovers(loaded, name)));
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
   const points = await readPoints(system, target, findings, job, only);
   const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, runbook.steps, points, job);

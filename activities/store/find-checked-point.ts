@@ -6,6 +6,7 @@ import type { Catalog, RecoveryPoint, RecoveryTarget } from '../../workflows/dom
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Findings } from './findings.ts';
+import { listSlices } from './list-slices.ts';
 import { readCatalogOf } from './read-catalog.ts';
 import { openBase, verifyParts } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
@@ -46,7 +47,7 @@ export async function findCheckedPoint(
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
-    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };
     const known = damage.size;
     for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
     const [first] = inBase.problems;
@@ -55,6 +56,20 @@ export async function findCheckedPoint(
     // The store says one thing and then another: choosing again would go on for ever.
     if (damage.size === known) throw refused(damage, undefined);
   }
+}
+
+/**
+ * The catalog knows the bytes of whole unbroken stretches of log, and guesses a part of one by its seconds: wrong by any factor where writes come in
+ * bursts, and with it the time left of a replay. So the names are listed once more, and their bytes added up.
+ */
+async function sizeLog(context: SourceContext, { system, source, timeline, log, limit }: RecoveryPoint): Promise<RecoveryPoint['log']> {
+  if (log.slices === 0) return log;
+  const size = { from: log.from, slices: 0, storedBytes: 0 };
+  for await (const { bytes } of listSlices(context, { system, source, timeline }, { after: log.from, limit })) {
+    size.slices += 1;
+    size.storedBytes += bytes;
+  }
+  return size;
 }
 
 type Damage = Map<string, { why: string; type: HoldfastError['type'] }>;

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import type { BackupSummary, DumpPlanRef, GroupRef, ReplayResult, ValidationResult } from '../../workflows/contract.ts';
-import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { findCheckedPoint } from '../../activities/store/find-checked-point.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nextLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { PreparedRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
 import type { JobReading } from '../../activities/context.ts';
 import { positionOf } from '../../activities/engines/mongodb/bson-position.ts';
 import { findArchiveEnd } from '../../activities/store/find-archive-end.ts';
-import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { StoreProxy } from '../harness/store-proxy.ts';
 import { bucket, of as ref, World } from '../bench/world.ts';
@@ -56,8 +55,7 @@ export async function runScale(owner: Owner, scale: Scale): Promise<ScaleResult>
 
   say(`writing and archiving ${scale.entries} entries of log`);
   const { position, entries } = await phases.timed('archive', { bytes: 0, entries: scale.entries }, async (memory) => await writeAndArchive(world, scale, memory));
-  const catalog = await rebuildCatalog(await world.context(), ref);
-  const point = findRecoveryPoint(catalog, { targetPosition: nextLogPosition(position) }, { now: new Date().toISOString() });
+  const point = await findCheckedPoint(await world.context(), { targetPosition: nextLogPosition(position) }, { readForMs: 0 });
 
   say('restoring');
   const target = await world.target(owner, 'standalone');

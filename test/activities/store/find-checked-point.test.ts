@@ -6,6 +6,7 @@ import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-
 import { findCheckedPoint } from '../../../activities/store/find-checked-point.ts';
 import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { parseRangeKey } from '../../../workflows/domain/layout.ts';
 import type { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { describeCheck } from '../../../workflows/domain/point-check.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
@@ -83,4 +84,16 @@ test('a wrong key is the key’s fault, not that of what it does not open', asyn
   const { find, secrets } = await place(t);
   const other = await keysFrom({ ...secrets, '${AES}': newSecrets()['${AES}']! });
   await assert.rejects(find({}, Infinity, other), { name: 'WrongKey', message: /does not open/ });
+});
+
+test('the log’s size is that of the very slices that will be read, however unevenly they lie in time', async (t) => {
+  const { store, find, world } = await place(t);
+  const point = await find({ targetPosition: at(80) }, 0);
+  const needed = [];
+  for await (const { key, bytes, isDeleteMarker } of store.list(world['middle slice'].key.replace(/[^/]+$/, ''))) {
+    const range = parseRangeKey(key);
+    if (!isDeleteMarker && range && range.to > point.log.from && range.from < at(80)) needed.push(bytes);
+  }
+  assert.ok(needed.length >= 3 && new Set(needed).size > 1, String(needed));
+  assert.deepEqual(point.log, { from: point.base.logFrom, slices: needed.length, storedBytes: needed.reduce((sum, bytes) => sum + bytes, 0) });
 });
