@@ -6,13 +6,21 @@ import { HoldfastError, type ErrorType } from './domain/errors.ts';
  * typed the input sees nothing.
  */
 export function failure(type: ErrorType, message: string, options: { hint?: string; details?: unknown[]; cause?: Error } = {}): ApplicationFailure {
-  return ApplicationFailure.create({
-    type,
-    message: options.hint ? `${message} HINT: ${options.hint}` : message,
-    nonRetryable: true,
-    details: options.details ?? [],
-    cause: options.cause,
-  });
+  return withoutStack(
+    ApplicationFailure.create({
+      type,
+      message: options.hint ? `${message} HINT: ${options.hint}` : message,
+      nonRetryable: true,
+      details: options.details ?? [],
+      cause: options.cause,
+    }),
+  );
+}
+
+/** The UI prints a stack below the message, larger than it: for what was foreseen it says nothing to whoever reads it at night. */
+function withoutStack(failed: ApplicationFailure): ApplicationFailure {
+  failed.stack = '';
+  return failed;
 }
 
 /** Runs `work`; a HoldfastError that it throws becomes a failure that ends the workflow. */
@@ -48,6 +56,6 @@ export async function surfacing<T>(work: () => Promise<T>): Promise<T> {
     if (isCancellation(error) || !(error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)) throw error;
     const { type, message } = describeFailure(error);
     const details = error.cause instanceof ApplicationFailure ? (error.cause.details ?? []) : [];
-    throw ApplicationFailure.create({ type, message, nonRetryable: true, details, cause: error });
+    throw withoutStack(ApplicationFailure.create({ type, message, nonRetryable: true, details, cause: error }));
   }
 }

@@ -28,9 +28,10 @@ export function linksOf(uiUrl: string, system: string): Links {
     start,
     views: [
       view('approvals pending', `${searchAttributes.phase}="waiting" AND ExecutionStatus="Running"`),
-      view('recoveries running', `${searchAttributes.purpose}="recovery" AND ExecutionStatus="Running"`),
+      // Not the entry above a run, which has the same purpose and takes nothing that the run does not.
+      view('recoveries running', `WorkflowType="runRecovery" AND ${searchAttributes.purpose}="recovery" AND ExecutionStatus="Running"`),
       view('needs a person', `${searchAttributes.phase} IN ("paused", "stuck") AND ExecutionStatus="Running"`),
-      view('drills', `${searchAttributes.purpose}="drill"`),
+      view('drills', `WorkflowType="runRecovery" AND ${searchAttributes.purpose}="drill"`),
     ],
   };
 }

@@ -10,6 +10,8 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { failureOf } from '../harness/failures.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { noChromium } from '../ui/browser.ts';
+import { commandFromUi } from '../ui/command-from-ui.ts';
 
 const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
 const drill = { system: 'demo', purpose: 'drill', requestedBy: 'ada' };
@@ -23,7 +25,7 @@ interface Said {
   stderr: string;
 }
 
-test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 300_000 }, async (t) => {
+test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 400_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   await stack.startWorker();
   await fillDictionary(stack, 1);
@@ -102,5 +104,10 @@ test('the command line against a real server: what it asks and answers is what t
     assert.match(await ok('abort', 'demo', '--by', 'dana', '--reason', 'enough'), /^abort: accepted/m);
     assert.equal((await failureOf(entry.result())).type, 'Aborted');
     assert.deepEqual(await stack.open(), []);
+  });
+
+  await t.test('the real primary is lost, and a person in the Temporal UI has nothing else: started, read, refused, approved, done', { skip: noChromium }, async (st) => {
+    await stack.startArchive();
+    await commandFromUi(st, stack);
   });
 });

@@ -108,7 +108,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.match(future.message, /field "targetTime" is .* and now it is/);
     const mistyped = await refused('recoverSytem', { system: 'demo' });
     assert.equal(mistyped.type, 'BadInput');
-    assert.match(mistyped.message, /no workflow type "recoverSytem".*recoverSystem with/);
+    assert.match(mistyped.message, /no workflow type "recoverSytem".*start one of: recoverSystem/);
     assert.equal((await refused('recoverSystem', undefined)).type, 'BadInput');
     assert.equal((await refused('archiveLog', 'demo')).type, 'AlreadyRunning');
     assert.deepEqual(await stack.open(), [lockIds.archive('demo', source)]);

@@ -1,5 +1,5 @@
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../domain/how-to-answer.ts';
-import type { StepState } from '../domain/run-state.ts';
+import type { RunState, StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../domain/describe-progress.ts';
 import { describeTarget } from '../domain/describe-target.ts';
@@ -20,41 +20,52 @@ export function phaseOf(snapshot: RunSnapshot): Phase {
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 const clock = (at: string): string => `${at.slice(11, 19)}Z`;
 
+/** The UI renders lists inside of lists as one run-on line: each wait is a heading with a flat list of its own. */
+const section = (heading: string, lines: readonly string[]): string => [`### ${heading}`, '', ...lines.map((line) => `- ${line}`)].join('\n');
+
+const inTheUi = 'in this UI: More Actions, Send an Update: what is refused says why at once';
+
 /** Who is waited for, and what to send, word by word. */
 function waiting(snapshot: RunSnapshot): string[] {
   const { system } = snapshot.state;
   const gates = openGates(snapshot).map((gate) =>
-    [
-      `- **WAITING for approval \`${gate.gate}\`** since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`,
-      `  - ${cut(gate.description, 300)}`,
-      ...answersToGate(system, gate.gate, gate.proof).map((way) => `  - ${way}`),
-    ].join('\n'),
+    section(`WAITING for approval \`${gate.gate}\``, [`since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`, cut(gate.description, 600), ...answersToGate(system, gate.gate, gate.proof), inTheUi]),
   );
   const failed = failedSteps(snapshot).map((id) => {
     const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;
     const undo = step.state === 'stuck';
-    return [
-      `- **${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed**: ${cut(`${step.error?.type}: ${step.error?.message}`, 400)}`,
-      // On the way back an undo that is left out would have the next restore go on top of what is there.
-      ...(snapshot.rewind ? [`signal \`retry\` \`{"step": "${id}"}\` or \`abort\``] : answersToFailure(system, id, undo)).map((way) => `  - ${way}`),
-    ].join('\n');
+    // On the way back an undo that is left out would have the next restore go on top of what is there.
+    const ways = snapshot.rewind ? [`signal \`retry\` \`{"step": "${id}"}\` or \`abort\``] : answersToFailure(system, id, undo);
+    return section(`${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed`, [cut(`${step.error?.type}: ${step.error?.message}`, 400), ...ways, inTheUi]);
   });
   const lists = waitingLists(snapshot).map((step) =>
-    [
-      `- **WAITING for people to confirm \`${step.id}\`**: ${cut(step.summary ?? '', 200)}`,
-      ...step.items!.map((item) => `  - ${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
-      ...answersToList(system, step).map((way) => `  - ${way}`),
-    ].join('\n'),
+    section(`WAITING for people to confirm \`${step.id}\``, [
+      ...(step.summary === null ? [] : [cut(step.summary, 200)]),
+      ...step.items!.map((item) => `${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
+      ...answersToList(system, step),
+      inTheUi,
+    ]),
   );
   return [...gates, ...lists, ...failed];
 }
 
-function stepLine(step: StepState): string {
+/** Who let it pass, and how long they took: the step itself takes no time. */
+function approvedBy({ gates }: RunState, step: StepState): string | undefined {
+  const gate = gates.find((one) => one.step === step.id && one.status === 'approved');
+  if (!gate?.openedAt || !gate.closedAt || step.uses !== 'approval') return undefined;
+  const names = gate.decisions.filter(({ decision }) => decision === 'approve').map(({ by, proof }) => `${cut(by, 40)} (${proof})`);
+  return `${step.id} approved${names.length > 0 ? ` by ${names.join(', ')}` : ''} after ${formatDuration(Date.parse(gate.closedAt) - Date.parse(gate.openedAt))}`;
+}
+
+function stepLine(state: RunState, step: StepState): string {
   const budget = step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`;
   const tries = step.attempt > 1 ? `, try ${step.attempt}` : '';
   if (step.state === 'pending') return `- pending ${step.id}${step.budgetMs === null ? '' : ` (budget ${formatDuration(step.budgetMs)})`}${step.error ? `: ${cut(step.error.message, 120)}` : ''}`;
   if (step.state === 'running') return `- **running** ${step.id} since ${clock(step.startedAt!)}${step.budgetMs === null ? '' : `, budget ${formatDuration(step.budgetMs)}`}${tries}${howFar(step)}`;
-  return `- ${step.state} ${step.id} ${formatDuration(step.elapsedMs)}${budget}${tries}${step.summary ? `: ${cut(step.summary, 90)}` : ''}`;
+  if (step.state === 'waiting') return `- **waiting** for people: ${step.id}${tries}`;
+  const approved = step.state === 'done' ? approvedBy(state, step) : undefined;
+  if (approved !== undefined) return `- done ${approved}`;
+  return `- ${step.state === 'done' || step.state === 'skipped' ? step.state : `**${step.state}**`} ${step.id} ${formatDuration(step.elapsedMs)}${budget}${tries}${step.summary ? `: ${cut(step.summary, 160)}` : ''}`;
 }
 
 function howFar({ progress }: StepState): string {
@@ -86,21 +97,24 @@ function heading(snapshot: RunSnapshot, at: string): string {
 export const bytesOf = (text: string): number => encodeURIComponent(text.toWellFormed()).replaceAll(/%[0-9A-F]{2}/g, 'x').length;
 
 /**
- * The run as Markdown for the Temporal UI: bullet lists (tables come out run together), under 4 KB. What waits comes first; when
+ * The run as Markdown for the Temporal UI: flat bullet lists (tables and nested lists come out run together), under 4 KB. What waits comes first; when
  * it is too long, steps that are done go first, then pending ones, then warnings.
  */
 export function showDetails(snapshot: RunSnapshot, at: string): string {
   const { state } = snapshot;
   const waits = waiting(snapshot);
-  const warnings = state.warnings.slice(-5).map((warning) => `- ⚠ ${cut(warning, 200)}`);
+  const asked = openGates(snapshot).map(({ description }) => description).join(' ');
+  // What a gate says already is said once, where it is answered.
+  const warnings = state.warnings.filter((warning) => !asked.includes(warning.slice(warning.indexOf(': ') + 2))).slice(-5).map((warning) => `- ⚠ ${cut(warning, 200)}`);
   const compact = (hidden: readonly string[]): string[] => [
     ...hidden.flatMap((name) => {
       const count = state.steps.filter((step) => step.state === name).length;
       return count > 0 ? [`- ${count} steps ${name}`] : [];
     }),
-    ...state.steps.filter((step) => !hidden.includes(step.state)).map(stepLine),
+    ...state.steps.filter((step) => !hidden.includes(step.state)).map((step) => stepLine(state, step)),
   ];
-  const build = (steps: string[], warned: string[]): string => [heading(snapshot, at), waits.join('\n'), steps.join('\n'), warned.join('\n')].filter((part) => part !== '').join('\n\n');
+  const titled = (title: string, lines: string[]): string => (lines.length === 0 ? '' : [`### ${title}`, '', ...lines].join('\n'));
+  const build = (steps: string[], warned: string[]): string => [heading(snapshot, at), ...waits, titled('Warnings', warned), titled('Steps', steps)].filter((part) => part !== '').join('\n\n');
   const candidates = [
     build(compact([]), warnings),
     build(compact(['done', 'skipped']), warnings),

@@ -196,7 +196,7 @@ test('manual: each item is confirmed once, by name, in any order; the last one e
   run.start();
   run.feed({ kind: 'step-done', step: 'list', attempt: 1, summary: 'rotate all', confirms: [{ id: 'db', do: 'rotate the database’s password' }, { id: 'app', do: 'rotate the application’s' }] });
   assert.equal(run.step('list').state, 'waiting');
-  assert.match(showDetails(run.snapshot, at(9)), /WAITING for people to confirm `list`.*\n.*`db`: rotate the database/);
+  assert.match(showDetails(run.snapshot, at(9)), /WAITING for people to confirm `list`\n\n- rotate all\n- .*`db`: rotate the database/);
   assert.match(refused(run, { kind: 'confirm', by }), /More than one item waits.*list db, list app/);
   assert.match(refused(run, { kind: 'confirm', item: 'dbx', by }), /no item "dbx"; items: db, app/);
   assert.match(refused(run, { kind: 'confirm', step: 'zzz', by }), /no step "zzz"/);

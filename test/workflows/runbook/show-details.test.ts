@@ -10,8 +10,9 @@ test('who is waited for comes first, with the signal and the command that answer
   const text = showDetails(run.snapshot, at(600));
   assert.match(text, /recovery demo: waiting\*\* as of 03:10:00Z/);
   assert.match(text, /RTO: 10m00s of 1h00m passed; breach at 04:00:00Z/);
-  assert.match(text, /WAITING for approval `go`\*\* since 03:00:01Z: 0 of 2, by erik, fay/);
+  assert.match(text, /### WAITING for approval `go`\n\n- since 03:00:01Z: 0 of 2, by erik, fay\n/);
   assert.match(text, /holdfast approve demo --gate go --by YOUR-NAME/);
+  assert.match(text, /- \*\*waiting\*\* for people: ask$/m);
   assert.match(text, /pending act \(budget 1m00s\)/);
 });
 
@@ -19,7 +20,32 @@ test('a failed step shows its reason, and how to answer', () => {
   const run = new Driver([step('a')]);
   run.start();
   run.fail('a');
-  assert.match(showDetails(run.snapshot, at(5)), /PAUSED: step `a` has failed\*\*: SourceUnavailable: gone\n.*signal `retry` `\{"step": "a"\}`, `skip` .*or `abort`/);
+  assert.match(showDetails(run.snapshot, at(5)), /### PAUSED: step `a` has failed\n\n- SourceUnavailable: gone\n- signal `retry` `\{"step": "a"\}`, `skip` .*or `abort`/);
+});
+
+test('no list stands in another: the UI would render it as one line', () => {
+  const run = new Driver([step('ask', [], { gate: gate('go') }), step('list', [], { uses: 'manual', undo: false }), step('bad')]);
+  run.start();
+  run.feed({ kind: 'step-done', step: 'ask', attempt: 1, summary: null, opens: gate('go') }, 1);
+  run.feed({ kind: 'step-done', step: 'list', attempt: 1, summary: 'rotate all', confirms: [{ id: 'db', do: 'rotate the password' }] }, 1);
+  run.fail('bad');
+  const text = showDetails(run.snapshot, at(5));
+  assert.equal(text.match(/^### (WAITING|PAUSED)/gm)?.length, 3);
+  assert.doesNotMatch(text, /^ +-/m);
+});
+
+test('an approval that was given says by whom, and how long it took; what its gate asks is not said again as a warning', () => {
+  const run = new Driver([step('ask', [], { uses: 'approval', gate: gate('go') }), step('act', ['ask'])]);
+  run.feed({ kind: 'run-started' }, 0);
+  run.feed({ kind: 'warned', about: 'ask', what: 'the old primary answers' }, 1);
+  run.feed({ kind: 'step-done', step: 'ask', attempt: 1, summary: 'approved', opens: { ...gate('go'), description: 'Move. the old primary answers' } }, 1);
+  const asked = showDetails(run.snapshot, at(5));
+  assert.equal(asked.split('the old primary answers').length, 2);
+  assert.doesNotMatch(asked, /approved/);
+  run.feed({ kind: 'approve', by: 'erik' }, 91);
+  const given = showDetails(run.snapshot, at(95));
+  assert.match(given, /- done ask approved by erik \(claimed\) after 1m30s$/m);
+  assert.match(given, /⚠ ask: the old primary answers/);
 });
 
 test('however long the run and its words, details stay under 4 KB and keep what waits', () => {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import type { WorkflowHandle } from '@temporalio/client';
+import { linksOf } from '../../scripts/commands/up.ts';
+import { destroyPrimary } from '../../scripts/stack/primary.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import type { Owner } from '../harness/cleanup.ts';
+import type { SystemStack } from '../harness/system-stack.ts';
+import { openBrowser } from './browser.ts';
+import { TemporalUi } from './temporal-ui.ts';
+
+/**
+ * A recovery in the hands of a person who has nothing but the Temporal UI: started from a link of `holdfast up`, read,
+ * answered wrongly, refused, answered well, and seen to its end. The stack's archive runs and is up to date.
+ */
+export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<void> {
+  const { page, shoot } = await openBrowser(owner);
+  const ui = new TemporalUi(page, stack.file.temporal.uiUrl);
+  const links = linksOf(stack.file.temporal.uiUrl, 'demo');
+  const link = links.start.find(({ title }) => title === 'recoverSystem')!.url;
+
+  await ui.start(link.replace('recoverSystem', 'recoverSytem'), '{"system": "demo"}');
+  assert.match(await failureShown(ui), /There is no workflow type .*recoverSytem/);
+  await ui.start(link, '{"sytem": "demo"}');
+  assert.match(await failureShown(ui), /field .*system.* is missing.*unknown field .*sytem/s);
+  await shoot('bad-input');
+
+  await destroyPrimary(stack.file);
+  await ui.start(link, '{"system": "demo"}', async () => await shoot('start'));
+  await stack.stepIs('approve-switch', 'waiting', 120_000);
+  for (const { title, url } of links.views) {
+    await page.goto(url);
+    await page.getByRole('button', { name: title }).waitFor();
+    assert.doesNotMatch(await ui.text(), /invalid|error/i, title);
+  }
+  await page.goto(links.views.find(({ title }) => title === 'approvals pending')!.url);
+  await page.getByRole('link', { name: lockIds.recover('demo'), exact: true }).first().waitFor();
+  await shoot('approvals-pending');
+
+  await ui.openWorkflow(lockIds.recover('demo'));
+  const waiting = await ui.details(/approve-switch/);
+  assert.match(waiting, /"gate": "approve-switch", "by": "YOUR NAME"/);
+  await shoot('waiting');
+  await ui.writeUpdate('approve', '{"gate": "aprove-switch", "by": "dana"}');
+  assert.match((await ui.submit()) ?? 'accepted', /There is no gate "aprove-switch"\. Now open: "approve-switch"/);
+  await shoot('refused');
+  assert.equal(await ui.submit('{"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}'), undefined);
+
+  const report = (await stack.runHandle.result()) as RunReport;
+  assert.equal(report.outcome, 'done');
+  await ui.openWorkflow(lockIds.recover('demo'));
+  assert.equal(await ui.status(), 'Completed');
+  await ui.details(/recovery demo: done/);
+  await shoot('done');
+  await ui.openTab('Timeline');
+  // It draws only what is in sight.
+  await page.setViewportSize({ width: 1280, height: 1700 });
+  await page.getByRole('button', { name: 'Event fencePrimary: Completed' }).waitFor();
+  await shoot('timeline');
+  for (const handle of [stack.runHandle, stack.handle('recover/demo/by-hand')]) assert.deepEqual(await unexplained(handle), []);
+}
+
+/** What the timeline would show by its type alone. */
+async function unexplained(handle: WorkflowHandle): Promise<string[]> {
+  const { events } = await handle.fetchHistory();
+  const shown = (events ?? []).filter((event) => event.activityTaskScheduledEventAttributes ?? event.timerStartedEventAttributes ?? event.startChildWorkflowExecutionInitiatedEventAttributes);
+  assert.ok(shown.length > 0);
+  return shown.filter(({ userMetadata }) => !userMetadata?.summary?.data?.length).map((event) => JSON.stringify(event));
+}
+
+async function failureShown(ui: TemporalUi): Promise<string> {
+  assert.equal(await ui.status(), 'Failed');
+  return await ui.text();
+}
