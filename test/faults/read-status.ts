@@ -42,7 +42,7 @@ function isAsDeclared({ shows, activity, workflowId, step }: Middle, { text, ove
   const isArchive = activity === 'archiveLog';
   switch (shows) {
     case 'no worker':
-      return told.test(text) && (isArchive || text.includes(`no worker answers for ${workflowId}`));
+      return told.test(text) && (isArchive || text.includes(`no worker answered for ${workflowId}`));
     case 'trying':
       // A step that took what it met for its end says it in its summary.
       return told.test(text) && (!over || step !== undefined);

@@ -4,7 +4,7 @@ import type { CellResult } from './run-cell.ts';
 
 /** One line, without what differs from machine to machine. */
 const cellText = (text: string): string =>
-  text.replace(/\/tmp\/[^\s'"]+/g, 'DIRECTORY').replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 400);
+  text.replace(/\/tmp\/[^\s'"]+/g, 'DIRECTORY').replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 600);
 
 export interface ReportedCell extends CellResult {
   seed: number;
@@ -74,6 +74,7 @@ export async function writeReport(path: string, all: readonly ReportedCell[]): P
     '',
     'Written by `npm run test:faults`; `test/faults/matrix.ts` defines the cells. Each is run on real parts: the fault strikes in the',
     'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
+    'From commit 771cf33 on `holdfast status` is read in the middle too, and the page at the end; results from before stand without it.',
     '',
     `Of ${cells.length} cells ${held(timesAsked)} held in each of their last ${timesAsked} runs, with ${timesAsked} different seeds; ${held(2)} in their last two, ${held(1)} in the last one;`,
     `${ended('failed')} failed in the last one, ${ended('skipped')} were skipped there, ${ended('no stack')} had no stack to run on, and ${cells.length - told.length} were not run.`,

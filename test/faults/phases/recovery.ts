@@ -56,13 +56,13 @@ export const enterReplay: Enter = async (bench) => {
   return middleOf(bench, drill, { activity: 'replayLog', dataPlane: await dataPlaneOf(bench, 'replayLog'), release: () => held.release() });
 };
 
-/** The target's mongod is stopped in mid-build, so that the build does not end before the fault is there. */
+/** The target's mongod is stopped in the middle of the one build that takes a second and writes megabytes, so that it does not end before the fault is there. */
 export const enterIndexBuild: Enter = async (bench) => {
   const drill = await startDrill(bench);
   await bench.stack.stepIs('build-indexes', 'running', 180_000);
   await until('an index build in the target', async () => await bench.stack.withTarget(async (client) => {
-    const { inprog } = await client.db('admin').command({ currentOp: 1, $all: true }) as unknown as { inprog: { msg?: string; desc?: string }[] };
-    return inprog.some(({ msg, desc }) => /Index Build/.test(msg ?? '') || /IndexBuildsCoordinator/.test(desc ?? ''));
+    const { inprog } = await client.db('admin').command({ currentOp: 1, $all: true }) as unknown as { inprog: { ns?: string; msg?: string; desc?: string }[] };
+    return inprog.some(({ ns, msg, desc }) => ns?.endsWith('.tags') && (/Index Build/.test(msg ?? '') || /IndexBuildsCoordinator/.test(desc ?? '')));
   }), 60_000, 10);
   const mongod = pidOf(bench.standbyPidFile);
   process.kill(mongod, 'SIGSTOP');
