@@ -52,10 +52,10 @@ function throttledProgress(): { report: (progress: JobReading) => void; flush: (
   return { report, flush };
 }
 
-async function run(findJob: FindJob, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
+async function run(findJob: Promise<FindJob>, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
   const { report, flush } = throttledProgress();
   try {
-    const result = await findJob(order.job)(order.input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) });
+    const result = await (await findJob)(order.job)(order.input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) });
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
     return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };
@@ -72,9 +72,10 @@ const showJob = (job: string): void => {
 /**
  * Serves orders as a data plane process, one at a time: does the job, says the result, waits for another order. A job
  * that fails is the last one.
+ * Before its jobs are loaded it has its priority, and hears when the worker dies.
  * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal, and ends one that has none.
  */
-export function serveJobs(findJob: FindJob): void {
+export function serveJobs(load: () => Promise<FindJob>): void {
   if (process.argv.includes(backgroundFlag)) lowerPriority();
   if (!process.send) {
     process.stderr.write('The data plane is started by the worker, for its jobs; it does nothing by itself.\n');
@@ -100,6 +101,7 @@ export function serveJobs(findJob: FindJob): void {
   setInterval(() => {
     if (works) send({ kind: 'alive' });
   }, aliveEveryMs).unref();
+  const findJob = load();
   process.on('message', (order: JobOrder) => {
     works = true;
     showJob(order.job);
