@@ -47,7 +47,8 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     checkRunbook(request, view);
     checkPartial(request, view);
     mark({ system: view.system, purpose: request.purpose, severity: request.severity });
-    const input: RunRecoveryInput = { view, ...(elevated ? { elevated } : {}), request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() } };
+    // What was asked for first: the UI shows the input from its beginning, and the view is long.
+    const input: RunRecoveryInput = { request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() }, ...(elevated ? { elevated } : {}), view };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
     if (!started) throw alreadyRunning(request.system, workflowId);
     child = started;
