@@ -3,7 +3,7 @@ import { layout, parseHeadKey, type TimelineScope } from '../../workflows/domain
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import { formatVersion, type Head } from '../../workflows/domain/manifest.ts';
 import type { CatalogSpan } from '../../workflows/domain/recovery-point.ts';
-import { minutes } from '../../workflows/domain/units.ts';
+import { minutes, seconds } from '../../workflows/domain/units.ts';
 import type { Keys } from '../stream/keys.ts';
 import { lookBacks } from './look-backs.ts';
 import { putSigned, type Found } from './signed-object.ts';
@@ -13,16 +13,19 @@ import type { ReadOptions, Store } from './store.ts';
  * Heads: how an end of the log that is gone without a trace is noticed.
  *
  * Slices hold together by touching, so one that is missing in the middle shows, and a missing end does not: the log only seems
- * to end earlier. So whoever archives puts a signed object once a minute, and at the end of its round, that names the newest slice.
+ * to end earlier. So whoever archives puts a signed object once a minute, at the end of its round and when it is stopped, that names the newest slice.
  * A log that ends before its newest head has lost its end.
  *
  * - A head is put behind its slice and is a key of its own, never rewritten. Killed in between: there is no head of that slice, and the
  *   next one stands for it. A head without its slice is never left by us.
  * - Whoever reads lists the heads first and the slices then, so that an archive that runs meanwhile seems to have lost nothing.
- * - What is archived behind the newest head (a minute at most; nothing after a drain, or a round that ended of itself) can be gone unnoticed;
+ * - What is archived behind the newest head (a minute at most; nothing after a drain, a round that ended of itself or one that was stopped and had the
+ *   seconds to say so) can be gone unnoticed;
  *   so can an end together with its heads. An end that is lost under an archive that goes on is a hole, and needs no head.
  */
 const headEveryMs = minutes(1);
+/** Within the grace that a job has between TERM and KILL. */
+const leaveWithinMs = seconds(3);
 
 interface Slice {
   from: LogPosition;
@@ -58,8 +61,8 @@ export class HeadWriter {
   }
 
   /** Puts the head of the newest slice. A store that does not answer costs the head and not the log: the next slice has one. */
-  async end(): Promise<void> {
-    const { store, keys, epoch, signal } = this.#room;
+  async end(signal = this.#room.signal): Promise<void> {
+    const { store, keys, epoch } = this.#room;
     const { system, source, timeline } = this.#scope;
     const slice = this.#newest;
     if (!slice) return;
@@ -73,6 +76,11 @@ export class HeadWriter {
     }
     this.#newest = undefined;
     this.#putAtMs = this.#nowMs();
+  }
+
+  /** As `end`, for a writer that was told to stop: its own signal takes nothing any more. Best effort: who asked waits, and kills it after seconds. */
+  async leave(): Promise<void> {
+    await this.end(AbortSignal.timeout(leaveWithinMs)).catch(() => undefined);
   }
 }
 

@@ -21,7 +21,6 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  *   slices/<from>_<to>                              log after <from>, up to and including <to>
  *   gaps/<from>_<to>.json                           log that is lost for ever, and why
  *   heads/<position>.json                           the log was archived up to here: what a lost end of it is noticed by
- *   proofs/<position>.json                          what the source held at exactly this position
  * <system>/<source>/imported-<backup>/              a base (and its log) that another program dumped: same folders below
  * ```
  *
@@ -85,8 +84,6 @@ export const layout = {
   gap: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/gaps/${from}_${to}.json`,
   heads: (of: TimelineScope) => `${scope(of)}/heads/`,
   head: (of: TimelineScope, to: LogPosition) => `${scope(of)}/heads/${to}.json`,
-  proofs: (of: TimelineScope) => `${scope(of)}/proofs/`,
-  proof: (of: TimelineScope, position: LogPosition) => `${scope(of)}/proofs/${position}.json`,
 } as const;
 
 /** The two positions that a slice's or gap's key names, or undefined when the key is neither. */

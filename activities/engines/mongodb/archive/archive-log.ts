@@ -81,6 +81,7 @@ class ArchiveRound {
       await this.#writer.finish(finishWithinMs);
       return typeof end === 'string' ? this.#outcome(end) : await this.endInGap(end);
     } catch (error) {
+      if (this.#context.signal.aborted) await this.#writer.leave();
       this.#context.signal.throwIfAborted();
       // A slice may be refused before the look at the bucket says so.
       if (error instanceof HoldfastError && error.type === 'EpochSuperseded') return this.#outcome('superseded');

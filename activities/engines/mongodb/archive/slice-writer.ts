@@ -120,6 +120,12 @@ export class SliceWriter {
     throw new HoldfastError('StoreUnavailable', `the store has not taken ${this.#waiting.length} slices after ${this.archivedTo} within ${withinMs / 1000} s`);
   }
 
+  /** It was told to stop: nothing more is written but where the log ends that is stored. */
+  async leave(): Promise<void> {
+    await this.#putting;
+    await this.#heads?.leave();
+  }
+
   async #putWaiting(): Promise<void> {
     try {
       for (let next = this.#nextToPut(); next; next = this.#nextToPut()) {

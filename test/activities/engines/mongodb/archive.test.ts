@@ -85,9 +85,16 @@ test('slices touch and hold every entry once, whenever the archiver is killed', 
   const to = await positionNow(client);
   const archive = startArchive(context);
   await archivedUpTo(context, to);
+  // The first slice has a head in any case.
+  await things(client).insertOne({ second: true });
+  const second = await positionNow(client);
+  // Written, and known to be: one that is stopped between the two has the head of the slice before.
+  await until('it knows what is archived', () => String((place.progress.at(-1) as { archivedTo?: string }).archivedTo) >= second);
   await archive.stop();
 
   const found = await slices(context);
+  const heads = await collect(context.store, layout.heads({ ...ref, timeline: 't00000001' }));
+  assert.equal(heads.at(-1)?.key, layout.head({ ...ref, timeline: 't00000001' }, found.at(-1)!.to), 'stopped, it has signed where its log ends');
   found.forEach((slice, at) => at > 0 && assert.equal(slice.from, found[at - 1]!.to));
   assert.equal(await archivedInserts(context, from, to), acknowledged);
   const verified = await verifySlice(context, found.at(-1)!);
