@@ -167,6 +167,12 @@ const recoverActivities: RecoverActivities = {
       return await openProvisioner(source).makeRoom(source, target);
     }),
   ),
+  checkTarget: attempt(
+    async ({ movesAside, ...target }: TargetRef & { movesAside: boolean }, context) => await atTarget(target, context, async (source) => {
+      await refuseLivingTarget(source, target);
+      return await openProvisioner(source).check(source, { movesAside });
+    }),
+  ),
   giveRoomBack: attempt(
     async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).giveRoomBack(source, target)),
   ),

@@ -59,6 +59,7 @@ const table: Record<ActivityName, Row> = {
   readDivergedWrites: { ...light('archive'), tryMs: hours(2) },
   startTimeline: light('archive'),
   proveArchive: { ...light('archive'), tryMs: minutes(15) },
+  checkTarget: { ...light('recover'), tries: 2 },
   makeRoom: { ...light('recover'), tryMs: minutes(5) },
   giveRoomBack: { ...light('recover'), tryMs: minutes(5) },
   provisionTarget: { ...light('recover'), tryMs: minutes(15) },

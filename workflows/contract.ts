@@ -390,6 +390,12 @@ export interface RecoverActivities {
   /** Undo of makeRoom, after removeTarget: what this run moved aside lies in its old place again, fenced as it was. Safe to repeat. */
   giveRoomBack(input: TargetRef): Promise<{ summary: string }>;
 
+  /**
+   * Whether makeRoom and provisionTarget would do, on the worker that would do it. Changes nothing.
+   * @param movesAside - what a fence left there would be moved aside. @throws TargetNotEmpty, ToolMissing - as those would.
+   */
+  checkTarget(input: TargetRef & { movesAside: boolean }): Promise<{ summary: string }>;
+
   /** Makes an empty standalone server for the target on loopback, and claims it for the run. Twice: the same server. */
   provisionTarget(input: TargetRef): Promise<{ summary: string }>;
 

@@ -9,6 +9,7 @@ interface Asked {
   requestedBy?: string | undefined;
   reason?: string | undefined;
   purpose?: string | undefined;
+  dryRun?: boolean | undefined;
   only?: unknown;
   takeOver?: boolean | undefined;
 }

@@ -7,8 +7,10 @@ import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domai
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
 import { drillView, isHomeward, turnView } from './domain/homeward.ts';
+import type { DryRunReport } from './domain/recovery-plan.ts';
 import type { RunReport } from './domain/report.ts';
 import type { SystemView } from './domain/system.ts';
+import { dryRun } from './dry-run.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
 import { admit } from './permit.ts';
@@ -21,10 +23,12 @@ import { planSteps } from './steps/index.ts';
  * sent here are passed on to it. Cancel here means abort there, and waits until everything is undone.
  *
  * @param typed - RecoverSystemInput as a person types it, or the bare name of a system.
+ * With `dryRun` no run is started: it answers what one would do, and what would fail.
+ *
  * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was touched.
  * @throws Aborted - the run was unwound; its details hold the report.
  */
-export async function recoverSystem(typed: unknown): Promise<RunReport> {
+export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunReport> {
   let child: ChildWorkflowHandle<Workflow> | undefined;
   const passOn = (name: string, sent: unknown): Promise<void> =>
     // Out of a cancel's reach: an abort may get stuck, and then it is a message that frees it.
@@ -46,6 +50,10 @@ export async function recoverSystem(typed: unknown): Promise<RunReport> {
     const elevated = await admit('recoverSystem', view, request);
     checkRunbook(request, view);
     checkPartial(request, view);
+    if (request.dryRun) {
+      mark({ system: view.system, purpose: 'dry-run' });
+      return await dryRun(view, request);
+    }
     mark({ system: view.system, purpose: request.purpose, severity: request.severity });
     // What was asked for first: the UI shows the input from its beginning, and the view is long.
     const input: RunRecoveryInput = { request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() }, ...(elevated ? { elevated } : {}), view };

@@ -44,6 +44,18 @@ export async function claimDirectory(directory: string, claim: Omit<Claim, 'clai
   }
 }
 
+/** Refuses what `claimDirectory` would refuse a new run, and claims nothing. @throws TargetNotEmpty */
+export async function refuseClaimed(directory: string): Promise<void> {
+  const found = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const claim = await readClaim(directory);
+  if (!claim && found.length === 0) return;
+  const what = claim ? `belongs to run ${claim.run} since ${claim.claimedAt}` : `holds ${found.slice(0, 5).join(', ')}, which no run made`;
+  throw new HoldfastError('TargetNotEmpty', `${directory} ${what}`, { hint: 'move it aside, or name another directory under standby.provision' });
+}
+
 /** Of two runs that come at once, one gets it; and it is there whole or not at all. */
 async function writeClaim(directory: string, claim: Claim): Promise<void> {
   const draft = `${claimFile(directory)}.${randomUUID()}`;

@@ -1,7 +1,7 @@
 import { rename, stat } from 'node:fs/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { hostsOf } from '../tool/hosts-of.ts';
-import { claimDirectory, readClaim } from './claim.ts';
+import { claimDirectory, readClaim, refuseClaimed } from './claim.ts';
 import type { ProvisionContext, Provisioner } from './provisioner.ts';
 
 /**
@@ -9,6 +9,12 @@ import type { ProvisionContext, Provisioner } from './provisioner.ts';
  * of the system file holds the claim, so that two runs never restore into it at once.
  */
 export const existingProvisioner: Provisioner = {
+  async check(context) {
+    const { directory, address } = placeOf(context);
+    await refuseClaimed(directory);
+    return { summary: `${address}, which is there already; no run has claimed ${directory}` };
+  },
+
   async makeRoom(context) {
     return await Promise.resolve({ summary: `${placeOf(context).address} is there already, and nothing of it is moved` });
   },

@@ -6,9 +6,10 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import { findTool } from '../tool/find-tool.ts';
 import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
+import { readMark } from '../traffic/fenced-directory.ts';
 import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
 import { giveLeftBack, moveLeftAside } from './left-place.ts';
-import { claimDirectory, readClaim } from './claim.ts';
+import { claimDirectory, readClaim, refuseClaimed } from './claim.ts';
 import { readMongodConfig, writeMongodConfig, type MongodConfig } from './mongod-config.ts';
 import type { ProvisionContext, Provisioner } from './provisioner.ts';
 
@@ -39,6 +40,16 @@ interface Place {
  * The server outlives the worker; all that it is started with stands in its mongod.conf.
  */
 export const localProvisioner: Provisioner = {
+  async check(context, { movesAside }) {
+    const place = placeOf(context);
+    findTool('mongod');
+    const mark = await readMark(place.directory);
+    if (mark && movesAside) return { summary: `what run ${mark.run} fenced in ${place.directory} would be moved aside` };
+    await refuseClaimed(place.directory);
+    await refuseTakenPort(place, 0);
+    return { summary: `nothing lies in ${place.directory}, and nothing serves at 127.0.0.1:${place.port}` };
+  },
+
   async makeRoom(context, target) {
     return { summary: await moveLeftAside(placeOf(context).directory, target.run) };
   },

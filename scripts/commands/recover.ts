@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorTable } from '../../workflows/domain/errors.ts';
 import { parseInput, recoverSystemInput } from '../../workflows/domain/inputs.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import { describePlan, type DryRunReport } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
@@ -22,6 +23,7 @@ interface RecoverOptions {
   runbook?: string;
   takeOver: boolean;
   watch: boolean;
+  dryRun: boolean;
 }
 
 /** The name on this machine; only claimed, as every name is that no code proves. */
@@ -51,6 +53,7 @@ export function recover(cli: Cli): void {
         .option('--runbook <name>', 'one of the system file’s runbooks; left out: its runbook')
         .option('--severity <severity>', 'P1 to P4; `holdfast severity` changes it')
         .option('--take-over', 'take the command from another control plane', false)
+        .option('--dry-run', 'all checks and no acts: says what would fail', false)
         .option('--watch', 'show the run until it ends; the exit code is its outcome', false),
     async (printer, options, system) => {
       const input = {
@@ -66,12 +69,18 @@ export function recover(cli: Cli): void {
         severity: options.severity as 'P1' | undefined,
         runbook: options.runbook,
         takeOver: options.takeOver,
+        ...(options.dryRun ? { dryRun: true } : {}),
       };
       parseInput('recoverSystem', recoverSystemInput, input);
       return await withTemporal(async (temporal) => {
         const id = entryId('recover', system);
         const handle = await startEntry(temporal, 'recoverSystem', id, input, `recover ${system}, asked for by ${options.by}`);
         const started = { workflowId: id, runId: lockIds.recover(system), link: workflowLink(temporal, lockIds.recover(system)), worker: await hasWorker(temporal) };
+        if (options.dryRun) {
+          const tried = (await handle.result()) as DryRunReport;
+          printer.result(tried, () => dryRunLines(tried));
+          return exitCodeOf(tried);
+        }
         if (!options.watch) {
           // A run that is refused at once (runs already, unknown system) says so here and not only in the UI.
           const refused = await Promise.race([handle.result().then(() => undefined), sleep(1_500).then(() => undefined)]);
@@ -87,6 +96,17 @@ export function recover(cli: Cli): void {
     },
   );
 }
+
+function dryRunLines({ plan, checked, asks }: DryRunReport): string {
+  const { heading, lines, findings } = describePlan(plan);
+  const asked = asks.map(({ gate, quorum, people }) => `would wait at ${gate} for ${quorum} of ${people.join(', ') || 'whoever may'}`);
+  return ['dry run: nothing was touched', heading, ...lines, ...checked, ...asked, ...findings].join('\n');
+}
+
+const exitCodeOf = ({ plan }: DryRunReport): number => {
+  const failing = plan.findings.find(({ effect }) => effect === 'fails');
+  return failing ? errorTable[failing.type].exitCode : 0;
+};
 
 const startedLines = (started: { workflowId: string; link: string | null; worker: boolean }): string[] => [
   `started ${started.workflowId}`,

@@ -194,6 +194,7 @@ function answersOf(): Answers {
       Promise.resolve({ format: 1, system, source, run, environment, timeline, from: limit, to: null, firstAt: null, lastAt: null, entries: 0, inserts: 0, updates: 0, deletes: 0, namespaces: [], namespaceCount: 0, commands: [], commandCount: 0, readFrom: 'the fenced server', covers: [], doesNotCover: [], objects: [], writtenAt: nowAt() }),
     startTimeline: () => Promise.resolve({ timeline: 't00000002' }),
     proveArchive: () => Promise.resolve({ proved: true, position: '1763700300-0000000001', tookMs: 900 }),
+    checkTarget: () => Promise.resolve({ summary: 'nothing lies there' }),
     makeRoom: () => Promise.resolve({ summary: 'nothing was left there' }),
     giveRoomBack: () => Promise.resolve({ summary: 'nothing was moved aside' }),
     provisionTarget: () => Promise.resolve({ summary: 'an empty server' }),

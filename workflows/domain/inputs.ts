@@ -57,6 +57,7 @@ export const recoverSystemInput = z
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
     runbook: name.optional().meta({ description: 'one of the system file’s runbooks by its name; left out: its runbook' }),
     severity: severitySchema.optional().meta({ description: 'how severe it is, P1 to P4; the signal severity changes it' }),
+    dryRun: z.boolean('true or false').optional().meta({ description: 'true: all checks and no acts; touches nothing, waits for nobody, answers what would fail' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
   })
   .refine(notBoth, oneTarget);

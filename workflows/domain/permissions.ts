@@ -9,7 +9,7 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate';
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate';
 
 interface Row {
   /** as in "may …" */
@@ -30,6 +30,7 @@ export const permissions: Readonly<Record<Act, Row>> = {
   verify: { about: 'verify what the bucket holds', who: everybody },
   read: { about: 'read what can be recovered, plans and archive status', who: everybody },
   drill: { about: 'start a drill', who: operations },
+  'dry-run': { about: 'try a recovery without touching anything', who: operations },
   recover: { about: 'recover production', who: administrator, elevated: ['dr-team'] },
   'take-data-out': { about: 'restore a part to take data out', who: administrator, elevated: ['dr-team'] },
   'take-over': { about: 'take the command from another control plane', who: administrator },
@@ -87,8 +88,9 @@ export function permit(people: People | undefined, act: Act, by: string | undefi
 }
 
 /** Which act the start of a workflow is, by what it is asked for. */
-export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; only?: unknown; takeOver?: boolean | undefined }): Act {
+export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined }): Act {
   if (workflow !== 'recoverSystem') return startActs[workflow];
+  if (asked.dryRun) return 'dry-run';
   if (asked.takeOver) return 'take-over';
   if (asked.purpose === 'drill') return 'drill';
   return asked.only === undefined ? 'recover' : 'take-data-out';

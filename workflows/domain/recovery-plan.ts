@@ -34,6 +34,19 @@ export interface RecoveryPlan {
   findings: Finding[];
 }
 
+/** What a dry run answers: the plan, with all that was found, and what was looked at beyond it. */
+export interface DryRunReport {
+  format: 1;
+  dryRun: true;
+  /** nothing was found that would fail */
+  ok: boolean;
+  plan: RecoveryPlan;
+  /** a sentence each */
+  checked: string[];
+  /** whose approval would be waited for; no people: whoever the permission table lets */
+  asks: { gate: string; quorum: number; people: string[] }[];
+}
+
 /** The plan in lines: its verdict first, then steps and points. Findings are lines of their own. */
 export function describePlan(of: RecoveryPlan): { heading: string; lines: string[]; findings: string[] } {
   const idWidth = Math.max(...of.runbook.steps.map(({ id }) => id.length));

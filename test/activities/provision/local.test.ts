@@ -115,6 +115,17 @@ test('a server that died is started again on its data', async (t) => {
   assert.equal((await hello())['ok'], 1);
 });
 
+test('a look at the place says what making a target would say, and makes nothing', async (t) => {
+  const { context, directory } = await place(t);
+  assert.match((await localProvisioner.check(context, { movesAside: false })).summary, /nothing lies in/);
+  assert.ok(!existsSync(directory));
+  await localProvisioner.provision(context, target('run-1'));
+  for (const movesAside of [true, false]) await assert.rejects(localProvisioner.check(context, { movesAside }), { name: 'TargetNotEmpty', message: /belongs to run run-1/ });
+  await writeMark(directory, { run: 'run-9', fencedAt: '2026-11-22T00:00:00.000Z', steppedDown: true });
+  await assert.rejects(localProvisioner.check(context, { movesAside: false }), { name: 'TargetNotEmpty' });
+  assert.match((await localProvisioner.check(context, { movesAside: true })).summary, /run run-9 fenced .* would be moved aside/);
+});
+
 test('what a drill restored is deleted, also by a second try after a first that was killed; another run’s is not', async (t) => {
   const { context, directory, hello } = await place(t);
   await localProvisioner.provision(context, target('run-1'));

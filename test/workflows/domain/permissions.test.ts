@@ -17,7 +17,7 @@ test('each role may do what the handbook’s table says, and nothing else', () =
   const may = (name: string): Act[] => (Object.keys(permissions) as Act[]).filter((act) => permit(people, act, name).may === true);
   assert.deepEqual(may('ada'), Object.keys(permissions), 'full access');
   assert.deepEqual(may('sara'), ['verify', 'read', 'read-audit'], 'read-only');
-  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'comment', 'confirm'], 'monitoring and validation');
+  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'dry-run', 'comment', 'confirm'], 'monitoring and validation');
   assert.deepEqual((Object.keys(permissions) as Act[]).filter((act) => permit(people, act, 'dana').may === 'elevated'), ['recover', 'take-data-out']);
 });
 
@@ -39,7 +39,7 @@ test('without people anybody may do anything, with or without a name', () => {
 test('every start is an act, and what a recovery is for decides which', () => {
   for (const workflow of entryWorkflows) assert.ok(permissions[actOf(workflow, {})].about);
   const act = (asked: Parameters<typeof actOf>[1]): Act => actOf('recoverSystem', asked);
-  assert.deepEqual([act({ purpose: 'recovery' }), act({ purpose: 'drill' }), act({ purpose: 'recovery', only: ['a.b'] }), act({ purpose: 'drill', takeOver: true })], ['recover', 'drill', 'take-data-out', 'take-over']);
+  assert.deepEqual([act({ purpose: 'recovery' }), act({ purpose: 'drill' }), act({ purpose: 'recovery', only: ['a.b'] }), act({ purpose: 'drill', takeOver: true }), act({ purpose: 'recovery', dryRun: true })], ['recover', 'drill', 'take-data-out', 'take-over', 'dry-run']);
 });
 
 test('a person is one by id and by name, and neither contact nor reference goes to a workflow', () => {
