@@ -468,4 +468,8 @@ test('the entry shows what the run shows: who is waited for, and what to send', 
   assert.match(help, /approve: Approve the gate that waits\..*Example/);
   const attributes = (await lab.run().describe()).typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]).filter(([name]) => String(name).startsWith('Holdfast'));
   assert.deepEqual(Object.fromEntries(attributes), { HoldfastSystem: 'demo', HoldfastPurpose: 'recovery', HoldfastPhase: 'waiting' });
+  await lab.env.sleep('20m');
+  const { currentDetails } = await lab.run().query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  const passed = /RTO: (?:(\d+)h)?(\d+)m/.exec(currentDetails)!;
+  assert.ok(Number(passed[1] ?? 0) * 60 + Number(passed[2]) >= 18, `a clock that goes on while people are waited for, not ${currentDetails.slice(0, 200)}`);
 });

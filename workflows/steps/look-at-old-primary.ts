@@ -37,6 +37,8 @@ export async function lookWhileWaiting(ctx: StepContext, known: readonly string[
       if (!ctx.waits()) return;
       said.filter((what) => !told.includes(what)).forEach((what) => ctx.warn(what));
       told = said;
+      // Nothing else may happen for hours, and details that are hours old show a clock that stands still.
+      ctx.moved();
     }
   } catch {
     // The run was aborted: nobody is waited for any more.
