@@ -19,10 +19,12 @@ export interface WorkerEnvironment {
   /** activities at a time, by role; those of data and recover are a process each */
   slots: Record<Role, number>;
   identity: string;
+  /** names the build of the workflows that this worker runs (docs/upgrades.md); null: workflows are not kept to a build */
+  build: string | null;
 }
 
 /**
- * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, TEMPORAL_UI_URL, HOLDFAST_LOG_LEVEL and HOLDFAST_SLOTS (processes
+ * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, TEMPORAL_UI_URL, HOLDFAST_LOG_LEVEL, HOLDFAST_BUILD and HOLDFAST_SLOTS (processes
  * at a time for dumps, and again for restores; default: as many as processors, at least 2).
  * @throws BadInput - names the variable and what was expected.
  */
@@ -31,7 +33,10 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): WorkerEnv
   if (!Number.isInteger(slots) || slots < 1 || slots > 256) {
     throw new HoldfastError('BadInput', `HOLDFAST_SLOTS=${env['HOLDFAST_SLOTS']}: expected a number from 1 to 256`);
   }
+  const build = env['HOLDFAST_BUILD'] || null;
+  if (build !== null && !/^[\w.-]{1,100}$/.test(build)) throw new HoldfastError('BadInput', `HOLDFAST_BUILD=${build}: expected up to 100 letters, digits, dots, dashes and underscores`);
   return {
+    build,
     roles: readRoles(env['HOLDFAST_ROLES']),
     reportsDirectory: resolve(env['HOLDFAST_REPORTS'] ?? join(import.meta.dirname, '..', 'reports')),
     temporalUiUrl: env['TEMPORAL_UI_URL'] || null,

@@ -5,11 +5,12 @@ import { scrub } from '../activities/secrets.ts';
 import { listSystems, loadSystemFile } from '../activities/system-files.ts';
 import { bundleWorkflows } from './bundle-workflows.ts';
 import { readDataConverter } from './codec/data-converter.ts';
-import { connectTemporal } from './connection.ts';
+import { connectTemporal, type WorkerConnection } from './connection.ts';
 import { readEnvironment, type WorkerEnvironment } from './environment.ts';
 import { openLog, temporalLogger } from './log.ts';
 import { createWorkers, planQueues, runWorkers } from './run-workers.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { ensureCurrentBuild } from './versioning.ts';
 
 /**
  * `holdfast worker`: serves the task queues of its roles until it is told to stop, then ends what it does in order.
@@ -29,10 +30,22 @@ export async function runWorker(signal: AbortSignal, environment: WorkerEnvironm
     const activities = createActivities({ ...environment, owner: temporal.namespaceId });
     const workers = await createWorkers(plans, temporal, environment, activities, bundle, dataConverter);
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueues: plans.map((plan) => plan.taskQueue) }, 'worker polls');
+    const { build } = environment;
+    if (build !== null && bundle) void sayCurrentBuild(log, temporal, build, signal);
     await runWorkers(workers, signal);
     log.info('worker stopped');
   } finally {
     await temporal.connection.close();
+  }
+}
+
+/** Beside the polling, which is what makes the build known. */
+async function sayCurrentBuild(log: Logger, temporal: WorkerConnection, build: string, signal: AbortSignal): Promise<void> {
+  try {
+    const current = await ensureCurrentBuild(temporal, build, signal);
+    log.info({ build, current }, current === build ? 'new workflows begin on this build' : 'new workflows begin on the current build, this one ends what it began');
+  } catch (error) {
+    if (!signal.aborted) log.error({ build, error: scrub((error as Error).message) }, 'no build is current: new workflows do not start');
   }
 }
 

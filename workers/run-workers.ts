@@ -4,6 +4,7 @@ import type { ActivitiesByRole } from '../activities/index.ts';
 import { taskQueues } from '../workflows/contract.ts';
 import type { WorkerConnection } from './connection.ts';
 import type { Role, WorkerEnvironment } from './environment.ts';
+import { deploymentOptions } from './versioning.ts';
 
 /** One of our workers serves one task queue; a process has one for each of its roles and sites. */
 export interface QueuePlan {
@@ -44,7 +45,9 @@ export async function createWorkers(
         // A child process that does not end by itself is killed well before.
         shutdownForceTime: '30s',
       };
-      return await Worker.create(role === 'control' ? { ...options, workflowBundle, maxCachedWorkflows: 100 } : options);
+      if (role !== 'control') return await Worker.create(options);
+      const versioned = environment.build === null ? {} : { workerDeploymentOptions: deploymentOptions(environment.build) };
+      return await Worker.create({ ...options, ...versioned, workflowBundle, maxCachedWorkflows: 100 });
     }),
   );
 }

@@ -208,8 +208,16 @@ export interface HealthResult {
   firstAcceptedWriteAt: string | null;
 }
 
+/** How long steps took in the newest runs that left a report, the newest first: by what a step uses, and by `<uses>/<id>`. */
 export interface StepHistory {
-  steps: Record<string, { runs: number; medianMs: number; medianBytes: number | null }>;
+  steps: Record<string, PastStep[]>;
+}
+
+export interface PastStep {
+  /** machine time, over all tries */
+  ms: number;
+  /** how much it had to do, in the measure of its step type; null: its time does not depend on the data */
+  amount: number | null;
 }
 
 // ---- data/<site>: dumps and verification -----------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, sleep, startChild, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, sleep, startChild, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import { trySignal } from './children.ts';
+import { continueOnCurrent } from './continue-on-current.ts';
 import { taskQueues, type ArchiveOutcome } from './contract.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { formatLogPosition, type LogPosition } from './domain/log-position.ts';
@@ -116,7 +117,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     return false;
   });
   // Outside of what turns failures into the workflow's own: continuing as new is thrown too.
-  if (next) await continueAsNew<typeof runArchive>({
+  if (next) await continueOnCurrent<typeof runArchive>({
     system: input.system,
     source: input.source,
     last: state.last ?? undefined,

@@ -1,5 +1,6 @@
-import { allHandlersFinished, condition, continueAsNew, defineQuery, defineSignal, log, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, condition, defineQuery, defineSignal, log, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt, type Call } from './call.ts';
+import { continueOnCurrent } from './continue-on-current.ts';
 import type { FenceResult, OldPrimaryProbe } from './contract.ts';
 import { divergedWrites } from './domain/diverged.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -66,7 +67,7 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
     return false;
   });
   // Outside of what turns failures into the workflow's own: continuing as new is thrown too.
-  if (next) await continueAsNew<typeof runWatch>({ ...input, state });
+  if (next) await continueOnCurrent<typeof runWatch>({ ...input, state });
   return state;
 }
 

@@ -3,7 +3,7 @@ import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
 import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
 import { isHomeward, turnSystem } from '../../workflows/domain/homeward.ts';
-import { bytesAhead, forecastRto } from '../../workflows/domain/forecast-rto.ts';
+import { amountsOf, forecastRto } from '../../workflows/domain/forecast-rto.ts';
 import { severities } from '../../workflows/domain/messages.ts';
 import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
@@ -38,7 +38,9 @@ export async function planRecovery({ system: systemName, only, runbook: name, ..
   const names = runbookNames(loaded.system);
   if (name !== undefined && !names.includes(name)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${name}", and ${systemName} has ${names.join(', ')}.`);
   const system = isHomeward(loaded.system, name) ? turnSystem(loaded.system) : loaded.system;
-  const runbook = planCriticalPath(stepsToPlan(system, name, only !== undefined));
+  const steps = stepsToPlan(system, name, only !== undefined);
+  const runbook = planCriticalPath(steps.map(({ runs: _runs, ...step }) => step));
+  const passedOver = new Set(steps.filter(({ runs }) => !runs).map(({ id }) => id));
   const spareMs = system.objectives.rto - runbook.criticalMs;
   const findings: Finding[] = [...checkTools(system)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
@@ -46,29 +48,29 @@ export async function planRecovery({ system: systemName, only, runbook: name, ..
   findings.push(...(await checkReceivers(loaded)), ...(await checkApprovers(loaded, name)));
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
   const points = await readPoints(system, target, findings, job, only);
-  const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, runbook.steps, points, job);
+  const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, { steps: runbook.steps, passedOver }, points, job);
   return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(name ? { name } : {}), ...forecast, ...(only ? { only: [...only] } : {}), points, findings };
 }
 
-/** A step that a recovery passes over, or that runs only where another has failed, takes none of its time. */
-function stepsToPlan(system: System, name: string | undefined, partial: boolean): StepToPlan[] {
+/** `runs` false: a recovery passes it over, or it runs only where another has failed; it takes none of the time. */
+function stepsToPlan(system: System, name: string | undefined, partial: boolean): (StepToPlan & { runs: boolean })[] {
   const engines = Object.values(system.sources).map(({ engine }) => engine);
   return expandRunbook(system, name).map(({ id, uses, needs, budget, when }) => {
     // How severe it is going to be nobody knows: a step of any severity counts.
     const runs = severities.some((severity) => whenHolds(when, { purpose: 'recovery', severity, partial, engines, step: () => ({ state: 'done', error: null }) }));
-    return { id, uses, needs, budgetMs: runs ? (budget ?? null) : null, ...(when.length > 0 ? { when: describeWhen(when) } : {}) };
+    return { id, uses, needs, runs, budgetMs: runs ? (budget ?? null) : null, ...(when.length > 0 ? { when: describeWhen(when) } : {}) };
   });
 }
 
 /** As a run that begins now would forecast it; a store that does not answer has its finding already. */
-async function forecastOf(system: System, steps: readonly PlannedTimes[], points: readonly RecoveryPoint[], job: JobContext): Promise<{ forecastMs: number | null; forecastBasis: string | null }> {
+async function forecastOf(system: System, { steps, passedOver }: { steps: readonly PlannedTimes[]; passedOver: ReadonlySet<string> }, points: readonly RecoveryPoint[], job: JobContext): Promise<{ forecastMs: number | null; forecastBasis: string | null }> {
   try {
     const { store } = await openContext({ system: system.system, source: points[0]!.source, epoch: 0 }, job);
     const history = await readStepHistory({ store, signal: job.signal }, system.system);
     if (Object.keys(history.steps).length === 0) return { forecastMs: null, forecastBasis: null };
     const now = new Date().toISOString();
     const pending = { title: '', state: 'pending', attempt: 0, startedAt: null, endedAt: null, elapsedMs: 0, error: null, summary: null, undo: false } as const;
-    const { forecastMs, basis } = forecastRto({ incidentAt: now, servedAt: null, steps: steps.map((step) => ({ ...step, ...pending, needs: [...step.needs] })) }, history, bytesAhead(points), now);
+    const { forecastMs, basis } = forecastRto({ incidentAt: now, servedAt: null, steps: steps.map((step) => ({ ...step, ...pending, needs: [...step.needs] })) }, { history, amounts: amountsOf(points), passedOver }, now);
     return { forecastMs, forecastBasis: basis };
   } catch (error) {
     if (job.signal.aborted) throw error;

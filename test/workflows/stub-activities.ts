@@ -146,7 +146,7 @@ function answersOf(): Answers {
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
     notify: () => Promise.resolve({ summary: 'ok' }),
-    readStepHistory: () => Promise.resolve({ steps: { restore: { runs: 3, medianMs: 120_000, medianBytes: 1_000 } } }),
+    readStepHistory: () => Promise.resolve({ steps: { restore: [{ ms: 120_000, amount: 1_000 }] } }),
     planDump: ({ backup }) =>
       Promise.resolve({ backup, timeline: 't00000001', plan: object('plan'), groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, estimatedBytes: 100 })), units: 3, estimatedBytes: 600 }),
     dumpGroup: ({ group }) => Promise.resolve({ group, index: object(group), parts: 1, documents: 10, plainBytes: 100, storedBytes: 40 }),

@@ -52,10 +52,30 @@ function warnRto(draft: Draft, percent: number): void {
   );
 }
 
+/**
+ * A run that waits for a person, or whose step hangs, has no event that would tell that time runs out. So the forecast is looked at again at the earliest moment
+ * at which it could pass the objective; once it has, that was said. At least a fiftieth of the objective apart, so that a history stays bounded.
+ */
+export function watchForecast(draft: Draft): void {
+  const { snapshot, at } = draft;
+  const { state } = snapshot;
+  if (state.servedAt !== null || state.only || snapshot.abort || isEnded(snapshot) || state.forecastMs === null || state.forecastMs > state.rtoObjectiveMs) return;
+  const apartMs = state.rtoObjectiveMs / 50;
+  const dueMs = Date.parse(at) + Math.max(apartMs, state.rtoObjectiveMs - state.forecastMs + 1_000);
+  if (snapshot.forecastDueAt && Date.parse(snapshot.forecastDueAt) <= dueMs + apartMs) return;
+  snapshot.forecastDueAt = new Date(dueMs).toISOString();
+  draft.commands.push({ kind: 'start-timer', timer: { kind: 'forecast' }, dueAt: snapshot.forecastDueAt });
+}
+
 /** A timer that came due. What it was for may have passed: then nothing happens. */
 export function timerDue(draft: Draft, timer: TimerRef): void {
   if (timer.kind === 'rto') {
     if (draft.snapshot.state.servedAt === null && !draft.snapshot.abort) warnRto(draft, timer.percent);
+    return;
+  }
+  if (timer.kind === 'forecast') {
+    // Whoever drives the run forecasts anew after every timer.
+    if ((draft.snapshot.forecastDueAt ?? '') <= draft.at) draft.snapshot.forecastDueAt = null;
     return;
   }
   if ('gate' in timer) {

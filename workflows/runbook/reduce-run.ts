@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { applyPersonsEvent, applyProof } from './apply-persons-event.ts';
-import { accountHumanTime, startClocks, timerDue } from './clocks.ts';
+import { accountHumanTime, startClocks, timerDue, watchForecast } from './clocks.ts';
 import { Draft } from './draft.ts';
 import { isEnded, reducerVersion, type PersonsEvent, type Reduced, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { settle } from './settle.ts';
@@ -85,4 +85,5 @@ function forecast(draft: Draft, forecastMs: number, basis: string): void {
   state.forecastMs = forecastMs;
   state.forecastBasis = basis;
   if (!wasLate && forecastMs > state.rtoObjectiveMs && state.servedAt === null) draft.warnForecast(forecastMs, basis);
+  watchForecast(draft);
 }

@@ -1,6 +1,6 @@
-import { allHandlersFinished, CancellationScope, condition, isCancellation, setCurrentDetails, sleep } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, isCancellation, patched, setCurrentDetails, sleep } from '@temporalio/workflow';
 import { errorTable, isErrorType } from '../domain/errors.ts';
-import { bytesAhead, forecastRto } from '../domain/forecast-rto.ts';
+import { amountsOf, forecastRto } from '../domain/forecast-rto.ts';
 import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
 import { bytesToRestore } from '../domain/recovery-point.ts';
@@ -12,6 +12,7 @@ import { stepTypes } from '../steps/index.ts';
 import type { RunResults, StepContext } from '../steps/step.ts';
 import { createRun, type RunPlan } from './create-run.ts';
 import { handleMessages } from './messages.ts';
+import { passedOver } from './passed-over.ts';
 import { reduceRun } from './reduce-run.ts';
 import { waitsFor } from './refusal.ts';
 import { isEnded, type Checks, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
@@ -87,7 +88,9 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
   const refreshForecast = (): void => {
     if (isEnded(snapshot) || snapshot.abort || snapshot.state.only) return;
-    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(snapshot.state, snapshot, options.results, toldNow()), options.results.history, bytesAhead(Object.values(options.results.points)), nowAt()) });
+    const { history, points } = options.results;
+    const facts = { history, amounts: amountsOf(Object.values(points)), passedOver: passedOver(snapshot) };
+    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(sinceThisTry(snapshot), snapshot, options.results, toldNow()), facts, nowAt()) });
   };
 
   const state = (): RunState => withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow());
@@ -150,7 +153,9 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   };
 
   const runTimer = async ({ timer, dueAt }: RunCommand & { kind: 'start-timer' }): Promise<void> => {
-    const summary = timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${'gate' in timer ? timer.gate : timer.step}`;
+    // A run that began before the engine looked by itself goes on without.
+    if (timer.kind === 'forecast' && !patched('watch-forecast')) return;
+    const summary = timer.kind === 'forecast' ? 'look whether the forecast passes the RTO objective' : timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${'gate' in timer ? timer.gate : timer.step}`;
     try {
       await timers.run(async () => await sleep(Math.max(1, Date.parse(dueAt) - Date.now()), { summary }));
     } catch (error) {
@@ -224,6 +229,9 @@ async function abortOnCancel(dispatch: (event: RunEvent) => unknown, snapshot: (
 
 /** Whether the runbook's own retries may try again: not what the table of errors knows to be beyond help. */
 const canHelp = (type: string): boolean => !isErrorType(type) || errorTable[type].retryable;
+
+/** For the forecast a step has begun when its present try has: what an earlier one took is no part of what this one takes. */
+const sinceThisTry = ({ state, tracks }: RunSnapshot): RunState => ({ ...state, steps: state.steps.map((step) => ({ ...step, startedAt: tracks[step.id]!.tryStartedAt ?? step.startedAt })) });
 
 /** How far the steps are that run: the state's own events do not know. */
 function withProgress(state: RunState, { plan }: Pick<RunSnapshot, 'plan'>, { points, restored }: RunResults, told: ToldProgress | undefined): RunState {

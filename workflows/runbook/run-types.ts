@@ -122,11 +122,15 @@ export interface RunSnapshot {
   /** proofs that are or were checked; left out: none */
   checks?: Checks | undefined;
   rewind: Rewind | null;
+  /** when the forecast is looked at again, whatever happens; null, or left out: no timer runs for it */
+  forecastDueAt?: string | null;
 }
 
 export type TimerRef =
   | { kind: 'retry' | 'budget' | 'timeout'; step: string; attempt: number }
   | { kind: 'rto'; percent: number }
+  /** the forecast may pass the objective by then, if nothing happens before */
+  | { kind: 'forecast' }
   /** `openedAt` says which opening of the gate; `n`: the round, the reminder, the rung of the escalation */
   | { kind: 'gate-lapse' | 'gate-reminder' | 'gate-escalation'; gate: string; openedAt: string; n: number };
 

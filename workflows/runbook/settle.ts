@@ -1,6 +1,7 @@
 import { describeWhen, whenHolds } from '../domain/condition.ts';
 import type { StepState } from '../domain/run-state.ts';
 import type { Draft } from './draft.ts';
+import { leavesProduction } from './passed-over.ts';
 import { rewindOn, startUndo } from './rewind.ts';
 import { isEnded, type RunSnapshot } from './run-types.ts';
 import { openGate } from './step-events.ts';
@@ -53,8 +54,7 @@ function beginStep(draft: Draft, step: StepState): boolean {
     draft.note(step.id, `passed over: ${step.summary}`);
     return false;
   }
-  const isPassingOver = planned.production === true && (state.purpose === 'drill' || state.only !== undefined);
-  if (planned.before && track.approved !== true && !isPassingOver) openGate(draft, step, planned.before, 'start');
+  if (planned.before && track.approved !== true && !leavesProduction(planned, draft.snapshot)) openGate(draft, step, planned.before, 'start');
   // A gate may be approved beforehand.
   if (step.state === 'pending') startStep(draft, step.id);
   return true;

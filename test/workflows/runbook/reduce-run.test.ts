@@ -4,7 +4,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { anonymous } from '../../../workflows/domain/messages.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { refusal } from '../../../workflows/runbook/refusal.ts';
-import { reducerVersion } from '../../../workflows/runbook/run-types.ts';
+import { reducerVersion, type RunCommand } from '../../../workflows/runbook/run-types.ts';
 import { at, Driver, gate, ids, newRun, step } from './plans.ts';
 
 const diamond = () => [step('a'), step('b', ['a']), step('c', ['a']), step('d', ['b', 'c'])];
@@ -432,6 +432,19 @@ test('a forecast past the objective warns once, before the breach', () => {
   run.feed({ kind: 'forecast', forecastMs: 4_200_000, basis: 'x' });
   run.feed({ kind: 'forecast', forecastMs: 4_300_000, basis: 'x' });
   assert.deepEqual(run.snapshot.state.warnings, ['forecast 1h10m: 10m00s past the objective of 1h00m (x)']);
+});
+
+test('while nothing happens the forecast is looked at again before it can pass the objective; apart enough to be few', () => {
+  const run = new Driver([step('ask', [], { gate: gate('go') })]);
+  const looks = (commands: RunCommand[]): string[] => commands.flatMap((command) => (command.kind === 'start-timer' && command.timer.kind === 'forecast' ? [command.dueAt] : []));
+  run.feed({ kind: 'run-started' }, 0);
+  assert.deepEqual(looks(run.feed({ kind: 'forecast', forecastMs: 3_000_000, basis: 'x' }, 0)), [at(601)]);
+  assert.deepEqual(looks(run.feed({ kind: 'forecast', forecastMs: 3_010_000, basis: 'x' }, 10)), [], 'one timer is enough');
+  assert.deepEqual(looks(run.feed({ kind: 'forecast', forecastMs: 3_400_000, basis: 'x' }, 20)), [at(221)], 'less is left: sooner');
+  run.feed({ kind: 'timer-due', timer: { kind: 'forecast' } }, 221);
+  assert.deepEqual(looks(run.feed({ kind: 'forecast', forecastMs: 3_600_000, basis: 'x' }, 221)), [at(221 + 72)], 'a fiftieth of the objective at least');
+  assert.deepEqual(looks(run.feed({ kind: 'forecast', forecastMs: 3_601_000, basis: 'x' }, 293)), [], 'said now, long before the breach');
+  assert.match(run.snapshot.state.warnings.join(), /past the objective of 1h00m/);
 });
 
 test('the journal keeps the newest 200', () => {

@@ -1,0 +1,18 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { findTool } from '../../activities/tool/find-tool.ts';
+import { searchAttributes } from '../../workflows/domain/names.ts';
+import type { Owner } from './cleanup.ts';
+
+/** A real Temporal server of the owner's own, in memory, with our search attributes. Its clock is the machine's. */
+export async function startTemporalServer(owner: Owner): Promise<TestWorkflowEnvironment> {
+  const env = await TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path: findTool('temporal') },
+      log: { format: 'pretty', level: 'never' },
+      searchAttributes: Object.values(searchAttributes).map((name) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD)),
+    },
+  });
+  owner.after(async () => await env.teardown());
+  return env;
+}
