@@ -14,6 +14,7 @@ import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
 import { readStepHistory } from './report/read-step-history.ts';
+import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
@@ -127,6 +128,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   writeDivergedReport: attempt(async ({ report }, { signal }) => {
     const { store } = await openSystem(report.system);
     return await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
+  }),
+
+  writeIncident: attempt(async ({ record }, { signal }) => {
+    const { store } = await openSystem(record.state.system);
+    return await writeIncident({ store, signal }, { record, directory: reportsDirectory });
   }),
 
   notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl) }) })),

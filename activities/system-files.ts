@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { viewPeople } from '../workflows/domain/people.ts';
+import { toIncidentsView } from '../workflows/domain/incident-schema.ts';
 import { toNotifyView } from '../workflows/domain/notify/schema.ts';
 import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
 import { mergeOverlay } from './system-file-overlay.ts';
@@ -115,6 +116,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
     watchOldSideMs: system.watchOldSideFor,
     ...(notify ? { notify } : {}),
+    ...(system.incidents || system.listen ? { incidents: toIncidentsView(system.incidents, system.listen) } : {}),
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),
   };
 }

@@ -23,23 +23,29 @@ const connectWithinMs = 5_000;
  * @throws TemporalUnavailable - nothing answers there.
  */
 export async function withTemporal<T>(use: (temporal: Temporal) => Promise<T>): Promise<T> {
+  const temporal = await openTemporal(connectWithinMs);
+  try {
+    return await use(temporal);
+  } finally {
+    await temporal.client.connection.close();
+  }
+}
+
+/** As withTemporal, for whoever closes the connection himself. @throws TemporalUnavailable - nothing answers there in time. */
+export async function openTemporal(withinMs: number): Promise<Temporal> {
   const config = loadClientConnectConfig();
   const embedded = readStackAddress();
   const address = config.connectionOptions.address ?? embedded?.temporalAddress ?? '127.0.0.1:7233';
   const namespace = config.namespace ?? 'default';
   const uiUrl = process.env['TEMPORAL_UI_URL'] ?? (embedded?.temporalAddress === address ? embedded.uiUrl : null);
   const dataConverter = await readDataConverter();
-  const connection = await connect({ ...config.connectionOptions, address }, address);
-  try {
-    return await use({ client: new Client({ connection, namespace, dataConverter }), address, namespace, uiUrl });
-  } finally {
-    await connection.close();
-  }
+  const connection = await connect({ ...config.connectionOptions, address, connectTimeout: withinMs }, address);
+  return { client: new Client({ connection, namespace, dataConverter }), address, namespace, uiUrl };
 }
 
 async function connect(options: NonNullable<Parameters<typeof Connection.connect>[0]>, address: string): Promise<Connection> {
   try {
-    return await Connection.connect({ ...options, connectTimeout: connectWithinMs });
+    return await Connection.connect(options);
   } catch (error) {
     throw new HoldfastError('TemporalUnavailable', `no Temporal server answers at ${address}`, {
       hint: 'start the embedded one with `holdfast up`, or set TEMPORAL_ADDRESS',

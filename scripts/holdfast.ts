@@ -12,6 +12,8 @@ import { diverged } from './commands/diverged.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
+import { incident } from './commands/incident.ts';
+import { listen } from './commands/listen.ts';
 import { notify } from './commands/notify.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
@@ -30,7 +32,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, access, audit, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, incident, listen, access, audit, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

@@ -41,6 +41,7 @@ const table: Record<ActivityName, Row> = {
   watchHealth: { ...light(), tryMs: hours(1) },
   writeReport: light(),
   writeDivergedReport: light(),
+  writeIncident: light(),
   readStepHistory: { ...light(), tries: 3 },
   // Few: the outbox goes on, with longer and longer pauses, and says that it does.
   notify: { ...light(), tryMs: seconds(30), tries: 3 },

@@ -2,6 +2,7 @@ import type { AuditChoice, AuditPage } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { DivergedReport } from './domain/diverged.ts';
+import type { IncidentRecord } from './domain/incident-record.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { AuditRecord, ImportOrigin, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
@@ -128,6 +129,9 @@ export interface ControlActivities {
 
   /** Writes report.json and report.html to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
+
+  /** Writes what is kept of an incident that is closed, to the store and to disk. Twice: as `writeReport`. */
+  writeIncident(input: { record: IncidentRecord }): Promise<{ paths: { json: string; page: string }; evidence: ObjectRef[] }>;
 
   /** Writes the report of an old primary's diverged writes, as `writeReport` does that of a run. */
   writeDivergedReport(input: { report: DivergedReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;

@@ -1,6 +1,7 @@
 import { ActivityFailure, patched, workflowInfo } from '@temporalio/workflow';
 import { callControl } from './call.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { automatic } from './domain/incident.ts';
 import type { EntryWorkflow } from './domain/inputs.ts';
 import { actOf, givesData, permissions, permit } from './domain/permissions.ts';
 import type { SystemView } from './domain/system.ts';
@@ -12,6 +13,8 @@ interface Asked {
   dryRun?: boolean | undefined;
   only?: unknown;
   takeOver?: boolean | undefined;
+  incident?: string | undefined;
+  alert?: unknown;
 }
 
 /**
@@ -21,20 +24,24 @@ interface Asked {
  * What gives data to people begins only once it is written down. Everything else goes on without: a store that is away holds up no backup's
  * start, and a recovery does not even wait.
  *
+ * @param keep - is given the record on its way, for whoever ends soon and waits for it at the end.
  * @returns true: only by elevation, which the run asks for before it touches anything.
  * @throws NotPermitted - names the person, what they asked for and which roles may. Whatever keeps the store from taking the record.
  */
-export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'system' | 'people'>, asked: Asked): Promise<boolean> {
+export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'system' | 'people'>, asked: Asked, keep?: (recorded: Promise<unknown>) => void): Promise<boolean> {
   const { parent, workflowId, runId } = workflowInfo();
-  if (parent) return false;
+  if (parent && asked.incident === undefined) return false;
   const act = actOf(workflow, asked);
-  const permission = permit(view.people, act, asked.requestedBy);
+  // An incident starts for a person who told it to: that person is asked for here. What starts by itself, and what an alert opens, the system file has permitted.
+  const byFile = asked.alert !== undefined || (parent !== undefined && asked.requestedBy === automatic);
+  const permission = byFile ? ({ may: true } as const) : permit(view.people, act, asked.requestedBy);
   if (patched('audit-starts')) {
     const outcome = permission.may === true ? 'permitted' : permission.may === 'elevated' ? 'elevated' : 'refused';
     const about = permission.may === false ? permission.why : [permissions[act].about, asked.reason].filter(Boolean).join(': ');
     const by = asked.requestedBy ?? null;
     const recorded = callControl('recordAct', { system: view.system, by, act, outcome, about, workflow, workflowId, runId }, `audit: ${by ?? 'nobody named'}, ${act}, ${outcome}`);
     if (givesData(act)) await recorded;
+    else if (keep) keep(recorded.catch(() => undefined));
     else if (act === 'recover' || act === 'take-over' || act === 'drill') recorded.catch(() => undefined);
     else await recorded.catch(unlessCancelled);
   }

@@ -13,6 +13,7 @@ import type { SystemView } from './domain/system.ts';
 import { dryRun } from './dry-run.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
+import { hearJoined, joinIncident, tellRefused } from './incident/join-incident.ts';
 import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 import { requireOf } from './sources.ts';
@@ -41,10 +42,13 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
   }
   setHandler(shownSignal, (details) => setCurrentDetails(details), { description: 'Sent by the run: what it shows.' });
 
+  let asked: RecoverSystemInput | undefined;
+  const joined = hearJoined();
   return await surfacing(async () => {
     const request = parseInput('recoverSystem', recoverSystemInput, typed);
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
+    asked = request;
     const loaded = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
     const view = request.purpose === 'drill' ? drillView(loaded) : isHomeward(loaded, request.runbook) ? turnView(loaded) : loaded;
     const elevated = await admit('recoverSystem', view, request);
@@ -54,14 +58,21 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
       mark({ system: view.system, purpose: 'dry-run' });
       return await dryRun(view, request);
     }
-    mark({ system: view.system, purpose: request.purpose, severity: request.severity });
+    const incident = request.incident === undefined ? undefined : await joinIncident(request, joined);
+    const severity = request.severity ?? incident?.severity ?? undefined;
+    mark({ system: view.system, purpose: request.purpose, severity });
+    const incidentAt = incident?.startedAt ?? request.incidentAt ?? workflowInfo().startTime.toISOString();
     // What was asked for first: the UI shows the input from its beginning, and the view is long.
-    const input: RunRecoveryInput = { request: { ...request, incidentAt: request.incidentAt ?? workflowInfo().startTime.toISOString() }, ...(elevated ? { elevated } : {}), view };
+    const input: RunRecoveryInput = { request: { ...request, ...(severity ? { severity } : {}), ...(incident ? { incident: incident.incident } : {}), incidentAt }, ...(elevated ? { elevated } : {}), view };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
     if (!started) throw alreadyRunning(request.system, workflowId);
     child = started;
     setCurrentDetails(`The run is workflow \`${workflowId}\`: its details, its state and its messages are there. Signals sent here are passed on.`);
     return await resultOf(started);
+  }).catch(async (error: unknown) => {
+    // The run itself tells its incident how it ended; of one that never ran nobody else would.
+    if (asked?.incident !== undefined && !child) await CancellationScope.nonCancellable(() => tellRefused(asked!, joined.answer, error));
+    throw error;
   });
 }
 

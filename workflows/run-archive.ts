@@ -13,6 +13,7 @@ import type { SystemView } from './domain/system.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
+import { LagWatch, type Late } from './notify/lag-watch.ts';
 import { mark } from './search-attributes.ts';
 
 export interface RunArchiveInput {
@@ -24,6 +25,8 @@ export interface RunArchiveInput {
   baseWanted?: BaseWanted | undefined;
   /** who is told what, as of the last round */
   notify?: NotifyView | undefined;
+  /** people were told that it is late, and not yet that it has caught up */
+  late?: Late | undefined;
 }
 
 /** Why no round has ended well of late. Times are UTC ISO. */
@@ -54,6 +57,8 @@ export interface ArchiveState {
   baseWanted: BaseWanted | null;
   /** why somebody could not be told of a gap, newest; left out: nobody could not */
   untold?: string | undefined;
+  /** people were told that it is late; left out: it is not, or nobody is to be told */
+  late?: Late | undefined;
 }
 
 /** Rounds that one run does at most: elections and gaps end a round early, and its history must stay small. */
@@ -69,7 +74,7 @@ const baseAskedEveryMs = minutes(5);
  * @throws EpochSuperseded - another control plane has the command, or the source is another one now: this archive must not go on.
  */
 export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> {
-  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null };
+  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null, ...(input?.late ? { late: input.late } : {}) };
   let round: CancellationScope | undefined;
   let moved = false;
   let notify: NotifyView | undefined;
@@ -92,12 +97,25 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     notify = input.notify;
     const seekBase = baseSeeker(state, () => announcer.tell(notify, 'gap', (origin) => gapClosed(origin, state.source)));
     seekBase();
+    const lagWatch = new LagWatch({
+      system: input.system,
+      source: input.source,
+      announcer,
+      late: state.late ?? null,
+      onChange: (late) => {
+        state.late = late ?? undefined;
+        show(state);
+      },
+    });
     while (!state.stopping && state.rounds < roundsPerRun) {
       state.rounds += 1;
       moved = false;
       round = new CancellationScope();
       show(state);
-      const outcome = await oneRound(state, round, () => state.stopping || moved, (view) => (notify = view.notify));
+      const outcome = await oneRound(state, round, () => state.stopping || moved, (view) => {
+        notify = view.notify;
+        lagWatch.see(view);
+      });
       if (outcome) state.last = outcome;
       if (outcome?.why === 'superseded') throw superseded(input);
       if (outcome?.why === 'gap') {
@@ -109,6 +127,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
       }
       if (outcome?.why === 'handover') break;
     }
+    lagWatch.stop();
     await condition(allHandlersFinished);
     await announcer.flush();
     if (!state.stopping) return true;
@@ -124,6 +143,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     trouble: state.trouble ?? undefined,
     baseWanted: state.baseWanted ?? undefined,
     notify,
+    late: state.late,
   });
   return state;
 }
@@ -242,7 +262,8 @@ function show(state: ArchiveState): void {
   const wanted = state.baseWanted;
   const base = wanted ? `\n- ⚠ a base after the gap is wanted since ${wanted.since}${wanted.failed ? `; the last one failed: ${wanted.failed}` : ''}` : '';
   const untold = state.untold ? `\n- ⚠ notify: ${state.untold}` : '';
+  const late = state.late ? `\n- ⚠ LATE since ${state.late.since}: ${state.late.why}` : '';
   setCurrentDetails(
-    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
+    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${late}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
   );
 }

@@ -15,6 +15,7 @@ import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type RunbookRun } from './runbook/run-runbook.ts';
+import { IncidentTeller } from './incident/incident-teller.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { mark } from './search-attributes.ts';
 import { elevateFirst } from './steps/elevate.ts';
@@ -40,6 +41,7 @@ export async function runRecovery(input: RunRecoveryInput): Promise<RunReport> {
   const recovery = await failing(() => begin(input));
   const ended = await recovery.run.finish();
   const report = await CancellationScope.nonCancellable(() => conclude(recovery));
+  await recovery.teller?.end(report);
   if (ended.state.status === 'done') return report;
   const message = `${input.view.system}: the run was aborted${ended.abort?.by ? ` by ${ended.abort.by}` : ''}${ended.abort?.reason ? `: ${ended.abort.reason}` : ''}`;
   if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(message, [report]);
@@ -53,6 +55,8 @@ interface Recovery {
   /** names the run in the store and on the target */
   runId: string;
   notifier: RunNotifier;
+  /** tells the incident that the run belongs to; left out: it belongs to none */
+  teller?: IncidentTeller | undefined;
   /** signals to the entry that are still on their way */
   shown: Promise<unknown>[];
 }
@@ -75,7 +79,8 @@ function begin(input: RunRecoveryInput): Recovery {
     state: () => run.state(),
     onTrouble: (what) => run.warn('notify', what),
   });
-  const recovery = { results, input, shown, notifier, runId };
+  const teller = request.incident === undefined ? undefined : new IncidentTeller(view.system, request.incident);
+  const recovery = { results, input, shown, notifier, runId, teller };
   mark({ system: view.system, purpose: request.purpose, severity: request.severity });
   const run: RunbookRun = startRunbook({
     plan: {
@@ -105,7 +110,10 @@ function begin(input: RunRecoveryInput): Recovery {
       mark({ phase });
       shown.push(showInEntry(details));
     },
-    onEvent: (before, event, after) => notifier.onEvent(before, event, after),
+    onEvent: (before, event, after) => {
+      notifier.onEvent(before, event, after);
+      teller?.tell(after);
+    },
   });
   return { ...recovery, run };
 }

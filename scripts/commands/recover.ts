@@ -16,6 +16,7 @@ interface RecoverOptions {
   only?: string[];
   point?: string;
   incidentAt?: string;
+  incident?: string;
   reason?: string;
   by: string;
   purpose: string;
@@ -47,6 +48,7 @@ export function recover(cli: Cli): void {
         .option('--only <namespace...>', "a partial restore for taking data out: 'shop.orders', 'shop.*'; moves no traffic")
         .option('--point <id>', 'recover a base or an import, by its id, as it was at its own end')
         .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
+        .option('--incident <id>', 'the incident that it belongs to, or "open": the RTO clock is the incident’s')
         .option('--reason <text>', 'kept in the report')
         .option('--by <name>', 'who asks; cannot approve', currentUser())
         .option('--purpose <purpose>', 'recovery or drill', 'recovery')
@@ -62,7 +64,8 @@ export function recover(cli: Cli): void {
         targetPosition: options.targetPosition,
         only: options.only,
         point: options.point,
-        incidentAt: options.incidentAt ?? new Date().toISOString(),
+        incidentAt: options.incidentAt ?? (options.incident === undefined ? new Date().toISOString() : undefined),
+        incident: options.incident,
         reason: options.reason,
         requestedBy: options.by,
         purpose: options.purpose as 'recovery',

@@ -18,7 +18,7 @@ export interface Links {
  */
 export function linksOf(uiUrl: string, system: string): Links {
   const base = `${uiUrl}/namespaces/default/workflows`;
-  const start = ([['recoverSystem', 'recover'], ['backUpSystem', 'backup'], ['archiveLog', 'archive']] as const).map(([workflowType, kind]) => ({
+  const start = ([['recoverSystem', 'recover'], ['backUpSystem', 'backup'], ['archiveLog', 'archive'], ['openIncident', 'incident']] as const).map(([workflowType, kind]) => ({
     title: workflowType,
     url: `${base}/start-workflow?${new URLSearchParams({ taskQueue: taskQueues.control, workflowType, workflowId: `${kind}/${system}/by-hand` }).toString()}`,
   }));
@@ -31,6 +31,7 @@ export function linksOf(uiUrl: string, system: string): Links {
       // Not the entry above a run, which has the same purpose and takes nothing that the run does not.
       view('recoveries running', `WorkflowType="runRecovery" AND ${searchAttributes.purpose}="recovery" AND ExecutionStatus="Running"`),
       view('needs a person', `${searchAttributes.phase} IN ("paused", "stuck") AND ExecutionStatus="Running"`),
+      view('incidents', `${searchAttributes.purpose}="incident" AND WorkflowType="runIncident"`),
       view('drills', `WorkflowType="runRecovery" AND ${searchAttributes.purpose}="drill"`),
     ],
   };

@@ -3,9 +3,10 @@ import type { TestContext } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
+import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
-import { point } from '../workflows/stub-activities.ts';
+import { point, view } from '../workflows/stub-activities.ts';
 import { untilCancelled } from '../workflows/until-cancelled.ts';
 import { writeHistory } from './history.ts';
 
@@ -87,7 +88,7 @@ async function recordOthers(lab: Lab): Promise<void> {
   const verify = await lab.start('verifySystem', 'demo');
   await verify.result();
   await keep('verifySystem.done', verify);
-  for (const type of entryWorkflows.slice(4)) {
+  for (const type of entryWorkflows.slice(4).filter((name) => name !== 'openIncident')) {
     const reader = await lab.start(type, JSON.parse(inputExamples[type]));
     await reader.result();
     await keep(`${type}.done`, reader);
@@ -110,9 +111,34 @@ async function recordWatch(lab: Lab): Promise<void> {
   await keep('runWatch.found', watch);
 }
 
+/** An alert proposes a run, which a person starts; its update is late; it is resolved and reviewed. */
+async function recordIncident(lab: Lab): Promise<void> {
+  const incidents = toIncidentsView(incidentsSchema.parse({ owners: { 'approve-switch': { role: 'Incident Commander' } } }), listenSchema.parse({ alertmanager: { token: 'file:t' }, alerts: { down: { match: { alertname: 'Down' } } } }));
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, incidents });
+  const at = new Date(await lab.env.currentTimeMs()).toISOString();
+  const alert = { key: 'alertmanager/f1/1', from: 'alertmanager', rule: 'down', name: 'Down', state: 'firing', at, summary: 'no answer', link: null };
+  const entry = await lab.start('openIncident', { system: 'demo', alert });
+  await entry.result();
+  await (await lab.start('openIncident', { system: 'demo', alert: { ...alert, state: 'resolved' } }, 'again')).result();
+  const incident = lab.env.client.workflow.getHandle('incident/demo');
+  await incident.signal('start', { by: 'dana' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.env.sleep('40m');
+  await lab.run().signal('approve', { by: 'erik' });
+  await lab.run().result();
+  await incident.executeUpdate('resolve', { args: [{ text: 'on the standby', by: 'dana' }] });
+  await incident.signal('review', { cause: 'a worn disk', by: 'dana' });
+  await incident.result();
+  await keep('openIncident.done', entry);
+  await keep('runIncident.done', incident);
+  await keep('recoverSystem.incident', lab.env.client.workflow.getHandle((await lab.run().describe()).parentExecution!.workflowId!));
+  await keep('runRecovery.incident', lab.run());
+  await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

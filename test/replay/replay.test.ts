@@ -23,7 +23,8 @@ test('every recorded history replays with the workflows as they are now', async 
 
 test('there is a recording of every workflow type', () => {
   const recorded = new Set(files.map((path) => basename(path).split('.')[0]));
-  const types = [...entryWorkflows, 'runRecovery', 'runBackup', 'runArchive'];
-  assert.deepEqual([...types, 'runWatch'].filter((type) => !recorded.has(type)), []);
+  // An incident works on no data: what it does is the same on stubs.
+  const types = [...entryWorkflows.filter((type) => type !== 'openIncident'), 'runRecovery', 'runBackup', 'runArchive'];
+  assert.deepEqual([...types, 'runWatch', 'openIncident', 'runIncident'].filter((type) => !recorded.has(type)), []);
   assert.deepEqual(types.filter((type) => !files.some((path) => path.endsWith(`real/${type}.json.gz`))), [], 'and of a real run');
 });

@@ -145,6 +145,7 @@ function answersOf(): Answers {
     watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
+    writeIncident: () => Promise.resolve({ paths: { json: 'reports/i.json', page: 'reports/i.md' }, evidence: [object('incident.json')] }),
     notify: () => Promise.resolve({ summary: 'ok' }),
     readStepHistory: () => Promise.resolve({ steps: { restore: [{ ms: 120_000, amount: 1_000 }] } }),
     planDump: ({ backup }) =>

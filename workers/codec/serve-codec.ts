@@ -1,7 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload } from '@temporalio/common';
 import proto from '@temporalio/proto';
+import { isSame } from '../same-text.ts';
 import type { AesPayloadCodec } from './payload-codec.ts';
 
 /**
@@ -84,9 +85,6 @@ async function body(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Compared as hashes: the time that it takes tells nothing of where they differ. */
-const isSame = (a: string, b: string): boolean => timingSafeEqual(hash(a), hash(b));
-const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 /** What the cookie holds instead of the token itself. */
 const cookieValue = (token: string): string => createHash('sha256').update(`holdfast codec cookie ${token}`).digest('hex');
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertSchema } from './alert.ts';
 import { onlySchema } from './chosen-namespaces.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
@@ -55,12 +56,15 @@ export const recoverSystemInput = z
     requestedBy: text,
     reason: text,
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
+    incident: z.string().regex(/^(open|[0-9A-HJKMNP-TV-Z]{26})$/, 'the id of an incident that is open, or "open" for the one that is').optional().meta({ description: 'the incident that it belongs to: its RTO clock and severity are the incident’s' }),
     runbook: name.optional().meta({ description: 'one of the system file’s runbooks by its name; left out: its runbook' }),
     severity: severitySchema.optional().meta({ description: 'how severe it is, P1 to P4; the signal severity changes it' }),
     dryRun: z.boolean('true or false').optional().meta({ description: 'true: all checks and no acts; touches nothing, waits for nobody, answers what would fail' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
   })
-  .refine(notBoth, oneTarget);
+  .refine(notBoth, oneTarget)
+  .refine(({ incident, incidentAt }) => incident === undefined || incidentAt === undefined, { path: ['incidentAt'], message: 'none beside an incident: the clock is the incident’s' })
+  .refine(({ incident, purpose, only, dryRun }) => incident === undefined || (purpose === 'recovery' && only === undefined && !dryRun), { path: ['incident'], message: 'none for a drill, a partial restore or a dry run: they have no RTO' });
 export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
 
 export const backUpSystemInput = z.strictObject({
@@ -141,6 +145,17 @@ export const exportRecoveryPointInput = z
   .refine(notBoth, oneTarget);
 export type ExportRecoveryPointInput = z.output<typeof exportRecoveryPointInput>;
 
+export const openIncidentInput = z.strictObject({
+  system,
+  summary: text.meta({ description: 'what is wrong, a line; left out: what the alert says' }),
+  severity: severitySchema.optional(),
+  impact: z.string().min(1, 'what people cannot do').max(300, 'at most 300 characters').optional(),
+  startedAt: instant.meta({ description: 'when service was lost: the RTO clock of its recoveries starts here; left out: now, or when the alert began' }),
+  requestedBy: text,
+  alert: alertSchema.optional().meta({ description: 'sent by holdfast listen' }),
+});
+export type OpenIncidentInput = z.output<typeof openIncidentInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
@@ -153,6 +168,7 @@ export const inputExamples = {
   rebuildCatalog: '{"system": "demo"}',
   readAudit: '{"system": "demo", "act": "export", "since": "2026-11-21T00:00:00Z"}',
   importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',
+  openIncident: '{"system": "demo", "summary": "documents cannot be saved", "severity": "P1", "requestedBy": "dana"}',
   exportRecoveryPoint: '{"system": "demo", "as": "archive", "gzip": true, "path": "/exchange/shop.archive.gz"}',
 } as const;
 export type EntryWorkflow = keyof typeof inputExamples;

@@ -10,6 +10,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/audit/<number>.json                      who asked for what, and whether they were let; signed, put-if-absent, each names the one before
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
+ * <system>/incidents/<incident>/<name>            an incident that was closed: incident.json, incident.md
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/<timeline>/
  *   backups/<backup>/manifest.json                  visible last: no manifest, no recovery point
@@ -61,6 +62,8 @@ export const layout = {
   auditRecords: (system: string) => `${system}/audit/`,
   auditRecord: (system: string, number: number) => `${system}/audit/${counted(number)}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
+  incidents: (system: string) => `${system}/incidents/`,
+  incident: (system: string, incident: string, name: string) => `${system}/incidents/${incident}/${name}`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   source: (system: string, source: string) => `${system}/${source}/`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,

@@ -9,7 +9,9 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate';
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | IncidentAct;
+/** What people do to an incident, beside starting its recoveries. */
+type IncidentAct = 'update-incident' | 'dismiss-run' | 'resolve-incident' | 'review-incident';
 
 interface Row {
   /** as in "may …" */
@@ -41,6 +43,11 @@ export const permissions: Readonly<Record<Act, Row>> = {
   'read-audit': { about: 'read the audit', who: ['administrator', 'security'] },
   dispose: { about: 'dispose of keys and backups', who: administrator },
   rotate: { about: 'rotate keys', who: administrator },
+  'open-incident': { about: 'open an incident', who: operations },
+  'update-incident': { about: 'say how an incident stands, and who owns what', who: operations },
+  'dismiss-run': { about: 'say that a proposed run is not wanted', who: drTeam },
+  'resolve-incident': { about: 'resolve an incident', who: drTeam },
+  'review-incident': { about: 'review an incident', who: operations },
   // A gate that names people or roles says itself who answers it: then those are asked and not these.
   approve: { about: 'approve a gate', who: drTeam },
   reject: { about: 'reject a gate', who: drTeam },
@@ -107,4 +114,5 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem'>, StartA
   readArchiveStatus: 'read',
   rebuildCatalog: 'read',
   readAudit: 'read-audit',
+  openIncident: 'open-incident',
 };

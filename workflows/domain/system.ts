@@ -6,6 +6,7 @@ import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
 import { drillSystem, homesOf, turnSystem } from './homeward.ts';
+import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { runbookSchema } from './runbook.ts';
@@ -247,6 +248,8 @@ const fields = {
   people: peopleSchema.default({}).meta({ description: 'who may do what, by id; left out: anybody may do anything, and every name is only claimed' }),
   exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
   notify: notifySchema.optional().meta({ description: 'who is told what of runs, backups and archives; left out: nobody' }),
+  incidents: incidentsSchema.optional().meta({ description: 'how incidents are kept; left out: the usual' }),
+  listen: listenSchema.optional().meta({ description: 'which alerts of Alertmanager and PagerDuty open an incident (`holdfast listen`); left out: none' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
@@ -350,6 +353,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
   checkRunbooks(system, complain);
+  checkIncidents(system, complain);
 });
 
 /** As typed in the file, before defaults. */
@@ -392,6 +396,8 @@ export interface SystemView {
   watchOldSideMs?: number | undefined;
   /** who is told what, by name; left out: nobody */
   notify?: NotifyView | undefined;
+  /** left out: the usual */
+  incidents?: IncidentsView | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }

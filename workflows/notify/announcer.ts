@@ -18,8 +18,9 @@ export class Announcer {
     this.#outbox = new Outbox(system, onTrouble);
   }
 
-  tell(notify: NotifyView | undefined, phase: NoticePhase, write: (origin: Origin) => Notice): void {
-    const receivers = notify ? receiversOf(notify, { audience: 'internal', as: phase, drill: false }) : [];
+  /** @param only - names of receivers that are told, whatever phases they have; left out: those of the phase */
+  tell(notify: NotifyView | undefined, phase: NoticePhase, write: (origin: Origin) => Notice, only?: readonly string[]): void {
+    const receivers = !notify ? [] : only ? notify.receivers.filter(({ name, audience }) => audience === 'internal' && only.includes(name)) : receiversOf(notify, { audience: 'internal', as: phase, drill: false });
     if (receivers.length === 0) return;
     const { workflowId, runId } = workflowInfo();
     this.#number += 1;

@@ -119,7 +119,10 @@ export class Outbox {
   }
 }
 
-/** Of messages about the same alert only the newest; those that stand alone, and what a runbook says, all. Order is kept. */
+/** What somebody wrote is not made stale by what somebody else wrote. */
+const standsAlone: ReadonlySet<Notice['phase']> = new Set(['note', 'comment', 'severity']);
+
+/** Of messages about the same alert only the newest; those that stand alone, and what people or a runbook say, all. Order is kept. */
 export function newestOfEach(queue: readonly Notice[]): Notice[] {
-  return queue.filter(({ alert, phase }, index) => alert === null || phase === 'note' || !queue.slice(index + 1).some((later) => later.alert?.key === alert.key));
+  return queue.filter(({ alert, phase }, index) => alert === null || standsAlone.has(phase) || !queue.slice(index + 1).some((later) => later.alert?.key === alert.key));
 }

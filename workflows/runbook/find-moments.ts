@@ -1,7 +1,8 @@
 import type { Moment } from '../domain/notify/run-notices.ts';
 import type { GateState } from '../domain/run-state.ts';
 import { failedSteps, openGates, waitingLists } from './refusal.ts';
-import type { RunEvent, RunSnapshot } from './run-types.ts';
+import { commentText } from './refuse-command.ts';
+import { isEnded, type RunEvent, type RunSnapshot } from './run-types.ts';
 
 /**
  * What one event changed that people are to be told of. It looks at the run before and after, so that the engine need not know that
@@ -13,6 +14,7 @@ export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnap
   return [
     ...(!before.started && after.started ? [{ phase: 'started' } as const] : []),
     ...warned(before, event, after),
+    ...said(before, event, after),
     ...answered(before, after),
     ...openGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
     ...askedAgain(event, after),
@@ -50,6 +52,22 @@ function warned(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Momen
   if (!ofClock) return [];
   const breach = Date.parse(event.at) - Date.parse(after.state.incidentAt) >= after.state.rtoObjectiveMs;
   return after.state.warnings.filter((what) => !before.state.warnings.includes(what)).map((what): Moment => ({ phase: 'warning', what, breach }));
+}
+
+/** A refused comment leaves a line, too, but another one. */
+const timesSaid = ({ state }: RunSnapshot, event: RunEvent & { kind: 'comment' }): number => state.journal.filter(({ at, by, what }) => at === event.at && by === event.by && what === commentText(event.text)).length;
+
+const isHeld = (snapshot: RunSnapshot): boolean => Boolean(snapshot.state.held) && !isEnded(snapshot);
+
+/** What people told the run. One that was refused changed nothing, and is in the journal only. */
+function said(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[] {
+  const { held, severity } = after.state;
+  return [
+    ...(!isHeld(before) && isHeld(after) ? [{ phase: 'held', by: held!.by, reason: held!.reason } as const] : []),
+    ...(isHeld(before) && !isHeld(after) ? [{ phase: 'answered', of: 'held', subject: 'hold', what: event.kind === 'resume' ? `resumed by ${event.by}` : 'the run has ended' } as const] : []),
+    ...(event.kind === 'severity' && before.state.severity !== severity ? [{ phase: 'severity', from: before.state.severity ?? 'not said', to: event.severity, by: event.by, reason: event.reason ?? null } as const] : []),
+    ...(event.kind === 'comment' && timesSaid(after, event) > timesSaid(before, event) ? [{ phase: 'comment', by: event.by, text: event.text } as const] : []),
+  ];
 }
 
 /** Nobody need answer any more: they must not go on looking for what to do. */

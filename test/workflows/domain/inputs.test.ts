@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
+import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas } from '../../../workflows/domain/incident-messages.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
 
 test('every example that a refusal shows is accepted', () => {
@@ -17,6 +18,7 @@ test('every example that a refusal shows is accepted', () => {
     readAudit: readAuditInput,
     importDump: importDumpInput,
     exportRecoveryPoint: exportRecoveryPointInput,
+    openIncident: openIncidentInput,
   };
   for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
     assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);
@@ -27,6 +29,11 @@ test('every example in a message’s description is accepted', () => {
   for (const name of messageNames) {
     const example = /Example: (\{.*\})$/.exec(messageDescriptions[name])![1]!;
     assert.ok(messageSchemas[name].safeParse(JSON.parse(example)).success, example);
+  }
+  for (const name of incidentMessageNames) {
+    for (const example of /Example: (\{.*\})$/.exec(incidentMessageDescriptions[name])![1]!.split(' or ')) {
+      assert.ok(incidentMessageSchemas[name].safeParse(JSON.parse(example)).success, example);
+    }
   }
 });
 

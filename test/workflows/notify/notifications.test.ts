@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { ArchiveOutcome } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Notice, NotifyView } from '../../../workflows/domain/notify/notice.ts';
 import { notifySchema, toNotifyView } from '../../../workflows/domain/notify/schema.ts';
@@ -172,4 +173,62 @@ test('a backup that fails, a gap in the log and an old primary that lives are to
   const seen = told.filter(({ receiver, notice }) => receiver === 'on-call' && notice.phase === 'old-primary').map(({ notice }) => notice);
   assert.deepEqual(seen.map(({ severity }) => severity), ['critical', 'error']);
   assert.match(seen[0]!.title, /THE OLD PRIMARY of documents ANSWERS AGAIN/);
+});
+
+test('a hold, its end, a change of severity and a comment are told once each; what was refused is not', { timeout: 120_000 }, async (t) => {
+  const { lab, told, phases } = await openTold(t);
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana', severity: 'P2' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  for (const [name, message] of [
+    ['hold', { by: 'dana', reason: 'the vendor looks at the disk' }], ['hold', { by: 'erik' }],
+    ['severity', { severity: 'P1', by: 'dana', reason: 'both sites' }], ['severity', { severity: 'P1', by: 'erik' }],
+    ['comment', { by: 'dana', text: 'the disk is lost' }], ['comment', { by: 'dana', text: 'the disk is lost' }],
+    ['resume', { by: 'erik' }], ['resume', { by: 'erik' }],
+  ] as const) await lab.run().signal(name, message);
+  await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
+  await entry.result();
+  assert.deepEqual(phases('ops'), ['started', 'approval', 'held', 'severity', 'comment', 'answered', 'answered', 'served', 'resolved']);
+  assert.deepEqual(phases('on-call'), ['started', 'approval', 'answered', 'resolved'], 'nobody is got out of bed for a comment');
+  const titles = told.filter(({ receiver }) => receiver === 'ops').map(({ notice }) => notice.title);
+  assert.deepEqual(titles.slice(2, 6), ['demo: HELD by dana', 'demo: severity P2 → P1, says dana', 'demo: dana: the disk is lost', 'demo: hold: resumed by erik']);
+  const held = told.find(({ notice }) => notice.phase === 'held')!.notice;
+  assert.ok(held.lines.includes('the vendor looks at the disk') && held.answers.join().includes('holdfast resume demo'), JSON.stringify(held));
+  await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
+});
+
+test('an archive that is late while its store is away is told, and again when it has caught up; a run that continues as new knows what was told', { timeout: 120_000 }, async (t) => {
+  const rounds: ArchiveOutcome[] = [];
+  let answer: 'well' | 'away' | 'late' | 'no source' = 'away';
+  const { lab, told, phases } = await openTold(t, {
+    // Tried again for as long as the store is away: the workflow hears nothing of it.
+    archiveLog: () => {
+      const next = rounds.shift();
+      return next ? Promise.resolve(next) : Promise.reject(new HoldfastError('StoreUnavailable', 's3.example.com does not answer'));
+    },
+  });
+  const read = lab.stubs.answers.readArchiveStatus;
+  lab.stubs.answers.readArchiveStatus = async (of) => {
+    if (answer === 'away') throw new HoldfastError('StoreUnavailable', 's3.example.com does not answer');
+    return { ...(await read(of)), rpoMs: answer === 'no source' ? null : answer === 'late' ? 600_000 : 0 };
+  };
+  await (await lab.start('archiveLog', 'demo')).result();
+  const archive = lab.env.client.workflow.getHandle('archive/demo/documents');
+  const pass = async (wanted: number): Promise<void> => {
+    for (let looked = 0; phases('ops').length < wanted && looked < 60; looked += 1) await lab.env.sleep('1m');
+  };
+  await pass(1);
+  assert.deepEqual(phases('ops'), ['archive-late']);
+  assert.match(told[0]!.notice.lines[0]!, /StoreUnavailable: s3\.example\.com does not answer/);
+  answer = 'no source';
+  await lab.env.sleep('20m');
+  assert.deepEqual(phases('ops'), ['archive-late'], 'a source that is away is another matter');
+  rounds.push({ why: 'handover', timeline: 't00000001', archivedTo: point.reaches, slices: 1, entries: 1, gap: null });
+  answer = 'late';
+  await lab.env.sleep('20m');
+  assert.deepEqual(phases('ops'), ['archive-late'], 'it was told already, by the run before');
+  answer = 'well';
+  await pass(2);
+  assert.deepEqual(told.filter(({ receiver }) => receiver === 'on-call').map(({ notice }) => [notice.phase, notice.alert!.state]), [['archive-late', 'open'], ['archive-late', 'closed']]);
+  await archive.signal('stop');
+  await archive.result();
 });

@@ -1,3 +1,4 @@
+import { formatDuration } from '../units.ts';
 import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
 import { alertKeys } from './run-notices.ts';
 
@@ -43,6 +44,16 @@ export const gapFound = (origin: Origin, source: string, gap: { from: string; to
 
 export const gapClosed = (origin: Origin, source: string): Notice =>
   made(origin, { phase: 'gap', severity: 'info', title: `a base was taken behind the gap in the log of ${source}`, key: alertKeys.gap(origin.system, source), state: 'closed', facts: { source }, lines: ['From its end on, every moment can be restored again.'] });
+
+export const archiveLate = (origin: Origin, source: string, why: string): Notice =>
+  made(origin, {
+    phase: 'archive-late', severity: 'error', title: `THE ARCHIVE of ${source} IS LATE`, key: alertKeys.archive(origin.system, source), state: 'open', facts: { source },
+    lines: [why, 'What is not archived would be lost with the source. Nothing is lost while the source keeps its log: the archive goes on where it was.'],
+    answers: [`how far it is: \`holdfast archive status ${origin.system}\``],
+  });
+
+export const archiveCaughtUp = (origin: Origin, source: string, lagMs: number): Notice =>
+  made(origin, { phase: 'archive-late', severity: 'info', title: `the archive of ${source} has caught up`, key: alertKeys.archive(origin.system, source), state: 'closed', facts: { source, lagMs }, lines: [`It is ${formatDuration(lagMs)} behind its source.`] });
 
 export const oldPrimarySeen = (origin: Origin, source: string, seen: string): Notice =>
   made(origin, {

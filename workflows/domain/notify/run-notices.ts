@@ -28,6 +28,9 @@ export type Moment =
   | { phase: 'failed' | 'stuck' | 'confirm'; step: string }
   | { phase: 'answered'; of: NoticePhase; subject: string; what: string }
   | { phase: 'warning'; what: string; breach: boolean }
+  | { phase: 'held'; by: string; reason: string | null }
+  | { phase: 'severity'; from: string; to: string; by: string; reason: string | null }
+  | { phase: 'comment'; by: string; text: string }
   | { phase: 'note'; text: string };
 
 const clock = (at: string): string => `${at.slice(11, 19)}Z`;
@@ -35,7 +38,7 @@ const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} U
 
 const severities: Record<Moment['phase'], Severity> = {
   started: 'critical', update: 'info', approval: 'critical', confirm: 'critical', failed: 'critical', stuck: 'critical', answered: 'info',
-  warning: 'warning', served: 'info', resolved: 'info', aborted: 'error', note: 'info',
+  warning: 'warning', served: 'info', resolved: 'info', aborted: 'error', held: 'warning', severity: 'warning', comment: 'info', note: 'info',
 };
 
 export const alertKeys = {
@@ -43,13 +46,17 @@ export const alertKeys = {
   waiting: (system: string, run: string, subject: string) => `holdfast/${system}/run/${run}/${subject}`,
   backup: (system: string) => `holdfast/${system}/backup`,
   gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
+  archive: (system: string, source: string) => `holdfast/${system}/${source}/archive`,
   oldPrimary: (system: string, source: string) => `holdfast/${system}/${source}/old-primary`,
+  incident: (system: string, incident: string) => `holdfast/${system}/incident/${incident}`,
+  updateDue: (system: string, incident: string) => `holdfast/${system}/incident/${incident}/update`,
+  owner: (system: string, incident: string, step: string) => `holdfast/${system}/incident/${incident}/owner/${step}`,
 } as const;
 
 /** The message to those who run the system: what is happening, what is left, who is waited for and exactly how to answer. */
 export function internalNotice(moment: Moment, facts: RunFacts): Notice {
   const { state, run, at } = facts;
-  const subject = 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : 'subject' in moment ? moment.subject : null;
+  const subject = moment.phase === 'held' ? 'hold' : 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : 'subject' in moment ? moment.subject : null;
   const severity = moment.phase === 'warning' && moment.breach ? 'critical' : severities[moment.phase];
   const ends = moment.phase === 'resolved' || moment.phase === 'aborted' || moment.phase === 'answered';
   return fitted({
@@ -88,6 +95,9 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
     case 'served': return `service is back after ${formatDuration(passedMs(state, at))} (objective ${formatDuration(state.rtoObjectiveMs)})`;
     case 'resolved': return `${kind} done`;
     case 'aborted': return `${kind} ABORTED`;
+    case 'held': return `HELD by ${moment.by}`;
+    case 'severity': return `severity ${moment.from} → ${moment.to}, says ${moment.by}`;
+    case 'comment': return `${moment.by}: ${moment.text}`;
     case 'note': return moment.text;
   }
 }
@@ -99,9 +109,10 @@ function linesOf(moment: Moment, facts: RunFacts): string[] {
   const list = moment.phase === 'confirm' ? state.steps.find(({ id }) => id === moment.step) : undefined;
   const about = gate ? [gate.description, `approvals: ${approvalsOf(gate)}`] : list ? itemsLeft(list) : step?.error ? [`${step.error.type}: ${step.error.message}`] : [];
   const asked = moment.phase === 'started' ? [`asked for by ${state.requestedBy}${state.only ? `: ${describePartial(state.only)}` : ''}`] : [];
+  const said = moment.phase === 'held' || moment.phase === 'severity' ? [moment.reason ?? ''] : moment.phase === 'comment' ? [moment.text] : [];
   const ended = state.status === 'done' || state.status === 'aborted';
   const stillThere = ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [];
-  return [...about, ...asked, clocksOf(state, at), ...(ended ? stillThere : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
+  return [...about, ...said, ...asked, clocksOf(state, at), ...(ended ? stillThere : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
 }
 
 function happening(state: RunState): string {
@@ -144,6 +155,7 @@ function answersOf(moment: Moment, { state, failed, undoing }: RunFacts): string
   if (moment.phase === 'approval') return answersToGate(state.system, moment.gate, state.gates.find(({ gate }) => gate === moment.gate)?.proof);
   if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state.system, moment.step, moment.phase === 'stuck');
   if (moment.phase === 'confirm') return waitingLists(state).filter(({ id }) => id === moment.step).flatMap((list) => answersToList(state.system, list));
+  if (moment.phase === 'held') return [`when it may go on: signal \`resume\` with \`{"by": "YOUR NAME"}\``, `or \`holdfast resume ${state.system} --by YOUR-NAME\``];
   if (moment.phase !== 'update' && moment.phase !== 'warning') return [];
   return [...openGates(state).flatMap(({ gate, proof }) => answersToGate(state.system, gate, proof)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
 }

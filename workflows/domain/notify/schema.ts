@@ -119,8 +119,8 @@ const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
   email: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'gap', 'old-primary'],
-  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'owner', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
+  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
 };
 
 /** What workflows may know of it; undefined: nobody is to be told. */

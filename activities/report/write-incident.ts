@@ -1,0 +1,29 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { IncidentRecord } from '../../workflows/domain/incident-record.ts';
+import { renderIncident } from '../../workflows/domain/render-incident.ts';
+import { layout } from '../../workflows/domain/layout.ts';
+import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import { scrubValue } from '../secrets.ts';
+import type { Store } from '../store/store.ts';
+
+/**
+ * Writes incident.json and incident.md: to the store (under its lock, where it has one; not signed), and to `directory`, for people.
+ * Twice: overwrites on disk, adds a version in the store.
+ */
+export async function writeIncident(
+  { store, signal }: { store: Store; signal: AbortSignal },
+  input: { record: IncidentRecord; directory: string },
+): Promise<{ paths: { json: string; page: string }; evidence: ObjectRef[] }> {
+  const record = scrubValue(input.record) as IncidentRecord;
+  const { system, id, startedAt } = record.state;
+  const directory = join(input.directory, system, `${startedAt.slice(0, 19).replaceAll(':', '-')}Z-incident-${id.slice(0, 8)}`);
+  await mkdir(directory, { recursive: true });
+  const evidence: ObjectRef[] = [];
+  for (const [name, text] of [['incident.md', renderIncident(record)], ['incident.json', `${JSON.stringify(record, null, 2)}\n`]] as const) {
+    evidence.push(await store.put(layout.incident(system, id, name), Buffer.from(text), { signal }));
+    await writeFile(join(directory, `${name}.new`), text);
+    await rename(join(directory, `${name}.new`), join(directory, name));
+  }
+  return { paths: { json: join(directory, 'incident.json'), page: join(directory, 'incident.md') }, evidence };
+}

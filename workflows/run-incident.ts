@@ -1,0 +1,385 @@
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { callControl } from './call.ts';
+import { startLocked, trySignal } from './children.ts';
+import type { Alert } from './domain/alert.ts';
+import { describeIssues } from './domain/describe-issues.ts';
+import { HoldfastError } from './domain/errors.ts';
+import { recordOf, type IncidentRecord } from './domain/incident-record.ts';
+import type { IncidentsView } from './domain/incident-schema.ts';
+import { goesOn, incidentSignals, type IncidentRun, type IncidentState, type JoinAsked, type RunTold } from './domain/incident.ts';
+import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas, type IncidentMessageName } from './domain/incident-messages.ts';
+import { makeId } from './domain/make-id.ts';
+import { anonymous, queryNames, type Severity } from './domain/messages.ts';
+import { incidentChanged, ownerWanted, updateDue, updateGiven } from './domain/notify/incident-notices.ts';
+import type { NotifyView } from './domain/notify/notice.ts';
+import type { People } from './domain/people.ts';
+import { hours, minutes } from './domain/units.ts';
+import { describeFailure, failing, failure } from './failure.ts';
+import { applyAlert, belongs, note, type Effect } from './incident/apply-alert.ts';
+import { applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
+import { applyJoin, applyTold } from './incident/apply-run.ts';
+import { showIncident } from './incident/show-incident.ts';
+import { Announcer } from './notify/announcer.ts';
+import type { Refusal } from './runbook/refusal.ts';
+import { mark } from './search-attributes.ts';
+
+/** What an incident knows of its system. It is refreshed by each alert; what is written on the clock, the objectives, stays. */
+export interface IncidentView {
+  system: string;
+  title: string;
+  rtoObjectiveMs: number;
+  rpoObjectiveMs: number;
+  people: People | undefined;
+  notify: NotifyView | undefined;
+  incidents: IncidentsView;
+  runbooks: string[];
+  /** those of them that lead home */
+  homeward: string[];
+}
+
+export interface OpenedIncident {
+  summary: string;
+  severity: Severity | null;
+  impact: string | null;
+  startedAt: string;
+  by: string;
+  alert: Alert | null;
+}
+
+/** From openIncident: an alert for an incident that is open. */
+export interface AlertTold {
+  alert: Alert;
+  view: IncidentView;
+}
+
+export interface RunIncidentInput {
+  view: IncidentView;
+  opened: OpenedIncident;
+  /** of the run before this one, whose history is gone */
+  state?: IncidentState | undefined;
+  /** reminders since the last update */
+  reminders?: number | undefined;
+  /** others that came before this incident had begun */
+  alerts?: AlertTold[] | undefined;
+}
+
+/** A history must stay small: after so many messages it continues as new. */
+const messagesPerRun = 300;
+const remindersBeforeStretch = 8;
+const longestReminderMs = hours(24);
+/** A store that is away is waited for; what the incident says stands in Temporal meanwhile. */
+const writeAgainMs = minutes(5);
+const writesAtMost = 12;
+
+const nowAt = (): string => new Date(Date.now()).toISOString();
+
+/**
+ * One incident of a system, under the id `incident/<system>`, from its opening until it was reviewed. It owns the clock, what people say of it, its owners
+ * and its runs; it starts a recovery when a person says so, or when the system file lets that alert do it. It decides nothing about a recovery: each is a run of
+ * its own, with its own approvals, and goes on whatever becomes of the incident.
+ *
+ * Killed anywhere: its state is its history. A recovery is started under an id made of incident and run, and is that one start; an alert that is
+ * delivered again is known by its key. It continues as new with its whole state.
+ */
+export async function runIncident(input: RunIncidentInput): Promise<IncidentRecord> {
+  const incident = await failing(() => new Incident(input));
+  const next = await CancellationScope.nonCancellable(() => incident.run());
+  if ('record' in next) return next.record;
+  return await continueAsNew<typeof runIncident>(next.again);
+}
+
+class Incident {
+  #view: IncidentView;
+  readonly #opened: OpenedIncident;
+  readonly #state: IncidentState;
+  readonly #announcer: Announcer;
+  #reminders: number;
+  /** people were told that an update is due */
+  #reminded: boolean;
+  /** counts this run's messages */
+  #heard = 0;
+  /** starts of recoveries that are on their way */
+  #starting = 0;
+  /** alerts of the incident after this one */
+  #next: AlertTold[] = [];
+  #cancelled = false;
+  #shownStatus: IncidentState['status'] | undefined;
+  #shownSeverity: Severity | null | undefined;
+
+  constructor({ view, opened, state, reminders = 0, alerts = [] }: RunIncidentInput) {
+    if (!view?.system || !opened) throw new HoldfastError('BadInput', 'runIncident is started by openIncident, which checks what it is given.', { hint: 'start openIncident with {"system": "demo", "summary": "…"}' });
+    this.#view = view;
+    this.#opened = opened;
+    this.#reminders = reminders;
+    this.#reminded = reminders > 0;
+    this.#state = state ?? newState(view, opened);
+    this.#announcer = new Announcer(view.system, (what) => this.#warn(`notify: ${what}`));
+    this.#handle();
+    void CancellationScope.current().cancelRequested.catch(() => (this.#cancelled = true));
+    if (!state) this.#begin();
+    alerts.forEach((told) => this.#hearAlert(told));
+    this.#publish();
+  }
+
+  async run(): Promise<{ record: IncidentRecord } | { again: RunIncidentInput }> {
+    for (;;) {
+      if (this.#isOver()) return await this.#close();
+      if (!this.#isLong()) await this.#waitForNews();
+      else {
+        await this.#settled();
+        // What ended it meanwhile must not be left behind.
+        if (!this.#isOver()) return { again: { view: this.#view, opened: this.#opened, state: this.#state, reminders: this.#reminders } };
+      }
+    }
+  }
+
+  #begin(): void {
+    const { by, alert } = this.#opened;
+    note(this.#state, nowAt(), `opened: ${this.#state.summary}`, by);
+    this.#carryOut(alert ? applyAlert(this.#state, alert, this.#view.incidents, nowAt()) : [{ kind: 'tell', what: this.#state.summary, isNews: true }]);
+  }
+
+  readonly #isOver = (): boolean => this.#state.review !== null || this.#cancelled || this.#next.length > 0;
+  readonly #isLong = (): boolean => this.#heard >= messagesPerRun || workflowInfo().continueAsNewSuggested;
+
+  async #waitForNews(): Promise<void> {
+    const { nextUpdateAt } = this.#state;
+    const reminders = this.#reminders;
+    const changed = (): boolean => this.#isOver() || this.#isLong() || this.#state.nextUpdateAt !== nextUpdateAt || this.#reminders !== reminders;
+    if (nextUpdateAt === null) return await condition(changed);
+    const dueMs = Date.parse(nextUpdateAt) + this.#sinceDueMs(reminders) - Date.now();
+    if (await condition(changed, Math.max(1, dueMs))) return;
+    this.#reminders += 1;
+    this.#reminded = true;
+    if (reminders === 0) note(this.#state, nowAt(), this.#state.status === 'resolved' ? 'the review is due' : 'the next update is due');
+    this.#announcer.tell(this.#view.notify, 'update-due', (origin) => updateDue(origin, this.#state));
+    this.#publish();
+  }
+
+  /** When the reminder of that number comes, after the due time: at first as often as updates, then more and more seldom. */
+  #sinceDueMs(number: number): number {
+    const everyMs = this.#state.status === 'resolved' ? longestReminderMs : this.#updateEveryMs();
+    return Array.from({ length: number }, (_, n) => Math.min(longestReminderMs, everyMs * 2 ** Math.floor(n / remindersBeforeStretch))).reduce((sum, ms) => sum + ms, 0);
+  }
+
+  readonly #updateEveryMs = (): number => this.#view.incidents.updateEveryMs[this.#state.severity ?? 'P2'];
+
+  /** Synchronous: handlers must stand before the first message is delivered. */
+  #handle(): void {
+    for (const name of incidentMessageNames) {
+      const description = incidentMessageDescriptions[name];
+      setHandler(defineSignal<[unknown]>(name), (sent) => this.#hearSignal(name, sent), { description });
+      setHandler(defineUpdate<{ accepted: true; status: IncidentState['status'] }, [unknown]>(name), async (sent) => {
+        const refused = await this.#hear(name, sent);
+        if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
+        return { accepted: true, status: this.#state.status };
+      }, { description, validator: (sent) => this.#validate(name, sent) });
+    }
+    const ours = 'Sent by Holdfast itself. Nothing for people to send.';
+    setHandler(defineSignal<[AlertTold]>(incidentSignals.alert), (told) => this.#hearAlert(told), { description: ours });
+    setHandler(defineSignal<[RunTold]>(incidentSignals.run), (told) => this.#changed(() => applyTold(this.#state, told, nowAt())), { description: ours });
+    setHandler(defineSignal<[JoinAsked]>(incidentSignals.join), (asked) => this.#hearJoin(asked), { description: ours });
+    setHandler(defineQuery<IncidentState>(queryNames.state), () => this.#state, { description: 'The whole state of the incident: status, clock, owners, alerts, runs, journal.' });
+    setHandler(defineQuery<string>(queryNames.help), () => incidentMessageNames.map((name) => `${name}: ${incidentMessageDescriptions[name]}`).join('\n'), { description: 'What can be sent to this incident, with examples.' });
+  }
+
+  #parse(name: IncidentMessageName, sent: unknown): Asked | { problem: string } {
+    const given = sent ?? {};
+    const parsed = incidentMessageSchemas[name].safeParse(given);
+    return parsed.success ? ({ name, message: parsed.data } as Asked) : { problem: `${describeIssues(parsed.error, given)}. ${incidentMessageDescriptions[name]}` };
+  }
+
+  #validate(name: IncidentMessageName, sent: unknown): void {
+    const asked = this.#parse(name, sent);
+    if ('problem' in asked) throw failure('BadInput', `${name}: ${asked.problem}`);
+    const refused = refuseMessage(this.#state, asked, this.#view);
+    if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
+  }
+
+  async #hearSignal(name: IncidentMessageName, sent: unknown): Promise<void> {
+    const refused = await this.#hear(name, sent);
+    if (refused) this.#changed(() => (note(this.#state, nowAt(), `${name} not accepted: ${refused.message}`), []));
+  }
+
+  async #hear(name: IncidentMessageName, sent: unknown): Promise<Refusal | undefined> {
+    const asked = this.#parse(name, sent);
+    if ('problem' in asked) return { type: 'BadInput', message: asked.problem };
+    if (asked.name === 'resolve' && !asked.message.force) await this.#findLostRuns();
+    const refused = refuseMessage(this.#state, asked, this.#view) ?? (asked.name === 'resolve' && !asked.message.force ? this.#refuseResolve() : undefined);
+    if (refused) return refused;
+    const ms = { update: this.#updateEveryMs, review: this.#view.incidents.reviewWithinMs };
+    this.#changed(() => applyMessage(this.#state, asked, nowAt(), ms));
+    return undefined;
+  }
+
+  #refuseResolve(): Refusal | undefined {
+    const open = this.#state.runs.filter(goesOn);
+    if (open.length === 0) return undefined;
+    return { type: 'NotWaiting', message: `${open.map(({ id, status, workflowId }) => `run ${id} (${workflowId ?? 'starting'}) goes on: ${status}`).join('; ')}. Let it end or abort it, or say "force": true.` };
+  }
+
+  /** A run that was terminated says nothing any more. A signal that nobody handles tells whether it is there. */
+  async #findLostRuns(): Promise<void> {
+    for (const run of this.#state.runs.filter(goesOn)) {
+      const id = run.workflowId ?? run.entry;
+      if (id === null || (await isThere(id, run.workflowId === null ? undefined : (run.runId ?? undefined)))) continue;
+      if (!goesOn(run)) continue;
+      Object.assign(run, { status: 'lost', endedAt: nowAt(), steps: [] } satisfies Partial<IncidentRun>);
+      note(this.#state, nowAt(), `run ${run.id} is gone without a word (${id})`);
+    }
+  }
+
+  #hearAlert(told: AlertTold): void {
+    if (!belongs(this.#state, told.alert, nowAt()) || this.#isOver()) {
+      if (told.alert.state === 'firing') this.#next.push(told);
+      this.#heard += 1;
+      return;
+    }
+    this.#view = told.view;
+    this.#changed(() => applyAlert(this.#state, told.alert, this.#view.incidents, nowAt()));
+  }
+
+  async #hearJoin(asked: JoinAsked): Promise<void> {
+    const answer = this.#isOver() ? { refused: `incident ${this.#state.id} is closed` } : applyJoin(this.#state, asked, nowAt());
+    this.#changed(() => []);
+    await trySignal(asked.entry, incidentSignals.joined, answer);
+  }
+
+  #changed(change: () => Effect[]): void {
+    this.#heard += 1;
+    const due = this.#state.nextUpdateAt;
+    const effects = change();
+    if (this.#state.nextUpdateAt !== due) this.#reminders = 0;
+    this.#carryOut(effects);
+    this.#publish();
+  }
+
+  #carryOut(effects: readonly Effect[]): void {
+    const { notify, incidents } = this.#view;
+    const state = this.#state;
+    for (const effect of effects) {
+      if (effect.kind === 'start') void this.#start(state.runs.find(({ id }) => id === effect.run)!, effect.targetTime);
+      else if (effect.kind === 'tell') this.#announcer.tell(notify, 'incident', (origin) => incidentChanged(origin, state, effect.what, effect.isNews));
+      else if (effect.kind === 'update-given') {
+        // Only who was reminded need hear that it was given.
+        if (this.#reminded) this.#announcer.tell(notify, 'update-due', (origin) => updateGiven(origin, state, effect.by));
+        this.#reminded = false;
+      } else {
+        const owner = state.owners.find(({ step }) => step === effect.step)!;
+        const run = state.runs.find(({ id }) => id === effect.run)!;
+        const who = `${owner.role}${owner.person ? ` (${owner.person})` : ''}`;
+        this.#announcer.tell(notify, 'owner', (origin) => ownerWanted(origin, state, { ...effect, owner: who, run }), incidents.owners[effect.step]?.receivers);
+      }
+    }
+  }
+
+  /** Started for good once the command is in the history: its id is of this incident and this run. */
+  async #start(run: IncidentRun, targetTime: string | undefined): Promise<void> {
+    const { system, id } = this.#state;
+    const entry = `recover/${system}/incident/${id}/${run.id}`;
+    run.entry = entry;
+    const input = { system, incident: id, requestedBy: run.by, reason: run.why.slice(0, 500), ...(run.runbook ? { runbook: run.runbook } : {}), ...(targetTime ? { targetTime } : {}) };
+    this.#starting += 1;
+    try {
+      const child = await startLocked('recoverSystem', entry, input, `recovery of ${system} for incident ${id}`);
+      // It tells by signal how it ends: a result would be lost with the run that waited for it.
+      child?.result().catch(() => undefined);
+    } finally {
+      this.#starting -= 1;
+    }
+  }
+
+  #warn(what: string): void {
+    if (!this.#state.warnings.includes(what)) this.#state.warnings = [...this.#state.warnings, what].slice(-50);
+  }
+
+  #publish(): void {
+    const { system, status, severity } = this.#state;
+    setCurrentDetails(showIncident(this.#state, nowAt()));
+    if (status !== this.#shownStatus || severity !== this.#shownSeverity) mark({ system, purpose: 'incident', phase: status, severity: severity ?? undefined });
+    this.#shownStatus = status;
+    this.#shownSeverity = severity;
+  }
+
+  async #settled(): Promise<void> {
+    await condition(() => allHandlersFinished() && this.#starting === 0);
+    (await this.#announcer.flush()).forEach((untold) => this.#warn(untold));
+    await condition(() => allHandlersFinished() && this.#starting === 0);
+  }
+
+  /** Writes down what is kept of it. A firing alert that comes meanwhile begins the next incident. */
+  async #close(): Promise<{ record: IncidentRecord } | { again: RunIncidentInput }> {
+    const state = this.#state;
+    const at = nowAt();
+    if (state.review === null) note(state, at, this.#cancelled ? 'closed by a cancel, without a review' : 'closed without a review: another incident began');
+    const by = state.review?.by ?? anonymous;
+    Object.assign(state, { closedAt: at, nextUpdateAt: null } satisfies Partial<IncidentState>);
+    this.#carryOut([{ kind: 'update-given', by }]);
+    this.#publish();
+    await this.#settled();
+    await this.#write();
+    await condition(allHandlersFinished);
+    const [first, ...rest] = this.#next;
+    if (!first || this.#cancelled) return { record: recordOf(state) };
+    return { again: { view: first.view, opened: openedBy(first), alerts: rest } };
+  }
+
+  async #write(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await callControl('writeIncident', { record: recordOf(this.#state) }, 'write down what is kept of the incident');
+        return;
+      } catch (error) {
+        const { type, message } = describeFailure(error);
+        this.#warn(`it could not be written to the store: ${type}: ${message}`.slice(0, 300));
+        if (tries >= writesAtMost || this.#cancelled) return;
+        this.#publish();
+        await condition(() => this.#cancelled, writeAgainMs);
+      }
+    }
+  }
+}
+
+function newState(view: IncidentView, opened: OpenedIncident): IncidentState {
+  const openedAt = nowAt();
+  return {
+    format: 1,
+    id: makeId(Date.now(), uuid4()),
+    system: view.system,
+    summary: opened.summary,
+    status: 'investigating',
+    severity: opened.severity,
+    impact: opened.impact,
+    startedAt: opened.startedAt,
+    openedAt,
+    openedBy: opened.by,
+    rtoObjectiveMs: view.rtoObjectiveMs,
+    rpoObjectiveMs: view.rpoObjectiveMs,
+    nextUpdateAt: new Date(Date.parse(openedAt) + view.incidents.updateEveryMs[opened.severity ?? 'P2']).toISOString(),
+    homeward: view.homeward,
+    owners: Object.entries(view.incidents.owners).map(([step, { role, person }]) => ({ step, role, person: person ?? null })),
+    alerts: [],
+    runs: [],
+    resolvedAt: null,
+    resolvedBy: null,
+    review: null,
+    closedAt: null,
+    journal: [],
+    warnings: [],
+  };
+}
+
+/** The incident that an alert begins when the one before it is closed. */
+function openedBy({ alert, view }: AlertTold): OpenedIncident {
+  const rule = view.incidents.rules[alert.rule];
+  return { summary: alert.summary, severity: rule?.severity ?? null, impact: rule?.impact ?? null, startedAt: alert.at < nowAt() ? alert.at : nowAt(), by: `alert ${alert.name} (${alert.from})`, alert };
+}
+
+async function isThere(workflowId: string, runId: string | undefined): Promise<boolean> {
+  try {
+    await getExternalWorkflowHandle(workflowId, runId).signal('incident-asks');
+    return true;
+  } catch {
+    return false;
+  }
+}
