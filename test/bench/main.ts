@@ -7,8 +7,11 @@ import { measurePitr } from './measure-pitr.ts';
 import { measureReplay } from './measure-replay.ts';
 import { measureRestore } from './measure-restore.ts';
 import { measureSourceImpact } from './measure-source-impact.ts';
+import { describeFigure, writeFigures, type Figure } from './figures.ts';
+import { measureEngine } from './measure-engine.ts';
 import { writeReport } from './report.ts';
 import { Stages } from './stages.ts';
+import type { Owner } from '../harness/cleanup.ts';
 import { owning, World, type Options } from './world.ts';
 
 /**
@@ -22,6 +25,11 @@ const benches: Record<string, (stages: Stages) => Promise<BenchLine[]>> = {
   pitr: measurePitr,
   archive: measureArchive,
   'source-impact': measureSourceImpact,
+};
+
+/** Of ours alone, each on parts of its own; not among `all`. */
+const alone: Record<string, { title: string; measure: (owner: Owner, options: { quick: boolean; say(line: string): void }) => Promise<Figure[]> }> = {
+  engine: { title: 'What the engine costs', measure: measureEngine },
 };
 
 interface Flags {
@@ -44,10 +52,19 @@ function optionsOf(flags: Flags): Options {
 }
 
 async function bench(named: string[], flags: Flags): Promise<void> {
-  const chosen = named.includes('all') ? Object.keys(benches) : named;
-  for (const name of chosen) if (!benches[name]) throw new Error(`no bench "${name}"; known: ${Object.keys(benches).join(', ')}, all`);
+  const known = [...Object.keys(benches), ...Object.keys(alone)];
+  for (const name of named) if (name !== 'all' && !known.includes(name)) throw new Error(`no bench "${name}"; known: ${known.join(', ')}, all`);
+  const chosen = named.includes('all') ? Object.keys(benches) : named.filter((name) => benches[name]);
   const options = optionsOf(flags);
   const lines: BenchLine[] = [];
+  const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`;
+  for (const name of named.filter((one) => alone[one])) {
+    options.say(`${name}:`);
+    const figures = await owning(async (owner) => await alone[name]!.measure(owner, options));
+    for (const figure of figures) process.stdout.write(`${flags.json ? JSON.stringify(figure) : describeFigure(figure)}\n`);
+    if (flags.report) writeFigures(name, alone[name]!.title, figures, command);
+  }
+  if (chosen.length === 0) return;
   await owning(async (owner) => {
     const stages = new Stages(await World.open(owner, options));
     for (const name of chosen) {
@@ -58,12 +75,12 @@ async function bench(named: string[], flags: Flags): Promise<void> {
       }
     }
   });
-  if (flags.report) await writeReport(lines, `npm run bench -- ${process.argv.slice(2).join(' ')}`);
+  if (flags.report) await writeReport(lines, command);
 }
 
 await new Command('bench')
   .description('Measures Holdfast beside the tools that people use. Peers are taken from PATH; one that is missing leaves ours alone.')
-  .argument('<bench...>', `${Object.keys(benches).join(', ')}, all`)
+  .argument('<bench...>', `${Object.keys(benches).join(', ')}, all of these; ${Object.keys(alone).join(', ')}, which are of ours alone`)
   .option('--size <size>', 'plain data of the source', '400MiB')
   .option('--rounds <n>', 'how often each is measured', '3')
   .option('--json', 'one JSON object a line')
