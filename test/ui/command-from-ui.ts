@@ -6,6 +6,7 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
 import { openBrowser } from './browser.ts';
 import { TemporalUi } from './temporal-ui.ts';
 
@@ -20,9 +21,9 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
   const link = links.start.find(({ title }) => title === 'recoverSystem')!.url;
 
   await ui.start(link.replace('recoverSystem', 'recoverSytem'), '{"system": "demo"}');
-  assert.match(await failureShown(ui), /There is no workflow type .*recoverSytem/);
+  await failureIsShown(ui, /There is no workflow type .*recoverSytem/);
   await ui.start(link, '{"sytem": "demo"}');
-  assert.match(await failureShown(ui), /field .*system.* is missing.*unknown field .*sytem/s);
+  await failureIsShown(ui, /field .*system.* is missing.*unknown field .*sytem/s);
   await shoot('bad-input');
 
   await destroyPrimary(stack.file);
@@ -49,7 +50,7 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
   const report = (await stack.runHandle.result()) as RunReport;
   assert.equal(report.outcome, 'done');
   await ui.openWorkflow(lockIds.recover('demo'));
-  assert.equal(await ui.status(), 'Completed');
+  await until('the page says that it is done', async () => (await ui.status()) === 'Completed', 30_000);
   await ui.details(/recovery demo: done/);
   await shoot('done');
   await ui.openTab('Timeline');
@@ -68,7 +69,7 @@ async function unexplained(handle: WorkflowHandle): Promise<string[]> {
   return shown.filter(({ userMetadata }) => !userMetadata?.summary?.data?.length).map((event) => JSON.stringify(event));
 }
 
-async function failureShown(ui: TemporalUi): Promise<string> {
-  assert.equal(await ui.status(), 'Failed');
-  return await ui.text();
+/** The page is there before what it asks for: status and result come a moment later. */
+async function failureIsShown(ui: TemporalUi, why: RegExp): Promise<void> {
+  await until(`a failure that matches ${why.source}`, async () => (await ui.status()) === 'Failed' && why.test(await ui.text()), 30_000);
 }
