@@ -35,6 +35,14 @@ function saidOf(view: StatusView, { workflowId, activity }: Middle): Said | unde
   return step && lines.length > 0 ? { text: lines.join('\n'), over: ['done', 'skipped'].includes(step.state), activities: view.activities } : undefined;
 }
 
+/** A server may die of what struck it only when it writes, and the step have ended by then: the one that runs now meets it, and says so. */
+function metByNextStep(view: StatusView, { shows, workflowId }: Middle, { over }: Said, told: RegExp): string | undefined {
+  if (shows !== 'trying' || !over || workflowId !== view.workflowId || view.workflowStatus !== 'RUNNING') return undefined;
+  const running = view.state?.steps.filter(({ state }) => state === 'running') ?? [];
+  const lines = formatStatus(view).split('\n').filter((line) => told.test(line) && running.some(({ id }) => line.includes(` ${id} `)));
+  return lines.length > 0 ? lines.join('\n') : undefined;
+}
+
 /** Whether that is what the fault is declared to show. */
 function isAsDeclared({ shows, activity, workflowId, step }: Middle, { text, over, activities }: Said, told: RegExp): boolean {
   // What is under way has not ended.
@@ -66,7 +74,8 @@ export async function readsStatus(bench: Bench, middle: Middle, told: RegExp): P
     const view = await readStatus(bench.stack.client, 'demo');
     const said = saidOf(view, middle);
     last = said?.text ?? formatStatus(view);
-    return said && isAsDeclared(middle, said, told) ? said.text : undefined;
+    if (!said) return undefined;
+    return isAsDeclared(middle, said, told) ? said.text : metByNextStep(view, middle, said, told);
   }, 30_000, 300).catch((error: unknown) => {
     throw new Error(`holdfast status does not say ${told} as one that is ${middle.shows}; it says: ${last}`, { cause: error });
   });
