@@ -37,8 +37,8 @@ function saidOf(view: StatusView, { workflowId, activity }: Middle): Said | unde
 
 /** A server may die of what struck it only when it writes, and the step have ended by then: the one that runs now meets it, and says so. */
 function metByNextStep(view: StatusView, { shows, workflowId }: Middle, { over }: Said, told: RegExp): string | undefined {
-  if (shows !== 'trying' || !over || workflowId !== view.workflowId || view.workflowStatus !== 'RUNNING') return undefined;
-  const running = view.state?.steps.filter(({ state }) => state === 'running') ?? [];
+  if (shows !== 'trying' || !over || !view.state || workflowId !== view.workflowId || view.workflowStatus !== 'RUNNING') return undefined;
+  const running = view.state.steps.filter(({ state }) => state === 'running');
   const lines = formatStatus(view).split('\n').filter((line) => told.test(line) && running.some(({ id }) => line.includes(` ${id} `)));
   return lines.length > 0 ? lines.join('\n') : undefined;
 }
