@@ -1,6 +1,7 @@
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callControl } from './call.ts';
 import { startLocked, trySignal } from './children.ts';
+import { continueOnCurrent } from './continue-on-current.ts';
 import type { Alert } from './domain/alert.ts';
 import { describeIssues } from './domain/describe-issues.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -85,7 +86,7 @@ export async function runIncident(input: RunIncidentInput): Promise<IncidentReco
   const incident = await failing(() => new Incident(input));
   const next = await CancellationScope.nonCancellable(() => incident.run());
   if ('record' in next) return next.record;
-  return await continueAsNew<typeof runIncident>(next.again);
+  return await continueOnCurrent<typeof runIncident>(next.again);
 }
 
 class Incident {
