@@ -57,5 +57,5 @@ test('a partial restore is refused at once where it could not wait, or could not
   assert.match(await refusal(request, 'one'), /no step that uses report/);
   assert.match(await refusal(request, 'two'), /2 sources/);
   assert.match(await refusal({ ...request, only: ['orders'] }, 'three'), /field "only\.0" is "orders", expected a namespace such as/);
-  assert.deepEqual(lab.stubs.called().filter((name) => name !== 'loadSystem'), []);
+  assert.deepEqual(lab.stubs.called().filter((name) => !['loadSystem', 'recordAct'].includes(name)), []);
 });
