@@ -8,6 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { resolveAddress, resolveSecret, scrub } from '../../activities/secrets.ts';
+import { stepSettings } from '../../workflows/domain/step-settings.ts';
 import { systemFileJsonSchema } from '../../activities/system-file-errors.ts';
 import { turnSystem } from '../../workflows/domain/homeward.ts';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
@@ -107,6 +108,26 @@ test('a misspelt field names line, column, field and the fields that there are',
     'shop.yaml:17:5 sources.documents.engine: missing; expected one of mongodb, tool\n' +
       'shop.yaml:17:5 sources.documents.engien: unknown field; expected one of engine, environment, archive, limits, namespaces, tool',
   );
+});
+
+test('a step’s settings are checked where the file is read, by line: a wrong value, a misspelt field, an unknown type', async () => {
+  const message = await failure(`${good.slice(0, good.indexOf('runbook:'))}runbook:
+  steps:
+    - { id: declare, uses: declare, with: { loud: true } }
+    - id: restore
+      uses: restore
+      with:
+        width: many
+        widht: 4
+    - { id: check, uses: chekc }
+`);
+  const lines = message.split('\n').map((line) => line.replace(/^shop\.yaml:(\d+):\d+/, (_, at: string) => `line ${Number(at) - good.slice(0, good.indexOf('runbook:')).split('\n').length + 1}`));
+  assert.deepEqual(lines, [
+    'line 3 runbook.steps.0.with.loud: unknown field; a step that uses declare takes no settings; found true',
+    'line 7 runbook.steps.1.with.width: expected a number; found "many"',
+    'line 8 runbook.steps.1.with.widht: unknown field; a step that uses restore takes width; found 4',
+    `line 9 runbook.steps.2.uses: unknown step type; known: ${[...Object.keys(stepSettings), 'runbook'].join(', ')}; found "chekc"`,
+  ]);
 });
 
 test('an unknown field of a store lists the fields of that kind of store', async () => {

@@ -3,6 +3,7 @@ import { expandRunbook, mainRunbook, runbookNames, type Runbooks } from './expan
 import { peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
 import { isHomeward } from './homeward.ts';
 import { findCycle, type Runbook } from './runbook.ts';
+import { isStepType, stepSettings } from './step-settings.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -52,6 +53,7 @@ const escalatesTo = (runbook: Runbook): string[] => runbook.steps.flatMap(({ onF
 function checkNames(system: Checked, runbook: Runbook, complain: Complain): void {
   const known = (record: Readonly<Record<string, unknown>>): string => Object.keys(record).join(', ') || 'none';
   runbook.steps.forEach((step, index) => {
+    checkSettings(step, (path, message) => complain(['steps', index, ...path], message));
     const gate = step.uses === 'approval' ? ((step.with as { gate?: string } | undefined)?.gate ?? step.id) : undefined;
     if (gate && !system.approvals[gate]) complain(['steps', index], `gate "${gate}" is not under approvals; known: ${known(system.approvals)}`);
     if (step.approval && !system.approvals[step.approval]) complain(['steps', index, 'approval'], `gate "${step.approval}" is not under approvals; known: ${known(system.approvals)}`);
@@ -68,6 +70,19 @@ function checkDirection(system: Checked, name: string, complain: Complain): void
   const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
   const other = escalatesTo(runbook).find((to) => runbookNames(system).includes(to) && isHomeward(system, to) !== homeward);
   if (other) complain([], `escalates to "${other}", which goes the other way: a run goes to the standby or home, and does not turn round`);
+}
+
+function checkSettings({ uses, with: settings }: Runbook['steps'][number], complain: Complain): void {
+  if (uses === 'runbook') return;
+  if (!isStepType(uses)) return complain(['uses'], `unknown step type; known: ${[...Object.keys(stepSettings), 'runbook'].join(', ')}`);
+  const schema = stepSettings[uses];
+  const parsed = schema.safeParse(settings ?? {});
+  if (parsed.success) return;
+  for (const issue of parsed.error.issues) {
+    const path = ['with', ...issue.path.filter((step) => typeof step !== 'symbol')];
+    if (issue.code !== 'unrecognized_keys') complain(path, `expected ${issue.message}`);
+    else for (const key of issue.keys) complain([...path, key], `unknown field; a step that uses ${uses} takes ${Object.keys(schema.shape).join(', ') || 'no settings'}`);
+  }
 }
 
 const longestId = 63;

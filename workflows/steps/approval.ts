@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
@@ -9,7 +9,7 @@ import { defineStep } from './step.ts';
 /** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
 export const approval = defineStep({
   about: 'waits for people to approve a gate of the system’s approvals',
-  settings: z.strictObject({ gate: z.string('a gate’s name, as under approvals').optional() }),
+  settings: stepSettings.approval,
   async run(ctx, settings) {
     // Whoever approves a switch must not approve one that does not come.
     if (ctx.only) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };

@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -20,7 +20,7 @@ export async function buildIndexesOf(ctx: StepContext, source: string): Promise<
 
 export const buildIndexes = defineStep({
   about: 'builds the indexes that stood at the recovery point',
-  settings: z.strictObject({}),
+  settings: stepSettings['build-indexes'],
   perSource: true,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => buildIndexesOf(ctx, source))).join('; ') };

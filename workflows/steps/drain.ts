@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { nextLogPosition } from '../domain/log-position.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { buildIndexesOf } from './build-indexes.ts';
 import { leaveProduction } from './leave-production.ts';
@@ -45,7 +45,7 @@ async function drainSource(ctx: StepContext, source: string): Promise<{ drained:
 
 export const drain = defineStep({
   about: 'archives and replays what the fenced primary still held, and validates again',
-  settings: z.strictObject({}),
+  settings: stepSettings.drain,
   perSource: true,
   production: true,
   async run(ctx) {

@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import { peopleWith } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest, PlannedStep } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
@@ -21,7 +21,7 @@ function request(view: SystemView): GateRequest {
  */
 export const elevate = defineStep({
   about: 'waits until whoever asked for the run is let to have it, for this run',
-  settings: z.strictObject({}),
+  settings: stepSettings.elevate,
   run(ctx) {
     const opens = request(ctx.view);
     const why = ctx.reason ? `: ${ctx.reason}` : ', and gave no reason';

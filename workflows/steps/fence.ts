@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import type { FenceResult } from '../contract.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { directionOf } from '../domain/homeward.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { gateRequest } from './gate-request.ts';
 import { leaveProduction } from './leave-production.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -19,7 +19,7 @@ const said = (source: string, fence: FenceResult): string => `${source} ${fence.
 
 export const fence = defineStep({
   about: 'takes the old primary’s power to write; unproved needs a second person',
-  settings: z.strictObject({}),
+  settings: stepSettings.fence,
   perSource: true,
   production: true,
   async run(ctx) {

@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { formatDuration } from '../domain/units.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, type StepContext } from './step.ts';
@@ -22,7 +22,7 @@ function giveUp({ results, sources }: StepContext, older: number): void {
 /** Chooses base and log for every source from the bucket alone, checks them, and holds them against expiry. */
 export const findRecoveryPoint = defineStep({
   about: 'chooses the recovery point of every source, and holds it against expiry',
-  settings: z.strictObject({}),
+  settings: stepSettings['find-recovery-point'],
   perSource: true,
   async run(ctx) {
     const { older = 0, ...target } = ctx.target;

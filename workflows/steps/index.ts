@@ -1,6 +1,7 @@
 import { describeIssues } from '../domain/describe-issues.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { expandRunbook, type FlatStep } from '../domain/expand-runbook.ts';
+import type { StepTypeName } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { PlannedStep } from '../runbook/run-types.ts';
 import { approval } from './approval.ts';
@@ -24,7 +25,7 @@ import { switchStep } from './switch.ts';
 import { validate } from './validate.ts';
 
 /** What a runbook's `uses` may say, in the order of a recovery. */
-export const stepTypes: Readonly<Record<string, AnyStepType>> = {
+const types: Readonly<Record<StepTypeName, AnyStepType>> = {
   declare,
   'find-recovery-point': findRecoveryPoint,
   provision,
@@ -43,6 +44,7 @@ export const stepTypes: Readonly<Record<string, AnyStepType>> = {
   report,
   elevate,
 };
+export const stepTypes: Readonly<Record<string, AnyStepType>> = types;
 
 /**
  * A runbook as the engine takes it, with its sub-runbooks and loops written out. Everything wrong with it is found here, before anything is touched.

@@ -1,14 +1,10 @@
-import { z } from 'zod';
-import { audiences } from '../domain/notify/notice.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { defineStep } from './step.ts';
 
 /** Sends a message at this point of the runbook. It is done once the message is on its way: a dead receiver holds up nothing. */
 export const notify = defineStep({
   about: 'sends a message to the receivers under notify',
-  settings: z.strictObject({
-    text: z.string('what to say').trim().min(1, 'what to say').max(300, 'at most 300 characters'),
-    audience: z.enum(audiences, '"internal" or "external"').default('internal'),
-  }),
+  settings: stepSettings.notify,
   run(ctx, { text, audience }) {
     const receivers = ctx.tell(text, audience);
     if (receivers === 0) return Promise.resolve({ summary: `nobody is to be told: no ${audience} receiver under notify takes "note" of this kind of run`, passedOver: true });

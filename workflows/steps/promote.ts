@@ -1,11 +1,11 @@
-import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf } from './step.ts';
 
 export const promote = defineStep({
   about: 'turns each proved target into a server that takes writes',
-  settings: z.strictObject({}),
+  settings: stepSettings.promote,
   perSource: true,
   async run(ctx) {
     if (ctx.only) return { summary: `${describePartial(ctx.only)}; the target stays a standalone on loopback`, passedOver: true };

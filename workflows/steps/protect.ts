@@ -1,9 +1,9 @@
 import { patched } from '@temporalio/workflow';
-import { z } from 'zod';
 import { directionOf } from '../domain/homeward.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { archiveSignals } from '../domain/messages.ts';
 import { lockIds } from '../domain/names.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
 import { formatDuration, hours, minutes, seconds } from '../domain/units.ts';
@@ -120,7 +120,7 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
 
 export const protect = defineStep({
   about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
-  settings: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
+  settings: stepSettings.protect,
   production: true,
   async run(ctx, { base }) {
     const left = leaveProduction(ctx);

@@ -1,14 +1,10 @@
-import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
 import { lockIds } from '../domain/names.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { watchSignals } from '../domain/watch.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf, type StepContext } from './step.ts';
-
-const settings = z.strictObject({
-  left: z.enum(['refuse', 'move-aside'], 'refuse or move-aside').default('refuse').meta({ description: 'what becomes of a fenced server that an earlier life of the source left at the target’s place' }),
-});
 
 /** A report of diverged writes may be on its way, and takes as long as it takes to read a log. */
 const watchEndsWithinMs = minutes(10);
@@ -31,7 +27,7 @@ const moves = ({ purpose, only }: StepContext, left: string): boolean => left ==
 /** Killed anywhere: a watch that has ended stays so, what is aside is found there, a target that is half made is completed. */
 export const provision = defineStep({
   about: 'makes an empty restore target for every source',
-  settings,
+  settings: stepSettings.provision,
   perSource: true,
   async run(ctx, { left }) {
     const made = await forEachSource(ctx, async (source) => {

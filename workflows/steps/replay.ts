@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import type { LogPosition } from '../domain/log-position.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -18,7 +18,7 @@ export async function replaySource(ctx: StepContext, source: string, limit: LogP
 
 export const replay = defineStep({
   about: 'replays the log of every source up to the recovery point',
-  settings: z.strictObject({}),
+  settings: stepSettings.replay,
   perSource: true,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => replaySource(ctx, source, pointOf(ctx, source).limit))).join('; ') };

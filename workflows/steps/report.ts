@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { describePartial } from '../domain/chosen-namespaces.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
 import { defineStep, type StepContext } from './step.ts';
@@ -19,7 +19,7 @@ function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
 /** Writes the report to the store, as evidence, and to disk. */
 export const report = defineStep({
   about: 'writes the report of the run, as a page and as JSON',
-  settings: z.strictObject({}),
+  settings: stepSettings.report,
   async run(ctx) {
     const { paths, evidence } = await ctx.call('writeReport', { report: ctx.report() }, 'write the report');
     const opens = ctx.only && ctx.purpose === 'recovery' ? takeOut(ctx, ctx.only) : undefined;

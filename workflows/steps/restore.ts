@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { WorkMeter } from '../domain/progress.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { formatBytes } from '../domain/units.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource, sideBySide } from './side-by-side.ts';
@@ -8,7 +8,7 @@ import { defineStep, targetOf } from './step.ts';
 /** Loads the base. Safe to repeat: a group loads again over what it loaded before. */
 export const restore = defineStep({
   about: 'restores the base of every source, groups of parts side by side',
-  settings: z.strictObject({ width: z.number('a number').int('a whole number').min(1, 'at least 1').max(32, 'at most 32').default(4) }),
+  settings: stepSettings.restore,
   perSource: true,
   async run(ctx, { width }) {
     const meter = new WorkMeter(Date.parse(ctx.now()));

@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { leaveProduction } from './leave-production.ts';
 import { defineStep, type StepContext } from './step.ts';
@@ -60,7 +60,7 @@ async function turnBack(ctx: StepContext): Promise<string> {
 
 export const switchStep = defineStep({
   about: 'lets traffic in to the new side, step by step, its health watched between',
-  settings: z.strictObject({}),
+  settings: stepSettings.switch,
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);

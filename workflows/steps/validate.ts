@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import type { ValidationResult } from '../contract.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import { limitOf, pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
 import { sourceCan } from '../sources.ts';
@@ -33,7 +33,7 @@ export async function validateSource(ctx: StepContext, source: string, only: rea
 
 export const validate = defineStep({
   about: 'proves that the target equals what base and log say; a gate',
-  settings: z.strictObject({ validators: z.array(z.string()).min(1, 'at least one validator').optional() }),
+  settings: stepSettings.validate,
   perSource: true,
   async run(ctx, { validators }) {
     return { summary: (await forEachSource(ctx, (source) => validateSource(ctx, source, validators))).join('; ') };
