@@ -24,6 +24,8 @@ export interface SourceContext extends JobContext {
   sourceName: string;
   /** the system is turned round: the source goes from the standby to its home (workflows/domain/homeward.ts); left out: as the system file says */
   homeward?: boolean | undefined;
+  /** the source is restored where it lives: `system.standby` is that place; left out: it is another */
+  inPlace?: boolean | undefined;
   source: Source;
   store: Store;
   keys: Keys;

@@ -1,4 +1,5 @@
-import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../workflows/contract.ts';
+import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, SwapInput, TargetRef } from '../workflows/contract.ts';
+import { Context } from '@temporalio/activity';
 import { checkProof } from './access/check-proof.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import { pageAudit } from '../workflows/domain/audit.ts';
@@ -6,6 +7,10 @@ import { readAudit } from './audit/read-audit.ts';
 import { recordAct } from './audit/record-act.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
+import { openDeployer } from './deploy/deployer.ts';
+import { recordDeployment } from './deploy/deployments.ts';
+import { livesNow, proposeDeployment } from './deploy/propose-deployment.ts';
+import { runCommand } from './deploy/run-command.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
 import { linkToRun } from './notify/run-link.ts';
@@ -14,11 +19,15 @@ import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
 import { readStepHistory } from './report/read-step-history.ts';
+import { writeJournalPage } from './report/journal-pages.ts';
 import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
+import { HoldfastError } from '../workflows/domain/errors.ts';
+import { applySystem, planApply } from './schedules/apply-system.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
+import { writeMark } from './store/marks.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
 import { probeOldPrimary } from './traffic/probe-old-primary.ts';
@@ -42,10 +51,10 @@ export interface ActivityEnvironment {
 const inDataPlane = <I, O>(job: JobName) => attemptInDataPlane<I, O>(job);
 
 const atSource = async <O>(of: SourceRef & Commanded & Directed, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
-  await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0, towards: of.towards }, context));
+  await use(await openContext({ system: of.system, source: of.source, epoch: of.epoch ?? 0, towards: of.towards, inPlace: of.inPlace }, context));
 
 const atTarget = async <O>(target: TargetRef, context: AttemptContext, use: (context: SourceContext) => Promise<O>): Promise<O> =>
-  await atSource({ system: target.system, source: target.source, towards: target.environment }, context, use);
+  await atSource({ system: target.system, source: target.source, towards: target.environment, inPlace: target.inPlace }, context, use);
 
 /** For what cannot be taken back. @throws EpochSuperseded - another control plane commands the system: nothing was done. */
 const inCommand: typeof atSource = async (of, context, use) =>
@@ -53,6 +62,8 @@ const inCommand: typeof atSource = async (of, context, use) =>
     await assertEpoch(source.store, of.system, source.epoch, { signal: context.signal });
     return await use(source);
   });
+
+const ofSwap = ({ target, epoch }: SwapInput): SourceRef & Commanded & Directed => ({ system: target.system, source: target.source, towards: target.environment, epoch });
 
 /** All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. */
 export function createActivities(environment: ActivityEnvironment): ActivitiesByRole {
@@ -71,6 +82,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   }),
 
   findRecoveryPoint: inDataPlane('findRecoveryPoint'),
+  countDiscarded: inDataPlane('countDiscarded'),
 
   releaseHold: attempt(async (of, { signal }) => {
     const { store } = await openSystem(of.system);
@@ -80,6 +92,45 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   recordAct: attempt(async (act, { signal }) => {
     const { store, keys } = await openSystem(act.system);
     return await recordAct({ store, keys, signal }, act);
+  }),
+
+  markPoint: attempt(async (said, { signal }) => {
+    const { loaded, store, keys } = await openSystem(said.system);
+    if (!loaded.system.sources[said.source]) throw new HoldfastError('BadInput', `system "${said.system}" has no source "${said.source}"`);
+    return await writeMark({ store, keys, signal }, said);
+  }),
+
+  recordDeployment: attempt(async ({ environment, ...of }, { signal }) => {
+    const { loaded, store, keys } = await openSystem(of.system);
+    return await recordDeployment({ store, keys, signal }, { ...of, environment: environment ?? (await livesNow({ store, keys, signal }, loaded.system)) });
+  }),
+
+  applySystem: attempt(async ({ dryRun, resume, expected, ...of }, { signal }) => {
+    const { system } = await loadSystemFile(of.system);
+    const to = { system, client: Context.current().client, resume, signal };
+    return dryRun ? await planApply(to) : await applySystem(to, expected);
+  }),
+
+  proposeDeployment: attempt(async (of, { signal }) => {
+    const { loaded, store, keys, secret } = await openSystem(of.system);
+    return await proposeDeployment({ system: loaded.system, store, keys, secret, signal }, of);
+  }),
+
+  deployVersion: attempt(async ({ epoch = 0, ...of }, { signal }) => {
+    const { loaded, store, keys, secret } = await openSystem(of.system);
+    const context = { system: loaded.system, secret, signal };
+    const deployer = openDeployer(context);
+    if (!deployer) throw new HoldfastError('Unsupported', `${of.system}: people deploy, or nobody: there is no program for it`);
+    await assertEpoch(store, of.system, epoch, { signal });
+    const deployed = await deployer.deploy(context, of);
+    await recordDeployment({ store, keys, signal }, of);
+    return deployed;
+  }),
+
+  runCommand: attempt(async ({ epoch = 0, ...of }, { signal }) => {
+    const { loaded, store, secret } = await openSystem(of.system);
+    await assertEpoch(store, of.system, epoch, { signal });
+    return await runCommand({ system: loaded.system, secret, signal }, of);
   }),
 
   checkProof: attempt(async (of, { signal }) => {
@@ -120,6 +171,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     return await openSwitch(loaded.system).watchHealth({ ...context, system: loaded.system, address }, watch);
   }),
 
+  writeJournalPage: attempt(async (page, { signal }) => {
+    const { store } = await openSystem(page.system);
+    await writeJournalPage({ store, signal }, page);
+  }),
+
   writeReport: attempt(async ({ report }, { signal }) => {
     const { store } = await openSystem(report.system);
     return await writeReport({ store, signal }, { report, directory: reportsDirectory });
@@ -148,6 +204,8 @@ const dataActivities: DataActivities = {
   dumpGroup: inDataPlane('dumpGroup'),
   sealBackup: inDataPlane('sealBackup'),
   verifyRecoveryPoint: inDataPlane('verifyRecoveryPoint'),
+  planRetention: inDataPlane('planRetention'),
+  expire: inDataPlane('expire'),
   planImport: inDataPlane('planImport'),
   importGroup: inDataPlane('importGroup'),
   writeExport: inDataPlane('writeExport'),
@@ -182,6 +240,9 @@ const recoverActivities: RecoverActivities = {
   giveRoomBack: attempt(
     async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).giveRoomBack(source, target)),
   ),
+  startAgain: attempt(
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).startAgain(source, target)),
+  ),
   provisionTarget: attempt(
     async (target: TargetRef, context) => await atTarget(target, context, async (source) => {
       await refuseLivingTarget(source, target);
@@ -196,6 +257,12 @@ const recoverActivities: RecoverActivities = {
   replayLog: inDataPlane('replayLog'),
   buildIndexes: inDataPlane('buildIndexes'),
   validateTarget: inDataPlane('validateTarget'),
+  copyBeside: inDataPlane('copyBeside'),
+  dropCopies: inDataPlane('dropCopies'),
+  planSwap: attempt(async (input, context) => await atTarget(input.target, context, async (source) => await openEngine(source.source.engine).planSwap(source, input))),
+  // In the worker's own process: a cancel must not end it while writers wait.
+  swapCollections: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await openEngine(source.source.engine).swapCollections(source, input))),
+  swapBack: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await openEngine(source.source.engine).swapBack(source, input))),
   promoteTarget: attempt(
     async ({ target }, context) =>
       await atTarget(target, context, async (source) => await openEngine(source.source.engine).promoteTarget(source, { target })),

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../workflows/domain/errors.ts';
-import { drillSystem, turnSystem } from '../workflows/domain/homeward.ts';
+import { drillSystem, inPlaceSystem, turnSystem } from '../workflows/domain/homeward.ts';
 import type { JobContext, SourceContext } from './context.ts';
 import { resolveAddress, resolveSecret } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
@@ -45,17 +45,19 @@ async function openParts(loaded: LoadedSystem): Promise<SystemContext> {
 /**
  * What a job of one source works with.
  * @param epoch - 0 for work that writes nothing to the store.
+ * @param inPlace - it is restored where it lives.
  * @param towards - where a run brings the source: its home turns the system round, a drill has a place of its own; left out: its standby.
  * @throws BadInput - the system has no such source; names those it has. Or no way home.
  */
-export async function openContext(of: { system: string; source: string; epoch: number; towards?: string | undefined }, job: JobContext): Promise<SourceContext> {
+export async function openContext(of: { system: string; source: string; epoch: number; towards?: string | undefined; inPlace?: boolean | undefined }, job: JobContext): Promise<SourceContext> {
   const { loaded, store, keys, secret, address } = await openSystem(of.system);
-  const homeward = of.towards !== undefined && of.towards === loaded.system.sources[of.source]?.environment;
-  if (homeward && !loaded.system.failback) throw new HoldfastError('BadInput', `system "${of.system}" declares no failback, so nothing brings "${of.source}" to ${of.towards}`);
-  const system = homeward ? turnSystem(loaded.system) : of.towards === loaded.system.drill?.environment ? drillSystem(loaded.system) : loaded.system;
+  const inPlace = of.inPlace === true;
+  const homeward = !inPlace && of.towards !== undefined && of.towards === loaded.system.sources[of.source]?.environment;
+  if ((homeward || inPlace) && !loaded.system.failback) throw new HoldfastError('BadInput', `system "${of.system}" declares no failback, so nothing brings "${of.source}" to ${of.towards}`);
+  const system = inPlace ? inPlaceSystem(loaded.system) : homeward ? turnSystem(loaded.system) : of.towards === loaded.system.drill?.environment ? drillSystem(loaded.system) : loaded.system;
   const source = system.sources[of.source];
   if (!source) {
     throw new HoldfastError('BadInput', `system "${of.system}" has no source "${of.source}"; known: ${Object.keys(system.sources).join(', ')}`);
   }
-  return { ...job, system, sourceName: of.source, ...(homeward ? { homeward } : {}), source, store, keys, epoch: of.epoch, secret, address };
+  return { ...job, system, sourceName: of.source, ...(homeward ? { homeward } : {}), ...(inPlace ? { inPlace } : {}), source, store, keys, epoch: of.epoch, secret, address };
 }

@@ -1,6 +1,8 @@
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 import { z } from 'zod';
 import { HoldfastError } from '../workflows/domain/errors.ts';
+import { runbookStepSchema } from '../workflows/domain/runbook.ts';
+import { stepSettings } from '../workflows/domain/step-settings.ts';
 import { systemSchema } from '../workflows/domain/system.ts';
 
 /** A YAML text that still knows where everything stood. */
@@ -91,7 +93,7 @@ function explainIssue(issue: z.core.$ZodIssue, file: YamlFile, overlay: YamlFile
 function expectation(issue: z.core.$ZodIssue, value: unknown): string {
   const missing = value === undefined ? 'missing; ' : '';
   if (issue.code === 'invalid_type') return `${missing}expected ${issue.expected}`;
-  if (issue.code === 'invalid_value') return `${missing}expected one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'invalid_value') return `${missing}expected ${issue.message.startsWith('Invalid') ? `one of ${issue.values.map(String).join(', ')}` : issue.message}`;
   if (issue.code === 'invalid_union') return `${missing}${issue.message === 'Invalid input' ? 'expected one of the known kinds' : issue.message}`;
   if (issue.code === 'custom' || issue.code === 'invalid_format') {
     const own = /^[a-z0-9$“"]/.test(issue.message) || issue.code === 'custom';
@@ -118,10 +120,34 @@ function show(value: unknown, path: Path): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-type JsonSchema = { properties?: Record<string, JsonSchema>; additionalProperties?: JsonSchema | boolean; items?: JsonSchema; anyOf?: JsonSchema[]; oneOf?: JsonSchema[]; const?: unknown };
+export interface JsonSchema {
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: JsonSchema | boolean;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  allOf?: { if: JsonSchema; then: JsonSchema }[];
+  required?: string[];
+  enum?: string[];
+  const?: unknown;
+}
 
-/** The system file's JSON Schema, as typed (before defaults): for editors, and to say which fields there are. */
-export const systemFileJsonSchema = (): JsonSchema => z.toJSONSchema(systemSchema, { io: 'input' }) as JsonSchema;
+const jsonSchemaOf = (schema: z.ZodType, override?: (node: { zodSchema: unknown; jsonSchema: object }) => void): JsonSchema => z.toJSONSchema(schema, { io: 'input', ...(override ? { override } : {}) }) as JsonSchema;
+
+/** The system file's JSON Schema, as typed (before defaults): for editors, and to say which fields there are. What a step's `with` may hold follows its `uses`. */
+export const systemFileJsonSchema = (): JsonSchema =>
+  jsonSchemaOf(systemSchema, ({ zodSchema, jsonSchema }) => {
+    if (zodSchema === runbookStepSchema) sayStepTypes(jsonSchema);
+  });
+
+function sayStepTypes(step: JsonSchema): void {
+  const settings: Record<string, z.ZodType> = { ...stepSettings, runbook: z.strictObject({ runbook: z.string().meta({ description: 'one of runbooks' }) }) };
+  step.properties!['uses']!.enum = Object.keys(settings);
+  step.allOf = Object.entries(settings).map(([uses, schema]) => {
+    const { $schema: _draft, ...given } = jsonSchemaOf(schema) as JsonSchema & { $schema?: string };
+    return { if: { properties: { uses: { const: uses } }, required: ['uses'] }, then: { properties: { with: given }, ...(given.required ? { required: ['with'] } : {}) } };
+  });
+}
 
 /** The fields that may stand at a place; a place of several kinds is told apart by its constant fields (`kind`, `uses`). */
 function knownFields(path: Path, value: unknown): string[] {

@@ -3,8 +3,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { viewPeople } from '../workflows/domain/people.ts';
+import { toLadders } from '../workflows/domain/contacts.ts';
 import { toIncidentsView } from '../workflows/domain/incident-schema.ts';
 import { toNotifyView } from '../workflows/domain/notify/schema.ts';
+import { actOf } from '../workflows/domain/permissions.ts';
+import { desiredSchedules } from '../workflows/domain/schedules/desired.ts';
 import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
 import { mergeOverlay } from './system-file-overlay.ts';
 import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts';
@@ -108,15 +111,21 @@ export function toSystemView(system: System, digest: string): SystemView {
       Object.entries(system.sources).map(([source, { engine, environment }]) => [source, { engine, environment }]),
     ),
     standbyEnvironment: system.standby.environment,
+    environments: Object.keys(system.environments),
     ...(system.drill ? { drillEnvironment: system.drill.environment } : {}),
     approvals: system.approvals,
+    ...(system.deployer ? { deployer: system.deployer.uses === 'manual' ? system.deployer : { uses: system.deployer.uses } } : {}),
+    ...(system.commands ? { commands: Object.fromEntries(Object.entries(system.commands).map(([name, { undo }]) => [name, { undo: undo !== undefined }])) } : {}),
     runbook: system.runbook,
     ...(people ? { people } : {}),
     ...(system.runbooks ? { runbooks: system.runbooks } : {}),
-    traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch },
+    traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch, ...(system.traffic.health.within === undefined ? {} : { healthWithinMs: system.traffic.health.within }) },
     watchOldSideMs: system.watchOldSideFor,
     ...(notify ? { notify } : {}),
-    ...(system.incidents || system.listen ? { incidents: toIncidentsView(system.incidents, system.listen) } : {}),
+    ...(Object.keys(system.contacts).length > 0 ? { ladders: toLadders(system.contacts) } : {}),
+    ...(system.incidents || system.listen ? { incidents: toIncidentsView(system.incidents, system.listen, system.contacts) } : {}),
+    ...(system.retention ? { retention: { waitMs: system.retention.wait, approval: system.retention.approval } } : {}),
+    ...(system.schedules ? { schedules: Object.fromEntries(desiredSchedules(system).map(({ id, workflow, input }) => [id, { workflow, act: actOf(workflow, input as object) }])) } : {}),
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),
   };
 }

@@ -150,6 +150,52 @@
           ]
         }
       ]
+    },
+    {
+      "createRole": "holdfastBeside",
+      "roles": [],
+      "privileges": [
+        {
+          "resource": {
+            "db": "",
+            "collection": ""
+          },
+          "actions": [
+            "insert",
+            "update",
+            "bypassDocumentValidation",
+            "createIndex",
+            "convertToCapped"
+          ]
+        },
+        {
+          "resource": {
+            "db": "",
+            "collection": ""
+          },
+          "actions": [
+            "dropCollection"
+          ]
+        },
+        {
+          "resource": {
+            "db": "",
+            "collection": ""
+          },
+          "actions": [
+            "collMod"
+          ]
+        },
+        {
+          "resource": {
+            "cluster": true
+          },
+          "actions": [
+            "setUserWriteBlockMode",
+            "bypassWriteBlockingMode"
+          ]
+        }
+      ]
     }
   ];
   for (const { createRole, ...role } of roles) {
@@ -159,3 +205,4 @@
   }
 }
 // Then: db.getSiblingDB('admin').createUser({ user: 'holdfast', pwd: passwordPrompt(), roles: [{"role":"holdfastBackup","db":"admin"},{"role":"holdfastCommand","db":"admin"}] })
+// And for the restore modes beside and swap: db.getSiblingDB('admin').grantRolesToUser('holdfast', [{"role":"holdfastBeside","db":"admin"}])

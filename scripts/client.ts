@@ -1,4 +1,4 @@
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, type WorkflowClient, type WorkflowHandle } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { taskQueues } from '../workflows/contract.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
@@ -72,14 +72,23 @@ export function workflowLink({ uiUrl, namespace }: Pick<Temporal, 'uiUrl' | 'nam
   return uiUrl === null ? null : `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
 }
 
+/** A worker that has not polled for so long is gone, or hangs. */
+export const pollsWithinMs = 90_000;
+
 /** Whether a worker asks for work now. A run that was started without one is not lost: it waits. */
-export const hasWorker = async (temporal: Temporal): Promise<boolean> => await workersSince(temporal, Date.now() - 90_000);
+export const hasWorker = async (temporal: Temporal): Promise<boolean> => await workersSince(temporal, Date.now() - pollsWithinMs);
 
 /** Whether a worker has asked for work since then, for workflows and for activities. */
-export async function workersSince({ client, namespace }: Temporal, sinceMs: number): Promise<boolean> {
-  const newest = async (taskQueueType: 1 | 2): Promise<number> => {
-    const answer = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueues.control }, taskQueueType });
-    return Math.max(0, ...(answer.pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 + Number(lastAccessTime?.nanos ?? 0) / 1e6));
-  };
+export async function workersSince({ client: { workflow } }: Temporal, sinceMs: number): Promise<boolean> {
+  const newest = async (taskQueueType: 1 | 2): Promise<number> => Math.max(0, ...(await lastPolls(workflow, taskQueues.control, taskQueueType)));
   return (await newest(1)) >= sinceMs && (await newest(2)) >= sinceMs;
+}
+
+/**
+ * When each worker that Temporal remembers began its newest poll, in ms since the epoch. One that is well and has nothing to do polls once a minute.
+ * @param taskQueueType - 1: workflows, 2: activities
+ */
+export async function lastPolls({ workflowService, options: { namespace } }: WorkflowClient, taskQueue: string, taskQueueType: 1 | 2): Promise<number[]> {
+  const { pollers } = await workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType });
+  return (pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 + Number(lastAccessTime?.nanos ?? 0) / 1e6);
 }

@@ -3,21 +3,27 @@ import { Command, CommanderError } from 'commander';
 import { Cli } from './cli.ts';
 import { access } from './commands/access.ts';
 import { answer } from './commands/answer.ts';
+import { apply } from './commands/apply.ts';
 import { archive } from './commands/archive.ts';
 import { audit } from './commands/audit.ts';
 import { backup } from './commands/backup.ts';
 import { codec } from './commands/codec.ts';
 import { demo } from './commands/demo.ts';
+import { deployed } from './commands/deployed.ts';
 import { diverged } from './commands/diverged.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { incident } from './commands/incident.ts';
+import { journal } from './commands/journal.ts';
 import { listen } from './commands/listen.ts';
+import { mark } from './commands/mark.ts';
 import { notify } from './commands/notify.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
 import { recover } from './commands/recover.ts';
+import { retention } from './commands/retention.ts';
+import { schedules } from './commands/schedules.ts';
 import { status } from './commands/status.ts';
 import { up } from './commands/up.ts';
 import { verify } from './commands/verify.ts';
@@ -32,7 +38,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, verify, importCommand, exportCommand, plan, recover, status, watch, diverged, incident, listen, access, audit, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, importCommand, exportCommand, plan, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

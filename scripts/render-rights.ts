@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import { createRoleCommand, sourceRoles, sourceUserRoles } from '../activities/engines/mongodb/rights.ts';
+import { allRoles, besideRole, createRoleCommand, sourceUserRoles } from '../activities/engines/mongodb/rights.ts';
 
 /** `docs/rights.js`: what mongosh runs to make the roles, again and again with the same end. */
 export function renderRightsScript(): string {
@@ -7,7 +7,7 @@ export function renderRightsScript(): string {
 // Written by \`npm run rights\`; docs/rights.md says what each right is for.
 {
   const admin = db.getSiblingDB('admin');
-  const roles = ${JSON.stringify(sourceRoles.map(createRoleCommand), null, 2).replaceAll('\n', '\n  ')};
+  const roles = ${JSON.stringify(allRoles.map(createRoleCommand), null, 2).replaceAll('\n', '\n  ')};
   for (const { createRole, ...role } of roles) {
     const known = admin.runCommand({ rolesInfo: createRole }).roles.length > 0;
     const answer = admin.runCommand(known ? { updateRole: createRole, ...role } : { createRole, ...role });
@@ -15,12 +15,13 @@ export function renderRightsScript(): string {
   }
 }
 // Then: db.getSiblingDB('admin').createUser({ user: 'holdfast', pwd: passwordPrompt(), roles: ${JSON.stringify(sourceUserRoles)} })
+// And for the restore modes beside and swap: db.getSiblingDB('admin').grantRolesToUser('holdfast', ${JSON.stringify([{ role: besideRole.name, db: 'admin' }])})
 `;
 }
 
 /** `docs/rights.md`, whole. */
 export function renderRightsPage(): string {
-  const sections = sourceRoles.map(({ name, about, rights }) => `## \`${name}\`
+  const sections = allRoles.map(({ name, about, rights }) => `## \`${name}\`
 
 It ${about}.
 
@@ -30,7 +31,7 @@ ${rights.map((right) => `| ${resourceText(right.resource)} | ${right.actions.map
 `);
   return `# Rights of the database user
 
-Holdfast logs in to a source as one user, named under \`credentials\` of its endpoint. It needs two roles, and no built-in one: none
+Holdfast logs in to a source as one user, named under \`credentials\` of its endpoint. It needs two roles (a third for the restore modes beside and swap), and no built-in one: none
 of those, not even \`root\`, may read the definitions of views and time-series collections.
 
 \`\`\`
@@ -46,7 +47,7 @@ A right that is missing is named: \`NotPermitted\`, with the command that was re
 
 ${sections.join('\n')}
 A test takes every action away in turn and sees what is refused without it, so nothing here is to spare. \`applyOps\`, \`restore\` and
-everything else that writes is done on restore targets only, never on a source.
+everything else that writes is done on restore targets only, never on a source, but for what the last role allows.
 `;
 }
 

@@ -14,11 +14,17 @@ import { runTool } from '../activities/tool/run-tool.ts';
  * `npm test`: lint, types, all tests, and a check that nothing was left running. With arguments (`npm test -- replay`)
  * only the test files whose path contains one of them, and no lint.
  *
- * Heavy files share the processors, so only a few run at a time. HOLDFAST_TEST_FILES_AT_ONCE changes how many.
+ * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
+ * others, which wait more than they work. The longest begin first: one that began last would end alone.
  */
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
+/** Nothing remembers how long a file took, so by folder, and within one by name. The demo has to keep its promises under load: small files are beside it. */
+const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/faults/', ''];
+const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
+/** They bring up servers, and move data. */
+const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
 const fileTimeoutMs = 10 * 60_000;
 /** In the environment of everything that a test starts, and so in /proc, whoever its parent is by then. */
 const runMark = `HOLDFAST_TEST_RUN=${randomUUID()}`;
@@ -30,6 +36,9 @@ interface TestResult {
   error?: unknown;
   skip?: string;
 }
+
+// Every file is a process, and starts more: what they load is compiled once for all of them, where the command line has it too.
+process.env['NODE_COMPILE_CACHE'] ??= join(project, 'node_modules', '.cache', 'holdfast');
 
 const startedAt = Date.now();
 const problems: string[] = [];
@@ -70,13 +79,23 @@ async function check(name: string, commands: string[][]): Promise<string[]> {
 }
 
 async function runTests(files: string[]): Promise<string[]> {
-  const results: TestResult[] = [];
-  const output = new Map<string, string>();
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
+  const heavy = files.filter((file) => heavyFiles.test(file)).sort((a, b) => rankOf(a) - rankOf(b));
+  const others = files.filter((file) => !heavyFiles.test(file));
+  const results: TestResult[] = [];
+  const output = new Map<string, string>();
+  await Promise.all([runLane(heavy, filesAtOnce, results, output), runLane(others, Math.ceil(filesAtOnce / 2), results, output)]);
+  summarize(results);
+  return results.filter((result) => result.error !== undefined).map((result) => describe(result, output.get(result.file)));
+}
+
+async function runLane(files: string[], concurrency: number, results: TestResult[], output: Map<string, string>): Promise<void> {
+  // Given none, the runner would look for some.
+  if (files.length === 0) return;
   const stream = run({
     files: files.map((file) => join(project, file)),
-    concurrency: filesAtOnce,
+    concurrency,
     timeout: fileTimeoutMs,
     // A failed test may leave a connection open; its file must not wait for that until the time is up.
     execArgv: ['--test-force-exit'],
@@ -102,8 +121,6 @@ async function runTests(files: string[]): Promise<string[]> {
     console.log(`${success ? 'ok    ' : 'FAILED'}  ${relative(project, file)}  ${counts.tests} tests  ${formatDuration(duration_ms)}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
-  summarize(results);
-  return results.filter((result) => result.error !== undefined).map((result) => describe(result, output.get(result.file)));
 }
 
 function summarize(results: TestResult[]): void {

@@ -10,6 +10,7 @@ import { temporalLogger } from './log.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const keptBundles = 10;
 const workflowsFile = join(root, 'workflows', 'index.ts');
+const evictStale = join(root, 'workflows', 'evict-stale.ts');
 
 /**
  * The workflows as one piece of JavaScript.
@@ -18,7 +19,8 @@ const workflowsFile = join(root, 'workflows', 'index.ts');
  * under node_modules/.cache, by the digest of all that it is made of: a changed line of a workflow, another version of a package or of Node is another
  * name. It is written beside its name and renamed, so that a kill leaves no half of one; where nothing can be written it is made each time.
  */
-export async function bundleWorkflows(log: Logger, { failureConverterPath }: DataConverter = {}, workflowsPath = workflowsFile, workflowInterceptorModules: string[] = []): Promise<WorkflowBundle> {
+export async function bundleWorkflows(log: Logger, { failureConverterPath }: DataConverter = {}, workflowsPath = workflowsFile, interceptors: string[] = []): Promise<WorkflowBundle> {
+  const workflowInterceptorModules = [evictStale, ...interceptors];
   const path = join(root, 'node_modules', '.cache', 'holdfast', `workflows-${await digestOf([workflowsPath, ...workflowInterceptorModules, ...(failureConverterPath ? [failureConverterPath] : [])])}.js`);
   const kept = await readFile(path, 'utf8').catch(() => undefined);
   if (kept !== undefined) return { code: kept };

@@ -10,6 +10,7 @@ import { seconds } from './domain/units.ts';
 import { failure, surfacing } from './failure.ts';
 import { admit } from './permit.ts';
 import type { RunBackupInput } from './run-backup.ts';
+import { skip, tellingOfSchedule, type Skipped } from './scheduled.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource } from './sources.ts';
 
@@ -18,30 +19,36 @@ import { checkSource } from './sources.ts';
  * Cancelling the entry cancels the backup.
  *
  * @param typed - BackUpSystemInput as a person types it, or the bare name of a system.
+ * @returns `skipped` where another runs and `ifRunning` is skip.
  * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was read.
  */
-export async function backUpSystem(typed: unknown): Promise<BackupSummary[]> {
-  return await surfacing(async () => {
+export async function backUpSystem(typed: unknown): Promise<BackupSummary[] | Skipped> {
+  return await surfacing(() => tellingOfSchedule(async (way) => {
     const input = parseInput('backUpSystem', backUpSystemInput, typed);
     const workflowId = lockIds.backup(input.system);
     if (workflowInfo().workflowId === workflowId) {
       throw new HoldfastError('BadInput', `The workflow id ${workflowId} is the lock of the backup itself.`, { hint: 'start backUpSystem under any other id' });
     }
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    way.view = view;
     await admit('backUpSystem', view, input);
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'backup' });
     const child = await startOrWait(workflowId, input);
+    way.handedOn = true;
+    if (!child) return skip(`a backup of ${view.system} goes on already: workflow \`${workflowId}\``);
     setCurrentDetails(`The backup is workflow \`${workflowId}\`: its progress is there.`);
     return (await child.result()) as BackupSummary[];
-  });
+  }));
 }
 
-async function startOrWait(workflowId: string, { system, source, why, requestedBy, ifRunning }: BackUpSystemInput): Promise<ChildWorkflowHandle<Workflow>> {
+/** Undefined: one runs, and this one was to be skipped then. */
+async function startOrWait(workflowId: string, { system, source, why, requestedBy, ifRunning }: BackUpSystemInput): Promise<ChildWorkflowHandle<Workflow> | undefined> {
   const input: RunBackupInput = { system, source, why: why ?? 'asked for', requestedBy: requestedBy ?? anonymous };
   for (;;) {
     const child = await startLocked('runBackup', workflowId, input, `backup of ${system}`);
     if (child) return child;
+    if (ifRunning === 'skip') return undefined;
     if (ifRunning === 'fail') {
       throw failure('AlreadyRunning', `A backup of ${system} goes on already: workflow ${workflowId}.`, {
         hint: `wait for it, cancel it, or start with {"system": "${system}", "ifRunning": "wait"}`,

@@ -22,6 +22,8 @@ const table: Record<ActivityName, Row> = {
   loadSystem: light(),
   claimEpoch: light(),
   findRecoveryPoint: { ...light(), tryMs: minutes(10) },
+  // People wait for the gate that shows it, and it is shown without, too.
+  countDiscarded: { ...light(), tryMs: minutes(10), tries: 2 },
   releaseHold: light(),
   // Whoever asked waits for it.
   recordAct: { ...light(), tryMs: seconds(20), tries: 4 },
@@ -30,6 +32,14 @@ const table: Record<ActivityName, Row> = {
   readArchiveStatus: light(),
   listRecoveryPoints: { ...light(), tryMs: minutes(10) },
   rebuildCatalog: { ...light(), tryMs: minutes(10) },
+  markPoint: light(),
+  recordDeployment: light(),
+  applySystem: light(),
+  // It may ask a program what runs.
+  proposeDeployment: { ...light(), tryMs: minutes(5), tries: 4 },
+  // A program of the team's: how long it may take its step's `timeout` says. What fails three times is for a person.
+  deployVersion: { ...light(), tryMs: hours(4), tries: 3 },
+  runCommand: { ...light(), tryMs: hours(4), tries: 3 },
   readAudit: { ...light(), tryMs: minutes(10) },
   planRecovery: { ...light(), tryMs: minutes(10) },
   fencePrimary: { ...light(), tryMs: minutes(5) },
@@ -39,6 +49,7 @@ const table: Record<ActivityName, Row> = {
   admitTraffic: light(),
   readTraffic: light(),
   watchHealth: { ...light(), tryMs: hours(1) },
+  writeJournalPage: { ...light(), tries: 3 },
   writeReport: light(),
   writeDivergedReport: light(),
   writeIncident: light(),
@@ -49,6 +60,8 @@ const table: Record<ActivityName, Row> = {
   dumpGroup: long('data'),
   sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },
   verifyRecoveryPoint: long('data'),
+  planRetention: { ...light('data'), tryMs: hours(1), tries: 8 },
+  expire: long('data'),
   planImport: long('data'),
   importGroup: long('data'),
   writeExport: long('data'),
@@ -63,6 +76,7 @@ const table: Record<ActivityName, Row> = {
   checkTarget: { ...light('recover'), tries: 2 },
   makeRoom: { ...light('recover'), tryMs: minutes(5) },
   giveRoomBack: { ...light('recover'), tryMs: minutes(5) },
+  startAgain: { ...light('recover'), tryMs: minutes(15) },
   provisionTarget: { ...light('recover'), tryMs: minutes(15) },
   removeTarget: { ...light('recover'), tryMs: minutes(15) },
   prepareRestore: { ...light('recover'), tryMs: hours(1), tries: 12 },
@@ -70,6 +84,11 @@ const table: Record<ActivityName, Row> = {
   replayLog: long('recover'),
   buildIndexes: long('recover'),
   validateTarget: long('recover'),
+  copyBeside: long('recover'),
+  dropCopies: { ...light('recover'), tryMs: hours(4) },
+  planSwap: light('recover'),
+  swapCollections: { ...light('recover'), tryMs: minutes(30) },
+  swapBack: { ...light('recover'), tryMs: minutes(30) },
   promoteTarget: { ...light('recover'), tryMs: minutes(15) },
 };
 

@@ -1,15 +1,22 @@
+import type { CopiedCollection, SwapPair } from './domain/beside.ts';
 import type { AuditChoice, AuditPage } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
+import type { Deployment, FoundDeployment } from './domain/deployment.ts';
+import type { DiscardedWrites } from './domain/discarded-writes.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
+import type { JournalLine, JournalOf } from './domain/journal.ts';
 import type { LogPosition } from './domain/log-position.ts';
-import type { AuditRecord, ImportOrigin, ObjectRef } from './domain/manifest.ts';
+import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
+import type { Expired, RetentionSummary } from './domain/retention/describe-retention.ts';
+import type { RestoreMode } from './domain/restore-mode.ts';
 import type { RunReport } from './domain/report.ts';
+import type { ApplyPlan } from './domain/schedules/apply-plan.ts';
 import type { SystemView } from './domain/system.ts';
 
 /**
@@ -29,11 +36,15 @@ export interface SourceRef {
 export interface TargetRef extends SourceRef {
   environment: string;
   run: string;
+  /** the source lives there, and its server is replaced; left out: a place of the run's own */
+  inPlace?: true | undefined;
 }
 
 /** Which way a run goes, for what is given no target: `towards` is the environment that it brings the source to. Left out: the standby of the system file. */
 export interface Directed {
   towards?: string | undefined;
+  /** the source stays where it lives, and is restored there */
+  inPlace?: true | undefined;
 }
 
 /**
@@ -61,9 +72,17 @@ export interface ControlActivities {
    * @throws Tampered, ObjectMissing, WrongKey - what it needs is damaged; names it, and the nearest good points.
    * @param purpose - left out: a recovery. @param only - namespaces of a partial restore; left out: everything.
    * @throws TargetNotEmpty, BadInput - an earlier recovery moved the source; a drill or an export does not mind. BadInput - `only` names what the point does not have.
+   * @param copies - what is chosen is to be copied into the living source, and then to change places with what is there: looks there, too. @throws Unsupported, TargetNotEmpty,
+   * NotPermitted, SourceUnavailable - it could not be, by name.
    * @param avoid - ids of bases that were given up: another that reaches the same moment is taken.
    */
-  findRecoveryPoint(input: SourceRef & Directed & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined; avoid?: readonly string[] | undefined }): Promise<CheckedPoint>;
+  findRecoveryPoint(input: SourceRef & Directed & { target: RecoveryTarget; run: string; purpose?: 'recovery' | 'drill' | 'export'; only?: readonly string[] | undefined; copies?: 'beside' | 'swap' | undefined; avoid?: readonly string[] | undefined }): Promise<CheckedPoint>;
+
+  /**
+   * Counts what the archive holds behind a recovery point: what a recovery to it leaves out. Reads for at most `forMs`, and says so when there is more.
+   * Changes nothing.
+   */
+  countDiscarded(input: SourceRef & Directed & { point: Pick<RecoveryPoint, 'timeline' | 'limit'>; forMs: number; of?: DiscardedOf | undefined }): Promise<DiscardedWrites>;
 
   releaseHold(input: { system: string; run: string }): Promise<void>;
 
@@ -80,13 +99,43 @@ export interface ControlActivities {
    * What a recovery would do now, and what would fail; touches nothing. Trouble is in its findings.
    * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
    */
-  planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
+  planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
   /** The newest acts that were asked for, and what is wrong with the audit as a whole. */
   readAudit(input: { system: string; limit: number } & AuditChoice): Promise<AuditPage>;
 
   /** Writes down who asked for what and whether they were let. Twice: `readAudit` shows it once. */
   recordAct(input: ActToRecord): Promise<{ number: number }>;
+
+  /**
+   * Says of a base, an import or a slice that it is suspect, bad, held or good. Twice under one `id`: once.
+   * @throws NoRecoveryPoint - the store holds no such thing.
+   */
+  markPoint(input: SourceRef & Pick<Mark, 'point' | 'state' | 'reason' | 'by' | 'id'>): Promise<Mark>;
+
+  /**
+   * Writes down which version of the application runs since when. Twice under one `id`: once, or told apart by it.
+   * @param environment - left out: where the system lives now. @param at - left out: now. @throws TargetTimeInFuture.
+   */
+  recordDeployment(input: { system: string; id: string; version: string; environment?: string | undefined; at?: string | undefined; by: string | null; why: string | null }): Promise<Deployment>;
+
+  /**
+   * Makes Temporal's schedules and archives of a system what its file says; in a dry run, says what it would do. Twice: the second finds it done.
+   * @throws BadSystemFile - the worker's file asks for something other than `expected`: nothing was done.
+   */
+  applySystem(input: { system: string; dryRun: boolean; resume: boolean; expected?: string | undefined }): Promise<ApplyPlan>;
+
+  /** Which version ran where the source lived at a recovery point, and what runs at its target now. Only looks. */
+  proposeDeployment(input: { system: string; point: PointMoment; environment: string }): Promise<FoundDeployment>;
+
+  /**
+   * Runs the deployer's program, sees by `current` (where there is one) that the version runs, then records it. Twice: deploys and records once more.
+   * @throws ToolFailed, ToolMissing - the program. ValidationFailed - it ended well, and another version runs. Unsupported - people deploy.
+   */
+  deployVersion(input: Commanded & { system: string; id: string; version: string; environment: string; by: string | null; why: string }): Promise<{ summary: string }>;
+
+  /** Runs one of the system file's commands by its name. Twice: runs it again. @throws ToolFailed, ToolMissing, BadSystemFile. */
+  runCommand(input: Commanded & { system: string; command: string; undo?: boolean | undefined; environment: string; run: string; purpose: string }): Promise<{ summary: string }>;
 
   /**
    * Whether a code or a signature proves that a decision is this person's. `wrong`: it does not, as against what could not be checked.
@@ -127,7 +176,10 @@ export interface ControlActivities {
   /** Asks the environment's health address until it was healthy for `watchMs` on end. @throws ValidationFailed when it is not. */
   watchHealth(input: { system: string; environment: string; watchMs: number; withinMs: number }): Promise<HealthResult>;
 
-  /** Writes report.json and report.html to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
+  /** Writes a page of a long journal to the store, beside the evidence. Twice: adds a version, which says the same. */
+  writeJournalPage(input: { system: string; of: JournalOf; page: number; lines: JournalLine[] }): Promise<void>;
+
+  /** Writes report.json, report.md and report.html, with the whole journal, to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
 
   /** Writes what is kept of an incident that is closed, to the store and to disk. Twice: as `writeReport`. */
@@ -145,6 +197,15 @@ export interface ControlActivities {
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;
 }
+
+/** Writes of some collections only, by the names they had; and only up to a position, exclusive. */
+export interface DiscardedOf {
+  namespaces: readonly string[];
+  before?: LogPosition | undefined;
+}
+
+/** The moment of a recovery point, and the timeline that says where its source lived then. */
+export type PointMoment = Pick<RecoveryPoint, 'source' | 'timeline' | 'reachesAt'>;
 
 /** @see AuditRecord */
 export type ActToRecord = Pick<AuditRecord, 'system' | 'by' | 'act' | 'outcome' | 'about' | 'workflow' | 'workflowId' | 'runId'>;
@@ -242,8 +303,17 @@ export interface DataActivities {
   /** Reads every group's index back, then writes the signed manifest: from here on the backup exists. Twice: adopts the manifest. */
   sealBackup(input: SourceRef & { plan: DumpPlanRef; epoch: number; groups: GroupRef[] }): Promise<BackupSummary>;
 
-  /** Reads and authenticates every byte of one base, and of the log after it, without restoring. */
-  verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined }): Promise<VerifyResult>;
+  /** Reads and authenticates every byte of one base, and of the log after it, without restoring. What is damaged is marked bad. Safe to repeat. @param what - log: not the base. */
+  verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined; what?: 'all' | 'log' | undefined }): Promise<VerifyResult>;
+
+  /**
+   * Says of every base and every stretch of log whether it stays or goes, and why. Changes nothing of them.
+   * @param run - is going to carry it out: then the plan is written into the store, and named. Left out: nobody is. @param limit - so many of each list.
+   */
+  planRetention(input: SourceRef & { run?: string | undefined; limit: number }): Promise<{ summary: RetentionSummary; plan: ObjectRef | null }>;
+
+  /** Lets go what a plan let go, and is let go still. Twice, and after a kill anywhere: finishes what was begun. @throws EpochSuperseded. */
+  expire(input: SourceRef & { epoch: number; plan: ObjectRef; run: string }): Promise<Expired>;
 
   /**
    * Reads a dump of another program from end to end, and writes down what importing it will write. Only under the
@@ -292,7 +362,8 @@ export interface DumpPlanRef {
   backup: string;
   timeline: string;
   plan: ObjectRef;
-  groups: { group: string; estimatedBytes: number }[];
+  /** pieces: how many collections or ranges of one, for the time left; left out: not counted */
+  groups: { group: string; estimatedBytes: number; pieces?: number }[];
   units: number;
   estimatedBytes: number;
   /** what one of the application's writes took while nothing was read, in microseconds; null: there were too few to tell */
@@ -403,6 +474,13 @@ export interface RecoverActivities {
   giveRoomBack(input: TargetRef): Promise<{ summary: string }>;
 
   /**
+   * In place, once its directory is back and its fence is gone: starts the source's own server again, as it was configured, and waits until it takes
+   * writes. Safe to repeat: one that runs is waited for.
+   * @throws TargetUnavailable - nothing of it lies there, or it does not start.
+   */
+  startAgain(input: TargetRef): Promise<{ summary: string }>;
+
+  /**
    * Whether makeRoom and provisionTarget would do, on the worker that would do it. Changes nothing.
    * @param movesAside - what a fence left there would be moved aside. @throws TargetNotEmpty, ToolMissing - as those would.
    */
@@ -418,7 +496,7 @@ export interface RecoverActivities {
   removeTarget(input: TargetRef & { discard?: boolean | undefined }): Promise<{ summary: string }>;
 
   /** Verifies manifest and indexes, then makes the collections with the source's own identities. Safe to repeat. */
-  prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number }[]; plainBytes: number }>;
+  prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number; pieces?: number }[]; plainBytes: number }>;
 
   restoreGroup(input: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } }): Promise<{ documents: number; plainBytes: number }>;
 
@@ -434,8 +512,42 @@ export interface RecoverActivities {
   /** Runs one validator of the system file by its id. */
   validateTarget(input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string }): Promise<ValidationResult>;
 
+  /**
+   * Copies what a partial restore brought into the living source, under names that carry the run, and proves each copy. Twice: what is equal is
+   * adopted, anything else under those names is made anew.
+   * @throws ValidationFailed, ReplayFailed, Unsupported, EpochSuperseded.
+   */
+  copyBeside(input: Commanded & { target: TargetRef; point: RecoveryPoint }): Promise<{ copies: CopiedCollection[] }>;
+
+  /** Undo of copyBeside: drops what carries the run's name; what was written into since is left, and named. Safe to repeat. */
+  dropCopies(input: Commanded & { target: TargetRef; names: readonly string[]; copied: readonly CopiedCollection[] }): Promise<{ summary: string }>;
+
+  /** What is to change places, and how much of it there is. Only looks. */
+  planSwap(input: { target: TargetRef; copies: readonly CopiedCollection[] }): Promise<{ pairs: SwapPair[] }>;
+
+  /** Puts the copies in the place of what is there, which is kept; writers wait meanwhile. Safe to repeat: goes on where it was stopped. */
+  swapCollections(input: SwapInput): Promise<SwapResult>;
+
+  /** Undo of swapCollections, wherever that was stopped. Safe to repeat. */
+  swapBack(input: SwapInput): Promise<SwapResult>;
+
   /** Turns the proved standalone into a one-member replica set, which asks for authentication where its endpoint has credentials. Safe to repeat. */
   promoteTarget(input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }>;
+}
+
+export interface SwapInput extends Commanded {
+  target: TargetRef;
+  pairs: readonly SwapPair[];
+}
+
+export interface SwapResult {
+  /** all that was written to what was there lies before this; exact where writers waited */
+  before: LogPosition;
+  /** made by others between two renames, and kept under these names */
+  strays: string[];
+  /** false: the server asks nobody's name, and could hold nobody up */
+  writersWaited: boolean;
+  heldMs: number;
 }
 
 export interface ReplayResult {

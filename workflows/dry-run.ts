@@ -17,7 +17,7 @@ const answersWithinMs = minutes(2);
  * traffic switch answers, who would be waited for. It takes no lock, no command and no hold, so it stands in no recovery's way, and killed anywhere it
  * leaves nothing but its record in the audit. It never fails for what it finds: findings say what would.
  */
-export async function dryRun(view: SystemView, { targetTime, targetPosition, point, only, runbook }: RecoverSystemInput): Promise<DryRunReport> {
+export async function dryRun(view: SystemView, { targetTime, targetPosition, point, timeline, only, runbook, version }: RecoverSystemInput): Promise<DryRunReport> {
   const { system, site, standbyEnvironment } = view;
   const call = callsAt(site);
   const found: Finding[] = [];
@@ -31,12 +31,12 @@ export async function dryRun(view: SystemView, { targetTime, targetPosition, poi
       return undefined;
     }
   };
-  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, only, runbook }, `plan a recovery of ${system}`);
+  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, timeline, only, runbook, version }, `plan a recovery of ${system}`);
   const steps = planSteps(view, runbook);
   const checked: string[] = [];
   for (const step of steps.filter(({ uses }) => uses === 'provision')) {
     for (const source of step.sources ?? Object.keys(view.sources)) {
-      const target = { system, source, environment: standbyEnvironment, run: 'dry-run', movesAside: (step.with as { left?: string } | undefined)?.left === 'move-aside' };
+      const target = { system, source, environment: standbyEnvironment, run: 'dry-run', ...(view.inPlace ? { inPlace: view.inPlace } : {}), movesAside: (step.with as { left?: string } | undefined)?.left === 'move-aside' };
       const said = await trying(`${step.id}: the target of ${source}`, async () => await call('checkTarget', target, `look whether a target of ${source} could be made`));
       if (said) checked.push(`${step.id}: ${said.summary}`);
     }

@@ -1,14 +1,18 @@
 /** The workflow types, nothing else. Their names are public: they stand in schedules, scripts and people's heads. */
+export { applyRetention } from './apply-retention.ts';
+export { applySystem } from './apply-system.ts';
 export { archiveLog } from './archive-log.ts';
 export { backUpSystem } from './back-up-system.ts';
 export { exportRecoveryPoint } from './export-recovery-point.ts';
 export { importDump } from './import-dump.ts';
 export { listRecoveryPoints } from './list-recovery-points.ts';
+export { markPoint } from './mark-point.ts';
 export { openIncident } from './open-incident.ts';
 export { planRecovery } from './plan-recovery.ts';
 export { readArchiveStatus } from './read-archive-status.ts';
 export { readAudit } from './read-audit.ts';
 export { rebuildCatalog } from './rebuild-catalog.ts';
+export { recordDeployment } from './record-deployment.ts';
 export { recoverSystem } from './recover-system.ts';
 export { runArchive } from './run-archive.ts';
 export { runBackup } from './run-backup.ts';

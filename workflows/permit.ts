@@ -5,6 +5,7 @@ import { automatic } from './domain/incident.ts';
 import type { EntryWorkflow } from './domain/inputs.ts';
 import { actOf, givesData, permissions, permit } from './domain/permissions.ts';
 import type { SystemView } from './domain/system.ts';
+import { scheduledBy } from './scheduled.ts';
 
 interface Asked {
   requestedBy?: string | undefined;
@@ -13,6 +14,7 @@ interface Asked {
   dryRun?: boolean | undefined;
   only?: unknown;
   takeOver?: boolean | undefined;
+  apply?: boolean | undefined;
   incident?: string | undefined;
   alert?: unknown;
 }
@@ -22,18 +24,18 @@ interface Asked {
  * permitted to whoever started that one. The name is claimed: only Temporal's own authorizer knows who calls (docs/access.md).
  *
  * What gives data to people begins only once it is written down. Everything else goes on without: a store that is away holds up no backup's
- * start, and a recovery does not even wait.
+ * start, and a recovery does not even wait. A refusal is waited for: what ends at once would take its record with it.
  *
  * @param keep - is given the record on its way, for whoever ends soon and waits for it at the end.
  * @returns true: only by elevation, which the run asks for before it touches anything.
  * @throws NotPermitted - names the person, what they asked for and which roles may. Whatever keeps the store from taking the record.
  */
-export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'system' | 'people'>, asked: Asked, keep?: (recorded: Promise<unknown>) => void): Promise<boolean> {
+export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'system' | 'people' | 'schedules'>, asked: Asked, keep?: (recorded: Promise<unknown>) => void): Promise<boolean> {
   const { parent, workflowId, runId } = workflowInfo();
   if (parent && asked.incident === undefined) return false;
   const act = actOf(workflow, asked);
-  // An incident starts for a person who told it to: that person is asked for here. What starts by itself, and what an alert opens, the system file has permitted.
-  const byFile = asked.alert !== undefined || (parent !== undefined && asked.requestedBy === automatic);
+  // An incident starts for a person who told it to: that person is asked for here. What starts by itself, by a schedule, and what an alert opens, the system file has permitted.
+  const byFile = asked.alert !== undefined || isScheduled(view, workflow, act) || (parent !== undefined && asked.requestedBy === automatic);
   const permission = byFile ? ({ may: true } as const) : permit(view.people, act, asked.requestedBy);
   if (patched('audit-starts')) {
     const outcome = permission.may === true ? 'permitted' : permission.may === 'elevated' ? 'elevated' : 'refused';
@@ -41,6 +43,7 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
     const by = asked.requestedBy ?? null;
     const recorded = callControl('recordAct', { system: view.system, by, act, outcome, about, workflow, workflowId, runId }, `audit: ${by ?? 'nobody named'}, ${act}, ${outcome}`);
     if (givesData(act)) await recorded;
+    else if (outcome === 'refused') await recorded.catch(unlessCancelled);
     else if (keep) keep(recorded.catch(() => undefined));
     else if (act === 'recover' || act === 'take-over' || act === 'drill') recorded.catch(() => undefined);
     else await recorded.catch(unlessCancelled);
@@ -49,6 +52,12 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
     throw new HoldfastError('NotPermitted', `${workflow} of ${view.system}: ${permission.why}`, { hint: 'give your name in "requestedBy", as people of the system file has it' });
   }
   return permission.may === 'elevated';
+}
+
+/** Whoever claims to be a schedule by setting its search attribute by hand gets no more than what the system file starts anyway. */
+function isScheduled({ schedules }: Pick<SystemView, 'schedules'>, workflow: EntryWorkflow, act: string): boolean {
+  const schedule = schedules?.[scheduledBy() ?? ''];
+  return schedule?.workflow === workflow && schedule.act === act;
 }
 
 function unlessCancelled(error: unknown): void {

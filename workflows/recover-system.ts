@@ -6,15 +6,18 @@ import { runbookNames } from './domain/expand-runbook.ts';
 import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
-import { drillView, isHomeward, turnView } from './domain/homeward.ts';
+import { copiesOf, drillView, isInPlace, viewFor } from './domain/homeward.ts';
 import type { DryRunReport } from './domain/recovery-plan.ts';
+import { momentAsked } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
+import { runbookOfMode } from './domain/restore-mode.ts';
 import type { SystemView } from './domain/system.ts';
 import { dryRun } from './dry-run.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';
 import { hearJoined, joinIncident, tellRefused } from './incident/join-incident.ts';
 import { admit } from './permit.ts';
+import { skip, tellingOfSchedule, type Skipped } from './scheduled.ts';
 import { mark } from './search-attributes.ts';
 import { requireOf } from './sources.ts';
 import { planSteps } from './steps/index.ts';
@@ -29,7 +32,7 @@ import { planSteps } from './steps/index.ts';
  * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was touched.
  * @throws Aborted - the run was unwound; its details hold the report.
  */
-export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunReport> {
+export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunReport | Skipped> {
   let child: ChildWorkflowHandle<Workflow> | undefined;
   const passOn = (name: string, sent: unknown): Promise<void> =>
     // Out of a cancel's reach: an abort may get stuck, and then it is a message that frees it.
@@ -44,13 +47,18 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
 
   let asked: RecoverSystemInput | undefined;
   const joined = hearJoined();
-  return await surfacing(async () => {
+  return await surfacing(() => tellingOfSchedule(async (way) => {
     const request = parseInput('recoverSystem', recoverSystemInput, typed);
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     asked = request;
     const loaded = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
-    const view = request.purpose === 'drill' ? drillView(loaded) : isHomeward(loaded, request.runbook) ? turnView(loaded) : loaded;
+    const runbook = runbookOfMode(loaded, request);
+    if (runbook !== undefined) request.runbook = runbook;
+    const view = request.purpose === 'drill' ? drillView(loaded) : viewFor(loaded, runbook);
+    checkInPlace(request, loaded);
+    checkCopies(request, loaded);
+    way.view = loaded;
     const elevated = await admit('recoverSystem', view, request);
     checkRunbook(request, view);
     checkPartial(request, view);
@@ -65,11 +73,13 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     // What was asked for first: the UI shows the input from its beginning, and the view is long.
     const input: RunRecoveryInput = { request: { ...request, ...(severity ? { severity } : {}), ...(incident ? { incident: incident.incident } : {}), incidentAt }, ...(elevated ? { elevated } : {}), view };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
+    way.handedOn = started !== undefined || request.ifRunning === 'skip';
+    if (!started && request.ifRunning === 'skip') return skip(`a run of ${view.system} goes on already: workflow \`${workflowId}\``);
     if (!started) throw alreadyRunning(request.system, workflowId);
     child = started;
     setCurrentDetails(`The run is workflow \`${workflowId}\`: its details, its state and its messages are there. Signals sent here are passed on.`);
     return await resultOf(started);
-  }).catch(async (error: unknown) => {
+  })).catch(async (error: unknown) => {
     // The run itself tells its incident how it ended; of one that never ran nobody else would.
     if (asked?.incident !== undefined && !child) await CancellationScope.nonCancellable(() => tellRefused(asked!, joined.answer, error));
     throw error;
@@ -101,6 +111,23 @@ function checkRunbook({ runbook }: RecoverSystemInput, view: SystemView): void {
   for (const name of names) planSteps(view, name);
 }
 
+/** @throws BadInput - in place to the latest, which is what is there. @throws Unsupported - what would replace what serves by less than all of it, or for a drill. */
+function checkInPlace(request: RecoverSystemInput, loaded: SystemView): void {
+  if (!isInPlace(loaded, request.runbook)) return;
+  if (request.purpose === 'drill') throw new HoldfastError('Unsupported', 'A drill leaves production alone, and in place is production: drill another runbook.');
+  if (request.only) throw new HoldfastError('Unsupported', 'A partial restore is for taking data out, and replaces nothing: leave out "mode" and "runbook", or "only".');
+  if (!momentAsked(request)) throw new HoldfastError('BadInput', 'recoverSystem: in place goes back to an earlier moment, and none is given.', { hint: 'give targetTime, targetPosition or point; to move to another server, leave out "mode"' });
+}
+
+/** @throws BadInput - nothing was chosen. @throws Unsupported - a drill, which writes nothing into what lives; a source that nothing can be chosen of. */
+function checkCopies({ purpose, only, runbook }: RecoverSystemInput, loaded: SystemView): void {
+  const copies = copiesOf(loaded, runbook);
+  if (!copies) return;
+  if (purpose === 'drill') throw new HoldfastError('Unsupported', `A drill leaves production alone, and mode ${copies} copies into it: drill another runbook.`);
+  for (const source of Object.keys(loaded.sources)) requireOf(loaded, source, 'partial');
+  if (!only) throw new HoldfastError('BadInput', `recoverSystem: mode ${copies} is of chosen collections, and none are chosen.`, { hint: 'give only: ["shop.orders"]; to take everything back, mode in-place' });
+}
+
 /** @throws Unsupported - a partial restore that could not say which source is meant, or would end before anybody could take the data out. */
 function checkPartial({ only, runbook }: RecoverSystemInput, view: SystemView): void {
   if (!only) return;
@@ -108,7 +135,7 @@ function checkPartial({ only, runbook }: RecoverSystemInput, view: SystemView): 
   const sources = Object.keys(view.sources);
   if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
   sources.forEach((source) => requireOf(view, source, 'partial'));
-  if (!planSteps(view, runbook).some(({ uses }) => uses === 'report')) {
+  if (!view.copies && !planSteps(view, runbook).some(({ uses }) => uses === 'report')) {
     throw new HoldfastError('Unsupported', `The runbook of ${view.system} has no step that uses report: a partial restore waits there until the data was taken out.`);
   }
 }

@@ -116,6 +116,7 @@ async function backUpSource({ call, input, epoch, source, show, progress }: Sour
   const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy }, `plan the dump of ${source}`);
   Object.assign(now, { phase: 'dumping', groups: plan.groups.length, estimatedBytes: plan.estimatedBytes });
   const meter = new WorkMeter(Date.now());
+  meter.expect(plan.groups.reduce((sum, { pieces = 0 }) => sum + pieces, 0));
   const finished = (): void => {
     now.work = meter.work(Math.max(now.estimatedBytes, now.plainBytes));
     now.progress = progressOfBackup(now, [], Date.now()) ?? null;
@@ -123,14 +124,14 @@ async function backUpSource({ call, input, epoch, source, show, progress }: Sour
   };
   finished();
   const atOnce = Math.max(1, Math.min(width, plan.groups.length));
-  const groups = await sideBySide(plan.groups, atOnce, async ({ group, estimatedBytes }) => {
+  const groups = await sideBySide(plan.groups, atOnce, async ({ group, estimatedBytes, pieces }) => {
     const done = await call('dumpGroup', { system, source, plan, epoch, group, width: atOnce }, `${source} ${group}: about ${formatBytes(estimatedBytes)}`);
     now.groupsDone += 1;
     now.plainBytes += done.plainBytes;
     now.storedBytes += done.storedBytes;
     // What was estimated of this group is known now: the whole is what is known and what is estimated of the others.
     now.estimatedBytes += done.plainBytes - estimatedBytes;
-    meter.add(done.plainBytes, Date.now());
+    meter.add(done.plainBytes, Date.now(), pieces);
     finished();
     return done;
   });

@@ -7,19 +7,24 @@ import { describeIssues } from './domain/describe-issues.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { recordOf, type IncidentRecord } from './domain/incident-record.ts';
 import type { IncidentsView } from './domain/incident-schema.ts';
-import { goesOn, incidentSignals, type IncidentRun, type IncidentState, type JoinAsked, type RunTold } from './domain/incident.ts';
+import { goesOn, incidentSignals, recoveredAt, type IncidentRun, type IncidentState, type JoinAsked, type RunTold } from './domain/incident.ts';
 import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas, type IncidentMessageName } from './domain/incident-messages.ts';
+import { journalCarriedLines, journalPageLines, journalStateLines } from './domain/journal.ts';
 import { makeId } from './domain/make-id.ts';
 import { anonymous, queryNames, type Severity } from './domain/messages.ts';
-import { incidentChanged, ownerWanted, updateDue, updateGiven } from './domain/notify/incident-notices.ts';
+import { callWanted, incidentChanged, ownerWanted, updateDue, updateGiven } from './domain/notify/incident-notices.ts';
 import type { NotifyView } from './domain/notify/notice.ts';
+import { externalNotice } from './domain/notify/run-notices.ts';
 import type { People } from './domain/people.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
 import { applyAlert, belongs, note, type Effect } from './incident/apply-alert.ts';
 import { applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
 import { applyJoin, applyTold } from './incident/apply-run.ts';
+import { climb, nextCallAt, startLadders } from './incident/ladders.ts';
+import { nextOutsideAt, sayOutside } from './incident/outside.ts';
 import { showIncident } from './incident/show-incident.ts';
+import { JournalKeeper } from './journal-keeper.ts';
 import { Announcer } from './notify/announcer.ts';
 import type { Refusal } from './runbook/refusal.ts';
 import { mark } from './search-attributes.ts';
@@ -94,6 +99,7 @@ class Incident {
   readonly #opened: OpenedIncident;
   readonly #state: IncidentState;
   readonly #announcer: Announcer;
+  readonly #journal: JournalKeeper;
   #reminders: number;
   /** people were told that an update is due */
   #reminded: boolean;
@@ -115,6 +121,14 @@ class Incident {
     this.#reminded = reminders > 0;
     this.#state = state ?? newState(view, opened);
     this.#announcer = new Announcer(view.system, (what) => this.#warn(`notify: ${what}`));
+    this.#journal = new JournalKeeper({
+      system: view.system,
+      of: { in: 'incidents', id: this.#state.id },
+      lines: () => this.#state.journal,
+      pages: () => this.#state.journalPages ?? 0,
+      onKept: (page) => void Object.assign(this.#state, { journalPages: page, journal: this.#state.journal.slice(journalPageLines) }),
+      onTrouble: (what) => this.#warn(`journal: ${what}`),
+    });
     this.#handle();
     void CancellationScope.current().cancelRequested.catch(() => (this.#cancelled = true));
     if (!state) this.#begin();
@@ -129,7 +143,7 @@ class Incident {
       else {
         await this.#settled();
         // What ended it meanwhile must not be left behind.
-        if (!this.#isOver()) return { again: { view: this.#view, opened: this.#opened, state: this.#state, reminders: this.#reminders } };
+        if (!this.#isOver()) return { again: { view: this.#view, opened: this.#opened, state: this.#carried(), reminders: this.#reminders } };
       }
     }
   }
@@ -137,24 +151,57 @@ class Incident {
   #begin(): void {
     const { by, alert } = this.#opened;
     note(this.#state, nowAt(), `opened: ${this.#state.summary}`, by);
+    startLadders(this.#state, this.#view.incidents.contacts, nowAt());
     this.#carryOut(alert ? applyAlert(this.#state, alert, this.#view.incidents, nowAt()) : [{ kind: 'tell', what: this.#state.summary, isNews: true }]);
+    this.#look();
   }
 
   readonly #isOver = (): boolean => this.#state.review !== null || this.#cancelled || this.#next.length > 0;
   readonly #isLong = (): boolean => this.#heard >= messagesPerRun || workflowInfo().continueAsNewSuggested;
 
   async #waitForNews(): Promise<void> {
-    const { nextUpdateAt } = this.#state;
+    const due = this.#nextDueMs();
+    const changed = (): boolean => this.#isOver() || this.#isLong() || this.#nextDueMs() !== due;
+    if (due === null) return await condition(changed);
+    if (await condition(changed, Math.max(1, due - Date.now()))) return;
+    const updateDue = this.#updateDueMs();
+    if (updateDue !== null && updateDue <= Date.now()) this.#remind();
+    this.#look();
+    this.#publish();
+  }
+
+  #remind(): void {
     const reminders = this.#reminders;
-    const changed = (): boolean => this.#isOver() || this.#isLong() || this.#state.nextUpdateAt !== nextUpdateAt || this.#reminders !== reminders;
-    if (nextUpdateAt === null) return await condition(changed);
-    const dueMs = Date.parse(nextUpdateAt) + this.#sinceDueMs(reminders) - Date.now();
-    if (await condition(changed, Math.max(1, dueMs))) return;
     this.#reminders += 1;
     this.#reminded = true;
     if (reminders === 0) note(this.#state, nowAt(), this.#state.status === 'resolved' ? 'the review is due' : 'the next update is due');
     this.#announcer.tell(this.#view.notify, 'update-due', (origin) => updateDue(origin, this.#state));
-    this.#publish();
+  }
+
+  readonly #updateDueMs = (): number | null => (this.#state.nextUpdateAt === null ? null : Date.parse(this.#state.nextUpdateAt) + this.#sinceDueMs(this.#reminders));
+
+  /** What comes by itself next: a reminder, a rung of the contacts, an update to people outside; null: nothing does. */
+  #nextDueMs(): number | null {
+    const dues = [this.#updateDueMs(), nextCallAt(this.#state, this.#view.incidents.ladders), nextOutsideAt(this.#state, this.#view)].filter((ms) => ms !== null);
+    return dues.length === 0 ? null : Math.min(...dues);
+  }
+
+  /** Whoever is due is called, and people outside hear what they are to hear. */
+  #look(text?: string): void {
+    this.#carryOut(climb(this.#state, this.#view.incidents.ladders, nowAt()));
+    this.#tellOutside(text);
+  }
+
+  #tellOutside(text?: string): void {
+    const { notify } = this.#view;
+    const state = this.#state;
+    // One thing may follow from another at once: begun, and back already.
+    for (let said = sayOutside(state, this.#view, nowAt(), text); said.length > 0; said = sayOutside(state, this.#view, nowAt())) {
+      for (const { phase, text: words } of said) {
+        const facts = { words: notify!.external!, incidentAt: state.startedAt, servedAt: recoveredAt({ ...state, resolvedAt: null }), nextAt: state.outside?.nextAt ?? null, text: words, thread: `incident/${state.id}` };
+        this.#announcer.tellOutside(notify, phase, ({ run, number, at }) => externalNotice(phase, { ...facts, run, number, at }));
+      }
+    }
   }
 
   /** When the reminder of that number comes, after the due time: at first as often as updates, then more and more seldom. */
@@ -180,7 +227,7 @@ class Incident {
     setHandler(defineSignal<[AlertTold]>(incidentSignals.alert), (told) => this.#hearAlert(told), { description: ours });
     setHandler(defineSignal<[RunTold]>(incidentSignals.run), (told) => this.#changed(() => applyTold(this.#state, told, nowAt())), { description: ours });
     setHandler(defineSignal<[JoinAsked]>(incidentSignals.join), (asked) => this.#hearJoin(asked), { description: ours });
-    setHandler(defineQuery<IncidentState>(queryNames.state), () => this.#state, { description: 'The whole state of the incident: status, clock, owners, alerts, runs, journal.' });
+    setHandler(defineQuery<IncidentState>(queryNames.state), () => ({ ...this.#state, journal: this.#state.journal.slice(-journalStateLines) }), { description: 'The whole state of the incident: status, clock, owners, alerts, runs, journal.' });
     setHandler(defineQuery<string>(queryNames.help), () => incidentMessageNames.map((name) => `${name}: ${incidentMessageDescriptions[name]}`).join('\n'), { description: 'What can be sent to this incident, with examples.' });
   }
 
@@ -252,6 +299,7 @@ class Incident {
     const effects = change();
     if (this.#state.nextUpdateAt !== due) this.#reminders = 0;
     this.#carryOut(effects);
+    this.#look(effects.find((effect) => effect.kind === 'outside')?.text);
     this.#publish();
   }
 
@@ -259,7 +307,9 @@ class Incident {
     const { notify, incidents } = this.#view;
     const state = this.#state;
     for (const effect of effects) {
-      if (effect.kind === 'start') void this.#start(state.runs.find(({ id }) => id === effect.run)!, effect.targetTime);
+      if (effect.kind === 'outside') continue;
+      if (effect.kind === 'call') this.#announcer.tell(notify, 'escalation', (origin) => callWanted(origin, state, effect), effect.receivers);
+      else if (effect.kind === 'start') void this.#start(state.runs.find(({ id }) => id === effect.run)!, effect.targetTime);
       else if (effect.kind === 'tell') this.#announcer.tell(notify, 'incident', (origin) => incidentChanged(origin, state, effect.what, effect.isNews));
       else if (effect.kind === 'update-given') {
         // Only who was reminded need hear that it was given.
@@ -297,12 +347,21 @@ class Incident {
   #publish(): void {
     const { system, status, severity } = this.#state;
     setCurrentDetails(showIncident(this.#state, nowAt()));
+    this.#journal.look();
     if (status !== this.#shownStatus || severity !== this.#shownSeverity) mark({ system, purpose: 'incident', phase: status, severity: severity ?? undefined });
     this.#shownStatus = status;
     this.#shownSeverity = severity;
   }
 
+  /** What goes on into the next history: of lines that no store has taken the newest. */
+  #carried(): IncidentState {
+    const lost = this.#state.journal.length - journalCarriedLines;
+    if (lost > 0) this.#warn(`journal: ${lost} lines that the store did not take are lost`);
+    return { ...this.#state, journal: this.#state.journal.slice(-journalCarriedLines) };
+  }
+
   async #settled(): Promise<void> {
+    await this.#journal.settled(minutes(1));
     await condition(() => allHandlersFinished() && this.#starting === 0);
     (await this.#announcer.flush()).forEach((untold) => this.#warn(untold));
     await condition(() => allHandlersFinished() && this.#starting === 0);
@@ -316,6 +375,7 @@ class Incident {
     const by = state.review?.by ?? anonymous;
     Object.assign(state, { closedAt: at, nextUpdateAt: null } satisfies Partial<IncidentState>);
     this.#carryOut([{ kind: 'update-given', by }]);
+    this.#tellOutside();
     this.#publish();
     await this.#settled();
     await this.#write();
@@ -328,7 +388,7 @@ class Incident {
   async #write(): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await callControl('writeIncident', { record: recordOf(this.#state) }, 'write down what is kept of the incident');
+        await callControl('writeIncident', { record: recordOf(this.#carried()) }, 'write down what is kept of the incident');
         return;
       } catch (error) {
         const { type, message } = describeFailure(error);
@@ -359,6 +419,8 @@ function newState(view: IncidentView, opened: OpenedIncident): IncidentState {
     nextUpdateAt: new Date(Date.parse(openedAt) + view.incidents.updateEveryMs[opened.severity ?? 'P2']).toISOString(),
     homeward: view.homeward,
     owners: Object.entries(view.incidents.owners).map(([step, { role, person }]) => ({ step, role, person: person ?? null })),
+    answeredAt: null,
+    ladders: [],
     alerts: [],
     runs: [],
     resolvedAt: null,

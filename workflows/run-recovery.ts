@@ -4,8 +4,9 @@ import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { runbookNames } from './domain/expand-runbook.ts';
-import { isHomeward } from './domain/homeward.ts';
+import { sameWay } from './domain/homeward.ts';
 import type { RecoverSystemInput } from './domain/inputs.ts';
+import { journalCarriedLines } from './domain/journal.ts';
 import { makeId } from './domain/make-id.ts';
 import { anonymous } from './domain/messages.ts';
 import type { RecoveryTarget } from './domain/recovery-point.ts';
@@ -14,13 +15,13 @@ import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
-import { startRunbook, stateNow, type RunbookRun } from './runbook/run-runbook.ts';
+import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
 import { IncidentTeller } from './incident/incident-teller.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { mark } from './search-attributes.ts';
 import { elevateFirst } from './steps/elevate.ts';
 import { planSteps } from './steps/index.ts';
-import { noResults, type RunResults, type StepContext } from './steps/step.ts';
+import { noResults, type RunResults } from './steps/step.ts';
 
 /** What the entry hands over: the runbook as it was then, so that a changed file never changes a running run. */
 export interface RunRecoveryInput {
@@ -77,6 +78,7 @@ function begin(input: RunRecoveryInput): Recovery {
     run: runId,
     snapshot: () => run.snapshot(),
     state: () => run.state(),
+    outside: request.incident === undefined || (view.incidents?.outside ?? []).length === 0,
     onTrouble: (what) => run.warn('notify', what),
   });
   const teller = request.incident === undefined ? undefined : new IncidentTeller(view.system, request.incident);
@@ -89,6 +91,8 @@ function begin(input: RunRecoveryInput): Recovery {
       purpose: request.purpose,
       only: request.only,
       homeward: view.homeward,
+      inPlace: view.inPlace,
+      copies: view.copies,
       requestedBy: request.requestedBy ?? anonymous,
       incidentAt: request.incidentAt,
       startedAt: info.startTime.toISOString(),
@@ -98,7 +102,7 @@ function begin(input: RunRecoveryInput): Recovery {
       severity: request.severity,
       target: targetOf(request),
       runbook: request.runbook,
-      runbooks: Object.fromEntries(runbookNames(view).filter((name) => isHomeward(view, name) === isHomeward(view, request.runbook)).map((name) => [name, planSteps(view, name)])),
+      runbooks: Object.fromEntries(runbookNames(view).filter((name) => sameWay(view, name, request.runbook)).map((name) => [name, planSteps(view, name)])),
       engines: Object.values(view.sources).map(({ engine }) => engine),
       steps: input.elevated ? elevateFirst(view, planSteps(view, request.runbook)) : planSteps(view, request.runbook),
     },
@@ -118,10 +122,11 @@ function begin(input: RunRecoveryInput): Recovery {
   return { ...recovery, run };
 }
 
-const targetOf = ({ targetTime, targetPosition, point }: RecoverSystemInput): RecoveryTarget => ({
+const targetOf = ({ targetTime, targetPosition, point, timeline }: RecoverSystemInput): RecoveryTarget => ({
   ...(targetTime ? { targetTime } : {}),
   ...(targetPosition ? { targetPosition } : {}),
   ...(point ? { point } : {}),
+  ...(timeline ? { timeline } : {}),
 });
 
 /** The entry may be gone (terminated, or never was): the run does not mind. */
@@ -135,7 +140,7 @@ async function showInEntry(details: string): Promise<void> {
   }
 }
 
-function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'> {
+function contextOf(recovery: Recovery): GivenContext {
   const { view, request } = recovery.input;
   return {
     view,
@@ -146,6 +151,7 @@ function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'sources' |
     requestedBy: request.requestedBy ?? anonymous,
     reason: request.reason ?? null,
     takeOver: request.takeOver,
+    version: request.version ?? null,
     call: callsAt(view.site),
     startChild: async (type, id, input, summary) => {
       const child = await startLocked(type, id, input, summary);
@@ -154,6 +160,7 @@ function contextOf(recovery: Recovery): Omit<StepContext, 'stepId' | 'sources' |
     signalOther: (id, signal) => trySignal(id, signal),
     cancelOther: (id) => tryCancel(id),
     tell: (text, audience) => recovery.notifier.note(text, audience),
+    journalKept: () => recovery.run.journalKept(minutes(1)),
     report: () => reportOf(recovery, asIfDone(recovery)),
   };
 }
@@ -162,7 +169,7 @@ const nowAt = (): string => new Date(Date.now()).toISOString();
 
 function reportOf({ input, results, run, runId }: Recovery, state: RunState): RunReport {
   const facts = { ...results, title: input.view.title, workflowId: workflowInfo().workflowId, runId, humanMsAtService: run.snapshot().humanMsAtService };
-  return buildReport(state, facts, nowAt());
+  return buildReport({ ...state, journal: state.journal.slice(-journalCarriedLines) }, facts, nowAt());
 }
 
 /** The state that the report step is to write: its own, still running, is shown as done when everything else is. */
@@ -188,6 +195,7 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
     }
   }
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
+  if (status === 'aborted') await run.journalKept(minutes(1));
   const report = reportOf(recovery, run.snapshot().state);
   if (failed > 0) report.warnings = [...report.warnings, 'the hold on the recovery point, or the target of a drill or partial restore, could not be removed'];
   if (status === 'aborted') {

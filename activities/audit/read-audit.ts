@@ -1,4 +1,4 @@
-import { layout, parseAuditKey } from '../../workflows/domain/layout.ts';
+import { layout, parseRecordKey } from '../../workflows/domain/layout.ts';
 import type { AuditRead } from '../../workflows/domain/audit.ts';
 import { auditRecordSchema, type AuditRecord } from '../../workflows/domain/manifest.ts';
 import { findSigned } from '../store/signed-object.ts';
@@ -42,7 +42,7 @@ const missing = (from: number, to: number): string => (from === to ? `record ${f
 async function listNumbers(store: AuditRoom['store'], system: string, options: { signal?: AbortSignal }): Promise<Map<number, { versions: number; hidden: number }>> {
   const numbers = new Map<number, { versions: number; hidden: number }>();
   for await (const { key, isDeleteMarker } of store.list(layout.auditRecords(system), options)) {
-    const number = parseAuditKey(key);
+    const number = parseRecordKey(key);
     if (number === undefined) continue;
     const seen = numbers.get(number) ?? { versions: 0, hidden: 0 };
     if (isDeleteMarker) seen.hidden += 1;

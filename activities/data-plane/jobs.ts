@@ -4,12 +4,15 @@ import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
+import { expire } from '../retention/expire.ts';
+import { planForRun } from '../retention/make-plan.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
 import { checkShareOfRto, findCheckedPoint } from '../store/find-checked-point.ts';
+import { assertEpoch } from '../store/epoch.ts';
 import { writeHold } from '../store/holds.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
-import { verifyRecoveryPoint } from '../store/verify.ts';
+import { verifyAndMark } from '../store/mark-damage.ts';
 import type { FindJob } from './serve-jobs.ts';
 
 type Activities = ControlActivities & DataActivities & ArchiveActivities & RecoverActivities;
@@ -27,11 +30,20 @@ const byEngine =
     return await run(context, input);
   };
 
+/** As `byEngine`, of what writes to the living source. @throws EpochSuperseded - another control plane commands the system: nothing was done. */
+const inCommand =
+  <N extends keyof Engine & keyof Activities>(name: N): Job<N> =>
+  async (input, job) => {
+    const { store, system, epoch } = await openContext(whichSource(input), job);
+    await assertEpoch(store, system.system, epoch, { signal: job.signal });
+    return await byEngine(name)(input, job);
+  };
+
 /** Who reads only carries no epoch. */
 function whichSource(input: unknown): SourceRef & Directed & { epoch: number } {
   const { target, epoch, ...rest } = input as { target?: TargetRef; epoch?: number } & SourceRef & Directed;
-  const { system, source } = target ?? rest;
-  return { system, source, epoch: epoch ?? 0, towards: target?.environment ?? rest.towards };
+  const { system, source, inPlace } = target ?? rest;
+  return { system, source, epoch: epoch ?? 0, towards: target?.environment ?? rest.towards, inPlace };
 }
 
 /** What runs in a process of its own: everything whose work or memory grows with the data. */
@@ -52,20 +64,26 @@ const jobs = {
   buildIndexes: byEngine('buildIndexes'),
   validateTarget: byEngine('validateTarget'),
 
+  copyBeside: inCommand('copyBeside'),
+  dropCopies: inCommand('dropCopies'),
+
   verifyRecoveryPoint: async (input, job) => {
     const context = await openContext(whichSource(input), job);
-    return await verifyRecoveryPoint(context, input);
+    return await verifyAndMark(context, input);
   },
 
   listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
+  planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
+  expire: async ({ plan, run, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run }),
+  countDiscarded: byEngine('countDiscarded'),
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,
 
-  findRecoveryPoint: async ({ system, source, target, run, purpose, only, avoid, towards }, job) => {
-    const context = await openContext({ system, source, epoch: 0, towards }, job);
+  findRecoveryPoint: async ({ system, source, target, run, purpose, only, copies, avoid, towards, inPlace }, job) => {
+    const context = await openContext({ system, source, epoch: 0, towards, inPlace }, job);
     if (purpose === undefined || purpose === 'recovery') await refuseMovedSource(context);
     const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto, ...(avoid ? { avoid } : {}) });
-    const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only }) : whole;
+    const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only, ...(copies ? { copies: { run, mode: copies } } : {}) }) : whole;
     await writeHold(context.store, context.keys, run, point, `run ${run} reads it`, { signal: job.signal });
     return point;
   },

@@ -1,6 +1,7 @@
 import type {
   ArchiveActivities,
   ArchiveStatus,
+  ControlActivities,
   DataActivities,
   RecoverActivities,
   TargetRef,
@@ -35,15 +36,19 @@ export interface DivergedEntry {
  */
 export interface Engine
   extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup' | 'planImport' | 'importGroup' | 'writeExport'>>,
+    Jobs<Pick<ControlActivities, 'countDiscarded'>>,
     Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
-    Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget'>> {
+    Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget' | 'copyBeside' | 'dropCopies' | 'planSwap' | 'swapCollections' | 'swapBack'>> {
   readonly kind: EngineKind;
   /** what it can do beyond a base that is restored whole; the jobs of what it cannot refuse by name */
   readonly can: Abilities;
   /** The entries of a diverged-writes report, in order, from the store alone. @throws Tampered, WrongKey, ObjectMissing. */
   openDivergedEntries(context: SourceContext, report: DivergedReport): AsyncGenerator<DivergedEntry>;
-  /** The point, narrowed to chosen namespaces: what a partial restore brings back. @throws BadInput - a name that it does not have. */
-  narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[] }): Promise<RecoveryPoint>;
+  /**
+   * The point, narrowed to chosen namespaces: what a partial restore brings back. @throws BadInput - a name that it does not have.
+   * @param input.copies - they are to be copied into the living source by this run. @throws Unsupported, TargetNotEmpty, NotPermitted - they could not be.
+   */
+  narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[]; copies?: { run: string; mode: 'beside' | 'swap' } | undefined }): Promise<RecoveryPoint>;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */

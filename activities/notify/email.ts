@@ -17,7 +17,8 @@ const silentForMs = 10_000;
  * one, and servers and programs that go by it keep one. Those of one run refer to one another.
  */
 export const openEmail = (config: Config, context: NotifierContext): Notifier => ({
-  send: async ({ notice, link, signal }) => {
+  send: async ({ notice, link, mails = [], signal }) => {
+    const to = [...new Set([...config.to, ...mails])];
     const { smtp } = config;
     const host = context.address(smtp.host);
     const ca = await readCa(smtp.caFile, context);
@@ -32,9 +33,9 @@ export const openEmail = (config: Config, context: NotifierContext): Notifier =>
         tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) },
         greetingTimeout: silentForMs, socketTimeout: silentForMs, disableFileAccess: true, disableUrlAccess: true,
       });
-      const { accepted, rejected } = await transport.sendMail(mailOf(config, notice, link));
+      const { accepted, rejected } = await transport.sendMail(mailOf({ ...config, to }, notice, link));
       // Sent again, those who have it would get it twice.
-      if (rejected.length > 0) throw new HoldfastError('ReceiverRefused', `${host} takes it for ${accepted.length} of ${config.to.length} addresses, and not for the others`);
+      if (rejected.length > 0) throw new HoldfastError('ReceiverRefused', `${host} takes it for ${accepted.length} of ${to.length} addresses, and not for the others`);
       return `accepted for ${accepted.length} address${accepted.length === 1 ? '' : 'es'}`;
     } catch (error) {
       throw named(error, host, signal);

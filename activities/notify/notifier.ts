@@ -13,6 +13,8 @@ export interface Delivery {
   notice: Notice;
   /** the run in the Temporal UI; null: its address is not known, or nobody outside is to know it */
   link: string | null;
+  /** addresses of people who are called by this very message */
+  mails?: readonly string[] | undefined;
   /** aborted when the time for this try is over */
   signal: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Audience, Notice } from '../../workflows/domain/notify/notice.ts';
+import { personOf, viewPeople, type PeopleConfig } from '../../workflows/domain/people.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
 import { resolveAddress, resolveSecret } from '../secrets.ts';
 import { loadSystemFile, type LoadedSystem } from '../system-files.ts';
@@ -24,7 +25,15 @@ export async function sendNotice(of: { system: string; receiver: string; notice:
   // A file that was changed since the run began: what was written for one's own people is not for others.
   if (audienceOf(config) !== of.notice.audience) throw new HoldfastError('ReceiverRefused', `receiver "${of.receiver}" is ${audienceOf(config)} now, and the message is ${of.notice.audience}`);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(tryMs)]);
-  return await openNotifier(config, contextOf(loaded)).send({ notice: of.notice, link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+  const { notice, mails } = of.notice.audience === 'internal' ? withContacts(of.notice, loaded.system.people) : { notice: of.notice, mails: [] };
+  return await openNotifier(config, contextOf(loaded)).send({ notice, mails, link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+}
+
+/** How those are reached who are called: whoever gets the message can dial, and a mail goes to them too. What contacts there are stays out of the history. */
+function withContacts(notice: Notice, people: PeopleConfig): { notice: Notice; mails: string[] } {
+  const called = (notice.called ?? []).map((name) => ({ name, contact: people[personOf(viewPeople(people), name) ?? '']?.contact ?? {} }));
+  const lines = called.map(({ name, contact }) => `called: ${[name, ...Object.entries(contact).map(([kind, at]) => `${kind} ${at}`)].join(', ')}`);
+  return { notice: { ...notice, lines: [...lines, ...notice.lines] }, mails: called.flatMap(({ contact }) => contact.email ?? []) };
 }
 
 const contextOf = ({ directory }: LoadedSystem): Parameters<typeof openNotifier>[1] => ({

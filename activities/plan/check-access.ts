@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import { expandRunbook } from '../../workflows/domain/expand-runbook.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
@@ -11,8 +12,8 @@ import { finding } from './plan-recovery.ts';
 const answersWithinMs = 2_000;
 
 /** Programs that the steps of this system run, looked for here: a worker elsewhere has its own. */
-export function checkTools(system: System): Finding[] {
-  return [...new Set([...serversOf(system), ...programsOf(system)])].flatMap((program) => {
+export function checkTools(system: System, runbook: string | undefined): Finding[] {
+  return [...new Set([...serversOf(system), ...programsOf(system), ...stepProgramsOf(system, runbook)])].flatMap((program) => {
     try {
       findProgram(program);
       return [];
@@ -31,6 +32,16 @@ function serversOf(system: System): ToolName[] {
 /** What restores the sources of the tool engine; their dump programs run elsewhere. */
 const programsOf = (system: System): string[] =>
   Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongorestore' : tool.restore.argv[0]!] : []));
+
+/** What the runbook's own steps run. A program whose name is a placeholder is none yet. */
+function stepProgramsOf(system: System, runbook: string | undefined): string[] {
+  const { deployer, commands = {} } = system;
+  return expandRunbook(system, runbook).flatMap(({ uses, with: settings }) => {
+    if (uses === 'deploy') return deployer?.uses === 'command' ? [deployer.deploy, ...(deployer.current ? [deployer.current] : [])] : [];
+    const command = uses === 'command' ? commands[String(settings?.['command'])] : undefined;
+    return command ? [command.run, ...(command.undo ? [command.undo] : [])] : [];
+  }).flatMap(({ argv: [program] }) => (program!.includes('{{') ? [] : [program!]));
+}
 
 /** Who would not be told. Looked for here: the worker that tells them has its own files and environment. */
 export async function checkReceivers(loaded: LoadedSystem): Promise<Finding[]> {

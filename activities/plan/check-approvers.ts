@@ -39,7 +39,9 @@ export async function checkApprovers({ system, directory }: LoadedSystem, runboo
     const able = proving.filter(Boolean).length;
     if (able < quorum) findings.push(finding('fails', 'BadSystemFile', `gate "${name}" would stay shut: ${quorum} must prove who they are, and ${able} of those who may answer could`, 'docs/approvals.md says how people prove who they are'));
   }
-  return [...findings, ...[...unreadable.values()].map((message) => finding('warns', 'BadSystemFile', message))];
+  // Files are read at once: which of them fails first is chance, and two plans of one system are to read alike.
+  const byPerson = [...unreadable].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [...findings, ...byPerson.map(([, message]) => finding('warns', 'BadSystemFile', message))];
 }
 
 /** Of the runbook's steps, each once. */

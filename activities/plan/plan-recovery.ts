@@ -2,13 +2,16 @@ import { describeError, errorTable, HoldfastError, type ErrorType } from '../../
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
 import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
-import { isHomeward, turnSystem } from '../../workflows/domain/homeward.ts';
+import { copiesOf, isInPlace, systemFor } from '../../workflows/domain/homeward.ts';
 import { amountsOf, forecastRto } from '../../workflows/domain/forecast-rto.ts';
 import { severities } from '../../workflows/domain/messages.ts';
 import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { CheckedPoint } from '../../workflows/domain/point-check.ts';
-import type { RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import type { DiscardedWrites } from '../../workflows/domain/discarded-writes.ts';
+import { describeDoubt } from '../../workflows/domain/point-mark.ts';
+import { momentAsked, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import { runbookOfMode, type CopyMode, type RestoreMode } from '../../workflows/domain/restore-mode.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import type { JobContext, SourceContext } from '../context.ts';
@@ -21,6 +24,7 @@ import { findCheckedPoint } from '../store/find-checked-point.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { loadSystemFile } from '../system-files.ts';
 import { checkApprovers } from './check-approvers.ts';
+import { planDeployment } from './plan-deployment.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
@@ -33,24 +37,34 @@ const readForMs = seconds(10);
  * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
-export async function planRecovery({ system: systemName, only, runbook: name, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+export async function planRecovery({ system: systemName, only, runbook: asked, version, mode, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const loaded = await loadSystemFile(systemName);
   const names = runbookNames(loaded.system);
-  if (name !== undefined && !names.includes(name)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${name}", and ${systemName} has ${names.join(', ')}.`);
-  const system = isHomeward(loaded.system, name) ? turnSystem(loaded.system) : loaded.system;
+  if (asked !== undefined && !names.includes(asked)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${asked}", and ${systemName} has ${names.join(', ')}.`);
+  const name = runbookOfMode(loaded.system, { mode, runbook: asked });
+  const system = systemFor(loaded.system, name);
+  const inPlace = isInPlace(loaded.system, name);
   const steps = stepsToPlan(system, name, only !== undefined);
   const runbook = planCriticalPath(steps.map(({ runs: _runs, ...step }) => step));
   const passedOver = new Set(steps.filter(({ runs }) => !runs).map(({ id }) => id));
   const spareMs = system.objectives.rto - runbook.criticalMs;
-  const findings: Finding[] = [...checkTools(system)];
+  const findings: Finding[] = [...checkTools(system, name)];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
   findings.push(...(await checkReceivers(loaded)), ...(await checkApprovers(loaded, name)));
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
-  const points = await readPoints(system, target, findings, job, only);
+  if (inPlace && !momentAsked(target)) findings.push(finding('fails', 'BadInput', 'in place goes back to an earlier moment, and none is given', 'give a target time, a target position or a point'));
+  const copies = copiesOf(loaded.system, name);
+  if (copies && !only) findings.push(finding('fails', 'BadInput', `mode ${copies} is of chosen collections, and none are chosen`, 'give them by only: shop.orders'));
+  const points = await readPoints(system, target, findings, job, { only, inPlace, copies });
+  const discarded = copies === 'swap' || (!only && momentAsked(target)) ? await countAll(system, points, findings, job, inPlace) : {};
+  const deploy = only ? undefined : await planDeployment(system, name, { points, version }, findings, job);
   const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, { steps: runbook.steps, passedOver }, points, job);
-  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(name ? { name } : {}), ...forecast, ...(only ? { only: [...only] } : {}), points, findings };
+  return { system: systemName, plannedAt: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo, runbook, spareMs, ...(name ? { name } : {}), ...forecast, ...(only ? { only: [...only] } : {}), points, ...(Object.keys(discarded).length > 0 ? { discarded } : {}), ...(deploy ? { deploy } : {}), findings };
 }
+
+/** As long as a run's own: a name that a run would make is as long as with it. */
+const runOfPlan = '0'.repeat(26);
 
 /** `runs` false: a recovery passes it over, or it runs only where another has failed; it takes none of the time. */
 function stepsToPlan(system: System, name: string | undefined, partial: boolean): (StepToPlan & { runs: boolean })[] {
@@ -78,9 +92,22 @@ async function forecastOf(system: System, { steps, passedOver }: { steps: readon
   }
 }
 
-async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, only: readonly string[] | undefined): Promise<RecoveryPoint[]> {
+/** What a recovery to these points leaves out, where the source has a log that tells. */
+async function countAll(system: System, points: readonly RecoveryPoint[], findings: Finding[], job: JobContext, inPlace: boolean): Promise<Record<string, DiscardedWrites>> {
+  const counted: Record<string, DiscardedWrites> = {};
+  for (const point of points) {
+    const { source } = point;
+    if (!abilitiesOf(system.sources[source]!.engine).log) continue;
+    const context = await openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
+    const of = await openEngine(context.source.engine).countDiscarded(context, { system: system.system, source, point, forMs: readForMs, ...(point.only?.copies ? { of: { namespaces: point.only.copies } } : {}) }).catch(note(findings));
+    if (of) counted[source] = of;
+  }
+  return counted;
+}
+
+async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, { only, inPlace, copies }: { only: readonly string[] | undefined; inPlace: boolean; copies: CopyMode | undefined }): Promise<RecoveryPoint[]> {
   const points: RecoveryPoint[] = [];
-  const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment }, job);
+  const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
   const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
   for (const context of sources ?? []) {
     const of = { system: system.system, source: context.sourceName };
@@ -88,7 +115,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     await refuseMovedSource(context).catch(note(findings));
     const engine = openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
-    const point = await planPoint(context, target, findings, engine, only);
+    const point = await planPoint(context, target, findings, engine, { only, copies });
     if (point) points.push(point);
     findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
   }
@@ -105,23 +132,24 @@ export async function planPoint(
   target: RecoveryTarget,
   findings: Finding[],
   engine: Pick<Engine, 'verifySlice' | 'narrowPoint'>,
-  only?: readonly string[],
+  { only, copies }: { only?: readonly string[] | undefined; copies?: CopyMode | undefined } = {},
 ): Promise<RecoveryPoint | undefined> {
   try {
     const point = await findCheckedPoint(context, target, { readForMs, engine });
     findings.push(...passedOver(point));
-    return only ? await engine.narrowPoint(context, { point, only }) : point;
+    return only ? await engine.narrowPoint(context, { point, only, ...(copies ? { copies: { run: runOfPlan, mode: copies } } : {}) }) : point;
   } catch (error) {
     if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
     return note(findings)(error);
   }
 }
 
-function passedOver({ system, source, checked }: CheckedPoint): Finding[] {
+function passedOver({ system, source, checked, base }: CheckedPoint): Finding[] {
   const { passedOver: shown, passedOverCount: count } = checked!;
   const warn = (what: string): Finding => finding('warns', 'Tampered', `${system}/${source}: ${what}`);
   return [
     ...shown.map(({ key, why }) => warn(`not believed, and not needed for this: ${key}: ${why}`)),
+    ...(base.mark?.doubt ? [warn(`base ${base.backup} is ${describeDoubt(base.mark.doubt)}, and is taken because it was named`)] : []),
     ...(count > shown.length ? [warn(`${count - shown.length} more objects are not believed`)] : []),
   ];
 }

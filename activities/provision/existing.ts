@@ -23,6 +23,10 @@ export const existingProvisioner: Provisioner = {
     return await Promise.resolve({ summary: `nothing of ${placeOf(context).address} was moved` });
   },
 
+  async startAgain(context) {
+    return await Promise.resolve({ summary: `${placeOf(context).address} was not stopped` });
+  },
+
   async provision(context, target) {
     const { directory, address } = placeOf(context);
     await claimDirectory(directory, { run: target.run, system: target.system, source: target.source });

@@ -16,13 +16,14 @@ import { readClaim } from './claim.ts';
 const asideOf = (directory: string, run: string): string => `${directory}.left-${run}`;
 const exists = async (path: string): Promise<boolean> => await stat(path).then(() => true, () => false);
 
-/** Safe to repeat. @throws TargetNotEmpty - the fenced server does not stop. */
-export async function moveLeftAside(directory: string, run: string): Promise<string> {
+/** Safe to repeat. @param options.ownFence - only what this run fenced. @throws TargetNotEmpty - the fenced server does not stop, or is another run's. */
+export async function moveLeftAside(directory: string, run: string, { ownFence = false }: { ownFence?: boolean } = {}): Promise<string> {
   const aside = asideOf(directory, run);
   if (await exists(aside)) return `what was left there lies in ${aside}`;
   if ((await readClaim(directory))?.run === run) return `nothing was left in ${directory}`;
   const mark = await readMark(directory);
   if (!mark) return `nothing that a run fenced lies in ${directory}`;
+  if (ownFence && mark.run !== run) throw new HoldfastError('TargetNotEmpty', `${directory} was fenced by run ${mark.run}: in place only what this run has fenced is moved aside`, { hint: 'undo that fence first, or recover to another place' });
   if (findServer(directory) !== undefined && !(await endServer(directory, 'SIGTERM'))) {
     throw new HoldfastError('TargetNotEmpty', `the server of ${directory}, which run ${mark.run} fenced, does not stop`, { hint: 'stop it by hand, then retry' });
   }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { seconds } from '../../workflows/domain/units.ts';
+import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import { findTool } from '../tool/find-tool.ts';
 import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
-import { readMark } from '../traffic/fenced-directory.ts';
+import { findServer, readMark, type FenceMark } from '../traffic/fenced-directory.ts';
 import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
 import { giveLeftBack, moveLeftAside } from './left-place.ts';
 import { claimDirectory, readClaim, refuseClaimed } from './claim.ts';
@@ -44,6 +45,7 @@ export const localProvisioner: Provisioner = {
     const place = placeOf(context);
     findTool('mongod');
     const mark = await readMark(place.directory);
+    if (context.inPlace) return { summary: await checkInPlace(place, mark) };
     if (mark && movesAside) return { summary: `what run ${mark.run} fenced in ${place.directory} would be moved aside` };
     await refuseClaimed(place.directory);
     await refuseTakenPort(place, 0);
@@ -51,11 +53,24 @@ export const localProvisioner: Provisioner = {
   },
 
   async makeRoom(context, target) {
-    return { summary: await moveLeftAside(placeOf(context).directory, target.run) };
+    return { summary: await moveLeftAside(placeOf(context).directory, target.run, { ownFence: context.inPlace === true }) };
   },
 
   async giveRoomBack(context, target) {
     return { summary: await giveLeftBack(placeOf(context).directory, target.run) };
+  },
+
+  async startAgain(context, target) {
+    const place = placeOf(context);
+    const { directory } = place;
+    const gone = (what: string): HoldfastError => new HoldfastError('TargetUnavailable', `the server of ${directory} cannot be started again: ${what}`, { hint: 'what it held is in the store: recover it from there' });
+    if ((await readClaim(directory))?.run === target.run) throw gone('the target of this run is in its place');
+    if (await readMark(directory)) throw gone('it is fenced');
+    if (!(await readMongodConfig(place.configFile))) throw gone(`${place.configFile} is not there`);
+    const ran = findServer(directory) !== undefined;
+    if (!ran) await start(place, context);
+    await untilPrimary(place, context);
+    return { summary: `the server of ${directory} ${ran ? 'runs' : 'was started again'}, and takes writes` };
   },
 
   async provision(context, target) {
@@ -204,6 +219,28 @@ async function start(place: Place, { system, signal }: ProvisionContext): Promis
     signal,
     ready: async () => await answers(place.port),
   });
+}
+
+/** What would be replaced: it must be known by its directory, and be nobody's fenced server. */
+async function checkInPlace(place: Place, mark: FenceMark | undefined): Promise<string> {
+  if (mark) throw new HoldfastError('TargetNotEmpty', `run ${mark.run} has fenced what lies in ${place.directory}`, { hint: 'undo that fence, or recover to another place' });
+  if (!(await readMongodConfig(place.configFile))) throw new HoldfastError('TargetUnavailable', `${place.configFile} is not there: the server could neither be fenced nor started again`);
+  return `the server of ${place.directory} would be fenced, and its directory moved aside: both need room on that disk`;
+}
+
+/** A member of one elects itself, a moment after its start. */
+async function untilPrimary(place: Place, { system, signal }: ProvisionContext): Promise<void> {
+  const client = new MongoClient(`mongodb://127.0.0.1:${place.port}/?directConnection=true`, { serverSelectionTimeoutMS: 1_000 });
+  const startedMs = performance.now();
+  try {
+    while (!(await client.db('admin').command({ hello: 1 }).catch(() => undefined))?.['isWritablePrimary']) {
+      signal.throwIfAborted();
+      if (performance.now() - startedMs > system.databaseReadyWithin) throw new HoldfastError('TargetUnavailable', `the server of ${place.directory} does not take writes within ${formatDuration(system.databaseReadyWithin)}`, { hint: `look at ${place.logFile}` });
+      await sleep(200);
+    }
+  } finally {
+    await client.close();
+  }
 }
 
 async function answers(port: number): Promise<boolean> {

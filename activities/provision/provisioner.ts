@@ -4,7 +4,7 @@ import { existingProvisioner } from './existing.ts';
 import { localProvisioner } from './local.ts';
 
 /** What a provisioner is given; every SourceContext is one. */
-export type ProvisionContext = Pick<SourceContext, 'system' | 'sourceName' | 'address' | 'secret' | 'signal'>;
+export type ProvisionContext = Pick<SourceContext, 'system' | 'inPlace' | 'sourceName' | 'address' | 'secret' | 'signal'>;
 
 export interface TargetDescription {
   /** absent: nothing there; stopped: made, not running */
@@ -35,6 +35,8 @@ export interface Provisioner {
   makeRoom(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** Undo of makeRoom, once the target is removed. */
   giveRoomBack(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
+  /** In place, once its fence is gone: the source's own server again, as it was configured, taking writes. @throws TargetUnavailable */
+  startAgain(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** An empty standalone on loopback without authentication, that deletes nothing by itself (no TTL); or what is there already, claimed. */
   provision(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */

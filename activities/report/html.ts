@@ -34,6 +34,10 @@ export interface Column<T> {
   number?: boolean;
   /** never broken over lines */
   whole?: boolean;
+  /** of ids and names: not squeezed until they break in the middle of a word */
+  name?: boolean;
+  /** of sentences: has the room that the others leave */
+  wide?: boolean;
   /** left out where no row has anything to say in it */
   optional?: boolean;
   cell: (row: T) => Value;
@@ -41,11 +45,11 @@ export interface Column<T> {
 
 export function table<T>(columns: Column<T>[], rows: T[]): Markup {
   const shown = columns.filter((column) => !column.optional || rows.some((row) => safe(column.cell(row)) !== ''));
-  const style = (column: Column<T>): Markup => html`${column.number ? html` class="number"` : column.whole ? html` class="whole"` : null}`;
-  return html`<div class="scroll"><table>
+  const style = (column: Column<T>): Markup => html`${column.number ? html` class="number"` : column.whole ? html` class="whole"` : column.name ? html` class="name"` : column.wide ? html` class="wide"` : null}`;
+  return html`<table>
 <thead><tr>${shown.map((column) => html`<th${style(column)}>${column.title}</th>`)}</tr></thead>
 <tbody>
-${rows.map((row) => html`<tr>${shown.map((column) => html`<td${style(column)}>${column.cell(row)}</td>`)}</tr>\n`)}</tbody></table></div>`;
+${rows.map((row) => html`<tr>${shown.map((column, index) => html`<td${style(column)}${index > 0 && html` data-title="${column.title}"`}>${column.cell(row)}</td>`)}</tr>\n`)}</tbody></table>`;
 }
 
 export const list = (items: Value[]): Markup => html`<ul>${items.map((item) => html`<li>${item}</li>\n`)}</ul>`;

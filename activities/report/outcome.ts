@@ -1,5 +1,6 @@
+import { copyName, keptName } from '../../workflows/domain/beside.ts';
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
-import { leftOut } from '../../workflows/domain/build-report.ts';
+import { leftBehind, leftOut } from '../../workflows/domain/build-report.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isSuperseded } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -23,6 +24,7 @@ export function describeOutcome(report: RunReport): Outcome {
   if (report.state.only) return describePart(report, report.state.only);
   const title = report.title;
   const without = leftOut(report.state, report.validation);
+  const behind = leftBehind(report.state);
   const now = report.outcome !== 'done' && report.state.servedAt === null ? 'was restored, and traffic was not moved' : without.length > 0 ? 'serves again' : 'is recovered';
   const missed = report.rto.met === false || report.rpo.met === false;
   switch (report.outcome) {
@@ -34,6 +36,13 @@ export function describeOutcome(report: RunReport): Outcome {
         sentence: objectives(report),
       };
     case 'done, with steps skipped':
+      if (behind.length > 0 && without.length === 1) {
+        return {
+          tone: 'warn',
+          headline: `${title} is recovered${missed ? ', but an objective was missed' : ''}; ${behind.length} ${behind.length === 1 ? 'thing' : 'things'} left: ${behind.join(', ')}`,
+          sentence: `${objectives(report)} What is left came after that, and the recovery does not stand on it.`,
+        };
+      }
       return {
         tone: report.state.servedAt === null || report.validation.some((result) => !result.ok && result.effect === 'gate') ? 'bad' : 'warn',
         headline: `${title} ${now}, but not by the whole runbook (${without.join('; ')})`,
@@ -61,11 +70,14 @@ export function describeOutcome(report: RunReport): Outcome {
 
 /** A partial restore is for taking data out: the system is as it was. */
 function describePart({ outcome, state, title, validation }: RunReport, only: readonly string[]): Outcome {
-  const sentence = `Production was left alone: this run moved no traffic and fenced nothing. ${describePartial(only)}.`;
+  const { copies } = state;
+  const sentence = copies ? `This run moved no traffic and fenced nothing. ${describePartial(only)}.` : `Production was left alone: this run moved no traffic and fenced nothing. ${describePartial(only)}.`;
   if (outcome === 'aborted') return { tone: 'warn', headline: `The partial restore of ${title} was aborted`, sentence };
   const without = leftOut(state, validation);
   if (!outcome.startsWith('done')) return { tone: 'bad', headline: `The partial restore of ${title} failed`, sentence };
   if (without.length > 0) return { tone: 'bad', headline: `A part of ${title} was restored, but not by the whole runbook (${without.join('; ')})`, sentence };
+  if (copies === 'swap') return { tone: 'good', headline: `A part of ${title} was restored, and took the place of what was there`, sentence: `${sentence} What was there is kept under another name.` };
+  if (copies) return { tone: 'good', headline: `A part of ${title} was restored beside what lives`, sentence: `${sentence} Living collections were not touched.` };
   return { tone: 'good', headline: `A part of ${title} was restored, to take data out of`, sentence };
 }
 
@@ -83,6 +95,15 @@ function describeDrill(report: RunReport): Outcome {
   return { tone: missed ? 'warn' : 'good', headline: `The drill of ${title} passed${missed ? ', but an objective was missed' : ''}`, sentence };
 }
 
+function nextOfCopies({ state: { copies, run = '' }, points }: RunReport): string[] {
+  const names = points.flatMap(({ only }) => only?.copies ?? []);
+  const shell = (ns: string): string => `db.getSiblingDB(${JSON.stringify(ns.slice(0, ns.indexOf('.')))}).getCollection(${JSON.stringify(ns.slice(ns.indexOf('.') + 1))})`;
+  const drop = (of: (ns: string, run: string) => string): string => names.slice(0, 5).map((ns) => `${shell(of(ns, run))}.drop()`).join('; ');
+  return copies === 'swap'
+    ? [`Look whether the application is well with what was restored; it may hold what it read before in caches of its own.`, `Drop what was replaced when nobody wants it any more: ${drop(keptName)}.`, 'Take a base: the next recovery replays what was copied otherwise.']
+    : [`Take out of the copies what you need, then drop them: ${drop(copyName)}.`];
+}
+
 /** What a person has to do now, the most urgent first. */
 export function listNextSteps(report: RunReport): string[] {
   const next: string[] = [];
@@ -93,19 +114,21 @@ export function listNextSteps(report: RunReport): string[] {
   if (report.outcome === 'done, fence unproved') next.push('Power the old primary off, or cut its network: it may still take writes that cannot be merged.');
   if (report.outcome.startsWith('done')) {
     if (without.length > 0) next.push(`Make up for what the run went on without: ${without.join('; ')}.`);
+    if (report.state.copies) return [...next, ...nextOfCopies(report)];
     if (report.state.only && !isDrill) return [...next, 'Take out what you need (mongodump, mongoexport, a query), then approve the gate that waits: the target is stopped and moved aside.'];
     if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed, except from a target that was there before: what was restored into that is still in it.'];
     next.push('Where a source is a new replica set, add members to it: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
-    next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
-    if (!report.state.homeward) next.push('Plan the way home (failback) at a quiet time.');
+    if (report.state.inPlace) next.push('Keep the directory that was moved aside (its step names it) until nobody wants it any more: what was discarded is there, and in the store at the safety point.');
+    else next.push('Keep the old primary’s disk: log that was never archived can only be read there.');
+    if (!report.state.homeward && !report.state.inPlace) next.push('Plan the way home (failback) at a quiet time.');
   } else if (isSuperseded(report.state)) {
     next.push(`Find out who has the command of ${report.system}, and go on there: nothing more can be done from here, and nobody else knows what this run left.`);
   } else {
     const failed = report.state.steps.find((step) => step.state === 'failed');
     if (failed) next.push(`Look at step ${failed.id}: ${failed.error ? failed.error.message : 'it failed'}.`);
     const only = report.state.only?.map((one) => ` --only '${one}'`).join('') ?? '';
-    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}${report.state.homeward && report.state.runbook ? ` --runbook ${report.state.runbook}` : ''}${only}`);
+    next.push(`Start again when the cause is gone: holdfast recover ${report.system}${isDrill ? ' --purpose drill' : ''}${(report.state.homeward ?? report.state.inPlace) && report.state.runbook ? ` --runbook ${report.state.runbook}` : ''}${report.state.copies ? ` --mode ${report.state.copies}` : ''}${only}`);
   }
   return next;
 }

@@ -10,18 +10,11 @@ const newestRuns = 30;
 const newestTimes = 10;
 
 /** Times of each step that ended well, from the newest runs that left a report in the store; drills count as recoveries do. Unreadable reports are passed over. */
-export async function readStepHistory({ store, signal }: { store: Store; signal: AbortSignal }, system: string): Promise<StepHistory> {
-  const suffix = '/report.json';
-  const newest = new Map<string, ObjectVersion>();
-  for await (const version of store.list(layout.evidence(system, '', '').replace(/\/+$/, '/'), { signal })) {
-    if (version.key.endsWith(suffix) && !version.isDeleteMarker) newest.set(version.key, version);
-  }
-  const versions = [...newest.values()].sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt)).slice(0, newestRuns);
+export async function readStepHistory(room: { store: Store; signal: AbortSignal }, system: string): Promise<StepHistory> {
   const steps: Record<string, PastStep[]> = {};
-  for (const version of versions) {
-    const report = parseReport(await store.getVersion(version, { signal }));
+  for await (const report of newestReports(room, system, newestRuns)) {
     // A part of the data says nothing of how long all of it takes.
-    if (!report || report.state.only) continue;
+    if (report.state.only) continue;
     const amounts = amountsOf(report.points);
     for (const { id, uses, state, elapsedMs } of report.state.steps) {
       if (state !== 'done') continue;
@@ -32,6 +25,19 @@ export async function readStepHistory({ store, signal }: { store: Store; signal:
     }
   }
   return { steps };
+}
+
+/** The reports that runs left in the store, the newest first, by when they were stored. Unreadable ones are passed over. */
+export async function* newestReports({ store, signal }: { store: Store; signal: AbortSignal }, system: string, atMost: number): AsyncGenerator<RunReport> {
+  const suffix = '/report.json';
+  const newest = new Map<string, ObjectVersion>();
+  for await (const version of store.list(layout.evidence(system, '', '').replace(/\/+$/, '/'), { signal })) {
+    if (version.key.endsWith(suffix) && !version.isDeleteMarker) newest.set(version.key, version);
+  }
+  for (const version of [...newest.values()].sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt)).slice(0, atMost)) {
+    const report = parseReport(await store.getVersion(version, { signal }));
+    if (report) yield report;
+  }
 }
 
 function parseReport(bytes: Buffer): RunReport | undefined {

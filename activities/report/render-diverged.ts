@@ -2,7 +2,7 @@ import { divergedWrites, type DivergedNamespace, type DivergedReport } from '../
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import { html, list, Markup, section, table } from './html.ts';
-import { style } from './style.ts';
+import { pageStyle, style } from './style.ts';
 
 const count = (n: number): string => n.toLocaleString('en-US');
 const time = (at: string | null): string => (at === null ? 'none' : `${at.replace('T', ' ').replace(/Z$/, '')} UTC`);
@@ -34,7 +34,7 @@ export function renderDivergedHtml(report: DivergedReport): string {
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${report.system}/${report.source}: diverged writes</title>
-<style>${new Markup(style)}</style></head>
+<style>${new Markup(style + pageStyle(`${report.system}/${report.source}, diverged writes, run ${report.run}`))}</style></head>
 <body>
 <header><p class="what">${report.system}/${report.source}, old primary in ${report.environment}, timeline <code>${report.timeline}</code></p>
 <h1 class="${wrote || report.doesNotCover.length > 0 ? 'warn' : 'good'}">${headline}</h1>

@@ -3,66 +3,27 @@ import { layout } from '../../workflows/domain/layout.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { bytesToRestore, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
-import type { GateState, StepState } from '../../workflows/domain/run-state.ts';
+import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
+import { aboutNames, aboutWrites, describeDecision, describeLog, fenceMeaning, formatCount, formatTime, isOver, listFacts, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
 import { html, list, Markup, section, table } from './html.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
-import { style } from './style.ts';
+import { pageStyle, style } from './style.ts';
 import { renderTimeline } from './timeline.ts';
 
-/** `2026-11-21 03:00:05.123 UTC`, for people. */
-const time = (at: string | null): string => (at === null ? '' : `${at.replace('T', ' ').replace(/Z$/, '')} UTC`);
-const clock = (at: string | null): string => (at === null ? '' : at.slice(11, 23).replace(/Z$/, ''));
-const count = (n: number): string => n.toLocaleString('en-US');
-const duration = (ms: number | null): string => (ms === null ? 'not reached' : formatDuration(ms));
+const time = formatTime;
+const count = formatCount;
 
-function fact(title: string, value: string, note: string, met: boolean | null): Markup {
-  const tone = met === null ? '' : met ? 'good' : 'bad';
-  return html`<div class="fact"><h3>${title}</h3><strong class="${tone}">${value}</strong><span>${note}</span></div>\n`;
-}
-
-function facts(report: RunReport): Markup {
-  const { rto, rpo, validation } = report;
-  const word = (met: boolean | null): string => (met === null ? '' : met ? ', met' : ', missed');
-  const gates = validation.filter((result) => result.effect === 'gate');
-  const failed = validation.filter((result) => !result.ok).length;
-  const fences = Object.values(report.fence);
-  const isDrill = report.state.purpose === 'drill';
-  if (report.state.only) return partialFacts(report, failed, gates.length);
-  return html`<div class="facts">
-${isDrill ? fact('Time of the drill', duration(Date.parse(report.finishedAt) - Date.parse(report.state.startedAt)), `no traffic was moved; people ${formatDuration(rto.humanMs)}`, null) : fact('Time to recover (RTO)', duration(rto.achievedMs), `objective ${formatDuration(rto.objectiveMs)}${word(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, rto.met)}
-${fact(isDrill ? 'Data that would be lost (RPO)' : 'Data lost (RPO)', duration(rpo.achievedMs), `objective ${formatDuration(rpo.objectiveMs)}${word(rpo.met)}; incident minus the last entry applied`, rpo.met)}
-${fact('Validation', validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`, `${validation.length} run, ${gates.length} of them must pass`, validation.length === 0 ? null : failed === 0)}
-${isDrill ? fact('Old primary', 'left alone', 'a drill does not touch it', null) : fact('Old primary', fences.length === 0 ? 'not fenced' : fences.map((fence) => fence.outcome).join(', '), fences.length === 0 ? 'it may still take writes' : 'what the fence could show', fences.length === 0 ? null : fences.every((fence) => fence.outcome !== 'unproved'))}
-</div>`;
-}
-
-/** A partial restore has no time or data of the system to lose: what counts is what came back, and whether it is right. */
-function partialFacts({ state, finishedAt, points, validation }: RunReport, failed: number, gates: number): Markup {
-  const part = points.flatMap(({ only }) => only ?? []);
-  const of = (key: 'collections' | 'documents'): number => part.reduce((sum, one) => sum + one[key], 0);
-  return html`<div class="facts">
-${fact('Partial restore', (state.only ?? []).join(', '), 'nothing else was restored', null)}
-${fact('Collections', part.length === 0 ? 'none' : count(of('collections')), `${count(of('documents'))} documents of them in the base; the log brings the rest`, null)}
-${fact('Time', duration(Date.parse(finishedAt) - Date.parse(state.startedAt)), 'no traffic was moved', null)}
-${fact('Validation', validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`, `${validation.length} run, ${gates} of them must pass`, validation.length === 0 ? null : failed === 0)}
-</div>`;
-}
-
-const fenceMeaning = {
-  proved: 'It is proved that it takes no writes.',
-  isolated: 'Every path that we control is cut; that it takes no writes on another path is not proved.',
-  unproved: 'It is not proved that it takes no writes. Two primaries may be taking writes that cannot be merged.',
-} as const;
+const facts = (report: RunReport): Markup =>
+  html`<div class="facts">
+${listFacts(report).map(({ title, value, note, met }) => html`<div class="fact"><h3>${title}</h3><strong class="${met === null ? '' : met ? 'good' : 'bad'}">${value}</strong><span>${note}</span></div>\n`)}</div>`;
 
 function fences(report: RunReport): Markup {
-  const entries = Object.entries(report.fence);
-  if (report.state.purpose === 'drill') return html`<p>A drill leaves the primary alone.</p>`;
-  if (report.state.only) return html`<p>A partial restore leaves the primary alone.</p>`;
-  if (entries.length === 0) return html`<p>The old primary was not fenced in this run.</p>`;
-  return html`${entries.map(
-    ([source, fence]) => html`<p><strong>${source}</strong>: ${fence.outcome}, ${time(fence.fencedAt)}. ${fenceMeaning[fence.outcome]}
-${fence.logReachable ? 'Its log could still be read, so the last writes could be drained.' : 'Its log could not be read any more: what was not archived is lost.'}</p>
+  const none = noFence(report);
+  if (none !== undefined) return html`<p>${none}</p>`;
+  return html`${Object.entries(report.fence).map(
+    ([source, fence]) => html`<p class="leads"><strong>${source}</strong>: ${fence.outcome}, ${time(fence.fencedAt)}. ${fenceMeaning[fence.outcome]}
+${describeLog(fence.logReachable)}</p>
 ${list(fence.evidence)}`,
   )}`;
 }
@@ -75,30 +36,17 @@ function oldSide({ system, runId, watches = {} }: RunReport): Markup | false {
 <p>Once the old primary has answered, what it took that the recovered data does not hold is a page of its own: <code>${layout.evidence(system, runId, `diverged-${source}.html`)}</code> in the store, and beside the folder of this page one that ends in <code>-diverged-${runId.slice(0, 8)}</code>. <code>holdfast diverged ${system} --source ${source} --run ${runId}</code> prints the writes themselves. No such page: nothing of the kind was found so far.</p>`)}`;
 }
 
-function writes(of: WritesReport): Markup {
-  const age = (ms: number | null): string => (ms === null ? 'none' : `${formatDuration(ms)} before the incident`);
-  return section(
+const writes = (of: WritesReport): Markup =>
+  section(
     'Acknowledged writes',
-    html`<p>Clients kept a ledger of every acknowledged write; it was compared with the recovered data, write by write.</p>`,
-    table<[string, string]>(
-      [{ title: 'What', cell: ([what]) => what }, { title: 'Found', cell: ([, found]) => found }],
-      [
-        ['acknowledged before the incident', count(of.acknowledged)],
-        ['of these lost', count(of.lost)],
-        ['newest lost', age(of.newestLostAgeMs)],
-        ['oldest lost', age(of.oldestLostAgeMs)],
-        ['outcome unknown to the client', count(of.unknown)],
-        ['acknowledged by the new side', count(of.acknowledgedAfterSwitch)],
-        ['old primary, started again', of.oldPrimary],
-      ],
-    ),
+    html`<p>${aboutWrites}</p>`,
+    table<[string, string]>([{ title: 'What', cell: ([what]) => what }, { title: 'Found', cell: ([, found]) => found }], listWrites(of)),
   );
-}
 
 function validation(report: RunReport): Markup {
   if (report.validation.length === 0) return html`<p>Nothing was validated.</p>`;
   return html`${report.validation.map(
-    (result) => html`<p><strong class="${result.ok ? 'good' : 'bad'}">${result.id}: ${result.ok ? 'passed' : 'failed'}</strong> (${result.effect === 'gate' ? 'must pass' : 'warns only'}). Claim: ${result.claim}.</p>
+    (result) => html`<p class="leads"><strong class="${result.ok ? 'good' : 'bad'}">${result.id}: ${result.ok ? 'passed' : 'failed'}</strong> (${result.effect === 'gate' ? 'must pass' : 'warns only'}). Claim: ${result.claim}.</p>
 ${result.problems.length > 0 && list(result.problems)}
 ${result.collections.length > 0 && table(
     [
@@ -117,12 +65,12 @@ ${result.collectionCount > result.collections.length && html`<p>${count(result.c
 const points = (of: RecoveryPoint[]): Markup =>
   table(
     [
-      { title: 'Source', cell: (point) => point.source },
+      { title: 'Source', name: true, cell: (point) => point.source },
       { title: 'Base backup', cell: (point) => html`<code>${point.base.backup}</code> of ${time(point.base.finishedAt)}` },
       { title: 'Size', number: true, cell: (point) => (point.only ? `${formatBytes(bytesToRestore(point))} of ${formatBytes(point.base.plainBytes)}` : formatBytes(point.base.plainBytes)) },
       { title: 'Log after it', cell: (point) => `${count(point.log.slices)} slices, ${formatBytes(point.log.storedBytes)} stored` },
       { title: 'Reaches', whole: true, cell: (point) => formatLogPosition(point.reaches) },
-      { title: 'Timeline', cell: (point) => html`<code class="whole">${point.timeline}</code>` },
+      { title: 'Timeline', whole: true, cell: (point) => html`<code>${point.timeline}</code>` },
     ],
     of,
   );
@@ -130,32 +78,32 @@ const points = (of: RecoveryPoint[]): Markup =>
 const steps = (of: StepState[]): Markup =>
   table(
     [
-      { title: 'Step', cell: (step) => html`<code>${step.id}</code>` },
+      { title: 'Step', name: true, cell: (step) => html`<code>${step.id}</code>` },
       { title: 'State', whole: true, cell: (step) => html`<span class="${step.state === 'failed' || step.state === 'stuck' ? 'bad' : ''}">${step.state}</span>` },
-      { title: 'Took', number: true, cell: (step) => formatDuration(step.elapsedMs) },
+      { title: 'Took', number: true, cell: (step) => html`${tookOf(step)}${isOver(step) && html` <span class="warn">(over)</span>`}` },
       { title: 'Budget', number: true, cell: (step) => (step.budgetMs === null ? '' : formatDuration(step.budgetMs)) },
       { title: 'Tries', number: true, cell: (step) => step.attempt },
-      { title: 'What came of it', cell: (step) => (step.error ? html`<span class="bad">${step.error.type}: ${step.error.message}</span>` : step.summary) },
+      { title: 'What came of it', wide: true, cell: (step) => (step.error ? html`<span class="bad">${step.error.type}: ${step.error.message}</span>` : step.summary) },
     ],
     of,
   );
 
 function approvals(gates: GateState[]): Markup {
   if (gates.length === 0) return html`<p>This run had no gate.</p>`;
-  return html`<p>Names are claimed where it says so: whoever sent the approval gave the name, and nothing proved it. “totp” and “signature” were checked against the person’s secret or key.</p>
-${gates.map((gate) => html`<p><strong>${gate.gate}</strong>: ${gate.status}. ${gate.description}</p>
-${gate.decisions.length > 0 && list(gate.decisions.map((decision) => `${decision.decision} by ${decision.by} (${decision.proof})${decision.onBehalfOf === undefined ? '' : ` for ${decision.onBehalfOf}`}, ${time(decision.at)}${decision.reason === null ? '' : `: ${decision.reason}`}`))}`)}`;
+  return html`<p>${aboutNames}</p>
+${gates.map((gate) => html`<p class="leads"><strong>${gate.gate}</strong>: ${gate.status}. ${gate.description}</p>
+${gate.decisions.length > 0 && list(gate.decisions.map(describeDecision))}`)}`;
 }
 
-const journal = (report: RunReport): Markup =>
+/** The day stands only where it is not the incident's own. */
+const journal = (entries: JournalEntry[], incidentAt: string): Markup =>
   table(
     [
-      { title: 'UTC', cell: (entry) => clock(entry.at) },
-      { title: 'About', whole: true, cell: (entry) => html`<code>${entry.about}</code>` },
-      { title: 'What', cell: (entry) => entry.what },
-      { title: 'By (claimed)', optional: true, cell: (entry) => entry.by },
+      { title: 'Time (UTC)', whole: true, cell: ({ at }) => (at.slice(0, 10) === incidentAt.slice(0, 10) ? at.slice(11, 23) : at.slice(0, 23).replace('T', ' ')) },
+      { title: 'About', name: true, cell: (entry) => html`<code>${entry.about}</code>` },
+      { title: 'What', wide: true, cell: ({ what, by }) => html`${what}${by !== null && html` <span class="by">(sent as ${by})</span>`}` },
     ],
-    report.state.journal,
+    entries,
   );
 
 /**
@@ -165,11 +113,12 @@ const journal = (report: RunReport): Markup =>
 export function renderReportHtml(report: RunReport): string {
   const outcome = describeOutcome(report);
   const watched = oldSide(report);
+  const turns = listTurns(report);
   const page = html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${report.system}: ${outcome.headline}</title>
-<style>${new Markup(style)}</style></head>
+<style>${new Markup(style + pageStyle(`${report.system}, ${report.state.purpose}, incident ${time(report.incidentAt)}, run ${report.runId}`))}</style></head>
 <body>
 <header><p class="what">${report.title} (${report.system}), ${report.state.purpose}${report.state.severity && `, severity ${report.state.severity}`}${report.state.runbook && `, runbook ${report.state.runbook}${(report.state.escalations ?? []).map(({ from }) => `, escalated from ${from}`).join('')}`}${report.state.only && `, ${describePartial(report.state.only)}`}, incident ${time(report.incidentAt)}</p>
 <h1 class="${outcome.tone}">${outcome.headline}</h1>
@@ -177,14 +126,16 @@ export function renderReportHtml(report: RunReport): string {
 ${facts(report)}
 ${report.warnings.length > 0 && section('Warnings', list(report.warnings))}
 ${section('Next steps', list(listNextSteps(report)))}
+${section('Timeline against budgets', renderTimeline(report.state, report.finishedAt))}
+${section('What failed, and what people decided', turns.length > 0 ? journal(turns, report.incidentAt) : html`<p>${noTurns}</p>`)}
+${section('Approvals', approvals(report.state.gates))}
 ${section('What the fence showed', fences(report))}
 ${watched && section('The old side from now on', watched)}
 ${report.writes && writes(report.writes)}
 ${section('Validation', validation(report))}
-${section('Steps against their budgets', renderTimeline(report.state, report.finishedAt), steps(report.state.steps))}
-${section('Approvals', approvals(report.state.gates))}
+${section('Steps', steps(report.state.steps))}
 ${section('Recovery point', report.points.length > 0 ? points(report.points) : html`<p>None was chosen.</p>`)}
-${section('Journal', journal(report))}
+${section('Journal', journal(report.state.journal, report.incidentAt))}
 <footer>Run <code>${report.workflowId}</code> (<code>${report.runId}</code>), asked for by ${report.state.requestedBy} (claimed), started ${time(report.state.startedAt)}, finished ${time(report.finishedAt)}. Report format ${report.format}.</footer>
 </body></html>
 `;

@@ -1,65 +1,61 @@
 import type { RunState, StepState } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
+import { isOver, tookOf } from './facts.ts';
 import { html, Markup } from './html.ts';
 
-const width = 1000;
-const labelWidth = 190;
-const noteWidth = 170;
-const rowHeight = 26;
-const top = 30;
-
-interface Scale {
-  fromMs: number;
-  toMs: number;
-  x: (ms: number) => number;
+/** The steps in the order in which they began, and where each lies between the incident and the end, 0 to 1. */
+export interface Timeline {
+  spanMs: number;
+  served: number | null;
+  /** null: the run ended before the objective was over */
+  objective: number | null;
+  rows: { step: StepState; note: string; kind: 'worked' | 'waited' | 'over' | 'failed' | 'none'; from: number; to: number; budgetTo: number | null }[];
 }
 
-/** Steps of the axis: the smallest round duration that leaves at most eight marks. */
-function tickMs(spanMs: number): number {
-  const rounds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
-  return (rounds.find((round) => spanMs / (round * 1000) <= 8) ?? 86_400) * 1000;
-}
-
-function axis(scale: Scale, bottom: number): Markup[] {
-  const marks: Markup[] = [];
-  const span = scale.toMs - scale.fromMs;
-  const step = tickMs(span);
-  for (let ms = 0; ms <= span; ms += step) {
-    const x = scale.x(scale.fromMs + ms).toFixed(1);
-    marks.push(html`<line class="grid" x1="${x}" x2="${x}" y1="${top - 6}" y2="${bottom}"/><text class="tick" x="${x}" y="${top - 12}">${ms === 0 ? '0' : formatDuration(ms)}</text>\n`);
-  }
-  return marks;
-}
-
-function bar(step: StepState, index: number, scale: Scale): Markup {
-  const y = top + index * rowHeight;
-  const label = html`<text class="label" x="${labelWidth - 8}" y="${y + 16}">${step.id}</text>`;
-  const note = step.budgetMs === null ? formatDuration(step.elapsedMs) : `${formatDuration(step.elapsedMs)} of ${formatDuration(step.budgetMs)}`;
-  if (step.startedAt === null) {
-    return html`${label}<text class="note" x="${width - noteWidth + 8}" y="${y + 16}">${step.state}</text>\n`;
-  }
-  const started = Date.parse(step.startedAt);
-  const ended = step.endedAt === null ? scale.toMs : Date.parse(step.endedAt);
-  const x = scale.x(started);
-  const over = step.budgetMs !== null && step.elapsedMs > step.budgetMs;
-  const waits = step.uses === 'approval';
-  const kind = step.state === 'failed' || step.state === 'stuck' ? 'failed' : waits ? 'waited' : over ? 'over' : 'done';
-  const budget = step.budgetMs === null ? null : html`<rect class="budget" x="${x.toFixed(1)}" y="${y + 3}" width="${Math.max(2, scale.x(started + step.budgetMs) - x).toFixed(1)}" height="18" rx="2"/>`;
-  return html`${label}${budget}<rect class="${kind}" x="${x.toFixed(1)}" y="${y + 6}" width="${Math.max(2, scale.x(ended) - x).toFixed(1)}" height="12" rx="2"><title>${step.id}: ${step.state}, ${note}</title></rect><text class="note" x="${width - noteWidth + 8}" y="${y + 16}">${waits ? `waited ${formatDuration(ended - started)}` : note}${over ? ' (over)' : ''}</text>\n`;
-}
-
-/** The steps as bars from the incident on, each over its budget (pale; cut off at the right edge), as inline SVG. */
-export function renderTimeline(state: RunState, finishedAt: string): Markup {
+export function layTimeline(state: RunState, finishedAt: string): Timeline {
   const fromMs = Math.min(Date.parse(state.incidentAt), Date.parse(state.startedAt));
-  const toMs = Math.max(Date.parse(finishedAt), fromMs + 1000);
-  const plot = width - labelWidth - noteWidth;
-  const x = (ms: number): number => labelWidth + Math.min(1, Math.max(0, (ms - fromMs) / (toMs - fromMs))) * plot;
-  const scale: Scale = { fromMs, toMs, x };
-  const bottom = top + state.steps.length * rowHeight;
-  const served = state.servedAt === null ? null : x(Date.parse(state.servedAt)).toFixed(1);
-  const ordered = [...state.steps].sort((a, b) => (a.startedAt ?? '9').localeCompare(b.startedAt ?? '9'));
-  return html`<svg viewBox="0 0 ${width} ${bottom + 24}" role="img" aria-label="steps of the run over time">
-${axis(scale, bottom)}${ordered.map((step, index) => bar(step, index, scale))}${served && html`<line class="served" x1="${served}" x2="${served}" y1="${top - 6}" y2="${bottom + 4}"/><text class="servedLabel" x="${served}" y="${bottom + 18}">service was back</text>`}
-</svg>
-<p class="legend">Time since the incident. Pale: the step's budget. <span class="key done"></span> worked <span class="key waited"></span> waited for a person <span class="key over"></span> over budget <span class="key failed"></span> failed</p>`;
+  const spanMs = Math.max(Date.parse(finishedAt) - fromMs, 1000);
+  const place = (ms: number): number => Math.min(1, Math.max(0, (ms - fromMs) / spanMs));
+  const objective = Date.parse(state.incidentAt) + state.rtoObjectiveMs;
+  const rows = [...state.steps].sort((a, b) => (a.startedAt ?? '9').localeCompare(b.startedAt ?? '9')).map((step): Timeline['rows'][number] => {
+    if (step.startedAt === null) return { step, note: step.state, kind: 'none', from: 0, to: 0, budgetTo: null };
+    const startedMs = Date.parse(step.startedAt);
+    const failed = step.state === 'failed' || step.state === 'stuck';
+    const budget = step.budgetMs === null || step.uses === 'approval' ? '' : ` of ${formatDuration(step.budgetMs)}`;
+    return {
+      step,
+      note: `${failed ? `${step.state}, ` : ''}${tookOf(step)}${budget}${isOver(step) ? ' (over)' : ''}`,
+      kind: failed ? 'failed' : step.uses === 'approval' ? 'waited' : isOver(step) ? 'over' : 'worked',
+      from: place(startedMs),
+      to: step.endedAt === null ? 1 : place(Date.parse(step.endedAt)),
+      budgetTo: step.budgetMs === null ? null : place(startedMs + step.budgetMs),
+    };
+  });
+  return { spanMs, rows, served: state.servedAt === null ? null : place(Date.parse(state.servedAt)), objective: state.only || state.purpose === 'drill' || objective >= fromMs + spanMs ? null : place(objective) };
+}
+
+/** Steps of the axis: the smallest round duration that leaves at most six marks. */
+function tickMs(spanMs: number): number {
+  const rounds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800];
+  return (rounds.find((round) => spanMs / (round * 1000) <= 6) ?? Math.ceil(spanMs / 6000)) * 1000;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(2)}%`;
+const at = (share: number): Markup => html`left:${percent(share)}`;
+const between = (from: number, to: number): Markup => html`left:${percent(from)};width:${percent(to - from)}`;
+
+/**
+ * The steps as bars from the incident on, each over its budget (pale; cut off at the right edge). Boxes and text, no picture: on a narrow
+ * screen names stand above their bars, and nothing is scaled down; on paper no row is torn apart. What a colour says, pattern or note says too.
+ */
+export function renderTimeline(state: RunState, finishedAt: string): Markup {
+  const { spanMs, served, objective, rows } = layTimeline(state, finishedAt);
+  const ticks = Array.from({ length: Math.floor(spanMs / tickMs(spanMs)) + 1 }, (_, index) => index * tickMs(spanMs));
+  const lines = html`${ticks.map((ms) => html`<i class="tick" style="${at(ms / spanMs)}"></i>`)}${served !== null && html`<i class="served" style="${at(served)}"></i>`}${objective !== null && html`<i class="objective" style="${at(objective)}"></i>`}`;
+  // A mark so near the right edge that its text would stand out of it says nothing.
+  const axis = ticks.filter((ms) => ms / spanMs <= 0.94).map((ms) => html`<span style="${at(ms / spanMs)}">${ms === 0 ? '0' : formatDuration(ms)}</span>`);
+  return html`<div class="timeline${rows.length > 30 && ' long'}">
+<div class="row axis"><span></span><span class="track">${axis}</span><span></span></div>
+${rows.map((row) => html`<div class="row"><code class="name">${row.step.id}</code><span class="track">${lines}${row.budgetTo !== null && html`<i class="budget" style="${between(row.from, row.budgetTo)}"></i>`}${row.kind !== 'none' && html`<i class="bar ${row.kind}" style="${between(row.from, row.to)}"></i>`}</span><span class="note">${row.note}</span></div>\n`)}</div>
+<p class="legend">Time since the incident. <span><i class="key budget"></i>the step’s budget</span> <span><i class="key worked"></i>worked</span> <span><i class="key waited"></i>waited for a person</span> <span><i class="key over"></i>over budget</span> <span><i class="key failed"></i>failed</span>${served !== null && html` <span><i class="key served"></i>service was back</span>`}${objective !== null && html` <span><i class="key objective"></i>objective of the recovery time</span>`}</p>`;
 }

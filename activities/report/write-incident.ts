@@ -6,6 +6,7 @@ import { layout } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
+import { withWholeJournal } from './journal-pages.ts';
 
 /**
  * Writes incident.json and incident.md: to the store (under its lock, where it has one; not signed), and to `directory`, for people.
@@ -15,8 +16,9 @@ export async function writeIncident(
   { store, signal }: { store: Store; signal: AbortSignal },
   input: { record: IncidentRecord; directory: string },
 ): Promise<{ paths: { json: string; page: string }; evidence: ObjectRef[] }> {
-  const record = scrubValue(input.record) as IncidentRecord;
-  const { system, id, startedAt } = record.state;
+  const { system, id, startedAt } = input.record.state;
+  const state = await withWholeJournal({ store, signal }, { in: 'incidents', id }, input.record.state);
+  const record = scrubValue({ ...input.record, state }) as IncidentRecord;
   const directory = join(input.directory, system, `${startedAt.slice(0, 19).replaceAll(':', '-')}Z-incident-${id.slice(0, 8)}`);
   await mkdir(directory, { recursive: true });
   const evidence: ObjectRef[] = [];

@@ -6,7 +6,9 @@ import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
+import { withWholeJournal } from './journal-pages.ts';
 import { renderDivergedHtml } from './render-diverged.ts';
+import { renderReportMarkdown } from './render-report-markdown.ts';
 import { renderReportHtml } from './render-report.ts';
 
 interface Written {
@@ -15,7 +17,7 @@ interface Written {
 }
 
 /**
- * Writes report.json and report.html: to the store, as evidence (under the store’s lock, where it has one; not signed yet), and to `directory`, for people.
+ * Writes report.json, report.md and report.html: to the store, as evidence (under the store’s lock, where it has one; not signed yet), and to `directory`, for people.
  * Twice: overwrites on disk, adds a version in the store.
  */
 export async function writeReport(
@@ -23,9 +25,11 @@ export async function writeReport(
   input: { report: RunReport; directory: string },
 ): Promise<Written> {
   // Errors of steps stand in it as they were said; what a program said may hold an address with a password.
-  const report = scrubValue(input.report) as RunReport;
+  const state = await withWholeJournal({ store, signal }, { in: 'runs', id: input.report.runId }, input.report.state);
+  const lost = state.warnings.filter((warning) => !input.report.state.warnings.includes(warning));
+  const report = scrubValue({ ...input.report, state, warnings: [...input.report.warnings, ...lost] }) as RunReport;
   const directory = join(input.directory, report.system, `${report.finishedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
-  return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report) });
+  return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report), markdown: renderReportMarkdown(report) });
 }
 
 /** diverged-<source>.json and .html, beside the evidence of the run that left the old primary behind. Twice: as `writeReport`. */
@@ -40,9 +44,9 @@ export async function writeDivergedReport(
 
 async function writeFiles(
   { store, signal }: { store: Store; signal: AbortSignal },
-  { system, run, directory, name, json, page }: { system: string; run: string; directory: string; name: string; json: unknown; page: string },
+  { system, run, directory, name, json, page, markdown }: { system: string; run: string; directory: string; name: string; json: unknown; page: string; markdown?: string },
 ): Promise<Written> {
-  const files = { [`${name}.json`]: `${JSON.stringify(json, null, 2)}\n`, [`${name}.html`]: page };
+  const files = { [`${name}.json`]: `${JSON.stringify(json, null, 2)}\n`, ...(markdown === undefined ? {} : { [`${name}.md`]: markdown }), [`${name}.html`]: page };
   await mkdir(directory, { recursive: true });
   const evidence: ObjectRef[] = [];
   for (const [file, text] of Object.entries(files)) {

@@ -2,6 +2,7 @@ import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import { nextLogPosition } from '../../workflows/domain/log-position.ts';
 import type { CheckedPoint, PointCheck } from '../../workflows/domain/point-check.ts';
+import { describeDoubt } from '../../workflows/domain/point-mark.ts';
 import type { Catalog, RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -47,7 +48,7 @@ export async function findCheckedPoint(
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
-    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog) } };
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog, point) } };
     const known = damage.size;
     for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
     const [first] = inBase.problems;
@@ -108,8 +109,10 @@ function refused(damage: Damage, error: HoldfastError | undefined): HoldfastErro
   });
 }
 
-function passedOver({ rejected }: Catalog): Pick<PointCheck, 'passedOver' | 'passedOverCount'> {
-  const damaged = rejected.filter(({ spare }) => !spare);
+function passedOver({ rejected, bases }: Catalog, { base, limit }: RecoveryPoint): Pick<PointCheck, 'passedOver' | 'passedOverCount'> {
+  // These would have been taken, or tried first, if nobody had said anything against them.
+  const doubted = bases.flatMap(({ timeline, end, manifest, mark }) => (mark?.doubt && timeline === base.timeline && end > base.end && end < limit ? [{ key: manifest.key, why: `is ${describeDoubt(mark.doubt)}` }] : []));
+  const damaged = [...doubted, ...rejected.filter(({ spare }) => !spare)];
   return { passedOver: damaged.slice(0, passedOverAtMost).map(({ key, why }) => ({ key, why })), passedOverCount: damaged.length };
 }
 

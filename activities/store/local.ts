@@ -199,6 +199,17 @@ class LocalStore implements Store {
     });
   }
 
+  /** What the file system says of a file that is new: on a mounted disk, its server's clock. */
+  async now(options: ReadOptions = {}): Promise<Date> {
+    const path = join(this.#temporary, randomBytes(12).toString('hex'));
+    return await guard(this.name, async () => {
+      await writeDurably(path, Buffer.alloc(0));
+      const { mtime } = await stat(path);
+      await rm(path, { force: true });
+      return mtime;
+    }, options.signal);
+  }
+
   close(): void {
     // holds nothing open
   }

@@ -1,11 +1,14 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
-import { gapSchema, headSchema, manifestSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { expiredLogSchema, gapSchema, headSchema, manifestSchema, markSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { describeDoubt, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';
 import type { Keys } from '../stream/keys.ts';
 import { endIsLost, findNewestHead } from './heads.ts';
+import { keysUnder } from './keys-under.ts';
+import { readMarks } from './marks.ts';
 import { readSpans } from './read-spans.ts';
 import { readOrFault } from './findings.ts';
 import { findSigned, type Found } from './signed-object.ts';
@@ -32,27 +35,45 @@ const rejectedListed = 1_000;
  *
  * @throws StoreUnavailable - retryable.
  */
-export async function rebuildCatalog(context: CatalogContext, of: { system: string; source: string }): Promise<Catalog> {
+export async function rebuildCatalog(given: CatalogContext, of: { system: string; source: string }): Promise<Catalog> {
   const catalog: Catalog = { system: of.system, source: of.source, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
-  const reject = rejectInto(catalog);
-  const believer = new Believer(context, reject);
+  const { reject, believer, ...room } = await openRoom(given, catalog);
+  const context = { ...given, ...room };
   await readTimelines(context, believer, catalog, reject);
   for (const { timeline } of catalog.timelines) {
     const scope = { ...of, timeline };
     await readBases(context, believer, scope, catalog);
     await addSpans(context, believer, scope, catalog, reject);
     await readGaps(context, believer, scope, catalog, reject);
+    await readExpired(context, believer, scope, catalog);
   }
   return catalog;
 }
 
+/**
+ * What was said of points comes first: a base is read with its mark, and a slice that is marked is as one that was found damaged.
+ * Marks themselves are objects that are believed or not.
+ */
+async function openRoom(context: CatalogContext, catalog: Catalog): Promise<{ reject: Reject; believer: Believer; marks: ReadonlyMap<string, PointMark>; distrust: ReadonlyMap<string, string> }> {
+  const said = new Map<string, string>();
+  const reject = rejectInto(catalog, said);
+  const believer = new Believer(context, reject);
+  const marks = await readMarks(context, catalog, async (key) => await believer.find(markSchema, key));
+  for (const [point, { doubt }] of marks) {
+    const key = doubt && keyOfSlicePoint(catalog, point);
+    if (key) said.set(key, `is ${describeDoubt(doubt)}`);
+  }
+  return { reject, believer, marks, distrust: new Map([...said, ...(context.distrust ?? [])]) };
+}
+
 type Reject = (key: string, why: string, spare?: true) => void;
 
-function rejectInto(catalog: Catalog): Reject {
+/** @param said - keys that were marked, with what was said. */
+function rejectInto(catalog: Catalog, said: ReadonlyMap<string, string>): Reject {
   let unlisted = 0;
   return (key, why, spare) => {
     if (catalog.rejected.length < rejectedListed) {
-      catalog.rejected.push({ key, why, ...(spare ? { spare } : {}) });
+      catalog.rejected.push({ key, why, ...(spare ? { spare } : {}), ...(said.get(key) === why ? { marked: true as const } : {}) });
       return;
     }
     unlisted += 1;
@@ -79,14 +100,17 @@ async function readTimelines({ store, signal }: CatalogContext, believer: Believ
 }
 
 /** A backup's parts are many and lie beside its manifest: so only the first key of each backup is listed. */
-async function readBases({ store, signal, progress }: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog): Promise<void> {
+async function readBases({ store, signal, progress, marks }: MarkedContext, believer: Believer, scope: TimelineScope, catalog: Catalog): Promise<void> {
   for await (const backup of foldersUnder(store, layout.backups(scope), signal)) {
     const key = layout.manifest({ ...scope, backup });
     const found = await believer.find(manifestSchema, key);
-    if (found) catalog.bases.push(baseOf(found.body, found.ref));
+    const mark = marks.get(backup);
+    if (found) catalog.bases.push({ ...baseOf(found.body, found.ref), ...(mark ? { mark } : {}) });
     progress?.({ phase: 'read manifests', done: catalog.bases.length, of: 0, unit: 'objects' });
   }
 }
+
+type MarkedContext = CatalogContext & { marks: ReadonlyMap<string, PointMark> };
 
 /** What choosing a recovery point needs to know of a manifest. */
 export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
@@ -119,12 +143,12 @@ export async function readCatalogOf(context: CatalogContext, of: { system: strin
 }
 
 /** Adds every whole import of the source to its catalog, for a list of what there is: nobody may choose a moment from it. */
-export async function withImports(context: CatalogContext, catalog: Catalog): Promise<Catalog> {
+export async function withImports(given: CatalogContext, catalog: Catalog): Promise<Catalog> {
   const all: Catalog = { ...catalog, bases: [...catalog.bases], spans: [...catalog.spans], rejected: [...catalog.rejected] };
-  const reject = rejectInto(all);
+  const { reject, believer, ...room } = await openRoom(given, all);
+  const context = { ...given, ...room };
   for (const backup of await listImports(context, catalog)) {
     const scope = { system: catalog.system, source: catalog.source, timeline: importTimeline(backup) };
-    const believer = new Believer(context, reject);
     await readBases(context, believer, scope, all);
     await addSpans(context, believer, scope, all, reject);
   }
@@ -143,11 +167,11 @@ async function listImports({ store, signal }: CatalogContext, of: { system: stri
  * an import gets one, so "the latest" of a source never means somebody's dump.
  * @throws NoRecoveryPoint - there is no whole import of that id; names those there are.
  */
-export async function readImport(context: CatalogContext, of: { system: string; source: string }, backup: string): Promise<Catalog> {
+export async function readImport(given: CatalogContext, of: { system: string; source: string }, backup: string): Promise<Catalog> {
   const timeline = importTimeline(backup);
   const catalog: Catalog = { ...of, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
-  const reject = rejectInto(catalog);
-  const believer = new Believer(context, reject);
+  const { reject, believer, ...room } = await openRoom(given, catalog);
+  const context = { ...given, ...room };
   await readBases(context, believer, { ...of, timeline }, catalog);
   await addSpans(context, believer, { ...of, timeline }, catalog, reject);
   const [base] = catalog.bases;
@@ -182,6 +206,13 @@ async function readGaps({ store, signal }: CatalogContext, believer: Believer, s
   }
 }
 
+/** How far retention has gone: the furthest that is believed. */
+async function readExpired({ store, signal }: CatalogContext, believer: Believer, scope: TimelineScope, catalog: Catalog): Promise<void> {
+  let before: string | undefined;
+  for await (const key of keysUnder(store, layout.expiredLogs(scope), signal)) before = (await believer.find(expiredLogSchema, key))?.body.before ?? before;
+  if (before !== undefined) (catalog.expired ??= []).push({ timeline: scope.timeline, before });
+}
+
 /**
  * The first validly signed object of each key; what was not believed is reported, and so is one of a newer format.
  * One that the store does not give, while it gives the last one that was read, is damaged below the store.
@@ -206,16 +237,6 @@ class Believer {
     for (const rejected of outcome.value.rejected) this.#reject(rejected.key, rejected.why);
     this.#probe = outcome.value.found?.ref ?? probe;
     return outcome.value.found;
-  }
-}
-
-/** Each key that has a version, once. */
-async function* keysUnder(store: Store, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
-  let previous = '';
-  for await (const version of store.list(prefix, { signal })) {
-    if (version.isDeleteMarker || version.key === previous) continue;
-    previous = version.key;
-    yield version.key;
   }
 }
 

@@ -4,7 +4,7 @@ import { isHomeward } from '../../workflows/domain/homeward.ts';
 import type { SourceContext } from '../context.ts';
 import { newestBelieved } from './timelines.ts';
 
-type Lived = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'homeward' | 'store' | 'keys' | 'signal'>;
+type Lived = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'homeward' | 'inPlace' | 'store' | 'keys' | 'signal'>;
 
 /** Where the source lives by its newest timeline. One that says nothing is of before any recovery: the source is at home. */
 async function whereItLives(context: Lived): Promise<{ lives: string; since: string }> {
@@ -26,10 +26,10 @@ function wayHome({ runbook, runbooks, system }: SourceContext['system']): string
  * @throws TargetNotEmpty - the source lives where it would be brought to. BadInput - it lives elsewhere than the system file says.
  */
 export async function refuseMovedSource(context: Lived): Promise<void> {
-  const { system, sourceName, homeward } = context;
+  const { system, sourceName, homeward, inPlace } = context;
   const { lives } = await whereItLives(context);
   const what = `${system.system}/${sourceName} lives in ${lives} now`;
-  if (lives === system.standby.environment) {
+  if (lives === system.standby.environment && !inPlace) {
     if (homeward) throw new HoldfastError('TargetNotEmpty', `${what}, which is its home: there is nothing to bring back`);
     const home = wayHome(system);
     throw new HoldfastError('TargetNotEmpty', `${what}, which is its standby: there is no other place to recover to`, {
@@ -46,6 +46,8 @@ export async function refuseMovedSource(context: Lived): Promise<void> {
 
 /** Refuses to make a target, for a recovery or a drill, where the source itself lives. @throws TargetNotEmpty */
 export async function refuseLivingTarget(context: Lived, target: TargetRef): Promise<void> {
+  // The provisioner moves aside nothing that this run has not fenced, and makes nothing where something lies.
+  if (context.inPlace) return;
   const { lives, since } = await whereItLives(context);
   if (lives !== target.environment) return;
   const home = context.homeward ? undefined : wayHome(context.system);

@@ -9,6 +9,8 @@ import type { Store } from './store.ts';
 export interface StoredSlice extends SliceRange {
   versionId: string;
   bytes: number;
+  /** by the store's clock, UTC ISO, as exact as the store is: seconds, for S3 */
+  putAt: string;
 }
 
 /**
@@ -28,6 +30,6 @@ export async function* readSliceNames(
     previous = version.key;
     const range = parseRangeKey(version.key);
     if (!range || range.to > tomorrow || version.key !== layout.slice(scope, range.from, range.to)) yield { key: version.key, unreadable: true };
-    else yield { ...range, key: version.key, versionId: version.versionId, bytes: version.bytes };
+    else yield { ...range, key: version.key, versionId: version.versionId, bytes: version.bytes, putAt: version.modifiedAt };
   }
 }

@@ -51,5 +51,7 @@ export interface Store {
   extendLock(version: { key: string; versionId: string }, until?: Date): Promise<void>;
   /** Deletes one version for ever. @throws NotPermitted while it is locked. */
   deleteVersion(version: { key: string; versionId: string }): Promise<void>;
+  /** What time it is for the store, to a few minutes. Ours may be wrong by hours, and what is kept for so long is kept by this. */
+  now(options?: ReadOptions): Promise<Date>;
   close(): void;
 }

@@ -15,6 +15,12 @@ import { tellWhole } from '../whole-progress.ts';
 
 export type { Findings } from './findings.ts';
 
+/** `what` is log: the parts of the base are not read, so nothing is claimed of them. `backup` left out: the one that the latest recovery point is restored from. */
+export interface WhatToVerify {
+  backup?: string | undefined;
+  what?: 'all' | 'log' | undefined;
+}
+
 const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
 
 /**
@@ -26,15 +32,24 @@ const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
  *
  * Reads only; safe to repeat.
  *
- * @param backup - of the source or an import; left out: the one that the latest recovery point is restored from.
+ * @param asked - which base, of the source or an import, and whether its parts are read too.
  * @throws NoRecoveryPoint - there is no such backup and nothing that could be a damaged one of that name.
  * @throws StoreUnavailable - retryable. A store that does not answer is never reported as damage.
  */
 export async function verifyRecoveryPoint(
   attempt: SourceContext,
-  { backup }: { backup?: string | undefined },
+  asked: WhatToVerify,
   engine?: Pick<Engine, 'verifySlice'>,
 ): Promise<VerifyResult> {
+  return (await verifyPoint(attempt, asked, engine)).result;
+}
+
+/** As `verifyRecoveryPoint`, with what was found in full, the catalog that it went by, and the base that was read; undefined: there was none. */
+export async function verifyPoint(
+  attempt: SourceContext,
+  { backup, what = 'all' }: WhatToVerify,
+  engine?: Pick<Engine, 'verifySlice'>,
+): Promise<{ result: VerifyResult; found: Findings; catalog: Catalog; base: CatalogBase | undefined }> {
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
   const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
   const of = { system: attempt.system.system, source: attempt.sourceName };
@@ -43,22 +58,16 @@ export async function verifyRecoveryPoint(
   const base = chooseBase(catalog, backup);
   if (!base) {
     if (found.problems.length === 0) throw noSuchBackup(catalog, backup);
-    return { ...of, ...counted(found), ok: false, backup: backup ?? null, timeline: null, restorable: null };
+    return { result: { ...of, ...counted(found), ok: false, backup: backup ?? null, timeline: null, restorable: null }, found, catalog, base };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
-  const context = tellWhole(attempt, [{ phase: 'verify base', weight: base.storedBytes }, { phase: 'verify log', weight: logBytesBehind(base, catalog) }]);
-  const baseIsWhole = await verifyBase(context, scope, base.manifest, found, everything);
+  const context = tellWhole(attempt, [...(what === 'all' ? [{ phase: 'verify base', weight: base.storedBytes }] : []), { phase: 'verify log', weight: logBytesBehind(base, catalog) }]);
+  const baseIsWhole = what === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
   await verifyControl(context, scope, base.manifest, found);
   const reached = await verifyLogOf(context, scope, base, catalog, verifySlice, found);
   const usable = baseIsWhole && reached !== undefined;
-  return {
-    ...of,
-    ...counted(found),
-    ok: found.problems.length === 0,
-    backup: base.backup,
-    timeline: base.timeline,
-    restorable: usable ? { from: logPositionAt(base.end), to: logPositionAt(reached) } : null,
-  };
+  const restorable = usable ? { from: logPositionAt(base.end), to: logPositionAt(reached) } : null;
+  return { result: { ...of, ...counted(found), ok: found.problems.length === 0, backup: base.backup, timeline: base.timeline, restorable }, found, catalog, base };
 }
 
 const counted = (found: Findings): Pick<VerifyResult, keyof Findings> => ({ ...found, problems: found.problems.map(({ key, problem }) => ({ key, problem })) });
@@ -112,7 +121,7 @@ async function verifyLogOf(
   const endsAt = catalog.spans.filter(({ timeline, from, to }) => timeline === base.timeline && from <= base.logFrom && to > base.logFrom).map(({ to }) => to).sort().at(-1);
   const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust, endsAt }, { verifySlice, probe: base.manifest, found, limits: everything });
   if (hole) {
-    const isDeclared = catalog.gaps.some((gap) => gap.timeline === base.timeline && gap.from <= hole.from && gap.to > hole.from);
+    const isDeclared = catalog.gaps.some((gap) => gap.timeline === base.timeline && gap.from <= hole.from && gap.to > hole.from) || catalog.expired?.some((one) => one.timeline === base.timeline && hole.from < one.before && hole.to <= one.before);
     if (!isDeclared) found.problems.push({ key: missingSlice(scope, hole), problem: hole.problem });
   }
   if (wholeTo > base.end || (!base.exact && wholeTo === base.end)) return wholeTo;

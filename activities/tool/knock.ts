@@ -19,11 +19,11 @@ export async function knock(host: string, port: number): Promise<'open' | 'refus
   });
 }
 
-/** Knocks until the port is no longer open, for at most `ms`. */
+/** Knocks until the port refuses, for at most `ms`: while it is being closed, whoever is on the way in is reset, which refuses nothing. */
 export async function knockUntilClosed(host: string, port: number, ms: number): Promise<'open' | 'refused' | 'silent'> {
   const endsAt = performance.now() + ms;
   let heard = await knock(host, port);
-  while (heard === 'open' && performance.now() < endsAt) {
+  while (heard !== 'refused' && performance.now() < endsAt) {
     await sleep(50);
     heard = await knock(host, port);
   }

@@ -9,8 +9,10 @@ import type { SwitchContext, TrafficSwitch } from './switch.ts';
 import { ask, watchHealth } from './watch-health.ts';
 
 const seenWithinMs = 10_000;
-/** Old workers may still take a connection for a moment after new ones have answered. */
+/** Where the system does not say what an old worker process does (not Linux), it may still take a connection for a moment after new ones have answered. */
 const answersOnEnd = 5;
+/** How nginx names a worker process that takes no further connection, and has closed those that wait for a request. */
+const leaving = 'worker process is shutting down';
 
 const directoryOf = ({ system, address }: SwitchContext): string => address(system.traffic.directory);
 const admissionFile = (context: SwitchContext): string => join(directoryOf(context), 'admission.conf');
@@ -22,7 +24,9 @@ export const nginxSwitch: TrafficSwitch = {
     const isSame = before?.environment === environment && before.percent === percent;
     const state = { environment, percent, changedAt: isSame ? before.changedAt : new Date().toISOString() };
     await replaceAdmission(context, admissionConfig(state, upstream));
+    const workers = await findWorkers(context);
     await nginx(context, ['-s', 'reload']);
+    await waitUntilLeft(context, workers);
     await waitUntilSeen(context, state);
     return state;
   },
@@ -68,6 +72,38 @@ async function put(file: string, text: string): Promise<void> {
 async function nginx(context: SwitchContext, args: string[]): Promise<void> {
   const directory = directoryOf(context);
   await runTool('nginx', ['-p', directory, '-c', join(directory, 'nginx.conf'), ...args], { signal: context.signal, timeoutMs: 20_000 });
+}
+
+/** The worker processes of the running nginx; none where the system does not tell. */
+async function findWorkers(context: SwitchContext): Promise<string[]> {
+  const master = (await readFile(join(directoryOf(context), 'nginx.pid'), 'utf8').catch(() => '')).trim();
+  if (!/^\d+$/.test(master)) return [];
+  const children = await readFile(`/proc/${master}/task/${master}/children`, 'utf8').catch(() => '');
+  return children.split(' ').filter(Boolean);
+}
+
+/**
+ * Until no worker process of the former configuration takes a request: while one does, it sends people by the former
+ * state, and at the public address it may be the other one that answers.
+ */
+async function waitUntilLeft(context: SwitchContext, workers: string[]): Promise<void> {
+  const endsAt = performance.now() + seenWithinMs;
+  for (const pid of workers) {
+    while (await takesRequests(pid)) {
+      if (performance.now() > endsAt) {
+        throw new HoldfastError('TargetUnavailable', `nginx was told to reload, and its worker process ${pid} still goes by the former configuration`, {
+          hint: `look at error.log in ${directoryOf(context)}`,
+        });
+      }
+      await sleep(20, undefined, { signal: context.signal });
+    }
+  }
+}
+
+/** A process that is gone has no title. */
+async function takesRequests(pid: string): Promise<boolean> {
+  const title = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return title.includes('worker process') && !title.includes(leaving);
 }
 
 /**

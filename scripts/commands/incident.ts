@@ -122,12 +122,12 @@ const messages: MessageCommand[] = [
   {
     name: 'update',
     about: 'say how it stands; the next update is due anew',
-    declare: (command) => command.option('--status <status>', 'investigating, identified or monitoring').option('--severity <severity>', 'P1 to P4').option('--impact <text>', 'what people cannot do').option('--text <text>', 'what is new').option('--next-update <duration>', 'such as 30m; left out: as the system file says'),
+    declare: (command) => command.option('--status <status>', 'investigating, identified or monitoring').option('--severity <severity>', 'P1 to P4').option('--impact <text>', 'what people cannot do').option('--text <text>', 'what is new').option('--outside <text>', 'what people outside are told, word by word').option('--next-update <duration>', 'such as 30m; left out: as the system file says'),
   },
   { name: 'assign', about: 'say who answers for a step of the runbook, in this incident', word: { name: 'step', field: 'step' }, declare: (command) => command.requiredOption('--to <name>', 'who answers for it').option('--role <role>', 'needed where the step has no owner yet') },
   { name: 'start', about: 'start a recovery for it: the one that is proposed, or another runbook', declare: (command) => command.option('--run <id>', 'a proposed run; needed where there are several').option('--runbook <name>', 'another runbook').option('--target-time <time>', 'recover to this second').option('--reason <text>', 'kept in the report') },
   { name: 'dismiss', about: 'say that a proposed run is not wanted', declare: (command) => command.option('--run <id>', 'needed where there are several').requiredOption('--reason <text>', 'why') },
-  { name: 'resolve', about: 'say that it is over', declare: (command) => command.requiredOption('--text <text>', 'how it ended').option('--force', 'also while a run goes on') },
+  { name: 'resolve', about: 'say that it is over', declare: (command) => command.requiredOption('--text <text>', 'how it ended').option('--outside <text>', 'what people outside are told, word by word').option('--force', 'also while a run goes on') },
   { name: 'review', about: 'close it with what was learnt', declare: (command) => command.requiredOption('--cause <text>', 'what it came from').option('--lessons <text>', 'once for each', several).option('--actions <text>', 'once for each', several) },
 ];
 

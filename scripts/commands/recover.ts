@@ -5,6 +5,7 @@ import { parseInput, recoverSystemInput } from '../../workflows/domain/inputs.ts
 import { lockIds } from '../../workflows/domain/names.ts';
 import { describePlan, type DryRunReport } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import type { RestoreMode } from '../../workflows/domain/restore-mode.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { formatReport } from '../status/format-report.ts';
@@ -15,6 +16,8 @@ interface RecoverOptions {
   targetPosition?: string;
   only?: string[];
   point?: string;
+  timeline?: string;
+  mode?: string;
   incidentAt?: string;
   incident?: string;
   reason?: string;
@@ -22,6 +25,7 @@ interface RecoverOptions {
   purpose: string;
   severity?: string;
   runbook?: string;
+  deploy?: string;
   takeOver: boolean;
   watch: boolean;
   dryRun: boolean;
@@ -47,12 +51,15 @@ export function recover(cli: Cli): void {
         .option('--target-position <position>', 'recover to before this log position')
         .option('--only <namespace...>', "a partial restore for taking data out: 'shop.orders', 'shop.*'; moves no traffic")
         .option('--point <id>', 'recover a base or an import, by its id, as it was at its own end')
+        .option('--timeline <id>', 'on this timeline, also what a later recovery left out: its end, or a target of it')
+        .option('--mode <mode>', 'new: to a place of its own; in-place: where the source lives, behind a safety point; beside: --only as copies in the living source; swap: those take the place of what is there')
         .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
         .option('--incident <id>', 'the incident that it belongs to, or "open": the RTO clock is the incident’s')
         .option('--reason <text>', 'kept in the report')
         .option('--by <name>', 'who asks; cannot approve', currentUser())
         .option('--purpose <purpose>', 'recovery or drill', 'recovery')
         .option('--runbook <name>', 'one of the system file’s runbooks; left out: its runbook')
+        .option('--deploy <version>', 'the version of the application that steps which use deploy deploy; left out: the one that ran at the recovery point')
         .option('--severity <severity>', 'P1 to P4; `holdfast severity` changes it')
         .option('--take-over', 'take the command from another control plane', false)
         .option('--dry-run', 'all checks and no acts: says what would fail', false)
@@ -64,6 +71,8 @@ export function recover(cli: Cli): void {
         targetPosition: options.targetPosition,
         only: options.only,
         point: options.point,
+        timeline: options.timeline,
+        mode: options.mode as RestoreMode | undefined,
         incidentAt: options.incidentAt ?? (options.incident === undefined ? new Date().toISOString() : undefined),
         incident: options.incident,
         reason: options.reason,
@@ -71,6 +80,7 @@ export function recover(cli: Cli): void {
         purpose: options.purpose as 'recovery',
         severity: options.severity as 'P1' | undefined,
         runbook: options.runbook,
+        version: options.deploy,
         takeOver: options.takeOver,
         ...(options.dryRun ? { dryRun: true } : {}),
       };

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient, MongoServerError, type Db, type Document } from 'mongodb';
-import { createRoleCommand, sourceRoles, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
+import { allRoles, besideRole, createRoleCommand, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
 import { writeMongodConfig, type MongodConfig } from '../../activities/provision/mongod-config.ts';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { readLogTail, startServer, stopByPidFile, type ServerProcess } from '../../activities/tool/start-server.ts';
@@ -121,8 +121,8 @@ async function ensureUsers(stack: StackFile): Promise<void> {
   }
   await withClient(stack, 'root', async (client) => {
     const admin = client.db('admin');
-    for (const role of sourceRoles) await ensureRole(admin, createRoleCommand(role));
-    await ensureUser(admin, 'holdfast', readSecret(stack, 'holdfast-password'), sourceUserRoles);
+    for (const role of allRoles) await ensureRole(admin, createRoleCommand(role));
+    await ensureUser(admin, 'holdfast', readSecret(stack, 'holdfast-password'), [...sourceUserRoles, { role: besideRole.name, db: 'admin' }]);
     await ensureUser(admin, 'app', readSecret(stack, 'app-password'), [{ role: 'readWrite', db: demoDatabase }]);
   });
 }

@@ -3,7 +3,7 @@ import { describeProgress, describeShare } from '../../workflows/domain/describe
 import { describeTarget } from '../../workflows/domain/describe-target.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
-import type { GateState, RunState, StepState } from '../../workflows/domain/run-state.ts';
+import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import { formatWatch } from './format-watch.ts';
 import { runningProgress } from './read-activities.ts';
 import type { RunStatusView } from './read-run.ts';
@@ -90,6 +90,7 @@ export function formatRun(view: RunStatusView): string {
     ...(pending.length > 0 ? [`  pending  ${pending.join(', ')}`] : []),
     ...(state.runbook ? [`runbook  ${state.runbook}${(state.escalations ?? []).map(({ from, why }) => `, after ${from} (${why})`).join('')}`] : []),
     ...(state.target ? [`recovery point  ${describeTarget(state.target)}`] : []),
+    ...(leftAfterService(state) ? [describeLeft(leftAfterService(state)!)] : []),
     ...state.warnings.map((warning) => `warning  ${warning}`),
     ...forecast(state, nowMs),
     ...wayOn(state),

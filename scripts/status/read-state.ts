@@ -1,23 +1,48 @@
 import { isGrpcServiceError, ServiceError, type WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
+import { lastPolls, pollsWithinMs } from '../client.ts';
 
-/** A worker that has to read a long history first answers within seconds. One that took over from another that hangs may need longer once. */
-const answersWithinMs = 10_000;
-const deadlineExceeded = 4;
-const failedPrecondition = 9;
+/**
+ * How long each ask waits. Temporal hands a question to the worker that holds the run, for 10 s, and then to any open poll; a worker that hangs keeps what
+ * it is handed, and its polls stay open for a minute. Each ask uses up one of them, so another worker is met after a few.
+ */
+const asksMs = [12_000, 4_000, 4_000, 4_000, 4_000];
+/** No answer in time: the deadline, met by us or by the server, which resets the call then; or no worker for it. */
+const unanswered = { cancelled: 1, deadlineExceeded: 4, failedPrecondition: 9 };
 
 /**
  * The query `state` of a workflow, which only a worker answers. The caller has seen that Temporal itself answers.
  *
- * @throws TimedOut - no worker answered: it hangs, or none runs.
+ * @throws TimedOut - no worker answered: all hang, or none runs; says which, by who polls.
  */
-export async function readState<T>(handle: WorkflowHandle): Promise<T> {
-  try {
-    return await handle.client.withDeadline(Date.now() + answersWithinMs, async () => await handle.query<T>(queryNames.state));
-  } catch (error) {
-    const said = error instanceof ServiceError ? error.cause : error;
-    if (!isGrpcServiceError(said) || ![deadlineExceeded, failedPrecondition].includes(said.code)) throw error;
-    throw new HoldfastError('TimedOut', `no worker answered for ${handle.workflowId} within ${answersWithinMs / 1000} s`, { hint: 'holdfast worker; what is under way goes on once one runs', cause: error });
+export const readState = async <T>(handle: WorkflowHandle): Promise<T> => await askWorker<T>(handle, queryNames.state);
+
+/** Any query, as `readState` does its own. */
+export async function askWorker<T>(handle: WorkflowHandle, name: string, ...input: unknown[]): Promise<T> {
+  const startedMs = Date.now();
+  let polls: { text: string; workers: number } | undefined;
+  let cause: unknown;
+  for (const [ask, withinMs] of asksMs.entries()) {
+    try {
+      return await handle.client.withDeadline(Date.now() + withinMs, async () => await handle.query<T, unknown[]>(name, ...input));
+    } catch (error) {
+      const said = error instanceof ServiceError ? error.cause : error;
+      if (!isGrpcServiceError(said) || !Object.values(unanswered).includes(said.code)) throw error;
+      cause = error;
+    }
+    polls = await whoPolls(handle);
+    // Of one worker alone it is enough to have asked twice: there is no other to be met.
+    if (polls.workers === 0 || (polls.workers === 1 && ask > 0)) break;
   }
+  const hint = polls && polls.workers > 0 ? 'kill a worker that hangs and start it again, or start one that is gone: holdfast worker; what is under way goes on then' : 'holdfast worker; what is under way goes on once one runs';
+  throw new HoldfastError('TimedOut', `no worker answered for ${handle.workflowId} within ${Math.round((Date.now() - startedMs) / 1000)} s${polls?.text ?? ''}`, { hint, cause });
+}
+
+async function whoPolls(handle: WorkflowHandle): Promise<{ text: string; workers: number }> {
+  const { taskQueue } = await handle.describe();
+  const nowMs = Date.now();
+  const agoMs = (await lastPolls(handle.client, taskQueue, 1)).map((atMs) => nowMs - atMs).filter((ms) => ms < pollsWithinMs);
+  if (agoMs.length === 0) return { workers: 0, text: `: none polls its queue ${taskQueue}` };
+  return { workers: agoMs.length, text: `; the workers of its queue ${taskQueue} were last heard of ${agoMs.map((ms) => `${Math.max(0, Math.round(ms / 1000))} s`).join(', ')} ago` };
 }

@@ -30,13 +30,13 @@ const kinds = { runBackup: 'backup', importDump: 'import', exportRecoveryPoint: 
 export async function readWork(client: Client, system: string): Promise<WorkView[]> {
   const types = Object.keys(kinds).map((type) => `"${type}"`).join(', ');
   const query = `${searchAttributes.system} = "${system}" AND ExecutionStatus = "Running" AND WorkflowType IN (${types})`;
-  const work: WorkView[] = [];
+  const asked: Promise<WorkView | undefined>[] = [];
   for await (const { workflowId, type } of client.workflow.list({ query })) {
     const kind = kinds[type as keyof typeof kinds];
-    // One that has ended meanwhile keeps nothing else from being shown.
-    const view = await readOne(client, system, workflowId, kind).catch(readUnanswered(client, workflowId)).catch(() => undefined);
-    if (view) work.push(view);
+    // One that has ended meanwhile keeps nothing else from being shown; side by side, one that nobody answers for holds up no other.
+    asked.push(readOne(client, system, workflowId, kind).catch(readUnanswered(client, workflowId)).catch(() => undefined));
   }
+  const work = (await Promise.all(asked)).filter((view) => view !== undefined);
   return work.sort((a, b) => (a.workflowId < b.workflowId ? -1 : 1));
 }
 

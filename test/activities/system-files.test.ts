@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -130,6 +130,44 @@ test('a step’s settings are checked where the file is read, by line: a wrong v
   ]);
 });
 
+test('what a schedule says together is checked where the file is read, by line and field', async () => {
+  const message = await failure(`${good}schedules:
+  hourly: { does: backup, every: 1h, at: ['01:00'] }
+  weekly: { does: backup, at: ['01:00'], on: mondays }
+  night:
+    does: verification
+    with: { source: reports, deep: true }
+    cron: 0 10 1-7 * 1
+    zone: Europe/Nowhere
+  drill: { does: drill, with: { runbook: small }, offset: 3h }
+  nothing: { does: dance, at: ['25:00'] }
+`);
+  const lines = message.split('\n').map((line) => line.replace(/^shop\.yaml:(\d+):\d+/, (_, at: string) => `line ${Number(at) - good.split('\n').length + 1}`));
+  assert.deepEqual(lines, [
+    'line 3 schedules.weekly.on: expected days such as "monday, thursday", "weekdays", "first monday of the quarter", "second sunday of march" or "day 1 of the month" (1 to 28); found "mondays"',
+    'line 8 schedules.night.zone: expected a time zone such as UTC or Europe/Berlin; found "Europe/Nowhere"',
+    'line 10 schedules.nothing.does: expected one of backup, verification, incremental, drill, retention; found "dance"',
+    'line 10 schedules.nothing.at.0: expected a time of day such as "01:00", in 24 hours; found "25:00"',
+  ]);
+  const together = await failure(`${good}schedules:
+  hourly: { does: backup, every: 1h, at: ['01:00'] }
+  night:
+    does: verification
+    with: { source: reports, deep: true }
+    cron: 0 10 1-7 * 1
+  drill: { does: drill, with: { runbook: small }, offset: 3h }
+`);
+  const fields = together.split('\n').map((line) => line.replace(/^shop\.yaml:(\d+):\d+/, (_, at: string) => `line ${Number(at) - good.split('\n').length + 1}`));
+  assert.deepEqual(fields, [
+    'line 2 schedules.hourly.every: both at and every say when: expected one of them; found "1h"',
+    'line 6 schedules.night.cron: days of the month beside days of the week mean "or" to cron and "and" to Temporal: expected at and on, such as on: first monday of the month; found "0 10 1-7 * 1"',
+    'line 5 schedules.night.with.deep: unknown field of verification; expected one of source; found true',
+    'line 5 schedules.night.with.source: unknown source; known: documents; found "reports"',
+    'line 7 schedules.drill.at: missing; nothing says when: expected one of at, every, cron',
+    'line 7 schedules.drill.with.runbook: unknown runbook; known: none; found "small"',
+  ]);
+});
+
 test('an unknown field of a store lists the fields of that kind of store', async () => {
   const message = await failure(good.replace('    bucket: shop', '    bucket: shop\n    bukcet: shop'));
   assert.match(message, /^shop\.yaml:24:5 stores\.0\.bukcet: unknown field; expected one of name, kind, endpoint, region, bucket/);
@@ -143,6 +181,16 @@ test('a wrong value names what was expected and what was found', async () => {
 test('a reference to something that is not there names it', async () => {
   assert.match(await failure(good.replace('environment: dr', 'environment: moon')), /standby\.environment: unknown environment "moon"; known: production, dr/);
   assert.match(await failure(good.replace('needs: [declare]', 'needs: [declaer]')), /runbook\.steps\.1\.needs\.0: needs unknown step "declaer"; found "declaer"/);
+});
+
+test('how long a side may take to be well is longer than it has to be, and left out where the file says nothing', async () => {
+  const traffic = async (health: string) => {
+    const { system, digest } = await load(good.replace('traffic:\n', `traffic:\n  health: ${health}\n`));
+    return toSystemView(system, digest).traffic;
+  };
+  assert.deepEqual(await traffic('{ watch: 3s }'), { admission: [10, 50, 100], healthWatchMs: 3_000 });
+  assert.deepEqual(await traffic('{ watch: 3s, within: 2m }'), { admission: [10, 50, 100], healthWatchMs: 3_000, healthWithinMs: 120_000 });
+  assert.match(await failure(good.replace('traffic:\n', 'traffic:\n  health: { watch: 3s, within: 3s }\n')), /traffic\.health\.within: longer than watch/);
 });
 
 test('a standby that traffic cannot go to, or that is the source’s own place, is refused', async () => {
@@ -175,6 +223,71 @@ test('a drill’s place is apart from all that serves or is kept', async () => {
   assert.match(await failure(drill('tset', '/drill')), /drill\.environment: .*unknown environment "tset"/);
   assert.match(await failure(drill('test', '${SHOP_HOME}/dr')), /drill\.provision\.documents\.directory: .*a drill deletes what it restored/);
   assert.match(await failure(drill('test', '/drill', test.replace('27019', '27018'))), /environments\.test\.endpoints\.documents\.uri: .*is an address of dr too/);
+});
+
+test('ladders and the words for people outside are checked where the file is read, each by its line and field', async () => {
+  const people = `people:
+  ada: { roles: [administrator], contact: { email: ada@example.com } }
+  ceo: { roles: [], contact: { email: ceo@example.com } }
+notify:
+  external:
+    service: Shop
+    impact: Nothing can be bought.
+  receivers:
+    ops: { kind: email, from: h@example.com, to: [o@example.com], smtp: { host: mail.example.com } }
+    page: { kind: webhook, audience: external, url: 'https://status.example.com/', secret: 'file:s' }
+`;
+  const tail = `contacts:
+  ops:
+    - { after: 0m, to: [ada], receivers: [ops] }
+    - { after: 15m, to: [ceo], severity: [P1], until: resolved }
+incidents:
+  contacts: [ops]
+  outside: [P1]
+`;
+  const whole = `${good}${people}${tail}`;
+  const { system, digest } = await load(whole);
+  assert.deepEqual(toSystemView(system, digest).ladders!['ops']!.map(({ afterMs, to }) => [afterMs, to]), [[0, ['ada']], [900_000, ['ceo']]]);
+  const lineOf = (text: string, within: string): string => String(text.slice(0, text.indexOf(within)).split('\n').length);
+  const cases: [from: string, to: string, field: string, why: RegExp, at?: string][] = [
+    ['to: [ada], receivers', 'to: [adda], receivers', 'contacts.ops.0.to.0', /"adda" is neither id nor name of one of the system’s people/],
+    ['receivers: [ops] }', 'receivers: [opps] }', 'contacts.ops.0.receivers', /no internal receiver opps under notify; known: ops/],
+    ['receivers: [ops] }', 'receivers: [page] }', 'contacts.ops.0.receivers', /no internal receiver page/],
+    ['- { after: 0m, to: [ada], receivers: [ops] }', '- { after: 0m }', 'contacts.ops.0', /calls nobody: to, or receivers/],
+    ['after: 15m', 'after: soon', 'contacts.ops.1.after', /a duration such as 90s/],
+    ['severity: [P1]', 'severity: [P0]', 'contacts.ops.1.severity.0', /expected P1, P2, P3 or P4/],
+    ['until: resolved', 'untill: resolved', 'contacts.ops.1.untill', /unknown field; expected one of after, to, receivers, severity, until/],
+    ['contacts: [ops]', 'contacts: [op]', 'incidents.contacts.0', /there is no ladder "op" under contacts; known: ops/],
+    ['outside: [P1]', 'outside: [all]', 'incidents.outside.0', /expected P1, P2, P3 or P4/],
+    ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n    templates: { served: "{service} lives in {host}" }\n', 'notify.external.templates.served', /of what stands in braces there is \{service\}, \{impact\}, \{since\}, \{back\}, \{next\}/, 'templates'],
+    ['    impact: Nothing can be bought.\n', `    impact: Nothing can be bought.\n    templates: { served: ${'x'.repeat(301)} }\n`, 'notify.external.templates.served', /at most 12 lines of 300 characters/, 'templates'],
+    ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n    templates: { failed: no }\n', 'notify.external.templates.failed', /unknown field|expected one of started, update, served, resolved, aborted/, 'templates'],
+  ];
+  for (const [from, to, field, why, at] of cases) {
+    const changed = whole.replace(from, to);
+    assert.notEqual(changed, whole, from);
+    const message = await failure(changed);
+    const line = lineOf(changed, at ?? to);
+    const said = message.split('\n').find((one) => one.includes(` ${field}: `));
+    assert.ok(said?.startsWith(`shop.yaml:${line}:`), `${field}, line ${line}: ${message}`);
+    assert.match(said!, why);
+  }
+  const outside = await failure(whole.replace(/  external:\n.*\n.*\n/, '').replace(/.*page:.*\n/, ''));
+  assert.match(outside, /incidents\.outside: .*needs notify\.external/);
+});
+
+test('rules of retention are ages or counts of sources that there are, and a gate that it can wait at', async () => {
+  const retention = (rules: string, more = ''): string => `${good}retention: { ${more}sources: { ${rules} } }\n`;
+  const { system, digest } = await load(retention('documents: { daily: 7d, weekly: 4, yearly: 7y, log: 72h, atMost: 10GiB }', 'wait: 30m, '));
+  assert.deepEqual(toSystemView(system, digest).retention, { waitMs: 1_800_000, approval: undefined });
+  const { daily, weekly, yearly, log, atLeast } = system.retention!.sources['documents']!;
+  assert.deepEqual([daily, weekly, yearly, log, atLeast], [{ forMs: 7 * 86_400_000 }, { count: 4 }, { forMs: 7 * 366 * 86_400_000 }, 72 * 3_600_000, 1]);
+  assert.match(await failure(retention('docs: { daily: 7d }')), /retention\.sources\.docs: .*unknown source "docs"; known: documents/);
+  assert.match(await failure(retention('documents: { daily: week }')), /retention\.sources\.documents\.daily/);
+  assert.match(await failure(retention('documents: { fortnightly: 7d }')), /fortnightly/);
+  assert.match(await failure(retention('documents: { daily: 7d }', 'approval: go, ')), /retention\.approval: .*unknown gate "go"/);
+  const timed = retention('documents: { daily: 7d }', 'approval: go, ').replace('approvals:\n', 'approvals:\n  go: { description: may it go, expiresAfter: 1h }\n');
+  assert.match(await failure(timed), /retention\.approval: .*a retention waits for names only/);
 });
 
 test('a secret that stands in the file is refused and not shown', async () => {
@@ -260,4 +373,75 @@ test('every shipped system file is good, for us and for an editor', async () => 
     process.env['HOLDFAST_SYSTEMS'] = shippedDirectory;
     await loadSystemFile(file.replace('.yaml', '')).finally(() => (process.env['HOLDFAST_SYSTEMS'] = directory));
   }
+});
+
+test('an editor knows the settings of each step type: what its schema takes and refuses, the loader does too', async () => {
+  const check = new Ajv2020({ strict: false }).compile(systemFileJsonSchema());
+  const plain = parse(good) as { runbook: { steps: object[] }; runbooks?: object };
+  const file = { ...plain, deployer: { uses: 'manual' }, commands: { warm: { run: { argv: ['warm-cache', '{{environment}}'] } } } };
+  const part = { steps: [{ id: 'tell', uses: 'notify', with: { text: 'half of it' } }] };
+  const item = { id: 'phone', do: 'call the bank' };
+  const known: [uses: string, good: (object | undefined)[], bad: (object | undefined)[]][] = [
+    ['provision', [undefined, {}, { left: 'move-aside' }], [{ left: 'delete' }]],
+    ['restore', [undefined, { width: 8 }], [{ width: 0 }, { width: 33 }, { width: 1.5 }, { width: 'many' }]],
+    ['validate', [undefined, { validators: ['equality'] }], [{ validators: [] }, { validators: 'equality' }]],
+    ['approval', [{ gate: 'switch' }], [{ gate: 3 }]],
+    ['manual', [{ items: [item] }, { items: [item], instructions: 'by phone' }], [undefined, {}, { items: [] }, { items: [{ id: 'phone' }] }, { items: [{ ...item, id: 'Phone' }] }, { items: [{ ...item, by: 'erik' }] }]],
+    ['protect', [undefined, { base: false }], [{ base: 'no' }]],
+    ['notify', [{ text: 'it begins' }, { text: 'it begins', audience: 'external' }], [undefined, {}, { text: '' }, { text: 'x'.repeat(301) }, { text: 'it begins', audience: 'press' }]],
+    ['deploy', [undefined, { version: '2.4.1' }], [{ version: '--force' }, { version: '' }]],
+    ['command', [{ command: 'warm' }, { command: 'warm', inDrills: true }], [undefined, {}, { command: 'warm', inDrills: 'yes' }]],
+    ['runbook', [{ runbook: 'part' }], [undefined, {}, { runbook: 3 }]],
+    // Taken in runbooks of a mode, which these are not.
+    ['safety-point', [], [{ any: 1 }]],
+    ['copy-beside', [], [{ any: 1 }]],
+    ['swap', [], [{ any: 1 }]],
+    ['restroe', [], [undefined]],
+  ];
+  const types = [...known, ...Object.keys(stepSettings).filter((uses) => !known.some(([one]) => one === uses)).map((uses): (typeof known)[number] => [uses, [undefined], [{ any: 1 }]])];
+  assert.deepEqual(types.map(([uses]) => uses).sort(), [...Object.keys(stepSettings), 'runbook', 'restroe'].sort());
+  for (const [uses, taken, refused] of types) {
+    const bogus = taken.map((settings) => ({ ...settings, bogus: true }));
+    for (const [settings, isGood] of [...taken.map((one) => [one, true] as const), ...[...refused, ...bogus].map((one) => [one, false] as const)]) {
+      const step = { id: 'it', uses, ...(settings ? { with: settings } : {}) };
+      const whole = { ...file, runbook: { steps: [...file.runbook.steps, step] }, runbooks: { part, other: { steps: [step] } } };
+      const said = await load(JSON.stringify(whole)).then(() => undefined, (error: unknown) => String(error));
+      assert.equal(said === undefined, isGood, `the loader, of ${JSON.stringify(step)}: ${said}`);
+      assert.equal(check(whole), isGood, `the schema, of ${JSON.stringify(step)}: ${JSON.stringify(check.errors)}`);
+    }
+  }
+});
+
+test('a step that deploys needs a deployer, one that runs a command a command of that name, and their programs know their placeholders', async () => {
+  const file = parse(good) as { runbook: { steps: object[] } };
+  const refusal = async (step: object, more: object): Promise<string> => await load(JSON.stringify({ ...file, ...more, runbook: { steps: [...file.runbook.steps, { id: 'it', ...step }] } })).then(() => '', String);
+  const deploy = (version: string): object => ({ deployer: { uses: 'command', deploy: { argv: ['deploy-app', version] } } });
+  assert.match(await refusal({ uses: 'deploy' }, {}), /nothing deploys: a step that uses deploy needs deployer/);
+  assert.equal(await refusal({ uses: 'deploy' }, deploy('{{version}}')), '');
+  assert.match(await refusal({ uses: 'deploy' }, deploy('{{verison}}')), /unknown \{\{verison\}\}; known: \{\{system\}\}, \{\{environment\}\}, \{\{version\}\}/);
+  assert.match(await refusal({ uses: 'deploy' }, deploy('${APP_VERSION}')), /no \$\{NAME\} in an argument/);
+  assert.match(await refusal({ uses: 'command', with: { command: 'cool' } }, { commands: { warm: { run: { argv: ['warm'] } } } }), /unknown command "cool"; known: warm/);
+});
+
+test('a runbook in place is refused where it could lose something, and one that writes into what lives unless that was proved, and shown', async () => {
+  const file = parse(readFileSync(join(import.meta.dirname, '../../systems/demo.yaml'), 'utf8')) as { runbooks: Record<'in-place' | 'beside' | 'swap', { mode: string; towards?: string; steps: { id: string; uses: string; needs?: string[]; with?: object }[] }>; failback: { provision: { dictionary: { directory: string } } } };
+  const refusal = async (change: (of: typeof file) => void): Promise<string> => {
+    const changed = structuredClone(file);
+    change(changed);
+    return await load(JSON.stringify({ ...changed, system: 'shop' })).then(() => 'taken', (error: unknown) => String(error));
+  };
+  const step = (of: typeof file, id: string) => of.runbooks['in-place'].steps.find((one) => one.id === id)!;
+  assert.equal(await refusal(() => undefined), 'taken');
+  assert.match(await refusal((of) => (of.runbooks['in-place'].mode = 'over')), /runbooks\.in-place\.mode.*new, in-place, beside or swap/);
+  assert.match(await refusal((of) => (step(of, 'provision-in-place').needs = ['quiesce'])), /replaces what serves, so it must need, by way of others, steps that use safety-point, approval/);
+  assert.match(await refusal((of) => delete step(of, 'provision-in-place').with), /left: move-aside/);
+  assert.match(await refusal((of) => (step(of, 'safety-point').needs = ['find-recovery-point'])), /must need a step that uses fence/);
+  const stepIn = (changed: typeof file, runbook: 'beside' | 'swap', id: string) => changed.runbooks[runbook].steps.find((one) => one.id === id)!;
+  assert.match(await refusal((changed) => (stepIn(changed, 'beside', 'copy-beside').needs = ['restore'])), /step "copy-beside" writes into what lives, so it must need, by way of others, steps that use validate/);
+  assert.match(await refusal((changed) => (stepIn(changed, 'swap', 'swap').needs = ['copy-beside'])), /step "swap" writes into what lives, so it must need, by way of others, steps that use approval/);
+  assert.match(await refusal((changed) => (stepIn(changed, 'swap', 'approve-swap').needs = ['validate'])), /step "approve-swap" shows what would change places, so it must need a step that uses copy-beside/);
+  assert.match(await refusal((changed) => (changed.runbooks.swap.mode = 'beside')), /belongs to a runbook with mode: swap/);
+  assert.match(await refusal((changed) => delete (changed.runbooks.beside as { mode?: string }).mode), /belongs to a runbook with mode: beside or mode: swap/);
+  assert.match(await refusal((changed) => (changed.runbooks.beside.towards = 'home')), /either towards or mode: beside/);
+  assert.match(await refusal((of) => (of.failback.provision.dictionary.directory = '/elsewhere')), /expected the directory that fence\.dictionary fences/);
 });

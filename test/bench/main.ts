@@ -9,6 +9,7 @@ import { measureRestore } from './measure-restore.ts';
 import { measureSourceImpact } from './measure-source-impact.ts';
 import { describeFigure, writeFigures, type Figure } from './figures.ts';
 import { measureEngine } from './measure-engine.ts';
+import { measureForecast } from './measure-forecast.ts';
 import { writeReport } from './report.ts';
 import { Stages } from './stages.ts';
 import type { Owner } from '../harness/cleanup.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, (stages: Stages) => Promise<BenchLine[]>> = {
 /** Of ours alone, each on parts of its own; not among `all`. */
 const alone: Record<string, { title: string; measure: (owner: Owner, options: { quick: boolean; say(line: string): void }) => Promise<Figure[]> }> = {
   engine: { title: 'What the engine costs', measure: measureEngine },
+  forecast: { title: 'How far the forecast is off', measure: measureForecast },
 };
 
 interface Flags {

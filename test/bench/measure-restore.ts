@@ -1,6 +1,7 @@
 import { lineOf, type BenchLine } from './line.ts';
 import { buildIndexes, restore, timed } from './ours.ts';
 import { missing, restoreFolder, restoreFromStore, restoreTool, tuned } from './peers.ts';
+import { spending } from './processor-time.ts';
 import { race, type Contender, type Taken } from './race.ts';
 import { requireEqual, type Base, type Stages } from './stages.ts';
 import { owning, type TargetKind, type World } from './world.ts';
@@ -31,7 +32,7 @@ async function measureOn(world: World, base: Base, kind: TargetKind, indexes: bo
     name,
     run: async () => await owning(async (owner) => {
       const target = await world[place](owner, kind);
-      const taken = await work(target);
+      const taken = await spending([target.pid, world.store.pid], async () => await work(target));
       await requireEqual(await target.connect(), base.hash);
       return taken;
     }),
@@ -50,5 +51,6 @@ async function measureOn(world: World, base: Base, kind: TargetKind, indexes: bo
   const whole = onto('S3 | openssl | mongorestore --gzip, tuned', async (target) => await restoreFromStore(target, archive, [...tuned, ...extra]));
   const peers = indexes ? [plain, fast, whole] : [fast, whole];
   const [taken, ...results] = await race([ours, ...peers], rounds, say);
-  return peers.map(({ name }, index) => lineOf({ ...head, atLeast: name === fast.name ? 2 : null }, taken!, { name, result: results[index]! }));
+  const note = [taken!, ...results].flatMap(({ spent }) => spent ?? []).join('; ');
+  return peers.map(({ name }, index) => lineOf({ ...head, note, atLeast: name === fast.name ? 2 : null }, taken!, { name, result: results[index]! }));
 }

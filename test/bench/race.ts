@@ -1,3 +1,5 @@
+import { describeSpent, type Spent } from './processor-time.ts';
+
 /**
  * Contenders side by side in one run: each round has every contender once, on fresh data, and the order turns from round to
  * round, so that a slow moment of the machine does not always meet the same one.
@@ -12,6 +14,7 @@ export interface Taken {
   ms: number;
   /** of all its processes together, servers not counted; null where it was not looked at */
   peakRssBytes: number | null;
+  spent?: Spent;
 }
 
 export interface Result {
@@ -20,6 +23,8 @@ export interface Result {
   mostMs: number;
   peakRssBytes: number | null;
   rounds: number[];
+  /** who took how much processor time, of the round in the middle; left out: not looked at */
+  spent?: string;
 }
 
 /** @param say - told each time as it is taken. */
@@ -34,14 +39,23 @@ export async function race(contenders: readonly Contender[], rounds: number, say
       say(`  round ${round + 1}  ${contenders[index]!.name}  ${(one.ms / 1000).toFixed(2)} s`);
     }
   }
-  return taken.map(summarize);
+  return taken.map((rounds, index) => summarize(contenders[index]!.name, rounds));
 }
 
-function summarize(taken: readonly Taken[]): Result {
+function summarize(name: string, taken: readonly Taken[]): Result {
   const rounds = taken.map(({ ms }) => ms);
   const sorted = [...rounds].sort((a, b) => a - b);
   const peaks = taken.flatMap(({ peakRssBytes }) => peakRssBytes ?? []);
-  return { medianMs: percentile(sorted, 0.5), leastMs: sorted[0]!, mostMs: sorted.at(-1)!, peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null, rounds };
+  const looked = taken.flatMap(({ ms, spent }) => (spent ? [{ ms, spent }] : []));
+  const middle = looked.sort((a, b) => a.ms - b.ms)[looked.length >> 1];
+  return {
+    medianMs: percentile(sorted, 0.5),
+    leastMs: sorted[0]!,
+    mostMs: sorted.at(-1)!,
+    peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null,
+    rounds,
+    ...(middle ? { spent: describeSpent(name, middle) } : {}),
+  };
 }
 
 /** @param sorted - rising; between two of them the value is interpolated. */

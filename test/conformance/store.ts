@@ -192,6 +192,14 @@ export function storeConformance(name: string, prepare: (owner: Owner) => Promis
       await free.deleteVersion(ref);
     });
 
+    test('it says what time it is, which is not before what was just put', async (t) => {
+      const { store } = await fresh(t);
+      await store.put('k', Buffer.from('v'));
+      const [version] = await collect(store, 'k');
+      const afterMs = (await store.now()).getTime() - Date.parse(version!.modifiedAt);
+      assert.ok(afterMs >= -1_000 && afterMs < 300_000, `${afterMs} ms`);
+    });
+
     test('an abort ends a read, a write and a listing with its own reason', async (t) => {
       const { store } = await fresh(t);
       const ref = await store.put('k', Buffer.from('v'));

@@ -189,7 +189,6 @@ interface File {
 function writeSystem(home: string): void {
   const file = parse(readFileSync(join(import.meta.dirname, '..', '..', 'systems', 'demo.yaml'), 'utf8')) as File;
   if (!existsSync(join(home, 'disk'))) mkdirSync(join(home, 'disk'), { recursive: true });
-  mkdirSync(join(home, 'systems'), { recursive: true });
   file.standby.provision[source] = { ...file.standby.provision[source]!, directory: '${HOLDFAST_DEMO_DIRECTORY}/disk/standby', cache: '256MiB' };
   // A file of its own for each bench: what is opened for one is kept by the file's digest, addresses and all.
   file.title = `Faults in ${home}`;
@@ -203,7 +202,6 @@ function writeSystem(home: string): void {
   steps[at]!.needs = ['approve-traffic'];
   steps.splice(at, 0, { id: 'approve-traffic', uses: 'approval', needs: ['promote-standby'] });
   writeFileSync(join(home, 'systems', 'demo.yaml'), stringify(file));
-  process.env['HOLDFAST_SYSTEMS'] = join(home, 'systems');
 }
 
 /** What a checkpoint still needs is not overwritten, and one comes every 60 s otherwise. */

@@ -1,5 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { SourceContext } from '../../activities/context.ts';
+import { copyBeside } from '../../activities/engines/mongodb/beside/copy-beside.ts';
+import { swapBack, swapCollections } from '../../activities/engines/mongodb/beside/swap-collections.ts';
 import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
 import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
 import { importGroup } from '../../activities/engines/mongodb/mongodump/import-group.ts';
@@ -12,7 +14,7 @@ import type { SystemFile } from '../../workflows/domain/system.ts';
 import { openContext } from './engine-place.ts';
 
 /** Does the one job that stdin orders, and prints its result with the memory that it took. */
-const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget, planImport, importGroup, writeExport } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
+const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget, planImport, importGroup, writeExport, copyBeside, swapCollections, swapBack } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
 
 interface Order {
   file: SystemFile;

@@ -12,7 +12,7 @@ import { dumpGroup } from '../../activities/engines/mongodb/dump-group.ts';
 import { planDump } from '../../activities/engines/mongodb/plan-dump.ts';
 import { prepareRestore } from '../../activities/engines/mongodb/prepare-restore.ts';
 import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
-import { createRoleCommand, sourceRoles, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
+import { allRoles, createRoleCommand, sourceUserRoles } from '../../activities/engines/mongodb/rights.ts';
 import { sealBackup } from '../../activities/engines/mongodb/seal-backup.ts';
 import { openProvisioner } from '../../activities/provision/provisioner.ts';
 import { openStore } from '../../activities/store/open-store.ts';
@@ -51,7 +51,7 @@ export async function enginePlace(t: TestContext, options: { mongod?: MongodOpti
   const secrets = newSecrets();
   if (source.credentials) {
     const client = await source.connect();
-    for (const role of sourceRoles) await client.db('admin').command(createRoleCommand(role));
+    for (const role of allRoles) await client.db('admin').command(createRoleCommand(role));
     await client.db('admin').command({ createUser: 'holdfast', pwd: secrets['${PASSWORD}'], roles: [...sourceUserRoles] });
   }
   // The standby has the users of the source, once it is promoted.

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { MongoClient, type Db } from 'mongodb';
+import { parse, stringify } from 'yaml';
 import { openSources } from '../../scripts/bucket/open-sources.ts';
 import { LedgerReader } from '../../scripts/demo/ledger-file.ts';
 import type { LedgerLine } from '../../scripts/demo/ledger.ts';
@@ -18,6 +19,7 @@ import type { SourceContext } from '../../activities/context.ts';
 import { readPidFile } from '../../activities/tool/start-server.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import type { SystemFile } from '../../workflows/domain/system.ts';
 import { historyToJson, type History } from '../replay/history.ts';
 import type { Owner } from './cleanup.ts';
 import { processesWith, type RunningProcess } from './running.ts';
@@ -25,7 +27,7 @@ import { StoreProxy } from './store-proxy.ts';
 import { until } from './until.ts';
 
 /**
- * The embedded stack in a directory of the test's own, with the shipped systems/demo.yaml, whose addresses come from the
+ * The embedded stack in a directory of the test's own, with the shipped system files in its `systems/`, whose addresses come from the
  * environment. Workers reach the store through a proxy; the test itself reaches it directly.
  */
 export class SystemStack {
@@ -47,13 +49,14 @@ export class SystemStack {
   /** @param prepare - called with the directory before anything is started: to plant secrets. */
   static async start(owner: Owner, prepare?: (home: string) => void | Promise<void>): Promise<SystemStack> {
     const home = mkdtempSync(join(tmpdir(), 'holdfast-system-'));
-    process.env['HOLDFAST_HOME'] = home;
+    Object.assign(process.env, { HOLDFAST_HOME: home, HOLDFAST_SYSTEMS: layOutSystems(home) });
     await prepare?.(home);
     const cleanUps: (() => Promise<unknown>)[] = [];
     // One hook: the directory is not removed under what still runs in it.
     owner.after(async () => {
       for (const cleanUp of cleanUps.reverse()) await cleanUp();
       await stopStack();
+      delete process.env['HOLDFAST_SYSTEMS'];
       rmSync(home, { recursive: true, force: true, maxRetries: 5 });
     });
     const file = await startStack({ tiedToUs: true });
@@ -64,6 +67,14 @@ export class SystemStack {
     cleanUps.push(async () => await stopWorker(file, 'SIGKILL'));
     cleanUps.push(async () => await stopWriter(file));
     return new SystemStack(home, file, store, connection);
+  }
+
+  /** What the stack's `systems/demo.yaml` says, from now on. */
+  changeSystem(change: (file: SystemFile) => void): void {
+    const path = join(this.home, 'systems', 'demo.yaml');
+    const file = parse(readFileSync(path, 'utf8')) as SystemFile;
+    change(file);
+    writeFileSync(path, stringify(file));
   }
 
   /** A real worker process with all roles. @param env - over what the stack says. */
@@ -217,6 +228,22 @@ export class SystemStack {
   }
 }
 
+/** In each collection: enough for several batches of everything. */
+const documentsEach = 10_040;
+
+/** The shipped system files. Where demo's asks how much there has to be, it asks for what these tests fill in, which is a tenth: they are not about how much there is. */
+function layOutSystems(home: string): string {
+  const directory = join(home, 'systems');
+  cpSync(join(import.meta.dirname, '..', '..', 'systems'), directory, { recursive: true });
+  const path = join(directory, 'demo.yaml');
+  const text = readFileSync(path, 'utf8');
+  // As text: another test looks for places in it.
+  const changed = text.replace('min: 100000', `min: ${documentsEach}`);
+  if (changed === text) throw new Error(`${path} is not what it was when this was written`);
+  writeFileSync(path, changed);
+  return directory;
+}
+
 /** A stack with a worker and some data: its log archived, and a base backed up. */
 export async function startProtectedStack(owner: Owner): Promise<SystemStack> {
   const stack = await SystemStack.start(owner);
@@ -229,15 +256,14 @@ export async function startProtectedStack(owner: Owner): Promise<SystemStack> {
 }
 
 /** Data that the shipped file's validators ask for, in two collections of about `mibEach`, indexed: two groups of a dump from 34 on. */
-export async function fillDictionary(stack: SystemStack, mibEach: number): Promise<void> {
-  const documents = 100_400;
-  const filler = 'abcdefghijklmnopqrstuvwxyz'.repeat(64).slice(0, Math.max(8, Math.round((mibEach * 1024 * 1024) / documents) - 90));
+export async function fillDictionary(stack: SystemStack, mibEach: number, documents = documentsEach): Promise<void> {
+  const filler = 'abcdefghijklmnopqrstuvwxyz'.repeat(1024).slice(0, Math.max(8, Math.round((mibEach * 1024 * 1024) / documents) - 90));
   await stack.withApp(async (db) => {
     await db.createCollection('notes');
     for (const name of ['senses', 'words']) {
       const collection = db.collection<{ _id: number }>(name);
-      for (let at = 0; at < documents; at += 10_040) {
-        const batch = Array.from({ length: 10_040 }, (_, i) => ({ _id: at + i, lemma: `${name}-${at + i}`, weight: (at + i) / 7, note: filler }));
+      for (let at = 0; at < documents; at += documentsEach) {
+        const batch = Array.from({ length: documentsEach }, (_, i) => ({ _id: at + i, lemma: `${name}-${at + i}`, weight: (at + i) / 7, note: filler }));
         await collection.insertMany(batch, { ordered: false, writeConcern: { w: 1 } });
       }
       await collection.createIndex({ lemma: 1 }, { unique: true });

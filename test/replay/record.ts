@@ -136,9 +136,28 @@ async function recordIncident(lab: Lab): Promise<void> {
   await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
 }
 
+/** One waits and is approved, another is rejected. */
+async function recordRetention(lab: Lab): Promise<void> {
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, retention: { waitMs: 3_600_000, approval: 'go' }, approvals: { go: { description: 'may it go?', quorum: 2, people: [], notRequester: true } } });
+  const start = (name: string) => lab.start('applyRetention', { system: 'demo', apply: true, requestedBy: 'dana' }, name);
+  const applied = await start('applied');
+  while (!lab.stubs.called().includes('planRetention')) await applied.describe();
+  await lab.env.sleep('2h');
+  await applied.signal('approve', { by: 'dana' });
+  await applied.executeUpdate('approve', { args: [{ by: 'erik' }] });
+  await applied.signal('approve', { by: 'fay' });
+  await applied.result();
+  await keep('applyRetention.applied', applied);
+  const rejected = await start('rejected');
+  await lab.env.sleep('10m');
+  await rejected.signal('reject', { by: 'erik' });
+  await rejected.result();
+  await keep('applyRetention.rejected', rejected);
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

@@ -37,6 +37,8 @@ export interface Killed {
 export interface Group {
   group: string;
   bytes: number;
+  /** collections or parts */
+  pieces: number;
 }
 
 /** Parts that one process may have in its hands at once: three that are loaded, or two that are put and one that is cut. Of many tiny ones four times as many. */
@@ -58,9 +60,9 @@ export class Phases {
     this.#trace = trace;
   }
 
-  #forecasts(phase: string, ofBytes?: number): Forecasts {
+  #forecasts(phase: string, ofBytes?: number, ofPieces?: number): Forecasts {
     const startedAtMs = Date.now();
-    return new Forecasts(ofBytes, (progress) => this.#trace({ job: phase, atMs: Date.now() - startedAtMs, ...progress }));
+    return new Forecasts(ofBytes, (progress) => this.#trace({ job: phase, atMs: Date.now() - startedAtMs, ...progress }), false, ofPieces);
   }
 
   /** Groups side by side, as a workflow runs them. At nine tenths all their processes are killed, and the rest is done again. */
@@ -72,7 +74,7 @@ export class Phases {
   ): Promise<R[]> {
     const memory = new PeakMemory();
     const startedAtMs = Date.now();
-    const forecasts = this.#forecasts(phase, groups.reduce((sum, { bytes }) => sum + bytes, 0));
+    const forecasts = this.#forecasts(phase, groups.reduce((sum, { bytes }) => sum + bytes, 0), groups.reduce((sum, { pieces }) => sum + pieces, 0));
     const width = Math.max(1, Math.min(4, groups.length, this.world.slots));
     const running = new Map<string, number>();
     const done = new Map<string, R>();
@@ -81,7 +83,7 @@ export class Phases {
       killed = { atPercent: forecasts.percent, processes: running.size };
       for (const pid of running.values()) process.kill(-pid, 'SIGKILL');
     };
-    const attempt = async ({ group, bytes }: Group): Promise<void> => {
+    const attempt = async ({ group, bytes, pieces }: Group): Promise<void> => {
       if (done.has(group)) return;
       const result = await this.world.job<R>(job, of.input(group, width), {
         ...(of.target ? { target: of.target } : {}),
@@ -99,7 +101,7 @@ export class Phases {
         forecasts.lost(group);
       });
       done.set(group, result);
-      forecasts.done(group, result.plainBytes, bytes);
+      forecasts.done(group, result.plainBytes, bytes, pieces);
     };
     try {
       await sideBySide(groups, width, attempt).catch((error: unknown) => {

@@ -62,7 +62,7 @@ export async function runScale(owner: Owner, scale: Scale): Promise<ScaleResult>
   const to = { ...ref, environment: 'dr', run: 'scale' };
   const prepared = await phases.job<PreparedRestore>('prepare the restore', 'prepareRestore', { target: to, point }, { bytes: 0, entries: 0, target });
   const indexes = new Map(prepared.groups.map((group) => [group.group, group.index]));
-  await phases.groups<{ documents: number; plainBytes: number }>('restore', 'restoreGroup', prepared.groups.map(({ group, plainBytes }) => ({ group, bytes: plainBytes })), {
+  await phases.groups<{ documents: number; plainBytes: number }>('restore', 'restoreGroup', prepared.groups.map(({ group, plainBytes, pieces }) => ({ group, bytes: plainBytes, pieces })), {
     input: (group) => ({ target: to, point, group: { group, index: indexes.get(group) } }),
     method: 'GET',
     parts: () => summary.parts,
@@ -87,7 +87,7 @@ async function backUp(phases: Phases, bytes: number): Promise<BackupSummary> {
   const { world } = phases;
   world.options.say('backing up');
   const plan = await phases.job<DumpPlanRef>('plan the backup', 'planDump', { ...ref, ...run, backup: ulid() }, { bytes: 0, entries: 0 });
-  const groups = await phases.groups<GroupRef>('backup', 'dumpGroup', plan.groups.map(({ group, estimatedBytes }) => ({ group, bytes: estimatedBytes })), {
+  const groups = await phases.groups<GroupRef>('backup', 'dumpGroup', plan.groups.map(({ group, estimatedBytes, pieces = 0 }) => ({ group, bytes: estimatedBytes, pieces })), {
     input: (group, width) => ({ ...ref, plan, epoch: 1, group, width }),
     method: 'PUT',
     parts: (done) => done.reduce((sum, group) => sum + group.parts, 0),

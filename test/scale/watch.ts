@@ -66,8 +66,10 @@ export class Forecasts {
    * @param ofBytes - the whole, for work in groups; left out: the job's own reading says it.
    * @param trace - called each second with what a person would see.
    * @param whole - of a job in phases what it tells of all of them, and not of each.
+   * @param ofPieces - collections or parts of work in groups.
    */
-  constructor(ofBytes?: number, trace: (progress: Progress) => void = () => undefined, whole = false) {
+  constructor(ofBytes?: number, trace: (progress: Progress) => void = () => undefined, whole = false, ofPieces = 0) {
+    this.#work.expect(ofPieces);
     this.#whole = whole;
     this.#ofBytes = ofBytes;
     this.#trace = trace;
@@ -81,10 +83,10 @@ export class Forecasts {
   }
 
   /** A group is done. @param estimatedBytes - as which it was part of the whole. */
-  done(job: string, bytes: number, estimatedBytes = bytes): void {
+  done(job: string, bytes: number, estimatedBytes = bytes, pieces = 0): void {
     this.lost(job);
     if (this.#ofBytes !== undefined) this.#ofBytes += bytes - estimatedBytes;
-    this.#work.add(bytes, Date.now());
+    this.#work.add(bytes, Date.now(), pieces);
     this.#update();
   }
 

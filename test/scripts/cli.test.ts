@@ -27,7 +27,7 @@ async function holdfast(t: TestContext, ...args: string[]): Promise<Said> {
 test('--help lists every command and every exit code', async (t) => {
   const { exitCode, stdout } = await holdfast(t, '--help');
   assert.equal(exitCode, 0);
-  const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'hold', 'resume', 'comment', 'extend', 'severity', 'choose', 'escalate', 'confirm', 'catalog', 'demo', 'import', 'export'];
+  const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'hold', 'resume', 'comment', 'extend', 'severity', 'choose', 'escalate', 'confirm', 'catalog', 'demo', 'import', 'export', 'mark', 'retention'];
   for (const command of commands) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, 'm'));
   for (const type of Object.keys(errorTable)) assert.ok(stdout.includes(type), type);
 });

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { stringify } from 'yaml';
 import { writeMongodConfig } from '../../activities/provision/mongod-config.ts';
+import { runTool } from '../../activities/tool/run-tool.ts';
 import { readArchiveStatuses } from '../../scripts/bucket/read-archive-status.ts';
 import { demoBucket, demoReplicaSet, directoryOf, ensureStackFile, secretsDirectory } from '../../scripts/stack/stack-file.ts';
 import { destroyPrimary, withClient } from '../../scripts/stack/primary.ts';
 import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import type { BackupSummary } from '../../workflows/contract.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
+import { mailUser, readMail, startMailReceiver, type MailReceiver } from '../harness/mail-receiver.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
@@ -38,11 +41,30 @@ async function speakTls(home: string): Promise<void> {
   await writeMongodConfig(join(directory, 'mongod.conf'), config, 'The primary of the test of ai-writing.');
 }
 
+/** What the file calls by name, each a program that writes down how it was called. It fails once where there is a file `once-NAME`, and always where there is `broken-NAME`. */
+function plantPrograms(home: string): { bin: string; flag(name: string): string; calls(program: string): string[] } {
+  const bin = join(home, 'bin');
+  mkdirSync(bin);
+  const flag = (name: string): string => join(bin, name);
+  const script = `#!/bin/sh
+name=$(basename "$0")
+echo "$name $*" >> "${flag('calls')}"
+[ ! -e "${bin}/broken-$name" ] || { echo 'two of nine fail' >&2; exit 3; }
+! rm "${bin}/once-$name" 2>/dev/null || exit 4
+`;
+  for (const program of ['deploy-app', 'validate-system', 'monitor-health', 'run-test-suite', 'benchmark', 'security-scan']) writeFileSync(join(bin, program), script, { mode: 0o755 });
+  const calls = (program: string): string[] => readFileSync(flag('calls'), 'utf8').split('\n').filter((line) => line.startsWith(`${program} `));
+  return { bin, flag, calls };
+}
+
 /** Where things are and how to get in: nothing else can be changed. @returns the environment of its workers. */
-function overlay(stack: SystemStack): Record<string, string> {
+function overlay(stack: SystemStack, { server, bin }: { server: MailReceiver; bin: string }): Record<string, string> {
   const { file } = stack;
   const secret = (name: string): string => `file:${join(secretsDirectory(file), name)}`;
   const credentials = { username: 'holdfast', password: secret('holdfast-password') };
+  const mailPassword = join(stack.home, 'mail-password');
+  writeFileSync(mailPassword, `${mailUser.password}\n`);
+  const smtp = { port: server.port, credentials: { username: mailUser.username, password: `file:${mailPassword}` }, caFile: join(tls, 'ca.pem') };
   const path = join(stack.home, 'overlay.yaml');
   writeFileSync(path, stringify({
     system,
@@ -52,6 +74,8 @@ function overlay(stack: SystemStack): Record<string, string> {
     },
     stores: [{ name: 'primary', endpoint: '${HOLDFAST_DEMO_S3}', bucket: demoBucket, credentials: { accessKeyId: secret('s3-access-key-id'), secretAccessKey: secret('s3-secret-access-key') } }],
     key: { aes256: secret('key-aes256'), signing: { privateKey: secret('signing-private.pem'), publicKeys: [secret('signing-public.pem')] } },
+    // Of the other receivers there is no secret: they are told nothing, and that holds nothing up.
+    notify: { receivers: { 'ops-alerts': { smtp }, stakeholders: { smtp } } },
   }));
   return {
     HOLDFAST_OVERLAY: path,
@@ -63,7 +87,7 @@ function overlay(stack: SystemStack): Record<string, string> {
     AI_WRITING_STANDBY_DIRECTORY: directoryOf(file, 'standby'),
     AI_WRITING_PRIMARY_DIRECTORY: directoryOf(file, 'primary'),
     AI_WRITING_NGINX_DIRECTORY: directoryOf(file, 'frontDoor'),
-    // No mail server, and no secret of any receiver: nobody can be told, and that holds nothing up.
+    PATH: `${bin}${delimiter}${process.env['PATH']}`,
     AI_WRITING_SMTP_HOST: '127.0.0.1',
     AI_WRITING_URL: file.frontDoor.url,
     AI_WRITING_APP_PRODUCTION: `127.0.0.1:${file.apps.production.port}`,
@@ -80,9 +104,22 @@ async function archived(): Promise<void> {
   }, 60_000, 250);
 }
 
-test('ai-writing as shipped: backed up, archived and recovered, its people answering its gates', { timeout: 300_000 }, async (t) => {
+/** The real command, as a person types it. @returns its exit code, and all that it said. */
+async function holdfast(stack: SystemStack, ...args: string[]): Promise<{ code: number; said: string }> {
+  try {
+    const { stdout } = await runTool('node', [join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts'), ...args], { env: { HOLDFAST_HOME: stack.home } });
+    return { code: 0, said: stdout };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { code: Number(error.details['exitCode']), said: error.message };
+  }
+}
+
+test('ai-writing as shipped: backed up, archived and recovered with the application that ran then, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 400_000 }, async (t) => {
   const stack = await SystemStack.start(t, speakTls);
-  const env = overlay(stack);
+  const programs = plantPrograms(stack.home);
+  const server = await startMailReceiver(t);
+  const env = overlay(stack, { server, ...programs });
   Object.assign(process.env, env);
   await stack.startWorker(env);
   await withClient(stack.file, 'root', async (client) => {
@@ -95,14 +132,29 @@ test('ai-writing as shipped: backed up, archived and recovered, its people answe
   await (await stack.start('archiveLog', { system, requestedBy: 'ops-lead@example.com' })).result();
   const [base] = (await (await stack.start('backUpSystem', { system, requestedBy: 'ops-backup@example.com' })).result()) as BackupSummary[];
   assert.deepEqual(base?.unproved, []);
+  const deployed = async (version: string, by: string): Promise<{ code: number; said: string }> => await holdfast(stack, 'deployed', version, '--system', system, '--by', by);
+  const recorded = await deployed('2.4.1', 'ops-lead@example.com');
+  assert.equal(recorded.code, 0, recorded.said);
+  assert.match(recorded.said, /1 {2}production {2}2\.4\.1 {2}since .*, recorded then by ops-lead@example\.com, claimed/);
+  const refused = await deployed('6.6.6', 'cto@example.com');
+  assert.deepEqual([refused.code, /cto@example\.com \(no role\) may not say which version/.test(refused.said)], [errorTable.NotPermitted.exitCode, true], refused.said);
   await withClient(stack.file, 'root', async (client) => {
     await client.db(system).collection('documents').updateMany({ owner: 7 }, { $inc: { version: 1 } });
     await client.db(system).collection<{ _id: string }>('users').insertOne({ _id: 'after the base' });
   });
   await archived();
   const { killedAt } = await destroyPrimary(stack.file);
-  const entry = await stack.start('recoverSystem', { system, requestedBy: 'db-recovery@example.com', incidentAt: killedAt });
+  // A pipeline that ends after all was lost: the data is not of that version. Its second is a later one.
+  await until('the next second', () => Math.floor(Date.now() / 1000) > Math.floor(Date.parse(killedAt) / 1000));
+  assert.equal((await deployed('2.5.0', 'ops-backup@example.com')).code, 0);
+  await (await stack.start('openIncident', { system, summary: 'the primary is lost', severity: 'P1', startedAt: killedAt, requestedBy: 'ops-backup@example.com' })).result();
+  for (const file of ['once-deploy-app', 'broken-run-test-suite']) writeFileSync(programs.flag(file), '');
+  const entry = await stack.start('recoverSystem', { system, requestedBy: 'db-recovery@example.com', incident: 'open' });
   const run = stack.handle(lockIds.recover(system));
+  const confirm = async (step: string, ...items: string[]): Promise<void> => {
+    await stack.runIs(`${step} waits`, ({ state }) => state.steps.some(({ id, state: is }) => id === step && is === 'waiting'), 60_000, system);
+    for (const item of items) await run.executeUpdate('confirm', { args: [{ step, item, by: 'infra-recovery@example.com' }] });
+  };
   const approve = async (by: string): Promise<unknown> => await run.executeUpdate('approve', { args: [{ by }] });
 
   await stack.runIs('elevation is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'elevation' && status === 'open'), 60_000, system);
@@ -111,13 +163,31 @@ test('ai-writing as shipped: backed up, archived and recovered, its people answe
   await stack.runIs('activate-dr is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'activate-dr' && status === 'open'), 60_000, system);
   assert.equal((await failureOf(approve('passer-by@example.com'))).type, 'NotPermitted');
   await approve('dr-coordinator@example.com');
+  await confirm('recover-configuration', 'configuration');
   await stack.runIs('approve-switch is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'approve-switch' && status === 'open'), 90_000, system);
   assert.match((await failureOf(approve('db-recovery@example.com'))).message, /asked for this run/);
   await approve('dr-coordinator@example.com');
   assert.match((await failureOf(approve('dr-coordinator@example.com'))).message, /already decided/);
   const { state } = await stack.run(system);
-  assert.equal(state.gates.find(({ gate }) => gate === 'approve-switch')?.status, 'open', 'one of two is not enough');
+  const gate = state.gates.find(({ gate: name }) => name === 'approve-switch');
+  assert.equal(gate?.status, 'open', 'one of two is not enough');
+  assert.match(gate.description, /version 2\.4\.1 ran in production at .* \(since .*, recorded then by ops-lead@example\.com, claimed\)/);
+  // The first try of the program failed, the second did it: of neither was there more than one.
+  assert.deepEqual(programs.calls('deploy-app'), Array(2).fill('deploy-app --environment=dr --version=2.4.1'));
   await approve('app-recovery@example.com');
+
+  await stack.runIs('the test suite has failed behind the switch', ({ state: { steps } }) => steps.some(({ id, state: is }) => id === 'run-test-suite' && is === 'failed'), 90_000, system);
+  const side = async (): Promise<string | null> => (await fetch(`${stack.file.frontDoor.url}/health`)).headers.get('x-holdfast-side');
+  assert.equal(await side(), 'dr');
+  await stack.runIs('what does not need it goes on', ({ state: { steps } }) => ['protect-standby', 'monitor-health', 'benchmark', 'security-scan'].every((step) => steps.some(({ id, state: is }) => id === step && is === 'done')), 90_000, system);
+  assert.match((await failureOf(run.executeUpdate('abort', { args: [{ by: 'dr-coordinator@example.com' }] }))).message, /cannot be turned back/);
+  const seen = await holdfast(stack, 'status', system);
+  assert.match(seen.said, /recovered; \d+ things left: run-test-suite \(failed\)/);
+  assert.equal(await side(), 'dr', 'what fails behind the switch takes service from nobody');
+  rmSync(programs.flag('broken-run-test-suite'));
+  const retried = await holdfast(stack, 'retry', system, '--step', 'run-test-suite', '--by', 'dr-coordinator@example.com');
+  assert.equal(retried.code, 0, retried.said);
+  await confirm('post-recovery-assessment', 'data', 'findings', 'access');
 
   const report = (await entry.result()) as RunReport;
   assert.equal(report.outcome, 'done');
@@ -132,5 +202,15 @@ test('ai-writing as shipped: backed up, archived and recovered, its people answe
   } finally {
     await standby.close();
   }
-  assert.equal((await fetch(`${stack.file.frontDoor.url}/health`)).headers.get('x-holdfast-side'), 'dr');
+  assert.equal(await side(), 'dr');
+  assert.deepEqual(['validate-system', 'monitor-health', 'benchmark', 'security-scan'].flatMap(programs.calls), ['validate-system --environment=dr --tests=critical', 'monitor-health --environment=dr --duration=15m', 'benchmark --target=dr --compare-to=baseline', 'security-scan --target=dr --scope=full']);
+  assert.deepEqual([...new Set(programs.calls('run-test-suite'))], ['run-test-suite --target=dr --suite=post-recovery']);
+
+  const heard = (address: string): { subject: string; text: string }[] => server.mails.filter(({ to }) => to.includes(address)).map(readMail).map(({ headers, text }) => ({ subject: headers['subject']!, text }));
+  // The ladders' first rungs, by their own address; the rest is later than this run took.
+  assert.deepEqual(['ops-lead', 'dr-coordinator', 'db-lead', 'cto'].map((who) => heard(`${who}@example.com`).filter(({ subject }) => subject.includes('CALLED')).length), [1, 1, 1, 0]);
+  const outside = await until('people outside hear that it is back', () => (heard('stakeholders@example.com').length === 2 ? heard('stakeholders@example.com') : undefined));
+  assert.match(outside[0]!.text, /Documents cannot be opened or saved\./);
+  assert.match(outside[1]!.text, /AI writing is available again since .* UTC\./);
+  assert.match(outside[1]!.text, /please look at your latest changes/);
 });

@@ -2,14 +2,19 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runTool } from '../../activities/tool/run-tool.ts';
+import type { JournalRead } from '../../scripts/status/read-journal.ts';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { AuditPage } from '../../workflows/domain/audit.ts';
+import { journalPageLines, journalStateLines, type JournalPage } from '../../workflows/domain/journal.ts';
+import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
 import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { failureOf } from '../harness/failures.ts';
+import { until } from '../harness/until.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { approveWithProof } from './approve-with-proof.ts';
 import { noChromium } from '../ui/browser.ts';
 import { commandFromUi } from '../ui/command-from-ui.ts';
 
@@ -29,15 +34,16 @@ test('the command line against a real server: what it asks and answers is what t
   const stack = await SystemStack.start(t);
   await stack.startWorker();
   await fillDictionary(stack, 1);
-  const holdfast = async (...args: string[]): Promise<Said> => {
+  const holdfastWith = async (env: Record<string, string>, ...args: string[]): Promise<Said> => {
     try {
-      return { exitCode: 0, ...(await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home } })) };
+      return { exitCode: 0, ...(await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home, ...env } })) };
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       // Its message ends with what was said on stderr.
       return { exitCode: Number(error.details['exitCode']), stdout: String(error.details['stdoutTail'] ?? ''), stderr: error.message };
     }
   };
+  const holdfast = async (...args: string[]): Promise<Said> => await holdfastWith({}, ...args);
   const ok = async (...args: string[]): Promise<string> => {
     const { exitCode, stdout, stderr } = await holdfast(...args);
     assert.equal(exitCode, 0, `${args.join(' ')}: ${stdout}${stderr}`);
@@ -50,9 +56,17 @@ test('the command line against a real server: what it asks and answers is what t
   await stack.archiveIsUpToDate();
   await ok('backup', 'demo', '--why', 'for the test');
 
+  /** However an archive was told to stop: no minute of log is left whose loss nobody would notice. */
+  const assertEndIsSigned = async (timeline: string): Promise<void> => {
+    const scope = { system: 'demo', source: 'dictionary', timeline };
+    const newest = (await stack.keys(layout.slices(scope))).at(-1)!;
+    assert.equal((await stack.keys(layout.heads(scope))).at(-1), layout.head(scope, parseRangeKey(newest)!.to), 'it has signed where its log ends');
+  };
+
   await t.test('archive stop closes the archive, which says so', async () => {
     assert.match(await ok('archive', 'stop', 'demo'), /^stopped demo\/dictionary$/m);
     assert.equal((await stack.handle(lockIds.archive('demo', 'dictionary')).describe()).status.name, 'COMPLETED');
+    await assertEndIsSigned('t00000001');
     const again = await holdfast('archive', 'stop', 'demo');
     assert.equal(again.exitCode, errorTable.NotWaiting.exitCode);
     assert.match(again.stderr, /nothing runs under workflow id archive\/demo\/dictionary/);
@@ -89,6 +103,26 @@ test('the command line against a real server: what it asks and answers is what t
   const record = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (record) await stack.recordHistories(record);
 
+  /** More lines than a run keeps: the older ones are in the bucket, and every way to read them says the same. */
+  const assertJournal = async (): Promise<void> => {
+    const said = Array.from({ length: journalStateLines + 10 }, (_, n) => `comment: line ${n}`);
+    for (let from = 0; from < said.length; from += 70) await Promise.all(said.slice(from, from + 70).map(async (text) => await stack.runHandle.signal('comment', { text: text.slice('comment: '.length), by: 'dana' })));
+    const { of } = await until('a page is in the bucket', async () => {
+      const newest = await stack.runHandle.query<JournalPage>('journal');
+      return newest.pages > 1 ? newest : undefined;
+    });
+    const { pages, lines, missing } = await json<JournalRead>('journal', 'demo');
+    assert.deepEqual([pages, missing], [2, []]);
+    assert.deepEqual(lines.map(({ what }) => what).filter((what) => what.startsWith('comment: ')).sort(), [...said].sort(), 'each once');
+    assert.ok(lines.some(({ about, what }) => about === 'approve-switch' && /^rejected .*wrong night$/.test(what)), JSON.stringify(lines.slice(0, 40)));
+    const first = await json<JournalRead>('journal', 'demo', '--page', '1');
+    assert.deepEqual(first.lines, lines.slice(0, journalPageLines));
+    assert.match(await ok('journal', 'demo'), /^\S+Z {2}run {2}comment: line 0 \(dana\)$/m);
+    const inBucket = await holdfastWith({ TEMPORAL_ADDRESS: '127.0.0.1:1' }, 'journal', 'demo', '--run', of.id, '--json');
+    assert.deepEqual((JSON.parse(inBucket.stdout) as JournalRead).lines, first.lines, 'without Temporal too');
+    assert.equal((await holdfast('journal', 'demo', '--page', '9')).exitCode, errorTable.BadInput.exitCode);
+  };
+
   await t.test('reject pauses, a gate cannot be skipped, retry opens it again, abort undoes', async () => {
     const entry = await stack.start('recoverSystem', drill);
     await stack.stepIs('approve-switch', 'waiting');
@@ -101,13 +135,21 @@ test('the command line against a real server: what it asks and answers is what t
     await stack.stepIs('approve-switch', 'waiting');
     const own = await holdfast('approve', 'demo', '--by', 'ada');
     assert.equal(own.exitCode, errorTable.NotPermitted.exitCode, 'who asked cannot approve');
+    await assertJournal();
     assert.match(await ok('abort', 'demo', '--by', 'dana', '--reason', 'enough'), /^abort: accepted/m);
     assert.equal((await failureOf(entry.result())).type, 'Aborted');
     assert.deepEqual(await stack.open(), []);
   });
 
+  await t.test('gates that ask for proof: a wrong code is refused, a right one counts once, a signature counts, and no secret is in the history', async (st) => {
+    await approveWithProof(st, stack, holdfastWith);
+  });
+
   await t.test('the real primary is lost, and a person in the Temporal UI has nothing else: started, read, refused, approved, done', { skip: noChromium }, async (st) => {
     await stack.startArchive();
     await commandFromUi(st, stack);
+    // Its archive runs on, at the standby: so does that of any worker that is told to end.
+    await stack.stopWorker();
+    await assertEndIsSigned('t00000002');
   });
 });

@@ -58,16 +58,24 @@ async function abortAndLookAround(stack: SystemStack, entry: WorkflowHandle): Pr
   assert.deepEqual((await stack.open()).filter((id) => !id.startsWith('archive/')), []);
 }
 
-/** `holdfast verify demo`, as a person runs it. */
-async function holdfastVerify(stack: SystemStack): Promise<{ exitCode: number; said: string }> {
+/** `holdfast verify demo` or `plan demo`, as a person runs it. */
+async function holdfast(stack: SystemStack, command: 'verify' | 'plan'): Promise<{ exitCode: number; said: string }> {
   const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
   try {
-    const { stdout } = await runTool('node', [program, 'verify', 'demo'], { env: { HOLDFAST_HOME: stack.home } });
+    const { stdout } = await runTool('node', [program, command, 'demo'], { env: { HOLDFAST_HOME: stack.home, HOLDFAST_DEMO_S3: stack.store.endpoint } });
     return { exitCode: 0, said: stdout };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { exitCode: Number(error.details['exitCode'] ?? -1), said: `${error.message}\n${String(error.details['stdoutTail'] ?? '')}` };
   }
+}
+
+/** The plan names what is damaged and what there is instead. */
+async function planFails(stack: SystemStack, named: string, instead: RegExp): Promise<void> {
+  const { exitCode, said } = await holdfast(stack, 'plan');
+  assert.notEqual(exitCode, 0, said);
+  const finding = said.split('\n').find((line) => line.includes('would fail') && line.includes(named)) ?? '';
+  assert.match(finding, instead, said);
 }
 
 test('damage and bad input: found, named, and nothing harmed', { timeout: 400_000 }, async (t) => {
@@ -136,24 +144,29 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     const { state } = await stack.run();
     assert.deepEqual(state.steps.filter(({ id }) => ['restore', 'replay'].includes(id)).map(({ state: is }) => is), ['pending', 'pending']);
     await abortAndLookAround(stack, entry);
-    const { exitCode, said } = await holdfastVerify(stack);
+    const { exitCode, said } = await holdfast(stack, 'verify');
     assert.equal(exitCode, errorTable.Tampered.exitCode, said);
     assert.ok(said.includes(hole.from) || said.includes(logPositionAt(hole.from).slice(0, 19)), said);
+    await planFails(stack, logPositionAt(hole.from).slice(0, 19), /HINT: nearest good points: before it .*target position \d/);
     stack.store.hide(undefined);
   });
 
-  await cell('a flipped bit in a part: named by verify, and by the run before the target is touched', async () => {
+  await cell('a flipped bit in a part: named by the run before the target is touched, and by verify, which marks the base bad until a person says that it is good', async () => {
     stack.store.flip((of) => isGet(of) && of.key === largest);
-    const { exitCode, said } = await holdfastVerify(stack);
-    assert.equal(exitCode, errorTable.Tampered.exitCode, said);
-    assert.ok(said.includes(largest), said);
+    await planFails(stack, largest, /no base backup to restore/);
     const entry = await stack.start('recoverSystem', drill);
     const { type, message } = await pausedAt(stack, 'find-recovery-point', 'findRecoveryPoint');
     assert.equal(type, 'Tampered');
     assert.ok(message.includes(largest), message);
     assert.deepEqual(await attemptsOf(stack.runHandle, 'prepareRestore'), []);
     await abortAndLookAround(stack, entry);
+    const { exitCode, said } = await holdfast(stack, 'verify');
+    assert.equal(exitCode, errorTable.Tampered.exitCode, said);
+    assert.ok(said.includes(largest), said);
     stack.store.flip(undefined);
+    await planFails(stack, 'marked bad by verification', /no base backup to restore/);
+    await (await stack.start('markPoint', { system: 'demo', point: base!.backup, state: 'good', reason: 'the way to the store was at fault', requestedBy: 'dana' })).result();
+    assert.doesNotMatch((await holdfast(stack, 'plan')).said, /marked bad/);
   });
 
   await cell('S3 away for ten seconds in a backup and under the archive: both wait, say so, and go on', async () => {
@@ -176,7 +189,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     const [summary] = (await entry.result()) as BackupSummary[];
     assert.deepEqual(summary?.unproved, []);
     await stack.archiveIsUpToDate();
-    assert.equal((await holdfastVerify(stack)).exitCode, 0);
+    assert.equal((await holdfast(stack, 'verify')).exitCode, 0);
   });
 
   await cell('messages that come too early, twice, or to nobody are refused with a reason; the run goes to its end', async () => {
@@ -220,7 +233,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.equal(type, 'WrongKey', message);
     assert.match(message, /demo-key/);
     assert.deepEqual(await attemptsOf(stack.runHandle, 'prepareRestore'), []);
-    const { exitCode, said } = await holdfastVerify(stack);
+    const { exitCode, said } = await holdfast(stack, 'verify');
     assert.notEqual(exitCode, 0, said);
     assert.match(said, /WrongKey|key/);
     await abortAndLookAround(stack, entry);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
 import type { DemoResult } from '../../scripts/demo/result.ts';
+import { processesWith } from '../harness/running.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
 
@@ -56,7 +57,7 @@ test('the demo loses a primary under load, recovers it, and keeps its promises',
   assert.equal(existsSync(home), false, 'a demo that went well leaves only its reports');
 });
 
-test('ctrl-C leaves no process behind, pressed twice, and a second demo beside a running one is refused', { timeout: 3 * 60_000 }, async (t) => {
+test('ctrl-C while data is loaded leaves no process behind, pressed twice, and a second demo beside a running one is refused', { timeout: 3 * 60_000 }, async (t) => {
   const { demo, home, said } = startDemo(t, ['--yes']);
   await until('the worker polls', () => said().includes('worker '), 90_000);
   const second = startTool('node', [program, 'demo', '--yes'], { env: { HOLDFAST_HOME: home }, input: '' });
@@ -65,6 +66,9 @@ test('ctrl-C leaves no process behind, pressed twice, and a second demo beside a
   process.kill(demo.pid, 'SIGINT');
   process.kill(demo.pid, 'SIGINT');
   await assert.rejects(demo.done, /ended with code 130/);
+  assert.match(said(), /interrupted: stopping everything/);
   assert.deepEqual(processesIn(home), []);
+  // What watched over a server for the demo sees the demo's end a moment after it.
+  await until('nothing runs', () => processesWith('HOLDFAST_HOME', home).length === 0, 3_000);
   assert.deepEqual(globSync('*', { cwd: join(home, '..') }), []);
 });

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { parse, stringify } from 'yaml';
+import { existsSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
 import { listTimelines } from '../../activities/store/timelines.ts';
 import { knock } from '../../activities/tool/knock.ts';
 import { planRecovery } from '../../activities/plan/plan-recovery.ts';
@@ -10,27 +8,22 @@ import { compareLedger, type LedgerLine } from '../../scripts/demo/ledger.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { directoryOf } from '../../scripts/stack/stack-file.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
-import type { SystemFile } from '../../workflows/domain/system.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { freePort } from '../harness/free-port.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
-import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
 
 const plan = async (runbook?: string): Promise<RecoveryPlan> => await planRecovery({ system: 'demo', runbook }, { signal: new AbortController().signal, progress: () => undefined });
 
 const failing = async (runbook?: string): Promise<string[]> => (await plan(runbook)).findings.filter(({ effect }) => effect === 'fails').map(({ message }) => message);
 
-/** The shipped file, with a place for drills. */
-function withDrillPlace(t: TestContext, port: number): void {
-  const directory = tempDir(t);
-  const file = parse(readFileSync(join(import.meta.dirname, '../../systems/demo.yaml'), 'utf8')) as SystemFile;
-  const credentials = file.environments['dr']!.endpoints['dictionary']!.credentials;
-  file.environments['drill'] = { protection: 'open', endpoints: { dictionary: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, credentials } } };
-  file.drill = { environment: 'drill', provision: { dictionary: { uses: 'local', directory: '${HOLDFAST_DEMO_DIRECTORY}/drill', replicaSet: 'rs0', cache: '256MiB' } } };
-  writeFileSync(join(directory, 'demo.yaml'), stringify(file));
-  process.env['HOLDFAST_SYSTEMS'] = directory;
-  t.after(() => void delete process.env['HOLDFAST_SYSTEMS']);
+/** The stack's file, with a place for drills. */
+function addDrillPlace(stack: SystemStack, port: number): void {
+  stack.changeSystem((file) => {
+    const credentials = file.environments['dr']!.endpoints['dictionary']!.credentials;
+    file.environments['drill'] = { protection: 'open', endpoints: { dictionary: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, credentials } } };
+    file.drill = { environment: 'drill', provision: { dictionary: { uses: 'local', directory: '${HOLDFAST_DEMO_DIRECTORY}/drill', replicaSet: 'rs0', cache: '256MiB' } } };
+  });
 }
 
 /** A key that was deleted last is not there, whether its writes came home or none did: what is asked here is asked of keys that nobody deletes. */
@@ -49,8 +42,8 @@ async function recover(stack: SystemStack, gate: string, input: object): Promise
 
 test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', { timeout: 500_000 }, async (t) => {
   const drillPort = await freePort();
-  withDrillPlace(t, drillPort);
   const stack = await startProtectedStack(t);
+  addDrillPlace(stack, drillPort);
   const readLedger = await stack.startWriter(30);
   assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home: there is nothing to bring back/);
 

@@ -47,7 +47,8 @@ async function moveAway(stack: SystemStack, machine: Machine): Promise<void> {
   }));
   const overlay = join(stack.home, 'overlay.yaml');
   // Its directory is on the other machine: here there is none.
-  writeFileSync(overlay, stringify({ fence: { [source]: { directory: join(stack.home, 'not-here') } } }));
+  const of = { [source]: { directory: join(stack.home, 'not-here') } };
+  writeFileSync(overlay, stringify({ fence: of, failback: { provision: of } }));
   Object.assign(process.env, { HOLDFAST_OVERLAY: overlay, HOLDFAST_DEMO_PRIMARY: address });
 }
 

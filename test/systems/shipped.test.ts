@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { stackEnvironment, type StackFile } from '../../scripts/stack/stack-file.ts';
 import { readFileSync } from 'node:fs';
+import { applyRetentionInput, backUpSystemInput, recoverSystemInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
+import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
+import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { planSteps } from '../../workflows/steps/index.ts';
 
 test('every shipped system file is valid, and its runbook can be planned', async () => {
@@ -45,4 +48,23 @@ test('the embedded stack sets every variable that demo.yaml refers to', () => {
   } as unknown as StackFile;
   const known = stackEnvironment(stack);
   for (const [, name] of text.matchAll(/\$\{(\w+)\}/g)) assert.ok(known[name!], `${name} is not set by the stack`);
+});
+
+test('ai-writing’s schedules are its handbook’s, and each can be started by what the file permits', async () => {
+  const { system, digest } = await loadSystemFile('ai-writing');
+  const times = Object.fromEntries(desiredSchedules(system).map(({ id, times: when, workflow }) => [id, `${describeTimes(when)}: ${workflow}`]));
+  assert.deepEqual(times, {
+    'ai-writing/full-backup': '01:00 UTC: backUpSystem',
+    'ai-writing/incremental': '03:00, 09:00, 15:00, 21:00 UTC: verifySystem',
+    'ai-writing/integrity': '06:00 UTC: verifySystem',
+    'ai-writing/retention': '07:00 UTC: applyRetention',
+    'ai-writing/restoration-test': '05:00 sunday UTC: recoverSystem',
+    'ai-writing/dr-simulation': '10:00 monday day 8-14 UTC: recoverSystem',
+    'ai-writing/full-dr-test': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',
+  });
+  // A drill that waited for people at night would hold the lock that a recovery needs.
+  for (const { id, uses } of system.runbook.steps) if (uses === 'approval') assert.equal(system.approvals[id]?.preApproved?.purpose, 'drill', id);
+  const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput };
+  for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
+  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'retain', 'drill', 'drill', 'drill']);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
 import { linksOf } from '../../scripts/commands/up.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
+import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { Owner } from '../harness/cleanup.ts';
@@ -19,6 +20,14 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
   const ui = new TemporalUi(page, stack.file.temporal.uiUrl);
   const links = linksOf(stack.file.temporal.uiUrl, 'demo');
   const link = links.start.find(({ title }) => title === 'recoverSystem')!.url;
+
+  for (const { title, url } of links.start) {
+    const { input, ...form } = await ui.fillInStart(url, '{"system": "demo"}');
+    assert.deepEqual(form, { workflowType: title, taskQueue: taskQueues.control, workflowId: new URL(url).searchParams.get('workflowId'), canStart: true });
+    assert.deepEqual(JSON.parse(input), { system: 'demo' });
+  }
+  await ui.start(links.start.find(({ title }) => title === 'archiveLog')!.url, '{"system": "demo"}');
+  await failureIsShown(ui, /The log of demo\/dictionary is archived already/);
 
   await ui.start(link.replace('recoverSystem', 'recoverSytem'), '{"system": "demo"}');
   await failureIsShown(ui, /There is no workflow type .*recoverSytem/);

@@ -12,10 +12,24 @@ export class TemporalUi {
     this.#base = `${uiUrl}/namespaces/default/workflows`;
   }
 
-  /** Opens a start form that a link filled in, types the input, and sends it off. Ends at the new workflow's page. */
-  async start(link: string, input: string, asIs?: (filledIn: Page) => Promise<void>): Promise<void> {
+  /** Opens a start form that a link filled in, and types the input. @returns what the form holds then. */
+  async fillInStart(link: string, input: string): Promise<{ workflowType: string; taskQueue: string; workflowId: string; input: string; canStart: boolean }> {
     await this.#page.goto(link);
-    await this.#type(this.#page.getByRole('textbox', { name: 'Data' }), input);
+    const data = this.#page.getByRole('textbox', { name: 'Data' });
+    await this.#type(data, input);
+    const field = async (name: string): Promise<string> => await this.#page.getByRole('textbox', { name, exact: true }).inputValue();
+    return {
+      workflowType: await field('Workflow Type'),
+      taskQueue: await field('Task Queue'),
+      workflowId: await field('Workflow ID'),
+      input: await data.innerText(),
+      canStart: await this.#page.getByTestId('start-workflow-button').isEnabled(),
+    };
+  }
+
+  /** As `fillInStart`, and sends it off. Ends at the new workflow's page. */
+  async start(link: string, input: string, asIs?: (filledIn: Page) => Promise<void>): Promise<void> {
+    await this.fillInStart(link, input);
     await asIs?.(this.#page);
     await this.#page.getByTestId('start-workflow-button').click();
     await this.#page.getByRole('link', { name: 'Workflow started successfully' }).click();
@@ -58,6 +72,16 @@ export class TemporalUi {
     const accepted = this.#page.getByText('Update successful');
     await refused.or(accepted).first().waitFor();
     return (await refused.count()) > 0 ? await refused.first().innerText() : undefined;
+  }
+
+  /** As docs/payload-encryption.md says: this browser's own setting, with cookies. */
+  async setCodecServer(url: string): Promise<void> {
+    await this.#page.getByRole('button', { name: /codec server/i }).first().click();
+    await this.#dialog.getByText('Use my browser setting').click();
+    await this.#dialog.getByRole('textbox').first().fill(url);
+    await this.#dialog.getByText(/include cross-origin credentials/i).click();
+    await this.#dialog.getByRole('button', { name: 'Apply' }).click();
+    await this.#dialog.waitFor({ state: 'hidden' });
   }
 
   /** `Running`, `Completed`, `Failed` … as the workflow's page shows it. */

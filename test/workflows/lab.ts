@@ -10,6 +10,7 @@ import { openLog } from '../../workers/log.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
+import { startTemporalServer } from '../harness/temporal-server.ts';
 import { stubActivities, type Stubs } from './stub-activities.ts';
 
 // Failures that tests provoke are warnings to the worker; they would bury the one that matters.
@@ -18,11 +19,13 @@ Runtime.install({
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
 });
 
-let bundle: Promise<WorkflowBundle> | undefined;
+const bundles = new Map<string, Promise<WorkflowBundle>>();
 
-/** The workflows as a worker runs them, bundled once for the file. */
-export function workflowBundle(): Promise<WorkflowBundle> {
-  bundle ??= bundleWorkflows(openLog('error'));
+/** The workflows as a worker runs them, with interceptors of the test's own, bundled once for the file. */
+export function workflowBundle(...interceptors: string[]): Promise<WorkflowBundle> {
+  const key = interceptors.join('\0');
+  const bundle = bundles.get(key) ?? bundleWorkflows(openLog('error'), {}, undefined, interceptors);
+  bundles.set(key, bundle);
   return bundle;
 }
 
@@ -39,8 +42,10 @@ const keyword = 2;
 /**
  * A Temporal of this test's own, whose clock skips while a result is waited for, with workers on every task queue of site `main`.
  * The activities are stubs of the contract: what is tested is the engine and the workflows.
+ *
+ * @param interceptors - files of workflow interceptors, such as quick-retries.ts
  */
-export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
+export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}, interceptors: string[] = []): Promise<Lab> {
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
   });
@@ -48,11 +53,25 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
     namespace: 'default',
     searchAttributes: Object.fromEntries(Object.values(searchAttributes).map((name) => [name, keyword])),
   });
+  return await openLabIn(t, env, { overrides, interceptors, teardown: async () => await env.teardown() });
+}
+
+/** As `openLab`, with a real server: what it keeps of a workflow, and how long it takes, is what it is. Its clock is the machine's. */
+export async function openRealLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
+  const ends: (() => void | Promise<void>)[] = [];
+  const env = await startTemporalServer({ after: (end) => void ends.push(end) });
+  const teardown = async (): Promise<void> => {
+    for (const end of ends) await end();
+  };
+  return await openLabIn(t, env, { overrides, interceptors: [], teardown });
+}
+
+async function openLabIn(t: TestContext, env: TestWorkflowEnvironment, { overrides, interceptors, teardown }: { overrides: Partial<Stubs['answers']>; interceptors: string[]; teardown: () => Promise<void> }): Promise<Lab> {
   const stubs = stubActivities(overrides);
   const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle() }),
+    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(...interceptors) }),
     ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
   ]);
   const running = workers.map((worker) => worker.run());
@@ -60,7 +79,7 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
     stubs.release();
     workers.forEach((worker) => worker.shutdown());
     await Promise.allSettled(running);
-    await env.teardown();
+    await teardown();
   });
   return {
     env,

@@ -119,7 +119,7 @@ test('inputs of the other workflows are refused by field, value and example', as
   const lab = await openLab(t, { loadSystem: () => Promise.resolve(twoSources) });
   const cases: [string, unknown, RegExp][] = [
     ['backUpSystem', { system: 'demo', source: 'documets' }, /field "source" is "documets", and demo has documents, users/],
-    ['backUpSystem', { system: 'demo', ifRunning: 'queue' }, /field "ifRunning" is "queue", expected "fail" or "wait"/],
+    ['backUpSystem', { system: 'demo', ifRunning: 'queue' }, /field "ifRunning" is "queue", expected "fail", "wait" or "skip"/],
     ['archiveLog', 'demo', /field "source" is missing, and demo has documents, users/],
     ['archiveLog', { system: 'demo', sourse: 'documents' }, /unknown field "sourse".*for example/],
     ['verifySystem', { system: 'demo', backup: 'B1' }, /a backup belongs to one source/],

@@ -53,6 +53,11 @@ test('every start is written down with who asked and whether they were let; a ru
     ['olaf', 'export', 'refused', 'exportRecoveryPoint', 'export-2'],
     ['olaf', 'back-up', 'permitted', 'backUpSystem', 'backup/olaf'],
   ]);
+  // These do not wait for their record when they are let, and would end before it when they are not.
+  for (const [type, act] of [['recoverSystem', 'recover'], ['openIncident', 'open-incident']] as const) {
+    await failureOf(await here.start(type, { ...(JSON.parse(inputExamples[type]) as object), requestedBy: 'mallory' }, `refused/${type}`));
+    assert.deepEqual(recorded().at(-1), ['mallory', act, 'refused', type, `refused/${type}`]);
+  }
   await here.start('recoverSystem', { system: 'demo', requestedBy: 'dana', reason: 'disk lost' }, 'night');
   await until(here.run(), gateOpen('elevation'));
   assert.deepEqual(recorded().at(-1), ['dana', 'recover', 'elevated', 'recoverSystem', 'night']);

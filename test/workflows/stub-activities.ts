@@ -1,3 +1,4 @@
+import { copyName, keptName } from '../../workflows/domain/beside.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../../workflows/contract.ts';
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
@@ -6,6 +7,8 @@ import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { Catalog, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
+import { summariseRetention } from '../../workflows/domain/retention/describe-retention.ts';
+import type { RetentionPlan } from '../../workflows/domain/retention/plan.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { toFailure } from '../../activities/attempt.ts';
 import { untilCancelled } from './until-cancelled.ts';
@@ -113,6 +116,11 @@ export const plan: RecoveryPlan = {
   findings: [{ effect: 'fails', type: 'TargetUnavailable', message: 'nothing answers at 127.0.0.1:1', hint: 'start nginx' }],
 };
 
+const retentionPlan = (system: string, source: string): RetentionPlan => ({
+  system, source, at: '2026-11-22T12:00:00.000Z', keptLog: [], logEnds: {}, notes: [],
+  bases: catalog.bases.map(({ timeline, backup, end, storedBytes }, n) => ({ timeline, backup, end, storedAt: '2026-11-21T03:00:00.000Z', storedBytes, goes: n === 0, why: [n === 0 ? 'no rule keeps it: 45 days old' : 'the first of the day 2026-11-21, kept 30 days'] })),
+});
+
 const nowAt = (): string => new Date().toISOString();
 
 function answersOf(): Answers {
@@ -123,13 +131,26 @@ function answersOf(): Answers {
         ? Promise.resolve(view)
         : Promise.reject(new HoldfastError('UnknownSystem', `There is no system "${system}".`, { hint: 'known: demo' })),
     claimEpoch: () => Promise.resolve({ epoch: 1 }),
-    findRecoveryPoint: ({ source }) => Promise.resolve({ ...point, source }),
+    findRecoveryPoint: ({ source, only, copies }) =>
+      Promise.resolve({ ...point, source, ...(only && copies ? { only: { patterns: [...only], collections: 1, documents: 100, plainBytes: 1_000, copies: ['shop.orders'] } } : {}) }),
+    countDiscarded: () =>
+      Promise.resolve({ inserts: 1_000, updates: 200, deletes: 34, commands: 1, firstAt: '2026-11-21T03:00:06.000Z', lastAt: '2026-11-21T03:10:00.000Z', namespaces: [{ ns: 'shop.orders', writes: 1_234 }], namespaceCount: 1, countedTo: '1763700200-0000000005', atLeast: [] }),
     releaseHold: () => Promise.resolve(),
     checkProof: ({ proof }) => Promise.resolve(proof.kind === 'totp' && proof.code !== '000000' ? { ok: true, wrong: false, why: 'a one-time code' } : { ok: false, wrong: true, why: 'the one-time code is wrong' }),
     readArchiveStatus: (ref) =>
       Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
     readAudit: ({ system }) => Promise.resolve({ system, records: 1, chosen: 1, entries: [{ number: 1, at: '2026-11-21T03:00:00.000Z', by: 'dana', act: 'export', outcome: 'permitted', about: 'export a recovery point', workflow: 'exportRecoveryPoint', workflowId: 'export-1', runId: 'r-1' }], problems: [], problemCount: 0 }),
     recordAct: () => Promise.resolve({ number: 1 }),
+    markPoint: ({ system, source, point: marked, state, reason, by, id }) => Promise.resolve({ format: 1, kind: 'mark', system, source, point: marked, state, reason, by, at: '2026-11-21T03:00:00.000Z', id }),
+    recordDeployment: ({ environment, version, at, by, why }) => Promise.resolve({ number: 1, environment: environment ?? 'production', version, deployedAt: at ?? '2026-11-21T03:00:00.000Z', claimed: at !== undefined, recordedAt: '2026-11-21T03:00:00.000Z', by, why }),
+    proposeDeployment: ({ point: { reachesAt }, environment }) =>
+      Promise.resolve({
+        environment, at: reachesAt, servedIn: 'production', problems: [], now: { version: '2.5.0', read: true }, unread: null,
+        then: { number: 1, environment: 'production', version: '2.4.1', deployedAt: '2026-11-20T12:00:00.000Z', claimed: false, recordedAt: '2026-11-20T12:00:00.000Z', by: 'ci', why: null },
+      }),
+    applySystem: ({ system }) => Promise.resolve({ system, digest: 'd', rows: [{ what: 'schedule', id: `${system}/full-backup`, change: 'create', why: ['01:00 UTC: backUpSystem'] }], notes: [] }),
+    deployVersion: ({ version, environment }) => Promise.resolve({ summary: `${version} runs in ${environment}` }),
+    runCommand: ({ command }) => Promise.resolve({ summary: `${command} ended well` }),
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),
@@ -143,6 +164,7 @@ function answersOf(): Answers {
     probeOldPrimary: () => Promise.resolve({ heard: 'refused', takesWrites: null, seen: 'nothing listens', over: null, at: nowAt() }),
     readTraffic: () => Promise.resolve(traffic),
     watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
+    writeJournalPage: () => Promise.resolve(),
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
     writeIncident: () => Promise.resolve({ paths: { json: 'reports/i.json', page: 'reports/i.md' }, evidence: [object('incident.json')] }),
@@ -169,7 +191,9 @@ function answersOf(): Answers {
         unproved: [],
       }),
     verifyRecoveryPoint: ({ system, source }) =>
-      Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: point.reaches } }),
+      Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: '1763700200-0000000005' } }),
+    planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
+    expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, objects: 9, bytes: 800, left: [], leftCount: 0 }),
     planImport: ({ backup, path }) =>
       Promise.resolve({
         backup,
@@ -198,6 +222,7 @@ function answersOf(): Answers {
     checkTarget: () => Promise.resolve({ summary: 'nothing lies there' }),
     makeRoom: () => Promise.resolve({ summary: 'nothing was left there' }),
     giveRoomBack: () => Promise.resolve({ summary: 'nothing was moved aside' }),
+    startAgain: () => Promise.resolve({ summary: 'was started again, and takes writes' }),
     provisionTarget: () => Promise.resolve({ summary: 'an empty server' }),
     removeTarget: () => Promise.resolve({ summary: 'stopped, moved aside' }),
     prepareRestore: () => Promise.resolve({ groups: Array.from({ length: 6 }, (_, n) => ({ group: `g${n}`, index: object(`g${n}`), plainBytes: 100 })), plainBytes: 600 }),
@@ -206,6 +231,13 @@ function answersOf(): Answers {
     buildIndexes: () => Promise.resolve({ indexes: 4, failed: [] }),
     validateTarget: ({ validator }) =>
       Promise.resolve({ id: validator, ok: true, effect: 'gate', claim: 'equal to base and log', problems: [], collections: [], collectionCount: 3 }),
+    copyBeside: ({ target, point: { only } }) =>
+      Promise.resolve({ copies: (only?.copies ?? []).map((ns) => ({ ns, as: copyName(ns, target.run), documents: 90, bytes: 900, hashSum: '0'.repeat(64), expiries: [] })) }),
+    dropCopies: ({ names }) => Promise.resolve({ summary: `${names.length} copies were dropped` }),
+    planSwap: ({ target, copies }) =>
+      Promise.resolve({ pairs: copies.map(({ ns, as, expiries }) => ({ ns, as, kept: keptName(ns, target.run), expiries, living: 'u1', restored: 'u2', livingDocuments: 100, restoredDocuments: 90 })) }),
+    swapCollections: () => Promise.resolve({ before: point.reaches, strays: [], writersWaited: true, heldMs: 40 }),
+    swapBack: () => Promise.resolve({ before: point.reaches, strays: [], writersWaited: true, heldMs: 40 }),
     promoteTarget: () => Promise.resolve({ summary: 'a replica set of one', sourceIdentity: 'r1' }),
   };
 }

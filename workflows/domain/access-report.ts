@@ -57,7 +57,7 @@ export function describeAccess(report: AccessReport): string {
   if (!report.named) return `${report.system} names no people: anybody may do anything, and every name is only claimed`;
   const lines = [`access to ${report.system} at ${report.at}`];
   for (const { id, name, roles, proofs, may, mayElevated, gates } of report.people) {
-    lines.push(`${id}  ${name}  ${roles.join(', ')}  proof: ${proofs.join(', ') || 'none, only claimed'}`);
+    lines.push(`${id}  ${name}  ${roles.join(', ') || 'no role: only told'}  proof: ${proofs.join(', ') || 'none, only claimed'}`);
     lines.push(`  may ${may.join(', ') || 'nothing'}${mayElevated.length > 0 ? `; by elevation ${mayElevated.join(', ')}` : ''}`);
     if (gates.length > 0) lines.push(`  answers ${gates.join(', ')}`);
   }

@@ -46,13 +46,19 @@ function outcomeOf(state: RunState, facts: ReportFacts): RunReport['outcome'] {
   return leftOut(state, Object.values(facts.validations)).length > 0 ? 'done, with steps skipped' : state.only ? 'done, partial' : 'done';
 }
 
+/** Steps that began when service was back and that the run went on without: work that is left to people, and nothing that the recovery stands on. */
+export const leftBehind = ({ servedAt, steps }: RunState): string[] =>
+  steps.filter((step) => step.state === 'skipped' && step.skippedBy !== undefined && step.uses !== 'switch' && step.startedAt !== null && servedAt !== null && step.startedAt >= servedAt).map(({ id }) => id);
+
 /** What the run went on without, a few words each: steps that people skipped, and validators that gate and do not hold. The fence speaks for itself. */
 export function leftOut(state: RunState, validations: readonly ValidationResult[]): string[] {
-  const skipped = state.steps.filter((step) => step.state === 'skipped' && step.skippedBy !== undefined && step.uses !== 'fence').map(({ id }) => id);
+  const behind = leftBehind(state);
+  const skipped = state.steps.filter((step) => step.state === 'skipped' && step.skippedBy !== undefined && step.uses !== 'fence').map(({ id }) => id).filter((id) => !behind.includes(id));
   const failed = validations.filter((result) => !result.ok && result.effect === 'gate').map(({ id }) => id);
   return [
     ...(skipped.length > 0 ? [`skipped by people: ${skipped.join(', ')}`] : []),
     ...(failed.length > 0 ? [`validation does not hold: ${[...new Set(failed)].join(', ')}`] : []),
+    ...(behind.length > 0 ? [`left to do: ${behind.join(', ')}`] : []),
   ];
 }
 

@@ -1,9 +1,9 @@
 import { describeError } from './errors.ts';
-import { expandRunbook, mainRunbook, runbookNames, type Runbooks } from './expand-runbook.ts';
+import { expandRunbook, mainRunbook, runbookNames, type FlatStep, type Runbooks } from './expand-runbook.ts';
 import { peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
-import { isHomeward } from './homeward.ts';
+import { copiesOf, isHomeward, isInPlace, sameWay } from './homeward.ts';
 import { findCycle, type Runbook } from './runbook.ts';
-import { isStepType, stepSettings } from './step-settings.ts';
+import { isStepType, stepSettings, typesNeeded, typesPerSource } from './step-settings.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -16,6 +16,8 @@ interface Gate {
 
 interface Checked extends Runbooks {
   failback?: object | undefined;
+  deployer?: object | undefined;
+  commands?: Readonly<Record<string, unknown>> | undefined;
   approvals: Readonly<Record<string, Gate>>;
   people?: PeopleConfig | undefined;
 }
@@ -30,6 +32,8 @@ export function checkRunbooks(system: Checked, complain: Complain): void {
     const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
     checkDirection(system, name, (path, message) => complain([...where, ...path], message));
     checkNames(system, runbook, (path, message) => complain([...where, ...path], message));
+    checkInPlace(system, name, (path, message) => complain([...where, ...path], message));
+    checkCopies(system, name, (path, message) => complain([...where, ...path], message));
     checkExpanded(system, name, (message) => complain([...where, 'steps'], message));
   }
   const cycle = findCycle(names.map((name) => ({ id: name, needs: escalatesTo(name === mainRunbook ? system.runbook : system.runbooks![name]!) })));
@@ -54,8 +58,12 @@ function checkNames(system: Checked, runbook: Runbook, complain: Complain): void
   const known = (record: Readonly<Record<string, unknown>>): string => Object.keys(record).join(', ') || 'none';
   runbook.steps.forEach((step, index) => {
     checkSettings(step, (path, message) => complain(['steps', index, ...path], message));
+    checkFields(step, (path, message) => complain(['steps', index, ...path], message));
     const gate = step.uses === 'approval' ? ((step.with as { gate?: string } | undefined)?.gate ?? step.id) : undefined;
     if (gate && !system.approvals[gate]) complain(['steps', index], `gate "${gate}" is not under approvals; known: ${known(system.approvals)}`);
+    if (step.uses === 'deploy' && !system.deployer) complain(['steps', index, 'uses'], 'nothing deploys: a step that uses deploy needs deployer');
+    const command = step.uses === 'command' ? (step.with as { command?: unknown } | undefined)?.command : undefined;
+    if (typeof command === 'string' && !Object.hasOwn(system.commands ?? {}, command)) complain(['steps', index, 'with', 'command'], `unknown command "${command}"; known: ${known(system.commands ?? {})}`);
     if (step.approval && !system.approvals[step.approval]) complain(['steps', index, 'approval'], `gate "${step.approval}" is not under approvals; known: ${known(system.approvals)}`);
     if (step.source && !Object.hasOwn(system.sources, step.source)) complain(['steps', index, 'source'], `unknown source "${step.source}"; known: ${known(system.sources)}`);
     for (const to of escalatesTo({ steps: [step] })) if (!runbookNames(system).includes(to)) complain(['steps', index, 'onFailure', 'escalate'], `there is no runbook "${to}"; known: ${runbookNames(system).join(', ')}`);
@@ -68,8 +76,92 @@ function checkDirection(system: Checked, name: string, complain: Complain): void
   if (homeward && name === mainRunbook) complain(['towards'], 'runbook is the way to the standby: put the way home under runbooks');
   if (homeward && !system.failback) complain(['towards'], 'home needs failback: where home is made anew, and how the standby is fenced');
   const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
-  const other = escalatesTo(runbook).find((to) => runbookNames(system).includes(to) && isHomeward(system, to) !== homeward);
-  if (other) complain([], `escalates to "${other}", which goes the other way: a run goes to the standby or home, and does not turn round`);
+  const other = escalatesTo(runbook).find((to) => runbookNames(system).includes(to) && !sameWay(system, to, name));
+  if (other) complain([], `escalates to "${other}", which goes the other way: a run goes to the standby, home, in place, beside or by a swap, and does not turn round`);
+}
+
+/**
+ * In place nothing may be moved aside before it is fenced, before all that it holds lies in the store and was read back, and before people have
+ * said so. A runbook of another mode has no use for a safety point: it leaves what serves alone.
+ */
+function checkInPlace(system: Checked, name: string, complain: Complain): void {
+  const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
+  const inPlace = isInPlace(system, name);
+  if (!inPlace) {
+    const at = runbook.steps.findIndex(({ uses }) => uses === 'safety-point');
+    if (at >= 0) complain(['steps', at, 'uses'], 'belongs to a runbook with mode: in-place');
+    return;
+  }
+  if (name === mainRunbook) complain(['mode'], 'runbook is the way to the standby: put what restores in place under runbooks');
+  if (runbook.towards) complain(['towards'], 'either towards or mode: in-place');
+  if (!system.failback) complain(['mode'], 'in-place needs failback.provision: how the place that the source lives at is made anew');
+  let steps: FlatStep[];
+  try {
+    steps = expandRunbook(system, name);
+  } catch {
+    // Said by checkExpanded.
+    return;
+  }
+  for (const provision of steps.filter(({ uses }) => uses === 'provision')) {
+    const before = stepsBefore(steps, provision);
+    const lacks = ['find-recovery-point', 'fence', 'safety-point', 'approval'].filter((uses) => !before.some((step) => step.uses === uses));
+    if (lacks.length > 0) complain(['steps'], `step "${provision.id}" replaces what serves, so it must need, by way of others, steps that use ${lacks.join(', ')}`);
+    if ((provision.with as { left?: string } | undefined)?.left !== 'move-aside') complain(['steps'], `step "${provision.id}" replaces what serves: expected with: { left: move-aside }`);
+  }
+  for (const safe of steps.filter(({ uses }) => uses === 'safety-point')) {
+    if (!stepsBefore(steps, safe).some(({ uses }) => uses === 'fence')) complain(['steps'], `step "${safe.id}" must need a step that uses fence: while it is written to, there is no end to archive to`);
+  }
+}
+
+/**
+ * What is copied into the living source was proved before, and what changes places was shown to people. Runbooks of another mode copy nothing: what they
+ * bring goes on by itself.
+ */
+function checkCopies(system: Checked, name: string, complain: Complain): void {
+  const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
+  const mode = copiesOf(system, name);
+  const allowed: readonly string[] = mode === 'swap' ? ['copy-beside', 'swap'] : mode ? ['copy-beside'] : [];
+  runbook.steps.forEach(({ uses }, at) => {
+    if (['copy-beside', 'swap'].includes(uses) && !allowed.includes(uses)) complain(['steps', at, 'uses'], `belongs to a runbook with mode: ${uses === 'swap' ? 'swap' : 'beside or mode: swap'}`);
+  });
+  if (!mode) return;
+  if (name === mainRunbook) complain(['mode'], `runbook is the way to the standby: put what restores ${mode === 'swap' ? 'by a swap' : 'beside'} under runbooks`);
+  if (runbook.towards) complain(['towards'], `either towards or mode: ${mode}`);
+  let steps: FlatStep[];
+  try {
+    steps = expandRunbook(system, name);
+  } catch {
+    // Said by checkExpanded.
+    return;
+  }
+  const needed = { 'copy-beside': ['declare', 'find-recovery-point', 'validate'], swap: ['copy-beside', 'approval'] };
+  for (const [uses, wanted] of Object.entries(needed).filter(([of]) => allowed.includes(of))) {
+    const those = steps.filter((step) => step.uses === uses);
+    if (those.length !== 1) complain(['steps'], `mode: ${mode} needs one step that uses ${uses}, and there are ${those.length}`);
+    for (const step of those) {
+      const before = stepsBefore(steps, step);
+      const lacks = wanted.filter((of) => !before.some((one) => one.uses === of));
+      if (lacks.length > 0) complain(['steps'], `step "${step.id}" writes into what lives, so it must need, by way of others, steps that use ${lacks.join(', ')}`);
+    }
+  }
+  for (const shown of steps.filter(({ uses }) => mode === 'swap' && uses === 'approval')) {
+    if (!stepsBefore(steps, shown).some(({ uses }) => uses === 'copy-beside')) complain(['steps'], `step "${shown.id}" shows what would change places, so it must need a step that uses copy-beside`);
+  }
+}
+
+/** All that a step needs, and those need. */
+function stepsBefore(steps: readonly FlatStep[], of: FlatStep): FlatStep[] {
+  const before = new Map<string, FlatStep>();
+  const add = (step: FlatStep): void => {
+    for (const need of step.needs) {
+      const needed = steps.find(({ id }) => id === need);
+      if (!needed || before.has(need)) continue;
+      before.set(need, needed);
+      add(needed);
+    }
+  };
+  add(of);
+  return [...before.values()];
 }
 
 function checkSettings({ uses, with: settings }: Runbook['steps'][number], complain: Complain): void {
@@ -85,15 +177,27 @@ function checkSettings({ uses, with: settings }: Runbook['steps'][number], compl
   }
 }
 
+/** What only some step types may say. */
+function checkFields({ uses, source, foreach, onFailure }: Runbook['steps'][number], complain: Complain): void {
+  if (uses === 'runbook' || !isStepType(uses)) return;
+  const isPerSource = typesPerSource.includes(uses);
+  for (const [field, value] of Object.entries({ source, foreach })) if (value && !isPerSource) complain([field], `a step that uses ${uses} is of the whole system`);
+  if (onFailure === 'continue' && typesNeeded.includes(uses)) complain(['onFailure'], `a step that uses ${uses} cannot be gone on without: let it pause`);
+}
+
 const longestId = 63;
 
 function checkExpanded(system: Checked, name: string, complain: (message: string) => void): void {
   try {
-    const ids = expandRunbook(system, name).map(({ id }) => id);
+    const steps = expandRunbook(system, name);
+    const ids = steps.map(({ id }) => id);
     const twice = ids.find((id, index) => ids.indexOf(id) !== index);
     if (twice) complain(`with its sub-runbooks and loops, step id "${twice}" is used twice`);
     const long = ids.find((id) => id.length > longestId);
     if (long) complain(`with its sub-runbooks and loops, step id "${long}" is longer than ${longestId} characters`);
+    const own = new Set((name === mainRunbook ? system.runbook : system.runbooks![name]!).steps.map(({ id }) => id));
+    const shut = steps.find(({ id, uses, with: settings }) => uses === 'approval' && !own.has(id) && settings?.['gate'] === undefined && !system.approvals[id]);
+    if (shut) complain(`${shut.at} becomes step "${shut.id}" here, and there is no gate of that name under approvals: say with: { gate: … } there`);
   } catch (error) {
     complain(describeError(error).message);
   }

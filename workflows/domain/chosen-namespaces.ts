@@ -20,6 +20,8 @@ export interface ChosenNamespaces {
   /** of the base: what the log adds is not known yet */
   documents: number;
   plainBytes: number;
+  /** what they are called, where they are to be copied into the living source; left out: they are not */
+  copies?: string[];
 }
 
 const literal = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');

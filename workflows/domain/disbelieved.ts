@@ -17,19 +17,21 @@ export interface Claim {
   from: LogPosition;
   /** it would hold something up to here */
   to: LogPosition;
+  /** somebody has looked, and marked it */
+  marked?: true;
 }
 
 /** What the catalog's objects that are not believed claim. Those that something believed stands for claim nothing. */
 export function claimsOf(catalog: Catalog): Claim[] {
   const prefix = layout.source(catalog.system, catalog.source);
-  return catalog.rejected.flatMap(({ key, why, spare }) => {
+  return catalog.rejected.flatMap(({ key, why, spare, marked }) => {
     const [timeline, room, ...rest] = key.startsWith(prefix) && !spare ? key.slice(prefix.length).split('/') : [];
     const claim = timeline && room ? readClaim(catalog, timeline, room, rest, key) : undefined;
-    return claim ? [{ ...claim, key, why }] : [];
+    return claim ? [{ ...claim, key, why, ...(marked ? { marked } : {}) }] : [];
   });
 }
 
-function readClaim(catalog: Catalog, timeline: string, room: string, [name, object]: string[], key: string): Omit<Claim, 'key' | 'why'> | undefined {
+function readClaim(catalog: Catalog, timeline: string, room: string, [name, object]: string[], key: string): Omit<Claim, 'key' | 'why' | 'marked'> | undefined {
   if (timeline === 'timelines') {
     const [id, suffix] = room.split('.');
     if (suffix !== 'json' || !isTimelineId(id!) || catalog.timelines.some((one) => one.timeline === id)) return undefined;

@@ -11,6 +11,7 @@ import {
   previousLogPosition,
   type LogPosition,
 } from './log-position.ts';
+import { describeDoubt } from './point-mark.ts';
 import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget } from './recovery-point.ts';
 
 /**
@@ -22,11 +23,14 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
  * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
  * - A base that is named, of the source or an import, gives the first moment at which it is whole: its own end.
+ * - A timeline that is named is taken by itself, to its end or up to the target: also what an earlier recovery left out.
  * - A target up to where a timeline's parent was left is looked for in the parent. One between there and the timeline's first
  *   base is refused: the recovered source may have taken writes by then that no base holds.
  *
  * What is not believed (`disbelieved.ts`) gives nothing, and is not passed over either: where a timeline, base or slice lies beyond
  * the end that is believed, stopping there is refused by name, like at a hole. Its position asked for, any good point is given.
+ *
+ * A base that is marked suspect or bad is passed over like one that is not there; only who names it is given it.
  *
  * A base that was read over a while is usable for limits after its `end` only, and needs the log from `logFrom` on; one
  * that was read at one instant can be restored without any log, to exactly that instant.
@@ -41,6 +45,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
 export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { now }: { now: string }): RecoveryPoint {
   const limit = limitOf(target, now);
   if (target.point !== undefined) return findBase(catalog, target.point);
+  if (target.timeline !== undefined) return findOn(catalog, timelineNamed(catalog, target.timeline), limit);
   const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
   const newer = newerTimelines(catalog, newest?.timeline);
   if (newer.length > 0 && (!newest || target.targetPosition === undefined)) throw timelineNotBelieved(catalog, newer, newest, limit);
@@ -50,8 +55,14 @@ export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { no
 
 type Timeline = Catalog['timelines'][number];
 
+function timelineNamed(catalog: Catalog, timeline: string): Timeline {
+  const named = catalog.timelines.find((one) => one.timeline === timeline);
+  if (named) return named;
+  throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: no timeline ${timeline}`, { hint: `known: ${catalog.timelines.map((one) => one.timeline).join(', ') || 'none'}` });
+}
+
 /** A base and how far its log goes. */
-interface Reach {
+export interface Reach {
   base: CatalogBase;
   /** the whole span that the base's log lies in; undefined when it is restored without log */
   span: CatalogSpan | undefined;
@@ -66,7 +77,7 @@ function findBase(catalog: Catalog, backup: string): RecoveryPoint {
     const known = catalog.bases.map((one) => one.backup).slice(-10).join(', ') || 'none';
     throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: no base and no import ${backup}`, { hint: `holdfast points ${catalog.system} lists them; the newest bases: ${known}` });
   }
-  const [reach] = reachesOf({ ...catalog, bases: [base] }, base);
+  const reach = reachOf(catalog, base);
   if (!reach) {
     throw new HoldfastError('ChainBroken', `${nameOf(catalog)}: base ${backup} was read over a while, and the log from ${formatLogPosition(base.logFrom)} to ${formatLogPosition(base.end)} is not whole`, { hint: 'name another base' });
   }
@@ -119,6 +130,7 @@ function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], li
   const hints = [
     ...(parent && left !== undefined ? [`until ${formatLogPosition(left)} it was timeline ${parent.timeline}: ask for target position ${left} or earlier`] : []),
     first ? `the earliest restorable time of this timeline is ${momentOf(first)}` : 'take a base backup',
+    ...doubted(catalog, timeline, limit),
     ...otherBases(catalog, [timeline.timeline, ...(parent ? [parent.timeline] : [])]),
   ];
   const notBelieved = catalog.rejected.filter(({ key }) => key.startsWith(layout.backups({ ...catalog, timeline: timeline.timeline })));
@@ -137,16 +149,22 @@ function otherBases(catalog: Catalog, lookedAt: string[]): string[] {
   });
 }
 
-function reachesOf(catalog: Catalog, { timeline }: Pick<Timeline, 'timeline'>): Reach[] {
-  const spans = catalog.spans.filter((span) => span.timeline === timeline);
-  return catalog.bases.filter((base) => base.timeline === timeline).flatMap((base): Reach[] => {
-    // A program's dump holds no position of a log, even where one was archived at the time.
-    const span = base.program !== undefined ? undefined : spans.find((one) => one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
-    if (span && span.to > base.end) return [{ base, span, to: span.to }];
-    if (base.exact || base.alone) return [{ base, span: undefined, to: base.end }];
-    return span ? [{ base, span, to: base.end }] : [];
-  });
+/** How far a base and the log behind it go; undefined: it cannot be restored. */
+export function reachOf({ spans }: Pick<Catalog, 'spans'>, base: CatalogBase): Reach | undefined {
+  // A program's dump holds no position of a log, even where one was archived at the time.
+  const span = base.program !== undefined ? undefined : spans.find((one) => one.timeline === base.timeline && one.from <= base.logFrom && one.to > base.logFrom && one.to >= base.end);
+  if (span && span.to > base.end) return { base, span, to: span.to };
+  if (base.exact || base.alone) return { base, span: undefined, to: base.end };
+  return span && { base, span, to: base.end };
 }
+
+/** Of the bases of a timeline that nothing is said against: one that is doubted is given to nobody who does not name it. */
+const reachesOf = (catalog: Catalog, { timeline }: Pick<Timeline, 'timeline'>): Reach[] =>
+  catalog.bases.flatMap((base) => (base.timeline === timeline && !base.mark?.doubt ? (reachOf(catalog, base) ?? []) : []));
+
+/** The bases of a timeline that are passed over for what was said of them, a hint each: their log may be all that is missing. */
+const doubted = (catalog: Catalog, { timeline }: Pick<Timeline, 'timeline'>, limit: LogPosition | undefined): string[] =>
+  catalog.bases.flatMap(({ timeline: of, end, backup, mark }) => (mark?.doubt && of === timeline && (limit === undefined || end < limit) ? [`base ${backup} of ${formatLogPosition(end)} is ${describeDoubt(mark.doubt)}; whoever names it (point ${backup}) is given it all the same`] : [])).slice(-3);
 
 const newestBase = (reaches: Reach[]): Reach => reaches.reduce((best, one) => (one.base.end > best.base.end ? one : best));
 const furthest = (reaches: Reach[]): Reach =>
@@ -193,12 +211,12 @@ function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reache
   const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && (limit === undefined || one.from < limit));
   const nextLog = catalog.spans.filter((span) => span.timeline === timeline.timeline && span.to > reached).map((span) => span.from).sort()[0];
   const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit ?? nextLogPosition(reached));
-  const why = claim ? `${claim.key} is not believed: ${claim.why}` : gap ? gap.why : isLogless(catalog, timeline) ? 'the dumps of a program have no log between them' : 'no slice';
+  const why = claim ? `${claim.key} is not believed: ${claim.why}` : gap ? gap.why : catalog.expired?.some((one) => one.timeline === timeline.timeline && farSide <= one.before) ? 'retention took the log' : isLogless(catalog, timeline) ? 'the dumps of a program have no log between them' : 'no slice';
   return new HoldfastError(
     claim ? 'Tampered' : 'ChainBroken',
     `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${why}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
     {
-      hint: `nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`,
+      hint: [`nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`, ...doubted(catalog, timeline, limit)].join('; '),
       details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null, ...(claim ? { key: claim.key } : {}) },
     },
   );

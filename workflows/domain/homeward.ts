@@ -1,5 +1,6 @@
 import type { Runbook } from './runbook.ts';
 import { mainRunbook } from './expand-runbook.ts';
+import type { CopyMode, RestoreMode } from './restore-mode.ts';
 import type { System, SystemView } from './system.ts';
 
 /**
@@ -33,8 +34,46 @@ export function turnView(view: SystemView): SystemView {
   return { ...view, sources, standbyEnvironment: home ?? view.standbyEnvironment, homeward: true };
 }
 
+export const isInPlace = (of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, name: string = mainRunbook): boolean =>
+  modeOf(of, name) === 'in-place';
+
+export const modeOf = (of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, name: string = mainRunbook): RestoreMode =>
+  (name === mainRunbook ? of.runbook : of.runbooks?.[name])?.mode ?? 'new';
+
+/** Whether a runbook copies into the living source, and how. */
+export function copiesOf(of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, name?: string): CopyMode | undefined {
+  const mode = modeOf(of, name);
+  return mode === 'beside' || mode === 'swap' ? mode : undefined;
+}
+
+/**
+ * The system as a run in place sees it: the sources live where they live, and that is also what is restored to. What makes home anew for a failback
+ * makes it anew here; what fences the old primary fences it before. Itself where it declares no failback.
+ */
+export function inPlaceSystem<S extends Pick<System, 'sources' | 'standby' | 'failback'>>(system: S): S {
+  const [home] = homesOf(system.sources);
+  if (!system.failback || home === undefined) return system;
+  return { ...system, standby: { environment: home, provision: system.failback.provision } };
+}
+
+/** The system as the runbook of this name sees it. */
+export const systemFor = (system: System, name?: string): System => (isInPlace(system, name) ? inPlaceSystem(system) : isHomeward(system, name) ? turnSystem(system) : system);
+
+/** What a run of the runbook of this name is given of the system. */
+export function viewFor(view: SystemView, name?: string): SystemView {
+  const copies = copiesOf(view, name);
+  if (copies) return { ...view, copies };
+  if (isInPlace(view, name)) return { ...view, standbyEnvironment: homesOf(view.sources)[0] ?? view.standbyEnvironment, inPlace: true };
+  return isHomeward(view, name) ? turnView(view) : view;
+}
+
+/** A run keeps to one way from its start to its end: runbooks that it may go on with. */
+export const sameWay = (of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, a: string | undefined, b: string | undefined): boolean =>
+  isHomeward(of, a) === isHomeward(of, b) && modeOf(of, a) === modeOf(of, b);
+
 /** Environments that the sources are at home in. */
 export const homesOf = (sources: Readonly<Record<string, { environment: string }>>): string[] => [...new Set(Object.values(sources).map(({ environment }) => environment))];
 
 /** What an activity of a run is told, that has no target to know it by. */
-export const directionOf = ({ homeward, standbyEnvironment }: Pick<SystemView, 'homeward' | 'standbyEnvironment'>): { towards?: string } => (homeward ? { towards: standbyEnvironment } : {});
+export const directionOf = ({ homeward, inPlace, standbyEnvironment }: Pick<SystemView, 'homeward' | 'inPlace' | 'standbyEnvironment'>): { towards?: string; inPlace?: true } =>
+  inPlace ? { towards: standbyEnvironment, inPlace } : homeward ? { towards: standbyEnvironment } : {};

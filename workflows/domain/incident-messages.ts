@@ -24,14 +24,15 @@ export const incidentMessageSchemas = {
       severity: severitySchema.optional(),
       impact: text('what people cannot do', 300).optional(),
       text: text('what is new').optional(),
+      outside: text('what people outside are told, word by word').optional(),
       nextUpdate: nextUpdate.optional(),
       by,
     })
-    .refine(({ by: _by, ...said }) => Object.keys(said).length > 0, { path: ['text'], message: 'at least one of status, severity, impact, text, nextUpdate' }),
+    .refine(({ by: _by, ...said }) => Object.keys(said).length > 0, { path: ['text'], message: 'at least one of status, severity, impact, text, outside, nextUpdate' }),
   assign: z.strictObject({ step, to: text('who answers for it', 100), role: text('as people are to read it', 80).optional(), by }),
   start: z.strictObject({ run: run.optional(), runbook: step.optional(), targetTime: z.iso.datetime({ offset: true, error: 'a time with its zone, such as 2026-11-21T03:00:05Z' }).optional(), reason: text('why it is started').optional(), by }),
   dismiss: z.strictObject({ run: run.optional(), reason: text('why it is not wanted'), by }),
-  resolve: z.strictObject({ text: text('how it ended'), force: z.boolean('true or false').default(false), by }),
+  resolve: z.strictObject({ text: text('how it ended'), outside: text('what people outside are told, word by word').optional(), force: z.boolean('true or false').default(false), by }),
   review: z.strictObject({ cause: text('what it came from', 2_000), lessons: lines, actions: lines, by }),
 } as const;
 
@@ -40,7 +41,7 @@ export const incidentMessageNames = Object.keys(incidentMessageSchemas) as Incid
 export type IncidentMessage<N extends IncidentMessageName = IncidentMessageName> = z.output<(typeof incidentMessageSchemas)[N]>;
 
 export const incidentMessageDescriptions: Record<IncidentMessageName, string> = {
-  update: 'Say how it stands; the next update is due anew. Example: {"status": "identified", "text": "the disk of the primary is lost", "impact": "nobody can save", "severity": "P1", "nextUpdate": "30m", "by": "dana"}',
+  update: 'Say how it stands; the next update is due anew; what "outside" says goes to people outside as it is. Example: {"status": "identified", "text": "the disk of the primary is lost", "impact": "nobody can save", "severity": "P1", "nextUpdate": "30m", "by": "dana"}',
   assign: 'Say who answers for a step in this incident. Example: {"step": "restore", "to": "erik", "role": "Database Admin", "by": "dana"}',
   start: 'Start a recovery for this incident: the one that is proposed, or another runbook. Its RTO clock is the incident’s. Example: {"run": "r1", "by": "dana"} or {"runbook": "full", "reason": "the cache is not all", "by": "dana"}',
   dismiss: 'Say that a proposed run is not wanted. Example: {"run": "r1", "reason": "a false alarm", "by": "dana"}',

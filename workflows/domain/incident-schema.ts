@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { toLadders, type Contacts, type Ladders } from './contacts.ts';
 import { durationSchema } from './duration.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep, type Runbooks } from './expand-runbook.ts';
 import { severities, severitySchema, type Severity } from './messages.ts';
@@ -23,6 +24,8 @@ export const incidentsSchema = z.strictObject({
     .meta({ description: 'how long after an update the next one is due, by severity; P2 while nobody has said one' }),
   reviewWithin: atLeastAMinute.default(hours(72)).meta({ description: 'how long after it was resolved an incident’s review is due' }),
   mttr: durationSchema.optional().meta({ description: 'objective for the mean time to recovery; left out: none' }),
+  contacts: z.array(name).default([]).meta({ description: 'ladders of contacts that every incident climbs, from its opening; left out: none' }),
+  outside: z.array(severitySchema).default([]).meta({ description: 'people outside are told of incidents that are so severe, and of others once a person writes for them; its recoveries say nothing outside then. Left out: no incident is told outside, and each recovery tells for itself' }),
   owners: z.record(name, ownerSchema).default({}).meta({ description: 'who answers for which step of the runbooks, by its id' }),
 });
 
@@ -34,6 +37,7 @@ const ruleSchema = z.strictObject({
   severity: severitySchema.default('P2'),
   impact: z.string().min(1).max(300).optional(),
   runbook: name.optional().meta({ description: 'the run that is proposed; left out: the main runbook' }),
+  contacts: z.array(name).default([]).meta({ description: 'ladders of contacts that an incident climbs from this alert on' }),
   auto: z.boolean().default(false).meta({ description: 'the run starts by itself; it stops at its approval all the same' }),
 });
 
@@ -55,23 +59,33 @@ export interface IncidentsView {
   updateEveryMs: Record<Severity, number>;
   reviewWithinMs: number;
   owners: Record<string, Owner>;
+  /** ladders that every incident climbs */
+  contacts: string[];
+  /** all of the system's, by name */
+  ladders: Ladders;
+  /** severities that people outside are told of; none: an incident is told inside only */
+  outside: Severity[];
   /** by name, of `listen.alerts` */
-  rules: Record<string, { severity: Severity; impact: string | null; runbook: string | null; auto: boolean }>;
+  rules: Record<string, { severity: Severity; impact: string | null; runbook: string | null; contacts: string[]; auto: boolean }>;
 }
 
-export function toIncidentsView(incidents: z.output<typeof incidentsSchema> = incidentsSchema.parse({}), listen?: ListenConfig): IncidentsView {
+export function toIncidentsView(incidents: z.output<typeof incidentsSchema> = incidentsSchema.parse({}), listen?: ListenConfig, contacts: Contacts = {}): IncidentsView {
   return {
     updateEveryMs: Object.fromEntries(severities.map((severity) => [severity, incidents.updateEvery[severity]])) as Record<Severity, number>,
     reviewWithinMs: incidents.reviewWithin,
     owners: incidents.owners,
-    rules: Object.fromEntries(Object.entries(listen?.alerts ?? {}).map(([rule, { severity, impact, runbook, auto }]) => [rule, { severity, impact: impact ?? null, runbook: runbook ?? null, auto }])),
+    contacts: incidents.contacts,
+    ladders: toLadders(contacts),
+    outside: incidents.outside,
+    rules: Object.fromEntries(Object.entries(listen?.alerts ?? {}).map(([rule, { severity, impact, runbook, contacts: climbed, auto }]) => [rule, { severity, impact: impact ?? null, runbook: runbook ?? null, contacts: climbed, auto }])),
   };
 }
 
 interface Checked extends Runbooks {
   incidents?: z.output<typeof incidentsSchema> | undefined;
   listen?: ListenConfig | undefined;
-  notify?: { receivers: Readonly<Record<string, unknown>> } | undefined;
+  notify?: { receivers: Readonly<Record<string, unknown>>; external?: unknown } | undefined;
+  contacts?: Contacts | undefined;
 }
 
 /** What does not fit the rest of the file; above all a run that would start by itself and go on to production without being approved. */
@@ -83,8 +97,11 @@ export function checkIncidents(system: Checked, complain: (path: (string | numbe
     const unknown = receivers.filter((receiver) => !system.notify?.receivers[receiver]);
     if (unknown.length > 0) complain(['incidents', 'owners', step, 'receivers'], `no receiver ${unknown.join(', ')} under notify; known: ${Object.keys(system.notify?.receivers ?? {}).join(', ') || 'none'}`);
   }
-  for (const [rule, { runbook = mainRunbook, auto }] of Object.entries(system.listen?.alerts ?? {})) {
+  for (const [index, ladder] of (system.incidents?.contacts ?? []).entries()) if (!system.contacts?.[ladder]) complain(['incidents', 'contacts', index], `there is no ladder "${ladder}" under contacts; known: ${Object.keys(system.contacts ?? {}).join(', ') || 'none'}`);
+  if ((system.incidents?.outside.length ?? 0) > 0 && !system.notify?.external) complain(['incidents', 'outside'], 'needs notify.external: what the service is called, and what people cannot do while it is down');
+  for (const [rule, { runbook = mainRunbook, contacts: climbed, auto }] of Object.entries(system.listen?.alerts ?? {})) {
     if (!names.includes(runbook)) complain(['listen', 'alerts', rule, 'runbook'], `there is no runbook "${runbook}"; known: ${names.join(', ')}`);
+    climbed.filter((ladder) => !system.contacts?.[ladder]).forEach((ladder) => complain(['listen', 'alerts', rule, 'contacts'], `there is no ladder "${ladder}" under contacts; known: ${Object.keys(system.contacts ?? {}).join(', ') || 'none'}`));
     const open = auto && names.includes(runbook) ? reachable(system, runbook).flatMap((of) => ungated(system, of)) : [];
     if (open.length > 0) complain(['listen', 'alerts', rule, 'auto'], `a run that starts by itself must stop at an approval, and ${open[0]}`);
   }

@@ -1,5 +1,6 @@
 import type { Alert } from './alert.ts';
 import { mainRunbook } from './expand-runbook.ts';
+import type { JournalLine } from './journal.ts';
 import type { Severity } from './messages.ts';
 import type { Phase } from './names.ts';
 import type { RunReport } from './report.ts';
@@ -29,6 +30,12 @@ export interface IncidentState {
   /** the system's runbooks that lead home */
   homeward: string[];
   owners: StepOwner[];
+  /** when a person first said or did something about it; null: nobody has, and ladders go on */
+  answeredAt: string | null;
+  /** who is called while nobody answers */
+  ladders: ClimbedLadder[];
+  /** what people outside were told; left out: nothing, or it is over for them */
+  outside?: { nextAt: string | null; count: number; served: boolean } | undefined;
   /** the newest 100 */
   alerts: SeenAlert[];
   runs: IncidentRun[];
@@ -36,9 +43,19 @@ export interface IncidentState {
   resolvedBy: string | null;
   review: Review | null;
   closedAt: string | null;
-  /** the newest 200 */
-  journal: { at: string; by: string | null; what: string }[];
+  /** the newest; in a written record all */
+  journal: JournalLine[];
+  /** how many pages of older lines are in the store, and not in `journal`; left out: none */
+  journalPages?: number | undefined;
   warnings: string[];
+}
+
+export interface ClimbedLadder {
+  /** of the system's contacts */
+  name: string;
+  from: string;
+  /** rungs that were reached; `over`: who was called there has been told that they are not needed any more */
+  called: { rung: number; over: boolean }[];
 }
 
 export interface StepOwner {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { alertSchema } from './alert.ts';
 import { onlySchema } from './chosen-namespaces.ts';
+import { versionSchema } from './deployment.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
 import { parseTypedLogPosition } from './log-position.ts';
 import { severitySchema } from './messages.ts';
+import { markStates } from './point-mark.ts';
+import { restoreModeSchema } from './restore-mode.ts';
 
 /**
  * What a person types to start a workflow: one JSON object, every field but `system` optional, or the bare name of a
@@ -21,6 +24,7 @@ const source = z
 const text = z.string().min(1, 'some text').max(500, 'at most 500 characters').optional();
 
 const name = z.string('a name').regex(/^[a-z][a-z0-9-]{0,62}$/, 'the name of a runbook, as under runbooks in the system’s file');
+const environment = z.string('a name').regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of an environment, as under environments in the system’s file');
 
 const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, 'the id of a base or of an import, as listRecoveryPoints lists them');
 /** Which of them a worker reads or writes is up to the system file. */
@@ -41,11 +45,12 @@ const target = {
   targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
   targetPosition: position.meta({ description: 'recover to before this log position' }),
   point: id.optional().meta({ description: 'a base or an import by its id: as it was at its own end' }),
+  timeline: z.string().regex(/^t\d{8}$/, 'a timeline such as t00000001, as listRecoveryPoints lists them').optional().meta({ description: 'on this timeline, also behind the moment that a later one left it at: its end, or targetTime or targetPosition of it' }),
 };
 const only = onlySchema.optional().meta({ description: 'a partial restore of these namespaces, for taking data out: ["shop.orders", "shop.*"]; no traffic is moved' });
-const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition or point, one at most' };
-const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined; point?: string | undefined }): boolean =>
-  [input.targetTime, input.targetPosition, input.point].filter((given) => given !== undefined).length <= 1;
+const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition or point, one at most, and no timeline beside a point' };
+const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined; point?: string | undefined; timeline?: string | undefined }): boolean =>
+  [input.targetTime, input.targetPosition, input.point].filter((given) => given !== undefined).length <= 1 && !(input.point !== undefined && input.timeline !== undefined);
 
 export const recoverSystemInput = z
   .strictObject({
@@ -58,8 +63,11 @@ export const recoverSystemInput = z
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
     incident: z.string().regex(/^(open|[0-9A-HJKMNP-TV-Z]{26})$/, 'the id of an incident that is open, or "open" for the one that is').optional().meta({ description: 'the incident that it belongs to: its RTO clock and severity are the incident’s' }),
     runbook: name.optional().meta({ description: 'one of the system file’s runbooks by its name; left out: its runbook' }),
+    mode: restoreModeSchema.optional().meta({ description: 'in-place: the runbook of the system file that restores where the source lives; beside, swap: the one that copies what only chooses into the living source; new, or left out: to a place of its own' }),
     severity: severitySchema.optional().meta({ description: 'how severe it is, P1 to P4; the signal severity changes it' }),
     dryRun: z.boolean('true or false').optional().meta({ description: 'true: all checks and no acts; touches nothing, waits for nobody, answers what would fail' }),
+    version: versionSchema.optional().meta({ description: 'the application’s version that steps which use deploy deploy; left out: the one that ran at the recovery point' }),
+    ifRunning: z.enum(['fail', 'skip'], '"fail" or "skip"').optional().meta({ description: 'when a run of the system goes on already: fail at once, or answer that it was skipped; left out: fail' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
   })
   .refine(notBoth, oneTarget)
@@ -73,9 +81,9 @@ export const backUpSystemInput = z.strictObject({
   why: text.meta({ description: 'a label that the manifest keeps' }),
   requestedBy: text,
   ifRunning: z
-    .enum(['fail', 'wait'], '"fail" or "wait"')
+    .enum(['fail', 'wait', 'skip'], '"fail", "wait" or "skip"')
     .default('fail')
-    .meta({ description: 'when a backup of the system runs already: fail at once, or wait for it and then start' }),
+    .meta({ description: 'when a backup of the system runs already: fail at once, wait for it and then start, or answer that it was skipped' }),
 });
 export type BackUpSystemInput = z.output<typeof backUpSystemInput>;
 
@@ -83,7 +91,7 @@ export const archiveLogInput = z.strictObject({ system, source: source.meta({ de
 export type ArchiveLogInput = z.output<typeof archiveLogInput>;
 
 export const verifySystemInput = z
-  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }), requestedBy: text })
+  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }), what: z.enum(['all', 'log'], '"all" or "log"').optional().meta({ description: 'log: only the log since the base, which must be no later than the RPO; left out: base and log' }), requestedBy: text })
   .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' });
 export type VerifySystemInput = z.output<typeof verifySystemInput>;
 
@@ -102,7 +110,7 @@ export const listRecoveryPointsInput = z
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
 export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
-export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text, runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }) }).refine(notBoth, oneTarget);
+export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text, version: versionSchema.optional().meta({ description: 'as for recoverSystem' }), runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }), mode: restoreModeSchema.optional() }).refine(notBoth, oneTarget);
 export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
 export const readArchiveStatusInput = z.strictObject({ system, source: everySource, requestedBy: text });
@@ -156,6 +164,44 @@ export const openIncidentInput = z.strictObject({
 });
 export type OpenIncidentInput = z.output<typeof openIncidentInput>;
 
+export const recordDeploymentInput = z.strictObject({
+  system,
+  version: versionSchema,
+  environment: environment.optional().meta({ description: 'where it runs; left out: where the system lives now' }),
+  at: instant.meta({ description: 'since when it runs, when that was earlier than now' }),
+  why: text.meta({ description: 'a label that the record keeps' }),
+  requestedBy: text,
+});
+export type RecordDeploymentInput = z.output<typeof recordDeploymentInput>;
+
+export const markPointInput = z.strictObject({
+  system,
+  source: oneSource,
+  point: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'the id of a base or of an import, as listRecoveryPoints lists them').meta({ description: 'the id of a base or an import; of a slice <timeline>.<from>_<to>' }),
+  state: z.enum(markStates, '"suspect", "bad", "hold" or "good"').meta({ description: 'suspect, bad: given to nobody who does not name it; hold: retention never takes it; good: takes back both' }),
+  reason: z.string('some text').min(1, 'some text').max(500, 'at most 500 characters'),
+  requestedBy: text,
+});
+export type MarkPointInput = z.output<typeof markPointInput>;
+
+export const applyRetentionInput = z.strictObject({
+  system,
+  source: everySource,
+  apply: z.boolean('true or false').default(false).meta({ description: 'true: what goes is gone, after the wait and the approval of the system file; left out: only said' }),
+  limit: limit.meta({ description: 'so many verdicts of each source are in the answer, the newest' }),
+  requestedBy: text,
+});
+export type ApplyRetentionInput = z.output<typeof applyRetentionInput>;
+
+export const applySystemInput = z.strictObject({
+  system,
+  dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be done, and does nothing' }),
+  resume: z.boolean('true or false').optional().meta({ description: 'true: schedules that people or failures paused go on, too' }),
+  expected: z.string().regex(/^[0-9a-f]{64}$/, 'the digest of a plan, 64 hex digits').optional().meta({ description: 'the plan that was agreed to: if the worker’s file asks for something else, nothing is done' }),
+  requestedBy: text,
+});
+export type ApplySystemInput = z.output<typeof applySystemInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
@@ -169,6 +215,10 @@ export const inputExamples = {
   readAudit: '{"system": "demo", "act": "export", "since": "2026-11-21T00:00:00Z"}',
   importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',
   openIncident: '{"system": "demo", "summary": "documents cannot be saved", "severity": "P1", "requestedBy": "dana"}',
+  applyRetention: '{"system": "demo"}',
+  markPoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "state": "suspect", "reason": "orders of that night look wrong", "requestedBy": "dana"}',
+  recordDeployment: '{"system": "demo", "version": "2.4.1", "requestedBy": "dana"}',
+  applySystem: '{"system": "demo", "dryRun": true, "requestedBy": "dana"}',
   exportRecoveryPoint: '{"system": "demo", "as": "archive", "gzip": true, "path": "/exchange/shop.archive.gz"}',
 } as const;
 export type EntryWorkflow = keyof typeof inputExamples;

@@ -1,3 +1,4 @@
+import type { JournalOf } from './journal.ts';
 import { logPositionSchema, type LogPosition } from './log-position.ts';
 
 /**
@@ -8,11 +9,17 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
  * <system>/access/used-codes/<person>/<step>.json   a one-time code that proved a decision: no check takes it again; signed, put-if-absent
  * <system>/audit/<number>.json                      who asked for what, and whether they were let; signed, put-if-absent, each names the one before
- * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.html
+ * <system>/deployments/<number>.json                which version of the application ran where since when; as the audit's records
+ * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.md, report.html
+ * <system>/runs/<run>/journal/<page>.json           lines of a long run's journal, 100 a page; of an incident below incidents/<incident>/
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/incidents/<incident>/<name>            an incident that was closed: incident.json, incident.md
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
+ * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
+ * <system>/<source>/expired/<backup>.json           retention has begun to take this base: what is left of it is nobody's; signed, gone when it is done
+ * <system>/retention/<run>/<source>.json             what a run of retention was to do, and why; signed
  * <system>/<source>/<timeline>/
+ *   expired/<position>.json                         up to here log may be missing because retention took it; signed
  *   backups/<backup>/manifest.json                  visible last: no manifest, no recovery point
  *   backups/<backup>/plan.json                      what the dump will read, and from when
  *   backups/<backup>/keys/<key>.<recipient>.json    the backup's key, wrapped for one recipient
@@ -50,6 +57,8 @@ export const timelineNumber = (timeline: string): number => Number(timeline.slic
 const importedPrefix = 'imported-';
 export const importTimeline = (backup: string): string => `${importedPrefix}${backup}`;
 
+const instant = (at: string): string => at.replaceAll(/[-:.]/g, '');
+
 const scope = ({ system, source, timeline }: TimelineScope): string => `${system}/${source}/${timeline}`;
 const backup = (of: BackupScope): string => `${scope(of)}/backups/${of.backup}`;
 
@@ -61,11 +70,25 @@ export const layout = {
   usedCode: (system: string, person: string, step: number) => `${system}/access/used-codes/${person}/${step}.json`,
   auditRecords: (system: string) => `${system}/audit/`,
   auditRecord: (system: string, number: number) => `${system}/audit/${counted(number)}.json`,
+  deployments: (system: string) => `${system}/deployments/`,
+  deployment: (system: string, number: number) => `${system}/deployments/${counted(number)}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   incidents: (system: string) => `${system}/incidents/`,
   incident: (system: string, incident: string, name: string) => `${system}/incidents/${incident}/${name}`,
+  journal: (system: string, { in: folder, id }: JournalOf) => `${system}/${folder}/${id}/journal/`,
+  journalPage: (system: string, of: JournalOf, page: number) => `${layout.journal(system, of)}${counted(page)}.json`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   source: (system: string, source: string) => `${system}/${source}/`,
+  expiredBases: (system: string, source: string) => `${system}/${source}/expired/`,
+  expiredBase: (of: { system: string; source: string; backup: string }) => `${layout.expiredBases(of.system, of.source)}${of.backup}.json`,
+  expiredLogs: (of: TimelineScope) => `${scope(of)}/expired/`,
+  expiredLog: (of: TimelineScope, before: LogPosition) => `${scope(of)}/expired/${before}.json`,
+  retentionPlan: (system: string, run: string, source: string) => `${system}/retention/${run}/${source}.json`,
+  timelineFolder: (of: TimelineScope) => `${scope(of)}/`,
+  backupFolder: (of: BackupScope) => `${backup(of)}/`,
+  marks: (system: string, source: string) => `${system}/${source}/marks/`,
+  marksOf: (of: { system: string; source: string }, point: string) => `${layout.marks(of.system, of.source)}${point}/`,
+  mark: (of: { system: string; source: string }, point: string, at: string) => `${layout.marksOf(of, point)}${instant(at)}.json`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
   timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
   imports: (system: string, source: string) => `${system}/${source}/${importedPrefix}`,
@@ -97,13 +120,13 @@ export function parseRangeKey(key: string): { from: LogPosition; to: LogPosition
   return parsedFrom.success && parsedTo.success ? { from: parsedFrom.data, to: parsedTo.data } : undefined;
 }
 
-/** The number that an audit record's key names, or undefined when the key is none. */
-export function parseAuditKey(key: string): number | undefined {
-  const digits = /\/audit\/(\d{8})\.json$/.exec(key)?.[1];
+/** The number that the key of a record of a chain names (audit, deployments), or undefined when the key is none. */
+export function parseRecordKey(key: string): number | undefined {
+  const digits = /\/(?:audit|deployments)\/(\d{8})\.json$/.exec(key)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The position that a head's key names, or undefined when the key is none. */
+/** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {
   return logPositionSchema.safeParse(key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, '')).data;
 }

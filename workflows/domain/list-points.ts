@@ -1,5 +1,6 @@
 import { HoldfastError } from './errors.ts';
 import { formatLogPosition, type LogPosition } from './log-position.ts';
+import { describeMark } from './point-mark.ts';
 import type { Catalog, CatalogBase } from './recovery-point.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
@@ -102,7 +103,7 @@ export function describePoints(of: PointsPage): string[] {
     ...(of.totals.windows === 0 ? [`${name}: nothing can be restored`] : []),
     ...of.windows.map(
       ({ timeline, base, from, to, slices }) =>
-        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `a stream of ${base.program}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}, timeline ${timeline}${base.exact ? '' : ', without proof'}`,
+        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `a stream of ${base.program}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}, timeline ${timeline}${base.exact ? '' : ', without proof'}${base.mark ? `; ${describeMark(base.mark)}` : ''}`,
     ),
     ...(of.next === null ? [] : [`${name}: ${of.windows.length} of ${of.totals.windows} shown; the next are those after ${of.next}`]),
     ...of.gaps.map((gap) => `${name}: gap from ${formatLogPosition(gap.from)} to ${formatLogPosition(gap.to)}: ${gap.why}`),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
+import { markStates } from './point-mark.ts';
 
 /** What Holdfast writes into the bucket, as schemas. Every object names its format; a newer one is refused with a hint. */
 export const formatVersion = 1;
@@ -221,6 +222,69 @@ export const holdSchema = z.strictObject({
 });
 export type Hold = z.infer<typeof holdSchema>;
 
+/** What somebody says of a base, an import or a slice. */
+export const markSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('mark'),
+  system: z.string(),
+  source: z.string(),
+  /** id of a base or an import, or `<timeline>.<from>_<to>` of a slice */
+  point: z.string(),
+  state: z.enum(markStates),
+  reason: z.string(),
+  /** as claimed; `verification`: Holdfast found it */
+  by: z.string(),
+  /** by the store's clock, and later than the mark before it */
+  at,
+  /** tells a repeated try of one mark from another mark */
+  id: z.string(),
+});
+export type Mark = z.infer<typeof markSchema>;
+
+/** Retention has begun to take a base: whatever of it is left when its manifest is gone is nobody's. */
+export const expiredBaseSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('expired-base'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  backup: z.string(),
+  epoch: z.number().int(),
+  run: z.string(),
+  /** by the store's clock */
+  at,
+});
+export type ExpiredBase = z.infer<typeof expiredBaseSchema>;
+
+/** Retention takes log up to `before`, inclusive, where no base that stays needs it: a hole before it is no loss. */
+export const expiredLogSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('expired-log'),
+  system: z.string(),
+  source: z.string(),
+  timeline: z.string(),
+  epoch: z.number().int(),
+  before: logPositionSchema,
+  run: z.string(),
+  at,
+});
+export type ExpiredLog = z.infer<typeof expiredLogSchema>;
+
+/** What a run of retention may take: this, and of it what a plan that is made right before the act still lets go. */
+export const approvedRetentionSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('retention-plan'),
+  system: z.string(),
+  source: z.string(),
+  run: z.string(),
+  at,
+  bases: z.array(z.strictObject({ timeline: z.string(), backup: z.string(), end: logPositionSchema, storedAt: z.string(), storedBytes: bytes, goes: z.boolean(), why: z.array(z.string()) })),
+  keptLog: z.array(z.strictObject({ timeline: z.string(), from: logPositionSchema, to: logPositionSchema.nullable(), why: z.string() })),
+  logEnds: z.record(z.string(), logPositionSchema),
+  notes: z.array(z.string()),
+});
+export type ApprovedRetention = z.infer<typeof approvedRetentionSchema>;
+
 /** A one-time code of a person that proved a decision, by the time step that it belonged to. */
 export const usedCodeSchema = z.strictObject({
   format: z.literal(formatVersion),
@@ -258,6 +322,31 @@ export const auditRecordSchema = z.strictObject({
   previous: z.string().nullable(),
 });
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
+
+/**
+ * One deployment of the application, as somebody or a run said it. Numbered and chained as the audit's records are. Two times, and neither is the
+ * store's: `deployedAt` is as it was claimed, or the time of the record where nothing was claimed; `recordedAt` is the worker's clock.
+ */
+export const deploymentRecordSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('deployment'),
+  system: z.string(),
+  number: z.number().int().positive(),
+  /** tells a repeated try of one record from another record */
+  id: z.string(),
+  environment: z.string(),
+  version: z.string(),
+  deployedAt: at,
+  /** as claimed in the request, and not only the time of the record */
+  claimed: z.boolean(),
+  recordedAt: at,
+  /** as claimed; null: no name was given */
+  by: z.string().nullable(),
+  why: z.string().nullable(),
+  /** of the stored bytes of the record before; null: this is the first */
+  previous: z.string().nullable(),
+});
+export type DeploymentRecord = z.infer<typeof deploymentRecordSchema>;
 
 /** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is an AWS Encryption SDK message, base64. */
 export const wrappedKeySchema = z.strictObject({

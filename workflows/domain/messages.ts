@@ -135,7 +135,7 @@ export type ToldProgress = z.output<typeof toldSchema>;
 /** What a worker told; undefined for whatever else was sent under this name: progress is no reason to fail. */
 export const parseProgress = (sent: unknown): ToldProgress | undefined => toldSchema.safeParse(sent).data;
 
-export const queryNames = { state: 'state', help: 'help' } as const;
+export const queryNames = { state: 'state', help: 'help', journal: 'journal' } as const;
 
 /** The name of whoever sent a message without one: the Temporal UI tells us nobody's. */
 export const anonymous = 'somebody (Temporal UI)';

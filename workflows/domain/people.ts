@@ -22,7 +22,7 @@ const contactSchema = z.strictObject({
 
 export const personSchema = z.strictObject({
   name: z.string().trim().min(1).max(100).optional().meta({ description: 'how they sign: what stands in "by"; their id works too' }),
-  roles: z.array(label).min(1, 'at least one role').meta({ description: `${knownRoles.join(', ')} may do what the permission table says; any other role only answers gates that ask for it` }),
+  roles: z.array(label).meta({ description: `${knownRoles.join(', ')} may do what the permission table says; any other role only answers gates that ask for it; an empty list: they are told where a ladder or a gate calls them, and may do nothing` }),
   contact: contactSchema.optional(),
   totp: secretRefSchema.optional().meta({ description: 'the secret of their one-time codes (RFC 6238), base32' }),
   publicKey: secretRefSchema.optional().meta({ description: 'Ed25519 public key, PEM, that their signed approvals are checked by' }),
@@ -61,6 +61,12 @@ export const personOf = (people: People | undefined, by: string): string | undef
 /** Whether two names mean one person: an id and a name may be the same one's. */
 export const samePerson = (people: People | undefined, a: string, b: string): boolean =>
   (personOf(people, a) ?? folded(a)) === (personOf(people, b) ?? folded(b));
+
+/** False: a contact, who is told and answers nothing. Of whom the system does not name nothing is known here. */
+export function hasRights(people: People | undefined, name: string): boolean {
+  const id = people && personOf(people, name);
+  return id === undefined || people![id]!.roles.length > 0;
+}
 
 /** Names of those who have one of the roles, in the order of the file. */
 export const peopleWith = (people: People, roles: readonly string[]): string[] =>

@@ -9,7 +9,7 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | IncidentAct;
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | IncidentAct;
 /** What people do to an incident, beside starting its recoveries. */
 type IncidentAct = 'update-incident' | 'dismiss-run' | 'resolve-incident' | 'review-incident';
 
@@ -43,6 +43,10 @@ export const permissions: Readonly<Record<Act, Row>> = {
   'read-audit': { about: 'read the audit', who: ['administrator', 'security'] },
   dispose: { about: 'dispose of keys and backups', who: administrator },
   rotate: { about: 'rotate keys', who: administrator },
+  mark: { about: 'say of a recovery point that it is suspect, bad, held or good', who: operations },
+  retain: { about: 'let go what the rules of retention let go', who: operations },
+  'record-deployment': { about: 'say which version of the application runs', who: operations },
+  apply: { about: 'apply the system file’s schedules and archives', who: operations },
   'open-incident': { about: 'open an incident', who: operations },
   'update-incident': { about: 'say how an incident stands, and who owns what', who: operations },
   'dismiss-run': { about: 'say that a proposed run is not wanted', who: drTeam },
@@ -91,11 +95,13 @@ export function permit(people: People | undefined, act: Act, by: string | undefi
   const has = (some: readonly Role[] = []): boolean => some.some((role) => roles.includes(role));
   if (has(row.who)) return { may: true };
   if (has(row.elevated)) return { may: 'elevated' };
-  return { may: false, why: `${by} (${roles.join(', ')}) may not ${row.about}. ${who}` };
+  return { may: false, why: `${by} (${roles.join(', ') || 'no role'}) may not ${row.about}. ${who}` };
 }
 
 /** Which act the start of a workflow is, by what it is asked for. */
-export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined }): Act {
+export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined; apply?: boolean | undefined }): Act {
+  if (workflow === 'applySystem' && asked.dryRun) return 'read';
+  if (workflow === 'applyRetention') return asked.apply ? 'retain' : 'read';
   if (workflow !== 'recoverSystem') return startActs[workflow];
   if (asked.dryRun) return 'dry-run';
   if (asked.takeOver) return 'take-over';
@@ -103,7 +109,7 @@ export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undef
   return asked.only === undefined ? 'recover' : 'take-data-out';
 }
 
-const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem'>, StartAct>> = {
+const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'applyRetention'>, StartAct>> = {
   backUpSystem: 'back-up',
   archiveLog: 'archive',
   verifySystem: 'verify',
@@ -115,4 +121,7 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem'>, StartA
   rebuildCatalog: 'read',
   readAudit: 'read-audit',
   openIncident: 'open-incident',
+  recordDeployment: 'record-deployment',
+  markPoint: 'mark',
+  applySystem: 'apply',
 };

@@ -1,4 +1,5 @@
 import { formatLogPosition, type LogPosition } from './log-position.ts';
+import { describeMark } from './point-mark.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
@@ -21,7 +22,7 @@ export interface CheckedPoint extends RecoveryPoint {
 }
 
 /** What was checked and what was not, in a sentence. */
-export function describeCheck({ checked }: CheckedPoint): string {
+export function describeCheck({ checked, base }: CheckedPoint): string {
   if (!checked) return '';
   const { parts, log } = checked;
   const left = [
@@ -32,5 +33,6 @@ export function describeCheck({ checked }: CheckedPoint): string {
   const rest = left.length === 0 ? ': all of it' : `; not ${left.join(', nor ')}: these are authenticated when they are used`;
   const damaged = checked.passedOver.map(({ key, why }) => `${key}: ${why}`).join('; ');
   const more = checked.passedOverCount > checked.passedOver.length ? `; and ${checked.passedOverCount - checked.passedOver.length} more` : '';
-  return `${read}${rest}${damaged ? `. Not believed, and not needed: ${damaged}${more}` : ''}`;
+  const marked = base.mark ? `. Base ${base.backup} is ${describeMark(base.mark)}` : '';
+  return `${read}${rest}${damaged ? `. Not believed, and not needed: ${damaged}${more}` : ''}${marked}`;
 }

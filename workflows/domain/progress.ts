@@ -16,6 +16,8 @@ export interface Reading {
   unit: ProgressUnit;
   /** of `done`, what earlier attempts left: it is done, but says nothing of the speed. Left out: nothing */
   adopted?: number;
+  /** collections or parts that are behind it: each takes time of its own, however small it is. Left out: they are not counted */
+  pieces?: number;
   /** seconds of log that are behind it, and of how many; left out: it is no work on a log */
   logSeconds?: number;
   logSecondsOf?: number;
@@ -33,6 +35,8 @@ export interface Progress {
   perSecond: number | null;
   leftMs: number | null;
   log: { doneSeconds: number; ofSeconds: number; leftSeconds: number } | null;
+  /** collections or parts that are behind it; left out: they are not counted */
+  pieces?: number;
   /** of all phases together; left out: this phase is all */
   whole?: { percent: number; leftMs: number | null } | undefined;
 }
@@ -41,6 +45,7 @@ export interface Sample {
   atMs: number;
   done: number;
   logSeconds: number;
+  pieces?: number;
 }
 
 const windowMs = 60_000;
@@ -81,7 +86,7 @@ const leftOf = (left: number, perSecond: number | null): number | null => (perSe
 
 /** What the samples and the newest reading say now. */
 export function measure(reading: Reading, samples: readonly Sample[], nowMs: number): Progress {
-  const { phase, done, of, unit, logSeconds, logSecondsOf } = reading;
+  const { phase, done, of, unit, pieces, logSeconds, logSecondsOf } = reading;
   const perSecond = rateOf(samples, nowMs, (sample) => sample.done);
   const log = logSeconds === undefined || logSecondsOf === undefined ? null : { doneSeconds: logSeconds, ofSeconds: logSecondsOf, leftSeconds: Math.max(0, logSecondsOf - logSeconds) };
   const byLog = of === 0 && log !== null;
@@ -94,6 +99,7 @@ export function measure(reading: Reading, samples: readonly Sample[], nowMs: num
     perSecond: perSecond === null ? null : roundRate(perSecond),
     leftMs: byLog ? leftOf(log.leftSeconds, rateOf(samples, nowMs, (sample) => sample.logSeconds)) : of > 0 ? leftOf(of - done, perSecond) : null,
     log,
+    ...(pieces === undefined ? {} : { pieces }),
   };
 }
 
@@ -144,13 +150,22 @@ export interface Work {
   unit: 'bytes';
   /** of the last minute of finished pieces, or of less where it is younger */
   window: { fromAt: string; fromDone: number; toAt: string; fromStart: boolean };
+  /** collections or parts of it, where they are counted */
+  pieces?: { done: number; of: number; fromDone: number } | undefined;
 }
+
+/**
+ * What opening a collection, or asking for a part, costs: as much as reading so many bytes. Measured with 5,000 collections of 2 kB, beside large ones, backed up
+ * (200 KiB each) and restored (180 KiB); without it the last fiftieth of the bytes takes most of the time.
+ */
+const pieceCostBytes = 192 * 1024;
 
 /**
  * One figure for pieces that run side by side.
  *
  * With `work` the whole is known, and the rate is that of the finished pieces. What is under way now counts towards it only
  * while the window reaches back to the start, when nothing was under way: later, as much was then.
+ * Percent and time left go by bytes and by what each piece costs beside its bytes.
  * Without, rates and wholes of the pieces of the most telling unit are added; the slowest says the time left.
  */
 export function sumProgress(underWay: readonly Progress[], work: Work | undefined, nowMs: number): Progress | undefined {
@@ -188,41 +203,57 @@ export function sumProgress(underWay: readonly Progress[], work: Work | undefine
 /** Whose progress tells most, where activities of one step count different things. */
 const units: readonly ProgressUnit[] = ['bytes', 'documents', 'entries', 'objects', 'answers', 'ms'];
 
-function ofWork(underWay: readonly Progress[], { done: finished, of, unit, window }: Work, nowMs: number): Progress {
+function ofWork(underWay: readonly Progress[], { done: finished, of: expected, unit, window, pieces }: Work, nowMs: number): Progress {
   const more = underWay.reduce((sum, part) => sum + part.done, 0);
+  const morePieces = pieces ? underWay.reduce((sum, part) => sum + (part.pieces ?? 0), 0) : 0;
+  // A piece that turned out larger than expected makes the whole larger: all of it would seem done before it is.
+  const of = expected > 0 ? Math.max(expected, underWay.reduce((sum, part) => sum + part.of, finished)) : 0;
   const done = of > 0 ? Math.min(of, finished + more) : finished + more;
   const moved = finished - window.fromDone + (window.fromStart ? more : 0);
   // Up to the last finished piece, unless the next one is overdue: standing still must show.
   const fromMs = Date.parse(window.fromAt);
   const toMs = Date.parse(window.toAt);
   const tookMs = window.fromStart || nowMs - toMs > (toMs - fromMs) / 2 ? nowMs - fromMs : toMs - fromMs;
-  const perSecond = tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
+  const rate = (amount: number): number | null => (tookMs >= rateKnownAfterMs && amount > 0 ? (amount / tookMs) * 1000 : null);
+  const perSecond = rate(moved);
+  const cost = (count: number): number => count * pieceCostBytes;
+  const costOf = cost(pieces?.of ?? 0);
+  const costDone = Math.min(costOf, cost((pieces?.done ?? 0) + morePieces));
+  const costMoved = pieces ? cost(pieces.done - pieces.fromDone + (window.fromStart ? morePieces : 0)) : 0;
   return {
     phase: underWay[0]?.phase ?? '',
     done,
     of,
     unit,
-    percent: percentOf(done, of),
+    percent: of > 0 ? percentOf(done + costDone, of + costOf) : null,
     perSecond: perSecond === null ? null : roundRate(perSecond),
-    leftMs: of > 0 ? leftOf(of - done, perSecond) : null,
+    leftMs: of > 0 ? leftOf(of - done + costOf - costDone, rate(moved + costMoved)) : null,
     log: null,
   };
 }
 
-/** Adds up finished pieces, and keeps the last minute of them. */
+/** Adds up what is finished, and keeps the last minute of it. */
 export class WorkMeter {
   #samples: Sample[];
   readonly #startMs: number;
   #done = 0;
+  #pieces = 0;
+  #ofPieces = 0;
 
   constructor(nowMs: number) {
     this.#startMs = nowMs;
-    this.#samples = [{ atMs: nowMs, done: 0, logSeconds: 0 }];
+    this.#samples = [{ atMs: nowMs, done: 0, logSeconds: 0, pieces: 0 }];
   }
 
-  add(bytes: number, nowMs: number): void {
+  /** So many pieces more will come. */
+  expect(pieces: number): void {
+    this.#ofPieces += pieces;
+  }
+
+  add(bytes: number, nowMs: number, pieces = 0): void {
     this.#done += bytes;
-    this.#samples = withSample(this.#samples, { atMs: nowMs, done: this.#done, logSeconds: 0 });
+    this.#pieces += pieces;
+    this.#samples = withSample(this.#samples, { atMs: nowMs, done: this.#done, logSeconds: 0, pieces: this.#pieces });
   }
 
   work(ofBytes: number): Work {
@@ -233,6 +264,7 @@ export class WorkMeter {
       of: ofBytes,
       unit: 'bytes',
       window: { fromAt: at(first.atMs), fromDone: first.done, toAt: at(this.#samples.at(-1)!.atMs), fromStart: first.atMs === this.#startMs },
+      ...(this.#ofPieces > 0 ? { pieces: { done: this.#pieces, of: this.#ofPieces, fromDone: first.pieces ?? 0 } } : {}),
     };
   }
 }

@@ -1,4 +1,7 @@
+import { copyName } from './beside.ts';
 import { describePartial } from './chosen-namespaces.ts';
+import { describeDiscarded, type DiscardedWrites } from './discarded-writes.ts';
+import { describeProposal, type DeployProposal } from './deployment.ts';
 import type { ErrorType } from './errors.ts';
 import { formatLogPosition } from './log-position.ts';
 import type { StepPlan } from './plan-critical-path.ts';
@@ -31,6 +34,10 @@ export interface RecoveryPlan {
   only?: string[];
   /** per source: what would be restored */
   points: RecoveryPoint[];
+  /** per source: what a recovery to the moment that was asked for leaves out; left out: the latest was asked for, or it is not known */
+  discarded?: Record<string, DiscardedWrites> | undefined;
+  /** which version of the application would be deployed; left out: the runbook deploys none, or there is no recovery point */
+  deploy?: DeployProposal | undefined;
   findings: Finding[];
 }
 
@@ -52,6 +59,7 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
   const idWidth = Math.max(...of.runbook.steps.map(({ id }) => id.length));
   const { criticalMs, servedBy, criticalPath, waves } = of.runbook;
   const verdict = of.spareMs >= 0 ? `${formatDuration(of.spareMs)} inside` : `${formatDuration(-of.spareMs)} past`;
+  const copied = of.points.flatMap(({ only }) => only?.copies ?? []);
   const fails = of.findings.some(({ effect }) => effect === 'fails');
   return {
     heading: `plan ${of.system}${of.name ? `   runbook ${of.name}` : ''}${of.only ? `   ${describePartial(of.only)}` : ''}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,
@@ -61,12 +69,14 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
         return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}${step.when ? `  only when ${step.when}` : ''}`;
       }),
       ...waves.filter((wave) => wave.length > 1).map((wave) => `side by side  ${wave.join(', ')}`),
-      ...(of.only ? [`no traffic is moved: the steps after the validation are passed over, and the target waits until the data was taken out`] : [`service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`]),
+      ...(copied.length > 0 ? [`no traffic is moved; copied into the living source as ${copied.slice(0, 10).map((ns) => copyName(ns, '<run>')).join(', ')}${copied.length > 10 ? ` and ${copied.length - 10} more` : ''}`] : of.only ? [`no traffic is moved: the steps after the validation are passed over, and the target waits until the data was taken out`] : [`service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`]),
       ...(of.forecastMs != null ? [`forecast ${formatDuration(of.forecastMs)}, ${formatDuration(Math.abs(of.rtoObjectiveMs - of.forecastMs))} ${of.forecastMs <= of.rtoObjectiveMs ? 'inside' : 'past'} the objective: ${of.forecastBasis}`] : []),
       ...of.points.map(
         (point) =>
           `${point.source}: would be recovered to before ${formatLogPosition(point.limit)} (the log reaches ${formatLogPosition(point.reaches)}, ${formatDuration(Math.max(0, Date.parse(of.plannedAt) - Date.parse(point.reachesAt)))} ago): ${point.only ? `${point.only.collections} collections of ` : ''}base ${point.base.backup} (${formatBytes(bytesToRestore(point))}) and ${point.log.slices} slices (${formatBytes(point.log.storedBytes)}), timeline ${point.timeline}`,
       ),
+      ...Object.entries(of.discarded ?? {}).map(([source, counted]) => describeDiscarded(source, counted)),
+      ...(of.deploy ? [describeProposal(of.deploy)] : []),
     ],
     findings: [
       ...of.findings.map(({ effect, message, hint }) => `${effect === 'fails' ? 'would fail' : 'warning'}  ${message}${hint ? ` HINT: ${hint}` : ''}`),

@@ -1,6 +1,7 @@
 import type { LogPosition } from './log-position.ts';
 import type { ChosenNamespaces } from './chosen-namespaces.ts';
 import type { ObjectRef } from './manifest.ts';
+import type { PointMark } from './point-mark.ts';
 
 /** A base in the catalog: what choosing a recovery point needs to know of a manifest. */
 export interface CatalogBase {
@@ -23,6 +24,8 @@ export interface CatalogBase {
   program?: string;
   /** of a program: all of it is as it was at its start, or its end. Null: of no one moment. Left out: written by an earlier version, or no program's */
   moment?: 'start' | 'end' | null;
+  /** what was said of it; left out: nothing that holds */
+  mark?: PointMark;
 }
 
 /** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */
@@ -52,14 +55,16 @@ export interface Catalog {
   bases: CatalogBase[];
   spans: CatalogSpan[];
   gaps: CatalogGap[];
+  /** log that retention may have taken: a hole that ends at or before it is no loss. Left out: none */
+  expired?: { timeline: string; before: LogPosition }[];
   /**
    * objects that were not believed, and why: a forged manifest, a slice that does not open, an unreadable name. `spare`:
-   * authentic, and not needed beside what was chosen
+   * authentic, and not needed beside what was chosen. `marked`: somebody has looked, and marked it
    */
-  rejected: { key: string; why: string; spare?: true }[];
+  rejected: { key: string; why: string; spare?: true; marked?: true }[];
 }
 
-/** What a person asks for: one of the three, or none for the latest. */
+/** What a person asks for: one of the first three, or none for the latest. */
 export interface RecoveryTarget {
   /** UTC ISO; the second that it names is included whole */
   targetTime?: string | undefined;
@@ -67,7 +72,12 @@ export interface RecoveryTarget {
   targetPosition?: LogPosition | undefined;
   /** id of a base or of an import: the first moment at which it is whole */
   point?: string | undefined;
+  /** on this timeline, which was left for another: its end, or a moment of it; left out: the newest, and where that came from */
+  timeline?: string | undefined;
 }
+
+/** An earlier moment was asked for, so what came after it is left out on purpose. */
+export const momentAsked = ({ targetTime, targetPosition, point, timeline }: RecoveryTarget): boolean => (targetTime ?? targetPosition ?? point ?? timeline) !== undefined;
 
 /** One source at one moment, provably restorable: a base and the unbroken log from it to `limit`. */
 export interface RecoveryPoint {

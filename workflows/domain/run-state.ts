@@ -1,3 +1,5 @@
+import type { GateRung } from './contacts.ts';
+import type { JournalLine } from './journal.ts';
 import type { ProofKind } from './people.ts';
 import type { Severity } from './messages.ts';
 import type { Progress, Work } from './progress.ts';
@@ -91,16 +93,10 @@ export type GateProof = ProofKind | 'any';
 export interface GateClocks {
   expiresAfterMs?: number | undefined;
   remindEveryMs?: number | undefined;
-  escalate?: { afterMs: number; to: string[] }[] | undefined;
+  escalate?: GateRung[] | undefined;
 }
 
-export interface JournalEntry {
-  at: string;
-  /** a step's id, a gate's, or "run" */
-  about: string;
-  what: string;
-  by: string | null;
-}
+export type JournalEntry = JournalLine & { about: string };
 
 export type RunTarget = RecoveryTarget & { older?: number | undefined };
 
@@ -114,6 +110,10 @@ export interface RunState {
   only?: string[];
   /** a failback: the sources go home from the standby; left out: to the standby */
   homeward?: true;
+  /** the place that the sources live at is restored; left out: a place of the run's own */
+  inPlace?: true;
+  /** what was chosen is copied into the living source, and for a swap takes its place; left out: it waits on a server of its own */
+  copies?: 'beside' | 'swap';
   status: RunStatus;
   /** as people judge it now; left out: nobody has said */
   severity?: Severity | undefined;
@@ -139,10 +139,29 @@ export interface RunState {
   forecastBasis: string | null;
   steps: StepState[];
   gates: GateState[];
-  /** the newest 200 */
+  /** the newest; in a written report all */
   journal: JournalEntry[];
+  /** how many pages of older lines are in the store, and not in `journal`; left out: none */
+  journalPages?: number | undefined;
   warnings: string[];
 }
 
-/** Another control plane has the command: no try of this run can change anything any more, and what it has done is that one's to keep or to take back. */
-export const isSuperseded = ({ steps }: Pick<RunState, 'steps'>): boolean => steps.some(({ state, error }) => state === 'failed' && error?.type === 'EpochSuperseded');
+/**
+ * Traffic has been let in to the new side, all of it, and this is what is still to be done of the runbook, or has failed; the time to recover is over.
+ * Undefined: service is not back, or the run has ended.
+ */
+export function leftAfterService({ servedAt, endedAt, steps }: Pick<RunState, 'servedAt' | 'endedAt' | 'steps'>): StepState[] | undefined {
+  const isOver = ({ state }: StepState): boolean => state === 'done' || state === 'skipped';
+  if (servedAt === null || endedAt !== null || steps.some((step) => step.uses === 'switch' && !isOver(step))) return undefined;
+  return steps.filter((step) => !isOver(step));
+}
+
+/** `recovered; 2 things left: warm-cache (failed), report`. */
+export const describeLeft = (left: readonly StepState[]): string =>
+  `recovered; ${left.length} ${left.length === 1 ? 'thing' : 'things'} left: ${left.map(({ id, state }) => `${id}${state === 'pending' ? '' : ` (${state})`}`).join(', ')}`;
+
+/**
+ * Another control plane has the command: no try of this run can change anything any more, and what it has done is that one's to keep or to take back.
+ * That stays true of a step that was undone, left as it is or passed over after it had been refused.
+ */
+export const isSuperseded = ({ steps }: Pick<RunState, 'steps'>): boolean => steps.some(({ error }) => error?.type === 'EpochSuperseded');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { whenSchema } from './condition.ts';
+import { restoreModeSchema } from './restore-mode.ts';
 import { parseDurationMs } from './units.ts';
 
 /** A runbook is data: steps with what they need. The engine runs everything whose needs are met side by side. */
@@ -43,6 +44,7 @@ export const runbookStepSchema = z.strictObject({
 export const runbookSchema = z
   .strictObject({
     towards: z.literal('home', 'home, or nothing').optional().meta({ description: 'home: brings the sources back from the standby to the environment that they are at home in, as failback says; left out: to the standby' }),
+    mode: restoreModeSchema.optional().meta({ description: 'in-place: restores the place that the source lives at, behind a safety point, as failback.provision says; beside: copies chosen collections into the living source under names of their own; swap: as beside, then they take the place of what is there; left out, or new: a place of the run’s own' }),
     steps: z.array(runbookStepSchema).min(1),
   })
   .superRefine((runbook, ctx) => {
@@ -89,6 +91,7 @@ function checkStep(steps: readonly RunbookStep[], step: RunbookStep, complain: (
   if (step.uses !== 'runbook') return;
   for (const field of Object.keys(step)) if (!ofSubRunbook.includes(field)) complain([field], 'means nothing for a step that uses runbook: the steps of that runbook say it');
   if (typeof step.with?.['runbook'] !== 'string') complain(['with'], 'a step that uses runbook names one: {runbook: name}');
+  for (const field of Object.keys(step.with ?? {})) if (field !== 'runbook') complain(['with', field], 'unknown field; a step that uses runbook takes runbook');
 }
 
 /** All steps that one needs, and those need. */

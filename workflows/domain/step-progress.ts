@@ -12,6 +12,7 @@ export const activitiesOfStep: Readonly<Record<string, readonly string[]>> = {
   fence: ['fencePrimary', 'retirePrimary'],
   drain: ['drainLog', 'replayLog', 'buildIndexes', 'validateTarget'],
   promote: ['promoteTarget'],
+  'copy-beside': ['copyBeside'],
   switch: ['admitTraffic', 'watchHealth'],
   protect: ['startTimeline', 'proveArchive'],
 };

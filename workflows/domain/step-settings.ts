@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { versionSchema } from './deployment.ts';
 import { audiences } from './notify/notice.ts';
 
 /**
@@ -31,10 +32,18 @@ export const stepSettings = {
     items: z.array(item).min(1, 'at least one item').max(20, 'at most 20 items').refine((items) => new Set(items.map(({ id }) => id)).size === items.length, 'items with an id each'),
   }),
   fence: none,
+  'safety-point': none,
+  'copy-beside': none,
+  swap: none,
   drain: none,
   promote: none,
   switch: none,
   protect: z.strictObject({ base: z.boolean('true or false').default(true).meta({ description: 'false: no new base now' }) }),
+  deploy: z.strictObject({ version: versionSchema.optional().meta({ description: 'this version, whatever ran; left out: the one that ran at the recovery point' }) }),
+  command: z.strictObject({
+    command: z.string('one of commands').meta({ description: 'one of commands, by its name' }),
+    inDrills: z.boolean('true or false').default(false).meta({ description: 'true: it runs in drills and partial restores too, at their target; otherwise they pass it over' }),
+  }),
   notify: z.strictObject({
     text: z.string('what to say').trim().min(1, 'what to say').max(300, 'at most 300 characters'),
     audience: z.enum(audiences, '"internal" or "external"').default('internal'),
@@ -44,5 +53,11 @@ export const stepSettings = {
 } as const satisfies Record<string, z.ZodType>;
 
 export type StepTypeName = keyof typeof stepSettings;
+
+/** Step types that can be about some of the sources only. */
+export const typesPerSource: readonly StepTypeName[] = ['find-recovery-point', 'provision', 'restore', 'replay', 'build-indexes', 'validate', 'fence', 'safety-point', 'drain', 'promote', 'copy-beside', 'swap'];
+
+/** Step types that a person skips with the consent of others, or not at all: no runbook may go on without them. */
+export const typesNeeded: readonly StepTypeName[] = ['approval', 'fence', 'safety-point', 'elevate'];
 
 export const isStepType = (uses: string): uses is StepTypeName => Object.hasOwn(stepSettings, uses);

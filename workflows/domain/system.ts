@@ -1,17 +1,24 @@
+import { checkContacts, contactsSchema, gateRungSchema, type Ladders } from './contacts.ts';
 import { z } from 'zod';
 import { carriesPassword } from './address.ts';
+import { bytesSchema } from './bytes.ts';
 import { checkPeople } from './check-people.ts';
 import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
-import { drillSystem, homesOf, turnSystem } from './homeward.ts';
+import { mainRunbook, runbookNames } from './expand-runbook.ts';
+import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homeward.ts';
 import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
+import { retentionSchema } from './retention/rules.ts';
+import type { CopyMode } from './restore-mode.ts';
 import { runbookSchema } from './runbook.ts';
-import { programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
-import { minutes, parseBytes, seconds, mib, hours } from './units.ts';
+import { checkSchedules, scheduleSchema } from './schedules/schema.ts';
+import { deployPlaceholders } from './deployment.ts';
+import { programOf, programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
+import { minutes, seconds, mib, hours } from './units.ts';
 
 /**
  * The system file (`systems/<name>.yaml`): everything that Holdfast knows of a system, in one place.
@@ -21,12 +28,6 @@ import { minutes, parseBytes, seconds, mib, hours } from './units.ts';
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
-
-export const bytesSchema = z
-  .string()
-  .refine((text) => parseBytes(text) !== undefined, 'a size such as 8MiB or 512KiB')
-  .transform((text) => parseBytes(text)!)
-  .meta({ description: 'a size: 512KiB, 8MiB, 2GiB' });
 
 /** Addresses may vary by environment, so they may be `${ENV}` too; they must not carry a password, nor may what that stands for where a program is given it. */
 const addressSchema = z
@@ -170,7 +171,8 @@ const nginxTrafficSchema = z.strictObject({
   health: z.strictObject({
     path: z.string().default('/health'),
     watch: durationSchema.default(seconds(10)).meta({ description: 'how long the new side must stay healthy' }),
-  }).prefault({}),
+    within: durationSchema.optional().meta({ description: 'how long it may take until it has, before the switch fails; left out: three times the watch, and a minute' }),
+  }).refine(({ watch, within }) => within === undefined || within > watch, { path: ['within'], message: 'longer than watch: nothing is healthy for longer than it is looked at' }).prefault({}),
   admission: z.array(z.number().int().min(1).max(100)).min(1).default([10, 50, 100])
     .refine((steps) => steps.at(-1) === 100, 'the last step must be 100')
     .meta({ description: 'percent of requests let through to the new side, step by step; the rest get a maintenance answer' }),
@@ -201,6 +203,25 @@ const validatorSchema = z.discriminatedUnion('uses', [
   }),
 ]);
 
+const deployerSchema = z.discriminatedUnion('uses', [
+  z.strictObject({
+    uses: z.literal('command').meta({ description: 'programs on the worker; {{version}}, {{environment}} and {{system}} stand for what is deployed, and where' }),
+    deploy: programOf(deployPlaceholders).meta({ description: 'deploys {{version}} to {{environment}}, and ends when it serves; must be safe to repeat: it is run again when its worker was lost' }),
+    current: programOf(deployPlaceholders.filter((one) => one !== 'version')).optional().meta({ description: 'prints the version that runs in {{environment}}, or nothing; left out: only the records say' }),
+  }),
+  z.strictObject({
+    uses: z.literal('manual').meta({ description: 'a person deploys, and confirms' }),
+    instructions: z.string().min(1).max(1_000).optional().meta({ description: 'how, for whoever does it' }),
+  }),
+]);
+
+/** What `{{…}}` of a team's own program may stand for, beside `file:NAME`. */
+const commandPlaceholders = ['system', 'environment', 'run', 'purpose'] as const;
+const commandSchema = z.strictObject({
+  run: programOf(commandPlaceholders).meta({ description: 'must be safe to repeat: it is run again when its worker was lost' }),
+  undo: programOf(commandPlaceholders).optional().meta({ description: 'takes back what run did, all of it or a part; left out: nothing is to be taken back' }),
+});
+
 const atLeastAMinute = durationSchema.refine((ms) => ms >= minutes(1), 'a minute at least: each is a timer of the run');
 
 const gateSchema = z.strictObject({
@@ -212,10 +233,8 @@ const gateSchema = z.strictObject({
   proof: z.enum(['none', 'totp', 'signature', 'any']).optional().meta({ description: 'what an approval is proved by; none, or left out: names are claimed' }),
   expiresAfter: atLeastAMinute.optional().meta({ description: 'approvals that do not come together in this time lapse, and the gate is asked anew; left out: never' }),
   remindEvery: atLeastAMinute.optional().meta({ description: 'says so again while nobody answers; slows down' }),
-  escalate: z
-    .array(z.strictObject({ after: durationSchema, to: z.array(z.string()).min(1) }))
-    .optional()
-    .meta({ description: 'who is called too, and may answer, when the gate has been open for so long' }),
+  escalate: z.array(gateRungSchema).optional().meta({ description: 'who is called too, and may answer, when the gate has been open for so long' }),
+  contacts: name.optional().meta({ description: 'a ladder of contacts: its people are called in their turn while nobody answers' }),
   preApproved: z.strictObject({ purpose: z.literal('drill') }).optional().meta({ description: 'runs of this purpose do not wait here' }),
 });
 
@@ -241,15 +260,20 @@ const fields = {
   traffic: nginxTrafficSchema,
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
   approvals: z.record(name, gateSchema).default({}),
+  deployer: deployerSchema.optional().meta({ description: 'how a version of the application is deployed, for steps that use deploy; left out: none can' }),
+  commands: z.record(name, commandSchema).optional().meta({ description: 'the team’s own programs, by name, for steps that use command' }),
   runbook: runbookSchema.meta({ description: 'what a recovery does' }),
   runbooks: z.record(name, runbookSchema).optional().meta({ description: 'others, by name: for a component, for failback, to escalate to, or parts that steps use' }),
   site: name.default('main').meta({ description: 'where the workers of this system’s data stand: part of the task queues’ names' }),
   databaseReadyWithin: durationSchema.default(minutes(2)).meta({ description: 'how long a server of the standby may take to start, and to become primary' }),
   people: peopleSchema.default({}).meta({ description: 'who may do what, by id; left out: anybody may do anything, and every name is only claimed' }),
+  contacts: contactsSchema.default({}).meta({ description: 'ladders by name: who is called, and when, while nobody answers; named by gates, incidents and alerts' }),
   exchange: exchangeSchema.prefault({}).meta({ description: 'where dumps of other programs come from and go to' }),
   notify: notifySchema.optional().meta({ description: 'who is told what of runs, backups and archives; left out: nobody' }),
   incidents: incidentsSchema.optional().meta({ description: 'how incidents are kept; left out: the usual' }),
   listen: listenSchema.optional().meta({ description: 'which alerts of Alertmanager and PagerDuty open an incident (`holdfast listen`); left out: none' }),
+  retention: retentionSchema.optional().meta({ description: 'how long what is in the store is kept; left out: for ever' }),
+  schedules: z.record(name, scheduleSchema).optional().meta({ description: 'what starts by itself, and when, by name: `holdfast apply` gives them to Temporal; left out: nothing' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
@@ -285,6 +309,29 @@ function checkFailback(system: z.output<typeof fileSchema>, complain: Complain):
   }
 }
 
+/** What is moved aside must be what was fenced, and what is made anew must be the same server. */
+function checkInPlace(system: z.output<typeof fileSchema>, complain: Complain): void {
+  for (const name of runbookNames(system).filter((candidate) => isInPlace(system, candidate))) {
+    const where = name === mainRunbook ? ['runbook'] : ['runbooks', name];
+    for (const [source, { engine }] of Object.entries(system.sources)) {
+      const made = system.failback?.provision[source];
+      const fenced = system.fence[source];
+      if (engine !== 'mongodb') complain([...where, 'mode'], `in-place restores a source of the engine "mongodb", and that of "${source}" is "${engine}"`);
+      else if (made && made.directory !== fenced?.directory) complain(['failback', 'provision', source, 'directory'], `runbook "${name}" restores in place: expected the directory that fence.${source} fences`);
+    }
+  }
+}
+
+/** What is copied into a living source are collections of a MongoDB that is read by its driver. */
+function checkCopies(system: z.output<typeof fileSchema>, complain: Complain): void {
+  for (const name of runbookNames(system)) {
+    const mode = copiesOf(system, name);
+    for (const [source, { engine }] of Object.entries(system.sources)) {
+      if (mode && engine !== 'mongodb') complain(['runbooks', name, 'mode'], `${mode} copies collections of the engine "mongodb", and that of "${source}" is "${engine}"`);
+    }
+  }
+}
+
 /** A drill is apart from all that serves, and from all that is kept, or it is none. */
 function checkDrill(system: z.output<typeof fileSchema>, complain: Complain): void {
   if (!system.drill) return;
@@ -310,6 +357,21 @@ function checkDrill(system: z.output<typeof fileSchema>, complain: Complain): vo
   }
 }
 
+/** A rule for nobody would seem to protect something. */
+function checkRetention(system: z.output<typeof fileSchema>, complain: Complain): void {
+  const { sources, approval } = system.retention ?? { sources: {} };
+  for (const [name, { log }] of Object.entries(sources)) {
+    const source = system.sources[name];
+    if (!source) complain(['retention', 'sources', name], `unknown source "${name}"; known: ${Object.keys(system.sources).join(', ')}`);
+    else if (log !== undefined && !abilitiesOf(source.engine).log) complain(['retention', 'sources', name, 'log'], `the engine "${source.engine}" archives no log`);
+  }
+  const gate = approval === undefined ? undefined : system.approvals[approval];
+  if (gate && ((gate.proof !== undefined && gate.proof !== 'none') || gate.expiresAfter !== undefined || gate.remindEvery !== undefined || gate.escalate || gate.contacts)) {
+    complain(['retention', 'approval'], `gate "${approval}" asks for proof, or has times of its own: a retention waits for names only, and for as long as it takes`);
+  }
+  if (approval !== undefined && !gate) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
+}
+
 /** A proof that no source's engine can give would be a gate that nothing passes, or one that proves nothing. */
 function checkValidators(system: z.output<typeof fileSchema>, complain: Complain): void {
   const provable = Object.values(system.sources).some(({ engine }) => abilitiesOf(engine).units);
@@ -327,6 +389,7 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
 export const systemSchema = fileSchema.superRefine((system, ctx) => {
   const complain: Complain = (path, message) => ctx.addIssue({ code: 'custom', path, message });
   checkPeople(system, complain);
+  checkContacts(system, complain);
   const knowsEnvironment = (environment: string, path: (string | number)[]): void => {
     if (!system.environments[environment]) {
       complain(path, `unknown environment "${environment}"; known: ${Object.keys(system.environments).join(', ')}`);
@@ -348,12 +411,16 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   }
   checkValidators(system, complain);
   checkFailback(system, complain);
+  checkInPlace(system, complain);
+  checkCopies(system, complain);
   checkDrill(system, complain);
+  checkRetention(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
   checkRunbooks(system, complain);
   checkIncidents(system, complain);
+  checkSchedules(system, complain);
 });
 
 /** As typed in the file, before defaults. */
@@ -364,6 +431,8 @@ export type Source = System['sources'][string];
 export type StoreConfig = System['stores'][number];
 export type Endpoint = z.output<typeof endpointSchema>;
 export type GateConfig = z.output<typeof gateSchema>;
+export type DeployerConfig = z.output<typeof deployerSchema>;
+export type CommandConfig = z.output<typeof commandSchema>;
 export type ValidatorConfig = z.output<typeof validatorSchema>;
 
 /**
@@ -380,24 +449,40 @@ export interface SystemView {
   rpoObjectiveMs: number;
   sources: Record<string, { engine: string; environment: string }>;
   standbyEnvironment: string;
+  /** all that the system file names; left out: of a run that began before they were kept */
+  environments?: string[] | undefined;
   /** where drills are restored to; left out: `standbyEnvironment` */
   drillEnvironment?: string | undefined;
   /** turned round: the sources live on the standby, and `standbyEnvironment` is their home; left out: as the system file says */
   homeward?: true | undefined;
+  /** the run restores the place that the sources live at: `standbyEnvironment` is where they live; left out: a place of its own */
+  inPlace?: true | undefined;
+  /** the run copies what it chose into the living source, and for a swap lets it take its place; left out: it does not */
+  copies?: CopyMode | undefined;
   approvals: Record<string, GateConfig>;
+  /** who deploys the application; left out: nobody can */
+  deployer?: { uses: 'command' } | { uses: 'manual'; instructions?: string | undefined } | undefined;
+  /** the team's own programs; left out: none */
+  commands?: Record<string, { undo: boolean }> | undefined;
   /** left out: nobody is named */
   people?: People | undefined;
   runbook: z.output<typeof runbookSchema>;
   /** others, by name; left out: none */
   runbooks?: Record<string, z.output<typeof runbookSchema>> | undefined;
   /** how traffic is let in again; left out: all at once, healthy for 10 s */
-  traffic?: { admission: number[]; healthWatchMs: number } | undefined;
+  traffic?: { admission: number[]; healthWatchMs: number; healthWithinMs?: number | undefined } | undefined;
   /** how long the old side is watched after a switch; left out: 7 days */
   watchOldSideMs?: number | undefined;
   /** who is told what, by name; left out: nobody */
   notify?: NotifyView | undefined;
+  /** ladders of contacts, by name; left out: none */
+  ladders?: Ladders | undefined;
   /** left out: the usual */
   incidents?: IncidentsView | undefined;
+  /** left out: no rules, and everything stays */
+  retention?: { waitMs: number; approval?: string | undefined } | undefined;
+  /** what each schedule starts, by its id; left out: none */
+  schedules?: Record<string, { workflow: string; act: string }> | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }

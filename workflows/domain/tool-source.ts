@@ -28,7 +28,8 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a file n
 
 const plainSchema = z.strictObject({ plain: argumentSchema });
 
-export const programSchema = z
+/** A program whose arguments and plain variables may hold these placeholders, beside `{{file:NAME}}`. */
+export const programOf = (placeholders: readonly string[]) => z
   .strictObject({
     argv: z.array(argumentSchema).min(1).meta({ description: 'the program and its arguments; no shell looks at them' }),
     env: z
@@ -45,12 +46,14 @@ export const programSchema = z
     for (const { text, path } of texts) {
       for (const inner of placeholdersIn(text)) {
         const file = /^file:(.+)$/.exec(inner)?.[1];
-        if (file !== undefined ? Object.hasOwn(files, file) : toolPlaceholders.some((known) => known === inner)) continue;
-        const known = [...toolPlaceholders, ...Object.keys(files).map((one) => `file:${one}`)].map((one) => `{{${one}}}`);
+        if (file !== undefined ? Object.hasOwn(files, file) : placeholders.includes(inner)) continue;
+        const known = [...placeholders, ...Object.keys(files).map((one) => `file:${one}`)].map((one) => `{{${one}}}`);
         ctx.addIssue({ code: 'custom', path, message: `unknown {{${inner}}}; known: ${known.join(', ')}` });
       }
     }
   });
+
+export const programSchema = programOf(toolPlaceholders);
 
 /** A program with its arguments, environment and private files, as the system file says it. */
 export type ProgramConfig = z.output<typeof programSchema>;

@@ -1,6 +1,7 @@
 import type { Alert } from '../domain/alert.ts';
 import { automatic, goesOn, isOver, kindOf, type IncidentRun, type IncidentState } from '../domain/incident.ts';
 import type { IncidentsView } from '../domain/incident-schema.ts';
+import { restartLadders, startLadders } from './ladders.ts';
 import { hours } from '../domain/units.ts';
 
 /** What is to come of a change, beside the change itself. */
@@ -8,17 +9,20 @@ export type Effect =
   | { kind: 'tell'; what: string; isNews: boolean }
   | { kind: 'start'; run: string; targetTime?: string | undefined }
   | { kind: 'update-given'; by: string }
+  /** what a person wrote for people outside */
+  | { kind: 'outside'; text: string }
+  /** a rung of a ladder is reached; `over`: who was called there is not needed any more */
+  | { kind: 'call'; ladder: string; rung: number; to: string[]; receivers?: string[] | undefined; over: boolean }
   | { kind: 'owner'; run: string; step: string; is: string; over: boolean };
 
 const alertsKept = 100;
-const journalLength = 200;
 /** An alert that began earlier says little of now: its run waits for a person. */
 export const autoWithinMs = hours(1);
 /** An alert soon after the end is the same incident again. */
 export const reopenWithinMs = hours(1);
 
 export function note(state: IncidentState, at: string, what: string, by: string | null = null): void {
-  state.journal = [...state.journal, { at, by, what: what.slice(0, 600) }].slice(-journalLength);
+  state.journal.push({ at, by, what: what.slice(0, 600) });
 }
 
 /** Whether an alert is of this incident; one that comes long after the end begins another. */
@@ -42,6 +46,7 @@ export function applyAlert(state: IncidentState, alert: Alert, { rules, updateEv
     reopen(state, at, null);
     state.nextUpdateAt = new Date(Date.parse(at) + updateEveryMs[state.severity ?? 'P2']).toISOString();
   }
+  startLadders(state, rules[rule]?.contacts ?? [], at);
   return propose(state, alert, rules[rule], at);
 }
 
@@ -56,6 +61,7 @@ function quiet(state: IncidentState, alert: IncidentState['alerts'][number], at:
 export function reopen(state: IncidentState, at: string, by: string | null): void {
   note(state, at, `opened again; it was resolved at ${state.resolvedAt}`, by);
   Object.assign(state, { status: 'investigating', resolvedAt: null, resolvedBy: null } satisfies Partial<IncidentState>);
+  restartLadders(state, at);
 }
 
 /** One proposal for each runbook at a time; by itself only the first run of an incident starts, so that what people aborted does not come back. */

@@ -2,6 +2,8 @@ import type { IncidentMessage, IncidentMessageName } from '../domain/incident-me
 import { goesOn, type IncidentRun, type IncidentState } from '../domain/incident.ts';
 import { mainRunbook } from '../domain/expand-runbook.ts';
 import { anonymous } from '../domain/messages.ts';
+import type { IncidentsView } from '../domain/incident-schema.ts';
+import type { NotifyView } from '../domain/notify/notice.ts';
 import type { People } from '../domain/people.ts';
 import { permit, type Act } from '../domain/permissions.ts';
 import type { Refusal } from '../runbook/refusal.ts';
@@ -14,6 +16,8 @@ export interface Known {
   people: People | undefined;
   /** names of the system's runbooks */
   runbooks: readonly string[];
+  incidents: Pick<IncidentsView, 'outside'>;
+  notify: NotifyView | undefined;
 }
 
 const refuse = (type: Refusal['type'], message: string): Refusal => ({ type, message });
@@ -21,10 +25,11 @@ const proposals = ({ runs }: IncidentState): IncidentRun[] => runs.filter(({ sta
 const list = (runs: readonly IncidentRun[]): string => runs.map(({ id, kind, status }) => `${id} (${kind}, ${status})`).join(', ') || 'none';
 
 /** Why a message cannot be obeyed now; undefined: it can. Said twice, it is refused the second time. */
-export function refuseMessage(state: IncidentState, { name, message }: Asked, { people, runbooks }: Known): Refusal | undefined {
+export function refuseMessage(state: IncidentState, { name, message }: Asked, { people, runbooks, incidents, notify }: Known): Refusal | undefined {
   const permission = permit(people, acts[name], message.by);
   if (permission.may === false) return refuse('NotPermitted', permission.why);
   if (state.closedAt) return refuse('NotWaiting', `Incident ${state.id} was closed at ${state.closedAt}.`);
+  if ('outside' in message && message.outside !== undefined && (incidents.outside.length === 0 || !notify?.external)) return refuse('BadInput', 'Nobody outside is told of incidents of this system: its file names no severity under incidents.outside.');
   switch (name) {
     case 'update': return saysNothing(state, message) ? refuse('NotWaiting', 'That is how it stands already.') : undefined;
     case 'assign': return refuseOwner(state, message);
@@ -38,11 +43,12 @@ export function refuseMessage(state: IncidentState, { name, message }: Asked, { 
   }
 }
 
-function saysNothing(state: IncidentState, { status, severity, impact, text, nextUpdate, by = anonymous }: IncidentMessage<'update'>): boolean {
+function saysNothing(state: IncidentState, { status, severity, impact, text, outside, nextUpdate, by = anonymous }: IncidentMessage<'update'>): boolean {
   const last = state.journal.at(-1);
   if (nextUpdate !== undefined) return false;
   if ((status ?? state.status) !== state.status || (severity ?? state.severity) !== state.severity || (impact ?? state.impact) !== state.impact) return false;
-  return text === undefined || (last?.by === by && last.what === text);
+  const said = outside === undefined ? text : toldOutside(outside);
+  return said === undefined || (last?.by === by && last.what === said);
 }
 
 function refuseOwner(state: IncidentState, { step, to, role }: IncidentMessage<'assign'>): Refusal | undefined {
@@ -73,6 +79,7 @@ function refuseStart(state: IncidentState, { run, runbook }: IncidentMessage<'st
 export function applyMessage(state: IncidentState, asked: Asked, at: string, ms: { update(): number; review: number }): Effect[] {
   const by = asked.message.by ?? anonymous;
   const promise = (afterMs: number): string => new Date(Date.parse(at) + afterMs).toISOString();
+  state.answeredAt ??= at;
   switch (asked.name) {
     case 'update': return update(state, asked.message, by, at, (afterMs) => promise(afterMs ?? ms.update()));
     case 'assign': {
@@ -94,7 +101,7 @@ export function applyMessage(state: IncidentState, asked: Asked, at: string, ms:
       const open = state.runs.filter(goesOn).map(({ id }) => id);
       if (open.length > 0) state.warnings = [...state.warnings, `resolved by ${by} while ${open.join(', ')} went on`];
       note(state, at, `resolved: ${asked.message.text}${open.length > 0 ? `; ${open.join(', ')} still went on` : ''}`, by);
-      return [{ kind: 'update-given', by }, { kind: 'tell', what: asked.message.text, isNews: false }];
+      return [{ kind: 'update-given', by }, { kind: 'tell', what: asked.message.text, isNews: false }, ...outsideOf(state, asked.message.outside, by, at)];
     }
     case 'review': {
       const { cause, lessons, actions } = asked.message;
@@ -105,7 +112,7 @@ export function applyMessage(state: IncidentState, asked: Asked, at: string, ms:
   }
 }
 
-function update(state: IncidentState, { status, severity, impact, text, nextUpdate }: IncidentMessage<'update'>, by: string, at: string, promise: (afterMs: number | undefined) => string): Effect[] {
+function update(state: IncidentState, { status, severity, impact, text, outside, nextUpdate }: IncidentMessage<'update'>, by: string, at: string, promise: (afterMs: number | undefined) => string): Effect[] {
   const changes = [
     ...(status && status !== state.status ? [`${state.status} → ${status}`] : []),
     ...(severity && severity !== state.severity ? [`severity ${state.severity ?? 'not said'} → ${severity}`] : []),
@@ -113,12 +120,23 @@ function update(state: IncidentState, { status, severity, impact, text, nextUpda
   ];
   const isWorse = severity !== undefined && severity < (state.severity ?? 'P9');
   const reopens = state.status === 'resolved' && status !== undefined;
-  if (reopens) reopen(state, at, by);
+  if (reopens) {
+    reopen(state, at, by);
+    state.answeredAt = at;
+  }
   Object.assign(state, { ...(status ? { status } : {}), ...(severity ? { severity } : {}), ...(impact ? { impact } : {}) });
   if (changes.length > 0) note(state, at, changes.join('; '), by);
   if (text) note(state, at, text, by);
   if (state.status !== 'resolved') state.nextUpdateAt = promise(nextUpdate);
-  return [{ kind: 'update-given', by }, { kind: 'tell', what: [...changes, ...(text ? [text] : [])].join('; ') || `next update by ${state.nextUpdateAt}`, isNews: isWorse || reopens }];
+  return [{ kind: 'update-given', by }, { kind: 'tell', what: [...changes, ...(text ? [text] : [])].join('; ') || (outside ? 'people outside were told' : `next update by ${state.nextUpdateAt}`), isNews: isWorse || reopens }, ...outsideOf(state, outside, by, at)];
+}
+
+const toldOutside = (text: string): string => `told outside: ${text}`;
+
+function outsideOf(state: IncidentState, text: string | undefined, by: string, at: string): Effect[] {
+  if (text === undefined) return [];
+  note(state, at, toldOutside(text), by);
+  return [{ kind: 'outside', text }];
 }
 
 function start(state: IncidentState, { run: id, runbook, targetTime, reason }: IncidentMessage<'start'>, by: string, at: string): Effect[] {

@@ -21,6 +21,15 @@ export class Announcer {
   /** @param only - names of receivers that are told, whatever phases they have; left out: those of the phase */
   tell(notify: NotifyView | undefined, phase: NoticePhase, write: (origin: Origin) => Notice, only?: readonly string[]): void {
     const receivers = !notify ? [] : only ? notify.receivers.filter(({ name, audience }) => audience === 'internal' && only.includes(name)) : receiversOf(notify, { audience: 'internal', as: phase, drill: false });
+    this.#post(receivers, write);
+  }
+
+  /** Of what is told outside: nothing but what `externalNotice` is given. */
+  tellOutside(notify: NotifyView | undefined, phase: NoticePhase, write: (origin: Origin) => Notice): void {
+    this.#post(notify ? receiversOf(notify, { audience: 'external', as: phase, drill: false }) : [], write);
+  }
+
+  #post(receivers: readonly { name: string }[], write: (origin: Origin) => Notice): void {
     if (receivers.length === 0) return;
     const { workflowId, runId } = workflowInfo();
     this.#number += 1;

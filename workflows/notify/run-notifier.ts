@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import { receiversOf, type Audience, type NoticePhase, type NotifyView } from '../domain/notify/notice.ts';
+import { receiversOf, type Audience, type NoticePhase, type NotifyView, type ReceiverView } from '../domain/notify/notice.ts';
 import { externalNotice, internalNotice, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
@@ -23,11 +23,21 @@ export interface RunNotifierOptions {
   snapshot(): RunSnapshot;
   /** as people see it now, with how far its steps are */
   state(): RunState;
+  /** false: the incident that it belongs to tells people outside, and the run only what a step of its runbook says */
+  outside: boolean;
   onTrouble(what: string): void;
 }
 
 const nowAt = (): string => new Date(Date.now()).toISOString();
 const isoIn = (ms: number): string => new Date(Date.now() + ms).toISOString();
+
+/** Those of the phase; where a rung of a gate's contacts names its own, these and no others, and of the answer those too. */
+function receiversFor(notify: NotifyView, of: Parameters<typeof receiversOf>[1], moment: Moment): ReceiverView[] {
+  const named = (names: readonly string[]): ReceiverView[] => notify.receivers.filter(({ name, audience, drills }) => audience === of.audience && names.includes(name) && (!of.drill || drills));
+  if (moment.phase === 'approval' && moment.receivers) return named(moment.receivers);
+  const usual = receiversOf(notify, of);
+  return moment.phase === 'answered' && moment.also ? [...new Set([...usual, ...named(moment.also)])] : usual;
+}
 
 /** Tells people of one run: what findMoments sees after each event, and an update every so often until the run has ended. */
 export class RunNotifier {
@@ -81,7 +91,8 @@ export class RunNotifier {
     const now = state();
     const isLast = moment.phase === 'resolved' || moment.phase === 'aborted';
     const drill = now.purpose === 'drill';
-    const receivers = receiversOf(notify, { audience, as, drill });
+    if (audience === 'external' && !this.#options.outside && moment.phase !== 'note') return 0;
+    const receivers = receiversFor(notify, { audience, as, drill }, moment);
     if (receivers.length === 0 || (this.#number >= messagesPerRun && !isLast)) return 0;
     // Nobody outside is affected by a drill, or by data that is taken out beside a service that runs.
     if (audience === 'external' && (drill || now.only)) return 0;
@@ -103,7 +114,7 @@ export class RunNotifier {
   #startUpdates(notify: NotifyView, audience: Audience): void {
     const { purpose, only } = this.#options.snapshot().state;
     const drill = purpose === 'drill';
-    if (receiversOf(notify, { audience, as: 'update', drill }).length === 0 || (audience === 'external' && (drill || only))) return;
+    if (receiversOf(notify, { audience, as: 'update', drill }).length === 0 || (audience === 'external' && (drill || only || !this.#options.outside))) return;
     void this.#timers.run(() => this.#update(notify, audience)).catch((error: unknown) => {
       if (!isCancellation(error)) this.#options.onTrouble(`no more updates: ${(error as Error).message}`);
     });

@@ -102,8 +102,9 @@ function choose(draft: Draft, event: CommandEvent & { kind: 'choose' }): void {
   const { state } = draft.snapshot;
   const before = state.target ?? {};
   const { targetTime, targetPosition, point } = event.older ? before : event;
+  const timeline = event.older ? before.timeline : undefined;
   const older = (before.older ?? 0) + (event.older ? 1 : 0);
-  state.target = { ...(targetTime ? { targetTime } : {}), ...(targetPosition ? { targetPosition } : {}), ...(point ? { point } : {}), ...(older > 0 ? { older } : {}) };
+  state.target = { ...(targetTime ? { targetTime } : {}), ...(targetPosition ? { targetPosition } : {}), ...(point ? { point } : {}), ...(timeline ? { timeline } : {}), ...(older > 0 ? { older } : {}) };
   draft.note('run', `another recovery point: ${describeTarget(state.target)}, instead of ${describeTarget(before)}: ${event.reason}`, event.by);
   beginRewind(draft, { steps: renewedSteps(draft.snapshot), by: event.by, why: `another recovery point: ${describeTarget(state.target)}` });
 }

@@ -103,3 +103,19 @@ export function timerDue(draft: Draft, timer: TimerRef): void {
     draft.warn(step.id, `over its budget of ${formatDuration(step.budgetMs ?? 0)}, still ${step.state === 'waiting' ? 'waiting for people' : 'running'}`);
   }
 }
+
+/**
+ * Whether nothing would come of a timer any more: its step's try is over, its gate closed, its time moved. One that is idle stays idle, so it is cancelled; left
+ * to run, it would stand in the UI's timeline as if something were awaited.
+ */
+export function isIdle({ state, tracks, abort, forecastDueAt }: RunSnapshot, timer: TimerRef, dueAt: string): boolean {
+  if (timer.kind === 'rto') return state.servedAt !== null || abort !== null;
+  if (timer.kind === 'forecast') return state.servedAt !== null || abort !== null || forecastDueAt !== dueAt;
+  if ('gate' in timer) return !state.gates.some(({ gate, openedAt, status }) => gate === timer.gate && openedAt === timer.openedAt && status === 'open');
+  const step = state.steps.find(({ id }) => id === timer.step);
+  const track = tracks[timer.step];
+  if (!step || !track || step.attempt !== timer.attempt) return true;
+  if (timer.kind === 'retry') return track.retryAt !== dueAt || abort !== null;
+  if (timer.kind === 'timeout') return step.state !== 'running' || track.timeoutAt !== dueAt;
+  return !['running', 'waiting'].includes(step.state) || track.budgetEndsAt !== dueAt;
+}

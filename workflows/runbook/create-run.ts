@@ -14,6 +14,10 @@ export interface RunPlan {
   only?: readonly string[] | undefined;
   /** it brings the sources home from the standby */
   homeward?: true | undefined;
+  /** it restores the place that the sources live at */
+  inPlace?: true | undefined;
+  /** what was chosen is copied into the living source */
+  copies?: 'beside' | 'swap' | undefined;
   requestedBy: string;
   incidentAt: string;
   startedAt: string;
@@ -110,6 +114,8 @@ export function createRun(plan: RunPlan): RunSnapshot {
       purpose: plan.purpose,
       ...(plan.only ? { only: [...plan.only] } : {}),
       ...(plan.homeward ? { homeward: plan.homeward } : {}),
+      ...(plan.inPlace ? { inPlace: plan.inPlace } : {}),
+      ...(plan.copies ? { copies: plan.copies } : {}),
       status: 'running',
       ...(plan.severity ? { severity: plan.severity } : {}),
       ...(plan.target && Object.keys(plan.target).length > 0 ? { target: plan.target } : {}),

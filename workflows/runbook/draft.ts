@@ -2,8 +2,9 @@ import type { StepState } from '../domain/run-state.ts';
 import { formatDuration } from '../domain/units.ts';
 import type { PlannedStep, RunCommand, RunSnapshot, StepTrack } from './run-types.ts';
 
-const journalLength = 200;
 const warningsLength = 100;
+
+const copyOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 /** A copy of a snapshot while one event changes it, and the commands that come of it. Lives no longer than one event. */
 export class Draft {
@@ -12,7 +13,11 @@ export class Draft {
   readonly at: string;
 
   constructor(snapshot: RunSnapshot, at: string) {
-    this.snapshot = JSON.parse(JSON.stringify(snapshot)) as RunSnapshot;
+    const { state, ...rest } = snapshot;
+    const { journal, ...more } = state;
+    // A line never changes once it is written. Thousands of messages may come with one task, and their lines leave the state only behind it: copied
+    // for each message, they would take longer than a task may, and the run would stand still.
+    this.snapshot = { ...copyOf(rest), state: { ...copyOf(more), journal: [...journal] } };
     this.at = at;
   }
 
@@ -30,7 +35,7 @@ export class Draft {
 
   note(about: string, what: string, by: string | null = null): void {
     const { state } = this.snapshot;
-    state.journal = [...state.journal, { at: this.at, about, what, by }].slice(-journalLength);
+    state.journal.push({ at: this.at, about, what, by });
   }
 
   warn(about: string, what: string): void {

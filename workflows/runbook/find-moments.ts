@@ -15,7 +15,7 @@ export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnap
     ...(!before.started && after.started ? [{ phase: 'started' } as const] : []),
     ...warned(before, event, after),
     ...said(before, event, after),
-    ...answered(before, after),
+    ...answered(before, after, event.at),
     ...openGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
     ...askedAgain(event, after),
     ...waitingLists(after).filter(({ id }) => !isWaitingIn(before, id)).map(({ id }): Moment => ({ phase: 'confirm', step: id })),
@@ -39,7 +39,10 @@ function askedAgain(event: RunEvent, after: RunSnapshot): Moment[] {
   if (event.kind !== 'timer-due' || !('gate' in event.timer)) return [];
   const { gate } = event.timer;
   const said = after.state.journal.at(-1);
-  return openGates(after).some((open) => open.gate === gate) && said?.about === gate && said.at === event.at ? [{ phase: 'approval', gate }] : [];
+  const open = openGates(after).find((other) => other.gate === gate);
+  if (!open || said?.about !== gate || said.at !== event.at) return [];
+  const rung = event.timer.kind === 'gate-escalation' ? open.clocks?.escalate?.[event.timer.n] : undefined;
+  return [{ phase: 'approval', gate, ...(rung ? { called: rung.to, receivers: rung.receivers } : {}) }];
 }
 
 const triesOf = (snapshot: RunSnapshot, step: string): string => `${snapshot.state.steps.find(({ id }) => id === step)?.attempt}/${snapshot.tracks[step]?.undoAttempt}`;
@@ -71,13 +74,14 @@ function said(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[
 }
 
 /** Nobody need answer any more: they must not go on looking for what to do. */
-function answered(before: RunSnapshot, after: RunSnapshot): Moment[] {
+function answered(before: RunSnapshot, after: RunSnapshot, at: string): Moment[] {
   const gates = openGates(before).flatMap((gate): Moment[] => {
     const now = after.state.gates.find((other) => other.gate === gate.gate);
     if (!now || (now.status === 'open' && now.openedAt === gate.openedAt)) return [];
     const by = now.decisions.map((decision) => decision.by).join(', ');
     const what = now.status === 'approved' || now.status === 'rejected' ? `${now.status} by ${by}` : 'closed, nothing to approve any more';
-    return [{ phase: 'answered', of: 'approval', subject: gate.gate, what }];
+    const also = (gate.clocks?.escalate ?? []).filter(({ afterMs }) => Date.parse(gate.openedAt!) + afterMs <= Date.parse(at)).flatMap(({ receivers = [] }) => receivers);
+    return [{ phase: 'answered', of: 'approval', subject: gate.gate, what, ...(also.length > 0 ? { also } : {}) }];
   });
   const failed = failedSteps(before).flatMap((step): Moment[] => {
     if (failedSteps(after).includes(step)) return [];

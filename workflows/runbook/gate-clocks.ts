@@ -1,4 +1,4 @@
-import { samePerson } from '../domain/people.ts';
+import { hasRights, samePerson } from '../domain/people.ts';
 import type { GateState } from '../domain/run-state.ts';
 import { formatDuration } from '../domain/units.ts';
 import type { Draft } from './draft.ts';
@@ -69,8 +69,8 @@ function escalate(draft: Draft, gate: GateState, rung: number): void {
   if (!step) return;
   const { people } = draft.snapshot;
   const called = step.to.map((name) => people?.[name]?.name ?? name);
-  gate.escalatedTo = [...(gate.escalatedTo ?? []), ...called];
-  // An empty list means anybody, and stays that.
-  if (gate.people.length > 0) gate.people = [...gate.people, ...called.filter((name) => !gate.people.some((other) => samePerson(people, other, name)))];
-  draft.warn(gate.gate, `escalated to ${called.join(', ')}: open for ${formatDuration(step.afterMs)}, ${missing(gate)} approvals`);
+  if (called.length > 0) gate.escalatedTo = [...(gate.escalatedTo ?? []), ...called];
+  // An empty list means anybody, and stays that. Who has no rights is told, and is not asked.
+  if (gate.people.length > 0) gate.people = [...gate.people, ...called.filter((name) => hasRights(people, name) && !gate.people.some((other) => samePerson(people, other, name)))];
+  draft.warn(gate.gate, `escalated to ${[...called, ...(step.receivers ?? []).map((receiver) => `receiver ${receiver}`)].join(', ')}: open for ${formatDuration(step.afterMs)}, ${missing(gate)} approvals`);
 }

@@ -1,4 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { journalPageLines } from '../domain/journal.ts';
+import type { RunState } from '../domain/run-state.ts';
 import { applyPersonsEvent, applyProof } from './apply-persons-event.ts';
 import { accountHumanTime, startClocks, timerDue, watchForecast } from './clocks.ts';
 import { Draft } from './draft.ts';
@@ -8,6 +10,9 @@ import { stepDone, stepFailed, undoDone, undoFailed } from './step-events.ts';
 
 const personsKinds: Record<PersonsEvent['kind'], true> = { approve: true, reject: true, retry: true, skip: true, abort: true, delegate: true, hold: true, resume: true, comment: true, extend: true, severity: true, choose: true, escalate: true, confirm: true };
 const isPersons = (event: RunEvent): event is { at: string } & PersonsEvent => Object.hasOwn(personsKinds, event.kind);
+
+/** What may still come of a run that has ended. */
+const isOfEnded: ReadonlySet<RunEvent['kind']> = new Set(['noted', 'warned', 'proof-checked', 'journal-kept']);
 
 /**
  * One event's effect on a run: the next snapshot, and what to do now. Pure: the given snapshot is not changed, and the same
@@ -23,7 +28,7 @@ export function reduceRun(snapshot: RunSnapshot, event: RunEvent): Reduced {
   const draft = new Draft(snapshot, event.at);
   accountHumanTime(draft);
   if (isPersons(event)) applyPersonsEvent(draft, event);
-  else if (!isEnded(draft.snapshot) || event.kind === 'noted' || event.kind === 'warned' || event.kind === 'proof-checked') apply(draft, event);
+  else if (!isEnded(draft.snapshot) || isOfEnded.has(event.kind)) apply(draft, event);
   settle(draft);
   return { snapshot: draft.snapshot, commands: draft.commands };
 }
@@ -57,6 +62,9 @@ function apply(draft: Draft, event: Exclude<RunEvent, PersonsEvent>): void {
     case 'noted':
       draft.note(event.about, event.what, event.by ?? null);
       break;
+    case 'journal-kept':
+      journalKept(draft.snapshot.state, event.page);
+      break;
     case 'proof-checked':
       applyProof(draft, event);
       break;
@@ -77,6 +85,13 @@ function served(draft: Draft, servedAt: string | null, noReturn: string | null):
     snapshot.noReturn = noReturn;
     draft.note('run', `turning back is over: ${noReturn}`);
   }
+}
+
+/** Lines leave the state only once they are in the store; said twice it changes nothing. */
+function journalKept(state: RunState, page: number): void {
+  if (page !== (state.journalPages ?? 0) + 1) return;
+  state.journalPages = page;
+  state.journal = state.journal.slice(journalPageLines);
 }
 
 function forecast(draft: Draft, forecastMs: number, basis: string): void {

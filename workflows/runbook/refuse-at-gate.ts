@@ -1,6 +1,6 @@
 import { answersToGate } from '../domain/how-to-answer.ts';
 import { anonymous } from '../domain/messages.ts';
-import { personOf, samePerson } from '../domain/people.ts';
+import { hasRights, personOf, samePerson } from '../domain/people.ts';
 import type { GateState } from '../domain/run-state.ts';
 import { resolveGate, waitsFor, type Refusal } from './refusal.ts';
 import type { GateEvent, RunSnapshot } from './run-types.ts';
@@ -74,6 +74,7 @@ function refuseDelegation(snapshot: RunSnapshot, gate: GateState, event: GateEve
   const is = (a: string, b: string): boolean => samePerson(people, a, b);
   if (rightOf(snapshot, gate, event.by, at)?.onBehalfOf !== null) return notPermitted(`${event.by} has no right of their own to answer gate "${gate.gate}": it is answered by ${names(gate.people)}.`);
   if (personOf(people, event.to) === undefined) return notPermitted(`"${event.to}" is none of the system’s people: ${names(Object.keys(people))}.`);
+  if (!hasRights(people, event.to)) return notPermitted(`${event.to} has no role: they are told, and answer no gate.`);
   if (is(event.to, event.by)) return notPermitted(`${event.by} has that right already.`);
   if (gate.decisions.some(({ by }) => is(by, event.by))) return notPermitted(`${event.by} has already decided on gate "${gate.gate}".`);
   const barred = [...(gate.notRequester ? [state.requestedBy] : []), ...(gate.notBy ?? [])];

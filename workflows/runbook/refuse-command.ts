@@ -1,3 +1,4 @@
+import { journalPageLines, journalRunLines } from '../domain/journal.ts';
 import type { Severity } from '../domain/messages.ts';
 import type { RecoveryTarget } from '../domain/recovery-point.ts';
 import { mainRunbook } from '../domain/expand-runbook.ts';
@@ -14,6 +15,9 @@ export function refuseCommand(snapshot: RunSnapshot, event: CommandEvent): Refus
   const { state } = snapshot;
   if (isEnded(snapshot)) return refuse('NotWaiting', waitsFor(snapshot));
   if (event.kind === 'comment') {
+    if ((state.journalPages ?? 0) * journalPageLines + state.journal.length >= journalRunLines) {
+      return refuse('NotWaiting', `The journal has ${journalRunLines.toLocaleString('en-US')} lines, and the run takes no comments any more: what moves it on must find room in its history. Say it on the incident: holdfast incident update ${state.system}.`);
+    }
     const last = state.journal.at(-1);
     return last?.by === event.by && last.what === commentText(event.text) ? refuse('NotWaiting', 'The same comment by the same person is the journal’s last line already.') : undefined;
   }
@@ -102,7 +106,7 @@ export function whyNotBack(snapshot: RunSnapshot, what = 'Another recovery point
   return letIn ? refuse('NotWaiting', `${what} any more: step "${letIn.id}" has begun to let traffic in to the target.`) : undefined;
 }
 
-const sameTarget = (a: RecoveryTarget, b: RecoveryTarget): boolean => a.targetTime === b.targetTime && a.targetPosition === b.targetPosition && a.point === b.point;
+const sameTarget = (a: RecoveryTarget, b: RecoveryTarget): boolean => a.targetTime === b.targetTime && a.targetPosition === b.targetPosition && a.point === b.point && a.timeline === b.timeline;
 
 function refuseChoice(snapshot: RunSnapshot, event: CommandEvent & { kind: 'choose' }): Refusal | undefined {
   const back = whyNotBack(snapshot);

@@ -3,26 +3,31 @@ import { errorTable, isErrorType } from '../domain/errors.ts';
 import { amountsOf, forecastRto } from '../domain/forecast-rto.ts';
 import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
+import { journalStateLines } from '../domain/journal.ts';
 import { bytesToRestore } from '../domain/recovery-point.ts';
-import type { RunState } from '../domain/run-state.ts';
+import type { RunState, StepStatus } from '../domain/run-state.ts';
 import { progressOfStep } from '../domain/step-progress.ts';
 import { describeFailure } from '../failure.ts';
 import { minutes } from '../domain/units.ts';
 import { stepTypes } from '../steps/index.ts';
 import type { RunResults, StepContext } from '../steps/step.ts';
+import { isIdle } from './clocks.ts';
 import { createRun, type RunPlan } from './create-run.ts';
 import { handleMessages } from './messages.ts';
+import { JournalKeeper } from '../journal-keeper.ts';
 import { passedOver } from './passed-over.ts';
 import { reduceRun } from './reduce-run.ts';
 import { waitsFor } from './refusal.ts';
 import { isEnded, type Checks, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { phaseOf, showDetails } from './show-details.ts';
 
+/** What the steps are given, but for what the engine itself answers. */
+export type GivenContext = Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'stillWaitsAfter' | 'results'>;
+
 export interface RunbookOptions {
   plan: RunPlan;
   results: RunResults;
-  /** what the steps are given, but for what the engine itself answers */
-  context(stepId: string): Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'results'>;
+  context(stepId: string): GivenContext;
   /** told whenever what people see has changed */
   onPhase(phase: Phase, details: string): void;
   onSeverity(severity: RunState['severity']): void;
@@ -38,6 +43,8 @@ export interface RunbookRun {
   state(): RunState;
   /** a warning from outside of the steps: in the journal and the report */
   warn(about: string, what: string): void;
+  /** waits, so long at most, until the journal's older lines are in the store */
+  journalKept(withinMs: number): Promise<void>;
   finish(): Promise<RunSnapshot>;
 }
 
@@ -83,6 +90,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     shownPhase = phase;
     if (snapshot.state.severity !== shownSeverity) options.onSeverity(snapshot.state.severity);
     shownSeverity = snapshot.state.severity;
+    keeper.look();
   };
 
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
@@ -93,7 +101,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(sinceThisTry(snapshot), snapshot, options.results, toldNow()), facts, nowAt()) });
   };
 
-  const state = (): RunState => withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow());
+  const state = (): RunState => ({ ...withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow()), journal: snapshot.state.journal.slice(-journalStateLines) });
 
   const carryOut = (command: RunCommand): void => {
     if (command.kind === 'cancel-step') scopes.get(command.step)?.cancel();
@@ -108,6 +116,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
 
   const contextOf = (stepId: string, attempt?: number): StepContext => {
     const given = options.context(stepId);
+    const isTry = (...states: StepStatus[]): boolean => snapshot.state.steps.some((step) => step.id === stepId && states.includes(step.state) && (attempt === undefined || step.attempt === attempt));
     return {
       ...given,
       stepId,
@@ -115,7 +124,12 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
       results: options.results,
       now: nowAt,
       sleep: (ms, summary) => sleep(ms, { summary }),
-      waits: () => snapshot.state.steps.some((step) => step.id === stepId && step.state === 'waiting' && (attempt === undefined || step.attempt === attempt)),
+      waits: () => isTry('waiting'),
+      stillWaitsAfter: async (ms, summary) => {
+        // It is asked before the gate opens, while the step itself still runs.
+        await condition(() => !isTry('running', 'waiting'), ms, { summary });
+        return isTry('waiting');
+      },
       moved: () => {
         // It may have told of the very piece that has finished: counted twice, it would be too much.
         told = undefined;
@@ -157,7 +171,8 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     if (timer.kind === 'forecast' && !patched('watch-forecast')) return;
     const summary = timer.kind === 'forecast' ? 'look whether the forecast passes the RTO objective' : timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${'gate' in timer ? timer.gate : timer.step}`;
     try {
-      await timers.run(async () => await sleep(Math.max(1, Date.parse(dueAt) - Date.now()), { summary }));
+      // One that nobody needs any more would stand in the UI's timeline as if something were still awaited.
+      if (await timers.run(() => condition(() => isIdle(snapshot, timer, dueAt), Math.max(1, Date.parse(dueAt) - Date.now()), { summary }))) return;
     } catch (error) {
       if (isCancellation(error)) return;
       throw error;
@@ -179,6 +194,15 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   };
 
   const plannedOf = (step: string): PlannedStep => snapshot.plan.find(({ id }) => id === step)!;
+
+  const keeper = new JournalKeeper({
+    system: options.plan.system,
+    of: { in: 'runs', id: options.plan.run ?? options.workflowId },
+    lines: () => snapshot.state.journal,
+    pages: () => snapshot.state.journalPages ?? 0,
+    onKept: (page) => void dispatch({ kind: 'journal-kept', at: nowAt(), page }),
+    onTrouble: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: 'journal', what }),
+  });
 
   handleMessages({
     snapshot: () => snapshot,
@@ -204,6 +228,7 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     snapshot: () => snapshot,
     state,
     warn: (about, what) => void dispatch({ kind: 'warned', at: nowAt(), about, what }),
+    journalKept: (withinMs) => keeper.settled(withinMs),
     finish: async () => {
       void abortOnCancel(dispatch, () => snapshot);
       await shield.run(async () => {

@@ -144,6 +144,8 @@ export type RunEvent = { at: string } & (
   /** service is back since `servedAt`; `noReturn` says why turning back is over, or is null while it is not */
   | { kind: 'served'; servedAt: string | null; noReturn: string | null }
   | { kind: 'warned'; about: string; what: string }
+  /** the oldest lines of the journal are in the store, as this page */
+  | { kind: 'journal-kept'; page: number }
   | { kind: 'noted'; about: string; what: string; by?: string | null }
   /** `wrong`: it proves nothing, as against what could not be checked */
   | { kind: 'proof-checked'; check: number; ok: boolean; proof: ProofKind; wrong: boolean; why: string }

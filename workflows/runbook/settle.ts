@@ -1,5 +1,5 @@
 import { describeWhen, whenHolds } from '../domain/condition.ts';
-import type { StepState } from '../domain/run-state.ts';
+import { isSuperseded, type StepState } from '../domain/run-state.ts';
 import type { Draft } from './draft.ts';
 import { leavesProduction } from './passed-over.ts';
 import { rewindOn, startUndo } from './rewind.ts';
@@ -20,12 +20,11 @@ export function settle(draft: Draft): void {
 
 function goOn(draft: Draft): void {
   const { state, tracks } = draft.snapshot;
-  if (state.steps.some((step) => step.state === 'failed')) {
-    // What runs goes on to its end; nothing new starts on ground that a person has not looked at.
-    state.status = 'paused';
-    return;
-  }
-  state.status = state.held ? 'held' : 'running';
+  const hasFailed = state.steps.some((step) => step.state === 'failed');
+  state.status = hasFailed ? 'paused' : state.held ? 'held' : 'running';
+  // What runs goes on to its end; nothing new starts on ground that a person has not looked at. Once service is back, what is left of the runbook is
+  // work beside it: a step that failed holds up what needs it, and nothing else.
+  if (hasFailed && (state.servedAt === null || isSuperseded(state))) return;
   const passed = new Set(state.steps.filter(({ state: is }) => is === 'done' || is === 'skipped').map(({ id }) => id));
   if (passed.size === state.steps.length) {
     state.status = 'done';

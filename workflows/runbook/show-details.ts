@@ -1,5 +1,5 @@
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../domain/how-to-answer.ts';
-import type { RunState, StepState } from '../domain/run-state.ts';
+import { describeLeft, leftAfterService, type RunState, type StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../domain/describe-progress.ts';
 import { describeTarget } from '../domain/describe-target.ts';
@@ -75,6 +75,7 @@ function howFar({ progress }: StepState): string {
 /** What people have asked for that is not a step. */
 function notices({ state, rewind }: RunSnapshot): string {
   return [
+    ...(leftAfterService(state) ? [`\n- **${cut(describeLeft(leftAfterService(state)!), 400)}**`] : []),
     ...(state.held ? [`\n- **HELD** by ${cut(state.held.by, 100)} since ${clock(state.held.at)}${state.held.reason ? `: ${cut(state.held.reason, 150)}` : ''}: no new step starts; signal \`resume\`, or \`holdfast resume ${state.system}\``] : []),
     ...(rewind ? [`\n- **on the way back**, asked for by ${cut(rewind.by, 100)}: ${cut(rewind.why, 200)}`] : []),
     ...(state.runbook ? [`\n- runbook ${state.runbook}${(state.escalations ?? []).map(({ from }) => `, after ${from}`).join('')}`] : []),
@@ -89,7 +90,7 @@ function heading(snapshot: RunSnapshot, at: string): string {
   const clocks = `${formatDuration(passedMs)} of ${formatDuration(state.rtoObjectiveMs)} ${state.servedAt ? 'until service was back' : `passed; breach at ${clock(breachAt)}`}`;
   const forecast = state.forecastMs === null || state.servedAt ? '' : `; forecast ${formatDuration(state.forecastMs)}, ${describeShare(Math.max(0, passedMs), state.forecastMs)}`;
   const title = `**${state.purpose} ${state.system}${state.severity ? ` ${state.severity}` : ''}: ${phaseOf(snapshot)}** as of ${clock(at)}`;
-  if (state.only) return `${title}\n\n- **${describePartial(state.only)}**; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
+  if (state.only) return `${title}\n\n- **${describePartial(state.only)}**${state.copies ? `, ${state.copies}` : ''}; no traffic is moved\n- started ${clock(state.startedAt)}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
   return `${title}\n\n- RTO: ${clocks}${forecast}; waited for people ${formatDuration(state.humanMs)}${notices(snapshot)}`;
 }
 

@@ -2,9 +2,13 @@ import { describePartial } from '../domain/chosen-namespaces.ts';
 import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+import { countDiscarded, discards } from './count-discarded.ts';
 import { gateRequest } from './gate-request.ts';
 import { lookAtOldPrimary, lookWhileWaiting } from './look-at-old-primary.ts';
+import { deploys, describeDeploys } from './propose.ts';
+import { describeSafety } from './safety-point.ts';
 import { defineStep } from './step.ts';
+import { describeSwap } from './swap.ts';
 
 /** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
 export const approval = defineStep({
@@ -12,13 +16,17 @@ export const approval = defineStep({
   settings: stepSettings.approval,
   async run(ctx, settings) {
     // Whoever approves a switch must not approve one that does not come.
-    if (ctx.only) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };
+    if (ctx.only && !ctx.view.copies) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };
     const opens = gateOf(ctx.view, ctx.stepId, settings);
-    const said = await lookAtOldPrimary(ctx);
-    said.forEach((what) => ctx.warn(what));
+    const safe = Object.entries(ctx.results.safety ?? {}).map(([source, point]) => `${describeSafety(ctx.view.system, source, point)}.`);
+    const discarded = [...safe, ...(discards(ctx) ? await countDiscarded(ctx) : []), ...(ctx.view.copies === 'swap' ? await describeSwap(ctx) : [])];
+    const deployed = deploys(ctx) ? await describeDeploys(ctx) : [];
+    // Nobody is fenced, and what serves goes on.
+    const said = ctx.view.copies ? [] : await lookAtOldPrimary(ctx);
+    [...discarded, ...said].forEach((what) => ctx.warn(what));
     // Beside the wait, which is the engine's: it ends with the gate.
-    void lookWhileWaiting(ctx, said);
-    return { summary: 'approved', opens: { ...opens, description: [opens.description, ...said].join(' ') } };
+    if (!ctx.view.copies) void lookWhileWaiting(ctx, said);
+    return { summary: 'approved', opens: { ...opens, description: [opens.description, ...discarded, ...deployed, ...said].join(' ') } };
   },
   gate: gateOf,
   // A skip would be an approval by whoever has a keyboard.

@@ -21,7 +21,6 @@ export async function buildIndexesOf(ctx: StepContext, source: string): Promise<
 export const buildIndexes = defineStep({
   about: 'builds the indexes that stood at the recovery point',
   settings: stepSettings['build-indexes'],
-  perSource: true,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => buildIndexesOf(ctx, source))).join('; ') };
   },

@@ -1,4 +1,5 @@
 import { nextLogPosition } from '../domain/log-position.ts';
+import { momentAsked } from '../domain/recovery-point.ts';
 import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { buildIndexesOf } from './build-indexes.ts';
@@ -46,12 +47,11 @@ async function drainSource(ctx: StepContext, source: string): Promise<{ drained:
 export const drain = defineStep({
   about: 'archives and replays what the fenced primary still held, and validates again',
   settings: stepSettings.drain,
-  perSource: true,
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);
     if (left) return left;
-    if (ctx.target.targetTime ?? ctx.target.targetPosition ?? ctx.target.point) {
+    if (momentAsked(ctx.target)) {
       return { summary: 'a moment was asked for: what came after it is left out on purpose', passedOver: true };
     }
     const sources = await forEachSource(ctx, (source) => drainSource(ctx, source));

@@ -1,3 +1,4 @@
+import { copyName } from '../domain/beside.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
@@ -13,6 +14,7 @@ function giveUp({ results, sources }: StepContext, older: number): void {
     for (const [source, point] of Object.entries(results.points)) results.givenUp.bases[source] = [...(results.givenUp.bases[source] ?? []), point.base.backup];
     results.givenUp.older = older;
   }
+  results.proposal = null;
   for (const source of sources) {
     for (const kept of [results.points, results.limits, results.unvalidated, results.replays]) delete kept[source];
     for (const validated of Object.keys(results.validations)) if (validated.startsWith(`${source}/`)) delete results.validations[validated];
@@ -23,7 +25,6 @@ function giveUp({ results, sources }: StepContext, older: number): void {
 export const findRecoveryPoint = defineStep({
   about: 'chooses the recovery point of every source, and holds it against expiry',
   settings: stepSettings['find-recovery-point'],
-  perSource: true,
   async run(ctx) {
     const { older = 0, ...target } = ctx.target;
     giveUp(ctx, older);
@@ -31,11 +32,12 @@ export const findRecoveryPoint = defineStep({
       const avoid = ctx.results.givenUp.bases[source] ?? [];
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...directionOf(ctx.view), ...(ctx.only ? { only: ctx.only } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
+        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...directionOf(ctx.view), ...(ctx.only ? { only: ctx.only } : {}), ...(ctx.view.copies ? { copies: ctx.view.copies } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;
-      const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections; ` : '';
+      const names = point.only?.copies ? `, to be copied as ${point.only.copies.map((ns) => copyName(ns, ctx.run)).join(', ')}` : '';
+      const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections${names}; ` : '';
       const reach = point.base.program ? `holds what ${point.base.program} dumped until` : 'reaches';
       // What a lost end of the log looks like that nothing else tells of.
       const beforeMs = Math.max(0, Date.parse(ctx.report().incidentAt) - Date.parse(point.reachesAt));

@@ -1,3 +1,4 @@
+import { gateRungs, type GateRung } from '../domain/contacts.ts';
 import { peopleWith, samePerson } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
 import type { GateClocks } from '../domain/run-state.ts';
@@ -10,6 +11,7 @@ import type { GateRequest } from '../runbook/run-types.ts';
  */
 export function gateRequest(view: SystemView, gate: string): GateRequest {
   const config = view.approvals[gate];
+  const rungs = config ? gateRungs(config, view.ladders ?? {}) : [];
   return {
     gate,
     description: config?.description ?? gate,
@@ -18,15 +20,15 @@ export function gateRequest(view: SystemView, gate: string): GateRequest {
     notRequester: config?.notRequester ?? true,
     otherPeople: false,
     ...(config?.proof && config.proof !== 'none' ? { proof: config.proof } : {}),
-    ...(config && (config.expiresAfter ?? config.remindEvery ?? config.escalate) !== undefined ? { clocks: clocksOf(config) } : {}),
+    ...(config && ((config.expiresAfter ?? config.remindEvery) !== undefined || rungs.length > 0) ? { clocks: clocksOf(config, rungs) } : {}),
     ...(config?.preApproved ? { preApprovedFor: config.preApproved.purpose } : {}),
   };
 }
 
-const clocksOf = ({ expiresAfter, remindEvery, escalate }: GateConfig): GateClocks => ({
+const clocksOf = ({ expiresAfter, remindEvery }: GateConfig, rungs: GateRung[]): GateClocks => ({
   ...(expiresAfter === undefined ? {} : { expiresAfterMs: expiresAfter }),
   ...(remindEvery === undefined ? {} : { remindEveryMs: remindEvery }),
-  ...(escalate === undefined ? {} : { escalate: escalate.map(({ after, to }) => ({ afterMs: after, to })) }),
+  ...(rungs.length === 0 ? {} : { escalate: rungs }),
 });
 
 function peopleOf({ people }: SystemView, named: readonly string[], roles: readonly string[]): string[] {

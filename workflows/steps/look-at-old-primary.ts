@@ -31,8 +31,7 @@ export async function lookWhileWaiting(ctx: StepContext, known: readonly string[
   let told = known;
   try {
     for (let everyMs = firstEveryMs; ; everyMs = Math.min(everyMs * 2, longestEveryMs)) {
-      await ctx.sleep(everyMs, 'looks at the old primary again while people are waited for');
-      if (!ctx.waits()) return;
+      if (!(await ctx.stillWaitsAfter(everyMs, 'looks at the old primary again while people are waited for'))) return;
       const said = await lookAtOldPrimary(ctx);
       if (!ctx.waits()) return;
       said.filter((what) => !told.includes(what)).forEach((what) => ctx.warn(what));

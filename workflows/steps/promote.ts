@@ -6,7 +6,6 @@ import { defineStep, targetOf } from './step.ts';
 export const promote = defineStep({
   about: 'turns each proved target into a server that takes writes',
   settings: stepSettings.promote,
-  perSource: true,
   async run(ctx) {
     if (ctx.only) return { summary: `${describePartial(ctx.only)}; the target stays a standalone on loopback`, passedOver: true };
     const promoted = await forEachSource(ctx, (source) => ctx.call('promoteTarget', { target: targetOf(ctx, source) }, `promote the target of ${source}`));

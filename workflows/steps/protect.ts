@@ -34,14 +34,15 @@ async function startLog(ctx: StepContext, source: string): Promise<string> {
   return timeline;
 }
 
-/** One archive a source: a new one, or the old one told to let go of the old side and begin on the new. */
+/** One archive a source: the old one told to let go of the old side and begin on the new, or a new one. */
 async function startArchive(ctx: StepContext, source: string): Promise<void> {
   const { system } = ctx.view;
   const id = lockIds.archive(system, source);
-  // The old one may end between the two; then the next start succeeds. Whatever comes of it, the canary tells.
+  // Mostly it runs, and a start that is refused would stand in the timeline as a failure. One that begins or ends between the two makes
+  // for another try. Whatever comes of it, the canary tells.
   for (let attempt = 1; attempt <= 3; attempt += 1) {
-    const { started } = await ctx.startChild('runArchive', id, { system, source }, `archive of ${system}/${source}`);
-    if (started || (await ctx.signalOther(id, archiveSignals.moved.name))) return;
+    if (await ctx.signalOther(id, archiveSignals.moved.name)) return;
+    if ((await ctx.startChild('runArchive', id, { system, source }, `archive of ${system}/${source}`)).started) return;
   }
 }
 
@@ -125,8 +126,9 @@ export const protect = defineStep({
   async run(ctx, { base }) {
     const left = leaveProduction(ctx);
     if (left) return left;
-    await forEachSource(ctx, (source) => retire(ctx, source));
-    const watches = patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
+    // In place there is no old side: what lives there now is what was restored.
+    if (!ctx.view.inPlace) await forEachSource(ctx, (source) => retire(ctx, source));
+    const watches = !ctx.view.inPlace && patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
     await forEachSource(ctx, (source) => startLog(ctx, source));
     const [proofs, based] = await Promise.allSettled([forEachSource(ctx, (source) => proveArchive(ctx, source)), base ? takeBase(ctx) : 'no new base']);
     if (proofs.status === 'rejected') throw proofs.reason;

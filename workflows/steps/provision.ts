@@ -28,10 +28,10 @@ const moves = ({ purpose, only }: StepContext, left: string): boolean => left ==
 export const provision = defineStep({
   about: 'makes an empty restore target for every source',
   settings: stepSettings.provision,
-  perSource: true,
   async run(ctx, { left }) {
     const made = await forEachSource(ctx, async (source) => {
-      const before = moves(ctx, left) ? [...(await endWatch(ctx, source)), (await ctx.call('makeRoom', targetOf(ctx, source), `make room for the target of ${source}`)).summary] : [];
+      // In place a watch is on another side, and goes on.
+      const before = moves(ctx, left) ? [...(ctx.view.inPlace ? [] : await endWatch(ctx, source)), (await ctx.call('makeRoom', targetOf(ctx, source), `make room for the target of ${source}`)).summary] : [];
       return [...before, (await ctx.call('provisionTarget', targetOf(ctx, source), `make the target of ${source}`)).summary];
     });
     return { summary: made.flat().join('; ') };

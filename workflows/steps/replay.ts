@@ -19,7 +19,6 @@ export async function replaySource(ctx: StepContext, source: string, limit: LogP
 export const replay = defineStep({
   about: 'replays the log of every source up to the recovery point',
   settings: stepSettings.replay,
-  perSource: true,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => replaySource(ctx, source, pointOf(ctx, source).limit))).join('; ') };
   },

@@ -18,11 +18,12 @@ function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
 
 /** Writes the report to the store, as evidence, and to disk. */
 export const report = defineStep({
-  about: 'writes the report of the run, as a page and as JSON',
+  about: 'writes the report of the run, as a page, as Markdown and as JSON',
   settings: stepSettings.report,
   async run(ctx) {
+    await ctx.journalKept();
     const { paths, evidence } = await ctx.call('writeReport', { report: ctx.report() }, 'write the report');
-    const opens = ctx.only && ctx.purpose === 'recovery' ? takeOut(ctx, ctx.only) : undefined;
+    const opens = ctx.only && ctx.purpose === 'recovery' && !ctx.view.copies ? takeOut(ctx, ctx.only) : undefined;
     return { summary: `${paths.html}; ${evidence.length} objects in the store`, ...(opens ? { opens } : {}) };
   },
 });

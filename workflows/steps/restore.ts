@@ -9,7 +9,6 @@ import { defineStep, targetOf } from './step.ts';
 export const restore = defineStep({
   about: 'restores the base of every source, groups of parts side by side',
   settings: stepSettings.restore,
-  perSource: true,
   async run(ctx, { width }) {
     const meter = new WorkMeter(Date.parse(ctx.now()));
     ctx.results.restored[ctx.stepId] = meter;
@@ -17,9 +16,10 @@ export const restore = defineStep({
       const target = targetOf(ctx, source);
       const point = pointOf(ctx, source);
       const { groups } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
-      const done = await sideBySide(groups, width, async ({ group, index, plainBytes }) => {
+      meter.expect(groups.reduce((sum, { pieces = 0 }) => sum + pieces, 0));
+      const done = await sideBySide(groups, width, async ({ group, index, plainBytes, pieces }) => {
         const restoredGroup = await ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`);
-        meter.add(plainBytes, Date.parse(ctx.now()));
+        meter.add(plainBytes, Date.parse(ctx.now()), pieces);
         ctx.moved();
         return restoredGroup;
       });

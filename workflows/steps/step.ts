@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
+import type { CopiedCollection, SwapPair } from '../domain/beside.ts';
+import type { FoundDeployment } from '../domain/deployment.ts';
 import type { LogPosition } from '../domain/log-position.ts';
 import type { Audience } from '../domain/notify/notice.ts';
 import type { WorkMeter } from '../domain/progress.ts';
@@ -9,6 +11,14 @@ import type { RunReport, WatchPlace } from '../domain/report.ts';
 import type { RunTarget } from '../domain/run-state.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
+
+/** Everything that the fenced server held, archived to its end and read back whole. */
+export interface SafetyPoint {
+  timeline: string;
+  backup: string;
+  /** the last position that it holds */
+  to: LogPosition;
+}
 
 /** What steps leave for the steps after them, and for the report; by source where it is of one. */
 export interface RunResults {
@@ -26,7 +36,17 @@ export interface RunResults {
   replays: Record<string, ReplayResult>;
   /** by `<source>/<validator>`, the newest of each */
   validations: Record<string, ValidationResult>;
+  /** by step that deploys: what it set out to deploy, and what ran before; removed when that is back */
+  deploys: Record<string, { version: string; before: string | null }>;
+  /** what a gate showed, so that the step deploys just that; null: nobody has asked yet, or another recovery point was chosen since */
+  proposal: FoundDeployment | null;
   fences: Record<string, FenceResult>;
+  /** in place: where all that the source held before can be restored from, by source */
+  safety?: Record<string, SafetyPoint> | undefined;
+  /** copied into the living source and proved, by source */
+  copies?: Record<string, CopiedCollection[]> | undefined;
+  /** what people were shown that changes places, by source */
+  swaps?: Record<string, SwapPair[]> | undefined;
   /** what looks after the old side when the run is over, by source */
   watches: Record<string, WatchPlace>;
   /** the most that was let in to the new side; 0: nobody could have written there */
@@ -44,6 +64,8 @@ export const noResults = (): RunResults => ({
   unvalidated: {},
   replays: {},
   validations: {},
+  deploys: {},
+  proposal: null,
   fences: {},
   watches: {},
   admittedPercent: 0,
@@ -65,6 +87,8 @@ export interface StepContext {
   requestedBy: string;
   reason: string | null;
   takeOver: boolean;
+  /** the application's version that was asked for; null: the one that ran at the recovery point */
+  version: string | null;
   results: RunResults;
   call: Call;
   /** UTC ISO, as the workflow knows it */
@@ -77,6 +101,8 @@ export interface StepContext {
   sleep(ms: number, summary: string): Promise<void>;
   /** The gate of this step is open. */
   waits(): boolean;
+  /** Waits so long, or until the gate of this step has been answered. @returns whether it is still open. */
+  stillWaitsAfter(ms: number, summary: string): Promise<boolean>;
   /** Starts a workflow that outlives this one. False: one with this id runs already. */
   startChild(type: string, id: string, input: unknown, summary: string): Promise<{ started: boolean; result: () => Promise<unknown> }>;
   /** False: no workflow with this id runs. */
@@ -84,6 +110,8 @@ export interface StepContext {
   cancelOther(id: string): Promise<void>;
   /** Sends a message to people; nobody waits for it. @returns how many receivers it goes to. */
   tell(text: string, audience: Audience): number;
+  /** Waits a minute at most until the journal's older lines are in the store, where the report takes them from. */
+  journalKept(): Promise<void>;
   /** The report as it stands when this step is done. */
   report(): RunReport;
 }
@@ -108,17 +136,16 @@ export interface StepType<W> {
   /** the gate that the step will open */
   gate?(view: SystemView, stepId: string, settings: W): GateRequest;
   /** left out: a person may skip it, with a reason. A gate: others must approve the skip first */
-  skip?: 'refused' | ((view: SystemView) => GateRequest) | undefined;
+  skip?: 'refused' | ((view: SystemView) => GateRequest | 'refused') | undefined;
   /** for another recovery point it is undone, and it and all that needs it start again */
   renews?: boolean | undefined;
-  /** it can be about some of the sources only */
-  perSource?: boolean | undefined;
   /** it touches production, and passes itself over in a drill and in a partial restore */
-  production?: boolean | undefined;
+  production?: boolean | ((settings: W) => boolean) | undefined;
 }
 
 /** A step type with its settings' type forgotten: what the registry holds. */
-export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'gate'> & {
+export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'gate' | 'production'> & {
+  production(given: unknown): boolean;
   run(ctx: StepContext, given: unknown): Promise<StepOutcome>;
   undo?: ((ctx: StepContext, given: unknown) => Promise<{ summary: string }>) | undefined;
   gate?: ((view: SystemView, stepId: string, given: unknown) => GateRequest) | undefined;
@@ -126,14 +153,13 @@ export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'gate'> & {
 
 export function defineStep<W>(type: StepType<W>): AnyStepType {
   const parse = (given: unknown): W => type.settings.parse(given ?? {});
-  const { undo, gate } = type;
+  const { undo, gate, production = false } = type;
   return {
     about: type.about,
     settings: type.settings,
     skip: type.skip,
     renews: type.renews,
-    perSource: type.perSource,
-    production: type.production,
+    production: typeof production === 'function' ? (given) => production(parse(given)) : () => production,
     run: (ctx, given) => type.run(ctx, parse(given)),
     undo: undo && ((ctx, given) => undo(ctx, parse(given))),
     gate: gate && ((view, stepId, given) => gate(view, stepId, parse(given))),
@@ -145,4 +171,5 @@ export const targetOf = (ctx: StepContext, source: string): TargetRef => ({
   source,
   environment: ctx.view.standbyEnvironment,
   run: ctx.run,
+  ...(ctx.view.inPlace ? { inPlace: true } : {}),
 });

@@ -1,12 +1,13 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { stepSettings } from '../domain/step-settings.ts';
+import type { SystemView } from '../domain/system.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { leaveProduction } from './leave-production.ts';
 import { defineStep, type StepContext } from './step.ts';
 
-const defaultTraffic = { admission: [100], healthWatchMs: seconds(10) };
+const defaultTraffic: NonNullable<SystemView['traffic']> = { admission: [100], healthWatchMs: seconds(10) };
 
-async function admit(ctx: StepContext, environment: string, percent: number): Promise<string> {
+export async function admit(ctx: StepContext, environment: string, percent: number): Promise<string> {
   const summary = percent === 0 ? 'answer maintenance to all' : `let ${percent} % in to ${environment}`;
   return (await ctx.call('admitTraffic', { system: ctx.view.system, environment, percent, epoch: ctx.results.epoch ?? 0 }, summary)).changedAt;
 }
@@ -18,7 +19,7 @@ async function admit(ctx: StepContext, environment: string, percent: number): Pr
  */
 async function switchTraffic(ctx: StepContext): Promise<string> {
   const environment = ctx.view.standbyEnvironment;
-  const { admission, healthWatchMs } = ctx.view.traffic ?? defaultTraffic;
+  const { admission, healthWatchMs, healthWithinMs = healthWatchMs * 3 + minutes(1) } = ctx.view.traffic ?? defaultTraffic;
   const { results } = ctx;
   if (results.admittedPercent === 0) await admit(ctx, environment, 0);
   for (const percent of admission.filter((candidate) => candidate >= results.admittedPercent)) {
@@ -27,7 +28,7 @@ async function switchTraffic(ctx: StepContext): Promise<string> {
     const admittedAt = await admit(ctx, environment, percent);
     const health = await ctx.call(
       'watchHealth',
-      { system: ctx.view.system, environment, watchMs: healthWatchMs, withinMs: healthWatchMs * 3 + minutes(1) },
+      { system: ctx.view.system, environment, watchMs: healthWatchMs, withinMs: healthWithinMs },
       `watch the health of ${environment} at ${percent} %`,
     );
     results.firstAcceptedWriteAt ??= health.firstAcceptedWriteAt;
@@ -52,6 +53,8 @@ async function turnBack(ctx: StepContext): Promise<string> {
       { hint: 'everybody gets a maintenance answer now; fail back by a recovery of the new side, or skip this undo with a reason to leave the new side as it is' },
     );
   }
+  // What the undo of the fence starts again is not there yet.
+  if (view.inPlace) return 'nobody was let in; the undo of the fence lets people in again';
   const old = [...new Set(Object.values(view.sources).map(({ environment }) => environment))];
   if (old.length !== 1) throw new HoldfastError('Unsupported', `the sources live in different environments (${old.join(', ')}): turn traffic back by hand`);
   await admit(ctx, old[0]!, 100);

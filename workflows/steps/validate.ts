@@ -34,7 +34,6 @@ export async function validateSource(ctx: StepContext, source: string, only: rea
 export const validate = defineStep({
   about: 'proves that the target equals what base and log say; a gate',
   settings: stepSettings.validate,
-  perSource: true,
   async run(ctx, { validators }) {
     return { summary: (await forEachSource(ctx, (source) => validateSource(ctx, source, validators))).join('; ') };
   },

@@ -76,7 +76,7 @@ export function planRef({ plan, ref }: StoredPlan<BasePlan>): DumpPlanRef {
     backup: plan.backup,
     timeline: plan.timeline,
     plan: ref,
-    groups: plan.groups.map(({ group, estimatedBytes }) => ({ group, estimatedBytes })),
+    groups: plan.groups.map(({ group, estimatedBytes, ranges }) => ({ group, estimatedBytes, pieces: ranges.length })),
     units: plan.units.length,
     estimatedBytes: plan.groups.reduce((sum, { estimatedBytes }) => sum + estimatedBytes, 0),
   };

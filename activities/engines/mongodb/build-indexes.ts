@@ -104,7 +104,7 @@ function comparable(spec: Document): string {
 }
 
 /** An index without collation on a collection that has one would inherit it: a simple one must say so. */
-function explicitSpec(spec: Document, inherits: boolean): Document {
+export function explicitSpec(spec: Document, inherits: boolean): Document {
   const { ns: _ns, ui: _ui, ...rest } = spec;
   return inherits && !('collation' in rest) ? { ...rest, collation: { locale: 'simple' } } : rest;
 }

@@ -11,6 +11,7 @@ import { PartCutter } from './cut-parts.ts';
 import { dumpRange } from './dump-range.ts';
 import { InFlight } from '../base/in-flight.ts';
 import { putIndex, type WrittenRange } from '../base/put-index.ts';
+import { StoredProgress } from '../base/stored-progress.ts';
 import { openBounds, planSchema, rangeName } from './plan.ts';
 import { paceOf, shareOf, Throttle } from './throttle.ts';
 
@@ -51,8 +52,8 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
     const uploads = new InFlight(uploadsAtOnce);
     const parts = { store, key, scope: plan, signal };
     const begun = group.ranges.length > askedOneByOne ? await listBegunRanges(parts) : undefined;
-    let doneBytes = 0;
-    let adoptedBytes = 0;
+    const written: WrittenRange[] = [];
+    let pieces = 0;
     const job = {
       context,
       client,
@@ -63,16 +64,12 @@ export async function dumpGroup(context: SourceContext, input: DumpGroupInput): 
       throttle: new Throttle(context, client, limits, paceOf(plan.backup, limits, input.plan.quietWriteUs ?? null)),
       cutter: new PartCutter(),
       readAt: timestampOf(plan.readAt),
-      advance: (bytes: number, adopted = false) => {
-        doneBytes += bytes;
-        if (adopted) adoptedBytes += bytes;
-        context.progress({ phase: 'dump', done: doneBytes, adopted: adoptedBytes, of: Math.max(doneBytes, group.estimatedBytes), unit: 'bytes', group: group.group });
-      },
+      progress: new StoredProgress(group.estimatedBytes, (reading) => context.progress({ ...reading, phase: 'dump', pieces, group: group.group })),
     };
     try {
-      const written: WrittenRange[] = [];
       for (const range of group.ranges) {
         written.push(...await dumpRange(job, units.get(range.unit)!, range, bounds.get(rangeName(range)) ?? {}));
+        pieces += 1;
       }
       await uploads.settle();
       return await putIndex(context, plan, group.group, written);

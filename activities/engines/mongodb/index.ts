@@ -8,7 +8,10 @@ import { openDivergedEntries } from './diverged/open-diverged-entries.ts';
 import { readDivergedWrites } from './diverged/read-diverged-writes.ts';
 import { startTimeline } from './archive/start-timeline.ts';
 import { verifySlice } from './archive/verify-slice.ts';
+import { copyBeside, dropCopies } from './beside/copy-beside.ts';
+import { planSwap, swapBack, swapCollections } from './beside/swap-collections.ts';
 import { buildIndexes } from './build-indexes.ts';
+import { countDiscarded } from './count-discarded.ts';
 import { dumpGroup } from './dump-group.ts';
 import { importGroup } from './mongodump/import-group.ts';
 import { planImport } from './mongodump/plan-import.ts';
@@ -39,6 +42,7 @@ export const mongodbEngine: Engine = {
   proveArchive,
   readArchiveStatus,
   verifySlice,
+  countDiscarded,
   narrowPoint,
   openDivergedEntries,
   prepareRestore,
@@ -47,4 +51,9 @@ export const mongodbEngine: Engine = {
   buildIndexes,
   validateTarget,
   promoteTarget,
+  copyBeside,
+  dropCopies,
+  planSwap,
+  swapCollections,
+  swapBack,
 };

@@ -17,7 +17,7 @@ import { chosenUnits, findSelection } from './selection/find-selection.ts';
 import type { Selection } from './selection/selection.ts';
 
 export interface PreparedRestore {
-  groups: { group: string; index: ObjectRef; plainBytes: number }[];
+  groups: { group: string; index: ObjectRef; plainBytes: number; pieces: number }[];
   plainBytes: number;
 }
 
@@ -68,7 +68,7 @@ async function checkIndexes(context: SourceContext, manifest: Manifest, selectio
     const index = await readGroupIndex(context, manifest.backup, group);
     for (const part of index.parts) documents.set(part.unit, (documents.get(part.unit) ?? 0) + part.documents);
     const wanted = index.parts.filter(({ unit }) => !selection || selection.uuids.has(unit));
-    if (!selection || wanted.length > 0) groups.push({ group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0) });
+    if (!selection || wanted.length > 0) groups.push({ group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0), pieces: wanted.length });
     context.progress({ phase: 'check base', done, of: manifest.groups.length, unit: 'objects' });
   }
   for (const unit of manifest.units) {

@@ -1,5 +1,6 @@
 import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
 import type { WrittenRange } from '../base/put-index.ts';
+import type { StoredProgress } from '../base/stored-progress.ts';
 import { nextPartName, putPart, type PartName, type PartStore, type PlainPart } from '../base/stored-parts.ts';
 import { adoptParts } from './adopt-parts.ts';
 import type { PartCutter } from './cut-parts.ts';
@@ -18,8 +19,7 @@ export interface RangeJob {
   ranges?: number | undefined;
   /** ranges of which an earlier attempt left parts, as `rangeName` names them; left out: each is looked for by itself */
   begun?: ReadonlySet<string> | undefined;
-  /** called with plain bytes as they are read, or adopted from an earlier attempt */
-  advance(bytes: number, adopted?: boolean): void;
+  progress: Pick<StoredProgress, 'read' | 'stored' | 'adopted'>;
 }
 
 /** Hashes, cuts and uploads the documents of one range, in the order that they are given. */
@@ -34,6 +34,8 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
   readonly #range: string;
   readonly #fuzzy: string | null;
   #bytes = 0;
+  /** of the parts that this attempt stored */
+  #storedBytes = 0;
   #sum = new HashSum();
   #name: PartName | undefined;
   /** the part that this range's first one was read behind, when that is a part of another range */
@@ -56,19 +58,18 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
       this.#name = name;
       this.parts.push(part);
       for (const document of documents) this.#count(document);
-      this.job.advance(part.plainBytes, true);
+      this.job.progress.adopted(part.plainBytes);
     }
   }
 
   /** @returns how many bytes that were. */
   async write(batch: readonly Buffer[]): Promise<number> {
-    let bytes = 0;
+    const bytes = batch.reduce((sum, { length }) => sum + length, 0);
+    this.job.progress.read(bytes);
     for (const document of batch) {
-      bytes += document.length;
       this.#count(document);
       for (const part of this.job.cutter.add(document)) await this.#upload(part);
     }
-    this.job.advance(bytes);
     return bytes;
   }
 
@@ -79,6 +80,9 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
   /** Forgets what was written: for a stream that cannot be read on from where it broke. */
   startOver(): void {
     for (const part of this.job.cutter.flush()) this.job.cutter.release(part);
+    this.job.progress.read(-this.#bytes);
+    this.job.progress.stored(-this.#storedBytes);
+    this.#storedBytes = 0;
     // A new list: uploads that still run fill in the old one.
     this.parts = [];
     this.last = undefined;
@@ -122,7 +126,11 @@ export class RangeWriter<U extends Pick<PlanUnit, 'id'> = PlanUnit> implements W
     parts.length += 1;
     await uploads.add(async () => {
       parts[at] = await putPart(store, { unit: this.unit.id, range: this.#range }, name, plain);
+      const { length } = plain.bytes;
       cutter.release(plain);
+      if (parts !== this.parts) return;
+      this.#storedBytes += length;
+      this.job.progress.stored(length);
     }, shareOfPlace(plain.bytes.length, this.job.ranges ?? 1));
   }
 }

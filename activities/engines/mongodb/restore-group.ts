@@ -95,6 +95,7 @@ class GroupLoader {
   readonly #all: WireConnection[] = [];
   #doneBytes = 0;
   #adoptedBytes = 0;
+  #pieces = 0;
 
   constructor(context: SourceContext, client: MongoClient, target: TargetRef, parts: PartStore, units: ReadonlyMap<string, Unit>, ofBytes: number) {
     this.#context = context;
@@ -205,7 +206,8 @@ class GroupLoader {
     const bytes = pieces.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
     this.#doneBytes += bytes;
     if (adopted) this.#adoptedBytes += bytes;
-    this.#context.progress({ phase: 'restore', done: this.#doneBytes, adopted: this.#adoptedBytes, of: this.#ofBytes, unit: 'bytes' });
+    this.#pieces += pieces.length;
+    this.#context.progress({ phase: 'restore', done: this.#doneBytes, adopted: this.#adoptedBytes, of: this.#ofBytes, unit: 'bytes', pieces: this.#pieces });
   }
 }
 

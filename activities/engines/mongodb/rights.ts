@@ -5,6 +5,8 @@ interface Right {
   actions: readonly string[];
   /** what stops without it */
   for: string;
+  /** this mode alone needs it; left out: all that the role is for */
+  only?: 'swap';
 }
 
 interface Role {
@@ -52,6 +54,20 @@ export const sourceRoles: readonly Role[] = [
     ],
   },
 ];
+
+/** Beside the two, and only where the restore modes `beside` and `swap` are to be used: it may write to what lives. */
+export const besideRole: Role = {
+  name: 'holdfastBeside',
+  about: 'lets a recovery of the modes `beside` and `swap` copy chosen collections into the living source and change names there; given beside the other two, and only where those modes are to be used',
+  rights: [
+    { resource: { db: '', collection: '' }, actions: ['insert', 'update', 'bypassDocumentValidation', 'createIndex', 'convertToCapped'], for: 'the copy: documents as they were, whatever a validator says of them; update for Timestamp(0,0), which no insert takes; convertToCapped is what makes a capped collection' },
+    { resource: { db: '', collection: '' }, actions: ['dropCollection'], for: 'the undo, and a copy that was cut off: only collections whose name carries the run; with insert it is also the right to rename, for swap' },
+    { resource: { db: '', collection: '' }, actions: ['collMod'], for: 'swap: what expires by age does so again', only: 'swap' },
+    { resource: { cluster: true }, actions: ['setUserWriteBlockMode', 'bypassWriteBlockingMode'], for: 'swap: writers wait while names change', only: 'swap' },
+  ],
+};
+
+export const allRoles: readonly Role[] = [...sourceRoles, besideRole];
 
 /** The command that makes a role. It lies in `admin`, since only a role there may name other databases. */
 export const createRoleCommand = ({ name, rights }: Role): Document => ({

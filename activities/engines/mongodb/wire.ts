@@ -103,12 +103,17 @@ function sequenceHeader({ field, documents }: { field: string; documents: readon
   return header;
 }
 
-/** `{applyOps: [<operations, as they are>], $db: 'admin'}`, encoded by hand, since its array cannot be a sequence. */
+/**
+ * `{applyOps: [<operations, as they are>], allowAtomic: false, $db: 'admin'}`, encoded by hand, since its array cannot be a sequence.
+ *
+ * Where the server applies all of them as one, it treats a document as an insert does: its own time in place of a Timestamp(0,0), `_id` moved to the front. One by one it
+ * leaves them as they are.
+ */
 export function applyOpsCommand(operations: readonly Uint8Array[]): Buffer {
   const entries: Uint8Array[] = [];
   operations.forEach((operation, index) => entries.push(Buffer.from(`\x03${index}\0`, 'latin1'), operation));
   const array = rawDocument(entries);
-  return rawDocument([Buffer.from('\x04applyOps\0', 'latin1'), array, Buffer.from('\x02$db\0\x06\0\0\0admin\0', 'latin1')]);
+  return rawDocument([Buffer.from('\x04applyOps\0', 'latin1'), array, Buffer.from('\x08allowAtomic\0\0', 'latin1'), Buffer.from('\x02$db\0\x06\0\0\0admin\0', 'latin1')]);
 }
 
 /** Elements that are encoded already, with length and end put around them. */

@@ -9,6 +9,7 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import type { RunningStream } from '../../tool/start-stream.ts';
 import { InFlight } from '../base/in-flight.ts';
 import { putIndex } from '../base/put-index.ts';
+import { StoredProgress } from '../base/stored-progress.ts';
 import { endpointOf } from '../base/source-environment.ts';
 import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
 import { StreamCutter } from './cut-stream.ts';
@@ -45,11 +46,10 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   const again = await isAgain(context, plan);
   if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
   const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
-  const ofBytes = plan.groups[0]!.estimatedBytes;
   const fromAt = new Date().toISOString();
-  const advance = (done: number): void => context.progress({ phase, done, of: ofBytes === 0 ? 0 : Math.max(done, ofBytes), unit: 'bytes', group: stream.group });
+  const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: stream.group }));
   const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
-    const stored = await storeStream({ store, key, scope: plan, signal }, { running, spec }, advance);
+    const stored = await storeStream({ store, key, scope: plan, signal }, { running, spec }, progress);
     await unlessQuiet(spec, 'has closed its output, and has not ended', Promise.race([running.exitedAt, running.done]));
     return { parts: stored, exitedAt: running.exitedAt };
   });
@@ -79,25 +79,26 @@ async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promis
 }
 
 /** Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight. */
-async function storeStream(to: PartStore, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<Part[]> {
+async function storeStream(to: PartStore, { running, spec }: { running: RunningStream; spec: ProgramSpec }, progress: StoredProgress): Promise<Part[]> {
   // One that asks something would wait for ever.
   running.stdin.end();
   const cutter = new StreamCutter();
   const uploads = new InFlight(uploadsAtOnce);
   const parts: Part[] = [];
   let name: PartName | undefined;
-  let doneBytes = 0;
   const upload = async (plain: Parameters<typeof putPart>[3]): Promise<void> => {
     const own = (name = nextPartName(name));
     await uploads.add(async () => {
       parts[own.index] = await putPart(to, stream, own, plain);
+      const { length } = plain.bytes;
       cutter.release(plain);
+      progress.stored(length);
     });
   };
   try {
     for await (const chunk of outputOf(running, spec)) {
+      progress.read(chunk.length);
       for (const plain of cutter.add(chunk)) await upload(plain);
-      advance((doneBytes += chunk.length));
     }
     for (const plain of cutter.flush()) await upload(plain);
     await uploads.settle();

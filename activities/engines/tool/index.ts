@@ -38,6 +38,7 @@ export const toolEngine: Engine = {
   readArchiveStatus: async (context, archived) => await Promise.resolve({ ...unaskedStatus(context, archived), noLog: true, note: lackOf(whoOf(context), 'log') }),
   checkTarget: refuseLivingSource,
   verifySlice: refuse('log'),
+  countDiscarded: refuse('log'),
   narrowPoint: refuse('partial'),
   openDivergedEntries: (context) => {
     requireAbility(whoOf(context), 'log');
@@ -49,4 +50,9 @@ export const toolEngine: Engine = {
   buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
   validateTarget,
   promoteTarget,
+  copyBeside: refuse('partial'),
+  dropCopies: refuse('partial'),
+  planSwap: refuse('partial'),
+  swapCollections: refuse('partial'),
+  swapBack: refuse('partial'),
 };

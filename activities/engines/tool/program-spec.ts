@@ -1,7 +1,10 @@
+import { basename } from 'node:path';
 import { carriesPassword } from '../../../workflows/domain/address.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Endpoint, System } from '../../../workflows/domain/system.ts';
+import type { ProgramConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';
+import { findProgram } from '../../tool/find-tool.ts';
 import { rememberSecret } from '../../secrets.ts';
 
 /** A program as it will be started. `{{file:NAME}}` in its arguments and variables still stands: the directory is made at the start. */
@@ -19,8 +22,32 @@ export interface ProgramSpec {
   quietForMs?: number;
 }
 
+/** What a program of the system file needs to be started; every SourceContext is one. */
+export type ProgramContext = Pick<SourceContext, 'system' | 'secret' | 'signal'>;
+
+/**
+ * A program of the system file.
+ * @param valueOf - of a placeholder in its arguments and plain variables. @throws ToolMissing, BadSystemFile - a secret that stands for nothing.
+ */
+export async function fillProgram(context: ProgramContext, { argv, env, files }: ProgramConfig, valueOf: (placeholder: string) => string): Promise<ProgramSpec> {
+  // `{{file:NAME}}` is filled in at the start: the directory is made then.
+  const fill = (text: string): string => text.replace(/\{\{\s*([a-z]+)\s*\}\}/g, (_, name: string) => valueOf(name));
+  const [program, ...args] = argv.map(fill);
+  return {
+    name: basename(program!),
+    path: findProgram(program!),
+    args,
+    env: Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (typeof value === 'string' ? [] : [[key, fill(value.plain)]]))),
+    secrets: await resolveAll(context, Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : [])))),
+    files: await resolveAll(context, files),
+  };
+}
+
+const resolveAll = async (context: ProgramContext, refs: Record<string, string>): Promise<Record<string, string>> =>
+  Object.fromEntries(await Promise.all(Object.entries(refs).map(async ([key, ref]) => [key, await secretOf(context, ref)] as const)));
+
 /** Resolved here and nowhere earlier: it stays in this process, and is taken out of whatever leaves it. */
-export async function secretOf(context: SourceContext, ref: string): Promise<string> {
+export async function secretOf(context: ProgramContext, ref: string): Promise<string> {
   const secret = await context.secret(ref);
   rememberSecret(secret);
   return secret;
@@ -37,10 +64,12 @@ export function addressOf(context: SourceContext, { uri }: Endpoint): string {
 }
 
 /** The variables of the worker that hold a secret of this system, as none: a program has only those that it is given. */
-export function withoutSecrets({ environments, sources, stores, key, validators }: System): Record<string, undefined> {
+export function withoutSecrets({ environments, sources, stores, key, validators, deployer, commands }: System): Record<string, undefined> {
   const programs = [
     ...Object.values(sources).flatMap(({ tool }) => (tool?.uses === 'command' ? [tool.dump, tool.restore] : [])),
     ...validators.flatMap((validator) => (validator.uses === 'command' ? [validator.run] : [])),
+    ...(deployer?.uses === 'command' ? [deployer.deploy, ...(deployer.current ? [deployer.current] : [])] : []),
+    ...Object.values(commands ?? {}).flatMap(({ run, undo }) => [run, ...(undo ? [undo] : [])]),
   ];
   const refs = [
     ...Object.values(environments).flatMap(({ endpoints }) => Object.values(endpoints).map(({ credentials }) => credentials?.password)),

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { formatDuration, mib, seconds } from '../../../workflows/domain/units.ts';
-import type { SourceContext } from '../../context.ts';
 import { makePrivateDirectory } from '../../tool/private-files.ts';
 import { startStream, type RunningStream } from '../../tool/start-stream.ts';
-import { withoutSecrets, type ProgramSpec } from './program-spec.ts';
+import { withoutSecrets, type ProgramContext, type ProgramSpec } from './program-spec.ts';
 
 /** The program does not take what it is given, or says no more: what it says of itself at its end is the reason. */
 class StreamBroken extends Error {}
@@ -18,7 +17,7 @@ const endsWithinMs = seconds(5);
  *
  * @throws ToolFailed - it ended badly, or before it had read everything; program, code and the last lines of its stderr. @throws what `use` throws.
  */
-export async function runProgram<T>(context: SourceContext, spec: ProgramSpec, use: (running: RunningStream) => Promise<T>): Promise<T> {
+export async function runProgram<T>(context: ProgramContext, spec: ProgramSpec, use: (running: RunningStream) => Promise<T>): Promise<T> {
   const directory = await makePrivateDirectory(spec.files);
   try {
     const fill = (text: string): string => text.replace(/\{\{\s*file:([^{}]+?)\s*\}\}/g, (_, name: string) => `${directory.path}/${name}`);

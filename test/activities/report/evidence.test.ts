@@ -29,7 +29,7 @@ test('a report is written as evidence and for people, twice as well, and holds n
   const written = JSON.parse(readFileSync(paths.json, 'utf8')) as RunReport;
   assert.equal(written.state.steps[0]?.error?.message, 'mongodb://[credentials]@h/ said [secret]');
   assert.match(readFileSync(paths.html, 'utf8'), /^<!doctype html>/i);
-  assert.deepEqual(evidence.map(({ key }) => key), ['report.json', 'report.html'].map((name) => layout.evidence('demo', 'run-1', name)));
+  assert.deepEqual(evidence.map(({ key }) => key), ['report.json', 'report.md', 'report.html'].map((name) => layout.evidence('demo', 'run-1', name)));
   assert.equal((await store.get(evidence[0]!)).toString('utf8'), readFileSync(paths.json, 'utf8'));
   for (const text of [readFileSync(paths.html, 'utf8'), JSON.stringify(written)]) assert.ok(!text.includes('correct-horse'));
 });

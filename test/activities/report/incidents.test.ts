@@ -13,7 +13,7 @@ const signal = new AbortController().signal;
 const recordWith = (id: string, summary: string): IncidentRecord =>
   recordOf({
     format: 1, id, system: 'demo', summary, status: 'resolved', severity: 'P1', impact: null, startedAt: '2026-11-21T03:00:00.000Z', openedAt: '2026-11-21T03:01:00.000Z', openedBy: 'dana',
-    rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000, nextUpdateAt: null, homeward: [], owners: [], alerts: [], runs: [], resolvedAt: '2026-11-21T03:30:00.000Z', resolvedBy: 'dana', review: null, closedAt: '2026-11-21T06:00:00.000Z', journal: [], warnings: [],
+    rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000, nextUpdateAt: null, homeward: [], owners: [], answeredAt: null, ladders: [], alerts: [], runs: [], resolvedAt: '2026-11-21T03:30:00.000Z', resolvedBy: 'dana', review: null, closedAt: '2026-11-21T06:00:00.000Z', journal: [], warnings: [],
   });
 
 test('incidents that were closed are read back newest first, written twice once, without secrets; one that is damaged is named', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeOutcome, listNextSteps } from '../../../activities/report/outcome.ts';
 import { renderReportHtml } from '../../../activities/report/render-report.ts';
+import { renderReportMarkdown } from '../../../activities/report/render-report-markdown.ts';
 import { sampleReport } from './sample-report.ts';
 
 test('what came from the run is escaped, everywhere', () => {
@@ -101,4 +102,30 @@ test('what the watch will find is not in the page, and the page says where it wi
   for (const where of ['watch/demo/documents', '2026-11-28 03:01:03.000 UTC', 'holdfast watch status demo', 'demo/runs/0198-aaaa-bbbb/diverged-documents.html', '-diverged-0198-aaa', 'holdfast diverged demo --source documents --run 0198-aaaa-bbbb']) {
     assert.ok(told.includes(where), where);
   }
+});
+
+test('the Markdown says what the page says, and nothing that came from the run is markup in it', () => {
+  const report = sampleReport();
+  const evil = '[x](http://evil) | <b>\n# not a heading `';
+  report.state.steps[3]!.summary = evil;
+  report.state.steps[4]!.id = 'ends\n```\nthe block';
+  report.state.journal[1]!.what = evil;
+  report.warnings = [evil];
+  const text = renderReportMarkdown(report);
+  const headings = (of: string, each: RegExp): string[] => [...of.matchAll(each)].map(([, title]) => title!);
+  assert.deepEqual(headings(text, /^## (.*)$/gm), headings(renderReportHtml(report), /<h2>(.*?)<\/h2>/g));
+  assert.equal(headings(text, /^# (.*)$/gm).length, 1);
+  assert.equal([...text.matchAll(/^```/gm)].length, 2);
+  assert.doesNotMatch(text, /\[x\]\(|[^\\]<b>/);
+  for (const fact of ['| Time to recover (RTO) | 58s | yes |', 'approve by grace (claimed)', '| validate | done | 15s (over) | 5.0s |', '| of these lost | 311 |']) assert.ok(text.includes(fact), fact);
+  // 15 of 64 seconds over a budget of five, from second 26 on.
+  assert.match(text, /^validate +\| {16}!{10} {14}\| 15s of 5\.0s \(over\)$/m);
+});
+
+test('what failed and what people did stands apart from the rest of the journal, with the name it was sent under', () => {
+  const report = sampleReport();
+  report.state.journal.push({ at: '2026-11-22T00:00:01.000Z', about: 'restore', what: 'try 1 failed: ToolFailed: no space', by: null }, { at: '2026-11-22T00:00:02.000Z', about: 'restore', what: 'tried again: disk is larger', by: 'erik' });
+  const [, told = ''] = /What failed, and what people decided(.*?)<\/section>/s.exec(renderReportHtml(report))!;
+  assert.match(told, /2026-11-22 00:00:01\.000.*try 1 failed: ToolFailed: no space.*tried again: disk is larger <span class="by">\(sent as erik\)/s);
+  assert.doesNotMatch(told, /gate opened/);
 });

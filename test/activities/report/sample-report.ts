@@ -33,3 +33,24 @@ export const sampleReport = (): RunReport => ({
   warnings: ['step validate is over its budget: 15s of 5.0s'],
   writes: { acknowledged: 41_233, lost: 311, newestLostAgeMs: 4, oldestLostAgeMs: 812, unknown: 32, acknowledgedAfterSwitch: 4_021, oldPrimary: 'refused to start: retired by run recover/demo' },
 });
+
+/** The same system after a bad night: forty steps, some failed, late, skipped or stuck, names that are long, hours, and past midnight. */
+export function sampleBadReport(): RunReport {
+  const report = sampleReport();
+  const word = 'x'.repeat(90);
+  const steps = Array.from({ length: 40 }, (_, index) => step(`restore-collection-group-${index}`, 'restore', 60 + index * 500, 60 + index * 500 + 480, index % 7 === 0 ? 300 : 900));
+  Object.assign(steps[5]!, { state: 'failed', attempt: 3, error: { type: 'ToolFailed', message: `no space left on device: ${word}` } });
+  Object.assign(steps[11]!, { id: `approve-${'a-long-name-of-a-gate-'.repeat(3)}end`, uses: 'approval' });
+  Object.assign(steps[12]!, { state: 'skipped', skippedBy: 'erik', summary: 'skipped by erik: the cache fills itself' });
+  Object.assign(steps[38]!, { state: 'stuck' });
+  Object.assign(steps[39]!, { state: 'pending', startedAt: null, endedAt: null, elapsedMs: 0, attempt: 0, summary: null });
+  const journal = Array.from({ length: 200 }, (_, index) => ({
+    at: at(index * 100 + 70_000), about: `restore-collection-group-${index % 40}`,
+    what: index % 40 === 5 ? `try ${1 + Math.floor(index / 40)} failed: ToolFailed: no space left on device: ${word}` : 'started', by: index % 50 === 9 ? 'a.very.long.name.of.a.person@subdomain.example.com' : null,
+  }));
+  Object.assign(report, { outcome: 'failed', finishedAt: at(90_000), rto: { objectiveMs: 3600_000, achievedMs: null, machineMs: 80_000_000, humanMs: 10_000_000, met: null }, rpo: { objectiveMs: 300_000, achievedMs: 7_340_000, met: false }, warnings: Array.from({ length: 12 }, (_, index) => `restore-collection-group-${index}: over its budget of 5m00s, still running ${index === 3 ? word : ''}`) });
+  report.validation[0]!.collections = Array.from({ length: 60 }, (_, index) => ({ ns: `${'a_long_database_name'}.${'collection_of_something_'.repeat(index === 7 ? 8 : 1)}${index}`, count: 1_234_567_890, expectedCount: 1_234_567_890, hashEqual: index % 9 !== 4, note: index === 8 ? word : null }));
+  report.validation[0]!.ok = false;
+  Object.assign(report.state, { purpose: 'recovery', status: 'stuck', severity: 'P1', servedAt: null, endedAt: at(90_000), steps, journal });
+  return report;
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
@@ -13,6 +13,7 @@ import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts
 import { at } from '../../harness/catalogs.ts';
 import { writeWorld, type WorldObject } from '../../harness/hostile-world.ts';
 import { keysFrom, newSecrets } from '../../harness/keys.ts';
+import { rewriteFile } from '../../harness/rewrite-file.ts';
 import { contextOf } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -28,7 +29,7 @@ async function place(t: TestContext) {
   const flip = async (object: WorldObject): Promise<void> => {
     const bytes = await readFile(fileOf(object));
     bytes[bytes.length >> 1]! ^= 1;
-    await writeFile(fileOf(object), bytes);
+    await rewriteFile(fileOf(object), bytes);
   };
   const find = async (target: RecoveryTarget = {}, readForMs = Infinity, by = keys) =>
     await findCheckedPoint(contextOf(store, by), target, { readForMs, engine: { verifySlice } });

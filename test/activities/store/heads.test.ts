@@ -34,6 +34,7 @@ const like = (store: Store, other: Partial<Store>): Store => ({
   list: (...of) => store.list(...of),
   extendLock: (...of) => store.extendLock(...of),
   deleteVersion: (...of) => store.deleteVersion(...of),
+  now: (...of) => store.now(...of),
   close: () => store.close(),
   ...other,
 });

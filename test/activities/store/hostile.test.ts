@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -28,9 +28,11 @@ import type { Owner } from '../../harness/cleanup.ts';
 import { current, kinds, siblings, writeWorld, type Kind, type WorldObject } from '../../harness/hostile-world.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
+import { rewriteFile } from '../../harness/rewrite-file.ts';
 import { StoreProxy } from '../../harness/store-proxy.ts';
 import { contextOf, entryAt, of } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
+import { until } from '../../harness/until.ts';
 
 /**
  * Every kind of object × every kind of damage: what `verify` says without a restore, and what a recovery's check says before it
@@ -67,6 +69,8 @@ interface Expected {
   /** where the object that is named lies, when it is not the kind's own */
   key?: string;
   why?: string;
+  /** refused also where there is no time to read any of it */
+  unread?: true;
 }
 
 /** What an object of each kind is worth, once its bytes are not what they were. */
@@ -163,6 +167,40 @@ async function removeSlices({ store, remove }: Hostile, from: number): Promise<v
 
 const foreign = { ...current, system: 'other' };
 
+/** Names that fill a hole in the middle, so that the log seems unbroken by its listing. */
+const overHoles: Cell[] = [
+  planting('two slices in the middle are gone, and one forged name leads over the hole', slice(85, 95), { verify: 'named', recover: 'refused', unread: true }, async (hostile) => {
+    await removeMiddle(hostile);
+    await hostile.store.put(slice(85, 95), Buffer.from('forged'));
+  }),
+  planting('two forged names lead over the hole, one sealed for another system', 'slices/', { verify: 'named', recover: 'refused', unread: true }, async (hostile) => {
+    const { store, keys } = hostile;
+    await removeMiddle(hostile);
+    await store.put(slice(85, 92), await sealedSlice(store, keys, foreign, 85, 92));
+    await store.put(slice(92, 95), Buffer.from('forged'));
+  }),
+  planting('slices of ours that somebody put again, later, under names of the same log', '', { verify: 'silent', recover: 'harmless', why: 'they open, whenever they were put' }, async (hostile) => {
+    const { store, keys } = hostile;
+    await removeMiddle(hostile);
+    await store.put(slice(85, 95), await sealedSlice(store, keys, current, 85, 95));
+  }),
+];
+
+/** The slices from 85 to 95, and the store's clock has gone on since what follows them was put. */
+async function removeMiddle({ store, remove }: Hostile): Promise<void> {
+  let newestAt = '';
+  for await (const { key, versionId, modifiedAt } of store.list(layout.slices(current))) {
+    const { from, to } = parseRangeKey(key)!;
+    if (modifiedAt > newestAt) newestAt = modifiedAt;
+    if (from >= at(85) && to <= at(95)) await remove({ key, versionId });
+  }
+  await until('the store’s clock goes on', async () => {
+    await store.put('other/clock', Buffer.from('tick'));
+    for await (const { isLatest, modifiedAt } of store.list('other/clock')) if (isLatest) return modifiedAt > newestAt;
+    return false;
+  });
+}
+
 /** Objects that are put where none was: copies of ours, and forged ones. */
 const planted: Cell[] = [
   planting('a timeline copied to a newer number', 'timelines/t00000009', { verify: 'named', recover: 'refused' }, async ({ store, world, bytesOf }) =>
@@ -250,6 +288,7 @@ async function assertCell(hostile: Hostile, { expected, key }: Cell, whole: bool
   assert.match(outcome.message, /HINT: nearest good points: before it .*target position [\d-]{21}/);
   const isHole = outcome.type === 'ChainBroken';
   assert.ok(isHole ? outcome.details['from'] !== undefined : outcome.message.includes(lies), outcome.message);
+  if (expected.unread) await assert.rejects(find(hostile, {}, 0), /nearest good points: before it .*target position [\d-]{21}/);
   if (!whole) return;
   const offered = await find(hostile, { targetPosition: String(outcome.details['nearestBefore']) });
   assert.ok(offered.checked!.log.whole, 'the point that was offered is good');
@@ -303,7 +342,7 @@ function table(name: string, options: { cells: (kind: Kind, damage: string) => b
   });
 }
 
-table('a directory', { cells: (_, damage) => !damage.includes('delete marker'), planted: [...endsThatAreGone, ...planted], isServer: false }, async (owner) => {
+table('a directory', { cells: (_, damage) => !damage.includes('delete marker'), planted: [...endsThatAreGone, ...overHoles, ...planted], isServer: false }, async (owner) => {
   const home = tempDir(owner);
   const keys = await newKeys();
   const openAt = async (path: string): Promise<Store> => await openLocalStore({ name: 'test', path, prefix: 'p' });
@@ -311,13 +350,13 @@ table('a directory', { cells: (_, damage) => !damage.includes('delete marker'), 
   const world = await writeWorld(await openAt(original), keys);
   return async () => {
     const path = join(home, randomUUID());
-    await cp(original, path, { recursive: true });
+    await cp(original, path, { recursive: true, preserveTimestamps: true });
     const store = await openAt(path);
     const fileOf = ({ key, versionId }: WorldObject): string => join(path, 'p', `${encodeKey(key)}@`, versionId);
     const bytesOf = async (object: WorldObject): Promise<Buffer> => await readFile(fileOf(object));
     return {
       store, keys, world, bytesOf,
-      alter: async (object, how) => await writeFile(fileOf(object), await how(await bytesOf(object))),
+      alter: async (object, how) => await rewriteFile(fileOf(object), await how(await bytesOf(object))),
       remove: async (object) => await rm(fileOf(object)),
       heal: async () => await rm(path, { recursive: true }),
     };
@@ -352,7 +391,7 @@ async function keysOf(store: Store): Promise<string[]> {
 const allOnS3 = ['newest timeline', 'part', 'last slice'];
 const onS3 = (kind: string, damage: string): boolean => allOnS3.includes(kind) || damage === 'a flipped bit' || damage === 'gone';
 
-table('S3 with versions and object lock', { cells: onS3, planted: [...stale, ...endsThatAreGone, ...planted], isServer: true }, async (owner) => {
+table('S3 with versions and object lock', { cells: onS3, planted: [...stale, ...endsThatAreGone, ...overHoles, ...planted], isServer: true }, async (owner) => {
   const server = await startObjectStore(owner);
   await server.createBucket('bucket', { lock: true });
   const proxy = await StoreProxy.start(owner, server.endpoint, 'bucket/p/');

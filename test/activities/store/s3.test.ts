@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DeleteObjectCommand, GetObjectRetentionCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -64,6 +65,9 @@ for (const behindHours of [6, -6]) {
     t.after(() => store.close());
     const ref = await store.put('k', Buffer.from('v'));
     await store.extendLock(ref);
+    const { mtimeMs } = statSync(server.directory);
+    const aheadMs = (await store.now()).getTime() - mtimeMs;
+    assert.ok(aheadMs > -60_000 && aheadMs < 600_000, `the store’s time is ${aheadMs} ms after its directory was made`);
     t.mock.timers.reset();
     await store.put('set right', Buffer.from('v'));
     const client = clientOf(server);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, open, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
@@ -41,7 +41,14 @@ const verify = (store: Store, keys: Keys, backup?: string) => verifyRecoveryPoin
 async function flipBit(file: string): Promise<void> {
   const bytes = await readFile(file);
   bytes[Math.floor(bytes.length / 2)]! ^= 4;
+  await writeInPlace(file, bytes);
+}
+
+/** What rots below the store keeps its time: one that was put late is looked at as forged, which is another test’s. */
+async function writeInPlace(file: string, bytes: Buffer): Promise<void> {
+  const { atime, mtime } = await stat(file);
   await writeFile(file, bytes);
+  await utimes(file, atime, mtime);
 }
 
 async function sliceVersion(store: Store, from: number, to: number) {
@@ -67,6 +74,20 @@ test('a whole chain is verified to its last byte', async (t) => {
   assert.equal(result.objects, 12);
   assert.ok(result.bytes > manifest.totals.storedBytes);
   assert.deepEqual(result.restorable, { from: logPositionAt(at(10)), to: logPositionAt(at(50)) });
+});
+
+test('the log alone is read to its last byte, and nothing of the base: a damaged part is not looked at, a damaged slice is named', async (t) => {
+  const { store, keys, fileOf } = await place(t);
+  const written = await wholeChain({ store, keys });
+  const verifyTheLog = () => verifyRecoveryPoint(contextOf(store, keys), { what: 'log' }, { verifySlice });
+  const whole = await verify(store, keys);
+  await flipBit(fileOf(written.parts[0]!.object));
+  const log = await verifyTheLog();
+  assert.deepEqual([log.ok, log.parts, log.slices, log.entries, log.restorable], [true, 0, whole.slices, whole.entries, whole.restorable]);
+  assert.equal((await verify(store, keys)).ok, false);
+  await flipBit(fileOf(await sliceVersion(store, 30, 40)));
+  const damaged = await verifyTheLog();
+  assert.deepEqual([damaged.ok, damaged.problems.map(({ key }) => key)], [false, [layout.slice(scope, at(30), at(40))]]);
 });
 
 test('the named backup is verified, the one of the latest recovery point otherwise; an unknown one is an error', async (t) => {
@@ -193,7 +214,7 @@ test('a slice in the place of another is found by what it was sealed as', async 
   const { store, keys, fileOf } = await place(t);
   await wholeChain({ store, keys });
   const [a, b] = [await sliceVersion(store, 15, 30), await sliceVersion(store, 30, 40)];
-  await writeFile(fileOf(b), await readFile(fileOf(a)));
+  await writeInPlace(fileOf(b), await readFile(fileOf(a)));
   const { problems } = await verify(store, keys);
   assert.deepEqual(problems.map(({ key }) => key), [b.key]);
   assert.match(problems[0]!.problem, /holds something else: from is/);

@@ -20,6 +20,17 @@ test('silence that this process slept through is asked about again', async () =>
   assert.deepEqual([heard, asked], ['here', 2]);
 });
 
+test('a process that hangs in every try does not ask for ever, and takes no silence for the server’s', async () => {
+  let asked = 0;
+  await assert.rejects(askAwake(async () => {
+    asked += 1;
+    hang(2 * hungMs);
+    await sleep(1);
+    return undefined;
+  }, hungMs), { name: 'TimedOut', retryable: true, message: /hung in each of 5 tries/ });
+  assert.equal(asked, 5);
+});
+
 test('silence that was listened to, and an answer in spite of a hang, are taken at once', async () => {
   let asked = 0;
   assert.equal(await askAwake(async () => {

@@ -72,13 +72,21 @@ export const stopMongod: Strike = async (bench, middle) => {
 };
 
 export const killStore: Strike = async (bench, middle) => {
-  const { file } = bench.stack;
-  await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL');
+  await stopByPidFile(pidFileOf(bench.stack.file, 'objectStore'), 'SIGKILL');
   middle.release();
-  const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };
-  const seen = await sees(bench, middle, storeAway).finally(async () => await startObjectStoreServer(directoryOf(file, 'objectStore'), file.objectStore.ports, identity, { tiedToUs: true }));
+  const seen = await sees(bench, middle, storeAway).finally(async () => await startStore(bench));
   return { seen };
 };
+
+async function startStore({ stack: { file } }: Bench): Promise<void> {
+  const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };
+  await startObjectStoreServer(directoryOf(file, 'objectStore'), file.objectStore.ports, identity, { tiedToUs: true });
+}
+
+export async function restartStore(bench: Bench): Promise<void> {
+  await stopByPidFile(pidFileOf(bench.stack.file, 'objectStore'));
+  await startStore(bench);
+}
 
 export const stopStore: Strike = async (bench, middle) => {
   const pid = pidOf(pidFileOf(bench.stack.file, 'objectStore'));

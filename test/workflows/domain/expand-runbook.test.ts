@@ -55,6 +55,24 @@ test('what is wrong between runbooks is named with its place', () => {
   assert.match(text, /^runbooks: runbooks escalate to each other in a circle, and no run would end: three → three$/m);
 });
 
+test('what only some step types may say, and a gate that a sub-runbook would not find, are named with their place', () => {
+  const of = {
+    sources,
+    approvals: { go: { quorum: 1, people: [], notRequester: true } },
+    runbook: runbook({ id: 'tell', uses: 'report', source: 'users' }, { id: 'all', uses: 'switch', foreach: 'sources' }, { id: 'part', uses: 'runbook', with: { runbook: 'asking' } }, { id: 'fence', uses: 'fence', onFailure: 'continue' }, { id: 'look', uses: 'validate', source: 'users', onFailure: 'continue' }),
+    runbooks: { asking: runbook({ id: 'go', uses: 'approval' }, { id: 'again', uses: 'approval', with: { gate: 'go' }, onFailure: 'continue' }) },
+  };
+  const said: string[] = [];
+  checkRunbooks(of, (path, message) => said.push(`${path.join('.')}: ${message}`));
+  assert.deepEqual(said, [
+    'runbook.steps.0.source: a step that uses report is of the whole system',
+    'runbook.steps.1.foreach: a step that uses switch is of the whole system',
+    'runbook.steps.3.onFailure: a step that uses fence cannot be gone on without: let it pause',
+    'runbook.steps: runbooks.asking.steps[0] becomes step "part-go" here, and there is no gate of that name under approvals: say with: { gate: … } there',
+    'runbooks.asking.steps.1.onFailure: a step that uses approval cannot be gone on without: let it pause',
+  ]);
+});
+
 test('a step that says what cannot be is refused with its field', () => {
   const said = (...steps: object[]): string => runbookSchema.safeParse({ steps }).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n') ?? 'accepted';
   const find = { id: 'find', uses: 'find-recovery-point' };

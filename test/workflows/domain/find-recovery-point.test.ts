@@ -287,3 +287,23 @@ test('a log that was archived while a program dumped is not taken for the dumpâ€
   const point = find(catalogOf({ bases: [dumped(50)], spans: [span(0, 90)] }), { point: 'b55' });
   assert.deepEqual([point.limit, point.log.slices], [nextLogPosition(at(55)), 0]);
 });
+
+const doubtOf = (is: 'suspect' | 'bad') => ({ doubt: { is, by: 'dana', at: '2025-11-21T05:00:00.000Z', reason: 'looks wrong' } });
+
+test('a base that is marked suspect or bad is passed over for an older one that reaches the same moment, and given to who names it', () => {
+  for (const is of ['suspect', 'bad'] as const) {
+    const catalog = catalogOf({ bases: [base(10), base(50, { mark: doubtOf(is) })], spans: [span(0, 90)] });
+    assert.deepEqual([find(catalog).base.backup, find(catalog).limit], ['b10', nextLogPosition(at(90))]);
+    assert.equal(find(catalog, before(70)).base.backup, 'b10');
+    assert.equal(find(catalog, { point: 'b50' }).limit, at(51));
+  }
+  const held = catalogOf({ bases: [base(10), base(50, { mark: { hold: { by: 'dana', at: '2025-11-21T05:00:00.000Z', reason: 'evidence' } } })], spans: [span(0, 90)] });
+  assert.equal(find(held).base.backup, 'b50');
+});
+
+test('where nothing but a marked base leads there, it is refused by name', () => {
+  const alone = refusal(catalogOf({ bases: [base(50, { mark: doubtOf('bad') })], spans: [span(0, 90)] }), {}, 'NoRecoveryPoint');
+  assert.match(alone.message, /base b50 of .* is marked bad by dana at 2025-11-21T05:00:00.000Z: looks wrong; whoever names it \(point b50\) is given it all the same/);
+  const behindHole = refusal(catalogOf({ bases: [base(10), base(50, { mark: doubtOf('suspect') })], spans: [span(0, 40), span(45, 90)] }), {}, 'ChainBroken');
+  assert.match(behindHole.message, /base b50 of .* is marked suspect by dana/);
+});

@@ -52,7 +52,7 @@ test('the first rule whose every label fits is an alert’s', () => {
 const run = (over: Partial<IncidentRun>): IncidentRun => ({ id: 'r1', kind: 'full', runbook: null, status: 'done', why: 'x', by: 'dana', proposedAt: '2026-11-21T03:01:00.000Z', entry: null, workflowId: null, runId: null, steps: [], servedAt: null, endedAt: null, outcome: null, rpo: null, ...over });
 const incident = (over: Partial<IncidentState> = {}): IncidentState => ({
   format: 1, id: '01JA', system: 'demo', summary: 'lost', status: 'resolved', severity: 'P1', impact: null, startedAt: '2026-11-21T03:00:00.000Z', openedAt: '2026-11-21T03:01:00.000Z', openedBy: 'dana',
-  rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000, nextUpdateAt: null, homeward: [], owners: [], alerts: [], runs: [], resolvedAt: '2026-11-21T05:00:00.000Z', resolvedBy: 'dana', review: null, closedAt: '2026-11-21T06:00:00.000Z', journal: [], warnings: [], ...over,
+  rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000, nextUpdateAt: null, homeward: [], owners: [], answeredAt: null, ladders: [], alerts: [], runs: [], resolvedAt: '2026-11-21T05:00:00.000Z', resolvedBy: 'dana', review: null, closedAt: '2026-11-21T06:00:00.000Z', journal: [], warnings: [], ...over,
 });
 
 test('the time to recovery is until service was back, or until people said that it is over; objectives follow from it', () => {

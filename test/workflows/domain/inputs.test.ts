@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { applyRetentionInput, applySystemInput, archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, markPointInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recordDeploymentInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas } from '../../../workflows/domain/incident-messages.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
@@ -19,6 +19,10 @@ test('every example that a refusal shows is accepted', () => {
     importDump: importDumpInput,
     exportRecoveryPoint: exportRecoveryPointInput,
     openIncident: openIncidentInput,
+    recordDeployment: recordDeploymentInput,
+    markPoint: markPointInput,
+    applyRetention: applyRetentionInput,
+    applySystem: applySystemInput,
   };
   for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
     assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);

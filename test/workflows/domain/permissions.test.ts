@@ -17,7 +17,7 @@ test('each role may do what the handbook’s table says, and nothing else', () =
   const may = (name: string): Act[] => (Object.keys(permissions) as Act[]).filter((act) => permit(people, act, name).may === true);
   assert.deepEqual(may('ada'), Object.keys(permissions), 'full access');
   assert.deepEqual(may('sara'), ['verify', 'read', 'read-audit'], 'read-only');
-  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'dry-run', 'open-incident', 'update-incident', 'review-incident', 'comment', 'confirm'], 'monitoring and validation');
+  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'dry-run', 'mark', 'retain', 'record-deployment', 'apply', 'open-incident', 'update-incident', 'review-incident', 'comment', 'confirm'], 'monitoring and validation');
   assert.deepEqual((Object.keys(permissions) as Act[]).filter((act) => permit(people, act, 'dana').may === 'elevated'), ['recover', 'take-data-out']);
 });
 
@@ -61,6 +61,11 @@ test('people and gates that do not fit each other are found in the file', () => 
   assert.match(problems(config, { go: { quorum: 3, people: ['ada'], roles: ['dr-team'] } }).join(), /approvals\.go\.quorum: 3 different people must approve, and 2 may answer/);
   assert.match(problems(config, { go: { quorum: 1, people: ['erik'] } }).join(), /approvals\.go\.people\.0: "erik" is neither id nor name/);
   assert.match(problems(config, { go: { quorum: 1, people: [], roles: ['cto'] } }).join(), /nobody has the role "cto"/);
+  const ceo = { ceo: { roles: [] } };
+  assert.deepEqual(problems({ ...config, ...ceo }, { go: { quorum: 1, people: ['ada'], escalate: [{ to: ['ceo'] }] } }), [], 'told, and never allowed');
+  assert.deepEqual((Object.keys(permissions) as Act[]).filter((act) => permit(viewPeople({ ...config, ...ceo }), act, 'ceo').may !== false), []);
+  assert.match(problems({ ...config, ...ceo }, { go: { quorum: 1, people: ['ada', 'ceo'] } }).join(), /approvals\.go\.people\.1: "ceo" has no role, and so answers nothing/);
+  assert.match(problems({ ...config, ceo: { roles: [], totp: 'file:ceo' } }).join(), /people\.ceo\.roles: nobody without a role has anything to prove/);
   assert.match(problems({}, { go: { quorum: 1, people: [], roles: ['operator'] } }).join(), /the system names no people/);
   assert.match(problems({ ...config, eve: { roles: ['adminstrator'] } }).join(), /people\.eve\.roles: no role "adminstrator"/);
   assert.match(problems({ ...config, eve: { name: 'ada', roles: ['operator'] } }).join(), /people\.eve\.name: "ada" is the name or id of another/);

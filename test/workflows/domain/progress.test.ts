@@ -68,10 +68,32 @@ test('pieces side by side: at first what is under way counts towards the rate, l
   assert.deepEqual([done, percent, perSecond, leftMs], [1_050, 52.5, 10, 95_000]);
 });
 
+test('a piece that is larger than expected makes the whole larger, and all of it is never said to be done before it is', () => {
+  const underWay = [new Meter().take(reading(120, 200), 0)];
+  const { done, of, percent } = sumProgress(underWay, new WorkMeter(0).work(100), 5_000)!;
+  assert.deepEqual([done, of, percent], [120, 200, 60]);
+});
+
 test('a piece that is overdue slows the rate down', () => {
   const meter = new WorkMeter(0);
   for (let second = 10; second <= 100; second += 10) meter.add(100, second * 1_000);
   assert.ok(sumProgress([], meter.work(2_000), 200_000)!.perSecond! < 5);
+});
+
+test('thousands of small pieces behind large ones: the time left goes by what each costs, not by their few bytes', () => {
+  const mib = 1024 * 1024;
+  const meter = new WorkMeter(0);
+  // 300 MiB in 4 pieces, then 5,000 collections of 2 kB: at 20 MiB/s, and as much time for each piece as for 192 KiB.
+  meter.expect(5_004);
+  const ofBytes = 300 * mib + 5_000 * 2_000;
+  for (let piece = 1; piece <= 4; piece += 1) meter.add(75 * mib, piece * 3_750, 1);
+  const { percent, leftMs } = sumProgress([], meter.work(ofBytes), 15_000)!;
+  assert.ok(percent! > 20 && percent! < 30, `${percent} %`);
+  assert.ok(leftMs! > 40_000 && leftMs! < 55_000, `${leftMs} ms`);
+  const group = new Meter().take(reading(1_000_000, 2_000_000, { pieces: 500 }), 0);
+  const later = sumProgress([group], meter.work(ofBytes), 20_000)!;
+  assert.ok(later.leftMs! < leftMs! - 3_000 && later.percent! > percent! + 5, `${later.leftMs} ms, ${later.percent} %`);
+  assert.equal(sumProgress([], meter.work(ofBytes), 15_000)!.perSecond, 20 * mib, 'what is shown as the rate is bytes');
 });
 
 test('the start does not count for the rate: a tenth that began slowly says what the rest takes', () => {

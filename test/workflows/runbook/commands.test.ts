@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { journalPageLines, journalRunLines } from '../../../workflows/domain/journal.ts';
 import { refusal } from '../../../workflows/runbook/refusal.ts';
 import type { CommandEvent, PersonsEvent } from '../../../workflows/runbook/run-types.ts';
 import { parseMessage } from '../../../workflows/runbook/messages.ts';
@@ -240,4 +241,20 @@ test('what a command is sent with is read strictly: one choice, a larger duratio
   assert.match(problem('severity', { severity: 'P9' }), /expected P1, P2, P3 or P4/);
   assert.match(problem('comment', {}), /"text" is missing/);
   assert.equal(problem('extend', { budget: '25m', reason: 'x' }), 'accepted');
+});
+
+test('a run of very many lines copies none of them for an event, and at last takes no comments any more, but all that moves it on', () => {
+  const run = new Driver([step('a'), step('b', ['a'])]);
+  run.start();
+  const [first] = run.snapshot.state.journal;
+  for (let n = run.snapshot.state.journal.length; n < journalRunLines; n += 1) run.feed({ kind: 'comment', by, text: `line ${n}` });
+  assert.equal(run.snapshot.state.journal.length, journalRunLines);
+  assert.equal(run.snapshot.state.journal[0], first, 'the line itself');
+  assert.match(refusedBecause(run, { kind: 'comment', by: 'fay', text: 'one more' }), /has 6,000 lines, and the run takes no comments any more.*holdfast incident update demo/);
+  run.feed({ kind: 'journal-kept', page: 1 });
+  assert.equal(run.snapshot.state.journal.length, journalRunLines + 1 - journalPageLines);
+  assert.match(refusedBecause(run, { kind: 'comment', by: 'fay', text: 'and one' }), /takes no comments/, 'lines in the store count too');
+  assert.equal(refusal(run.snapshot, { kind: 'hold', by }), undefined);
+  run.feed({ kind: 'hold', by });
+  assert.equal(run.status, 'held');
 });

@@ -38,6 +38,24 @@ test('a cancel of the workflow aborts, whoever the people are', () => {
   assert.equal(run.status, 'compensating');
 });
 
+test('a contact without a role is called by a gate and may not answer it, nor be handed a right', () => {
+  const asked = gate('go', { people: ['ada', 'fay'], clocks: { escalate: [{ afterMs: 300_000, to: ['ceo', 'sara'] }] } });
+  const run = new Driver([step('ask', [], { gate: asked, skip: 'refused' })]);
+  run.snapshot = { ...run.snapshot, people: { ...people, ceo: { name: 'ceo@example.com', roles: [], proofs: [] } } };
+  run.start();
+  run.done('ask', { opens: asked });
+  run.feed({ kind: 'timer-due', timer: { kind: 'gate-escalation', gate: 'go', openedAt: run.gate('go').openedAt!, n: 0 } });
+  assert.deepEqual([run.gate('go').escalatedTo, run.gate('go').people], [['ceo@example.com', 'sara'], ['ada', 'fay', 'sara']]);
+  run.feed({ kind: 'approve', by: 'ceo' });
+  assert.match(run.lastNote, /answered by "ada", "fay", "sara", not by ceo/);
+  run.feed({ kind: 'delegate', by: 'ada', gate: 'go', to: 'ceo@example.com' });
+  assert.match(run.lastNote, /ceo@example\.com has no role: they are told, and answer no gate/);
+  run.feed({ kind: 'abort', by: 'ceo' });
+  assert.match(run.lastNote, /ceo \(no role\) may not abort a run/);
+  run.feed({ kind: 'approve', by: 'sara' });
+  assert.equal(run.gate('go').status, 'approved');
+});
+
 test('two approvals are two people: an id and a name of one person are one', () => {
   const asked = gate('go', { quorum: 2, people: ['Ada Admin', 'fay', 'dana'] });
   const run = new Driver([step('ask', [], { gate: asked, skip: 'refused' })]);

@@ -81,8 +81,8 @@ export class Driver {
     return this.feed({ kind: 'undo-done', step: id, attempt: this.snapshot.tracks[id]!.undoAttempt, summary: null });
   }
 
-  undoFails(id: string): RunCommand[] {
-    return this.feed({ kind: 'undo-failed', step: id, attempt: this.snapshot.tracks[id]!.undoAttempt, error: { type: 'TargetUnavailable', message: 'no answer' } });
+  undoFails(id: string, type = 'TargetUnavailable'): RunCommand[] {
+    return this.feed({ kind: 'undo-failed', step: id, attempt: this.snapshot.tracks[id]!.undoAttempt, error: { type, message: 'no answer' } });
   }
 
   attempt(id: string): number {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isIdle } from '../../../workflows/runbook/clocks.ts';
 import { failedSteps, openGates, waitingLists } from '../../../workflows/runbook/refusal.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { isEnded, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from '../../../workflows/runbook/run-types.ts';
@@ -53,13 +54,22 @@ class World {
   timers: (RunCommand & { kind: 'start-timer' })[] = [];
   second = 0;
   aborted = false;
+  /** what the run would take if nothing else happened */
+  readonly #likelyMs: number;
+  forecastAtMs = 0;
+  crossings = 0;
+  forecastTimers = 0;
 
   constructor(random: () => number) {
     this.random = random;
     const plan = randomPlan(random);
     // None of them escalates back, as the schema has it.
     const other = randomPlan(random).map(({ onFailure: _left, ...step }) => ({ ...step, id: step.id }));
-    this.snapshot = { ...newRun(plan), runbooks: { main: plan, other } };
+    const begun = newRun(plan);
+    // Runs take a minute here: some end long before the objective, and some long after it.
+    begun.state.rtoObjectiveMs = pickOf(random, [15_000, 60_000, 300_000]);
+    this.#likelyMs = random() * 1.5 * begun.state.rtoObjectiveMs;
+    this.snapshot = { ...begun, runbooks: { main: plan, other } };
   }
 
   /** of the runbook that runs now */
@@ -77,7 +87,34 @@ class World {
     this.snapshot = reduced.snapshot;
     if (begun) this.chosen += 1;
     for (const command of reduced.commands) this.obey(command);
+    // As the driver does: what is cancelled must be missed by nobody.
+    this.timers = this.timers.filter(({ timer, dueAt }) => !isIdle(this.snapshot, timer, dueAt));
     if (this.random() < 0.3) this.again(event);
+    // As whoever drives a run does: after each event that could change it.
+    if (['run-started', 'step-done', 'step-failed', 'timer-due'].includes(event.kind)) this.forecast();
+  }
+
+  forecast(): void {
+    const { state, abort } = this.snapshot;
+    if (isEnded(this.snapshot) || abort) return;
+    const isLate = state.forecastMs !== null && state.forecastMs > state.rtoObjectiveMs;
+    this.forecastAtMs = this.second * 1_000;
+    const forecastMs = Math.round(Math.max(this.forecastAtMs, this.#likelyMs * (0.9 + 0.2 * this.random())));
+    const isPassing = !isLate && forecastMs > state.rtoObjectiveMs && state.servedAt === null;
+    if (isPassing) this.crossings += 1;
+    this.feed({ kind: 'forecast', forecastMs, basis: 'a guess', at: at(this.second) });
+    const [before, last] = [state, this.snapshot.state].map(({ journal }) => JSON.stringify(journal.at(-1)));
+    assert.equal(last !== before && last!.includes('"forecast '), isPassing, 'each time that it passes the objective is said, once');
+  }
+
+  /** Until the forecast passes the objective, or service is back, a timer sees to it that it is looked at again before it could. */
+  checkWatched(): void {
+    const { state, abort } = this.snapshot;
+    const { forecastMs, rtoObjectiveMs, servedAt } = state;
+    if (isEnded(this.snapshot) || abort || servedAt !== null || forecastMs === null || forecastMs > rtoObjectiveMs) return;
+    const apartMs = rtoObjectiveMs / 50;
+    const latest = at((this.forecastAtMs + Math.max(apartMs, rtoObjectiveMs - forecastMs + 1_000) + apartMs) / 1_000);
+    assert.ok(this.timers.some(({ timer, dueAt }) => timer.kind === 'forecast' && dueAt <= latest), `a forecast of ${forecastMs} ms is not looked at before ${latest}`);
   }
 
   /** Another runbook in place of the first: all of that is undone, or nothing had to be. */
@@ -118,8 +155,20 @@ class World {
       assert.equal(this.undoing, undefined, 'one undo at a time');
       if (this.snapshot.abort && !this.unwound.includes(command.step)) this.unwound.push(command.step);
       this.undoing = { step: command.step, attempt: command.attempt };
-    } else if (command.kind === 'start-timer') this.timers.push(command);
+    } else if (command.kind === 'start-timer') {
+      if (command.timer.kind === 'forecast') this.checkForecastTimer(command.dueAt);
+      this.timers.push(command);
+    }
     else assert.ok(command.kind === 'cancel-step' && this.running.has(command.step), 'only what runs is cancelled');
+  }
+
+  /** No more often than a history can bear, and only while somebody could be warned. */
+  checkForecastTimer(dueAt: string): void {
+    const { state, abort, forecastDueAt } = this.snapshot;
+    this.forecastTimers += 1;
+    assert.ok(!abort && state.servedAt === null && state.forecastMs! <= state.rtoObjectiveMs, 'nobody is warned any more');
+    assert.ok(Date.parse(dueAt) - Date.parse(at(this.second)) >= state.rtoObjectiveMs / 50, 'it is looked at too soon');
+    assert.equal(forecastDueAt, dueAt);
   }
 
   stateOf(id: string): string {
@@ -146,6 +195,7 @@ class World {
     for (const { id, items } of waitingLists(this.snapshot)) chances.push(() => this.feed({ kind: 'confirm', step: id, item: items![0]!.id, by: 'erik', at: now }));
     for (const command of this.commands(now)) if (this.random() < 0.04) chances.push(() => this.feed(command));
     if (this.random() < 0.02) chances.push(() => this.abort(now));
+    if (this.random() < 0.005) chances.push(() => this.feed({ kind: 'served', servedAt: now, noReturn: null, at: now }));
     if (this.random() < 0.1) this.feed({ kind: this.pick(['approve', 'retry'] as const), by: 'noise', at: now, ...(this.random() < 0.5 ? { gate: 'no-such', step: 'no-such' } : {}) });
     if (chances.length > 0) this.pick(chances)();
   }
@@ -222,9 +272,11 @@ class World {
   }
 }
 
-test('400 random runs with commands at any time: needs first, one try at a time, undos in reverse, and an end or a named wait', () => {
+test('400 random runs with commands at any time: needs first, one try at a time, undos in reverse, a forecast that is watched, and an end or a named wait', () => {
   let aborted = 0;
   let chosen = 0;
+  let warned = 0;
+  let watched = 0;
   const first = Number(process.env['HOLDFAST_SEED'] ?? 1);
   for (let seed = first; seed < first + 400; seed += 1) {
     const world = new World(randomFrom(seed));
@@ -233,15 +285,19 @@ test('400 random runs with commands at any time: needs first, one try at a time,
       for (let turn = 0; turn < 1_000 && !isEnded(world.snapshot); turn += 1) {
         world.turn();
         world.checkNamed();
+        world.checkWatched();
       }
       assert.ok(isEnded(world.snapshot), 'the run ends');
       world.checkEnd();
       if (world.snapshot.state.status === 'aborted') aborted += 1;
       if (world.snapshot.state.status === 'done' && world.chosen > 0) chosen += 1;
+      warned += world.crossings;
+      watched += world.forecastTimers;
     } catch (error) {
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
   assert.ok(aborted > 20, `${aborted} aborted runs are enough to mean something`);
   assert.ok(chosen > 20, `${chosen} runs that ended well by another recovery point are enough to mean something`);
+  assert.ok(warned > 20 && watched > 200, `${warned} warnings and ${watched} looks at the forecast are enough to mean something`);
 });

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { anonymous } from '../../../workflows/domain/messages.ts';
+import { isSuperseded } from '../../../workflows/domain/run-state.ts';
+import { journalPageLines } from '../../../workflows/domain/journal.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { refusal } from '../../../workflows/runbook/refusal.ts';
 import { reducerVersion, type RunCommand } from '../../../workflows/runbook/run-types.ts';
@@ -350,6 +352,21 @@ test('after the first accepted write a run that another control plane has supers
   assert.match(run.snapshot.state.warnings.join('\n'), /nothing is undone: another control plane has the command, and the new side accepted a write/);
 });
 
+test('a run that was superseded stays so when the step that was refused is undone, or left as it is: its end says who has the command', () => {
+  for (const undone of [true, false]) {
+    const run = new Driver([step('a')]);
+    run.start();
+    run.fail('a', false, 'EpochSuperseded');
+    run.feed({ kind: 'abort', by: 'erik' });
+    if (undone) run.undone('a');
+    else {
+      run.undoFails('a', 'EpochSuperseded');
+      run.feed({ kind: 'skip', by: 'erik', reason: 'theirs to decide' });
+    }
+    assert.deepEqual([run.status, run.step('a').state, isSuperseded(run.snapshot.state)], ['aborted', undone ? 'undone' : 'stuck', true]);
+  }
+});
+
 test('an abort before the start undoes nothing and ends', () => {
   const run = new Driver(diamond());
   run.feed({ kind: 'abort', by: 'erik' });
@@ -447,10 +464,12 @@ test('while nothing happens the forecast is looked at again before it can pass t
   assert.match(run.snapshot.state.warnings.join(), /past the objective of 1h00m/);
 });
 
-test('the journal keeps the newest 200', () => {
+test('lines leave the journal once their page is in the store, each page once', () => {
   const run = new Driver([step('a')]);
   run.start();
   for (let n = 0; n < 300; n += 1) run.feed({ kind: 'noted', about: 'run', what: `note ${n}` });
-  assert.equal(run.snapshot.state.journal.length, 200);
-  assert.equal(run.lastNote, 'note 299');
+  const whole = run.snapshot.state.journal;
+  assert.ok(whole.length >= 300, 'none is lost');
+  for (const page of [2, 1, 1]) run.feed({ kind: 'journal-kept', page });
+  assert.deepEqual([run.snapshot.state.journal, run.snapshot.state.journalPages], [whole.slice(journalPageLines), 1]);
 });

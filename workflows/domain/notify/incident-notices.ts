@@ -26,7 +26,7 @@ export const describeRun = ({ id, kind, runbook, status, by, why, steps, workflo
   return `${id}: ${kind}${runbook ? ` (${runbook})` : ''}, ${status}${status === 'proposed' || status === 'refused' || status === 'dismissed' ? ` (${why})` : `, by ${by}`}${workflowId ? ` ${workflowId}` : ''}${now}`;
 };
 
-const made = (origin: Origin, state: IncidentState, said: { phase: NoticePhase; severity: Severity; title: string; lines: string[]; answers?: string[]; key: string; closed?: boolean }): Notice =>
+const made = (origin: Origin, state: IncidentState, said: { phase: NoticePhase; severity: Severity; title: string; lines: string[]; answers?: string[]; called?: string[]; key: string; closed?: boolean }): Notice =>
   fitted({
     id: `${origin.run}/${origin.number}-${said.phase}`,
     audience: 'internal',
@@ -36,6 +36,7 @@ const made = (origin: Origin, state: IncidentState, said: { phase: NoticePhase; 
     title: `${state.system}: ${said.title}`,
     lines: said.lines,
     answers: said.answers ?? [],
+    ...(said.called && said.called.length > 0 ? { called: said.called } : {}),
     thread: alertKeys.incident(state.system, state.id),
     alert: { key: said.key, state: said.closed ? 'closed' : 'open' },
     facts: { system: state.system, incident: state.id, status: state.status, severity: state.severity, impact: state.impact, startedAt: state.startedAt, nextUpdateAt: state.nextUpdateAt, resolvedAt: state.resolvedAt },
@@ -68,6 +69,19 @@ export const updateDue = (origin: Origin, state: IncidentState): Notice =>
 
 export const updateGiven = (origin: Origin, state: IncidentState, by: string): Notice =>
   made(origin, state, { phase: 'update-due', severity: 'info', title: `${state.closedAt ? 'closed' : 'an update was given'} by ${by}`, lines: statusLines(state, origin.at), key: alertKeys.updateDue(state.system, state.id), closed: true });
+
+/** To those of a rung of the contacts, and again when they are not needed any more. */
+export const callWanted = (origin: Origin, state: IncidentState, of: { ladder: string; rung: number; to: string[]; over: boolean }): Notice =>
+  made(origin, state, {
+    phase: 'escalation',
+    severity: of.over ? 'info' : 'critical',
+    title: of.over ? `nobody of ${of.ladder} is called any more: ${state.status === 'resolved' ? 'resolved' : 'answered'}` : `CALLED${of.to.length > 0 ? `: ${of.to.join(', ')}` : ''} (${of.ladder}): incident ${state.answeredAt === null ? 'without an answer' : 'not over'}`,
+    lines: statusLines(state, origin.at),
+    answers: of.over ? [] : howToUpdate(state.system),
+    called: of.over ? [] : of.to,
+    key: alertKeys.call(state.system, state.id, of.ladder, of.rung),
+    closed: of.over,
+  });
 
 /** To the owner of a step that waits or has failed, and again when it goes on. */
 export const ownerWanted = (origin: Origin, state: IncidentState, of: { step: string; is: string; owner: string; run: IncidentRun; over: boolean }): Notice =>

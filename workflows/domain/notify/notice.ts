@@ -24,10 +24,12 @@ export const noticePhases = {
   note: 'what a step of the runbook that uses notify says',
   incident: 'an incident was opened or changed, a run is proposed or its state changed, it was resolved',
   'update-due': 'the next update of an incident is due, and nobody has given it',
+  escalation: 'nobody has answered an incident for so long that a rung of its contacts is called; and when they are not needed any more',
   owner: 'a step of a run waits or has failed, and it has an owner',
   'backup-failed': 'a backup came to nothing',
   'backup-done': 'a backup was sealed',
   'archive-late': 'the archive is later than the RPO, or its store does not answer; and again once it has caught up',
+  'schedule-failed': 'what a schedule started came to nothing, and no other message says so; and again once it did not',
   gap: 'log is lost for ever; and again once a base was taken behind it',
   'old-primary': 'the old primary was seen alive after a switch',
 } as const;
@@ -55,6 +57,8 @@ export interface Notice {
   thread: string;
   /** what the message opens, or ends: a newer message of the same alert makes an older one stale. null: it stands alone */
   alert: { key: string; state: 'open' | 'closed' } | null;
+  /** people, by id or name, who are to get it themselves: who sends it knows how they are reached. Left out: nobody beside the receiver */
+  called?: string[] | undefined;
   /** for programs that receive it */
   facts: Record<string, string | number | null>;
 }
@@ -80,7 +84,14 @@ export interface NotifyView {
 export interface ExternalWords {
   service: string;
   impact: string;
+  /** in place of the usual words, by phase; a line whose {next} or {back} is not known is left out */
+  templates?: Partial<Record<ExternalTemplate, string>> | undefined;
 }
+
+export const externalTemplates = ['started', 'update', 'served', 'resolved', 'aborted'] as const;
+export type ExternalTemplate = (typeof externalTemplates)[number];
+/** What a template may name, and no more: nothing internal can get into it. */
+export const placeholders = ['service', 'impact', 'since', 'back', 'next'] as const;
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 

@@ -35,6 +35,17 @@ export const backupFailed = (origin: Origin, why: string, tookMs: number): Notic
 export const backupDone = (origin: Origin, lines: string[], tookMs: number): Notice =>
   made(origin, { phase: 'backup-done', severity: 'info', title: 'backup done', key: alertKeys.backup(origin.system), state: 'closed', facts: { tookMs }, lines });
 
+/** @param schedule - its id: `demo/verification` */
+export const scheduleFailed = (origin: Origin, schedule: string, why: string): Notice =>
+  made(origin, {
+    phase: 'schedule-failed', severity: 'error', title: `SCHEDULE ${schedule} FAILED`, key: alertKeys.schedule(schedule), state: 'open', facts: { schedule },
+    lines: [why],
+    answers: [`when it starts again, and whether it is paused now: \`holdfast schedules ${origin.system}\``],
+  });
+
+export const scheduleWell = (origin: Origin, schedule: string): Notice =>
+  made(origin, { phase: 'schedule-failed', severity: 'info', title: `schedule ${schedule} is well again`, key: alertKeys.schedule(schedule), state: 'closed', facts: { schedule }, lines: ['What it started ended well.'] });
+
 export const gapFound = (origin: Origin, source: string, gap: { from: string; to: string; why: string }): Notice =>
   made(origin, {
     phase: 'gap', severity: 'error', title: `GAP IN THE LOG of ${source}`, key: alertKeys.gap(origin.system, source), state: 'open', facts: { source, from: gap.from, to: gap.to },

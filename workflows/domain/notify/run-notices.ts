@@ -1,9 +1,9 @@
 import { describePartial } from '../chosen-namespaces.ts';
 import { describeProgress } from '../describe-progress.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
-import type { GateState, RunState, StepState } from '../run-state.ts';
+import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
 import { formatDuration } from '../units.ts';
-import { fitted, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
+import { fitted, type placeholders, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
 
 /** A run as the messages about it need it. */
 export interface RunFacts {
@@ -24,9 +24,11 @@ export interface RunFacts {
 export type Moment =
   | { phase: 'started' | 'served' | 'resolved' | 'aborted' }
   | { phase: 'update'; nextAt: string }
-  | { phase: 'approval'; gate: string }
+  /** `called`: people who are called now, besides; `receivers`: these and no others are told */
+  | { phase: 'approval'; gate: string; called?: string[]; receivers?: string[] | undefined }
   | { phase: 'failed' | 'stuck' | 'confirm'; step: string }
-  | { phase: 'answered'; of: NoticePhase; subject: string; what: string }
+  /** `also`: receivers that were called besides those of the phase */
+  | { phase: 'answered'; of: NoticePhase; subject: string; what: string; also?: string[] }
   | { phase: 'warning'; what: string; breach: boolean }
   | { phase: 'held'; by: string; reason: string | null }
   | { phase: 'severity'; from: string; to: string; by: string; reason: string | null }
@@ -45,11 +47,13 @@ export const alertKeys = {
   run: (system: string, run: string) => `holdfast/${system}/run/${run}`,
   waiting: (system: string, run: string, subject: string) => `holdfast/${system}/run/${run}/${subject}`,
   backup: (system: string) => `holdfast/${system}/backup`,
+  schedule: (id: string) => `holdfast/schedule/${id}`,
   gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
   archive: (system: string, source: string) => `holdfast/${system}/${source}/archive`,
   oldPrimary: (system: string, source: string) => `holdfast/${system}/${source}/old-primary`,
   incident: (system: string, incident: string) => `holdfast/${system}/incident/${incident}`,
   updateDue: (system: string, incident: string) => `holdfast/${system}/incident/${incident}/update`,
+  call: (system: string, incident: string, ladder: string, rung: number) => `holdfast/${system}/incident/${incident}/call/${ladder}/${rung}`,
   owner: (system: string, incident: string, step: string) => `holdfast/${system}/incident/${incident}/owner/${step}`,
 } as const;
 
@@ -70,6 +74,7 @@ export function internalNotice(moment: Moment, facts: RunFacts): Notice {
     lines: linesOf(moment, facts),
     answers: answersOf(moment, facts),
     thread: run,
+    ...('called' in moment && moment.called ? { called: moment.called } : {}),
     alert: { key: subject === null ? alertKeys.run(state.system, run) : alertKeys.waiting(state.system, run, subject), state: ends ? 'closed' : 'open' },
     facts: {
       system: state.system, purpose: state.purpose, status: state.status, subject, requestedBy: state.requestedBy,
@@ -88,7 +93,7 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
     case 'update': return `${kind} ${state.status === 'running' && openGates(state).length + waitingLists(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
     case 'approval': return `APPROVAL WANTED: ${moment.gate}`;
     case 'confirm': return `CHECKLIST WAITS: ${moment.step}`;
-    case 'failed': return `PAUSED: step ${moment.step} failed`;
+    case 'failed': return leftAfterService(state) ? `recovered, and step ${moment.step} failed` : `PAUSED: step ${moment.step} failed`;
     case 'stuck': return `STUCK: the undo of ${moment.step} failed`;
     case 'answered': return `${moment.subject}: ${moment.what}`;
     case 'warning': return moment.what;
@@ -130,6 +135,8 @@ function left(state: RunState): string {
     const undos = state.steps.filter(({ undo }) => undo).map(({ id }) => id);
     return undos.length > 0 ? `left to undo: ${undos.join(', ')}` : '';
   }
+  const afterService = leftAfterService(state);
+  if (afterService) return describeLeft(afterService);
   return pending.length > 0 ? `left: ${pending.join(', ')} (${pending.length} of ${state.steps.length} steps)` : 'left: no step';
 }
 
@@ -177,7 +184,7 @@ function clocksOf(state: RunState, at: string): string {
 }
 
 /** Of these the outside hears, and of nothing else. */
-type ExternalPhase = 'started' | 'update' | 'served' | 'resolved' | 'aborted' | 'note';
+export type ExternalPhase = 'started' | 'update' | 'served' | 'resolved' | 'aborted' | 'note';
 
 /** What an external message may be made of. It is given nothing else, so nothing else can get into it. */
 export interface ExternalFacts {
@@ -190,8 +197,17 @@ export interface ExternalFacts {
   servedAt: string | null;
   /** when the next message comes at the latest; null: none is promised */
   nextAt: string | null;
-  /** of the phase note */
+  /** what a person or a runbook wrote, in place of the usual words */
   text?: string | undefined;
+  /** what the message belongs to; left out: the run */
+  thread?: string | undefined;
+}
+
+/** A line that promises what nobody knows is left out. */
+function filled(template: string, { words, incidentAt, servedAt, nextAt }: ExternalFacts): string[] {
+  const known: Record<(typeof placeholders)[number], string | null> = { service: words.service, impact: words.impact, since: minute(incidentAt), back: servedAt && minute(servedAt), next: nextAt && minute(nextAt) };
+  const names = Object.keys(known) as (keyof typeof known)[];
+  return template.trim().split('\n').filter((line) => !names.some((name) => known[name] === null && line.includes(`{${name}}`))).map((line) => names.reduce((text, name) => text.replaceAll(`{${name}}`, known[name] ?? ''), line));
 }
 
 /** The message to those outside: impact, and when they will hear again. No internals, and no names but the service's own. */
@@ -206,7 +222,10 @@ export function externalNotice(phase: ExternalPhase, facts: ExternalFacts): Noti
     aborted: { title: 'update on the disruption', lines: ['The work that was under way was stopped by us.', 'How it goes on we shall say in a message of its own.'] },
     note: { title: 'message', lines: [facts.text ?? '', ...next] },
   };
-  const { title, lines } = said[phase];
+  const { title, lines: usual } = said[phase];
+  const { thread = run } = facts;
+  const template = phase === 'note' ? undefined : words.templates?.[phase];
+  const lines = facts.text !== undefined ? [facts.text, ...next] : template !== undefined ? filled(template, facts) : usual;
   return fitted({
     id: `${run}/${number}-${phase}`,
     audience: 'external',
@@ -216,9 +235,9 @@ export function externalNotice(phase: ExternalPhase, facts: ExternalFacts): Noti
     title: `${words.service}: ${title}`,
     lines,
     answers: [],
-    thread: run,
+    thread,
     // One subject: an older message of it is stale once a newer one is due. What a person wrote is sent as it is.
-    alert: phase === 'note' ? null : { key: run, state: phase === 'resolved' || phase === 'aborted' ? 'closed' : 'open' },
+    alert: phase === 'note' || (facts.text !== undefined && phase !== 'resolved') ? null : { key: thread, state: phase === 'resolved' || phase === 'aborted' ? 'closed' : 'open' },
     facts: { service: words.service, impact: phase === 'started' || phase === 'update' ? words.impact : null, incidentAt, servedAt, nextUpdateBy: nextAt },
   });
 }

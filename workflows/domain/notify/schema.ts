@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { carriesPassword } from '../address.ts';
 import { secretRefSchema } from '../tool-source.ts';
 import { minutes, parseDurationMs } from '../units.ts';
-import { audiences, noticePhaseNames, noticePhases, type NoticePhase, type NotifyView } from './notice.ts';
+import { audiences, noticePhaseNames, externalTemplates, noticeLimits, noticePhases, placeholders, type NoticePhase, type NotifyView } from './notice.ts';
 
 /** The `notify` block of a system file: who is told what. Left out: nobody. Secrets are references, as everywhere. */
 
@@ -21,6 +21,13 @@ const phasesDescription = `left out: what suits the kind. ${noticePhaseNames.map
 const phases = z.array(z.enum(noticePhaseNames)).min(1).optional().meta({ description: phasesDescription });
 const drills = z.boolean().optional().meta({ description: 'told of drills too; left out: yes, but not by pagerduty; external receivers never are' });
 const audience = z.enum(audiences).default('internal').meta({ description: 'external: outside the company; its messages hold nothing but notify.external and times' });
+
+const template = z
+  .string()
+  .min(1)
+  .refine((text) => text.trim().split('\n').length <= noticeLimits.lines && text.split('\n').every((line) => line.length <= noticeLimits.line), `at most ${noticeLimits.lines} lines of ${noticeLimits.line} characters`)
+  .refine((text) => [...text.matchAll(/\{([^}]*)\}/g)].every(([, named]) => (placeholders as readonly (string | undefined)[]).includes(named)), `of what stands in braces there is ${placeholders.map((one) => `{${one}}`).join(', ')}`)
+  .meta({ description: `lines; {service}, {impact}, {since} (when it began), {back} (when it was available again), {next} (by when the next message comes)` });
 
 const slackSchema = z.strictObject({
   kind: z.literal('slack'),
@@ -90,6 +97,7 @@ export const notifySchema = z
       .strictObject({
         service: z.string().min(1).max(80).meta({ description: 'what customers call it' }),
         impact: z.string().min(1).max(300).meta({ description: 'what they cannot do while it is down, a sentence' }),
+        templates: z.partialRecord(z.enum(externalTemplates), template).optional().meta({ description: 'texts in place of the usual ones, by phase' }),
       })
       .optional()
       .meta({ description: 'all that external messages say of the system' }),
@@ -119,7 +127,7 @@ const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
   email: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'owner', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
   sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
 };
 

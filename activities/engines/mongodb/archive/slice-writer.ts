@@ -44,6 +44,8 @@ export class SliceWriter {
   archivedTo: LogPosition;
   slices = 0;
   storedBytes = 0;
+  /** of the log that is stored, as the source holds it */
+  plainBytes = 0;
   entries = 0;
   storeSilentSinceMs: number | null = null;
 
@@ -135,6 +137,7 @@ export class SliceWriter {
         this.archivedTo = next.slice.to;
         this.slices += 1;
         this.entries += next.slice.entries.length;
+        this.plainBytes += next.slice.bytes;
         await this.#heads?.follow({ from: next.from, to: next.slice.to });
       }
     } catch (error) {

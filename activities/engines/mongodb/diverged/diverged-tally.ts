@@ -31,6 +31,12 @@ export class DivergedTally {
   #firstMs: number | null = null;
   #lastMs: number | null = null;
   readonly #unknown = new Map<string, number>();
+  readonly #showsIds: boolean;
+
+  /** @param options.ids - false: whoever asks wants figures alone, and no id is read. */
+  constructor({ ids = true }: { ids?: boolean } = {}) {
+    this.#showsIds = ids;
+  }
 
   add(operation: Operation, wallMs: number): void {
     const { op, ns } = operation;
@@ -75,6 +81,7 @@ export class DivergedTally {
     let counted = this.#namespaces.get(operation.ns);
     if (!counted) this.#namespaces.set(operation.ns, (counted = { counts: { insert: 0, update: 0, delete: 0 }, ids: new Map(), left: 0 }));
     counted.counts[change] += 1;
+    if (!this.#showsIds) return;
     const id = idOf(change === 'update' ? (operation.o2 ?? operation.o) : operation.o);
     if (id === undefined) counted.left += 1;
     else if (counted.ids.has(id)) counted.ids.set(id, change);

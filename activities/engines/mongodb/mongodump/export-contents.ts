@@ -35,7 +35,8 @@ export interface ExportContents {
   prelude: Prelude;
   /** users, roles and settings first, the log last: as mongodump writes them */
   collections: ExportedCollection[];
-  plainBytes: number;
+  /** told once every file is flushed: until then some of it may be on its way to the disk, and the progress says so */
+  flushed(): void;
   /** whether whoever restores must replay the log in it */
   hasLog: boolean;
 }
@@ -50,7 +51,8 @@ const atOnce = 4;
  */
 export async function exportContents(context: SourceContext, point: RecoveryPoint, toolVersion: string): Promise<ExportContents> {
   const manifest = await readManifest(context, point);
-  const documents = await openDocuments(context, manifest);
+  const written = new Written(context, manifest.totals.plainBytes);
+  const documents = await openDocuments(context, manifest, written);
   const views = await readViews(manifest.units, documents);
   const collections = manifest.units.flatMap((unit) => describe(unit, views, documents));
   for (const view of views.values()) if (!isBuckets(view)) collections.push(describeView(view));
@@ -58,7 +60,7 @@ export async function exportContents(context: SourceContext, point: RecoveryPoin
   const hasUsers = collections.some(({ db, collection }) => db === 'admin' && collection === 'system.users');
   if (hasUsers) collections.splice(collections.filter((one) => rank(one) === 0).length, 0, settings(manifest));
   const hasLog = point.limit > nextLogPosition(manifest.end) || manifest.start !== manifest.end;
-  if (hasLog) collections.push(await describeLog(context, point, manifest));
+  if (hasLog) collections.push(await describeLog(context, point, manifest, written));
   return {
     prelude: {
       concurrentCollections: atOnce,
@@ -67,23 +69,51 @@ export async function exportContents(context: SourceContext, point: RecoveryPoin
       entries: collections.map(({ db, collection, metadata, type }) => ({ db, collection, metadata, size: 0, type })),
     },
     collections,
-    plainBytes: manifest.totals.plainBytes,
+    flushed: () => written.flushed(),
     hasLog,
   };
 }
 
 const rank = ({ db, collection }: Namespace): number => (db === 'admin' && /^system\.(users|roles)$/.test(collection) ? 0 : 1);
 
+/** How far an export is: documents and log, each piece once the next one is asked for. */
+class Written {
+  readonly #context: SourceContext;
+  #ofBytes: number;
+  #takenBytes = 0;
+
+  constructor(context: SourceContext, documentBytes: number) {
+    this.#context = context;
+    this.#ofBytes = documentBytes;
+  }
+
+  expect(logBytes: number): void {
+    this.#ofBytes += logBytes;
+  }
+
+  taken(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#tell(Math.min(this.#takenBytes, this.#ofBytes - 1));
+  }
+
+  flushed(): void {
+    this.#tell(this.#ofBytes);
+  }
+
+  #tell(done: number): void {
+    this.#context.progress({ phase: 'export', done, of: this.#ofBytes, unit: 'bytes' });
+  }
+}
+
 type Documents = (unit: string) => AsyncGenerator<Buffer>;
 
-async function openDocuments(context: SourceContext, manifest: Manifest): Promise<Documents> {
+async function openDocuments(context: SourceContext, manifest: Manifest, written: Written): Promise<Documents> {
   const key = await openBackupKey(context.store, context.keys, manifest, manifest.key);
   const from: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
   const parts = new Map<string, Part[]>();
   for (const group of manifest.groups) {
     for (const part of (await readGroupIndex(context, manifest.backup, group)).parts) parts.set(part.unit, [...parts.get(part.unit) ?? [], part]);
   }
-  let done = 0;
   return async function* (unit) {
     let ahead: Promise<Buffer> | undefined;
     const list = parts.get(unit) ?? [];
@@ -95,8 +125,7 @@ async function openDocuments(context: SourceContext, manifest: Manifest): Promis
       // Whoever awaits it meets its error.
       ahead?.catch(() => undefined);
       yield bytes;
-      done += bytes.length;
-      context.progress({ phase: 'export', done, of: manifest.totals.plainBytes, unit: 'bytes' });
+      written.taken(bytes.length);
     }
   };
 }
@@ -170,9 +199,17 @@ async function* nothing(): AsyncGenerator<Buffer> {
 }
 
 /** The log is read twice: first for what mongorestore could not replay, so that nothing is written that would fail at its end. */
-async function describeLog(context: SourceContext, point: RecoveryPoint, manifest: Manifest): Promise<ExportedCollection> {
-  const bytes = (): AsyncGenerator<Buffer> => exportedLog(context, point, manifest);
-  for await (const _ of bytes()) context.signal.throwIfAborted();
+async function describeLog(context: SourceContext, point: RecoveryPoint, manifest: Manifest, written: Written): Promise<ExportedCollection> {
+  for await (const { length } of exportedLog(context, point, manifest)) {
+    context.signal.throwIfAborted();
+    written.expect(length);
+  }
+  const bytes = async function* (): AsyncGenerator<Buffer> {
+    for await (const piece of exportedLog(context, point, manifest)) {
+      yield piece;
+      written.taken(piece.length);
+    }
+  };
   const of = { db: '', collection: logNamespace };
   return { ...of, data: of, type: '', metadata: '', bytes };
 }

@@ -9,6 +9,7 @@ import { openBackupKey } from '../../../stream/backup-key.ts';
 import { SliceWriter } from '../archive/slice-writer.ts';
 import { PartCutter } from '../cut-parts.ts';
 import { putIndex } from '../../base/put-index.ts';
+import { StoredProgress } from '../../base/stored-progress.ts';
 import { fuzzyRangeOf } from '../dump-range.ts';
 import { InFlight } from '../../base/in-flight.ts';
 import { parseEntry } from '../oplog/oplog-entry.ts';
@@ -108,9 +109,9 @@ class ImportWriter {
   readonly #cutters = new Cutters();
   readonly #job: Omit<RangeJob, 'cutter'>;
   readonly #slices: SliceWriter | undefined;
-  readonly #totalBytes: number;
-  #doneBytes = 0;
-  #adoptedBytes = 0;
+  readonly #progress: StoredProgress;
+  /** of the log, what was told as stored */
+  #storedLogBytes = 0;
   /** the dump's own namespaces → collections */
   #namespaces = new Map<string, string>();
 
@@ -118,8 +119,8 @@ class ImportWriter {
     this.#context = context;
     this.#plan = plan;
     const { log } = plan.imported!.origin;
-    this.#totalBytes = plan.groups[0]!.estimatedBytes + (log?.plainBytes ?? 0);
-    this.#job = { parts, uploads, advance: (bytes, adopted) => this.#advance(bytes, adopted ?? false) };
+    this.#progress = new StoredProgress(plan.groups[0]!.estimatedBytes + (log?.plainBytes ?? 0), (reading) => context.progress({ ...reading, phase: 'import' }));
+    this.#job = { parts, uploads, progress: this.#progress };
     // Cut by size alone: a second attempt cuts at the same entries, and adopts what the first one put.
     if (log) this.#slices = new SliceWriter(new SliceObjects(context, plan), log.from, { everyMs: Infinity, bytes: context.source.archive.bytes }, context.signal);
   }
@@ -163,6 +164,7 @@ class ImportWriter {
   async finish(): Promise<RangeWriter<Unit>[]> {
     for (const ns of this.#homes.keys()) await this.#close(ns);
     await this.#slices?.finish(minutes(10));
+    this.#tellLog();
     return [...this.#homes.values()].map(({ writer }) => writer);
   }
 
@@ -196,15 +198,16 @@ class ImportWriter {
   }
 
   async #addLog(entries: readonly Buffer[], bytes: number): Promise<void> {
+    this.#progress.read(bytes);
     for (const entry of entries) this.#slices!.add(parseEntry(entry));
     await this.#slices!.room();
-    this.#advance(bytes, false);
+    this.#tellLog();
   }
 
-  #advance(bytes: number, adopted: boolean): void {
-    this.#doneBytes += bytes;
-    if (adopted) this.#adoptedBytes += bytes;
-    this.#context.progress({ phase: 'import', done: this.#doneBytes, adopted: this.#adoptedBytes, of: Math.max(this.#doneBytes, this.#totalBytes), unit: 'bytes' });
+  #tellLog(): void {
+    const { plainBytes = 0 } = this.#slices ?? {};
+    this.#progress.stored(plainBytes - this.#storedLogBytes);
+    this.#storedLogBytes = plainBytes;
   }
 }
 

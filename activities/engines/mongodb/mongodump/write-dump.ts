@@ -10,7 +10,7 @@ import type { ExportContents, ExportedCollection } from './export-contents.ts';
 import { toFileName } from './folder-names.ts';
 
 /** A whole archive, in pieces. One namespace after the other: whoever restores with fewer threads than namespaces never waits for a block. */
-export async function* archiveBytes(contents: ExportContents): AsyncGenerator<Buffer> {
+export async function* archiveBytes(contents: Pick<ExportContents, 'prelude' | 'collections'>): AsyncGenerator<Buffer> {
   yield encodePrelude(contents.prelude);
   for (const { data, bytes } of contents.collections) {
     const crc = new Crc64();

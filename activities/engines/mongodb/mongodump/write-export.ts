@@ -26,6 +26,7 @@ export async function writeExport(context: SourceContext, input: SourceRef & Exp
     const contents = await exportContents(context, point, toolVersion);
     const options = { gzip, signal: context.signal };
     const writtenBytes = await (form === 'archive' ? writeArchive(partial, contents, options) : writeFolder(partial, contents, options));
+    contents.flushed();
     return {
       partial: basename(partial),
       writtenBytes,

@@ -16,16 +16,17 @@ const slicesAhead = 3;
 
 /**
  * The log after `after` and before `limit`, slice by slice, authenticated and opened ahead of the reader. The first
- * slice may begin before `after`, and the last may hold entries at or behind `limit`: the reader leaves those out.
+ * slice may begin before `after`, and the last may hold entries at or behind `limit`: the reader leaves those out. Without a
+ * limit, as far as the slices touch.
  *
  * @throws ChainBroken - a slice is missing; Tampered, WrongKey - names the slice. None is helped by another try.
  */
 export async function* readLog(
   context: SourceContext,
   scope: TimelineScope,
-  range: { after: LogPosition; limit: LogPosition },
+  range: { after: LogPosition; limit?: LogPosition | undefined },
 ): AsyncGenerator<OpenedSlice> {
-  if (nextLogPosition(range.after) >= range.limit) return;
+  if (range.limit !== undefined && nextLogPosition(range.after) >= range.limit) return;
   const objects = new SliceObjects(context, scope);
   const listed = listSlices(context, scope, range);
   const ahead: Promise<OpenedSlice>[] = [];

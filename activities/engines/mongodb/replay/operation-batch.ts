@@ -2,6 +2,7 @@ import { BSON, type Document } from 'mongodb';
 import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
 import { parseInnerOperation, type Operation } from '../oplog/oplog-entry.ts';
+import { hasIdFirst, holdsZeroTimestamp, mayHoldZeroTimestamp } from '../raw-documents.ts';
 
 /** The server takes a command of at most 16 MiB and 16 KiB; a batch of one may reach that, a batch of many stays below. */
 const batchBytes = mib(12);
@@ -25,6 +26,7 @@ export class OperationBatch {
   readonly #positions: LogPosition[] = [];
   #bytes: Buffer;
   #used = 0;
+  #oneByOne = false;
 
   constructor(expectedBytes = mib(1)) {
     this.#bytes = Buffer.allocUnsafe(expectedBytes);
@@ -32,6 +34,13 @@ export class OperationBatch {
 
   get operations(): number {
     return this.#starts.length;
+  }
+
+  /**
+   * It holds a document with a Timestamp(0,0), as an upsert makes one, or whose `_id` is not first: where the server applies all of a batch as one, it alters both.
+   */
+  get oneByOne(): boolean {
+    return this.#oneByOne;
   }
 
   /** An operation as it goes to the server; its buffers point into the batch. */
@@ -48,6 +57,7 @@ export class OperationBatch {
     this.#starts.length = 0;
     this.#positions.length = 0;
     this.#used = 0;
+    this.#oneByOne = false;
     return this;
   }
 
@@ -62,6 +72,7 @@ export class OperationBatch {
    */
   add(operation: Operation, position: LogPosition): void {
     this.#reserve(mostBytes(operation));
+    this.#oneByOne ||= operation.op === 'i' && (!hasIdFirst(operation.o) || (mayHoldZeroTimestamp(operation.o) && holdsZeroTimestamp(operation.o)));
     const bytes = this.#bytes;
     let at = this.#used;
     bytes[at] = 3;
@@ -98,7 +109,7 @@ export class OperationBatch {
    */
   command(options: { atomic: boolean; durable: boolean }): Buffer[] {
     const used = this.#bytes.subarray(0, this.#used);
-    const rest = Buffer.concat([endOfDocument, allowAtomic(options.atomic), options.durable ? onDisk : inMemory, trailer, endOfDocument]);
+    const rest = Buffer.concat([endOfDocument, allowAtomic(options.atomic && !this.#oneByOne), options.durable ? onDisk : inMemory, trailer, endOfDocument]);
     const head = Buffer.concat([Buffer.alloc(4), arrayHeader, Buffer.alloc(4)]);
     head.writeInt32LE(head.length + used.length + rest.length, 0);
     head.writeInt32LE(used.length + 5, head.length - 4);

@@ -39,8 +39,11 @@ export class TargetApplier {
    */
   async applyBatch(batch: OperationBatch, control: readonly Operation[]): Promise<void> {
     const writes = batch.operations;
-    for (const operation of control) batch.add(operation, '');
-    if (isWhole(await this.#run(batch, true), writes + control.length)) return;
+    // Only as one act may our own documents go along.
+    if (!batch.oneByOne) {
+      for (const operation of control) batch.add(operation, '');
+      if (isWhole(await this.#run(batch, true), writes + control.length)) return;
+    }
     await this.#applySingly(batch, writes);
     await this.write(control);
   }

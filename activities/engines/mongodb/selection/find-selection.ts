@@ -4,6 +4,7 @@ import { formatLogPosition, type LogPosition } from '../../../../workflows/domai
 import type { Manifest } from '../../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
+import { checkBeside, type CopiesWanted } from '../beside/check-beside.ts';
 import { controlDatabase } from '../control.ts';
 import { CollectionHistory } from '../equality/collection-history.ts';
 import { readOperations } from '../equality/read-operations.ts';
@@ -23,16 +24,17 @@ const refused: Readonly<Record<string, string>> = {
  * The recovery point, narrowed to chosen namespaces: what a partial restore of it would bring back. Reads the bucket alone,
  * the names' part of the whole log; changes nothing.
  *
+ * @param input.copies - they are to be copied into the living source: looks at it, too.
  * @throws BadInput - a name of the server's own, or one that matches no collection at the recovery point: names near ones,
- *   and where it was dropped or renamed when the log tells.
+ *   and where it was dropped or renamed when the log tells. As `checkBeside`.
  */
-export async function narrowPoint(context: SourceContext, { point, only }: { point: RecoveryPoint; only: readonly string[] }): Promise<RecoveryPoint> {
-  const narrow: RecoveryPoint = { ...point, only: { patterns: [...only], collections: 0, documents: 0, plainBytes: 0 } };
+export async function narrowPoint(context: SourceContext, { point, only, copies }: { point: RecoveryPoint; only: readonly string[]; copies?: CopiesWanted | undefined }): Promise<RecoveryPoint> {
   const manifest = await readManifest(context, point);
-  const selection = await findSelection(context, narrow, manifest);
-  const units = chosenUnits(manifest, selection);
+  const chosen = await findChosen(context, point, manifest, only);
+  if (copies) await checkBeside(context, { names: [...chosen.values()], ...copies });
+  const units = manifest.units.filter(({ id }) => chosen.has(id));
   const sum = (of: 'documents' | 'plainBytes'): number => units.reduce((total, unit) => total + unit[of], 0);
-  return { ...point, only: { patterns: [...only], collections: selection!.uuids.size, documents: sum('documents'), plainBytes: sum('plainBytes') } };
+  return { ...point, only: { patterns: [...only], collections: chosen.size, documents: sum('documents'), plainBytes: sum('plainBytes'), ...(copies ? { copies: [...chosen.values()].sort() } : {}) } };
 }
 
 export const chosenUnits = (manifest: Manifest, selection: Selection | null): Manifest['units'] =>
@@ -40,8 +42,11 @@ export const chosenUnits = (manifest: Manifest, selection: Selection | null): Ma
 
 /** The collections that a point's `only` stands for at its limit; null: everything. @throws as narrowPoint. */
 export async function findSelection(context: SourceContext, point: RecoveryPoint, manifest: Manifest): Promise<Selection | null> {
-  if (!point.only) return null;
-  const { patterns } = point.only;
+  return point.only ? new Selection((await findChosen(context, point, manifest, point.only.patterns)).keys()) : null;
+}
+
+/** By UUID, as they are called at the point's limit. @throws as narrowPoint. */
+async function findChosen(context: SourceContext, point: RecoveryPoint, manifest: Manifest, patterns: readonly string[]): Promise<Map<string, string>> {
   for (const pattern of patterns) refuseOwn(context, pattern);
   const { names, left } = await namesAt(context, point, manifest);
   const offered = [...names].filter(([, ns]) => !(splitNamespace(ns).database in refused));
@@ -52,7 +57,7 @@ export async function findSelection(context: SourceContext, point: RecoveryPoint
   const databases = new Set([...chosen.values()].filter((ns) => splitNamespace(ns).collection.startsWith('system.buckets.')).map((ns) => splitNamespace(ns).database));
   // A time series is a view over its buckets: without the definition its data could not be read by its name.
   const views = offered.filter(([, ns]) => splitNamespace(ns).collection === 'system.views' && databases.has(splitNamespace(ns).database));
-  return new Selection([...chosen.keys(), ...views.map(([uuid]) => uuid)]);
+  return new Map([...chosen, ...views]);
 }
 
 interface Left {

@@ -51,6 +51,9 @@ async function writeEveryKind(client: MongoClient, wire: WireConnection, round: 
   await insertRaw(name('raw'), oddDocuments(1));
   await db.collection<Document>(name('ids')).insertMany(ids.map((_id, n) => ({ _id: _id as never, n })));
   await db.collection<Document>(name('ids')).updateMany({ n: { $mod: [2, 0] } }, { $set: { touched: round } });
+  // An upsert is how an application comes by a Timestamp(0,0): an insert would get the server's time.
+  for (const _id of ['zero', 'zero too']) await db.collection<{ _id: string }>(name('ids')).updateOne({ _id }, { $set: { first: 1, zero: new Timestamp(0n) } }, { upsert: true });
+  assert.equal(await db.collection(name('ids')).countDocuments({ zero: new Timestamp(0n) }), 2);
   await db.collection<Document>(name('odd names')).insertMany([
     { _id: 1 as never, '': 1, 'a.b': { $x: 1, '': { '.': [] } }, $set: 1, 'ключ ☃': 1, ['x'.repeat(3_000)]: 1, '0': 'zero', __proto: 1 },
     deep(95),

@@ -30,4 +30,5 @@ test('its words: rate, amount and how far behind, without a percent of what has 
   assert.deepEqual(describeArchiving(heartbeat), ['archiving', '40,000 entries, 3.0 MiB in 12 slices', '2,000 entries/s', 'keeps up']);
   assert.deepEqual(describeArchiving({ ...heartbeat, lagMs: 720_000, caughtUpInMs: 180_000 }).slice(-2), ['12m00s of log behind', 'caught up in 3m00s']);
   assert.equal(describeArchiving({ ...heartbeat, lagMs: 720_000, caughtUpInMs: null }).at(-1), 'not catching up');
+  assert.deepEqual(describeArchiving({ ...heartbeat, phase: 'waiting for the store', lagMs: 900 }).slice(-2), ['2,000 entries/s', '900ms of log behind']);
 });

@@ -6,6 +6,7 @@ import { InFlight } from '../../../../activities/engines/base/in-flight.ts';
 import { planRef, putPlan } from '../../../../activities/engines/base/plan.ts';
 import { putIndex } from '../../../../activities/engines/base/put-index.ts';
 import { sealBase } from '../../../../activities/engines/base/seal-base.ts';
+import { StoredProgress } from '../../../../activities/engines/base/stored-progress.ts';
 import { listBegunRanges } from '../../../../activities/engines/mongodb/adopt-parts.ts';
 import { PartCutter } from '../../../../activities/engines/mongodb/cut-parts.ts';
 import { encodeDetail, planSchema, sealBounds, type Plan } from '../../../../activities/engines/mongodb/plan.ts';
@@ -70,7 +71,8 @@ test('many tiny collections: what earlier attempts left is listed once a group, 
   const dump = async (group: Plan['groups'][number], stopAfter = Infinity) => {
     const uploads = new InFlight(2);
     let adopted = 0;
-    const job: RangeJob = { parts, uploads, cutter: new PartCutter(), ranges: group.ranges.length, begun: await listBegunRanges(parts), advance: (bytes, isAdopted) => (adopted += isAdopted ? bytes : 0) };
+    const progress = new StoredProgress(group.estimatedBytes, (reading) => (adopted = reading.adopted ?? 0));
+    const job: RangeJob = { parts, uploads, cutter: new PartCutter(), ranges: group.ranges.length, begun: await listBegunRanges(parts), progress };
     const written: RangeWriter[] = [];
     for (const { unit, range } of group.ranges.slice(0, stopAfter)) {
       const writer = new RangeWriter(job, units.get(unit)!, range, null);

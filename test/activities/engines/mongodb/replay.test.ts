@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Document, MongoClient } from 'mongodb';
@@ -10,6 +10,7 @@ import { controlDatabase } from '../../../../activities/engines/mongodb/control.
 import { replayLog } from '../../../../activities/engines/mongodb/replay/replay-log.ts';
 import { validateTarget } from '../../../../activities/engines/mongodb/validate-target.ts';
 import type { EnginePlace } from '../../../harness/engine-place.ts';
+import { rewriteFile } from '../../../harness/rewrite-file.ts';
 import { Random, processSeed } from './random.ts';
 import { RandomWriter } from './random-writer.ts';
 import { readState, recover, restoreBase, written, type Written } from './replay-place.ts';
@@ -141,14 +142,14 @@ test('a slice that is missing, and one with a flipped bit, are named, and nothin
   const bytes = await readFile(middle);
   const flipped = Buffer.from(bytes);
   flipped[Math.floor(bytes.length / 2)]! ^= 1;
-  await writeFile(middle, flipped);
+  await rewriteFile(middle, flipped);
   await assert.rejects(replay(), (error: HoldfastError) => error.type === 'Tampered' && error.message.includes(named));
   assert.ok(await tally(target).countDocuments() < 800);
 
   await rename(dirname(middle), join(place.directory, 'away'));
   await assert.rejects(replay(), (error: HoldfastError) => error.type === 'ChainBroken' && /no slice/.test(error.message));
   await rename(join(place.directory, 'away'), dirname(middle));
-  await writeFile(middle, bytes);
+  await rewriteFile(middle, bytes);
   await replay();
   assert.equal(await tally(target).countDocuments(), 800);
 });

@@ -9,7 +9,7 @@ import { drainLog } from '../../../../activities/engines/mongodb/archive/drain-l
 import { proveArchive } from '../../../../activities/engines/mongodb/archive/prove-archive.ts';
 import { readArchiveStatus } from '../../../../activities/engines/mongodb/archive/read-archive-status.ts';
 import { promoteTarget } from '../../../../activities/engines/mongodb/promote-target.ts';
-import { createRoleCommand, sourceRoles, sourceUserRoles } from '../../../../activities/engines/mongodb/rights.ts';
+import { allRoles, createRoleCommand, sourceRoles, sourceUserRoles } from '../../../../activities/engines/mongodb/rights.ts';
 import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts';
 import { localFence } from '../../../../activities/traffic/fence-local.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
@@ -148,7 +148,7 @@ test('docs/rights.js and docs/rights.md say what the code says, and the script m
   const definitions = async (): Promise<unknown> => ((await admin.command({ rolesInfo: 1, showPrivileges: true }))['roles'] as Document[]).map(({ role, privileges }) => ({ role, privileges })).sort((a, b) => (a.role < b.role ? -1 : 1));
   const made = await definitions();
   for (const state of ['old', 'absent'] as const) {
-    for (const { name } of sourceRoles) await admin.command(state === 'old' ? { updateRole: name, privileges: [] } : { dropRole: name });
+    for (const { name } of allRoles) await admin.command(state === 'old' ? { updateRole: name, privileges: [] } : { dropRole: name });
     for (const command of commandsOf(script, state === 'old')) await admin.command(command);
     assert.deepEqual(await definitions(), made, state);
   }

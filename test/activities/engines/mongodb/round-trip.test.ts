@@ -9,9 +9,9 @@ import type { Findings } from '../../../../activities/store/findings.ts';
 import { verifyBase } from '../../../../activities/store/verify-base.ts';
 import { backUp, enginePlace, ref, restore } from '../../../harness/engine-place.ts';
 
-/** Written by applyOps, which alters nothing: a zero timestamp and an `_id` in the middle survive. */
+/** Written by applyOps, which alters nothing as long as it is not one act: a zero timestamp and an `_id` in the middle survive. */
 async function applyInsert(client: MongoClient, ns: string, document: Document): Promise<void> {
-  await client.db('admin').command({ applyOps: [{ op: 'i', ns, o: document }] });
+  await client.db('admin').command({ applyOps: [{ op: 'i', ns, o: document }], allowAtomic: false });
 }
 
 async function fillEveryKind(client: MongoClient): Promise<void> {
@@ -19,6 +19,10 @@ async function fillEveryKind(client: MongoClient): Promise<void> {
   await db.collection('types').insertMany(everyType());
   await db.createCollection('exact');
   await applyInsert(client, 'kinds.exact', { _id: 1, zero: new Timestamp(0n), nested: { zero: new Timestamp(0n) } });
+  assert.equal(await db.collection('exact').countDocuments({ zero: new Timestamp(0n) }), 1, 'the source holds one');
+  // As the application would come by them: two in one part.
+  await db.collection<Document>('exact').insertMany([4, 5].map((_id) => ({ _id: _id as never, zero: new Timestamp(1n) })));
+  await db.collection('exact').updateMany({ zero: new Timestamp(1n) }, { $set: { zero: new Timestamp(0n) } });
   await applyInsert(client, 'kinds.exact', { first: 'a', _id: 2, last: 'z' });
   await applyInsert(client, 'kinds.exact', { _id: 3, plain: 0.0, long: Long.ZERO });
 

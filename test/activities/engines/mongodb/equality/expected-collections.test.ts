@@ -22,6 +22,7 @@ function counting(store: Store): { store: Store; reads: Map<string, number> } {
     list: (...args) => store.list(...args),
     extendLock: (...args) => store.extendLock(...args),
     deleteVersion: (...args) => store.deleteVersion(...args),
+    now: (...args) => store.now(...args),
     close: () => store.close(),
   };
   return { store: counted, reads };

@@ -48,7 +48,7 @@ function collectionOf(collection: string, documents: number): ExportedCollection
 /** An archive as mongodump writes it, of documents that hardly compress between them. */
 async function writeDump(path: string, collections: ExportedCollection[]): Promise<void> {
   const entries = collections.map(({ db, collection, metadata, type }) => ({ db, collection, metadata, size: 0, type }));
-  const contents: ExportContents = { prelude: { concurrentCollections: 1, serverVersion: '6.0.5', toolVersion: '100.9.4', entries }, collections, plainBytes: 0, hasLog: false };
+  const contents: Pick<ExportContents, 'prelude' | 'collections'> = { prelude: { concurrentCollections: 1, serverVersion: '6.0.5', toolVersion: '100.9.4', entries }, collections };
   await pipeline(Readable.from(archiveBytes(contents), { objectMode: false }), createWriteStream(path));
 }
 

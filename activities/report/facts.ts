@@ -1,0 +1,113 @@
+import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
+import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
+import { formatDuration } from '../../workflows/domain/units.ts';
+
+/** What page and Markdown say alike. */
+
+/** `2026-11-21 03:00:05.123 UTC`, for people. */
+export const formatTime = (at: string | null): string => (at === null ? '' : `${at.replace('T', ' ').replace(/Z$/, '')} UTC`);
+export const formatCount = (n: number): string => n.toLocaleString('en-US');
+
+/** One figure of the report's head. met: null where it is no question of good or bad. */
+export interface Fact {
+  title: string;
+  value: string;
+  note: string;
+  met: boolean | null;
+}
+
+const reached = (ms: number | null): string => (ms === null ? 'not reached' : formatDuration(ms));
+const verdict = (met: boolean | null): string => (met === null ? '' : met ? ', met' : ', missed');
+
+/** Time, loss, validation and the old primary, in this order; of a partial restore what came back, since it has no time or data of the system to lose. */
+export function listFacts(report: RunReport): Fact[] {
+  const { rto, rpo, state, fence } = report;
+  if (state.only) return partialFacts(report, state.only);
+  const fences = Object.values(fence);
+  const tookMs = Date.parse(report.finishedAt) - Date.parse(state.startedAt);
+  const rpoNote = `objective ${formatDuration(rpo.objectiveMs)}${verdict(rpo.met)}; incident minus the last entry applied`;
+  if (state.purpose === 'drill') {
+    return [
+      { title: 'Time of the drill', value: formatDuration(tookMs), note: `no traffic was moved; people ${formatDuration(rto.humanMs)}`, met: null },
+      { title: 'Data that would be lost (RPO)', value: reached(rpo.achievedMs), note: rpoNote, met: rpo.met },
+      validationFact(report),
+      { title: 'Old primary', value: 'left alone', note: 'a drill does not touch it', met: null },
+    ];
+  }
+  return [
+    { title: 'Time to recover (RTO)', value: reached(rto.achievedMs), note: `objective ${formatDuration(rto.objectiveMs)}${verdict(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, met: rto.met },
+    { title: 'Data lost (RPO)', value: reached(rpo.achievedMs), note: rpoNote, met: rpo.met },
+    validationFact(report),
+    fences.length === 0
+      ? { title: 'Old primary', value: 'not fenced', note: 'it may still take writes', met: null }
+      : { title: 'Old primary', value: fences.map(({ outcome }) => outcome).join(', '), note: 'what the fence could show', met: fences.every(({ outcome }) => outcome !== 'unproved') },
+  ];
+}
+
+function partialFacts(report: RunReport, only: readonly string[]): Fact[] {
+  const part = report.points.flatMap((point) => point.only ?? []);
+  const of = (key: 'collections' | 'documents'): number => part.reduce((sum, one) => sum + one[key], 0);
+  return [
+    { title: 'Partial restore', value: only.join(', '), note: 'nothing else was restored', met: null },
+    { title: 'Collections', value: part.length === 0 ? 'none' : formatCount(of('collections')), note: `${formatCount(of('documents'))} documents of them in the base; the log brings the rest`, met: null },
+    { title: 'Time', value: formatDuration(Date.parse(report.finishedAt) - Date.parse(report.state.startedAt)), note: 'no traffic was moved', met: null },
+    validationFact(report),
+  ];
+}
+
+function validationFact({ validation }: RunReport): Fact {
+  const failed = validation.filter((result) => !result.ok).length;
+  const gates = validation.filter((result) => result.effect === 'gate').length;
+  const value = validation.length === 0 ? 'not run' : failed === 0 ? 'passed' : `${failed} failed`;
+  return { title: 'Validation', value, note: `${validation.length} run, ${gates} of them must pass`, met: validation.length === 0 ? null : failed === 0 };
+}
+
+export const fenceMeaning = {
+  proved: 'It is proved that it takes no writes.',
+  isolated: 'Every path that we control is cut; that it takes no writes on another path is not proved.',
+  unproved: 'It is not proved that it takes no writes. Two primaries may be taking writes that cannot be merged.',
+} as const;
+
+export const describeLog = (logReachable: boolean): string =>
+  logReachable ? 'Its log could still be read, so the last writes could be drained.' : 'Its log could not be read any more: what was not archived is lost.';
+
+export const aboutNames = 'Names are claimed where it says so: whoever sent the approval gave the name, and nothing proved it. “totp” and “signature” were checked against the person’s secret or key.';
+
+/** What there is to say where there is no fence; undefined: the fences speak. */
+export function noFence({ state, fence }: RunReport): string | undefined {
+  if (state.purpose === 'drill') return 'A drill leaves the primary alone.';
+  if (state.only) return 'A partial restore leaves the primary alone.';
+  return Object.keys(fence).length === 0 ? 'The old primary was not fenced in this run.' : undefined;
+}
+
+/** How long a step took: a gate's own work is none, so what is told is how long it waited. */
+export function tookOf(step: StepState): string {
+  if (step.uses !== 'approval' || step.startedAt === null || step.endedAt === null) return formatDuration(step.elapsedMs);
+  return `waited ${formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))}`;
+}
+
+export const isOver = (step: StepState): boolean => step.budgetMs !== null && step.elapsedMs > step.budgetMs;
+
+/** Failed tries and undos, what was cancelled, and every act of a person, in the order in which they happened. */
+export const listTurns = ({ state }: RunReport): JournalEntry[] =>
+  state.journal.filter(({ by, what }) => by !== null || /^(try \d+ failed|its undo failed|cancelled:|failed|.*: an older base is taken)/.test(what));
+
+export const noTurns = 'Nothing failed, and nobody had to decide anything.';
+
+export const aboutWrites = 'Clients kept a ledger of every acknowledged write; it was compared with the recovered data, write by write.';
+
+export function listWrites(of: WritesReport): [string, string][] {
+  const age = (ms: number | null): string => (ms === null ? 'none' : `${formatDuration(ms)} before the incident`);
+  return [
+    ['acknowledged before the incident', formatCount(of.acknowledged)],
+    ['of these lost', formatCount(of.lost)],
+    ['newest lost', age(of.newestLostAgeMs)],
+    ['oldest lost', age(of.oldestLostAgeMs)],
+    ['outcome unknown to the client', formatCount(of.unknown)],
+    ['acknowledged by the new side', formatCount(of.acknowledgedAfterSwitch)],
+    ['old primary, started again', of.oldPrimary],
+  ];
+}
+
+export const describeDecision = ({ by, decision, proof, onBehalfOf, at, reason }: GateState['decisions'][number]): string =>
+  `${decision} by ${by} (${proof})${onBehalfOf === undefined ? '' : ` for ${onBehalfOf}`}, ${formatTime(at)}${reason === null ? '' : `: ${reason}`}`;

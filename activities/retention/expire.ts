@@ -1,0 +1,147 @@
+import { importTimeline, layout, parseHeadKey, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { previousLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
+import { approvedRetentionSchema, expiredBaseSchema, formatVersion, type ApprovedRetention, type ExpiredBase, type ExpiredLog, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { Expired } from '../../workflows/domain/retention/describe-retention.ts';
+import { mayGo } from '../../workflows/domain/retention/judge-log.ts';
+import type { BaseVerdict, RetentionFacts, RetentionPlan } from '../../workflows/domain/retention/plan.ts';
+import { planRetention } from '../../workflows/domain/retention/plan-retention.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { SourceContext } from '../context.ts';
+import { assertEpoch } from '../store/epoch.ts';
+import { listHolds } from '../store/holds.ts';
+import { keysUnder } from '../store/keys-under.ts';
+import { listByTime } from '../store/list-by-time.ts';
+import { findSigned, putSigned, readSigned } from '../store/signed-object.ts';
+import type { ObjectVersion } from '../store/store.ts';
+import { Deleter } from './delete-versions.ts';
+import { readFacts } from './read-facts.ts';
+
+/**
+ * Carries out what was approved, and of it only what a plan that is made here, right before the act, lets go too: a hold, a mark or a run that came meanwhile counts.
+ *
+ * Bases first, the oldest first; then log that no base needs any more. Killed anywhere, a new try goes by the bucket:
+ *
+ * | killed | left behind | the next try, or the next run |
+ * |---|---|---|
+ * | before a base's note (`expired/<backup>.json`) | nothing | begins with it |
+ * | after the note, before its manifest is gone | a whole base, and the note | goes on; where it is kept by now, takes the note away |
+ * | after the manifest | parts that nothing sees, and the note | deletes them, the note last |
+ * | after the note of the log (`<timeline>/expired/<position>.json`) | a note that says of a hole that it is no loss, and no hole | goes on |
+ * | among heads | slices without a head | goes on |
+ * | among slices | fewer of those that no base needs | goes on |
+ *
+ * What the store does not let go, since it is locked, is named and left for the next run; a base that stays for that keeps its log.
+ *
+ * @param plan - as `planForRun` wrote it.
+ * @throws EpochSuperseded - another control plane commands the system. StoreUnavailable - retryable.
+ */
+export async function expire(context: SourceContext, { plan: ref, run }: { plan: ObjectRef; run: string }): Promise<Expired> {
+  const approved = await readSigned(context.store, context.keys, approvedRetentionSchema, ref, { signal: context.signal });
+  const rules = context.system.retention?.sources[context.sourceName];
+  const deleter = new Deleter(context);
+  const facts = await readFacts(context, rules);
+  const now = planRetention(facts, rules);
+  const going = agreed(approved, now, deleter);
+  await finishBegun(context, deleter, facts, new Set(going.map(({ backup }) => backup)));
+  const refused = new Set<string>();
+  for (const base of going) {
+    if (!(await expireBase(context, deleter, base, { run, at: facts.now }))) refused.add(base.backup);
+  }
+  const after = planRetention(await readFacts(context, rules, refused), rules);
+  for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
+  return deleter.done;
+}
+
+/** The oldest first. What was to go and stays now is said. */
+function agreed(approved: ApprovedRetention, now: RetentionPlan, deleter: Deleter): BaseVerdict[] {
+  const ids = new Set(approved.bases.filter(({ goes }) => goes).map(({ backup }) => backup));
+  for (const { backup, goes, why } of now.bases) if (!goes && ids.has(backup)) deleter.leave(`base ${backup}`, `it was to go, and stays: ${why.join('; ')}`);
+  return now.bases.filter(({ backup, goes }) => goes && ids.has(backup)).reverse();
+}
+
+/** What an earlier try or run has begun: where the manifest is gone the rest goes too, and where the base is to stay by now the note goes. */
+async function finishBegun(context: SourceContext, deleter: Deleter, { catalog, imports }: RetentionFacts, going: ReadonlySet<string>): Promise<void> {
+  const { store, keys, signal } = context;
+  for await (const key of keysUnder(store, layout.expiredBases(catalog.system, catalog.source), signal)) {
+    const { found } = await findSigned(store, keys, expiredBaseSchema, key, { signal });
+    if (!found || going.has(found.body.backup)) continue;
+    if ([...catalog.bases, ...imports].some(({ backup }) => backup === found.body.backup)) await deleter.deleteKey(key);
+    else if (!(await hasVersion(context, layout.manifest(found.body)))) await deleteRest(context, deleter, found.body);
+    else deleter.leave(layout.manifest(found.body), 'it is not believed: somebody has to look');
+  }
+}
+
+async function hasVersion({ store, signal }: SourceContext, wanted: string): Promise<boolean> {
+  for await (const { key, isDeleteMarker } of store.list(wanted, { signal })) {
+    if (key !== wanted) return false;
+    if (!isDeleteMarker) return true;
+  }
+  return false;
+}
+
+/** @returns false: it stays, since the store keeps its manifest, or a run has begun to read it while others were let go. */
+async function expireBase(context: SourceContext, deleter: Deleter, { timeline, backup }: BaseVerdict, { run, at }: { run: string; at: string }): Promise<boolean> {
+  const { store, keys, signal, system, sourceName, epoch } = context;
+  const note: ExpiredBase = { format: formatVersion, kind: 'expired-base', system: system.system, source: sourceName, timeline, backup, epoch, run, at };
+  const noteKey = layout.expiredBase(note);
+  // Its own lock would hold up the end of the next run.
+  await putSigned(store, keys, noteKey, note, { ifAbsent: true, lockUntil: new Date(0), signal }).catch(unlessThere);
+  await assertEpoch(store, system.system, epoch, { signal });
+  const reader = (await listHolds(store, keys, system.system, { signal })).find((hold) => hold.source === sourceName && hold.backup === backup);
+  if (reader) deleter.leave(`base ${backup}`, `it was to go, and stays: ${reader.why || `run ${reader.run} reads it`}`);
+  // Invisible first: from here on nobody can choose it, and whatever is left of it is nobody's.
+  if (reader || !(await deleter.deleteKey(layout.manifest(note)))) {
+    await deleter.deleteKey(noteKey);
+    return false;
+  }
+  deleter.done.bases += 1;
+  await deleteRest(context, deleter, note);
+  return true;
+}
+
+/** The keys before the parts, which nobody can read without them; the note last. An import is a timeline of its own, and goes whole. */
+async function deleteRest({ system, sourceName }: SourceContext, deleter: Deleter, note: Pick<ExpiredBase, 'timeline' | 'backup'>): Promise<void> {
+  const scope = { system: system.system, source: sourceName, ...note };
+  const isImport = note.timeline === importTimeline(note.backup);
+  const wholeKeys = await deleter.deleteBelow(layout.backupKeys(scope));
+  const whole = await deleter.deleteBelow(isImport ? layout.timelineFolder(scope) : layout.backupFolder(scope));
+  if (wholeKeys && whole) await deleter.deleteKey(layout.expiredBase(scope));
+}
+
+/** Log of one timeline that may go by both plans. A head that stays names a slice that has to: so heads go first, and where one is refused the log stays. */
+async function expireLog(context: SourceContext, deleter: Deleter, timeline: string, plans: Pick<RetentionPlan, 'keptLog' | 'logEnds'>[], { run, at }: { run: string; at: string }): Promise<void> {
+  const { store, keys, signal, system, sourceName, epoch } = context;
+  const scope: TimelineScope = { system: system.system, source: sourceName, timeline };
+  const goes = (range: { from: LogPosition; to: LogPosition }): boolean => mayGo(plans, timeline, range);
+  let before: LogPosition | undefined;
+  for await (const slice of slicesOf(context, scope)) if (goes(slice) && (before === undefined || slice.to > before)) before = slice.to;
+  if (before === undefined) return;
+  await assertEpoch(store, system.system, epoch, { signal });
+  const note: ExpiredLog = { format: formatVersion, kind: 'expired-log', ...scope, epoch, before, run, at };
+  await putSigned(store, keys, layout.expiredLog(scope, before), note, { ifAbsent: true, lockUntil: new Date(0), signal }).catch(unlessThere);
+  for await (const key of keysUnder(store, layout.expiredLogs(scope), signal)) if (key < layout.expiredLog(scope, before)) await deleter.deleteKey(key);
+  let headsGone = true;
+  for await (const key of keysUnder(store, layout.heads(scope), signal)) {
+    const to = parseHeadKey(key);
+    if (to !== undefined && goes({ from: previousLogPosition(to), to })) headsGone = (await deleter.deleteKey(key)) && headsGone;
+  }
+  if (!headsGone) return deleter.leave(`the log of ${timeline} up to ${before}`, 'a head that names it is locked');
+  const { objects } = deleter.done;
+  await deleter.deleteAll(versionsThatGo(context, scope, goes));
+  deleter.done.slices += deleter.done.objects - objects;
+}
+
+async function* slicesOf({ store, signal }: SourceContext, scope: TimelineScope): AsyncGenerator<ObjectVersion & { from: LogPosition; to: LogPosition }> {
+  for await (const version of listByTime(store, layout.slices(scope), { signal })) {
+    const range = parseRangeKey(version.key);
+    if (range && version.key === layout.slice(scope, range.from, range.to)) yield { ...version, ...range };
+  }
+}
+
+async function* versionsThatGo(context: SourceContext, scope: TimelineScope, goes: (range: { from: LogPosition; to: LogPosition }) => boolean): AsyncGenerator<ObjectVersion> {
+  for await (const slice of slicesOf(context, scope)) if (goes(slice)) yield slice;
+}
+
+function unlessThere(error: unknown): void {
+  if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { ScheduleAlreadyRunning, type Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
+import { taskQueues } from '../../workflows/contract.ts';
+import { abilitiesOf } from '../../workflows/domain/engines.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { archiveSignals } from '../../workflows/domain/messages.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import { canonical, planRemoved, planSchedule, type ApplyPlan, type PlanRow, type SchedulePlanRow } from '../../workflows/domain/schedules/apply-plan.ts';
+import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
+import { leftOutTimes } from '../../workflows/domain/schedules/left-out-times.ts';
+import type { System } from '../../workflows/domain/system.ts';
+import { findSchedule, isRunning, ownedSchedules, runningArchives } from './read-server.ts';
+import { toOptions, toUpdate } from './server-schedule.ts';
+
+export interface ApplyTo {
+  system: System;
+  client: Client;
+  /** what people or failures paused goes on, too */
+  resume?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+interface ArchivePlanRow extends PlanRow {
+  what: 'archive';
+  source: string;
+}
+
+interface WholePlan extends ApplyPlan {
+  rows: (SchedulePlanRow | ArchivePlanRow)[];
+}
+
+/** What Temporal has of a system beside what its file asks for, and what would be done. Changes nothing. */
+export async function planApply(to: ApplyTo): Promise<ApplyPlan> {
+  return told(await plan(to));
+}
+
+/**
+ * Makes Temporal's schedules and archives of a system what its file says.
+ *
+ * Killed anywhere: each row is one request, and what is to be done is found by looking at the server, so another try does the rest. Two at once end at the
+ * same, since both look. A schedule is never deleted.
+ *
+ * @param expected - digest of the plan that a person agreed to; left out: whatever the file here says.
+ * @returns the plan that was carried out.
+ * @throws BadSystemFile - the file here asks for something other than what was agreed to: nothing was done.
+ */
+export async function applySystem(to: ApplyTo, expected?: string): Promise<ApplyPlan> {
+  const planned = await plan(to);
+  if (expected !== undefined && expected !== planned.digest) {
+    throw new HoldfastError('BadSystemFile', `${to.system.system}: the workers read another systems/${to.system.system}.yaml than the one that was applied, so nothing was done`, { hint: 'bring the file to the workers (HOLDFAST_SYSTEMS), then apply again' });
+  }
+  for (const row of planned.rows) {
+    to.signal?.throwIfAborted();
+    if (row.what === 'schedule') await carryOutSchedule(to, row);
+    else await carryOutArchive(to, row);
+  }
+  return told(planned);
+}
+
+const told = ({ system, digest, rows, notes }: WholePlan): ApplyPlan => ({ system, digest, notes, rows: rows.map(({ what, id, change, why }) => ({ what, id, change, why })) });
+
+async function plan({ system: file, client, resume = false }: ApplyTo): Promise<WholePlan> {
+  const { system } = file;
+  const desired = desiredSchedules(file);
+  const sources = Object.entries(file.sources).flatMap(([source, { engine }]) => (abilitiesOf(engine).log ? [source] : []));
+  const rows: WholePlan['rows'] = [];
+  for (const one of desired) {
+    const there = await findSchedule(client, one.id);
+    if (there && there.owner !== system) rows.push({ what: 'schedule', id: one.id, change: 'foreign', why: ['a schedule of this id is there, and it is not of this system: left alone'] });
+    else rows.push(planSchedule(one, there?.found, resume));
+  }
+  const known = new Set(desired.map(({ id }) => id));
+  for (const id of (await ownedSchedules(client, system)).filter((owned) => !known.has(owned))) {
+    const there = await findSchedule(client, id);
+    if (there?.owner === system && there.found) rows.push(planRemoved(there.found, system));
+  }
+  rows.push(...(await planArchives(client, system, sources)));
+  const notes = desired.flatMap(({ id, times }) => leftOutTimes(times, Date.now()).map((when) => `${id}: there is no ${when} in ${times.zone}, as the clock is put forward: nothing starts then`));
+  return { system, digest: createHash('sha256').update(canonical({ desired, sources })).digest('hex'), rows, notes };
+}
+
+async function planArchives(client: Client, system: string, sources: readonly string[]): Promise<ArchivePlanRow[]> {
+  const rows: ArchivePlanRow[] = [];
+  const row = (source: string, change: PlanRow['change'], ...why: string[]): void => void rows.push({ what: 'archive', id: lockIds.archive(system, source), source, change, why });
+  for (const source of sources) {
+    if (await isRunning(client, lockIds.archive(system, source))) row(source, 'unchanged');
+    // A recovery ends the archive of what it fences, and starts the one of what takes its place.
+    else if (await isRunning(client, lockIds.recover(system))) row(source, 'held', `does not run, and ${lockIds.recover(system)} does: left to it`);
+    else row(source, 'start', 'does not run');
+  }
+  const prefix = lockIds.archive(system, '');
+  for (const id of await runningArchives(client, system)) {
+    const source = id.slice(prefix.length);
+    if (id.startsWith(prefix) && !sources.includes(source) && (await isRunning(client, id))) row(source, 'stop', `source "${source}" is not in systems/${system}.yaml any more`);
+  }
+  return rows;
+}
+
+async function carryOutSchedule({ client, system: { system } }: ApplyTo, { id, to }: SchedulePlanRow): Promise<void> {
+  if (!to) return;
+  const handle = client.schedule.getHandle(id);
+  if (!('desired' in to)) return await handle.pause(to.note);
+  const wanted = { ...to.desired, paused: to.paused, note: to.note };
+  try {
+    await client.schedule.create(toOptions(wanted, system));
+  } catch (error) {
+    // It was there, or another apply has made it meanwhile.
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await handle.update(() => toUpdate(wanted, system));
+  }
+}
+
+async function carryOutArchive({ client, system: { system } }: ApplyTo, { id, source, change }: ArchivePlanRow): Promise<void> {
+  try {
+    if (change === 'start') await client.workflow.start('runArchive', { taskQueue: taskQueues.control, workflowId: id, args: [{ system, source }], staticSummary: `archive of ${system}/${source}` });
+    if (change === 'stop') await client.workflow.getHandle(id).signal(archiveSignals.stop.name);
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)) throw error;
+  }
+}

@@ -1,0 +1,94 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { importTimeline, isTimelineId, layout } from '../../workflows/domain/layout.ts';
+import { formatVersion, markSchema, type Mark } from '../../workflows/domain/manifest.ts';
+import { foldMarks, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
+import type { Keys } from '../stream/keys.ts';
+import { keysUnder } from './keys-under.ts';
+import { findSigned, putSigned, type Found } from './signed-object.ts';
+import type { Store } from './store.ts';
+
+/**
+ * Marks: what people, or a verification, say of a base, an import or a slice. Each is an object of its own, named by the instant at which it was said,
+ * signed and never rewritten: all that was ever said stays, and the latest counts.
+ */
+export interface MarkRoom {
+  store: Store;
+  keys: Keys;
+  signal?: AbortSignal | undefined;
+}
+
+export type MarkToWrite = Pick<Mark, 'system' | 'source' | 'point' | 'state' | 'reason' | 'by' | 'id'>;
+
+/**
+ * Writes one mark, behind those that are there, by the store's clock. Killed before the put: nothing was said. After it, or tried again under one `id`: it
+ * was said once.
+ *
+ * @throws NoRecoveryPoint - the store holds no such base, import or slice.
+ */
+export async function writeMark(room: MarkRoom, said: MarkToWrite): Promise<Mark> {
+  const { store, keys, signal } = room;
+  await refuseUnknown(room, said);
+  for (;;) {
+    const before = await readHistory(room, said, said.point);
+    const again = before.find(({ id }) => id === said.id);
+    if (again) return again;
+    const lastMs = Math.max(0, ...before.map(({ at }) => Date.parse(at)));
+    const at = new Date(Math.max((await store.now({ signal })).getTime(), lastMs + 1)).toISOString();
+    const { system, source, point, state, reason, by, id } = said;
+    const mark: Mark = { format: formatVersion, kind: 'mark', system, source, point, state, reason, by, at, id };
+    try {
+      await putSigned(store, keys, layout.mark(said, point, at), mark, { ifAbsent: true, signal });
+      return mark;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+    }
+  }
+}
+
+/** All that was said of a point and is believed, the oldest first. */
+export async function readHistory({ store, keys, signal }: MarkRoom, of: { system: string; source: string }, point: string): Promise<Mark[]> {
+  const marks: Mark[] = [];
+  for await (const key of keysUnder(store, layout.marksOf(of, point), signal)) {
+    const { found } = await findSigned(store, keys, markSchema, key, { signal });
+    if (found) marks.push(found.body);
+  }
+  return marks;
+}
+
+/**
+ * What holds of each point that was ever marked.
+ * @param believe - reads one by its key; undefined: it is not believed, which `believe` has told.
+ */
+export async function readMarks({ store, signal }: Pick<MarkRoom, 'store' | 'signal'>, of: { system: string; source: string }, believe: (key: string) => Promise<Found<Mark> | undefined>): Promise<Map<string, PointMark>> {
+  const said = new Map<string, Mark[]>();
+  for await (const key of keysUnder(store, layout.marks(of.system, of.source), signal)) {
+    const found = await believe(key);
+    if (found) said.set(found.body.point, [...(said.get(found.body.point) ?? []), found.body]);
+  }
+  return new Map([...said].flatMap(([point, marks]) => {
+    const mark = foldMarks(marks);
+    return mark ? [[point, mark] as const] : [];
+  }));
+}
+
+/** A misspelt point would be a mark that nobody ever meets. */
+async function refuseUnknown({ store, signal }: MarkRoom, { system, source, point }: MarkToWrite): Promise<void> {
+  const slice = keyOfSlicePoint({ system, source }, point);
+  const keys = slice !== undefined ? [slice] : (await timelinesOf({ store, signal }, { system, source }, point)).map((timeline) => layout.manifest({ system, source, timeline, backup: point }));
+  for (const wanted of keys) {
+    for await (const { key, isDeleteMarker } of store.list(wanted, { signal })) {
+      if (key !== wanted) break;
+      if (!isDeleteMarker) return;
+    }
+  }
+  throw new HoldfastError('NoRecoveryPoint', `${system}/${source}: no base, import or slice ${point}`, { hint: `holdfast points ${system} lists bases and imports; a slice is <timeline>.<from>_<to>` });
+}
+
+async function timelinesOf({ store, signal }: Pick<MarkRoom, 'store' | 'signal'>, { system, source }: { system: string; source: string }, point: string): Promise<string[]> {
+  const timelines = [importTimeline(point)];
+  for await (const key of keysUnder(store, layout.timelines(system, source), signal)) {
+    const timeline = key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, '');
+    if (isTimelineId(timeline)) timelines.push(timeline);
+  }
+  return timelines;
+}

@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { planApply } from '../../activities/schedules/apply-system.ts';
+import { systemOf } from '../../activities/schedules/server-schedule.ts';
+import { listSystems, loadSystemFile, systemsDirectory } from '../../activities/system-files.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import { changes, describePlan, type ApplyPlan } from '../../workflows/domain/schedules/apply-plan.ts';
+import type { Cli } from '../cli.ts';
+import { entryId, hasWorker, startEntry, withTemporal, type Temporal } from '../client.ts';
+import { exitCodes } from '../errors.ts';
+import type { Printer } from '../output/printer.ts';
+import { currentUser } from './recover.ts';
+
+interface ApplyOptions {
+  dryRun?: boolean;
+  yes?: boolean;
+  resume?: boolean;
+  by: string;
+}
+
+/** `holdfast apply`: schedules and archives as the system files say. The plan is shown first; the workers carry it out (workflow applySystem). */
+export function apply(cli: Cli): void {
+  cli.add<[string[]], ApplyOptions>(
+    'apply [files...]',
+    'make Temporal’s schedules and archives what the system files say (workflow applySystem); the plan is shown first',
+    (command) =>
+      command
+        .option('--dry-run', 'show the plan, change nothing; needs no worker')
+        .option('--yes', 'do not ask')
+        .option('--resume', 'schedules that people or failures paused go on, too')
+        .option('--by <name>', 'who asks', currentUser()),
+    async (printer, options, files) => {
+      const systems = await systemsOf(files);
+      return await withTemporal(async (temporal) => await applyAll(printer, temporal, systems, options));
+    },
+  );
+}
+
+/** Names of the systems; all where none is named. Files are looked for where the first one lies. */
+async function systemsOf(files: readonly string[]): Promise<string[]> {
+  if (files.length === 0) return await listSystems();
+  const directories = new Set(files.filter((file) => /[./]/.test(file)).map((file) => dirname(resolve(file))));
+  if (directories.size > 1) throw new HoldfastError('BadInput', `system files of ${directories.size} folders: expected one`, { hint: [...directories].join(', ') });
+  for (const directory of directories) process.env['HOLDFAST_SYSTEMS'] = directory;
+  for (const file of files) {
+    if (!existsSync(resolve(systemsDirectory(), `${basename(file, '.yaml')}.yaml`))) throw new HoldfastError('UnknownSystem', `no system file ${file}`, { hint: `looked for in ${systemsDirectory()}` });
+  }
+  return files.map((file) => basename(file, '.yaml'));
+}
+
+async function applyAll(printer: Printer, temporal: Temporal, names: readonly string[], { dryRun = false, yes = false, resume = false, by }: ApplyOptions): Promise<number> {
+  const { client } = temporal;
+  const plans: ApplyPlan[] = [];
+  for (const name of names) plans.push(await planApply({ client, system: (await loadSystemFile(name)).system, resume }));
+  const fileless = await withoutFile(temporal);
+  const warn = (): string[] => fileless.map(({ system, count }) => `${system}: has no file here, and ${count} schedules; they are left as they are`);
+  const wanted = plans.filter(({ rows }) => changes(rows).length > 0);
+  const code = plans.some(({ rows }) => rows.some(({ change }) => change === 'foreign')) ? errorTable.AlreadyExists.exitCode : exitCodes.ok;
+  const answer = (applied: boolean): void => printer.result({ applied, plans, withoutFile: fileless }, () => [...(applied ? wanted.map(({ system, rows }) => `applied ${system}: ${changes(rows).length} changed`) : plans.flatMap(describePlan)), ...warn()].join('\n'));
+  if (dryRun || wanted.length === 0) {
+    answer(false);
+    return code;
+  }
+  if (!yes) {
+    for (const line of plans.flatMap(describePlan)) printer.note(line);
+    await askFor(printer);
+  }
+  if (!(await hasWorker(temporal))) throw new HoldfastError('TemporalUnavailable', 'no worker asks for work, and a worker is what applies', { hint: 'start `holdfast worker`; --dry-run needs none' });
+  for (const { system, digest } of wanted) {
+    const handle = await startEntry(temporal, 'applySystem', entryId('apply', system), { system, resume, expected: digest, requestedBy: by } as { system: string }, `apply systems/${system}.yaml, asked for by ${by}`);
+    await handle.result();
+    printer.note(`applied ${system}`);
+  }
+  answer(true);
+  return code;
+}
+
+/** @throws BadInput - nobody is there to ask. @throws Aborted - they said no. */
+async function askFor(printer: Printer): Promise<void> {
+  if (printer.json || !process.stdin.isTTY) throw new HoldfastError('BadInput', 'the plan was not agreed to: nobody is at a terminal', { hint: 'look at it with --dry-run, then say --yes' });
+  const asked = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    if (!/^y(es)?$/i.test((await asked.question('apply? [y/N] ')).trim())) throw new HoldfastError('Aborted', 'not applied');
+  } finally {
+    asked.close();
+  }
+}
+
+/** Systems that have schedules of ours and no file any more: whatever they start fails. */
+async function withoutFile({ client }: Temporal): Promise<{ system: string; count: number }[]> {
+  const known = new Set(await listSystems());
+  const counts = new Map<string, number>();
+  for await (const { memo, state } of client.schedule.list()) {
+    const system = systemOf(memo);
+    if (system !== undefined && !known.has(system) && !state.paused) counts.set(system, (counts.get(system) ?? 0) + 1);
+  }
+  return [...counts].map(([system, count]) => ({ system, count }));
+}

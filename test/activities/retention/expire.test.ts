@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { expire } from '../../../activities/retention/expire.ts';
+import { makeRetentionPlan, planForRun } from '../../../activities/retention/make-plan.ts';
+import type { SourceContext } from '../../../activities/context.ts';
+import { claimEpoch } from '../../../activities/store/epoch.ts';
+import { writeHold } from '../../../activities/store/holds.ts';
+import { openLocalStore } from '../../../activities/store/local.ts';
+import { writeMark } from '../../../activities/store/marks.ts';
+import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
+import { openS3Store } from '../../../activities/store/s3.ts';
+import type { Store } from '../../../activities/store/store.ts';
+import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
+import type { Keys } from '../../../activities/stream/keys.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
+import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
+import type { Expired } from '../../../workflows/domain/retention/describe-retention.ts';
+import { rulesSchema } from '../../../workflows/domain/retention/rules.ts';
+import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
+import type { System } from '../../../workflows/domain/system.ts';
+import { hours } from '../../../workflows/domain/units.ts';
+import { collect } from '../../conformance/store.ts';
+import { at } from '../../harness/catalogs.ts';
+import { newKeys } from '../../harness/keys.ts';
+import { startObjectStore } from '../../harness/object-store.ts';
+import { contextOf, of, scope, startFirstTimeline, writeBackup, writeGap, writeHead, writeSlices } from '../../harness/stored-source.ts';
+import { tempDir } from '../../harness/temp-dir.ts';
+
+/**
+ * Everything here was stored in this minute, so by the store's clock nothing is old: the rule is a size. Three bases on one log, the second of them read over a while;
+ * the first goes, and the log from 5 to 15 and from 30 to 40, which no base that stays needs.
+ */
+const twoNewest = { atMost: '19KiB', atLeast: 2, log: '0h' };
+
+interface Place {
+  store: Store;
+  keys: Keys;
+  context(rules?: object, more?: Partial<SourceContext>): SourceContext;
+}
+
+function placeOf(store: Store, keys: Keys): Place {
+  return {
+    store,
+    keys,
+    context: (rules = twoNewest, more = {}) => {
+      const system = { system: of.system, stores: [], retention: { wait: 0, sources: { [of.source]: rulesSchema.parse(rules) } } } as unknown as System;
+      return { ...contextOf(store, keys), system, ...more };
+    },
+  };
+}
+
+async function writeSource(store: Store, keys: Keys): Promise<void> {
+  await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await startFirstTimeline(store, keys);
+  await writeSlices(store, keys, [5, 15, 25, 30, 40, 50, 60]);
+  for (const [from, to] of [[15, 25], [30, 40], [50, 60]] as const) await writeHead(store, keys, from, to);
+  for (const [end, options] of [[10, {}], [28, { start: 26, logFrom: 24 }], [45, {}]] as const) await writeBackup(store, keys, end, options);
+}
+
+async function place(t: TestContext, lockMs?: number): Promise<Place> {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p', lockMs });
+  const keys = await newKeys();
+  await writeSource(store, keys);
+  return placeOf(store, keys);
+}
+
+const find = async ({ store, keys }: Place, target: RecoveryTarget = {}) => findRecoveryPoint(await rebuildCatalog({ store, keys }, of), target, { now: new Date().toISOString() });
+const keysOf = async ({ store }: Place, prefix: string): Promise<string[]> => [...new Set((await collect(store, prefix)).map(({ key }) => key.slice(prefix.length)))];
+const apply = async (to: Place, context = to.context()): Promise<Expired> => await expire(context, { plan: (await planForRun(context, { run: 'run-1', limit: 50 })).plan!, run: 'run-1' });
+
+const slice = (from: number, to: number): string => layout.slice(scope, at(from), at(to)).slice(layout.slices(scope).length);
+
+/** Nothing that stays is harmed, at whatever line it was killed. */
+async function checkKept(to: Place, limits: Record<'latest' | 'b28' | 'b45', string>): Promise<void> {
+  assert.deepEqual({ latest: (await find(to)).limit, b28: (await find(to, { point: 'b28' })).limit, b45: (await find(to, { point: 'b45' })).limit }, limits);
+}
+const limitsOf = async (to: Place) => ({ latest: (await find(to)).limit, b28: (await find(to, { point: 'b28' })).limit, b45: (await find(to, { point: 'b45' })).limit });
+
+async function checkDone(to: Place): Promise<void> {
+  assert.deepEqual([...new Set((await keysOf(to, layout.backups(scope))).map((key) => key.split('/')[0]))], ['b28', 'b45']);
+  assert.deepEqual(await keysOf(to, layout.slices(scope)), [slice(15, 25), slice(25, 30), slice(40, 50), slice(50, 60)]);
+  assert.deepEqual(await keysOf(to, layout.heads(scope)), [`${at(25)}.json`, `${at(60)}.json`]);
+  assert.deepEqual(await keysOf(to, layout.expiredBases(of.system, of.source)), []);
+  for (const backup of ['b28', 'b45']) {
+    const { ok, problems } = await verifyRecoveryPoint(to.context(), { backup }, { verifySlice });
+    assert.ok(ok, `${backup}: ${JSON.stringify(problems)}`);
+  }
+}
+
+test('a dry run touches nothing, and says of each base and each stretch of log why it stays or goes', async (t) => {
+  const to = await place(t);
+  const before = await collect(to.store, '');
+  const { plan, log } = await makeRetentionPlan(to.context());
+  assert.deepEqual(plan.bases.map(({ backup, goes }) => [backup, goes]), [['b45', false], ['b28', false], ['b10', true]]);
+  assert.deepEqual(log.map(({ goes, slices }) => [goes, slices]), [[true, 1], [false, 2], [true, 1], [false, 1], [false, 1]]);
+  assert.ok([...plan.bases, ...log].every(({ why }) => why.length > 0));
+  assert.deepEqual(await collect(to.store, ''), before);
+});
+
+test('what goes is gone whole, what stays verifies without a false alarm, and another run finds nothing to do', async (t) => {
+  const to = await place(t);
+  const limits = await limitsOf(to);
+  const done = await apply(to);
+  assert.deepEqual([done.bases, done.slices, done.left], [1, 2, []]);
+  await checkDone(to);
+  await checkKept(to, limits);
+  await assert.rejects(find(to, { targetPosition: at(35) }), { name: 'ChainBroken', message: /retention took the log/ });
+  const again = await apply(to);
+  assert.deepEqual([again.bases, again.slices, again.objects], [0, 0, 0]);
+});
+
+test('killed before and after every single act, it leaves whole bases or rests that nobody sees, and the next try finishes', async (t) => {
+  const to = await place(t);
+  const limits = await limitsOf(to);
+  const { plan } = await planForRun(to.context(), { run: 'run-1', limit: 50 });
+  const bases = new Set((await rebuildCatalog(to, of)).bases.map(({ backup }) => backup));
+  let kills = 0;
+  for (let done = false; !done; kills += 1) {
+    // Each try gets one act further than the last one: with every second the act is done, and its answer lost.
+    const killed = new HoldfastError('StoreUnavailable', 'killed');
+    let acts = 0;
+    const dying = <A extends unknown[], R>(act: (...given: A) => Promise<R>) => async (...given: A): Promise<R> => {
+      acts += 1;
+      if (acts === 1 && kills % 2 === 0) throw killed;
+      if (acts === 2) throw killed;
+      const result = await act(...given);
+      if (kills % 2 === 1) throw killed;
+      return result;
+    };
+    const store = Object.create(to.store, { deleteVersion: { value: dying((version: { key: string; versionId: string }) => to.store.deleteVersion(version)) } }) as Store;
+    Object.defineProperty(store, 'put', { value: to.store.put.bind(to.store) });
+    for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
+    const outcome = await expire(to.context(twoNewest, { store }), { plan: plan!, run: 'run-1' }).then(() => 'done', (error: unknown) => error);
+    if (outcome !== 'done') assert.equal(outcome, killed);
+    done = outcome === 'done';
+    await checkKept(to, limits);
+    const seen = (await rebuildCatalog(to, of)).bases.map(({ backup }) => backup);
+    assert.ok(seen.every((backup) => bases.has(backup)));
+    for (const backup of seen.includes('b10') ? ['b10'] : []) assert.ok((await verifyRecoveryPoint(to.context(), { backup }, { verifySlice })).problems.every(({ key }) => !key.includes('/b10/')), 'as long as it is seen it is whole');
+    assert.ok(kills < 200);
+  }
+  assert.ok(kills > 10, `${kills} kills`);
+  await checkDone(to);
+});
+
+test('the S3 server is killed in the middle: the next try finishes what was begun; what it has locked is named, stays whole, and keeps its log', async (t) => {
+  const server = await startObjectStore(t);
+  await server.createBucket('bucket', { lock: true });
+  const options = { name: 'test', endpoint: server.endpoint, region: server.region, bucket: 'bucket', prefix: 'p', pathStyle: true, credentials: server, retryAfterMs: [50] };
+  const store = openS3Store(options);
+  const locking = openS3Store({ ...options, lock: { mode: 'governance', retain: hours(1) } });
+  t.after(() => [store, locking].forEach((one) => one.close()));
+  const keys = await newKeys();
+  await writeSource(store, keys);
+  const to = placeOf(store, keys);
+  const limits = await limitsOf(to);
+  const manifest = (await find(to, { point: 'b10' })).base.manifest;
+  const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
+  const { deleteVersion } = store;
+  let deletions = 0;
+  store.deleteVersion = async (version) => {
+    deletions += 1;
+    if (deletions === 5) await server.stop();
+    await deleteVersion.call(store, version);
+  };
+  await assert.rejects(expire(to.context(), { plan, run: 'run-1' }), { name: 'StoreUnavailable' });
+  await server.start();
+  assert.deepEqual((await rebuildCatalog(to, of)).bases.map(({ backup }) => backup), ['b28', 'b45'], 'its manifest was the first to go');
+  assert.notDeepEqual(await keysOf(to, layout.backupFolder({ ...scope, backup: manifest.key.split('/').at(-2)! })), []);
+  await checkKept(to, limits);
+  await expire(to.context(), { plan, run: 'run-1' });
+  await checkDone(to);
+
+  const fuzzy = (await find(to, { point: 'b28' })).base.manifest;
+  // This server says of an object whose lock was extended that it was stored then: the newest stays the newest.
+  for (const locked of [fuzzy, (await find(to, { point: 'b45' })).base.manifest]) await locking.extendLock(locked);
+  const one = { atMost: '10KiB', atLeast: 1, log: '0h' };
+  const done = await apply(to, to.context(one));
+  assert.deepEqual([done.bases, done.slices, done.left.map(({ what }) => what)], [0, 0, [fuzzy.key]]);
+  await checkDone(to);
+});
+
+test('what is held, marked or read since the plan was made stays, and is named', async (t) => {
+  const to = await place(t);
+  const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
+  const id = { ...of, point: 'b10', by: 'dana' };
+  await writeMark(to, { ...id, state: 'hold', reason: 'a court asks for it', id: '1' });
+  const held = await expire(to.context(), { plan, run: 'run-1' });
+  assert.match(held.left[0]!.why, /it was to go, and stays: held by dana at .*: a court asks for it/);
+  await writeMark(to, { ...id, state: 'good', reason: 'it does not any more', id: '2' });
+  await writeHold(to.store, to.keys, 'run-9', await find(to, { point: 'b10' }), 'run run-9 reads it');
+  assert.match((await expire(to.context(), { plan, run: 'run-1' })).left[0]!.why, /run run-9 reads it/);
+  assert.equal((await find(to, { point: 'b10' })).base.backup, 'b10');
+});
+
+test('a run that begins to read a base in the moment before it is let go keeps it', async (t) => {
+  const to = await place(t);
+  const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
+  const point = await find(to, { point: 'b10' });
+  const store = Object.create(to.store) as Store;
+  for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock', 'deleteVersion'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
+  let noted = 0;
+  const put: Store['put'] = async (key, ...rest) => {
+    const ref = await to.store.put(key, ...rest);
+    if (!key.startsWith(layout.expiredBases(of.system, of.source))) return ref;
+    noted += 1;
+    await writeHold(to.store, to.keys, 'run-9', point, 'run run-9 reads it');
+    return ref;
+  };
+  Object.defineProperty(store, 'put', { value: put });
+  const { bases, left } = await expire(to.context(twoNewest, { store }), { plan, run: 'run-1' });
+  assert.equal(noted, 1);
+  assert.deepEqual([bases, left], [0, [{ what: 'base b10', why: 'it was to go, and stays: run run-9 reads it' }]]);
+  assert.equal((await find(to, { point: 'b10' })).limit, point.limit, 'its log is there, too');
+  assert.deepEqual(await keysOf(to, layout.expiredBases(of.system, of.source)), []);
+});
+
+test('what a run last restored and found equal stays, by the newest report that says so', async (t) => {
+  const to = await place(t);
+  const point = await find(to, { point: 'b10' });
+  const write = async (run: string, more: object): Promise<void> => {
+    const report = { format: 1, outcome: 'done', finishedAt: '2026-11-01T10:00:00.000Z', points: [point], validation: [{ id: 'equality', ok: true, effect: 'gate' }], state: { run, steps: [] }, ...more };
+    await to.store.put(layout.evidence(of.system, run, 'report.json'), Buffer.from(JSON.stringify(report)));
+  };
+  const whyOf = async (): Promise<string | undefined> => (await makeRetentionPlan(to.context())).plan.bases.find(({ backup, goes }) => backup === 'b10' && !goes)?.why.join('; ');
+  await write('aborted', { outcome: 'aborted' });
+  await write('partial', { state: { run: 'partial', steps: [], only: ['a.b'] } });
+  await write('unequal', { validation: [{ id: 'equality', ok: false, effect: 'gate' }] });
+  await write('unproved', { validation: [] });
+  assert.equal(await whyOf(), undefined);
+  await write('drill-7', {});
+  assert.match((await whyOf()) ?? '', /^the last that was restored and found equal \(run drill-7, 2026-11-01T10:00:00\.000Z\)/);
+  await write('drill-8', { points: [await find(to, { point: 'b45' })] });
+  assert.equal(await whyOf(), undefined);
+});
+
+test('a worker whose clock is days wrong plans the same: ages are by the store’s time', async (t) => {
+  const to = await place(t);
+  const goes = async (): Promise<string[]> => (await makeRetentionPlan(to.context({ every: '1d', log: '1d' }))).plan.bases.filter((one) => one.goes).map(({ backup }) => backup);
+  assert.deepEqual(await goes(), []);
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + hours(24 * 40) });
+  assert.deepEqual(await goes(), []);
+  t.mock.timers.reset();
+});
+
+test('an import goes whole, and only by its own rule', async (t) => {
+  const to = await place(t);
+  const timeline = importTimeline('b70');
+  await writeBackup(to.store, to.keys, 70, { timeline });
+  await writeSlices(to.store, to.keys, [65, 75], timeline);
+  assert.equal((await apply(to, to.context({ atLeast: 3, log: '7d' }))).bases, 0);
+  assert.equal((await apply(to, to.context({ atLeast: 3, log: '7d', imports: '0h' }))).bases, 1);
+  assert.deepEqual(await keysOf(to, layout.imports(of.system, of.source)), []);
+});
+
+test('a control plane that was superseded lets nothing go', async (t) => {
+  const to = await place(t);
+  const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
+  await claimEpoch(to.store, to.keys, of.system, 'another', { why: 'test', takeOver: true });
+  await assert.rejects(expire(to.context(), { plan, run: 'run-1' }), { name: 'EpochSuperseded' });
+  assert.equal((await find(to, { point: 'b10' })).base.backup, 'b10');
+});
+
+test('a gap that was declared, and a slice that somebody has marked, hold nothing up', async (t) => {
+  const to = await place(t);
+  await writeGap(to.store, to.keys, 60, 70);
+  await writeMark(to, { ...of, point: `${scope.timeline}.${slice(5, 15)}`, state: 'bad', reason: 'does not open', by: 'verification', id: '1' });
+  const { plan } = await makeRetentionPlan(to.context());
+  assert.deepEqual([plan.notes, plan.bases.at(-1)!.goes], [[], true]);
+});

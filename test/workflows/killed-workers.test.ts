@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
+import { taskQueues } from '../../workflows/contract.ts';
+import { mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { copiesOf, isInPlace } from '../../workflows/domain/homeward.ts';
+import { lockIds, searchAttributes } from '../../workflows/domain/names.ts';
+import { peopleWith } from '../../workflows/domain/people.ts';
+import { permissions } from '../../workflows/domain/permissions.ts';
+import type { RunReport } from '../../workflows/domain/report.ts';
+import type { RunState, StepState } from '../../workflows/domain/run-state.ts';
+import type { StepTypeName } from '../../workflows/domain/step-settings.ts';
+import type { ActivityName } from '../../workflows/call.ts';
+import type { Owner } from '../harness/cleanup.ts';
+import { startTemporalServer } from '../harness/temporal-server.ts';
+import { failureOf, stateOf } from './lab.ts';
+import type { Orders, Said } from './stub-worker.ts';
+
+/**
+ * The last of the saga's promises, for every runbook that is shipped: a worker process dies (KILL) in the middle of every step and of every undo, and while every gate is open; the next process, which has nothing but the history, goes on.
+ *
+ * First each runbook runs as it is, to its end and aborted: what it calls then is what workers die in, and how it ends is how the others have to end. Those run
+ * beside each other, on one server: each dies at several of the calls, spread over its length, and one death is a death in each of them. A worker is killed
+ * when every run waits for it: nothing else is under way, so what had ended by then must not be done again.
+ */
+const mostDeathsOfARun = 8;
+
+/** The call that a step of each type is about. Undos and gates come beside. */
+const mainCall: Record<Exclude<StepTypeName, 'approval' | 'manual' | 'notify' | 'elevate'>, ActivityName> = {
+  declare: 'claimEpoch',
+  'find-recovery-point': 'findRecoveryPoint',
+  provision: 'provisionTarget',
+  restore: 'restoreGroup',
+  replay: 'replayLog',
+  'build-indexes': 'buildIndexes',
+  validate: 'validateTarget',
+  fence: 'fencePrimary',
+  'safety-point': 'verifyRecoveryPoint',
+  'copy-beside': 'copyBeside',
+  swap: 'swapCollections',
+  drain: 'drainLog',
+  promote: 'promoteTarget',
+  switch: 'admitTraffic',
+  protect: 'proveArchive',
+  deploy: 'deployVersion',
+  command: 'runCommand',
+  report: 'writeReport',
+};
+/** These only look, by a clock; and of messages that wait for one under way, the newest is sent. */
+const asOftenAsItLikes: readonly ActivityName[] = ['probeOldPrimary', 'readArchiveStatus', 'readStepHistory', 'notify'];
+/** Traffic is taken away and given back by the fence in place and by its undo; before an abort nothing else touches it. */
+const undoCalls: readonly ActivityName[] = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'releaseHold', 'deployVersion'];
+
+class StubWorker {
+  readonly #process: RunningTool;
+  readonly said: Said[] = [];
+  readonly #isLoaded: Promise<void>;
+
+  constructor(owner: Owner, address: string) {
+    this.#process = startTool('node', [join(import.meta.dirname, 'stub-worker.ts'), address]);
+    owner.after(async () => await this.kill());
+    const lines = createInterface({ input: this.#process.stdout });
+    this.#isLoaded = new Promise((resolve, reject) => {
+      lines.on('line', (line) => {
+        const said = JSON.parse(line) as Said | 'loaded';
+        if (said === 'loaded') resolve();
+        else this.said.push(said);
+      });
+      this.#process.done.then(() => reject(new Error('the worker ended')), reject);
+    });
+    this.#isLoaded.catch(() => undefined);
+  }
+
+  heldOf = (system: string): string[] => this.said.filter((said) => said.is === 'held' && said.system === system).map(({ call }) => call);
+
+  async work(orders: Orders): Promise<void> {
+    await this.#isLoaded;
+    this.#process.stdin.write(`${JSON.stringify(orders)}\n`);
+  }
+
+  /** With no time for anything: not the answers to Temporal, not a good-bye. */
+  async kill(): Promise<void> {
+    try {
+      process.kill(-this.#process.pid, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+    await this.#process.done.catch(() => undefined);
+  }
+}
+
+interface Shipped {
+  base: string;
+  runbook: string;
+  /** in place goes back to a moment, which has to be given */
+  targetTime?: string;
+  /** beside and swap are of chosen collections */
+  only?: string[];
+  requestedBy: string;
+  /** somebody who may abort */
+  by: string;
+  steps: readonly { id: string; uses: string; needs: readonly string[] }[];
+}
+
+interface Run {
+  shipped: Shipped;
+  system: string;
+  isAborted: boolean;
+  /** calls, gates as `gate <name>` and checklists as `list <step>`, that a worker has still to die in */
+  left: string[];
+  entry: WorkflowHandle;
+  handle: WorkflowHandle;
+  said: Said[];
+}
+
+async function listShipped(): Promise<Shipped[]> {
+  const loaded = await Promise.all((await listSystems()).map((name) => loadSystemFile(name)));
+  return loaded.flatMap(({ system, digest }) => {
+    const view = toSystemView(system, digest);
+    const who = (may: keyof typeof permissions): string[] => (view.people ? peopleWith(view.people, permissions[may].who) : ['dana', 'erik']);
+    const requestedBy = who('recover')[0]!;
+    const by = who('abort').find((person) => person !== requestedBy)!;
+    return runbookNames(system).map((runbook) => ({ base: system.system, runbook, ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) ? { only: ['shop.orders'] } : {}), requestedBy, by, steps: (view.runbooks?.[runbook] ?? view.runbook).steps }));
+  });
+}
+
+async function begin({ client }: TestWorkflowEnvironment, shipped: Shipped, isAborted: boolean, name: string, left: string[]): Promise<Run> {
+  const system = [shipped.base, shipped.runbook, ...(isAborted ? ['aborted'] : []), name].join('-');
+  const request = { system, requestedBy: shipped.requestedBy, ...(shipped.runbook === mainRunbook ? {} : { runbook: shipped.runbook }), ...(shipped.targetTime ? { targetTime: shipped.targetTime } : {}), ...(shipped.only ? { only: shipped.only } : {}) };
+  const entry = await client.workflow.start('recoverSystem', { taskQueue: taskQueues.control, workflowId: `entry/${system}`, args: [request] });
+  return { shipped, system, isAborted, left, entry, handle: client.workflow.getHandle(lockIds.recover(system)), said: [] };
+}
+
+const isOver = async ({ entry }: Run): Promise<boolean> => (await entry.describe()).status.name !== 'RUNNING';
+
+/** By what the UI's list shows of it; before the run there is nobody to wait. */
+async function waitsForPeople({ handle }: Run): Promise<boolean> {
+  const { typedSearchAttributes } = await handle.describe().catch(() => ({ typedSearchAttributes: undefined }));
+  const phase = typedSearchAttributes?.get(defineSearchAttributeKey(searchAttributes.phase, SearchAttributeType.KEYWORD));
+  return phase === 'waiting' || phase === 'paused';
+}
+
+/** Whether a workflow, and all that it has started, waits for nothing but what the worker holds; the archive's call lasts for ever. */
+async function isStill(env: TestWorkflowEnvironment, workflowId: string, held: readonly string[]): Promise<boolean> {
+  const { raw } = await env.client.workflow.getHandle(workflowId).describe();
+  const calls = raw.pendingActivities?.map(({ activityType }) => activityType!.name!) ?? [];
+  if (raw.pendingWorkflowTask || calls.some((name) => name !== 'archiveLog' && !held.some((call) => call.split(' ')[0] === name))) return false;
+  const children = await Promise.all((raw.pendingChildren ?? []).map((child) => isStill(env, child.workflowId!, held)));
+  return children.every(Boolean);
+}
+
+/** What a person would look at: what is pending, and how workflow tasks went wrong. */
+async function whereItStands({ handle }: Run): Promise<string> {
+  const { raw } = await handle.describe();
+  const { events } = await handle.fetchHistory();
+  const failures = (events ?? []).flatMap(({ eventId, workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: timedOut }) =>
+    failed ? [`task failed at ${String(eventId)}: ${failed.failure?.message}`] : timedOut ? [`task timed out at ${String(eventId)}`] : [],
+  );
+  return [...failures, `pending: ${JSON.stringify([raw.pendingWorkflowTask, raw.pendingActivities?.map(({ activityType, attempt }) => [activityType?.name, attempt])])}`].join('\n');
+}
+
+const listsThatWait = (state: RunState): StepState[] => state.steps.filter(({ state: is, items }) => is === 'waiting' && items !== undefined);
+
+/** Answers an open gate as one would who is asked, and is not who asked for the run; confirms what is to be done by hand; aborts what is paused. */
+async function act({ handle, shipped }: Run, state: RunState): Promise<void> {
+  if (state.status === 'paused') return void (await handle.executeUpdate('abort', { args: [{ by: shipped.by }] }));
+  for (const { id: step, items } of listsThatWait(state)) for (const { id: item } of items!.filter(({ by }) => by === null)) await handle.executeUpdate('confirm', { args: [{ step, item, by: shipped.by }] });
+  const gate = state.gates.find(({ status }) => status === 'open');
+  if (!gate) return;
+  const asked = (gate.people.length > 0 ? gate.people : ['erik', 'fay', 'gil']).filter((person) => person !== state.requestedBy && !gate.decisions.some(({ by }) => by === person));
+  await handle.executeUpdate('approve', { args: [{ gate: gate.gate, by: asked[0]! }] });
+}
+
+const longestMs = 90_000;
+
+/** Follows a run until it waits in what a worker is to die in, or is over. @returns in what it waits. */
+async function untilItMayDie(env: TestWorkflowEnvironment, run: Run, worker: StubWorker): Promise<string[]> {
+  const endsAt = performance.now() + longestMs;
+  for (;;) {
+    if (performance.now() > endsAt) assert.fail(`${run.system} hangs: ${await whereItStands(run)}`);
+    const held = worker.heldOf(run.system);
+    if (held.length === 0) {
+      if (await isOver(run)) return [];
+      // Asked whatever is on its way, also of a run that a worker has just lost: see workflows/evict-stale.ts.
+      if (await waitsForPeople(run)) {
+        const state = await stateOf(run.handle);
+        const waiting = [...state.gates.filter(({ status }) => status === 'open').map(({ gate }) => `gate ${gate}`), ...listsThatWait(state).map(({ id }) => `list ${id}`)].filter((what) => run.left.includes(what));
+        if (waiting.length === 0) await act(run, state);
+        else if (await isStill(env, run.entry.workflowId, [])) return waiting;
+      }
+    } else if (await isStill(env, run.entry.workflowId, held)) return held;
+    await delay(500);
+  }
+}
+
+/** The next worker is loaded while its predecessor works, as a machine that stands by; it works only once that one is dead. @returns how many died. */
+async function killAll(t: Owner, env: TestWorkflowEnvironment, runs: readonly Run[]): Promise<number> {
+  let next = new StubWorker(t, env.address);
+  for (let deaths = 0; ; deaths += 1) {
+    const worker = next;
+    await worker.work({
+      systems: Object.fromEntries(runs.map(({ system, shipped }) => [system, shipped.base])),
+      holds: Object.fromEntries(runs.map(({ system, left }) => [system, left])),
+      broken: runs.filter(({ isAborted }) => isAborted).map(({ system }) => system),
+    });
+    if (runs.some(({ left }) => left.length > 0)) next = new StubWorker(t, env.address);
+    const waitIn = await Promise.all(runs.map(async (run) => await untilItMayDie(env, run, worker)));
+    await worker.kill();
+    runs.forEach((run, index) => {
+      run.said.push(...worker.said.filter(({ system }) => system === run.system));
+      run.left = run.left.filter((what) => !waitIn[index]!.includes(what));
+    });
+    if (waitIn.every((calls) => calls.length === 0)) return deaths;
+  }
+}
+
+interface End {
+  outcome: string;
+  steps: { id: string; state: string; attempt: number; summary: string | null; isList: boolean }[];
+  gates: { gate: string; status: string; by: string[] }[];
+  warnings: string[];
+  /** how often each call was done */
+  done: Record<string, number>;
+}
+
+async function reportOf({ entry, isAborted }: Run): Promise<RunReport> {
+  if (!isAborted) return (await entry.result()) as RunReport;
+  const failure = await failureOf(entry);
+  assert.equal(failure.type, 'Aborted');
+  return failure.details![0] as RunReport;
+}
+
+/** Of the run and of the clock. */
+const timeless = (text: string): string => text.replaceAll(/\b[0-9A-HJKMNP-TV-Z]{26}\b/g, 'the run').replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|\d+h\d+m|\b\d+m?s\b/g, 'some time');
+
+async function endOf(run: Run): Promise<End> {
+  const { outcome, state, warnings } = await reportOf(run);
+  // Of what was undone, the end is that of the undo.
+  for (const { id, startedAt } of run.isAborted ? [] : state.steps) {
+    for (const need of run.shipped.steps.find((step) => step.id === id)!.needs) {
+      const { endedAt } = state.steps.find((step) => step.id === need)!;
+      assert.ok(startedAt === null || (endedAt !== null && endedAt <= startedAt), `${run.system}: ${id} began at ${startedAt}, before ${need} had ended at ${endedAt}`);
+    }
+  }
+  const done: Record<string, number> = {};
+  for (const { call, is } of run.said) if (is === 'done' && !asOftenAsItLikes.includes(call.split(' ')[0] as ActivityName)) done[call] = (done[call] ?? 0) + 1;
+  return {
+    outcome,
+    // Of the clock: time passes until a lost worker is found.
+    warnings: warnings.filter((warning) => !/over its budget|RTO objective|^forecast/.test(warning)).map((warning) => timeless(warning.replaceAll(run.system, 'the system'))),
+    steps: state.steps.map(({ id, state: is, attempt, summary, items }) => ({ id, state: is, attempt, isList: items !== undefined, summary: summary && timeless(summary.replaceAll(run.system, 'the system')) })),
+    gates: state.gates.map(({ gate, status, decisions }) => ({ gate, status, by: decisions.map(({ by }) => by) })),
+    done: Object.fromEntries(Object.entries(done).sort()),
+  };
+}
+
+test('every shipped runbook: a worker killed in every step and every undo, and at every open gate; each run ends as it would have, and nothing is done twice', { timeout: 400_000 }, async (t) => {
+  const env = await startTemporalServer(t);
+  const shipped = await listShipped();
+  const unharmed = await Promise.all(shipped.flatMap((one) => [false, true].map(async (isAborted) => await begin(env, one, isAborted, '0', []))));
+  await killAll(t, env, unharmed);
+  const groups = await Promise.all(unharmed.map(async (run) => {
+    const end = await endOf(run);
+    const order = [...new Set(run.said.map(({ call }) => call))];
+    const called = order.filter((call) => (run.isAborted ? undoCalls : Object.values(mainCall)).includes(call.split(' ')[0] as ActivityName));
+    const what = [...called, ...(run.isAborted ? [] : [...end.gates.map(({ gate }) => `gate ${gate}`), ...end.steps.filter(({ isList }) => isList).map(({ id }) => `list ${id}`)])];
+    // Each step of the runbook is one that workers die in.
+    for (const { uses } of run.isAborted ? [] : run.shipped.steps) assert.ok(uses === 'approval' || uses === 'manual' || called.some((call) => call.startsWith(mainCall[uses as keyof typeof mainCall])), uses);
+    const count = Math.ceil(what.length / mostDeathsOfARun);
+    const runs = await Promise.all(Array.from({ length: count }, async (_, n) => await begin(env, run.shipped, run.isAborted, `${n + 1}`, what.filter((_call, index) => index % count === n))));
+    return { end, runs };
+  }));
+  const runs = groups.flatMap((group) => group.runs);
+  await killAll(t, env, runs);
+  for (const { end, runs: killed } of groups) for (const run of killed) assert.deepEqual([run.system, await endOf(run)], [run.system, end]);
+  assert.deepEqual(runs.flatMap(({ system, left }) => left.map((what) => `${system}: ${what}`)), [], 'no worker died in these');
+});

@@ -1,0 +1,94 @@
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
+import { openLog } from '../../workers/log.ts';
+import { taskQueues } from '../../workflows/contract.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { stubActivities, type Stubs } from './stub-activities.ts';
+
+/**
+ * A worker process with stubs of the contract, to be killed: `node stub-worker.ts <address>`. It says `"loaded"`, works once it is given its orders (a line of
+ * JSON), and then says each call that it holds or has done. A call that is held heartbeats, and never ends.
+ */
+export interface Orders {
+  /** which shipped system each system of the test is */
+  systems: Record<string, string>;
+  /** the calls that are held, by system */
+  holds: Record<string, readonly string[]>;
+  /** systems whose standby cannot be promoted */
+  broken: readonly string[];
+}
+
+export interface Said {
+  system: string;
+  /** the activity, and what tells its calls apart that are of different steps */
+  call: string;
+  is: 'held' | 'done';
+}
+
+const callOf = (name: string, input: Record<string, unknown>): string =>
+  [name, ...['source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])]))].join(' ');
+
+Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } } });
+
+let orders: Orders = { systems: {}, holds: {}, broken: [] };
+const say = (said: Said | 'loaded'): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
+const worlds = new Map<string, Stubs>();
+
+function worldOf(system: string): Stubs {
+  const known = worlds.get(system);
+  if (known) return known;
+  const stubs = stubActivities({
+    loadSystem: async () => {
+      const { system: file, digest } = await loadSystemFile(orders.systems[system]!);
+      return { ...toSystemView(file, digest), system };
+    },
+  });
+  if (orders.broken.includes(system)) breakEnd(stubs.answers);
+  worlds.set(system, stubs);
+  return stubs;
+}
+
+/** What comes last of a recovery that can still be undone: a promotion, or the report of what promotes nothing. */
+function breakEnd(answers: Stubs['answers']): void {
+  const { writeReport } = answers;
+  answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
+  answers.writeReport = ({ report }) => (report.outcome !== 'aborted' && !report.state.steps.some(({ uses }) => uses === 'promote') ? Promise.reject(new HoldfastError('ValidationFailed', 'no report')) : writeReport({ report }));
+}
+
+async function work(name: string, input: Record<string, unknown>): Promise<unknown> {
+  const context = Context.current();
+  // All our locks are called <kind>/<system>, as are the entries of the test.
+  const system = context.info.workflowExecution!.workflowId.split('/')[1]!;
+  const call = callOf(name, input);
+  const beat = setInterval(() => context.heartbeat(), 200);
+  try {
+    if (orders.holds[system]?.includes(call)) {
+      say({ system, call, is: 'held' });
+      return await new Promise(() => undefined);
+    }
+    const answer = await worldOf(system).activities[name]!(input);
+    say({ system, call, is: 'done' });
+    return answer;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+const activities = Object.fromEntries(Object.keys(stubActivities({}).activities).map((name) => [name, (input: Record<string, unknown>) => work(name, input)]));
+// What was cached by a worker that died is asked for there first, for as long as the sticky queue's time-out.
+const common = { connection: await NativeConnection.connect({ address: process.argv[2]! }), activities, maxHeartbeatThrottleInterval: '200ms', stickyQueueScheduleToStartTimeout: '500ms' } as const;
+const workflowBundle = await bundleWorkflows(openLog('error'), {}, undefined, [join(import.meta.dirname, 'quick-heartbeats.ts')]);
+const workers = await Promise.all([
+  Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle }),
+  ...[taskQueues.data, taskQueues.archive, taskQueues.recover].map((queue) => Worker.create({ ...common, taskQueue: queue('main') })),
+]);
+say('loaded');
+// However the test ended: nothing of it stays.
+process.stdin.once('close', () => process.exit(1));
+const { value: line } = await createInterface({ input: process.stdin })[Symbol.asyncIterator]().next();
+orders = JSON.parse(line as string) as Orders;
+await Promise.all(workers.map((worker) => worker.run()));

@@ -1,0 +1,73 @@
+import { workflowInfo } from '@temporalio/workflow';
+import { callControl, callsAt } from './call.ts';
+import { applyRetentionInput, parseInput } from './domain/inputs.ts';
+import { anonymous } from './domain/messages.ts';
+import { describeExpired, describeRetention, isIdle, type Expired, type RetentionSummary } from './domain/retention/describe-retention.ts';
+import { formatDuration } from './domain/units.ts';
+import { surfacing } from './failure.ts';
+import { admit } from './permit.ts';
+import { RetentionGate } from './retention-gate.ts';
+import { tellingOfSchedule } from './scheduled.ts';
+import { mark } from './search-attributes.ts';
+import { showLines } from './show-lines.ts';
+import { checkSource } from './sources.ts';
+import { sideBySide } from './steps/side-by-side.ts';
+
+/** What would go and why, and, where it was carried out, what is gone. */
+export interface RetentionResult {
+  system: string;
+  /** dry: nothing was to be touched; idle: nothing goes; rejected: by whom `by` says */
+  outcome: 'dry' | 'idle' | 'rejected' | 'applied';
+  by: string | null;
+  plans: RetentionSummary[];
+  expired: Expired[];
+}
+
+/**
+ * Says of every base and every stretch of log whether it stays or goes, and why; with `apply`, waits, so that people can say no, and where the system file names a gate
+ * for their approval, and then lets go what was planned: of that only what is still let go when it begins.
+ *
+ * Killed anywhere it goes on: what is to go stands in the store, and what has begun is finished by the next try, or by the next run.
+ *
+ * @param typed - ApplyRetentionInput as a person or a schedule types it, or the bare name of a system.
+ * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, EpochSuperseded, and what keeps the bucket from being read or written.
+ */
+export async function applyRetention(typed: unknown): Promise<RetentionResult> {
+  const gate = new RetentionGate();
+  return await surfacing(() => tellingOfSchedule(async (way) => {
+    const input = parseInput('applyRetention', applyRetentionInput, typed);
+    const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
+    way.view = view;
+    await admit('applyRetention', view, input);
+    if (input.source) checkSource(view, input.source);
+    mark({ system: view.system, purpose: 'retention', phase: 'running' });
+    const { system } = view;
+    const call = callsAt(view.site);
+    const run = workflowInfo().runId;
+    const sources = input.source ? [input.source] : Object.keys(view.sources);
+    const planned = await sideBySide(sources, sources.length, (source) => call('planRetention', { system, source, limit: input.limit, ...(input.apply ? { run } : {}) }, `what of ${source} stays and what goes`));
+    const plans = planned.map(({ summary }) => summary);
+    const lines = plans.flatMap(describeRetention);
+    const end = (outcome: RetentionResult['outcome'], by: string | null = null, expired: Expired[] = []): RetentionResult => {
+      mark({ phase: outcome === 'rejected' ? 'aborted' : 'done' });
+      showLines(`retention ${system}: ${outcome}${by === null ? '' : ` by ${by}`}`, [...expired.flatMap(describeExpired), ...gate.refused, ...lines]);
+      return { system, outcome, by, plans, expired };
+    };
+    if (!input.apply) return end('dry');
+    if (plans.every(isIdle)) return end('idle');
+    gate.open(view, input.requestedBy);
+    const waitMs = view.retention?.waitMs ?? 0;
+    mark({ phase: 'waiting' });
+    showLines(`retention ${system}: begins in ${formatDuration(waitMs)}, unless somebody sends reject; waits for ${gate.waitsFor()}`, lines);
+    if (!(await gate.passed(waitMs))) return end('rejected', gate.rejected!.by);
+    gate.close();
+    mark({ phase: 'running' });
+    const { epoch } = await callControl('claimEpoch', { system, why: 'retention', takeOver: false }, `hold the command of ${system}`);
+    const expired = await sideBySide(planned, sources.length, ({ summary: { source }, plan }) => call('expire', { system, source, epoch, run, plan: plan! }, `let go what is over of ${source}`));
+    const about = expired.flatMap(describeExpired).join('; ').slice(0, 2_000);
+    const approvedBy = gate.approvals.map(({ by }) => by).join(', ');
+    const { workflowId } = workflowInfo();
+    await callControl('recordAct', { system, by: input.requestedBy ?? anonymous, act: 'dispose', outcome: 'permitted', about: `${approvedBy ? `approved by ${approvedBy}; ` : ''}${about}`, workflow: 'applyRetention', workflowId, runId: run }, 'audit: what is gone');
+    return end('applied', null, expired);
+  }));
+}

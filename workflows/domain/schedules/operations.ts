@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import type { EntryWorkflow } from '../inputs.ts';
+
+/**
+ * What a schedule can do: each row is a workflow that a person could start as well, with the input that the schedule gives it. A further kind of
+ * work is a further row; nothing else knows which there are.
+ */
+export interface Operation {
+  /** as in "a schedule that …" */
+  about: string;
+  workflow: EntryWorkflow;
+  /** first part of the workflow ids of what it starts */
+  kind: string;
+  /** what `with` may hold */
+  settings: z.ZodObject;
+  /** @param by - who asks: the schedule's own name. */
+  input(of: { system: string; schedule: string; by: string }, settings: Record<string, unknown>): { system: string };
+}
+
+const source = z.string().optional().meta({ description: 'one source; left out: every source of the system' });
+
+/** A run that the schedule meets is no failure: the next start comes by itself. */
+const ifRunning = 'skip';
+
+export const operations = {
+  backup: {
+    about: 'takes a base backup',
+    workflow: 'backUpSystem',
+    kind: 'backup',
+    settings: z.strictObject({ source }),
+    input: ({ system, schedule, by }, settings) => ({ system, ...settings, why: schedule, requestedBy: by, ifRunning }),
+  },
+  verification: {
+    about: 'reads and authenticates every byte of the newest base and the log after it',
+    workflow: 'verifySystem',
+    kind: 'verify',
+    settings: z.strictObject({ source }),
+    input: ({ system, by }, settings) => ({ system, ...settings, requestedBy: by }),
+  },
+  incremental: {
+    about: 'makes sure that the log since the newest base is whole, authentic and no later than the RPO',
+    workflow: 'verifySystem',
+    kind: 'incremental',
+    settings: z.strictObject({ source }),
+    input: ({ system, by }, settings) => ({ system, ...settings, what: 'log', requestedBy: by }),
+  },
+  drill: {
+    about: 'recovers to the drill’s own place, proves it equal and deletes it again',
+    workflow: 'recoverSystem',
+    kind: 'drill',
+    settings: z.strictObject({ runbook: z.string().optional().meta({ description: 'one of the runbooks; left out: the main one' }) }),
+    input: ({ system, schedule, by }, settings) => ({ system, purpose: 'drill', ...settings, reason: schedule, requestedBy: by, ifRunning }),
+  },
+  retention: {
+    about: 'lets go what the rules of retention let go',
+    workflow: 'applyRetention',
+    kind: 'retention',
+    settings: z.strictObject({ source }),
+    input: ({ system, by }, settings) => ({ system, ...settings, apply: true, requestedBy: by }),
+  },
+} as const satisfies Record<string, Operation>;
+
+export type OperationName = keyof typeof operations;
+export const operationNames = Object.keys(operations) as [OperationName, ...OperationName[]];
+export const operationOf = (name: OperationName): Operation => operations[name];
