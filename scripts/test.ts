@@ -16,6 +16,9 @@ import { runTool } from '../activities/tool/run-tool.ts';
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
  * others, which wait more than they work. The longest begin first: one that began last would end alone.
+ *
+ * When all tests ran, the few files that failed run once more, alone. One that passes then is `UNSTABLE`: it is named with what it said, and it is a defect to be
+ * mended, of the test or of what it tests; it does not keep everything else from being judged.
  */
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
@@ -26,6 +29,8 @@ const rankOf = (file: string): number => longestFirst.findIndex((start) => file.
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
 const fileTimeoutMs = 10 * 60_000;
+/** More than these are no matter of a busy machine. */
+const mostRunAgain = 3;
 /** In the environment of everything that a test starts, and so in /proc, whoever its parent is by then. */
 const runMark = `HOLDFAST_TEST_RUN=${randomUUID()}`;
 
@@ -42,11 +47,12 @@ process.env['NODE_COMPILE_CACHE'] ??= join(project, 'node_modules', '.cache', 'h
 
 const startedAt = Date.now();
 const problems: string[] = [];
+const unstableFiles: string[] = [];
 process.chdir(project);
 if (filters.length === 0) problems.push(...(await checkCode()));
 problems.push(...(await runTests(findFiles())), ...(await findLeaks()));
 for (const problem of problems) console.log(`\nFAILED  ${problem}`);
-console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}  ${formatDuration(Date.now() - startedAt)}`);
+console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}${unstableFiles.length === 0 ? '' : `, ${unstableFiles.length} unstable`}  ${formatDuration(Date.now() - startedAt)}`);
 process.exit(problems.length === 0 ? 0 : 1);
 
 function findFiles(): string[] {
@@ -87,7 +93,24 @@ async function runTests(files: string[]): Promise<string[]> {
   const output = new Map<string, string>();
   await Promise.all([runLane(heavy, filesAtOnce, results, output), runLane(others, Math.ceil(filesAtOnce / 2), results, output)]);
   summarize(results);
-  return results.filter((result) => result.error !== undefined).map((result) => describe(result, output.get(result.file)));
+  const failed = results.filter((result) => result.error !== undefined);
+  if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
+  const told = failed.map((result) => ({ isUnstable: unstableFiles.includes(result.file), said: describe(result, output.get(result.file)) }));
+  for (const { said } of told.filter(({ isUnstable }) => isUnstable)) console.log(`\nUNSTABLE  ${said}`);
+  return told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said);
+}
+
+/** @returns the files that passed this time. */
+async function runAgain(files: string[]): Promise<string[]> {
+  if (files.length === 0 || files.length > mostRunAgain) return [];
+  console.log(`\nonce more, alone: ${files.join(', ')}`);
+  const passed: string[] = [];
+  for (const file of files) {
+    const results: TestResult[] = [];
+    await runLane([file], 1, results, new Map());
+    if (results.length > 0 && results.every((result) => result.error === undefined)) passed.push(file);
+  }
+  return passed;
 }
 
 async function runLane(files: string[], concurrency: number, results: TestResult[], output: Map<string, string>): Promise<void> {

@@ -26,6 +26,8 @@ export interface Said {
   system: string;
   /** the activity, and what tells its calls apart that are of different steps */
   call: string;
+  /** the order in the history that it serves: one whose answer came too late is served again, and that is no second order */
+  order: string;
   is: 'held' | 'done';
 }
 
@@ -62,16 +64,18 @@ function breakEnd(answers: Stubs['answers']): void {
 async function work(name: string, input: Record<string, unknown>): Promise<unknown> {
   const context = Context.current();
   // All our locks are called <kind>/<system>, as are the entries of the test.
-  const system = context.info.workflowExecution!.workflowId.split('/')[1]!;
+  const { workflowId, runId } = context.info.workflowExecution!;
+  const system = workflowId.split('/')[1]!;
+  const order = `${runId}/${context.info.activityId}`;
   const call = callOf(name, input);
   const beat = setInterval(() => context.heartbeat(), 200);
   try {
     if (orders.holds[system]?.includes(call)) {
-      say({ system, call, is: 'held' });
+      say({ system, call, order, is: 'held' });
       return await new Promise(() => undefined);
     }
     const answer = await worldOf(system).activities[name]!(input);
-    say({ system, call, is: 'done' });
+    say({ system, call, order, is: 'done' });
     return answer;
   } finally {
     clearInterval(beat);
