@@ -5,6 +5,7 @@ export const minutes = (n: number): number => n * 60_000;
 export const hours = (n: number): number => n * 3_600_000;
 export const kib = (n: number): number => n * 1024;
 export const mib = (n: number): number => n * 1024 * 1024;
+export const gib = (n: number): number => n * 1024 ** 3;
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const byteUnits: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
