@@ -94,6 +94,16 @@ function endsOf(steps: readonly StepState[]): readonly StepState[] {
 }
 
 /**
+ * How long after the incident the switch was reached, and passed over: what a drill can say of the time to recover. A runbook without a switch is measured to its last step.
+ * Null: it was not reached.
+ */
+export function reachedSwitchMs({ incidentAt, steps }: Pick<RunState, 'incidentAt' | 'steps'>): number | null {
+  const ends = endsOf(steps);
+  if (ends.length === 0 || !ends.every((step) => isPassed(step) && step.endedAt !== null)) return null;
+  return Math.max(0, ...ends.map(({ endedAt }) => Date.parse(endedAt!) - Date.parse(incidentAt)));
+}
+
+/**
  * Time from the incident to service, as it looks now: what has passed, and the longest way through what is left.
  *
  * A step counts by the median of earlier runs of like size, else by that of all, each scaled by bytes (the replay by its log); else by its budget; else as nothing:
@@ -103,11 +113,8 @@ function endsOf(steps: readonly StepState[]): readonly StepState[] {
 export function forecastRto(state: Pick<RunState, 'incidentAt' | 'servedAt' | 'steps'>, facts: ForecastFacts, nowAt: string): Forecast {
   const incidentMs = Date.parse(state.incidentAt);
   if (state.servedAt !== null) return { forecastMs: Math.max(0, Date.parse(state.servedAt) - incidentMs), basis: 'service is back: measured, not forecast' };
-  const ends = endsOf(state.steps);
-  if (ends.every((step) => isPassed(step) && step.endedAt !== null)) {
-    const reachedMs = Math.max(...ends.map(({ endedAt }) => Date.parse(endedAt!)));
-    return { forecastMs: Math.max(0, reachedMs - incidentMs), basis: 'the switch was reached, and passed over: measured, not forecast' };
-  }
+  const reachedMs = reachedSwitchMs(state);
+  if (reachedMs !== null) return { forecastMs: reachedMs, basis: 'the switch was reached, and passed over: measured, not forecast' };
   const estimates = new Map(state.steps.map((step) => [step.id, estimate(step, facts)]));
   const longest = longestWay(state.steps, (step) => leftOf(step, estimates.get(step.id)!, nowAt));
   const passedMs = Math.max(0, Date.parse(nowAt) - incidentMs);

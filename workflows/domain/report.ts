@@ -24,6 +24,8 @@ export interface RunReport {
   validation: ValidationResult[];
   state: RunState;
   warnings: string[];
+  /** what became of the place that a drill restored to, by source; left out: no drill, or it was written before that was known */
+  cleanup?: Record<string, { removed: boolean; summary: string }> | undefined;
   /** only where a ledger of acknowledgements was kept outside the system, as the demo's writer does */
   writes?: WritesReport | undefined;
 }

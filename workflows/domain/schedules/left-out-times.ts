@@ -2,7 +2,7 @@ import { hours } from '../units.ts';
 import type { Calendar, ScheduleTimes } from './when.ts';
 
 /** The wall clock of a zone, as its offset from UTC. */
-function offsetIn(zone: string): (ms: number) => number {
+export function offsetIn(zone: string): (ms: number) => number {
   const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
   return (ms) => {
     const part = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
@@ -11,7 +11,7 @@ function offsetIn(zone: string): (ms: number) => number {
 }
 
 /** @param day - in UTC, what the wall shows. */
-const isOf = ({ month, dayOfMonth, dayOfWeek }: Calendar, day: Date): boolean =>
+export const isOf = ({ month, dayOfMonth, dayOfWeek }: Calendar, day: Date): boolean =>
   month.includes(day.getUTCMonth() + 1) && dayOfMonth.includes(day.getUTCDate()) && dayOfWeek.includes(day.getUTCDay());
 
 /**
