@@ -3,6 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { noticePhaseNames } from '../workflows/domain/notify/notice.ts';
+import { externalPhases, usualPhases } from '../workflows/domain/notify/schema.ts';
+import { stepSettings } from '../workflows/domain/step-settings.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 
@@ -27,3 +30,33 @@ for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'README.md']) {
     assert.deepEqual(paths.filter((path) => !existsSync(join(project, path))), []);
   });
 }
+
+/** The rows of the table below a heading: its cells, with what stands in the first as code. */
+function tableOf(document: string, heading: string): { names: string[]; cells: string[] }[] {
+  const text = readFileSync(join(project, document), 'utf8');
+  const [, below] = text.split(`\n## ${heading}\n`);
+  const rows = below!.split('\n## ')[0]!.split(/\n\|(?:---\|)+\n/)[1]!.split('\n').filter((line) => line.startsWith('| `'));
+  return rows.map((line) => {
+    const cells = line.split('|').slice(1, -1).map((cell) => cell.trim());
+    return { names: [...cells[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!), cells };
+  });
+}
+
+test('docs/runbooks.md has every step type, and no other', () => {
+  assert.deepEqual(tableOf('docs/runbooks.md', 'What a step can do').flatMap(({ names }) => names).sort(), [...Object.keys(stepSettings), 'runbook'].sort());
+});
+
+test('docs/notifications.md says of every phase which kinds of receivers are told of it, as they are', () => {
+  const rows = tableOf('docs/notifications.md', 'Who is told what');
+  assert.deepEqual(rows.flatMap(({ names }) => names).sort(), [...noticePhaseNames].sort());
+  const kinds = Object.keys(usualPhases) as (keyof typeof usualPhases)[];
+  for (const { names, cells } of rows) {
+    const told = cells.at(-1)!;
+    for (const phase of names) {
+      const named = /\(sentry: (\w+)\)/.exec(told)?.[1];
+      const says = kinds.filter((kind) => (told.startsWith('all') ? kind !== 'sentry' || !(told.startsWith('all but sentry') || (named && named !== phase)) : told.includes(kind)));
+      assert.deepEqual(says, kinds.filter((kind) => usualPhases[kind].includes(phase as (typeof noticePhaseNames)[number])), `${phase}: ${told}`);
+      assert.equal(told.includes('external'), (externalPhases as readonly string[]).includes(phase), `${phase}, outside: ${told}`);
+    }
+  }
+});

@@ -77,6 +77,8 @@ function refuseDelegation(snapshot: RunSnapshot, gate: GateState, event: GateEve
   if (!hasRights(people, event.to)) return notPermitted(`${event.to} has no role: they are told, and answer no gate.`);
   if (is(event.to, event.by)) return notPermitted(`${event.by} has that right already.`);
   if (gate.decisions.some(({ by }) => is(by, event.by))) return notPermitted(`${event.by} has already decided on gate "${gate.gate}".`);
+  // Two rights in one hand are one approval: a quorum could not come together any more.
+  if (gate.people.some((name) => is(name, event.to))) return notPermitted(`${event.to} answers gate "${gate.gate}" in their own name already, and could not answer in yours besides: hand it to somebody else.`);
   const barred = [...(gate.notRequester ? [state.requestedBy] : []), ...(gate.notBy ?? [])];
   const who = [event.to, event.by].find((name) => barred.some((other) => is(other, name)));
   return who === undefined ? undefined : notPermitted(`${who} asked for this run, or approved another gate of it, and so can neither approve gate "${gate.gate}" nor say who does.`);

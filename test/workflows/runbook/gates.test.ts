@@ -91,6 +91,7 @@ test('a right is handed on for a time, to one of the people, and never to or by 
   assert.match(refusedTo('dana'), /dana asked for this run/);
   assert.match(refusedTo('mallory'), /"mallory" is none of the system’s people/);
   assert.match(refusedTo('erik'), /has that right already/);
+  assert.match(refusedTo('fay'), /fay answers gate "go" in their own name already/, 'two rights in one hand are one approval of the two that are needed');
   assert.match(refusedTo('ceo', 'gil'), /gil has no right of their own/);
   run.feed({ kind: 'delegate', gate: 'go', to: 'gil', for: 600_000, by: 'erik', reason: 'on a plane' });
   assert.match(run.lastNote, /handed to gil until .* \(name as claimed\): on a plane/);

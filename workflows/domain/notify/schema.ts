@@ -120,15 +120,16 @@ export type NotifyConfig = z.output<typeof notifySchema>;
 export type ReceiverConfig = z.output<typeof receiverSchema>;
 export type ReceiverOf<K extends ReceiverConfig['kind']> = Extract<ReceiverConfig, { kind: K }>;
 
-const externalPhases: NoticePhase[] = ['started', 'update', 'served', 'resolved', 'aborted', 'note'];
+export const externalPhases: NoticePhase[] = ['started', 'update', 'served', 'resolved', 'aborted', 'note'];
 
-const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
+/** What a receiver is told that names no phases; docs/notifications.md has it as a table. */
+export const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
   slack: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
   email: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
-  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'archive-late', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
+  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
 };
 
 /** What workflows may know of it; undefined: nobody is to be told. */
