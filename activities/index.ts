@@ -14,12 +14,15 @@ import { runCommand } from './deploy/run-command.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
 import { linkToRun } from './notify/run-link.ts';
+import { readPage } from './notify/read-page.ts';
 import { sendNotice } from './notify/send-notice.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
 import { readStepHistory } from './report/read-step-history.ts';
 import { writeJournalPage } from './report/journal-pages.ts';
+import { readPeriodFacts } from './report/period/period-facts.ts';
+import { writePeriodReport } from './report/period/write-period-report.ts';
 import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
@@ -181,6 +184,18 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     return await writeReport({ store, signal }, { report, directory: reportsDirectory });
   }),
 
+  readSourceFacts: inDataPlane('readSourceFacts'),
+
+  readPeriodFacts: attempt(async ({ system, ...period }, { signal }) => {
+    const { loaded, store, keys } = await openSystem(system);
+    return await readPeriodFacts({ system: loaded.system, client: Context.current().client, store, keys, signal }, period);
+  }),
+
+  writePeriodReport: attempt(async ({ report }, { signal }) => {
+    const { store, keys } = await openSystem(report.system);
+    return await writePeriodReport({ store, keys, signal }, { report, directory: reportsDirectory });
+  }),
+
   writeDivergedReport: attempt(async ({ report }, { signal }) => {
     const { store } = await openSystem(report.system);
     return await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
@@ -191,7 +206,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     return await writeIncident({ store, signal }, { record, directory: reportsDirectory });
   }),
 
-  notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl) }) })),
+  notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),
 
   readStepHistory: attempt(async ({ system }, { signal }) => {
     const { store } = await openSystem(system);

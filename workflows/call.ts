@@ -51,6 +51,10 @@ const table: Record<ActivityName, Row> = {
   watchHealth: { ...light(), tryMs: hours(1) },
   writeJournalPage: { ...light(), tries: 3 },
   writeReport: light(),
+  // What cannot be read is said in the report, which goes out all the same.
+  readSourceFacts: { ...light(), tryMs: minutes(10), tries: 4 },
+  readPeriodFacts: { ...light(), tryMs: minutes(10), tries: 4 },
+  writePeriodReport: light(),
   writeDivergedReport: light(),
   writeIncident: light(),
   readStepHistory: { ...light(), tries: 3 },

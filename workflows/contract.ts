@@ -11,6 +11,7 @@ import type { LogPosition } from './domain/log-position.ts';
 import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
+import type { PeriodFacts, PeriodReport, SourceFacts } from './domain/period-report.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
 import type { Expired, RetentionSummary } from './domain/retention/describe-retention.ts';
@@ -181,6 +182,15 @@ export interface ControlActivities {
 
   /** Writes report.json, report.md and report.html, with the whole journal, to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
+
+  /** What the bucket holds of one source, and what of it is of the time after `from` up to `to`. Reads only. */
+  readSourceFacts(input: SourceRef & { from: string; to: string }): Promise<Omit<SourceFacts, 'archive'>>;
+
+  /** What ended in that time, by Temporal, the store's reports and incidents, and the audit. Reads only; what cannot be read is named in `unread`. */
+  readPeriodFacts(input: { system: string; from: string; to: string }): Promise<PeriodFacts>;
+
+  /** Writes report.json (signed), report.md and report.html of a day or a week, to the store and to disk. Twice: the first one in the store is kept. */
+  writePeriodReport(input: { report: PeriodReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[]; text: string }>;
 
   /** Writes what is kept of an incident that is closed, to the store and to disk. Twice: as `writeReport`. */
   writeIncident(input: { record: IncidentRecord }): Promise<{ paths: { json: string; page: string }; evidence: ObjectRef[] }>;

@@ -14,6 +14,7 @@ export { readAudit } from './read-audit.ts';
 export { rebuildCatalog } from './rebuild-catalog.ts';
 export { recordDeployment } from './record-deployment.ts';
 export { recoverSystem } from './recover-system.ts';
+export { reportSystem } from './report-system.ts';
 export { runArchive } from './run-archive.ts';
 export { runBackup } from './run-backup.ts';
 export { runIncident } from './run-incident.ts';

@@ -11,6 +11,11 @@ const scheduledById = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD
 /** The id of the schedule that started this workflow; undefined: none did. */
 export const scheduledBy = (): string | undefined => workflowInfo().typedSearchAttributes.get(scheduledById);
 
+const scheduledStart = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
+
+/** The moment that a start by a schedule was due at, without its jitter; of a backfill, the one in the past. UTC ISO. Undefined: none started it. */
+export const dueAt = (): string | undefined => (scheduledBy() === undefined ? undefined : workflowInfo().typedSearchAttributes.get(scheduledStart)?.toISOString());
+
 /** What a start by a schedule answers that met a run already under way: no failure, since the next start comes by itself. */
 export interface Skipped {
   skipped: string;

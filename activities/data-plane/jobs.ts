@@ -10,6 +10,7 @@ import { planRecovery } from '../plan/plan-recovery.ts';
 import { checkShareOfRto, findCheckedPoint } from '../store/find-checked-point.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { writeHold } from '../store/holds.ts';
+import { readSourceFacts } from '../report/period/source-facts.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { verifyAndMark } from '../store/mark-damage.ts';
@@ -73,6 +74,7 @@ const jobs = {
   },
 
   listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
+  readSourceFacts: async ({ from, to, ...of }, job) => await readSourceFacts(await openContext(whichSource(of), job), { from, to }),
   planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
   expire: async ({ plan, run, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run }),
   countDiscarded: byEngine('countDiscarded'),

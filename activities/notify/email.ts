@@ -3,8 +3,12 @@ import { rootCertificates } from 'node:tls';
 import { createTransport } from 'nodemailer';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
+import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { ReceiverOf } from '../../workflows/domain/notify/schema.ts';
+import { printMail } from '../report/print-mail.ts';
+import { printText } from '../report/print-text.ts';
 import { keyOf } from './keys.ts';
+import { noticePage } from './notice-page.ts';
 import { readCa, type Notifier, type NotifierContext } from './notifier.ts';
 
 type Config = ReceiverOf<'email'>;
@@ -17,7 +21,7 @@ const silentForMs = 10_000;
  * one, and servers and programs that go by it keep one. Those of one run refer to one another.
  */
 export const openEmail = (config: Config, context: NotifierContext): Notifier => ({
-  send: async ({ notice, link, mails = [], signal }) => {
+  send: async ({ notice, link, mails = [], page, signal }) => {
     const to = [...new Set([...config.to, ...mails])];
     const { smtp } = config;
     const host = context.address(smtp.host);
@@ -33,7 +37,7 @@ export const openEmail = (config: Config, context: NotifierContext): Notifier =>
         tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) },
         greetingTimeout: silentForMs, socketTimeout: silentForMs, disableFileAccess: true, disableUrlAccess: true,
       });
-      const { accepted, rejected } = await transport.sendMail(mailOf({ ...config, to }, notice, link));
+      const { accepted, rejected } = await transport.sendMail(mailOf({ ...config, to }, notice, { link, page }));
       // Sent again, those who have it would get it twice.
       if (rejected.length > 0) throw new HoldfastError('ReceiverRefused', `${host} takes it for ${accepted.length} of ${to.length} addresses, and not for the others`);
       return `accepted for ${accepted.length} address${accepted.length === 1 ? '' : 'es'}`;
@@ -74,11 +78,12 @@ function named(error: unknown, host: string, signal: AbortSignal): HoldfastError
   return new HoldfastError('ReceiverUnavailable', signal.aborted ? `${host} does not answer: no answer in time` : `${host}: ${said}`);
 }
 
-function mailOf({ from, to }: Config, notice: Notice, link: string | null): Parameters<ReturnType<typeof createTransport>['sendMail']>[0] {
+/** In two printings of one page: as text, and as HTML, where a program shows that. */
+function mailOf({ from, to }: Config, notice: Notice, { link, page }: { link: string | null; page: ReportPage | undefined }): Parameters<ReturnType<typeof createTransport>['sendMail']>[0] {
   const domain = from.slice(from.lastIndexOf('@') + 1);
   const thread = `<${keyOf(notice.thread)}@${domain}>`;
   const text = [
-    ...notice.lines.map((line) => `- ${line}`),
+    ...(page ? [printText(page).trimEnd()] : notice.lines.map((line) => `- ${line}`)),
     ...(notice.answers.length > 0 ? ['', 'How to answer:', ...notice.answers.map((way) => `  ${way}`)] : []),
     ...(link ? ['', link] : []),
   ];
@@ -88,6 +93,7 @@ function mailOf({ from, to }: Config, notice: Notice, link: string | null): Para
     ...(notice.audience === 'external' ? { to: 'undisclosed-recipients:;', bcc: to } : { to }),
     subject: notice.title,
     text: `${text.join('\n')}\n`,
+    html: printMail(page ?? noticePage(notice), link),
     messageId: `<${keyOf(notice.id)}@${domain}>`,
     references: thread,
     inReplyTo: thread,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
+import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { openEmail } from './email.ts';
@@ -15,6 +16,8 @@ export interface Delivery {
   link: string | null;
   /** addresses of people who are called by this very message */
   mails?: readonly string[] | undefined;
+  /** the report behind the message, for a receiver that can show all of it; left out: there is none */
+  page?: ReportPage | undefined;
   /** aborted when the time for this try is over */
   signal: AbortSignal;
 }

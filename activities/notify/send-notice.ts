@@ -4,6 +4,7 @@ import { personOf, viewPeople, type PeopleConfig } from '../../workflows/domain/
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
 import { resolveAddress, resolveSecret } from '../secrets.ts';
 import { loadSystemFile, type LoadedSystem } from '../system-files.ts';
+import type { ReadPage } from './read-page.ts';
 import { openNotifier, secretsOf } from './notifier.ts';
 
 /** One try, from the first look at the system file to the receiver's answer. */
@@ -15,10 +16,11 @@ export const audienceOf = (config: ReceiverConfig): Audience => ('audience' in c
  * Sends one message to one receiver. The system file is read now: a secret that was changed, or mounted late, is used at once.
  *
  * @param link - where the run is seen; left out of messages to people outside.
+ * @param read - finds the report behind a message, which a mail has whole; left out: no mail has one.
  * @returns what the receiver said.
  * @throws ReceiverUnavailable - another try may help. ReceiverRefused, BadSystemFile, UnknownSystem - it will not.
  */
-export async function sendNotice(of: { system: string; receiver: string; notice: Notice }, { signal, link }: { signal: AbortSignal; link: string | null }): Promise<string> {
+export async function sendNotice(of: { system: string; receiver: string; notice: Notice }, { signal, link, read }: { signal: AbortSignal; link: string | null; read?: ReadPage }): Promise<string> {
   const loaded = await loadSystemFile(of.system);
   const config = loaded.system.notify?.receivers[of.receiver];
   if (!config) throw new HoldfastError('ReceiverRefused', `systems/${of.system}.yaml has no receiver "${of.receiver}" any more`);
@@ -26,7 +28,9 @@ export async function sendNotice(of: { system: string; receiver: string; notice:
   if (audienceOf(config) !== of.notice.audience) throw new HoldfastError('ReceiverRefused', `receiver "${of.receiver}" is ${audienceOf(config)} now, and the message is ${of.notice.audience}`);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(tryMs)]);
   const { notice, mails } = of.notice.audience === 'internal' ? withContacts(of.notice, loaded.system.people) : { notice: of.notice, mails: [] };
-  return await openNotifier(config, contextOf(loaded)).send({ notice, mails, link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+  const found = config.kind === 'email' && notice.audience === 'internal' && notice.page !== undefined ? await read?.(of.system, notice.page, bounded) : undefined;
+  const told = found?.page === null ? { ...notice, lines: [...notice.lines, `the whole report could not be read from the store: ${found.why}`] } : notice;
+  return await openNotifier(config, contextOf(loaded)).send({ notice: told, mails, ...(found?.page ? { page: found.page } : {}), link: of.notice.audience === 'internal' ? link : null, signal: bounded });
 }
 
 /** How those are reached who are called: whoever gets the message can dial, and a mail goes to them too. What contacts there are stays out of the history. */

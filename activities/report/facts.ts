@@ -1,3 +1,4 @@
+import type { PageFact } from '../../workflows/domain/report-page.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
 import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -8,13 +9,7 @@ import { formatDuration } from '../../workflows/domain/units.ts';
 export const formatTime = (at: string | null): string => (at === null ? '' : `${at.replace('T', ' ').replace(/Z$/, '')} UTC`);
 export const formatCount = (n: number): string => n.toLocaleString('en-US');
 
-/** One figure of the report's head. met: null where it is no question of good or bad. */
-export interface Fact {
-  title: string;
-  value: string;
-  note: string;
-  met: boolean | null;
-}
+type Fact = PageFact;
 
 const reached = (ms: number | null): string => (ms === null ? 'not reached' : formatDuration(ms));
 const verdict = (met: boolean | null): string => (met === null ? '' : met ? ', met' : ', missed');

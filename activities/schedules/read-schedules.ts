@@ -1,34 +1,10 @@
 import { WorkflowFailedError, type Client, type ScheduleDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
+import type { LastStart, ScheduleView } from '../../workflows/domain/schedules/view.ts';
 import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { ownedSchedules } from './read-server.ts';
 import { fromDescription } from './server-schedule.ts';
-
-/** A schedule of a system, as people ask for it. Times are UTC ISO. */
-export interface ScheduleView {
-  id: string;
-  when: string;
-  starts: string;
-  /** why nothing starts; null: it is not paused */
-  paused: string | null;
-  /** the next three; of one that is paused those at which it would */
-  next: string[];
-  last: LastStart | null;
-  /** starts that came while the one before still ran */
-  skippedOverlap: number;
-  /** starts that were missed for longer than the catch-up window */
-  missed: number;
-}
-
-export interface LastStart {
-  dueAt: string;
-  workflowId: string;
-  /** as Temporal calls it: COMPLETED, FAILED, RUNNING */
-  status: string;
-  /** why it failed or was skipped */
-  why: string | null;
-}
 
 export async function readSchedules(client: Client, system: string): Promise<ScheduleView[]> {
   const views: ScheduleView[] = [];

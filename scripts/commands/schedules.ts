@@ -1,5 +1,6 @@
 import { backfill } from '../../activities/schedules/backfill.ts';
-import { describeSchedules, readSchedules, type ScheduleView } from '../../activities/schedules/read-schedules.ts';
+import { describeSchedules, readSchedules } from '../../activities/schedules/read-schedules.ts';
+import type { ScheduleView } from '../../workflows/domain/schedules/view.ts';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { permit, type Act } from '../../workflows/domain/permissions.ts';

@@ -10,6 +10,7 @@ import type { SystemView } from '../../workflows/domain/system.ts';
 import { summariseRetention } from '../../workflows/domain/retention/describe-retention.ts';
 import type { RetentionPlan } from '../../workflows/domain/retention/plan.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { toSourceFacts } from '../../activities/report/period/source-facts.ts';
 import { toFailure } from '../../activities/attempt.ts';
 import { untilCancelled } from './until-cancelled.ts';
 
@@ -166,6 +167,13 @@ function answersOf(): Answers {
     watchHealth: ({ watchMs }) => Promise.resolve({ healthyForMs: watchMs, checks: 3, firstAcceptedWriteAt: nowAt() }),
     writeJournalPage: () => Promise.resolve(),
     writeReport: () => Promise.resolve({ paths: { html: 'reports/r.html', json: 'reports/r.json' }, evidence: [object('report.html'), object('report.json')] }),
+    readSourceFacts: ({ source }) => Promise.resolve(toSourceFacts({ ...catalog, source }, 'mongodb', { from: '2025-11-01T00:00:00.000Z', to: '2025-11-22T00:00:00.000Z' })),
+    readPeriodFacts: () => {
+      const none = { ended: 0, failed: 0, medianMs: null, longestMs: null, lastFailed: null };
+      const kinds = { backup: { ...none, ended: 1, medianMs: 60_000, longestMs: 60_000, lastFailed: false }, verification: none, retention: none, recovery: none };
+      return Promise.resolve({ work: { kinds, failures: [], failureCount: 0, schedules: [], forgottenBefore: null }, runs: [], incidents: { open: null, closed: [], closedCount: 0, mttrMs: null, mttrObjectiveMs: null }, acts: { byAct: { 'back-up': 1 }, refused: [], refusedCount: 0, disposals: [], problems: [], problemCount: 0 }, unread: [] });
+    },
+    writePeriodReport: ({ report }) => Promise.resolve({ paths: { html: 'reports/p.html', json: 'reports/p.json' }, evidence: [object(`${report.id}/report.json`)], text: 'the report\n' }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
     writeIncident: () => Promise.resolve({ paths: { json: 'reports/i.json', page: 'reports/i.md' }, evidence: [object('incident.json')] }),
     notify: () => Promise.resolve({ summary: 'ok' }),

@@ -6,6 +6,7 @@ import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
 import { parseTypedLogPosition } from './log-position.ts';
 import { severitySchema } from './messages.ts';
+import { periodNames } from './period-report.ts';
 import { markStates } from './point-mark.ts';
 import { restoreModeSchema } from './restore-mode.ts';
 
@@ -202,6 +203,14 @@ export const applySystemInput = z.strictObject({
 });
 export type ApplySystemInput = z.output<typeof applySystemInput>;
 
+export const reportSystemInput = z.strictObject({
+  system,
+  period: z.enum(periodNames, '"day" or "week"').default('day').meta({ description: 'how much of the time before `until` it is of' }),
+  until: instant.meta({ description: 'its end; left out: now, or the moment that its schedule was due at' }),
+  requestedBy: text,
+});
+export type ReportSystemInput = z.output<typeof reportSystemInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
@@ -219,6 +228,7 @@ export const inputExamples = {
   markPoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "state": "suspect", "reason": "orders of that night look wrong", "requestedBy": "dana"}',
   recordDeployment: '{"system": "demo", "version": "2.4.1", "requestedBy": "dana"}',
   applySystem: '{"system": "demo", "dryRun": true, "requestedBy": "dana"}',
+  reportSystem: '{"system": "demo", "period": "week", "requestedBy": "dana"}',
   exportRecoveryPoint: '{"system": "demo", "as": "archive", "gzip": true, "path": "/exchange/shop.archive.gz"}',
 } as const;
 export type EntryWorkflow = keyof typeof inputExamples;

@@ -9,7 +9,7 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | IncidentAct;
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | 'report' | IncidentAct;
 /** What people do to an incident, beside starting its recoveries. */
 type IncidentAct = 'update-incident' | 'dismiss-run' | 'resolve-incident' | 'review-incident';
 
@@ -45,6 +45,7 @@ export const permissions: Readonly<Record<Act, Row>> = {
   rotate: { about: 'rotate keys', who: administrator },
   mark: { about: 'say of a recovery point that it is suspect, bad, held or good', who: operations },
   retain: { about: 'let go what the rules of retention let go', who: operations },
+  report: { about: 'have the report of a day or a week written', who: everybody },
   'record-deployment': { about: 'say which version of the application runs', who: operations },
   apply: { about: 'apply the system file’s schedules and archives', who: operations },
   'open-incident': { about: 'open an incident', who: operations },
@@ -124,4 +125,5 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   recordDeployment: 'record-deployment',
   markPoint: 'mark',
   applySystem: 'apply',
+  reportSystem: 'report',
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyRetentionInput, applySystemInput, archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, markPointInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recordDeploymentInput, recoverSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { applyRetentionInput, applySystemInput, archiveLogInput, backUpSystemInput, exportRecoveryPointInput, importDumpInput, inputExamples, listRecoveryPointsInput, markPointInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recordDeploymentInput, recoverSystemInput, reportSystemInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas } from '../../../workflows/domain/incident-messages.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
@@ -23,6 +23,7 @@ test('every example that a refusal shows is accepted', () => {
     markPoint: markPointInput,
     applyRetention: applyRetentionInput,
     applySystem: applySystemInput,
+    reportSystem: reportSystemInput,
   };
   for (const [workflow, example] of Object.entries(inputExamples) as [EntryWorkflow, string][]) {
     assert.ok(schemas[workflow].safeParse(JSON.parse(example)).success, example);

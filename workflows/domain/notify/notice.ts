@@ -30,6 +30,7 @@ export const noticePhases = {
   'backup-done': 'a backup was sealed',
   'archive-late': 'the archive is later than the RPO, or its store does not answer; and again once it has caught up',
   'schedule-failed': 'what a schedule started came to nothing, and no other message says so; and again once it did not',
+  report: 'the report of a day or a week (a schedule that does: report)',
   gap: 'log is lost for ever; and again once a base was taken behind it',
   'old-primary': 'the old primary was seen alive after a switch',
 } as const;
@@ -59,6 +60,8 @@ export interface Notice {
   alert: { key: string; state: 'open' | 'closed' } | null;
   /** people, by id or name, who are to get it themselves: who sends it knows how they are reached. Left out: nobody beside the receiver */
   called?: string[] | undefined;
+  /** key of the report that it is about, in the system’s store: a mail has all of it. Left out: there is none */
+  page?: string | undefined;
   /** for programs that receive it */
   facts: Record<string, string | number | null>;
 }

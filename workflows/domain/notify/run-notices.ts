@@ -1,5 +1,6 @@
 import { describePartial } from '../chosen-namespaces.ts';
 import { describeProgress } from '../describe-progress.ts';
+import { layout } from '../layout.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
 import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
 import { formatDuration } from '../units.ts';
@@ -75,6 +76,7 @@ export function internalNotice(moment: Moment, facts: RunFacts): Notice {
     answers: answersOf(moment, facts),
     thread: run,
     ...('called' in moment && moment.called ? { called: moment.called } : {}),
+    ...(moment.phase === 'resolved' || moment.phase === 'aborted' ? { page: layout.evidence(state.system, run, 'report.json') } : {}),
     alert: { key: subject === null ? alertKeys.run(state.system, run) : alertKeys.waiting(state.system, run, subject), state: ends ? 'closed' : 'open' },
     facts: {
       system: state.system, purpose: state.purpose, status: state.status, subject, requestedBy: state.requestedBy,

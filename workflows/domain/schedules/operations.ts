@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EntryWorkflow } from '../inputs.ts';
+import { periodNames } from '../period-report.ts';
 
 /**
  * What a schedule can do: each row is a workflow that a person could start as well, with the input that the schedule gives it. A further kind of
@@ -57,6 +58,13 @@ export const operations = {
     kind: 'retention',
     settings: z.strictObject({ source }),
     input: ({ system, by }, settings) => ({ system, ...settings, apply: true, requestedBy: by }),
+  },
+  report: {
+    about: 'writes the report of the day or week before it, and sends it',
+    workflow: 'reportSystem',
+    kind: 'report',
+    settings: z.strictObject({ period: z.enum(periodNames).optional().meta({ description: 'left out: day' }) }),
+    input: ({ system, by }, settings) => ({ system, ...settings, requestedBy: by }),
   },
 } as const satisfies Record<string, Operation>;
 

@@ -1,0 +1,48 @@
+import type { PeriodReport } from '../../../workflows/domain/period-report.ts';
+
+const kind = (ended: number, failed: number, medianMs: number | null, lastFailed: boolean | null) => ({ ended, failed, medianMs, longestMs: medianMs, lastFailed });
+const base = (day: number, plainBytes: number, why = 'full-backup') => ({ backup: `01KAJ6S0Z5M6W2T8Q4V1X9C3${String(day).padStart(2, '0')}`, at: `2026-11-${day}T01:00:0${day % 10}.000Z`, documents: 480_000 + day, plainBytes, storedBytes: Math.round(plainBytes / 3), why, mark: null });
+
+/** An invented week in which all went well. */
+export const sampleWeek = (): PeriodReport => {
+  const made = [22, 21, 20, 19, 18, 17, 16].map((day) => base(day, 190_000_000 + day * 1_000_000));
+  return {
+    format: 1, kind: 'period-report', system: 'demo', title: 'WordNet <demo> & friends', id: 'week-20261123T070000Z-0198aaaa', workflowId: 'report/demo/weekly-report-2026-11-23T07:00:00Z', runId: '0198aaaa-bbbb', period: 'week',
+    from: '2026-11-16T07:00:00.000Z', to: '2026-11-23T07:00:00.000Z', writtenAt: '2026-11-23T07:00:04.000Z', rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000,
+    sources: [{
+      source: 'documents', engine: 'mongodb', made, madeCount: 7, newest: made[0]!, before: base(15, 204_000_000), bases: 30, storedBytes: 2_400_000_000, gaps: [], gapCount: 0,
+      restorable: { from: '2026-11-15T01:00:05.000Z', to: '2026-11-23T06:59:58.000Z' }, disbelieved: [], disbelievedCount: 0, archive: { archivedToAt: '2026-11-23T06:59:58.000Z', rpoMs: 1_200, noLog: false, sourceReachable: true },
+    }],
+    work: {
+      kinds: { backup: kind(7, 0, 252_000, false), verification: kind(35, 0, 61_000, false), retention: kind(7, 0, 3_700_000, false), recovery: kind(1, 0, 240_000, false) },
+      failures: [], failureCount: 0, forgottenBefore: null,
+      schedules: [{ id: 'demo/full-backup', when: '01:00 UTC', starts: 'backUpSystem', paused: null, next: ['2026-11-24T01:00:00.000Z'], last: { dueAt: '2026-11-23T01:00:00.000Z', workflowId: 'backup/demo/full-backup-2026-11-23T01:00:00Z', status: 'COMPLETED', why: null }, skippedOverlap: 0, missed: 0 }],
+    },
+    runs: [{ run: '01R', workflowId: 'recover/demo', purpose: 'drill', runbook: null, outcome: 'done', startedAt: '2026-11-22T05:00:00.000Z', finishedAt: '2026-11-22T05:04:00.000Z', tookMs: 240_000, rtoMet: true, rpoMs: 1_240, rpoMet: true, proved: true, approvals: [{ gate: 'approve-switch', by: 'ada', decision: 'approve', at: '2026-11-22T05:03:00.000Z' }] }],
+    incidents: { open: null, closed: [], closedCount: 0, mttrMs: null, mttrObjectiveMs: 3_600_000 },
+    acts: { byAct: { 'back-up': 7, verify: 35, drill: 1 }, refused: [], refusedCount: 0, disposals: [{ at: '2026-11-20T08:00:00.000Z', about: 'documents: 1 bases, 3 slices' }], problems: [], problemCount: 0 },
+    unread: [],
+  };
+};
+
+/** A day on which nearly everything that can be told of went wrong; what was said is hostile to whoever prints it. */
+export const sampleBadDay = (): PeriodReport => {
+  const week = sampleWeek();
+  const [source] = week.sources;
+  return {
+    ...week, id: 'day-20261123T070000Z-0198aaaa', period: 'day', from: '2026-11-22T07:00:00.000Z',
+    sources: [
+      { ...source!, made: [{ ...base(22, 60_000_000), at: '2026-11-23T01:00:02.000Z', mark: 'bad' }], madeCount: 1, newest: { ...base(22, 60_000_000), mark: 'bad' }, gaps: [{ from: '2026-11-22T10:00:00.000Z', to: '2026-11-22T10:20:00.000Z', why: 'the log was overwritten' }], gapCount: 1, disbelieved: ['demo/documents/t00000001/x'], disbelievedCount: 1, archive: { archivedToAt: '2026-11-23T06:30:00.000Z', rpoMs: 1_800_000, noLog: false, sourceReachable: true } },
+      { ...source!, source: 'users', made: [], madeCount: 0, newest: null, before: null, bases: 0, storedBytes: 0, restorable: null, archive: { archivedToAt: null, rpoMs: null, noLog: false, sourceReachable: false } },
+    ],
+    work: {
+      ...week.work!, failures: [{ kind: 'verification', workflowId: 'verify/demo/integrity-2026-11-23T06:00:00Z', endedAt: '2026-11-23T06:01:00.000Z', why: 'part 7 is not what it was <script>alert(1)</script> | **x**' }], failureCount: 1, forgottenBefore: '2026-11-22T12:00:00.000Z',
+      kinds: { ...week.work!.kinds, backup: kind(2, 1, 252_000, true), verification: kind(1, 1, null, true) },
+      schedules: [{ ...week.work!.schedules[0]!, paused: 'paused due to workflow failure', missed: 2, last: { ...week.work!.schedules[0]!.last!, status: 'FAILED', why: 'no space left' } }],
+    },
+    runs: [{ ...week.runs[0]!, finishedAt: '2026-11-22T15:00:00.000Z', tookMs: 4_000_000, rtoMet: false, proved: false }],
+    incidents: { ...week.incidents!, open: { id: '01I', summary: 'documents cannot be saved', status: 'identified', severity: 'P1', startedAt: '2026-11-23T05:00:00.000Z' } },
+    acts: { ...week.acts!, refused: [{ at: '2026-11-23T04:00:00.000Z', by: 'mallory', act: 'export', why: 'mallory may not' }], refusedCount: 1, problems: ['record 7: is missing'], problemCount: 1 },
+    unread: ['users: the store could not be read: StoreUnavailable: no answer'],
+  };
+};
