@@ -219,6 +219,7 @@ const dataActivities: DataActivities = {
   dumpGroup: inDataPlane('dumpGroup'),
   sealBackup: inDataPlane('sealBackup'),
   verifyRecoveryPoint: inDataPlane('verifyRecoveryPoint'),
+  verifyKept: inDataPlane('verifyKept'),
   planRetention: inDataPlane('planRetention'),
   expire: inDataPlane('expire'),
   planImport: inDataPlane('planImport'),

@@ -64,6 +64,7 @@ const table: Record<ActivityName, Row> = {
   dumpGroup: long('data'),
   sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },
   verifyRecoveryPoint: long('data'),
+  verifyKept: long('data'),
   planRetention: { ...light('data'), tryMs: hours(1), tries: 8 },
   expire: long('data'),
   planImport: long('data'),

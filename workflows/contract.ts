@@ -19,6 +19,7 @@ import type { RestoreMode } from './domain/restore-mode.ts';
 import type { RunReport } from './domain/report.ts';
 import type { ApplyPlan } from './domain/schedules/apply-plan.ts';
 import type { SystemView } from './domain/system.ts';
+import type { Rotation, SampleRead, VerifyScope } from './domain/verification.ts';
 
 /**
  * The activities as workflows see them, one interface per task queue. `activities/` satisfies these.
@@ -313,8 +314,14 @@ export interface DataActivities {
   /** Reads every group's index back, then writes the signed manifest: from here on the backup exists. Twice: adopts the manifest. */
   sealBackup(input: SourceRef & { plan: DumpPlanRef; epoch: number; groups: GroupRef[] }): Promise<BackupSummary>;
 
-  /** Reads and authenticates every byte of one base, and of the log after it, without restoring. What is damaged is marked bad. Safe to repeat. @param what - log: not the base. */
-  verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined; what?: 'all' | 'log' | undefined }): Promise<VerifyResult>;
+  /**
+   * Reads and authenticates every byte of one base, and of the log after it, without restoring. What is damaged is marked bad. Safe to repeat.
+   * @param scope - log: not the base; base: not the log. @param run - what it came to is remembered in the store under this run; left out: it is not.
+   */
+  verifyRecoveryPoint(input: SourceRef & { backup?: string | undefined; scope?: 'newest' | 'base' | 'log' | undefined; run?: string | undefined }): Promise<VerifyResult>;
+
+  /** Reads and authenticates a share of all that is kept, the one that was read longest ago; one share: everything. What is damaged is marked bad. Twice under one `run`: the same share. */
+  verifyKept(input: SourceRef & Rotation & { run: string }): Promise<VerifyResult>;
 
   /**
    * Says of every base and every stretch of log whether it stays or goes, and why. Changes nothing of them.
@@ -403,11 +410,14 @@ export interface BackupSummary extends SourceRef {
   parts: number;
   /** the program whose standard output it is; left out: read by an engine that knows what is in it */
   program?: string | undefined;
+  /** every byte of it, once it was sealed; left out: it could not be, or not yet */
+  readBack?: { objects: number; bytes: number } | undefined;
   /** units without a proof at the base's own position, and why */
   unproved: { name: string; why: string }[];
 }
 
 export interface VerifyResult extends SourceRef {
+  scope: VerifyScope;
   ok: boolean;
   backup: string | null;
   timeline: string | null;
@@ -419,6 +429,10 @@ export interface VerifyResult extends SourceRef {
   /** what is wrong: the object's key, what was found, and what can still be restored */
   problems: { key: string; problem: string }[];
   restorable: { from: string; to: string } | null;
+  /** of a sample, and of everything: which share it was, and when the whole will have been read */
+  sample?: SampleRead | undefined;
+  /** something is damaged that no verification has told of: a new base is wanted at once. Left out: nothing is, or nobody asked for it to be remembered */
+  newBaseWanted?: true | undefined;
 }
 
 // ---- archive/<site>: the log ------------------------------------------------------------------------------------------

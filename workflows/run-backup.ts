@@ -10,23 +10,26 @@ import { WorkMeter, type Progress, type Work } from './domain/progress.ts';
 import { progressOfBackup } from './domain/step-progress.ts';
 import type { SystemView } from './domain/system.ts';
 import { formatBytes, minutes } from './domain/units.ts';
-import { describeFailure, surfacing } from './failure.ts';
+import { describeFailure, failure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { handleProgress } from './runbook/messages.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource, sourceCan } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
+import { damageOf } from './verification-result.ts';
 
 export interface RunBackupInput {
   system: string;
   source?: string | undefined;
   why: string;
   requestedBy: string;
+  /** one that is damaged as it is read back is not taken again: it is itself what was to make up for damage */
+  once?: true | undefined;
 }
 
 /** How far one source is; what the query `state` of a backup answers, by source. */
 export interface BackupProgress {
-  phase: 'planning' | 'dumping' | 'sealing' | 'done';
+  phase: 'planning' | 'dumping' | 'sealing' | 'reading back' | 'done';
   backup: string;
   groups: number;
   groupsDone: number;
@@ -43,8 +46,10 @@ export interface BackupProgress {
 const width = 4;
 
 /**
- * The backup of one system, under the id `backup/<system>`: plan, groups side by side, seal. Until it is sealed there is no
- * backup; a group that is done stays done when a worker is lost.
+ * The backup of one system, under the id `backup/<system>`: plan, groups side by side, seal, read back. Until it is sealed there is no
+ * backup; a group that is done stays done when a worker is lost. Read back is every byte of it: what is damaged already is marked bad, and taken once more.
+ *
+ * @throws Tampered - the second one is damaged as well.
  */
 export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]> {
   const progress: Record<string, BackupProgress> = {};
@@ -70,7 +75,7 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     const call = callsAt(view.site);
     const { epoch } = await call('claimEpoch', { system: view.system, why: 'backup', takeOver: false }, `hold the command of ${view.system}`);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
-    const summaries = await sideBySide(sources, sources.length, (source) => backUpSource({ call, input, epoch, source, show, progress }));
+    const summaries = await sideBySide(sources, sources.length, (source) => backUpChecked({ call, input, epoch, source, show, progress, warn: (what) => warnings.push(`${source}: ${what}`) }));
     const logged = sources.filter((source) => sourceCan(view, source, 'log'));
     warnings.push(...(await Promise.all(logged.map((source) => warnOfArchive(call, view, source)))).flat());
     show();
@@ -84,7 +89,7 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     const startMs = Date.now();
     try {
       const summaries = await work();
-      const lines = summaries.map(({ source, documents, storedBytes, endAt }) => `${source}: restorable to ${endAt}; ${documents} documents, ${formatBytes(storedBytes)} stored`);
+      const lines = [...summaries.map(({ source, documents, storedBytes, endAt, readBack }) => `${source}: restorable to ${endAt}; ${documents} documents, ${formatBytes(storedBytes)} stored${readBack ? `; every byte read back and authenticated, ${readBack.objects} objects` : ''}`), ...warnings];
       announcer.tell(view.notify, 'backup-done', (origin) => backupDone(origin, lines, Date.now() - startMs));
       return summaries;
     } catch (error) {
@@ -105,6 +110,41 @@ interface SourceBackup {
   source: string;
   show(): void;
   progress: Record<string, BackupProgress>;
+  warn(what: string): void;
+}
+
+/** A base that was read back whole; the second one, where the first is damaged. */
+async function backUpChecked(of: SourceBackup): Promise<BackupSummary> {
+  const first = await backUpSource(of);
+  const damage = await readBack(of, first);
+  if (typeof damage !== 'string') return { ...first, ...damage };
+  const said = `base ${first.backup} is damaged as it is read back, and marked bad: ${damage}`;
+  if (of.input.once) throw failure('Tampered', said);
+  of.warn(`${said}. It is taken once more`);
+  const second = await backUpSource(of);
+  const again = await readBack(of, second);
+  if (typeof again === 'string') throw failure('Tampered', `${said}; and so is the second, ${second.backup}: ${again}`);
+  return { ...second, ...again };
+}
+
+/** @returns what is damaged; or how much was read. Where the store does not let it be read now the base is there all the same, which is said. */
+async function readBack({ call, input: { system }, source, show, progress, warn }: SourceBackup, { backup }: BackupSummary): Promise<string | Pick<BackupSummary, 'readBack'>> {
+  const now = progress[source]!;
+  now.phase = 'reading back';
+  show();
+  try {
+    const result = await call('verifyRecoveryPoint', { system, source, backup, scope: 'base', run: `${workflowInfo().runId}/${backup}` }, `read back every byte of ${source}`);
+    if (!result.ok) return damageOf([result]);
+    return { readBack: { objects: result.objects, bytes: result.bytes } };
+  } catch (error) {
+    const { type, message } = describeFailure(error);
+    if (type === 'Aborted') throw error;
+    warn(`base ${backup} is sealed, and could not be read back: ${type}: ${message}`);
+    return {};
+  } finally {
+    now.phase = 'done';
+    show();
+  }
 }
 
 async function backUpSource({ call, input, epoch, source, show, progress }: SourceBackup): Promise<BackupSummary> {
@@ -137,10 +177,7 @@ async function backUpSource({ call, input, epoch, source, show, progress }: Sour
   });
   Object.assign(now, { phase: 'sealing', work: null, progress: null });
   show();
-  const summary = await call('sealBackup', { system, source, plan, epoch, groups }, `read back and seal ${source}`);
-  now.phase = 'done';
-  show();
-  return summary;
+  return await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
 }
 
 /** A base without a log restores to one moment only; whoever looks at the backup should know. Best effort: it is no part of the backup. */

@@ -1,22 +1,28 @@
-import { setCurrentDetails } from '@temporalio/workflow';
+import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import type { VerifyResult } from './contract.ts';
-import { parseInput, verifySystemInput } from './domain/inputs.ts';
+import { parseInput, verifySystemInput, type VerifySystemInput } from './domain/inputs.ts';
 import type { SystemView } from './domain/system.ts';
-import { formatBytes, formatDuration } from './domain/units.ts';
+import { formatDuration } from './domain/units.ts';
+import { usualRotation } from './domain/verification.ts';
 import { failure, surfacing } from './failure.ts';
 import { admit } from './permit.ts';
-import { tellingOfSchedule } from './scheduled.ts';
+import { tellingOfSchedule, type Way } from './scheduled.ts';
 import { mark } from './search-attributes.ts';
 import { checkSource, sourceCan } from './sources.ts';
 import { sideBySide } from './steps/side-by-side.ts';
 import { watchTransfer } from './transfer.ts';
+import { damageOf, describeVerified, startNewBase, tellDamage, tellWell } from './verification-result.ts';
 
 /**
- * Reads and authenticates every byte of a base of each source and of the log after it, without restoring.
+ * Reads and authenticates, without restoring: every byte of a base of each source and of the log after it, that log alone, or, of all that is kept, everything or the
+ * share that was read longest ago.
+ *
+ * What it finds damaged is marked bad, people are told, and a new base is started at once, unless an earlier verification has told of the same already: once, and not
+ * again when that one fails too. What came of it is in the store.
  *
  * @param typed - VerifySystemInput as a person types it, or the bare name of a system.
- * @throws LogGap - of the log alone (`what`): it is later than the RPO.
+ * @throws LogGap - of the log alone: it is later than the RPO.
  * @throws NotPermitted - whoever asked may not.
  * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results.
  */
@@ -30,20 +36,33 @@ export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
     if (input.source) checkSource(view, input.source);
     mark({ system: view.system, purpose: 'verify' });
     transfer.show(`verify ${view.system}`);
-    const call = callsAt(view.site);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
-    const results = await sideBySide(sources, sources.length, (source) =>
-      call('verifyRecoveryPoint', { system: view.system, source, backup: input.backup, ...(input.what ? { what: input.what } : {}) }, `read and authenticate ${input.what === 'log' ? 'the log behind ' : ''}${input.backup ?? 'the newest backup'} of ${source}`),
-    );
+    const results = await sideBySide(sources, sources.length, (source) => verifySource(view, source, input));
     transfer.enter('done');
-    setCurrentDetails(results.map(showResult).join('\n'));
-    const problems = results.flatMap(({ source, problems: found }) => found.map(({ key, problem }) => `${source} ${key}: ${problem}`));
-    if (results.every(({ ok }) => ok)) {
-      if (input.what === 'log') await checkCurrent(view, sources);
-      return results;
-    }
-    throw failure('Tampered', `${view.system} does not verify: ${problems.slice(0, 5).join('; ')}${problems.length > 5 ? `; and ${problems.length - 5} more` : ''}`, { details: [results] });
+    if (results.some(({ ok }) => !ok)) return await fail(view, input, results, way);
+    setCurrentDetails(results.map(describeVerified).map((line) => `- ${line}`).join('\n'));
+    if (input.scope === 'log') await checkCurrent(view, sources);
+    await tellWell(view, input.scope, results);
+    return results;
   }));
+}
+
+async function verifySource({ system, site }: SystemView, source: string, { scope, backup, shares, within }: VerifySystemInput): Promise<VerifyResult> {
+  const call = callsAt(site);
+  const run = workflowInfo().runId;
+  if (scope === 'all') return await call('verifyKept', { system, source, run, shares: 1, withinMs: usualRotation.withinMs }, `read and authenticate all that is kept of ${source}`);
+  if (scope === 'sample') return await call('verifyKept', { system, source, run, shares: shares ?? usualRotation.shares, withinMs: within ?? usualRotation.withinMs }, `read and authenticate a share of all that is kept of ${source}`);
+  return await call('verifyRecoveryPoint', { system, source, backup, scope, run }, `read and authenticate ${scope === 'log' ? 'the log behind ' : ''}${backup ?? 'the newest backup'} of ${source}`);
+}
+
+/** @throws Tampered - always. */
+async function fail(view: SystemView, { scope }: VerifySystemInput, results: VerifyResult[], way: Way): Promise<never> {
+  const next = await startNewBase(view, results);
+  setCurrentDetails([...results.map(describeVerified), next].map((line) => `- ${line}`).join('\n'));
+  // It says more than that a schedule failed.
+  way.handedOn = true;
+  await tellDamage(view, scope, results, next);
+  throw failure('Tampered', `${view.system} does not verify: ${damageOf(results)}. ${next}`, { details: [results] });
 }
 
 /** A log that is whole and ends hours ago is no recovery point of now. A source that does not answer is judged by the archive's own end. @throws LogGap */
@@ -56,6 +75,3 @@ async function checkCurrent(view: SystemView, sources: readonly string[]): Promi
   }
   if (late.length > 0) throw failure('LogGap', `${view.system}: the log is whole, and later than the RPO of ${formatDuration(view.rpoObjectiveMs)}: ${late.join('; ')}`, { hint: `holdfast archive status ${view.system}` });
 }
-
-const showResult = ({ source, ok, backup, objects, bytes, slices, restorable, problems }: VerifyResult): string =>
-  `- ${source}: **${ok ? 'verified' : `${problems.length} problems`}** ${backup ?? 'no backup'}, ${objects} objects, ${formatBytes(bytes)}, ${slices} slices${restorable ? `; restorable from ${restorable.from} to ${restorable.to}` : ''}`;

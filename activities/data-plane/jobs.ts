@@ -68,10 +68,8 @@ const jobs = {
   copyBeside: inCommand('copyBeside'),
   dropCopies: inCommand('dropCopies'),
 
-  verifyRecoveryPoint: async (input, job) => {
-    const context = await openContext(whichSource(input), job);
-    return await verifyAndMark(context, input);
-  },
+  verifyRecoveryPoint: async ({ backup, scope, run, ...of }, job) => await verifyAndMark(await openContext(whichSource(of), job), { backup, scope }, run),
+  verifyKept: async ({ shares, withinMs, run, ...of }, job) => await verifyAndMark(await openContext(whichSource(of), job), { shares, withinMs }, run),
 
   listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
   readSourceFacts: async ({ from, to, ...of }, job) => await readSourceFacts(await openContext(whichSource(of), job), { from, to }),

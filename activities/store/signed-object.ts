@@ -125,6 +125,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'expired-log': return layout.expiredLog(of, of.before);
     case 'retention-plan': return layout.retentionPlan(of.system, of.run, of.source);
     case 'mark': return layout.mark(of, of.point, of.at);
+    case 'verification': return layout.verification(of, of.at);
     case 'audit': return layout.auditRecord(of.system, of.number);
     case 'deployment': return layout.deployment(of.system, of.number);
     case 'period-report': return layout.periodReport(of.system, of.id, 'report.json');

@@ -114,7 +114,7 @@ async function readIndex(context: SourceContext, manifest: Manifest, group: Mani
 }
 
 /** What a listing alone shows of parts: a missing version, another size. A thousand parts a request. */
-async function lookForParts({ store, signal }: SourceContext, scope: BackupScope, parts: Part[], found: Findings): Promise<void> {
+export async function lookForParts({ store, signal }: SourceContext, scope: BackupScope, parts: Part[], found: Findings): Promise<void> {
   if (parts.length === 0) return;
   const nameOf = ({ key, versionId }: { key: string; versionId: string }): string => `${key} ${versionId}`;
   const wanted = new Map(parts.map(({ object }) => [nameOf(object), object]));

@@ -6,6 +6,7 @@ import { logPositionAt, parseLogPosition, type LogPosition } from '../../workflo
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { isKnownHole } from './known-hole.ts';
 import { readCatalogOf } from './read-catalog.ts';
 import type { Findings, ReadLimits } from './findings.ts';
 import { verifyControl } from './verify-control.ts';
@@ -15,10 +16,13 @@ import { tellWhole } from '../whole-progress.ts';
 
 export type { Findings } from './findings.ts';
 
-/** `what` is log: the parts of the base are not read, so nothing is claimed of them. `backup` left out: the one that the latest recovery point is restored from. */
+/**
+ * `newest`, or left out: the base and its log. `log`: the parts of the base are not read, so nothing is claimed of them. `base`: the log behind it is not, and neither is what
+ * else lies in the store. `backup` left out: the one that the latest recovery point is restored from.
+ */
 export interface WhatToVerify {
   backup?: string | undefined;
-  what?: 'all' | 'log' | undefined;
+  scope?: 'newest' | 'base' | 'log' | undefined;
 }
 
 const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
@@ -47,27 +51,27 @@ export async function verifyRecoveryPoint(
 /** As `verifyRecoveryPoint`, with what was found in full, the catalog that it went by, and the base that was read; undefined: there was none. */
 export async function verifyPoint(
   attempt: SourceContext,
-  { backup, what = 'all' }: WhatToVerify,
+  { backup, scope: extent = 'newest' }: WhatToVerify,
   engine?: Pick<Engine, 'verifySlice'>,
 ): Promise<{ result: VerifyResult; found: Findings; catalog: Catalog; base: CatalogBase | undefined }> {
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
   const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
   const of = { system: attempt.system.system, source: attempt.sourceName };
   const catalog = await readCatalogOf(attempt, of, backup);
-  const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: untrusted(catalog) };
+  const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: extent === 'base' ? [] : untrusted(catalog) };
   const base = chooseBase(catalog, backup);
   if (!base) {
     if (found.problems.length === 0) throw noSuchBackup(catalog, backup);
-    return { result: { ...of, ...counted(found), ok: false, backup: backup ?? null, timeline: null, restorable: null }, found, catalog, base };
+    return { result: { ...of, ...counted(found), scope: extent, ok: false, backup: backup ?? null, timeline: null, restorable: null }, found, catalog, base };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
-  const context = tellWhole(attempt, [...(what === 'all' ? [{ phase: 'verify base', weight: base.storedBytes }] : []), { phase: 'verify log', weight: logBytesBehind(base, catalog) }]);
-  const baseIsWhole = what === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
+  const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: base.storedBytes }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
+  const baseIsWhole = extent === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
   await verifyControl(context, scope, base.manifest, found);
-  const reached = await verifyLogOf(context, scope, base, catalog, verifySlice, found);
+  const reached = extent === 'base' ? (base.exact || base.alone ? base.end : undefined) : await verifyLogOf(context, scope, base, catalog, verifySlice, found);
   const usable = baseIsWhole && reached !== undefined;
   const restorable = usable ? { from: logPositionAt(base.end), to: logPositionAt(reached) } : null;
-  return { result: { ...of, ...counted(found), ok: found.problems.length === 0, backup: base.backup, timeline: base.timeline, restorable }, found, catalog, base };
+  return { result: { ...of, ...counted(found), scope: extent, ok: found.problems.length === 0, backup: base.backup, timeline: base.timeline, restorable }, found, catalog, base };
 }
 
 const counted = (found: Findings): Pick<VerifyResult, keyof Findings> => ({ ...found, problems: found.problems.map(({ key, problem }) => ({ key, problem })) });
@@ -121,8 +125,7 @@ async function verifyLogOf(
   const endsAt = catalog.spans.filter(({ timeline, from, to }) => timeline === base.timeline && from <= base.logFrom && to > base.logFrom).map(({ to }) => to).sort().at(-1);
   const { wholeTo, damaged, hole } = await verifyLog(context, scope, { after: base.logFrom, distrust, endsAt }, { verifySlice, probe: base.manifest, found, limits: everything });
   if (hole) {
-    const isDeclared = catalog.gaps.some((gap) => gap.timeline === base.timeline && gap.from <= hole.from && gap.to > hole.from) || catalog.expired?.some((one) => one.timeline === base.timeline && hole.from < one.before && hole.to <= one.before);
-    if (!isDeclared) found.problems.push({ key: missingSlice(scope, hole), problem: hole.problem });
+    if (!isKnownHole(catalog, base.timeline, hole)) found.problems.push({ key: missingSlice(scope, hole), problem: hole.problem });
   }
   if (wholeTo > base.end || (!base.exact && wholeTo === base.end)) return wholeTo;
   if (base.exact) return base.end;

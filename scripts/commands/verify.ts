@@ -1,5 +1,6 @@
 import { parseInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
 import type { VerifyResult } from '../../workflows/contract.ts';
+import { describeSample } from '../../workflows/domain/verification.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
@@ -8,12 +9,12 @@ import { currentUser } from './recover.ts';
 
 /** `holdfast verify`: starts `verifySystem`, which reads and authenticates every byte of base and log. */
 export function verify(cli: Cli): void {
-  cli.add<[string], { source?: string; backup?: string; by: string }>(
+  cli.add<[string], { source?: string; backup?: string; scope?: string; shares?: string; within?: string; by: string }>(
     'verify <system>',
-    'read and authenticate every byte of the newest base and its log (workflow verifySystem)',
-    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base').option('--by <name>', 'who asks', currentUser()),
-    async (printer, { source, backup, by }, system) => {
-      const input = { system, source, backup, requestedBy: by };
+    'read and authenticate every byte of the newest base and its log, or of all that is kept, or a share of that (workflow verifySystem)',
+    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base').option('--scope <scope>', 'newest, log, sample or all', 'newest').option('--shares <n>', 'of a sample: one in so many objects is read; left out: 28').option('--within <duration>', 'of a sample: what was not read for so long is read beside it; left out: 7d').option('--by <name>', 'who asks', currentUser()),
+    async (printer, { source, backup, scope, shares, within, by }, system) => {
+      const input = { system, source, backup, scope, ...(shares === undefined ? {} : { shares: Number(shares) }), within, requestedBy: by };
       parseInput('verifySystem', verifySystemInput, input);
       await withTemporal(async (temporal) => {
         const id = entryId('verify', system);
@@ -30,8 +31,8 @@ export function verify(cli: Cli): void {
 const formatVerify = ({ results }: { results: VerifyResult[] }): string =>
   results
     .flatMap((one) => [
-      `${one.system}/${one.source}: ${one.ok ? 'good' : 'damaged'}; backup ${one.backup ?? 'none'}, ${one.objects} objects, ${formatBytes(one.bytes)}, ${one.slices} slices, ${one.entries} log entries`,
-      one.restorable ? `restorable from ${one.restorable.from} to ${one.restorable.to}` : 'nothing is restorable',
+      `${one.system}/${one.source}: ${one.ok ? 'good' : 'damaged'}; ${one.sample ? describeSample(one.sample) : `backup ${one.backup ?? 'none'}`}, ${one.objects} objects, ${formatBytes(one.bytes)}, ${one.slices} slices, ${one.entries} log entries`,
+      ...(one.sample ? [] : [one.restorable ? `restorable from ${one.restorable.from} to ${one.restorable.to}` : 'nothing is restorable']),
       ...one.problems.map(({ key, problem }) => `problem ${key}: ${problem}`),
     ])
     .join('\n');

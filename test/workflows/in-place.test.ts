@@ -80,7 +80,7 @@ test('in place is refused where it could lose something: without a moment, of a 
 
   const fence = lab.stubs.answers.fencePrimary;
   lab.stubs.answers.fencePrimary = async (input) => ({ ...(await fence(input)), outcome: 'unproved' });
-  lab.stubs.answers.verifyRecoveryPoint = ({ system, source }) => Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: point.reaches } });
+  lab.stubs.answers.verifyRecoveryPoint = ({ system, source }) => Promise.resolve({ system, source, scope: 'newest', ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: point.reaches } });
   const entry = await lab.start('recoverSystem', asked, 'g');
   const paused = await until(lab.run(), stepIs('quiesce', 'failed'));
   assert.match(paused.steps.find(({ id }) => id === 'quiesce')!.error!.message, /in place needs a proved fence/);

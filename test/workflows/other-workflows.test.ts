@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
-import type { ArchiveOutcome, BackupSummary, VerifyResult } from '../../workflows/contract.ts';
+import type { ArchiveOutcome, BackupSummary } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ArchiveState } from '../../workflows/run-archive.ts';
 import { details, failureOf, openLab, type Lab } from './lab.ts';
@@ -219,16 +219,4 @@ test('an archive is cancelled only once its tail has ended', async (t) => {
   await archive(lab).cancel();
   await assert.rejects(archive(lab).result(), (error: unknown) => error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure);
   assert.equal(ended, true);
-});
-
-test('a verification returns what it read, and fails when anything is not what was written', async (t) => {
-  const lab = await openLab(t);
-  const [good] = (await (await lab.start('verifySystem', 'demo')).result()) as VerifyResult[];
-  assert.equal(good!.ok, true);
-  const verify = lab.stubs.answers.verifyRecoveryPoint;
-  lab.stubs.answers.verifyRecoveryPoint = async (input) => ({ ...(await verify(input)), ok: false, problems: [{ key: 'demo/documents/parts/1', problem: 'SHA-256 differs' }] });
-  const failure = await failureOf(await lab.start('verifySystem', { system: 'demo', source: 'documents' }));
-  assert.equal(failure.type, 'Tampered');
-  assert.match(failure.message, /demo\/documents\/parts\/1: SHA-256 differs/);
-  assert.equal((failure.details![0] as VerifyResult[])[0]!.ok, false);
 });

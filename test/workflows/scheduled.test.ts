@@ -109,12 +109,14 @@ test('a failure that nothing else tells of is told, pauses where the file says s
   stubs.answers.verifyRecoveryPoint = stubActivities({}).answers.verifyRecoveryPoint;
   await client.schedule.getHandle('demo/verification').unpause();
   await (await started('verification')).result();
-  assert.deepEqual(told().slice(before + 1).map(({ phase, alert }) => [phase, alert?.state]), [['schedule-failed', 'closed']]);
+  assert.deepEqual(told().slice(before + 1).map(({ phase, alert }) => [phase, alert?.state]), [['verified', 'closed'], ['schedule-failed', 'closed']]);
 });
 
 test('an incremental reads the log alone, and fails where its end is later than the RPO', async () => {
-  await (await started('incremental')).result();
-  assert.deepEqual(stubs.calls.filter(({ name }) => name === 'verifyRecoveryPoint').at(-1)!.input, { system: 'demo', source: 'documents', what: 'log' });
+  const run = await started('incremental');
+  await run.result();
+  const { runId } = await run.describe();
+  assert.deepEqual(stubs.calls.filter(({ name }) => name === 'verifyRecoveryPoint').at(-1)!.input, { system: 'demo', source: 'documents', scope: 'log', run: runId });
   const { readArchiveStatus } = stubs.answers;
   stubs.answers.readArchiveStatus = async (ref) => ({ ...(await readArchiveStatus(ref)), rpoMs: declared.rpoObjectiveMs + 1, archivedToAt: '2026-11-21T02:59:00.000Z' });
   const failure = await failureOf(await started('incremental'));

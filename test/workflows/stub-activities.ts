@@ -199,7 +199,9 @@ function answersOf(): Answers {
         unproved: [],
       }),
     verifyRecoveryPoint: ({ system, source }) =>
-      Promise.resolve({ system, source, ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: '1763700200-0000000005' } }),
+      Promise.resolve({ system, source, scope: 'newest', ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: '1763700200-0000000005' } }),
+    verifyKept: ({ system, source, shares }) =>
+      Promise.resolve({ system, source, scope: 'sample', ok: true, backup: null, timeline: null, objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: null, sample: { of: shares, read: [4], unread: 3, wholeSince: null, wholeBy: '2026-11-28T03:00:00.000Z' } }),
     planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
     expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, objects: 9, bytes: 800, left: [], leftCount: 0 }),
     planImport: ({ backup, path }) =>

@@ -8,6 +8,7 @@ import { parseTypedLogPosition } from './log-position.ts';
 import { severitySchema } from './messages.ts';
 import { periodNames } from './period-report.ts';
 import { markStates } from './point-mark.ts';
+import { rotationFields } from './schedules/rotation.ts';
 import { restoreModeSchema } from './restore-mode.ts';
 
 /**
@@ -92,8 +93,20 @@ export const archiveLogInput = z.strictObject({ system, source: source.meta({ de
 export type ArchiveLogInput = z.output<typeof archiveLogInput>;
 
 export const verifySystemInput = z
-  .strictObject({ system, source, backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }), what: z.enum(['all', 'log'], '"all" or "log"').optional().meta({ description: 'log: only the log since the base, which must be no later than the RPO; left out: base and log' }), requestedBy: text })
-  .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' });
+  .strictObject({
+    system,
+    source,
+    backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }),
+    scope: z
+      .enum(['newest', 'log', 'sample', 'all'], '"newest", "log", "sample" or "all"')
+      .default('newest')
+      .meta({ description: 'newest: every byte of the newest base and its log; log: only the log since that base, which must be no later than the RPO; sample: the share of all that is kept that was read longest ago; all: every byte of all that is kept' }),
+    ...rotationFields,
+    requestedBy: text,
+  })
+  .refine((input) => !input.backup || input.source, { path: ['source'], message: 'a backup belongs to one source: name it' })
+  .refine((input) => !input.backup || input.scope === 'newest', { path: ['backup'], message: 'one backup is verified by scope newest' })
+  .refine((input) => input.scope === 'sample' || (input.shares ?? input.within) === undefined, { path: ['shares'], message: 'shares and within are of scope sample' });
 export type VerifySystemInput = z.output<typeof verifySystemInput>;
 
 /** What a workflow answers must stay under two MiB: a page of this length does, whatever stands in it. */

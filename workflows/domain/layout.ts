@@ -17,6 +17,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/reports/<report>/<name>                a day or a week: report.json (signed), report.md, report.html
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
+ * <system>/<source>/verified/<instant>.json            what a verification read and found; whose turn it is next follows from these; signed, put-if-absent
  * <system>/<source>/expired/<backup>.json           retention has begun to take this base: what is left of it is nobody's; signed, gone when it is done
  * <system>/retention/<run>/<source>.json             what a run of retention was to do, and why; signed
  * <system>/<source>/<timeline>/
@@ -91,6 +92,8 @@ export const layout = {
   marks: (system: string, source: string) => `${system}/${source}/marks/`,
   marksOf: (of: { system: string; source: string }, point: string) => `${layout.marks(of.system, of.source)}${point}/`,
   mark: (of: { system: string; source: string }, point: string, at: string) => `${layout.marksOf(of, point)}${instant(at)}.json`,
+  verifications: (system: string, source: string) => `${system}/${source}/verified/`,
+  verification: (of: { system: string; source: string }, at: string) => `${layout.verifications(of.system, of.source)}${instant(at)}.json`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
   timeline: (of: TimelineScope) => `${of.system}/${of.source}/timelines/${of.timeline}.json`,
   imports: (system: string, source: string) => `${system}/${source}/${importedPrefix}`,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
 import { markStates } from './point-mark.ts';
+import { verifyScopes } from './verification.ts';
 
 /** What Holdfast writes into the bucket, as schemas. Every object names its format; a newer one is refused with a hint. */
 export const formatVersion = 1;
@@ -240,6 +241,30 @@ export const markSchema = z.strictObject({
   id: z.string(),
 });
 export type Mark = z.infer<typeof markSchema>;
+
+/** What one verification of one source read, and what it found. */
+export const verificationSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('verification'),
+  system: z.string(),
+  source: z.string(),
+  /** the run of the workflow that asked: a second try of it is no second verification */
+  run: z.string(),
+  /** by the store's clock */
+  at,
+  scope: z.enum(verifyScopes),
+  /** of a sample: the shares of what is kept that were read, from 0 */
+  shares: z.strictObject({ of: z.number().int().positive(), read: z.array(z.number().int().min(0)) }).nullable(),
+  /** the base that it was about; null: none, or all */
+  backup: z.string().nullable(),
+  ok: z.boolean(),
+  objects: z.number().int(),
+  bytes,
+  /** the first hundred, and how many there are */
+  problems: z.array(z.strictObject({ key: z.string(), problem: z.string() })),
+  problemCount: z.number().int(),
+});
+export type Verification = z.infer<typeof verificationSchema>;
 
 /** Retention has begun to take a base: whatever of it is left when its manifest is gone is nobody's. */
 export const expiredBaseSchema = z.strictObject({

@@ -31,7 +31,7 @@ const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = {
   importing: ['importGroup'],
   choosing: ['findRecoveryPoint'],
   exporting: ['writeExport'],
-  verifying: ['verifyRecoveryPoint'],
+  verifying: ['verifyRecoveryPoint', 'verifyKept'],
 };
 
 /** How far the backup of one source is, or an import, an export or a verification. */

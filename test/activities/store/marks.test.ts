@@ -36,7 +36,7 @@ async function place(t: TestContext) {
   const catalog = () => rebuildCatalog({ store, keys }, of);
   const find = async (target: RecoveryTarget = {}) => findRecoveryPoint(await catalog(), target, { now: new Date().toISOString() });
   const checked = async (target: RecoveryTarget = {}) => await findCheckedPoint(contextOf(store, keys), target, { readForMs: 5_000, engine: { verifySlice } });
-  const verify = async () => await verifyAndMark(contextOf(store, keys), {}, { verifySlice });
+  const verify = async () => await verifyAndMark(contextOf(store, keys), {}, undefined, { verifySlice });
   const damage = async (object: { key: string; versionId: string }) => {
     const file = join(path, 'p', `${encodeKey(object.key)}@`, object.versionId);
     const bytes = await readFile(file);
@@ -111,7 +111,7 @@ test('a verification marks what it found bad, once', async (t) => {
   assert.equal(marks.length, 2);
   await assert.rejects(find(), { name: 'Tampered', message: /slices\/.* is marked bad by verification/ });
   assert.equal((await find({ targetPosition: at(25) })).base.backup, 'b10');
-  await verifyAndMark(contextOf(store, keys), { backup: 'b30' }, { verifySlice });
+  await verifyAndMark(contextOf(store, keys), { backup: 'b30' }, undefined, { verifySlice });
   assert.equal((await collect(store, layout.marks(of.system, of.source))).length, 2);
 });
 
@@ -129,7 +129,7 @@ test('of what is missing, a slice in the middle or the end of the log, there is 
 test('what only does not open because this worker has another key is marked by nobody', async (t) => {
   const { store, secrets } = await place(t);
   const other = await keysFrom({ ...secrets, '${AES}': newSecrets()['${AES}']! });
-  const { ok, problems } = await verifyAndMark(contextOf(store, other), {}, { verifySlice });
+  const { ok, problems } = await verifyAndMark(contextOf(store, other), {}, undefined, { verifySlice });
   assert.equal(ok, false);
   assert.ok(problems.length > 0);
   assert.deepEqual(await collect(store, layout.marks(of.system, of.source)), []);

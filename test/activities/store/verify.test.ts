@@ -79,7 +79,7 @@ test('a whole chain is verified to its last byte', async (t) => {
 test('the log alone is read to its last byte, and nothing of the base: a damaged part is not looked at, a damaged slice is named', async (t) => {
   const { store, keys, fileOf } = await place(t);
   const written = await wholeChain({ store, keys });
-  const verifyTheLog = () => verifyRecoveryPoint(contextOf(store, keys), { what: 'log' }, { verifySlice });
+  const verifyTheLog = () => verifyRecoveryPoint(contextOf(store, keys), { scope: 'log' }, { verifySlice });
   const whole = await verify(store, keys);
   await flipBit(fileOf(written.parts[0]!.object));
   const log = await verifyTheLog();

@@ -1,4 +1,5 @@
 import { formatDuration } from '../units.ts';
+import { describeScope, type VerifyScope } from '../verification.ts';
 import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
 import { alertKeys } from './run-notices.ts';
 
@@ -34,6 +35,24 @@ export const backupFailed = (origin: Origin, why: string, tookMs: number): Notic
 
 export const backupDone = (origin: Origin, lines: string[], tookMs: number): Notice =>
   made(origin, { phase: 'backup-done', severity: 'info', title: 'backup done', key: alertKeys.backup(origin.system), state: 'closed', facts: { tookMs }, lines });
+
+/** What a verification came to. `lines`: a source each. */
+interface VerificationSaid {
+  scope: VerifyScope;
+  lines: string[];
+}
+
+/** @param as - the phase that its receivers have: one that is told of failures alone is told of the end of one. */
+export const verificationWell = (origin: Origin, { scope, lines }: VerificationSaid, as: 'verified' | 'verification-failed'): Notice =>
+  made(origin, { phase: as, severity: 'info', title: `verified: ${describeScope[scope]}`, key: alertKeys.verification(origin.system, scope), state: 'closed', facts: { scope }, lines });
+
+/** @param next - what follows by itself. */
+export const verificationFailed = (origin: Origin, { scope, lines }: VerificationSaid, next: string): Notice =>
+  made(origin, {
+    phase: 'verification-failed', severity: 'error', title: `VERIFICATION FAILED: ${describeScope[scope]}`, key: alertKeys.verification(origin.system, scope), state: 'open', facts: { scope },
+    lines: [next, ...lines, 'What was read and is damaged is marked bad: nobody is given it who does not name it.'],
+    answers: [`what can be restored: \`holdfast points ${origin.system}\``],
+  });
 
 /** @param schedule - its id: `demo/verification` */
 export const scheduleFailed = (origin: Origin, schedule: string, why: string): Notice =>

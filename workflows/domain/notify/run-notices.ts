@@ -48,6 +48,7 @@ export const alertKeys = {
   run: (system: string, run: string) => `holdfast/${system}/run/${run}`,
   waiting: (system: string, run: string, subject: string) => `holdfast/${system}/run/${run}/${subject}`,
   backup: (system: string) => `holdfast/${system}/backup`,
+  verification: (system: string, scope: string) => `holdfast/${system}/verification/${scope}`,
   schedule: (id: string) => `holdfast/schedule/${id}`,
   gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
   archive: (system: string, source: string) => `holdfast/${system}/${source}/archive`,

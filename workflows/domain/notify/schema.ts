@@ -124,12 +124,12 @@ export const externalPhases: NoticePhase[] = ['started', 'update', 'served', 're
 
 /** What a receiver is told that names no phases; docs/notifications.md has it as a table. */
 export const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
-  slack: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
-  email: noticePhaseNames.filter((phase) => phase !== 'backup-done'),
+  slack: noticePhaseNames.filter((phase) => phase !== 'backup-done' && phase !== 'verified'),
+  email: noticePhaseNames.filter((phase) => phase !== 'backup-done' && phase !== 'verified'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
-  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
+  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
 };
 
 /** What workflows may know of it; undefined: nobody is to be told. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EntryWorkflow } from '../inputs.ts';
 import { periodNames } from '../period-report.ts';
+import { rotationFields } from './rotation.ts';
 
 /**
  * What a schedule can do: each row is a workflow that a person could start as well, with the input that the schedule gives it. A further kind of
@@ -32,10 +33,14 @@ export const operations = {
     input: ({ system, schedule, by }, settings) => ({ system, ...settings, why: schedule, requestedBy: by, ifRunning }),
   },
   verification: {
-    about: 'reads and authenticates every byte of the newest base and the log after it',
+    about: 'reads and authenticates every byte of the newest base and the log after it, a rotating sample of all that is kept, or all of it',
     workflow: 'verifySystem',
     kind: 'verify',
-    settings: z.strictObject({ source }),
+    settings: z.strictObject({
+      source,
+      scope: z.enum(['newest', 'sample', 'all'], '"newest", "sample" or "all"').optional().meta({ description: 'newest: the newest base and its log; sample: the share of all that is kept that was read longest ago; all: all that is kept; left out: newest' }),
+      ...rotationFields,
+    }).refine(({ scope, shares, within }) => scope === 'sample' || (shares ?? within) === undefined, { path: ['scope'], message: 'shares and within are of scope sample' }),
     input: ({ system, by }, settings) => ({ system, ...settings, requestedBy: by }),
   },
   incremental: {
@@ -43,7 +48,7 @@ export const operations = {
     workflow: 'verifySystem',
     kind: 'incremental',
     settings: z.strictObject({ source }),
-    input: ({ system, by }, settings) => ({ system, ...settings, what: 'log', requestedBy: by }),
+    input: ({ system, by }, settings) => ({ system, ...settings, scope: 'log', requestedBy: by }),
   },
   drill: {
     about: 'recovers to the drill’s own place, proves it equal and deletes it again',
