@@ -58,6 +58,7 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
     'ai-writing/incremental': '03:00, 09:00, 15:00, 21:00 UTC: verifySystem',
     'ai-writing/integrity': '06:00 UTC: verifySystem',
     'ai-writing/retention': '07:00 UTC: applyRetention',
+    'ai-writing/sample': 'every 6h00m + 2h00m: verifySystem',
     'ai-writing/restoration-test': '05:00 sunday UTC: recoverSystem',
     'ai-writing/dr-simulation': '10:00 monday day 8-14 UTC: recoverSystem',
     'ai-writing/full-dr-test': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',
@@ -66,5 +67,5 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
   for (const { id, uses } of system.runbook.steps) if (uses === 'approval') assert.equal(system.approvals[id]?.preApproved?.purpose, 'drill', id);
   const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput };
   for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
-  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'retain', 'drill', 'drill', 'drill']);
+  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'drill', 'drill', 'drill']);
 });
