@@ -26,7 +26,7 @@ import { writePeriodReport } from './report/period/write-period-report.ts';
 import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
-import { applySystem, planApply } from './schedules/apply-system.ts';
+import { applySystem, pauseWithoutFile, planApply } from './schedules/apply-system.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
@@ -113,6 +113,8 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     const to = { system, client: Context.current().client, resume, signal };
     return dryRun ? await planApply(to) : await applySystem(to, expected);
   }),
+
+  pauseWithoutFile: attempt(async ({ system, dryRun }, { signal }) => await pauseWithoutFile(Context.current().client, system, { dryRun, signal })),
 
   proposeDeployment: attempt(async (of, { signal }) => {
     const { loaded, store, keys, secret } = await openSystem(of.system);

@@ -35,6 +35,7 @@ const table: Record<ActivityName, Row> = {
   markPoint: light(),
   recordDeployment: light(),
   applySystem: light(),
+  pauseWithoutFile: light(),
   // It may ask a program what runs.
   proposeDeployment: { ...light(), tryMs: minutes(5), tries: 4 },
   // A program of the team's: how long it may take its step's `timeout` says. What fails three times is for a person.

@@ -127,6 +127,12 @@ export interface ControlActivities {
    */
   applySystem(input: { system: string; dryRun: boolean; resume: boolean; expected?: string | undefined }): Promise<ApplyPlan>;
 
+  /**
+   * Pauses the schedules of a system whose file is gone or cannot be read, with that reason; its archives are left alone. Twice: the second finds it done.
+   * @throws BadInput - the file can be read here: nothing was done.
+   */
+  pauseWithoutFile(input: { system: string; dryRun: boolean }): Promise<ApplyPlan>;
+
   /** Which version ran where the source lived at a recovery point, and what runs at its target now. Only looks. */
   proposeDeployment(input: { system: string; point: PointMoment; environment: string }): Promise<FoundDeployment>;
 

@@ -6,10 +6,11 @@ import { abilitiesOf } from '../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
-import { canonical, planRemoved, planSchedule, type ApplyPlan, type PlanRow, type SchedulePlanRow } from '../../workflows/domain/schedules/apply-plan.ts';
+import { canonical, planPaused, planRemoved, planSchedule, type ApplyPlan, type PlanRow, type SchedulePlanRow } from '../../workflows/domain/schedules/apply-plan.ts';
 import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { leftOutTimes } from '../../workflows/domain/schedules/left-out-times.ts';
 import type { System } from '../../workflows/domain/system.ts';
+import { loadSystemFile } from '../system-files.ts';
 import { findSchedule, isRunning, ownedSchedules, runningArchives } from './read-server.ts';
 import { toOptions, toUpdate } from './server-schedule.ts';
 
@@ -56,6 +57,48 @@ export async function applySystem(to: ApplyTo, expected?: string): Promise<Apply
     else await carryOutArchive(to, row);
   }
   return told(planned);
+}
+
+/**
+ * Why the file of a system cannot be read here. Undefined: it can.
+ * @throws whatever else keeps it from being read, which may be over in a moment.
+ */
+export async function fileTrouble(system: string): Promise<string | undefined> {
+  try {
+    await loadSystemFile(system);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    if (error.type === 'UnknownSystem') return `systems/${system}.yaml is gone`;
+    if (error.type === 'BadSystemFile') return `systems/${system}.yaml cannot be read: ${error.message.split('\n')[0]!}`.slice(0, 300);
+    throw error;
+  }
+}
+
+/** What Temporal has of a system without a file, and what would be done: its schedules are paused, its archives go on, since what they hold is kept. Changes nothing. */
+export async function planWithoutFile({ client, system, why }: { client: Client; system: string; why: string }): Promise<ApplyPlan & { rows: (SchedulePlanRow | PlanRow)[] }> {
+  const rows: (SchedulePlanRow | PlanRow)[] = [];
+  for (const id of await ownedSchedules(client, system)) {
+    const there = await findSchedule(client, id);
+    if (there?.owner === system && there.found) rows.push(planPaused(there.found, why));
+  }
+  for (const id of await runningArchives(client, system)) rows.push({ what: 'archive', id, change: 'held', why: [`${why}; it is left as it is`] });
+  return { system, digest: '', rows, notes: [] };
+}
+
+/**
+ * Pauses the schedules of a system whose file cannot be read here; none is deleted, and a later apply of the file lets them go on. Killed anywhere: another try does the rest.
+ * @throws BadInput - the file can be read: whoever asked looks at other files than the workers do.
+ */
+export async function pauseWithoutFile(client: Client, system: string, { dryRun, signal }: { dryRun: boolean; signal: AbortSignal }): Promise<ApplyPlan> {
+  const why = await fileTrouble(system);
+  if (why === undefined) throw new HoldfastError('BadInput', `${system}: the workers can read systems/${system}.yaml, so nothing was done`, { hint: 'bring the same files to both (HOLDFAST_SYSTEMS)' });
+  const planned = await planWithoutFile({ client, system, why });
+  for (const row of dryRun ? [] : planned.rows) {
+    signal.throwIfAborted();
+    if ('to' in row && row.to) await client.schedule.getHandle(row.id).pause(row.to.note);
+  }
+  return { ...planned, rows: planned.rows.map(({ what, id, change, why: said }) => ({ what, id, change, why: said })) };
 }
 
 const told = ({ system, digest, rows, notes }: WholePlan): ApplyPlan => ({ system, digest, notes, rows: rows.map(({ what, id, change, why }) => ({ what, id, change, why })) });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { planApply } from '../../activities/schedules/apply-system.ts';
+import { fileTrouble, planApply, planWithoutFile } from '../../activities/schedules/apply-system.ts';
 import { systemOf } from '../../activities/schedules/server-schedule.ts';
 import { listSystems, loadSystemFile, systemsDirectory } from '../../activities/system-files.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
@@ -52,12 +52,25 @@ async function systemsOf(files: readonly string[]): Promise<string[]> {
 async function applyAll(printer: Printer, temporal: Temporal, names: readonly string[], { dryRun = false, yes = false, resume = false, by }: ApplyOptions): Promise<number> {
   const { client } = temporal;
   const plans: ApplyPlan[] = [];
-  for (const name of names) plans.push(await planApply({ client, system: (await loadSystemFile(name)).system, resume }));
+  const broken = new Map<string, string>();
+  for (const name of names) {
+    const why = await fileTrouble(name);
+    if (why === undefined) plans.push(await planApply({ client, system: (await loadSystemFile(name)).system, resume }));
+    else broken.set(name, why);
+  }
   const fileless = await withoutFile(temporal);
-  const warn = (): string[] => fileless.map(({ system, count }) => `${system}: has no file here, and ${count} schedules; they are left as they are`);
+  // Whoever names some of the files has not said anything of the others.
+  const isAll = (await listSystems()).every((name) => names.includes(name));
+  if (isAll) for (const { system } of fileless) broken.set(system, `systems/${system}.yaml is gone`);
+  for (const [system, why] of broken) plans.push(await planWithoutFile({ client, system, why }));
+  const warn = (): string[] => [
+    ...[...broken].map(([system, why]) => `${system}: ${why}: its schedules start nothing until it can be read again`),
+    ...(isAll ? [] : fileless.map(({ system, count }) => `${system}: has no file here, and ${count} schedules that are not paused: apply of all files pauses them`)),
+  ];
   const wanted = plans.filter(({ rows }) => changes(rows).length > 0);
-  const code = plans.some(({ rows }) => rows.some(({ change }) => change === 'foreign')) ? errorTable.AlreadyExists.exitCode : exitCodes.ok;
-  const answer = (applied: boolean): void => printer.result({ applied, plans, withoutFile: fileless }, () => [...(applied ? wanted.map(({ system, rows }) => `applied ${system}: ${changes(rows).length} changed`) : plans.flatMap(describePlan)), ...warn()].join('\n'));
+  const foreign = plans.some(({ rows }) => rows.some(({ change }) => change === 'foreign'));
+  const code = broken.size > 0 ? errorTable.BadSystemFile.exitCode : foreign ? errorTable.AlreadyExists.exitCode : exitCodes.ok;
+  const answer = (applied: boolean): void => printer.result({ applied, plans, withoutFile: fileless, unread: [...broken].map(([system, why]) => ({ system, why })) }, () => [...(applied ? wanted.map(({ system, rows }) => `applied ${system}: ${changes(rows).length} changed`) : plans.flatMap(describePlan)), ...warn()].join('\n'));
   if (dryRun || wanted.length === 0) {
     answer(false);
     return code;
@@ -68,7 +81,8 @@ async function applyAll(printer: Printer, temporal: Temporal, names: readonly st
   }
   if (!(await hasWorker(temporal))) throw new HoldfastError('TemporalUnavailable', 'no worker asks for work, and a worker is what applies', { hint: 'start `holdfast worker`; --dry-run needs none' });
   for (const { system, digest } of wanted) {
-    const handle = await startEntry(temporal, 'applySystem', entryId('apply', system), { system, resume, expected: digest, requestedBy: by } as { system: string }, `apply systems/${system}.yaml, asked for by ${by}`);
+    const input = { system, requestedBy: by, ...(broken.has(system) ? { withoutFile: true } : { resume, expected: digest }) };
+    const handle = await startEntry(temporal, 'applySystem', entryId('apply', system), input, `apply systems/${system}.yaml, asked for by ${by}`);
     await handle.result();
     printer.note(`applied ${system}`);
   }

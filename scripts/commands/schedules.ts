@@ -1,12 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import { recordAct } from '../../activities/audit/record-act.ts';
+import { openSystem } from '../../activities/open-context.ts';
 import { backfill } from '../../activities/schedules/backfill.ts';
 import { describeSchedules, readSchedules } from '../../activities/schedules/read-schedules.ts';
 import type { ScheduleView } from '../../workflows/domain/schedules/view.ts';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import { askedBySchedule } from '../../workflows/domain/schedules/desired.ts';
 import { permit, type Act } from '../../workflows/domain/permissions.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
+import type { Printer } from '../output/printer.ts';
 import { currentUser } from './recover.ts';
+
+/** Who asked for a backfill, and of which schedule: its starts have the schedule's name in the audit, as any start of it. A store that is away holds up no backup: it is said, and the backfill begins. */
+async function recordBackfill(printer: Printer, of: { system: string; id: string; from: string; to: string; by: string; act: string; workflow: string; moments: readonly string[] }): Promise<void> {
+  const { system, id, from, to, by, act, workflow, moments } = of;
+  try {
+    const { store, keys } = await openSystem(system);
+    const about = `backfill of ${id}, ${moments.length} starts from ${from} to ${to}`;
+    await recordAct({ store, keys, signal: AbortSignal.timeout(20_000) }, { system, by, act, outcome: 'permitted', about, workflow, workflowId: askedBySchedule(system, id.slice(system.length + 1)), runId: randomUUID() });
+  } catch (error) {
+    printer.note(`the audit did not take it: ${describeError(error).message}`);
+  }
+}
 
 /** `holdfast schedules` and `holdfast backfill`: what starts by itself, and what a span of the past would have started. */
 export function schedules(cli: Cli): void {
@@ -42,7 +59,10 @@ export function schedules(cli: Cli): void {
         return new Date(typed).toISOString();
       }) as [string, string];
       await withTemporal(async ({ client }) => {
-        const moments = await backfill(client, { system, id, from: start, to: end, most: count, dryRun });
+        const asked = { system, id, from: start, to: end, most: count };
+        const due = await backfill(client, { ...asked, dryRun: true });
+        if (!dryRun && due.length > 0) await recordBackfill(printer, { ...asked, by, act: declared?.[id]?.act ?? 'apply', workflow: declared?.[id]?.workflow ?? '', moments: due });
+        const moments = dryRun ? due : await backfill(client, { system, id, from: start, to: end, most: count, dryRun });
         printer.result({ schedule: id, started: !dryRun, moments }, () => [moments.length === 0 ? `${id} has no moment from ${start} to ${end}` : `${dryRun ? 'would start' : 'starts'} ${moments.length} of ${id}, one after the other`, ...moments].join('\n'));
       });
     },

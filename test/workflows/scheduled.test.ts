@@ -135,5 +135,8 @@ test('a backfill starts what a span would have had, one after the other, and no 
   for (const at of moments) {
     const handle = client.workflow.getHandle(`backup/demo/full-backup-${at.slice(0, 19)}Z`);
     assert.ok(Array.isArray(await until(`${at} is there`, async () => await handle.result())), at);
+    const { runId } = await handle.describe();
+    const asked = stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => input as ActToRecord).find((act) => act.runId === runId);
+    assert.deepEqual([asked?.by, asked?.outcome], ['schedule/demo/full-backup', 'permitted'], 'the audit names the schedule');
   }
 });

@@ -150,6 +150,7 @@ function answersOf(): Answers {
         then: { number: 1, environment: 'production', version: '2.4.1', deployedAt: '2026-11-20T12:00:00.000Z', claimed: false, recordedAt: '2026-11-20T12:00:00.000Z', by: 'ci', why: null },
       }),
     applySystem: ({ system }) => Promise.resolve({ system, digest: 'd', rows: [{ what: 'schedule', id: `${system}/full-backup`, change: 'create', why: ['01:00 UTC: backUpSystem'] }], notes: [] }),
+    pauseWithoutFile: ({ system }) => Promise.resolve({ system, digest: '', rows: [{ what: 'schedule', id: `${system}/full-backup`, change: 'pause', why: [`systems/${system}.yaml is gone`] }], notes: [] }),
     deployVersion: ({ version, environment }) => Promise.resolve({ summary: `${version} runs in ${environment}` }),
     runCommand: ({ command }) => Promise.resolve({ summary: `${command} ended well` }),
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),

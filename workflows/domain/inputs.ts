@@ -211,6 +211,7 @@ export const applySystemInput = z.strictObject({
   system,
   dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be done, and does nothing' }),
   resume: z.boolean('true or false').optional().meta({ description: 'true: schedules that people or failures paused go on, too' }),
+  withoutFile: z.boolean('true or false').optional().meta({ description: 'true: the system’s file is gone, or cannot be read: what its schedules start would fail, so they are paused, and none is deleted' }),
   expected: z.string().regex(/^[0-9a-f]{64}$/, 'the digest of a plan, 64 hex digits').optional().meta({ description: 'the plan that was agreed to: if the worker’s file asks for something else, nothing is done' }),
   requestedBy: text,
 });

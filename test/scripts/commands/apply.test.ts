@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from '@temporalio/worker';
@@ -25,7 +25,7 @@ const { client, address, nativeConnection: connection } = await startTemporalSer
 process.env['HOLDFAST_SYSTEMS'] = directory;
 const stubs = stubActivities({});
 const { control } = createActivities({ owner: 'test', reportsDirectory: directory, temporalUiUrl: null });
-const worker = await Worker.create({ connection, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(), activities: { ...stubs.activities, applySystem: control.applySystem } });
+const worker = await Worker.create({ connection, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(), activities: { ...stubs.activities, applySystem: control.applySystem, pauseWithoutFile: control.pauseWithoutFile } });
 const running = worker.run();
 after(async () => {
   stubs.release();
@@ -67,4 +67,35 @@ test('an id that somebody else has is left alone, and the exit code says so; a b
   assert.match(applied.said, /foreign {3}demo\/theirs {2}a schedule of this id is there, and it is not of this system: left alone/);
   assert.equal((await holdfast('backfill', 'demo/full-backup', '--from', '2026-01-01T01:00:00Z', '--to', '2026-01-02T01:00:00Z', '--dry-run')).said, 'would start 2 of demo/full-backup, one after the other\n2026-01-01T01:00:00.000Z\n2026-01-02T01:00:00.000Z\n');
   assert.match((await holdfast('backfill', 'demo/theirs', '--from', '2026-01-01T00:00:00Z', '--to', '2026-01-01T00:00:00Z')).said, /demo has no schedule "demo\/theirs"/);
+});
+
+test('a system whose file cannot be read, or is gone, is named; its schedules are paused with the reason, none is deleted, and they go on when it is back', async () => {
+  const file = join(directory, 'demo.yaml');
+  const pausedBecause = async (): Promise<string | null> => {
+    const { state } = await client.schedule.getHandle('demo/full-backup').describe();
+    return state.paused ? (state.note ?? '') : null;
+  };
+  await client.schedule.getHandle('demo/theirs').delete();
+  write();
+  assert.equal((await holdfast('apply', file, '--yes', '--by', 'dana')).code, 0);
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace('objectives:', 'objektives:'));
+  const unread = await holdfast('apply', file, '--dry-run');
+  assert.equal(unread.code, 2, unread.said);
+  assert.match(unread.said, /^demo: \d+ to change\n {2}pause {5}demo\/full-backup {2}systems\/demo\.yaml cannot be read: .*objektives/);
+  assert.equal(await pausedBecause(), null);
+  rmSync(file);
+  const gone = await holdfast('apply', '--yes', '--by', 'dana');
+  assert.deepEqual([gone.code, /demo: systems\/demo\.yaml is gone: its schedules start nothing until it can be read again/.test(gone.said)], [2, true], gone.said);
+  assert.equal(await pausedBecause(), 'holdfast: systems/demo.yaml is gone');
+  assert.equal((await client.workflow.getHandle('archive/demo/dictionary').describe()).status.name, 'RUNNING', 'its archive goes on');
+  writeFileSync(file, text);
+  const back = await holdfast('apply', file, '--yes', '--by', 'dana');
+  assert.deepEqual([back.code, await pausedBecause()], [0, null], back.said);
+});
+
+test('workers that can read the file pause nothing for whoever cannot', async () => {
+  const handle = await client.workflow.start('applySystem', { taskQueue: taskQueues.control, workflowId: 'apply/elsewhere', args: [{ system: 'demo', withoutFile: true }] });
+  await assert.rejects(handle.result(), ({ cause }: Error) => /demo: the workers can read systems\/demo\.yaml, so nothing was done/.test((cause as Error).message));
+  assert.equal((await client.schedule.getHandle('demo/full-backup').describe()).state.paused, false);
 });

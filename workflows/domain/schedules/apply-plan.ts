@@ -65,7 +65,11 @@ export function planSchedule(desired: DesiredSchedule, found: Found | undefined,
 
 /** One of ours that the file does not name any more: never deleted, as its history says what it did. */
 export function planRemoved(found: Found, system: string): SchedulePlanRow {
-  const why = `not in systems/${system}.yaml any more`;
+  return planPaused(found, `not in systems/${system}.yaml any more`);
+}
+
+/** One of ours that nothing asks for any more, or whose system has no file that can be read, so that what it starts would fail: paused with the reason, and it goes on when the file has it again. */
+export function planPaused(found: Found, why: string): SchedulePlanRow {
   return found.paused ? { what: 'schedule', id: found.id, change: 'unchanged', why: [`${why}; paused`] } : { what: 'schedule', id: found.id, change: 'pause', why: [why], to: { paused: true, note: `${ourPause}${why}` } };
 }
 
