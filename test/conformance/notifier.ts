@@ -5,6 +5,7 @@ import { resolveAddress } from '../../activities/secrets.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
+import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { Behaviour } from '../harness/http-receiver.ts';
 
 /** What a receiver was sent, as the suite looks at it. */
@@ -44,13 +45,13 @@ export const notice = (over: Partial<Notice> = {}): Notice => ({
   ...over,
 });
 
-export async function send(place: Place, message: Notice = notice(), { config = place.config, withinMs = 10_000, secrets = place.secrets }: { config?: ReceiverConfig; withinMs?: number; secrets?: Record<string, string> } = {}): Promise<string> {
+export async function send(place: Place, message: Notice = notice(), { config = place.config, withinMs = 10_000, secrets = place.secrets, page }: { config?: ReceiverConfig; withinMs?: number; secrets?: Record<string, string>; page?: ReportPage } = {}): Promise<string> {
   const secret = async (ref: string): Promise<string> => {
     const found = secrets[ref];
     if (found === undefined) throw new HoldfastError('BadSystemFile', `secret ${ref} cannot be read`);
     return await Promise.resolve(found);
   };
-  return await openNotifier(config, { secret, address: resolveAddress }).send({ notice: message, link: message.audience === 'internal' ? link : null, signal: AbortSignal.timeout(withinMs) });
+  return await openNotifier(config, { secret, address: resolveAddress }).send({ notice: message, link: message.audience === 'internal' ? link : null, ...(page ? { page } : {}), signal: AbortSignal.timeout(withinMs) });
 }
 
 /** @returns the error, after looking that no secret is in it. */

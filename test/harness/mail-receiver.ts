@@ -65,14 +65,22 @@ export async function startMailReceiver(owner: Owner, options: SMTPServerOptions
   return { port: (server.server.address() as AddressInfo).port, mails, behave: (next) => (behaviour = next), stop };
 }
 
-/** Headers by lower-case name, unfolded, and the text, its transfer encoding undone. */
-export function readMail({ raw }: Mail): { headers: Record<string, string>; text: string } {
-  const [head = '', ...body] = raw.split('\r\n\r\n');
+/** Headers by lower-case name, unfolded, and the parts, their transfer encoding undone. */
+export function readMail({ raw }: Mail): { headers: Record<string, string>; text: string; html: string } {
+  const whole = readPart(raw);
+  const boundary = /boundary="([^"]+)"/.exec(whole.headers['content-type'] ?? '')?.[1];
+  const parts = boundary === undefined ? [whole] : raw.split(`--${boundary}`).slice(1, -1).map((part) => readPart(part.replace(/^\r\n/, '')));
+  const of = (type: string): string => parts.find(({ headers }) => (headers['content-type'] ?? 'text/plain').startsWith(type))?.body ?? '';
+  return { headers: whole.headers, text: of('text/plain'), html: of('text/html') };
+}
+
+function readPart(part: string): { headers: Record<string, string>; body: string } {
+  const [head = '', ...body] = part.split('\r\n\r\n');
   const headers = Object.fromEntries(head.replace(/\r\n[ \t]+/g, ' ').split('\r\n').map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
   const encoded = body.join('\r\n\r\n');
   const decode: Record<string, () => string> = {
     base64: () => Buffer.from(encoded, 'base64').toString('utf8'),
     'quoted-printable': () => Buffer.from(encoded.replace(/=\r\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString('utf8'),
   };
-  return { headers, text: (decode[headers['content-transfer-encoding'] ?? ''] ?? (() => encoded))() };
+  return { headers, body: (decode[headers['content-transfer-encoding'] ?? ''] ?? (() => encoded))() };
 }

@@ -3,8 +3,10 @@ import { test, type TestContext } from 'node:test';
 import type { SMTPServerOptions } from 'smtp-server';
 import type { ReceiverOf } from '../../../workflows/domain/notify/schema.ts';
 import { notice, notifierConformance, refusedWith, send, type Place } from '../../conformance/notifier.ts';
+import { periodPage } from '../../../workflows/domain/period-page.ts';
 import { caFile } from '../../harness/http-receiver.ts';
 import { mailUser, readMail, startMailReceiver, type MailReceiver } from '../../harness/mail-receiver.ts';
+import { sampleBadDay } from '../report/sample-period.ts';
 
 async function open(t: TestContext, options?: SMTPServerOptions): Promise<Place & { server: MailReceiver; config: ReceiverOf<'email'> }> {
   const server = await startMailReceiver(t, options);
@@ -44,6 +46,17 @@ test('email: without STARTTLS, or with a wrong password, nothing is sent', async
   const secrets = { 'file:mail': 'not the password' };
   await refusedWith('ReceiverRefused', { ...place, secrets }, send(place, notice(), { secrets }));
   assert.deepEqual([bare.server.mails, place.server.mails], [[], []]);
+});
+
+test('email: a mail is text and HTML, and with a report behind it has all of that in both', async (t) => {
+  const place = await open(t);
+  await send(place);
+  await send(place, notice({ id: '01JRUN/9-report' }), { page: periodPage(sampleBadDay()) });
+  const [plain, report] = place.server.mails.map((mail) => readMail(mail));
+  assert.match(plain!.text, /^- Move all traffic to the standby\.\r?\n/);
+  assert.match(plain!.html, /^<!doctype html>[^]*<li[^>]*>Move all traffic to the standby\.<\/li>[^]*href="https:\/\/temporal\.example\.com/);
+  for (const text of [report!.text, report!.html]) assert.match(text, /documents: log is lost for ever[^]*part 7 is not what it was[^]*demo\/full-backup/);
+  assert.doesNotMatch(report!.html, /<script>/);
 });
 
 test('email: TLS from the first byte works too', async (t) => {

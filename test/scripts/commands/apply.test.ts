@@ -82,7 +82,7 @@ test('a system whose file cannot be read, or is gone, is named; its schedules ar
   writeFileSync(file, text.replace('objectives:', 'objektives:'));
   const unread = await holdfast('apply', file, '--dry-run');
   assert.equal(unread.code, 2, unread.said);
-  assert.match(unread.said, /^demo: \d+ to change\n {2}pause {5}demo\/full-backup {2}systems\/demo\.yaml cannot be read: .*objektives/);
+  assert.match(unread.said, /^demo: \d+ to change\n {2}pause {5}demo\/full-backup {2}systems\/demo\.yaml cannot be read: .*objectives/);
   assert.equal(await pausedBecause(), null);
   rmSync(file);
   const gone = await holdfast('apply', '--yes', '--by', 'dana');
