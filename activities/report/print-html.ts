@@ -17,7 +17,7 @@ function cellOf(cell: PageCell): Markup {
 const tableOf = ({ columns, rows }: PageTable): Markup =>
   rows.length === 0
     ? html`<p>None.</p>`
-    : table(columns.map(({ title, kind }, index) => ({ title, ...(kind ? { [kind]: true } : {}), cell: (row: readonly PageCell[]) => cellOf(row[index] ?? '') })), [...rows]);
+    : table(columns.map(({ title, kind }, index) => ({ title, ...(kind ? { [kind === 'id' ? 'whole' : kind]: true } : {}), cell: (row: readonly PageCell[]) => cellOf(row[index] ?? '') })), [...rows]);
 
 const sectionOf = ({ title, text, list: items, table: rows }: PageSection): Markup => section(title, text !== undefined && html`<p>${text}</p>`, items !== undefined && items.length > 0 && list([...items]), rows && tableOf(rows));
 

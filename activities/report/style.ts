@@ -15,6 +15,7 @@ p.outcome { font-size: 1.1rem; }
 .fact h3 { margin: 0; font-size: .9rem; font-weight: 600; color: var(--soft); }
 .fact strong { display: block; font-size: 1.5rem; line-height: 1.3; }
 .fact span { color: var(--soft); font-size: .92rem; }
+.share { display: inline-block; width: 3.5rem; height: .55em; margin-right: .6em; background: var(--budget); } .share i { display: block; height: 100%; background: var(--bar); }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 p.what, .by { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; margin: .4rem 0; }

@@ -11,6 +11,10 @@ export interface Trouble {
 /** A base that is so much larger or smaller than the one before the period is looked at by a person. */
 const sizeChange = 0.5;
 
+/** For people. */
+export const formatMinute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
+export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 /** What is not as it should be, the worst first. Pure: the same facts, the same troubles. */
 export function judgePeriod(report: PeriodReport): Trouble[] {
   const troubles = [...report.sources.flatMap((source) => ofSource(source, report)), ...ofWork(report), ...report.runs.flatMap(ofRun), ...ofActs(report)];
@@ -27,15 +31,15 @@ function ofSource(facts: SourceFacts, { period, rpoObjectiveMs }: PeriodReport):
   const say = (tone: Trouble['tone'], what: string): void => void found.push({ tone, what: `${source}: ${what}` });
   if (newest === null) say('bad', 'there is no backup');
   else if (restorable === null) say('bad', 'nothing can be restored');
-  else if (madeCount === 0) say('warn', `no backup was made in the ${period}; the newest is of ${newest.at}`);
-  for (const { from, to } of gaps) say('bad', `log is lost for ever, from ${from} to ${to}`);
+  else if (madeCount === 0) say('warn', `no backup was made in the ${period}; the newest is of ${formatMinute(newest.at)}`);
+  for (const { from, to } of gaps) say('bad', `log is lost for ever, from ${formatMinute(from)} to ${formatMinute(to)}`);
   if (gapCount > gaps.length) say('bad', `${gapCount - gaps.length} more gaps in the log`);
   if (archive && !archive.noLog) {
     if (archive.archivedToAt === null) say('bad', 'its log is not archived');
-    else if (!archive.sourceReachable) say('bad', `the source does not answer; its log is archived up to ${archive.archivedToAt}`);
+    else if (!archive.sourceReachable) say('bad', `the source does not answer; its log is archived up to ${formatMinute(archive.archivedToAt)}`);
     else if (archive.rpoMs !== null && archive.rpoMs > rpoObjectiveMs) say('bad', `the archive is ${formatDuration(archive.rpoMs)} behind, and the RPO is ${formatDuration(rpoObjectiveMs)}`);
   }
-  if (disbelievedCount > 0) say('warn', `${disbelievedCount} objects in the store are not believed`);
+  if (disbelievedCount > 0) say('warn', `${counted(disbelievedCount, 'object')} in the store not believed`);
   for (const { backup, mark } of facts.made) if (mark !== null) say('warn', `backup ${backup} is marked: ${mark}`);
   const growth = growthOf(facts);
   if (growth !== null && Math.abs(growth) > sizeChange) say('warn', `the newest backup is ${percent(growth)} than the last one before the ${period}`);
@@ -61,16 +65,16 @@ function ofWork({ work, period }: PeriodReport): Trouble[] {
   }
   for (const { id, paused, missed } of schedules) {
     if (paused !== null) found.push({ tone: 'warn', what: `schedule ${id} is paused: ${paused || 'nobody said why'}` });
-    if (missed > 0) found.push({ tone: 'warn', what: `schedule ${id}: ${missed} starts were missed since it was made` });
+    if (missed > 0) found.push({ tone: 'warn', what: `schedule ${id}: ${counted(missed, 'start')} missed since it was made` });
   }
   for (const { id, last } of schedules) if (last?.status === 'FAILED') found.push({ tone: 'warn', what: `schedule ${id}: its last start failed` });
-  if (work.forgottenBefore !== null) found.push({ tone: 'warn', what: `what ended before ${work.forgottenBefore} is not known: Temporal keeps no more of the ${period}` });
+  if (work.forgottenBefore !== null) found.push({ tone: 'warn', what: `what ended before ${formatMinute(work.forgottenBefore)} is not known: Temporal keeps no more of the ${period}` });
   return found;
 }
 
 function ofRun({ purpose, finishedAt, outcome, rtoMet, rpoMet, proved }: RunFacts): Trouble[] {
   const missed = [...(rtoMet === false ? ['RTO'] : []), ...(rpoMet === false ? ['RPO'] : [])];
-  const name = `${purpose} that ended ${finishedAt}`;
+  const name = `${purpose} that ended ${formatMinute(finishedAt)}`;
   return [
     ...(outcome.startsWith('done') ? [] : [{ tone: 'bad' as const, what: `${name}: ${outcome}` }]),
     ...(proved === false ? [{ tone: 'bad' as const, what: `${name}: validation does not hold` }] : []),
@@ -81,7 +85,7 @@ function ofRun({ purpose, finishedAt, outcome, rtoMet, rpoMet, proved }: RunFact
 function ofActs({ acts }: PeriodReport): Trouble[] {
   if (!acts) return [];
   return [
-    ...(acts.problemCount > 0 ? [{ tone: 'bad' as const, what: `the audit does not hold in ${acts.problemCount} places: ${acts.problems[0] ?? ''}` }] : []),
-    ...(acts.refusedCount > 0 ? [{ tone: 'warn' as const, what: `${acts.refusedCount} requests were refused` }] : []),
+    ...(acts.problemCount > 0 ? [{ tone: 'bad' as const, what: `the audit does not hold in ${counted(acts.problemCount, 'place')}: ${acts.problems[0] ?? ''}` }] : []),
+    ...(acts.refusedCount > 0 ? [{ tone: 'warn' as const, what: `${counted(acts.refusedCount, 'request')} refused` }] : []),
   ];
 }

@@ -1,4 +1,4 @@
-import { growthOf, judgePeriod, percent, toneOf } from './judge-period.ts';
+import { counted, formatMinute, growthOf, judgePeriod, percent, toneOf } from './judge-period.ts';
 import type { BaseFacts, KindFacts, PeriodReport, SourceFacts, WorkFacts } from './period-report.ts';
 import { formatBytes, formatDuration } from './units.ts';
 import type { PageCell, PageFact, PageSection, ReportPage } from './report-page.ts';
@@ -10,9 +10,9 @@ export function periodPage(report: PeriodReport): ReportPage {
   const word = period === 'day' ? 'Daily' : 'Weekly';
   const bad = troubles.filter(({ tone }) => tone === 'bad').length;
   return {
-    about: `${title} (${system}), ${word.toLowerCase()} report, ${minute(from)} to ${minute(to)}`,
+    about: `${title} (${system}), ${word.toLowerCase()} report, ${formatMinute(from)} to ${formatMinute(to)}`,
     tone: toneOf(troubles),
-    headline: troubles.length === 0 ? 'All went well' : bad > 0 ? `${count(bad, 'thing')} must be looked at` : `${count(troubles.length, 'thing')} to look at`,
+    headline: troubles.length === 0 ? 'All went well' : bad > 0 ? `${counted(bad, 'thing')} must be looked at` : `${counted(troubles.length, 'thing')} to look at`,
     sentence: restorableNow(report),
     facts: [recoveryPointFact(report), backupFact(report), verificationFact(report), drillFact(report), storedFact(report), incidentFact(report)],
     sections: [
@@ -24,16 +24,14 @@ export function periodPage(report: PeriodReport): ReportPage {
       ...incidentSections(report),
       ...actSections(report),
     ],
-    footer: `Workflow ${report.workflowId}, written ${minute(report.writtenAt)}. Report ${report.id}, format ${report.format}.`,
+    footer: `Workflow ${report.workflowId}, written ${formatMinute(report.writtenAt)}. Report ${report.id}, format ${report.format}.`,
   };
 }
 
-const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 const number = (n: number): string => n.toLocaleString('en-US');
 
 function restorableNow({ sources }: PeriodReport): string {
-  const said = sources.map(({ source, restorable }) => (restorable === null ? `nothing of ${source} can be restored` : `${source} can be restored to any second from ${minute(restorable.from)} to ${minute(restorable.to)}`));
+  const said = sources.map(({ source, restorable }) => (restorable === null ? `nothing of ${source} can be restored` : `${source} can be restored to any second from ${formatMinute(restorable.from)} to ${formatMinute(restorable.to)}`));
   return said.length === 0 ? 'What can be restored is not known.' : `As of now: ${said.join('; ')}.`;
 }
 
@@ -44,7 +42,7 @@ function recoveryPointFact({ sources, rpoObjectiveMs }: PeriodReport): PageFact 
   return {
     title: 'Would be lost now (RPO)',
     value: unknown > 0 || worst === null ? 'not known' : formatDuration(worst),
-    note: `objective ${formatDuration(rpoObjectiveMs)}${unknown > 0 ? `; ${count(unknown, 'source')} did not say` : ''}`,
+    note: `objective ${formatDuration(rpoObjectiveMs)}${unknown > 0 ? `; ${counted(unknown, 'source')} did not say` : ''}`,
     met: unknown > 0 || worst === null ? null : worst <= rpoObjectiveMs,
   };
 }
@@ -84,22 +82,22 @@ function backupsOf({ source, made, madeCount }: SourceFacts): PageSection[] {
   if (made.length === 0) return [];
   const largest = Math.max(...made.map(({ plainBytes }) => plainBytes), 1);
   const row = ({ at, backup, documents, plainBytes, storedBytes, why, mark }: BaseFacts): PageCell[] => [
-    minute(at), backup, { text: formatBytes(plainBytes), share: plainBytes / largest, ...(mark === null ? {} : { tone: 'bad' as const }) }, formatBytes(storedBytes), number(documents), mark === null ? why : `${why} (${mark})`,
+    formatMinute(at), backup, { text: formatBytes(plainBytes), share: plainBytes / largest, ...(mark === null ? {} : { tone: 'bad' as const }) }, formatBytes(storedBytes), number(documents), mark === null ? why : `${why} (${mark})`,
   ];
   return [{
     title: `Backups of ${source}`,
     ...(madeCount > made.length ? { text: `The newest ${made.length} of ${madeCount}.` } : {}),
-    table: { columns: [{ title: 'As of', kind: 'whole' }, { title: 'Backup', kind: 'name' }, { title: 'Size', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Documents', kind: 'number' }, { title: 'Why', kind: 'wide' }], rows: made.map(row) },
+    table: { columns: [{ title: 'As of', kind: 'whole' }, { title: 'Backup', kind: 'id' }, { title: 'Size', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Documents', kind: 'number' }, { title: 'Why', kind: 'wide' }], rows: made.map(row) },
   }];
 }
 
 function sourcesSection({ sources }: PeriodReport): PageSection {
-  const archive = (of: SourceFacts['archive']): string => (!of ? 'not known' : of.noLog ? 'no log' : of.archivedToAt === null ? 'not archived' : of.rpoMs === null ? `up to ${minute(of.archivedToAt)}` : `${formatDuration(of.rpoMs)} behind`);
+  const archive = (of: SourceFacts['archive']): string => (!of ? 'not known' : of.noLog ? 'no log' : of.archivedToAt === null ? 'not archived' : of.rpoMs === null ? `up to ${formatMinute(of.archivedToAt)}` : `${formatDuration(of.rpoMs)} behind`);
   return {
     title: 'What can be restored',
     table: {
-      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Archive' }, { title: 'Backups', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
-      rows: sources.map(({ source, restorable, archive: of, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? minute(restorable.from) : 'nothing', restorable ? minute(restorable.to) : '', archive(of), number(bases), formatBytes(storedBytes), number(gapCount), number(disbelievedCount)]),
+      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Archive', kind: 'whole' }, { title: 'Backups', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
+      rows: sources.map(({ source, restorable, archive: of, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? formatMinute(restorable.from) : 'nothing', restorable ? formatMinute(restorable.to) : '', archive(of), number(bases), formatBytes(storedBytes), number(gapCount), number(disbelievedCount)]),
     },
   };
 }
@@ -111,10 +109,10 @@ function workSections(work: WorkFacts | null): PageSection[] {
   return [
     { title: 'Work that ended', table: { columns: [{ title: 'Kind', kind: 'name' }, { title: 'Ended', kind: 'number' }, { title: 'Failed', kind: 'number' }, { title: 'Took, median', kind: 'number' }, { title: 'Longest', kind: 'number' }], rows: Object.entries(work.kinds).filter(([, { ended }]) => ended > 0).map(row) } },
     ...(work.failures.length > 0
-      ? [{ title: 'What failed', ...(work.failureCount > work.failures.length ? { text: `The newest ${work.failures.length} of ${work.failureCount}.` } : {}), table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'Kind', kind: 'name' as const }, { title: 'Why', kind: 'wide' as const }, { title: 'Workflow' }], rows: work.failures.map(({ endedAt, kind, why, workflowId }) => [minute(endedAt), kind, why, workflowId]) } }]
+      ? [{ title: 'What failed', ...(work.failureCount > work.failures.length ? { text: `The newest ${work.failures.length} of ${work.failureCount}.` } : {}), table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'Kind', kind: 'name' as const }, { title: 'Why', kind: 'wide' as const }, { title: 'Workflow' }], rows: work.failures.map(({ endedAt, kind, why, workflowId }) => [formatMinute(endedAt), kind, why, workflowId]) } }]
       : []),
     ...(work.schedules.length > 0
-      ? [{ title: 'Schedules', table: { columns: [{ title: 'Schedule', kind: 'name' as const }, { title: 'When' }, { title: 'Next', kind: 'whole' as const }, { title: 'Last start' }, { title: 'Note', kind: 'wide' as const }], rows: work.schedules.map(({ id, when, next, last: of, paused }): PageCell[] => [id, when, next[0] ? minute(next[0]) : 'never', last(of?.status), paused === null ? (of?.why ?? '') : { text: `paused: ${paused || 'nobody said why'}`, tone: 'warn' }]) } }]
+      ? [{ title: 'Schedules', table: { columns: [{ title: 'Schedule', kind: 'name' as const }, { title: 'When', kind: 'name' as const }, { title: 'Next', kind: 'whole' as const }, { title: 'Last start', kind: 'whole' as const }, { title: 'Note', kind: 'wide' as const }], rows: work.schedules.map(({ id, when, next, last: of, paused }): PageCell[] => [id, when, next[0] ? formatMinute(next[0]) : 'never', last(of?.status), paused === null ? (of?.why ?? '') : { text: `paused: ${paused || 'nobody said why'}`, tone: 'warn' }]) } }]
       : []),
   ];
 }
@@ -122,10 +120,10 @@ function workSections(work: WorkFacts | null): PageSection[] {
 const met = (ms: number | null, is: boolean | null): PageCell => (ms === null ? 'not reached' : is === false ? { text: `${formatDuration(ms)}, missed`, tone: 'bad' } : formatDuration(ms));
 
 function runSections({ runs }: PeriodReport): PageSection[] {
-  const approvals = runs.flatMap(({ approvals: of, purpose }) => of.map(({ gate, by, decision, at }) => `${minute(at)}: ${decision} at ${gate} by ${by} (${purpose})`));
+  const approvals = runs.flatMap(({ approvals: of, purpose }) => of.map(({ gate, by, decision, at }) => `${formatMinute(at)}: ${decision} at ${gate} by ${by} (${purpose})`));
   return [
     ...(runs.length > 0
-      ? [{ title: 'Drills and recoveries', table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'What', kind: 'name' as const }, { title: 'Outcome' }, { title: 'Time (RTO)', kind: 'number' as const }, { title: 'Loss (RPO)', kind: 'number' as const }, { title: 'Data' }], rows: runs.map(({ finishedAt, purpose, runbook, outcome, tookMs, rtoMet, rpoMs, rpoMet, proved }): PageCell[] => [minute(finishedAt), `${purpose}${runbook ? ` (${runbook})` : ''}`, outcome.startsWith('done') ? outcome : { text: outcome, tone: 'bad' }, met(tookMs, rtoMet), met(rpoMs, rpoMet), proved === null ? 'not compared' : proved ? 'as it must be' : { text: 'not as it must be', tone: 'bad' }]) } }]
+      ? [{ title: 'Drills and recoveries', table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'What', kind: 'name' as const }, { title: 'Outcome', kind: 'whole' as const }, { title: 'Time (RTO)', kind: 'number' as const }, { title: 'Loss (RPO)', kind: 'number' as const }, { title: 'Data', kind: 'whole' as const }], rows: runs.map(({ finishedAt, purpose, runbook, outcome, tookMs, rtoMet, rpoMs, rpoMet, proved }): PageCell[] => [formatMinute(finishedAt), `${purpose}${runbook ? ` (${runbook})` : ''}`, outcome.startsWith('done') ? outcome : { text: outcome, tone: 'bad' }, met(tookMs, rtoMet), met(rpoMs, rpoMet), proved === null ? 'not compared' : proved ? 'as it must be' : { text: 'not as it must be', tone: 'bad' }]) } }]
       : []),
     ...(approvals.length > 0 ? [{ title: 'Approvals', list: approvals }] : []),
   ];
@@ -134,17 +132,17 @@ function runSections({ runs }: PeriodReport): PageSection[] {
 function incidentSections({ incidents }: PeriodReport): PageSection[] {
   const { open = null, closed = [] } = incidents ?? {};
   const rows: PageCell[][] = [
-    ...(open ? [[minute(open.startedAt), open.severity ?? '', open.summary, { text: open.status, tone: 'bad' as const }, '']] : []),
-    ...closed.map(({ startedAt, severity, summary, recoveryMs, rtoMet }): PageCell[] => [minute(startedAt), severity ?? '', summary, 'closed', met(recoveryMs, rtoMet)]),
+    ...(open ? [[formatMinute(open.startedAt), open.severity ?? '', open.summary, { text: open.status, tone: 'bad' as const }, '']] : []),
+    ...closed.map(({ startedAt, severity, summary, recoveryMs, rtoMet }): PageCell[] => [formatMinute(startedAt), severity ?? '', summary, 'closed', met(recoveryMs, rtoMet)]),
   ];
-  return rows.length === 0 ? [] : [{ title: 'Incidents', table: { columns: [{ title: 'Began', kind: 'whole' }, { title: 'Severity' }, { title: 'What', kind: 'wide' }, { title: 'State' }, { title: 'Over after', kind: 'number' }], rows } }];
+  return rows.length === 0 ? [] : [{ title: 'Incidents', table: { columns: [{ title: 'Began', kind: 'whole' }, { title: 'Severity', kind: 'whole' }, { title: 'What', kind: 'wide' }, { title: 'State', kind: 'whole' }, { title: 'Over after', kind: 'number' }], rows } }];
 }
 
 function actSections({ acts }: PeriodReport): PageSection[] {
   if (!acts) return [];
   const asked = Object.entries(acts.byAct).map(([act, times]) => `${act} ${times}`);
   return [
-    { title: 'What was asked for', text: asked.length === 0 ? 'Nothing, by the audit.' : `By the audit: ${asked.join(', ')}.`, ...(acts.refused.length > 0 ? { list: acts.refused.map(({ at, by, act, why }) => `${minute(at)}: ${act} by ${by ?? 'nobody named'} was refused: ${why}`) } : {}) },
-    ...(acts.disposals.length > 0 ? [{ title: 'What retention let go', list: acts.disposals.map(({ at, about }) => `${minute(at)}: ${about}`) }] : []),
+    { title: 'What was asked for', text: asked.length === 0 ? 'Nothing, by the audit.' : `By the audit: ${asked.join(', ')}.`, ...(acts.refused.length > 0 ? { list: acts.refused.map(({ at, by, act, why }) => `${formatMinute(at)}: ${act} by ${by ?? 'nobody named'} was refused: ${why}`) } : {}) },
+    ...(acts.disposals.length > 0 ? [{ title: 'What retention let go', list: acts.disposals.map(({ at, about }) => `${formatMinute(at)}: ${about}`) }] : []),
   ];
 }

@@ -39,8 +39,8 @@ export interface PageTable {
 
 export interface PageColumn {
   title: string;
-  /** numbers stand under each other; names and times are not broken */
-  kind?: 'number' | 'whole' | 'name' | 'wide' | undefined;
+  /** numbers stand under each other; names and times are not cut into letters, ids only where there is no room */
+  kind?: 'number' | 'whole' | 'name' | 'wide' | 'id' | undefined;
 }
 
 /** share: drawn as a bar of so much of its column, 0 to 1, where the printing can; tone: its colour */

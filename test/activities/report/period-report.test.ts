@@ -30,26 +30,26 @@ test('a week in which all went well says so first; of a bad day everything that 
   const troubles = judgePeriod(sampleBadDay());
   const said = (tone: string): string[] => troubles.filter((one) => one.tone === tone).map(({ what }) => what);
   assert.deepEqual(said('bad'), [
-    'documents: log is lost for ever, from 2026-11-22T10:00:00.000Z to 2026-11-22T10:20:00.000Z',
+    'documents: log is lost for ever, from 2026-11-22 10:00 UTC to 2026-11-22 10:20 UTC',
     'documents: the archive is 30m00s behind, and the RPO is 5m00s',
     'users: there is no backup',
     'users: its log is not archived',
     'backup: 1 of 2 failed, the last one too',
     'verification: 1 of 1 failed, the last one too',
-    'drill that ended 2026-11-22T15:00:00.000Z: validation does not hold',
-    'the audit does not hold in 1 places: record 7: is missing',
+    'drill that ended 2026-11-22 15:00 UTC: validation does not hold',
+    'the audit does not hold in 1 place: record 7: is missing',
     'an incident is open: documents cannot be saved',
   ]);
   assert.deepEqual(said('warn'), [
-    'documents: 1 objects in the store are not believed',
+    'documents: 1 object in the store not believed',
     'documents: backup 01KAJ6S0Z5M6W2T8Q4V1X9C322 is marked: bad',
     'documents: the newest backup is 71 % smaller than the last one before the day',
     'schedule demo/full-backup is paused: paused due to workflow failure',
-    'schedule demo/full-backup: 2 starts were missed since it was made',
+    'schedule demo/full-backup: 2 starts missed since it was made',
     'schedule demo/full-backup: its last start failed',
-    'what ended before 2026-11-22T12:00:00.000Z is not known: Temporal keeps no more of the day',
-    'drill that ended 2026-11-22T15:00:00.000Z: RTO missed',
-    '1 requests were refused',
+    'what ended before 2026-11-22 12:00 UTC is not known: Temporal keeps no more of the day',
+    'drill that ended 2026-11-22 15:00 UTC: RTO missed',
+    '1 request refused',
     'users: the store could not be read: StoreUnavailable: no answer',
   ]);
   assert.deepEqual(troubles.map(({ tone }) => tone).sort(), troubles.map(({ tone }) => tone));
