@@ -33,9 +33,10 @@ function tableOf({ columns, rows }: PageTable): Markup {
   // Only sentences are broken anywhere: a name that is cut into letters is read by nobody.
   const wrap = (index: number): string => (['wide', 'id', undefined].includes(columns[index]?.kind) ? 'anywhere' : 'normal');
   const align = (index: number): string => (columns[index]?.kind === 'number' ? 'right' : 'left');
-  return html`<table width="100%" cellpadding="0" cellspacing="0" style="border-collapse: collapse; font-size: 13px; line-height: 18px">
+  // On a telephone a wide table is pushed aside by itself, and not the whole mail.
+  return html`<div style="overflow-x: auto"><table width="100%" cellpadding="0" cellspacing="0" style="border-collapse: collapse; font-size: 13px; line-height: 18px">
 <tr>${columns.map(({ title }, index) => html`<th align="${align(index)}" style="padding: 5px 8px 5px 0; border-bottom: 1px solid ${line}; color: ${soft}; font-weight: 600; overflow-wrap: normal">${title}</th>`)}</tr>
-${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td align="${align(index)}" valign="top" style="padding: 5px 8px 5px 0; border-bottom: 1px solid ${line}; overflow-wrap: ${wrap(index)}">${cellOf(cell)}</td>`)}</tr>\n`)}</table>`;
+${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td align="${align(index)}" valign="top" style="padding: 5px 8px 5px 0; border-bottom: 1px solid ${line}; overflow-wrap: ${wrap(index)}">${cellOf(cell)}</td>`)}</tr>\n`)}</table></div>`;
 }
 
 const sectionOf = ({ title, text, list, table }: PageSection): Markup =>
@@ -50,7 +51,7 @@ export function printMail({ about, tone, headline, sentence, facts, sections, fo
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${headline}</title></head>
 <body style="margin: 0; padding: 0; background-color: #ffffff; color: ${ink}; ${font}; font-size: 15px; line-height: 22px">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background-color: #ffffff"><tr><td align="center" style="padding: 20px 14px">
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width: 680px; text-align: left; color: ${ink}; overflow-wrap: break-word"><tr><td>
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width: 680px; table-layout: fixed; text-align: left; color: ${ink}; overflow-wrap: break-word"><tr><td>
 <div style="font-size: 13px; color: ${soft}">${about}</div>
 <h1 style="font-size: 22px; line-height: 28px; margin: 4px 0 8px; color: ${colours[tone]}">${headline}</h1>
 ${sentence !== '' && html`<p style="margin: 0 0 8px">${sentence}</p>`}
