@@ -1,4 +1,4 @@
-import { Runtime } from '@temporalio/worker';
+import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { scrub } from '../activities/secrets.ts';
@@ -11,6 +11,7 @@ import { openLog, temporalLogger } from './log.ts';
 import { createWorkers, planQueues, runWorkers } from './run-workers.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { ensureCurrentBuild } from './versioning.ts';
+import { startWatch } from './watch/start-watch.ts';
 
 /**
  * `holdfast worker`: serves the task queues of its roles until it is told to stop, then ends what it does in order.
@@ -20,16 +21,20 @@ import { ensureCurrentBuild } from './versioning.ts';
 export async function runWorker(signal: AbortSignal, environment: WorkerEnvironment = readEnvironment()): Promise<void> {
   const log = openLog(environment.logLevel);
   // Handlers of our own: all workers of the process stop together.
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  const telemetry = environment.temporalMetrics === null ? {} : { telemetryOptions: { metrics: { prometheus: { bindAddress: environment.temporalMetrics } } } };
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [], ...telemetry });
   const dataConverter = await readDataConverter();
   const temporal = await connectTemporal();
   try {
     await registerSearchAttributes(temporal);
     const plans = planQueues(environment.roles, await readSites(log));
+    const workers: Worker[] = [];
+    const watch = await startWatch({ temporal, dataConverter, plans, workers, environment, log }, signal);
     const bundle = environment.roles.includes('control') ? await bundleWorkflows(log, dataConverter) : undefined;
     const activities = createActivities({ ...environment, owner: temporal.namespaceId });
-    const workers = await createWorkers(plans, temporal, environment, activities, bundle, dataConverter);
+    workers.push(...(await createWorkers(plans, temporal, environment, activities, bundle, dataConverter)));
     log.info({ address: temporal.address, namespace: temporal.namespace, taskQueues: plans.map((plan) => plan.taskQueue) }, 'worker polls');
+    void watch.ping().catch((error: unknown) => log.warn({ error: scrub((error as Error).message) }, 'no monitor is told'));
     const { build } = environment;
     if (build !== null && bundle) void sayCurrentBuild(log, temporal, build, signal);
     await runWorkers(workers, signal);

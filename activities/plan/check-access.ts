@@ -24,9 +24,16 @@ export function checkTools(system: System, runbook: string | undefined): Finding
   });
 }
 
-function serversOf(system: System): ToolName[] {
-  const provisions = Object.values(system.standby.provision).some(({ uses }) => uses === 'local');
-  return [...(provisions ? (['mongod'] as const) : []), ...(system.traffic.uses === 'nginx' ? (['nginx'] as const) : [])];
+const targetServersOf = (system: System): ToolName[] => (Object.values(system.standby.provision).some(({ uses }) => uses === 'local') ? ['mongod'] : []);
+const doorsOf = (system: System): ToolName[] => (system.traffic.uses === 'nginx' ? ['nginx'] : []);
+const serversOf = (system: System): ToolName[] => [...targetServersOf(system), ...doorsOf(system)];
+
+/** What a worker of this role runs for a system, so it must be there. */
+export function programsOfRole(system: System, role: 'control' | 'data' | 'archive' | 'recover'): string[] {
+  if (role === 'control') return [...doorsOf(system), ...stepProgramsOf(system, undefined)];
+  if (role === 'recover') return [...targetServersOf(system), ...programsOf(system)];
+  if (role === 'data') return Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongodump' : tool.dump.argv[0]!] : []));
+  return [];
 }
 
 /** What restores the sources of the tool engine; their dump programs run elsewhere. */

@@ -84,6 +84,14 @@ export const tools = {
     needed: 'optional',
     bySetUp: false,
   },
+  promtool: {
+    purpose: 'tests of the alert rules and the dashboard',
+    programs: ['promtool'],
+    inProject: [],
+    versionArguments: ['--version'],
+    needed: 'optional',
+    bySetUp: false,
+  },
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof tools;

@@ -108,6 +108,8 @@ const lockSchema = z.strictObject({
   retain: durationSchema.default(hours(24)),
 });
 
+const budgetSchema = bytesSchema.optional().meta({ description: 'so much may lie in the store for this system, every version counted: metrics warn at 80 %; left out: as much as there is room for' });
+
 const s3StoreSchema = z.strictObject({
   name,
   kind: z.literal('s3'),
@@ -115,6 +117,7 @@ const s3StoreSchema = z.strictObject({
   region: z.string().default('us-east-1'),
   bucket: z.string().min(1),
   prefix: z.string().default('holdfast'),
+  budget: budgetSchema,
   pathStyle: z.boolean().default(true),
   credentials: z.strictObject({ accessKeyId: secretRefSchema, secretAccessKey: secretRefSchema }).optional(),
   lock: lockSchema.optional().meta({ description: 'object lock; the bucket must have it enabled' }),
@@ -125,6 +128,7 @@ const localStoreSchema = z.strictObject({
   kind: z.literal('local'),
   path: z.string().min(1),
   prefix: z.string().default('holdfast'),
+  budget: budgetSchema,
   lock: lockSchema.optional(),
 });
 
@@ -245,6 +249,14 @@ const exchangeSchema = z.strictObject({
     .meta({ description: 'directories of the data workers that dumps are imported from and exported to, and no others; ${ENV} allowed; left out: none' }),
 });
 
+const monitorSchema = z.strictObject({
+  backupAge: z
+    .strictObject({ warning: durationSchema, critical: durationSchema })
+    .refine(({ warning, critical }) => warning <= critical, { path: ['critical'], message: 'not before warning' })
+    .transform(({ warning, critical }) => ({ warningMs: warning, criticalMs: critical }))
+    .meta({ description: 'how old the newest base of a source may be before metrics, alerts and reports say so' }),
+});
+
 const fields = {
   system: name,
   title: z.string(),
@@ -274,6 +286,7 @@ const fields = {
   listen: listenSchema.optional().meta({ description: 'which alerts of Alertmanager and PagerDuty open an incident (`holdfast listen`); left out: none' }),
   retention: retentionSchema.optional().meta({ description: 'how long what is in the store is kept; left out: for ever' }),
   schedules: z.record(name, scheduleSchema).optional().meta({ description: 'what starts by itself, and when, by name: `holdfast apply` gives them to Temporal; left out: nothing' }),
+  monitor: monitorSchema.optional().meta({ description: 'from when on a backup is unusual; left out: warned of after 24 hours, critical after 36' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
