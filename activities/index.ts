@@ -5,6 +5,7 @@ import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import { pageAudit } from '../workflows/domain/audit.ts';
 import { readAudit } from './audit/read-audit.ts';
 import { recordAct } from './audit/record-act.ts';
+import { sealAudit } from './audit/seal-audit.ts';
 import type { SourceContext } from './context.ts';
 import type { JobName } from './data-plane/jobs.ts';
 import { openDeployer } from './deploy/deployer.ts';
@@ -150,6 +151,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   readAudit: attempt(async ({ system, limit, ...choice }, { signal }) => {
     const { store, keys } = await openSystem(system);
     return pageAudit(system, await readAudit({ store, keys, signal }, system), choice, limit);
+  }),
+
+  sealAudit: attempt(async ({ system }, { signal }) => {
+    const { store, keys } = await openSystem(system);
+    return await sealAudit({ store, keys, signal }, system);
   }),
 
   planRecovery: inDataPlane('planRecovery'),

@@ -5,7 +5,7 @@ import { resolveAddress, resolveSecret } from './secrets.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import type { Keys } from './stream/keys.ts';
-import { openKeys } from './stream/open-keys.ts';
+import { openKeys, openVerifyingKeys } from './stream/open-keys.ts';
 import { loadSystemFile, type LoadedSystem } from './system-files.ts';
 
 export interface SystemContext {
@@ -40,6 +40,17 @@ async function openParts(loaded: LoadedSystem): Promise<SystemContext> {
   const store = await openStore(loaded.system.stores[0]!, { secret, address });
   const keys = await openKeys(loaded.system.key, secret);
   return { loaded, store, keys, secret, address };
+}
+
+/**
+ * What whoever only verifies works with: the bucket, and public keys. Neither the signing nor the data key is asked for.
+ * @throws UnknownSystem, BadSystemFile.
+ */
+export async function openVerifier(system: string): Promise<{ loaded: LoadedSystem; store: Store; keys: Keys }> {
+  const loaded = await loadSystemFile(system);
+  const secret = async (ref: string): Promise<string> => await resolveSecret(ref, loaded.directory);
+  const store = await openStore(loaded.system.stores[0]!, { secret, address: resolveAddress });
+  return { loaded, store, keys: await openVerifyingKeys(loaded.system.key, secret) };
 }
 
 /**

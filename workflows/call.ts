@@ -41,6 +41,7 @@ const table: Record<ActivityName, Row> = {
   // A program of the team's: how long it may take its step's `timeout` says. What fails three times is for a person.
   deployVersion: { ...light(), tryMs: hours(4), tries: 3 },
   runCommand: { ...light(), tryMs: hours(4), tries: 3 },
+  sealAudit: { ...light(), tryMs: minutes(10) },
   readAudit: { ...light(), tryMs: minutes(10) },
   planRecovery: { ...light(), tryMs: minutes(10) },
   fencePrimary: { ...light(), tryMs: minutes(5) },

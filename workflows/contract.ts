@@ -1,5 +1,5 @@
 import type { CopiedCollection, SwapPair } from './domain/beside.ts';
-import type { AuditChoice, AuditPage } from './domain/audit.ts';
+import type { AuditChoice, AuditPage, SealedDays } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { Deployment, FoundDeployment } from './domain/deployment.ts';
@@ -105,6 +105,9 @@ export interface ControlActivities {
 
   /** The newest acts that were asked for, and what is wrong with the audit as a whole. */
   readAudit(input: { system: string; limit: number } & AuditChoice): Promise<AuditPage>;
+
+  /** Seals every day of the audit that is over, by the store's clock, and not sealed yet. Twice: the second finds it done. */
+  sealAudit(input: { system: string }): Promise<SealedDays>;
 
   /** Writes down who asked for what and whether they were let. Twice: `readAudit` shows it once. */
   recordAct(input: ActToRecord): Promise<{ number: number }>;
@@ -225,7 +228,7 @@ export interface DiscardedOf {
 export type PointMoment = Pick<RecoveryPoint, 'source' | 'timeline' | 'reachesAt'>;
 
 /** @see AuditRecord */
-export type ActToRecord = Pick<AuditRecord, 'system' | 'by' | 'act' | 'outcome' | 'about' | 'workflow' | 'workflowId' | 'runId'>;
+export type ActToRecord = Pick<AuditRecord, 'system' | 'by' | 'act' | 'outcome' | 'from' | 'about' | 'workflow' | 'workflowId' | 'runId'>;
 
 export interface ProofToCheck {
   system: string;

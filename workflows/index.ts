@@ -20,5 +20,6 @@ export { runBackup } from './run-backup.ts';
 export { runIncident } from './run-incident.ts';
 export { runRecovery } from './run-recovery.ts';
 export { runWatch } from './run-watch.ts';
+export { sealAudit } from './seal-audit.ts';
 export { verifySystem } from './verify-system.ts';
 export { explainUnknownType as default } from './explain-unknown-type.ts';

@@ -41,7 +41,7 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
     const outcome = permission.may === true ? 'permitted' : permission.may === 'elevated' ? 'elevated' : 'refused';
     const about = permission.may === false ? permission.why : [permissions[act].about, asked.reason].filter(Boolean).join(': ');
     const by = asked.requestedBy ?? null;
-    const recorded = callControl('recordAct', { system: view.system, by, act, outcome, about, workflow, workflowId, runId }, `audit: ${by ?? 'nobody named'}, ${act}, ${outcome}`);
+    const recorded = callControl('recordAct', { system: view.system, by, act, outcome, from: cameBy(asked, parent?.workflowId), about, workflow, workflowId, runId }, `audit: ${by ?? 'nobody named'}, ${act}, ${outcome}`);
     if (givesData(act)) await recorded;
     else if (outcome === 'refused') await recorded.catch(unlessCancelled);
     else if (keep) keep(recorded.catch(() => undefined));
@@ -52,6 +52,15 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
     throw new HoldfastError('NotPermitted', `${workflow} of ${view.system}: ${permission.why}`, { hint: 'give your name in "requestedBy", as people of the system file has it' });
   }
   return permission.may === 'elevated';
+}
+
+/** How a start came here: Temporal does not say from which machine. */
+function cameBy({ alert, incident }: Asked, parent: string | undefined): string {
+  const schedule = scheduledBy();
+  if (schedule !== undefined) return `schedule ${schedule}`;
+  if (alert !== undefined) return `alert ${(alert as { key?: string }).key ?? ''}`.trim();
+  if (incident !== undefined && parent !== undefined) return `incident ${incident}`;
+  return 'a start in Temporal';
 }
 
 /** Whoever claims to be a schedule by setting its search attribute by hand gets no more than what the system file starts anyway. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { checkPut, checkRead, maxObjectBytes, sha256Hex } from './checks.ts';
 import { decodeName, encodeKey, encodeName, objectSuffix } from './local-names.ts';
@@ -13,6 +14,8 @@ export interface LocalStoreOptions {
   prefix: string;
   /** how long everything that is put stays locked; left out: no locks */
   lockMs?: number | undefined;
+  /** the same for evidence (`isEvidence`); left out: as long as everything */
+  evidenceLockMs?: number | undefined;
 }
 
 const code = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
@@ -40,12 +43,14 @@ export async function openLocalStore(options: LocalStoreOptions): Promise<Store>
 class LocalStore implements Store {
   readonly name: string;
   readonly #lockMs: number | undefined;
+  readonly #evidenceLockMs: number | undefined;
   readonly #root: string;
   readonly #temporary: string;
 
   constructor(options: LocalStoreOptions, root: string, temporary: string) {
     this.name = options.name;
     this.#lockMs = options.lockMs;
+    this.#evidenceLockMs = options.evidenceLockMs ?? options.lockMs;
     this.#root = root;
     this.#temporary = temporary;
   }
@@ -54,7 +59,7 @@ class LocalStore implements Store {
     checkPut(key, body);
     options.signal?.throwIfAborted();
     const directory = this.#objectDirectory(key);
-    const lockUntil = this.#lockUntil(options.lockUntil);
+    const lockUntil = this.#lockUntil(key, options.lockUntil);
     return guard(this.name, async () => {
       const staged = join(this.#temporary, randomBytes(12).toString('hex'));
       await mkdir(staged, { mode: 0o700 });
@@ -214,9 +219,9 @@ class LocalStore implements Store {
     // holds nothing open
   }
 
-  #lockUntil(asked: Date | undefined): Date | undefined {
+  #lockUntil(key: string, asked: Date | undefined): Date | undefined {
     if (this.#lockMs === undefined) return undefined;
-    const until = asked ?? new Date(Date.now() + this.#lockMs);
+    const until = asked ?? new Date(Date.now() + (isEvidence(key) ? this.#evidenceLockMs! : this.#lockMs));
     return until.getTime() > Date.now() ? until : undefined;
   }
 

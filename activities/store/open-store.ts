@@ -18,7 +18,7 @@ export interface Resolve {
  */
 export async function openStore(config: StoreConfig, { secret, address = (text) => text }: Resolve): Promise<Store> {
   if (config.kind === 'local') {
-    return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain });
+    return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain, evidenceLockMs: config.lock?.evidence });
   }
   const credentials = config.credentials && {
     accessKeyId: await secret(config.credentials.accessKeyId),

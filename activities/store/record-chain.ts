@@ -34,13 +34,13 @@ export interface ChainRoom {
  * Killed before the put: nothing is written. Killed after it: the next try finds its own record at the end; where another came in between it
  * writes a second one, which whoever reads tells by `isSame`.
  */
-export async function appendRecord<B extends ChainedBody>(room: ChainRoom, chain: Chain<B>, isSame: (last: B) => boolean, make: (place: { number: number; previous: string | null }) => B): Promise<B> {
+export async function appendRecord<B extends ChainedBody>(room: ChainRoom, chain: Chain<B>, isSame: (last: B) => boolean, make: (place: { number: number; previous: string | null }, last: B | undefined) => B | Promise<B>): Promise<B> {
   const options: ReadOptions = room.signal ? { signal: room.signal } : {};
   for (;;) {
     const number = await findLastNumber(room.store, chain, options);
     const last = number === 0 ? undefined : (await findSigned(room.store, room.keys, chain.schema, chain.key(number), options)).found;
     if (last && isSame(last.body)) return last.body;
-    const record = make({ number: number + 1, previous: last?.ref.sha256 ?? null });
+    const record = await make({ number: number + 1, previous: last?.ref.sha256 ?? null }, last?.body);
     try {
       await putSigned(room.store, room.keys, chain.key(record.number), record, { ifAbsent: true, ...options });
       return record;
@@ -84,7 +84,7 @@ async function readPlace<B extends ChainedBody>({ store, keys }: ChainRoom, chai
  * The highest number that any version has, a hidden one too. Asks for what lies behind a number, in steps that double and are then halved: as many
  * short listings as a thousand thousand records have binary digits, twice.
  */
-async function findLastNumber<B extends ChainedBody>(store: Store, { prefix, key: keyOf }: Chain<B>, options: ReadOptions): Promise<number> {
+export async function findLastNumber<B extends ChainedBody>(store: Store, { prefix, key: keyOf }: Chain<B>, options: ReadOptions): Promise<number> {
   const someBehind = async (number: number): Promise<boolean> => {
     for await (const { key } of store.list(prefix, { ...options, ...(number > 0 ? { startAfter: keyOf(number) } : {}) })) {
       if (parseRecordKey(key) !== undefined) return true;

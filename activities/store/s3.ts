@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
@@ -29,7 +30,8 @@ export interface S3StoreOptions {
   pathStyle: boolean;
   /** left out: the SDK's own chain (environment, profile, role) */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
-  lock?: { mode: 'governance' | 'compliance'; retain: number } | undefined;
+  /** `evidence`: how long evidence (`isEvidence`) is locked; left out: as long as everything */
+  lock?: { mode: 'governance' | 'compliance'; retain: number; evidence?: number | undefined } | undefined;
   /** Waits between tries, one a try. A longer outage is the caller's to sit out: it can say so, and be cancelled. */
   retryAfterMs?: readonly number[];
 }
@@ -91,7 +93,7 @@ class S3Store implements Store {
             // The server refuses bytes that are not these.
             ChecksumSHA256: digest.toString('base64'),
             ...(options.ifAbsent ? { IfNoneMatch: '*' } : {}),
-            ...this.#lockHeaders(options.lockUntil),
+            ...this.#lockHeaders(key, options.lockUntil),
           }),
           abort,
         );
@@ -200,10 +202,10 @@ class S3Store implements Store {
     return Date.now() + (this.#client.config.systemClockOffset ?? 0);
   }
 
-  #lockHeaders(asked: Date | undefined): { ObjectLockMode?: ObjectLockMode; ObjectLockRetainUntilDate?: Date } {
+  #lockHeaders(key: string, asked: Date | undefined): { ObjectLockMode?: ObjectLockMode; ObjectLockRetainUntilDate?: Date } {
     const { lock } = this.#options;
     if (!lock) return {};
-    const until = asked ?? new Date(this.#clockMs() + lock.retain);
+    const until = asked ?? new Date(this.#clockMs() + ((isEvidence(key) ? lock.evidence : undefined) ?? lock.retain));
     return until.getTime() > this.#clockMs() ? { ObjectLockMode: lockMode(lock.mode), ObjectLockRetainUntilDate: until } : {};
   }
 

@@ -112,7 +112,7 @@ export async function findSigned<S extends z.ZodType>(
 
 /** Where an object of this content belongs, so that a signed object copied to another key is not believed there. */
 function homeOf(body: SignedBody & Record<string, unknown>): string | undefined {
-  const of = body as unknown as Record<'system' | 'source' | 'timeline' | 'backup' | 'from' | 'to' | 'run' | 'person' | 'point' | 'at' | 'before' | 'id', string> & { epoch: number; step: number; number: number };
+  const of = body as unknown as Record<'system' | 'source' | 'timeline' | 'backup' | 'from' | 'to' | 'run' | 'person' | 'point' | 'at' | 'before' | 'id' | 'day', string> & { epoch: number; step: number; number: number };
   switch (body.kind) {
     case 'base': return layout.manifest(of);
     case 'plan': return layout.plan(of);
@@ -127,6 +127,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'mark': return layout.mark(of, of.point, of.at);
     case 'verification': return layout.verification(of, of.at);
     case 'audit': return layout.auditRecord(of.system, of.number);
+    case 'audit-seal': return layout.auditSeal(of.system, of.day);
     case 'deployment': return layout.deployment(of.system, of.number);
     case 'period-report': return layout.periodReport(of.system, of.id, 'report.json');
     case 'used-code': return layout.usedCode(of.system, of.person, of.step);

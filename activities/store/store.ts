@@ -13,7 +13,7 @@ export interface ObjectVersion {
 export interface PutOptions {
   /** Refuse, with AlreadyExists, when the key has a current version. */
   ifAbsent?: boolean;
-  /** Overrides the store's own lock (its `lock.retain` from now); a time that is over: no lock. Ignored by a store without locks. */
+  /** Overrides the store's own lock (its `lock.retain`, of evidence its `lock.evidence`, from now); a time that is over: no lock. Ignored by a store without locks. */
   lockUntil?: Date;
   signal?: AbortSignal;
 }

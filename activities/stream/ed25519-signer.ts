@@ -20,11 +20,7 @@ export const signingKeyId = (publicKey: KeyObject): string =>
  */
 export function ed25519Signer(privatePem: Pem, publicPems: Pem[]): Signer {
   const privateKey = readKey(privatePem, createPrivateKey);
-  const known = new Map<string, KeyObject>();
-  for (const pem of publicPems) {
-    const key = readKey(pem, createPublicKey);
-    known.set(signingKeyId(key), key);
-  }
+  const known = readKnown(publicPems);
   const keyId = signingKeyId(createPublicKey(privateKey));
   if (!known.has(keyId)) {
     throw new HoldfastError('BadSystemFile', `${privatePem.where}: its public key ${keyId} is not among key.signing.publicKeys (${[...known.keys()].join(', ')})`, {
@@ -33,18 +29,35 @@ export function ed25519Signer(privatePem: Pem, publicPems: Pem[]): Signer {
   }
   return {
     sign: (body) => ({ algorithm: 'ed25519', keyId, value: sign(null, body, privateKey).toString('base64') }),
+    verify: verifyAgainst(known),
+  };
+}
 
-    verify(body, signature, where) {
-      const key = known.get(signature.keyId);
-      if (!key) {
-        throw new HoldfastError('Tampered', `${where}: signed by ${signature.keyId}, which is not known (${[...known.keys()].join(', ')})`, {
-          hint: 'if that key was rotated out, put its public key back under key.signing.publicKeys',
-        });
-      }
-      if (!verify(null, body, key, Buffer.from(signature.value, 'base64'))) {
-        throw new HoldfastError('Tampered', `${where}: its signature by ${signature.keyId} is wrong: it was altered after it was signed`);
-      }
-    },
+/** Believes what any of the known public keys signed, and signs nothing: for whoever has no more than those. */
+export const ed25519Verifier = (publicPems: Pem[]): Signer => ({
+  sign() {
+    throw new HoldfastError('BadSystemFile', 'nothing can be signed: only public keys were read');
+  },
+  verify: verifyAgainst(readKnown(publicPems)),
+});
+
+const readKnown = (publicPems: Pem[]): Map<string, KeyObject> =>
+  new Map(publicPems.map((pem) => {
+    const key = readKey(pem, createPublicKey);
+    return [signingKeyId(key), key];
+  }));
+
+function verifyAgainst(known: ReadonlyMap<string, KeyObject>): Signer['verify'] {
+  return (body, signature, where) => {
+    const key = known.get(signature.keyId);
+    if (!key) {
+      throw new HoldfastError('Tampered', `${where}: signed by ${signature.keyId}, which is not known (${[...known.keys()].join(', ')})`, {
+        hint: 'if that key was rotated out, put its public key back under key.signing.publicKeys',
+      });
+    }
+    if (!verify(null, body, key, Buffer.from(signature.value, 'base64'))) {
+      throw new HoldfastError('Tampered', `${where}: its signature by ${signature.keyId} is wrong: it was altered after it was signed`);
+    }
   };
 }
 

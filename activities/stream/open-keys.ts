@@ -4,7 +4,7 @@ import type { System } from '../../workflows/domain/system.ts';
 import { aesWrapper } from './aes-wrapper.ts';
 import { canonicalBytes } from './canonical.ts';
 import { newDataKey } from './data-key.ts';
-import { ed25519Signer } from './ed25519-signer.ts';
+import { ed25519Signer, ed25519Verifier } from './ed25519-signer.ts';
 import type { DataKey, Keys, KeyWrapper } from './keys.ts';
 
 /**
@@ -23,6 +23,12 @@ export async function openKeys(config: System['key'], resolveSecret: (ref: strin
     publicKeys.map((pem, index) => ({ pem, where: `key.signing.publicKeys[${index}] (${config.signing.publicKeys[index]})` })),
   );
   return keysOf(wrappers, signer);
+}
+
+/** What believes a system's signatures by its public keys alone: opens and signs nothing. @throws BadSystemFile - a public key is none. */
+export async function openVerifyingKeys(config: System['key'], resolveSecret: (ref: string) => Promise<string>): Promise<Keys> {
+  const publicKeys = await Promise.all(config.signing.publicKeys.map(resolveSecret));
+  return keysOf([], ed25519Verifier(publicKeys.map((pem, index) => ({ pem, where: `key.signing.publicKeys[${index}] (${config.signing.publicKeys[index]})` }))));
 }
 
 /** Keys from their parts: what openKeys makes of a system file, and what another kind of wrapper plugs into. */

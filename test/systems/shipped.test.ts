@@ -59,6 +59,7 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
     'ai-writing/integrity': '06:00 UTC: verifySystem',
     'ai-writing/retention': '07:00 UTC: applyRetention',
     'ai-writing/sample': 'every 6h00m + 2h00m: verifySystem',
+    'ai-writing/seal-audit': '00:15 UTC: sealAudit',
     'ai-writing/restoration-test': '05:00 sunday UTC: recoverSystem',
     'ai-writing/dr-simulation': '10:00 monday day 8-14 UTC: recoverSystem',
     'ai-writing/full-dr-test': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',

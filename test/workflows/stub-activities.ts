@@ -140,7 +140,8 @@ function answersOf(): Answers {
     checkProof: ({ proof }) => Promise.resolve(proof.kind === 'totp' && proof.code !== '000000' ? { ok: true, wrong: false, why: 'a one-time code' } : { ok: false, wrong: true, why: 'the one-time code is wrong' }),
     readArchiveStatus: (ref) =>
       Promise.resolve({ ...ref, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: nowAt(), sourceAt: point.reaches, sourceReachable: true, rpoMs: 0, checkedAt: nowAt(), note: null }),
-    readAudit: ({ system }) => Promise.resolve({ system, records: 1, chosen: 1, entries: [{ number: 1, at: '2026-11-21T03:00:00.000Z', by: 'dana', act: 'export', outcome: 'permitted', about: 'export a recovery point', workflow: 'exportRecoveryPoint', workflowId: 'export-1', runId: 'r-1' }], problems: [], problemCount: 0 }),
+    readAudit: ({ system }) => Promise.resolve({ system, records: 1, sealed: { days: 0, upTo: null, unsealed: 1 }, chosen: 1, entries: [{ number: 1, at: '2026-11-21T03:00:00.000Z', by: 'dana', act: 'export', outcome: 'permitted', about: 'export a recovery point', workflow: 'exportRecoveryPoint', workflowId: 'export-1', runId: 'r-1' }], problems: [], problemCount: 0 }),
+    sealAudit: ({ system }) => Promise.resolve({ system, days: ['2026-11-20'], upTo: '2026-11-20', to: 1 }),
     recordAct: () => Promise.resolve({ number: 1 }),
     markPoint: ({ system, source, point: marked, state, reason, by, id }) => Promise.resolve({ format: 1, kind: 'mark', system, source, point: marked, state, reason, by, at: '2026-11-21T03:00:00.000Z', id }),
     recordDeployment: ({ environment, version, at, by, why }) => Promise.resolve({ number: 1, environment: environment ?? 'production', version, deployedAt: at ?? '2026-11-21T03:00:00.000Z', claimed: at !== undefined, recordedAt: '2026-11-21T03:00:00.000Z', by, why }),

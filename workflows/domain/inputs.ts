@@ -143,6 +143,9 @@ export const readAuditInput = z.strictObject({
 });
 export type ReadAuditInput = z.output<typeof readAuditInput>;
 
+export const sealAuditInput = z.strictObject({ system, requestedBy: text });
+export type SealAuditInput = z.output<typeof sealAuditInput>;
+
 const oneSource = source.meta({ description: 'may be left out when the system has only one' });
 
 export const importDumpInput = z.strictObject({
@@ -236,6 +239,7 @@ export const inputExamples = {
   readArchiveStatus: '{"system": "demo"}',
   rebuildCatalog: '{"system": "demo"}',
   readAudit: '{"system": "demo", "act": "export", "since": "2026-11-21T00:00:00Z"}',
+  sealAudit: '{"system": "demo"}',
   importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',
   openIncident: '{"system": "demo", "summary": "documents cannot be saved", "severity": "P1", "requestedBy": "dana"}',
   applyRetention: '{"system": "demo"}',

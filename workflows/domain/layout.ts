@@ -9,6 +9,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/holds/<run>.json                         a run reads: expiry keeps what it needs
  * <system>/access/used-codes/<person>/<step>.json   a one-time code that proved a decision: no check takes it again; signed, put-if-absent
  * <system>/audit/<number>.json                      who asked for what, and whether they were let; signed, put-if-absent, each names the one before
+ * <system>/audit-seals/<day>.json                    what the audit was when the day was over; signed, put-if-absent, each names the one before
  * <system>/deployments/<number>.json                which version of the application ran where since when; as the audit's records
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.md, report.html
  * <system>/runs/<run>/journal/<page>.json           lines of a long run's journal, 100 a page; of an incident below incidents/<incident>/
@@ -72,6 +73,8 @@ export const layout = {
   usedCode: (system: string, person: string, step: number) => `${system}/access/used-codes/${person}/${step}.json`,
   auditRecords: (system: string) => `${system}/audit/`,
   auditRecord: (system: string, number: number) => `${system}/audit/${counted(number)}.json`,
+  auditSeals: (system: string) => `${system}/audit-seals/`,
+  auditSeal: (system: string, day: string) => `${system}/audit-seals/${day}.json`,
   deployments: (system: string) => `${system}/deployments/`,
   deployment: (system: string, number: number) => `${system}/deployments/${counted(number)}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
@@ -130,6 +133,15 @@ export function parseRecordKey(key: string): number | undefined {
   const digits = /\/(?:audit|deployments)\/(\d{8})\.json$/.exec(key)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
+
+/** The day that the key of a seal of the audit names, or undefined when the key is none. */
+export const parseSealKey = (key: string): string | undefined => /\/audit-seals\/(\d{4}-\d{2}-\d{2})\.json$/.exec(key)?.[1];
+
+/**
+ * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention and disposal did. It is locked for `lock.evidence`;
+ * the writes of an old primary that lie beside a run's evidence are data, and are not.
+ */
+export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

@@ -331,13 +331,17 @@ export const auditRecordSchema = z.strictObject({
   kind: z.literal('audit'),
   system: z.string(),
   number: z.number().int().positive(),
-  /** by the worker's clock */
+  /** by the store's clock, and never before that of the record before it */
   at,
   /** as claimed; null: no name was given */
   by: z.string().nullable(),
-  /** of the permission table */
+  /** of the permission table, or what a run wrote down of itself: `evidence` */
   act: z.string(),
-  outcome: z.enum(['permitted', 'elevated', 'refused']),
+  outcome: z.enum(['permitted', 'elevated', 'refused', 'done']),
+  /** how it was asked for: an alert, a schedule, an incident, a start in Temporal; left out: not known */
+  from: z.string().optional(),
+  /** the machine whose worker wrote it down */
+  worker: z.string().optional(),
   /** why it was refused, or what was asked for */
   about: z.string(),
   workflow: z.string(),
@@ -347,6 +351,28 @@ export const auditRecordSchema = z.strictObject({
   previous: z.string().nullable(),
 });
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
+
+/**
+ * What the audit was when a day, UTC by the store's clock, was over: its records since the seal before, and the digest of the last. A record that is gone from the end with all its
+ * versions, which no later record tells of, is missed by it. Seals are chained by day without a hole, so a seal that is gone is missed too.
+ */
+export const auditSealSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('audit-seal'),
+  system: z.string(),
+  day: z.iso.date(),
+  /** the first record that is sealed; a day without acts: one more than `to` */
+  from: z.number().int().positive(),
+  /** the last, 0: there is no record yet */
+  to: z.number().int().nonnegative(),
+  /** SHA-256 of the stored bytes of record `to`, the oldest of its versions that is believed; null: there is none */
+  head: z.string().nullable(),
+  /** of the stored bytes of the seal before; null: this is the first, or that one is not believed */
+  previous: z.string().nullable(),
+  /** by the store's clock */
+  sealedAt: at,
+});
+export type AuditSeal = z.infer<typeof auditSealSchema>;
 
 /**
  * One deployment of the application, as somebody or a run said it. Numbered and chained as the audit's records are. Two times, and neither is the

@@ -9,7 +9,7 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | 'report' | IncidentAct;
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'seal-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | 'report' | IncidentAct;
 /** What people do to an incident, beside starting its recoveries. */
 type IncidentAct = 'update-incident' | 'dismiss-run' | 'resolve-incident' | 'review-incident';
 
@@ -41,6 +41,7 @@ export const permissions: Readonly<Record<Act, Row>> = {
   export: { about: 'export a recovery point', who: administrator },
   elevate: { about: 'approve an elevation', who: administrator },
   'read-audit': { about: 'read the audit', who: ['administrator', 'security'] },
+  'seal-audit': { about: 'seal the audit', who: operations },
   dispose: { about: 'dispose of keys and backups', who: administrator },
   rotate: { about: 'rotate keys', who: administrator },
   mark: { about: 'say of a recovery point that it is suspect, bad, held or good', who: operations },
@@ -121,6 +122,7 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   readArchiveStatus: 'read',
   rebuildCatalog: 'read',
   readAudit: 'read-audit',
+  sealAudit: 'seal-audit',
   openIncident: 'open-incident',
   recordDeployment: 'record-deployment',
   markPoint: 'mark',

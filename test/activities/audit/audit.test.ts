@@ -17,7 +17,7 @@ const room = async (t: TestContext): Promise<AuditRoom> => ({ store: await openL
 const record = async (at: AuditRoom, count: number): Promise<void> => {
   for (let n = 1; n <= count; n += 1) await recordAct(at, act(`r${n}`));
 };
-const problems = async (at: AuditRoom): Promise<[number, string][]> => (await readAudit(at, 'demo')).problems.map(({ number, problem }) => [number, problem]);
+const problems = async (at: AuditRoom): Promise<[number | null, string][]> => (await readAudit(at, 'demo')).problems.map(({ number, problem }) => [number, problem]);
 const versionsOf = async (at: AuditRoom, number: number): Promise<{ key: string; versionId: string }[]> => {
   const found = [];
   for await (const { key, versionId } of at.store.list(layout.auditRecord('demo', number))) found.push({ key, versionId });
@@ -27,7 +27,7 @@ const bytesOf = async (at: AuditRoom, number: number): Promise<Buffer> => await 
 
 test('records are numbered, and each follows the one before; an untouched audit has no problem', async (t) => {
   const at = await room(t);
-  assert.deepEqual(await readAudit(at, 'demo'), { entries: [], records: 0, problems: [] });
+  assert.deepEqual(await readAudit(at, 'demo'), { entries: [], records: 0, sealed: { days: 0, upTo: null, unsealed: 0 }, problems: [] });
   const numbers = [];
   for (let n = 1; n <= 35; n += 1) numbers.push((await recordAct(at, act(`r${n}`))).number);
   assert.deepEqual(numbers, Array.from({ length: 35 }, (_, n) => n + 1));
@@ -50,6 +50,7 @@ test('a writer that is killed after its put, and tries again, is shown once, who
     throw new HoldfastError('StoreUnavailable', 'the connection was cut');
   } } }) as AuditRoom['store'] };
   lossy.store.list = at.store.list.bind(at.store);
+  lossy.store.now = at.store.now.bind(at.store);
   lossy.store.getVersion = at.store.getVersion.bind(at.store);
   await assert.rejects(recordAct(lossy, act('r1')), { name: 'StoreUnavailable' });
   assert.deepEqual(await recordAct(at, act('r1')), { number: 1 });

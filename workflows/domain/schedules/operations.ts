@@ -71,6 +71,13 @@ export const operations = {
     settings: z.strictObject({ period: z.enum(periodNames).optional().meta({ description: 'left out: day' }) }),
     input: ({ system, by }, settings) => ({ system, ...settings, requestedBy: by }),
   },
+  'seal-audit': {
+    about: 'seals the audit of each day that is over',
+    workflow: 'sealAudit',
+    kind: 'seal-audit',
+    settings: z.strictObject({}),
+    input: ({ system, by }) => ({ system, requestedBy: by }),
+  },
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;
