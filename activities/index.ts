@@ -12,6 +12,7 @@ import { openDeployer } from './deploy/deployer.ts';
 import { recordDeployment } from './deploy/deployments.ts';
 import { livesNow, proposeDeployment } from './deploy/propose-deployment.ts';
 import { runCommand } from './deploy/run-command.ts';
+import { evidenceAfterwards, evidenceOfIncident, evidenceOfRun, sealEvidence } from './evidence/seal-evidence.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
 import { linkToRun } from './notify/run-link.ts';
@@ -188,8 +189,9 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   }),
 
   writeReport: attempt(async ({ report }, { signal }) => {
-    const { store } = await openSystem(report.system);
-    return await writeReport({ store, signal }, { report, directory: reportsDirectory });
+    const { store, keys } = await openSystem(report.system);
+    const written = await writeReport({ store, signal }, { report, directory: reportsDirectory });
+    return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfRun(report), written.evidence)] };
   }),
 
   readSourceFacts: inDataPlane('readSourceFacts'),
@@ -205,13 +207,16 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   }),
 
   writeDivergedReport: attempt(async ({ report }, { signal }) => {
-    const { store } = await openSystem(report.system);
-    return await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
+    const { store, keys } = await openSystem(report.system);
+    const written = await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
+    const of = await evidenceAfterwards({ store, keys, signal }, report.system, report.run, report.writtenAt);
+    return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, of, written.evidence)] };
   }),
 
   writeIncident: attempt(async ({ record }, { signal }) => {
-    const { store } = await openSystem(record.state.system);
-    return await writeIncident({ store, signal }, { record, directory: reportsDirectory });
+    const { store, keys } = await openSystem(record.state.system);
+    const written = await writeIncident({ store, signal }, { record, directory: reportsDirectory });
+    return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfIncident(record), written.evidence)] };
   }),
 
   notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),

@@ -12,6 +12,7 @@ import { demo } from './commands/demo.ts';
 import { deployed } from './commands/deployed.ts';
 import { diverged } from './commands/diverged.ts';
 import { doctor } from './commands/doctor.ts';
+import { evidence } from './commands/evidence.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { incident } from './commands/incident.ts';
@@ -39,7 +40,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

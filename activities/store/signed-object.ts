@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { JournalOf } from '../../workflows/domain/journal.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { formatVersion, signedSchema, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import { sha256Hex } from './checks.ts';
@@ -50,7 +51,8 @@ export async function readSigned<S extends z.ZodType>(
   return parseSigned(keys, schema, version.key, bytes);
 }
 
-function parseSigned<S extends z.ZodType>(keys: Keys, schema: S, key: string, bytes: Buffer): z.output<S> {
+/** As `readSigned`, of bytes that were read. */
+export function parseSigned<S extends z.ZodType>(keys: Keys, schema: S, key: string, bytes: Buffer): z.output<S> {
   const json = parseJson(bytes, key);
   const envelope = signedSchema.safeParse(json);
   if (!envelope.success) {
@@ -112,7 +114,7 @@ export async function findSigned<S extends z.ZodType>(
 
 /** Where an object of this content belongs, so that a signed object copied to another key is not believed there. */
 function homeOf(body: SignedBody & Record<string, unknown>): string | undefined {
-  const of = body as unknown as Record<'system' | 'source' | 'timeline' | 'backup' | 'from' | 'to' | 'run' | 'person' | 'point' | 'at' | 'before' | 'id' | 'day', string> & { epoch: number; step: number; number: number };
+  const of = body as unknown as Record<'system' | 'source' | 'timeline' | 'backup' | 'from' | 'to' | 'run' | 'person' | 'point' | 'at' | 'before' | 'day' | 'id', string> & { in: JournalOf['in']; epoch: number; step: number; number: number };
   switch (body.kind) {
     case 'base': return layout.manifest(of);
     case 'plan': return layout.plan(of);
@@ -128,6 +130,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'verification': return layout.verification(of, of.at);
     case 'audit': return layout.auditRecord(of.system, of.number);
     case 'audit-seal': return layout.auditSeal(of.system, of.day);
+    case 'evidence': return layout.evidenceBundle(of.system, of, of.at);
     case 'deployment': return layout.deployment(of.system, of.number);
     case 'period-report': return layout.periodReport(of.system, of.id, 'report.json');
     case 'used-code': return layout.usedCode(of.system, of.person, of.step);

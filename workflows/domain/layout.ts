@@ -13,6 +13,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/deployments/<number>.json                which version of the application ran where since when; as the audit's records
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.md, report.html
  * <system>/runs/<run>/journal/<page>.json           lines of a long run's journal, 100 a page; of an incident below incidents/<incident>/
+ * <system>/runs/<run>/evidence/<instant>.json      all that was written of the run, by version and digest; signed, put-if-absent; of an incident below incidents/<incident>/
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/incidents/<incident>/<name>            an incident that was closed: incident.json, incident.md
  * <system>/reports/<report>/<name>                a day or a week: report.json (signed), report.md, report.html
@@ -83,6 +84,9 @@ export const layout = {
   periodReport: (system: string, report: string, name: string) => `${system}/reports/${report}/${name}`,
   journal: (system: string, { in: folder, id }: JournalOf) => `${system}/${folder}/${id}/journal/`,
   journalPage: (system: string, of: JournalOf, page: number) => `${layout.journal(system, of)}${counted(page)}.json`,
+  recordOf: (system: string, { in: folder, id }: JournalOf) => `${system}/${folder}/${id}/`,
+  evidenceBundles: (system: string, of: JournalOf) => `${layout.recordOf(system, of)}evidence/`,
+  evidenceBundle: (system: string, of: JournalOf, at: string) => `${layout.evidenceBundles(system, of)}${instant(at)}.json`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   source: (system: string, source: string) => `${system}/${source}/`,
   expiredBases: (system: string, source: string) => `${system}/${source}/expired/`,

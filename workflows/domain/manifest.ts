@@ -375,6 +375,35 @@ export const auditSealSchema = z.strictObject({
 export type AuditSeal = z.infer<typeof auditSealSchema>;
 
 /**
+ * Evidence of a run or an incident: all that was written of it, by exact version and digest, what it worked with, and where the audit stood. The audit names this object's own digest
+ * in turn, so neither can be changed without the other. One a writing; the newest tells of all that the earlier ones do.
+ */
+export const evidenceSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('evidence'),
+  system: z.string(),
+  in: z.enum(['runs', 'incidents']),
+  id: z.string(),
+  /** by the store's clock */
+  at,
+  workflowId: z.string(),
+  outcome: z.string(),
+  finishedAt: z.string(),
+  /** report, journal, reports of diverged writes: every object below the run but what is encrypted */
+  files: z.array(objectRefSchema),
+  /** what was restored of each source, and up to where; `limit` is exclusive */
+  points: z.array(z.strictObject({ source: z.string(), timeline: z.string(), backup: z.string(), manifest: objectRefSchema, from: logPositionSchema, limit: logPositionSchema })),
+  /** by validator: whether it held, and the collections that were compared */
+  proofs: z.array(z.strictObject({ id: z.string(), ok: z.boolean(), effect: z.string(), collections: z.number().int() })),
+  decisions: z.array(z.strictObject({ gate: z.string(), by: z.string(), decision: z.string(), at: z.string(), proof: z.string(), reason: z.string().nullable() })),
+  /** programs by name, with their versions, on the worker that wrote it */
+  tools: z.record(z.string(), z.string()),
+  /** the last record of the audit when this was written; null: there was none that is believed */
+  audit: z.strictObject({ number: z.number().int().positive(), sha256 }).nullable(),
+});
+export type Evidence = z.infer<typeof evidenceSchema>;
+
+/**
  * One deployment of the application, as somebody or a run said it. Numbered and chained as the audit's records are. Two times, and neither is the
  * store's: `deployedAt` is as it was claimed, or the time of the record where nothing was claimed; `recordedAt` is the worker's clock.
  */

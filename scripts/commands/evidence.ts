@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readBundles } from '../../activities/evidence/bundles.ts';
+import { listEvidence, readAuditRecords, readEvidence } from '../../activities/evidence/read-evidence.ts';
+import { verifyEvidenceFile } from '../../activities/evidence/verify-file.ts';
+import { openVerifier } from '../../activities/open-context.ts';
+import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import { describeEvidence, type EvidenceRead } from '../../workflows/domain/evidence.ts';
+import { layout } from '../../workflows/domain/layout.ts';
+import type { Cli } from '../cli.ts';
+import { exitCodes } from '../errors.ts';
+
+/** `holdfast evidence`: what runs and incidents have left, signed; from the bucket and the public keys alone. */
+export function evidence(cli: Cli): void {
+  const group = cli.group('evidence', 'what runs and incidents have left, signed; needs the bucket and the public keys, and no Temporal');
+  const readAll = async (system: string, run?: string): Promise<EvidenceRead[]> => {
+    const room = await openVerifier(system);
+    const audit = await readAuditRecords(room, system);
+    const known = await listEvidence(room, system, audit);
+    const wanted = known.filter(({ id }) => run === undefined || id === run);
+    if (run !== undefined && wanted.length === 0) throw new HoldfastError('ObjectMissing', `${system}: no run or incident ${run} has left anything`, { hint: `holdfast evidence list ${system} names those that have` });
+    const read: EvidenceRead[] = [];
+    for (const of of wanted) read.push(await readEvidence(room, system, of, audit));
+    return read.sort((a, b) => ((a.at ?? '') < (b.at ?? '') ? -1 : 1));
+  };
+  cli.add<[string], object>(
+    'list <system>',
+    'each run and incident, with the bundle that tells of it, the oldest first',
+    (command) => command,
+    async (printer, _options, system) => printer.result({ system, evidence: await readAll(system) }, ({ evidence: all }) => all.flatMap(describeEvidence).join('\n')),
+    group,
+  );
+  cli.add<[string, string], { to: string }>(
+    'get <system> <run>',
+    'write the newest bundle of a run, and its files, into a folder',
+    (command) => command.requiredOption('--to <directory>', 'a folder that is made; nothing in it is written over'),
+    async (printer, { to }, system, run) => {
+      const room = await openVerifier(system);
+      const of = (await listEvidence(room, system, await readAuditRecords(room, system))).find(({ id }) => id === run);
+      const bundle = of && (await readBundles(room, system, of)).at(-1);
+      if (!of || !bundle) throw new HoldfastError('ObjectMissing', `${system}: no bundle of ${run} is there`, { hint: `holdfast evidence list ${system} names those that are` });
+      const folder = layout.recordOf(system, of);
+      const paths: string[] = [];
+      for (const ref of [bundle.ref, ...bundle.body.files]) {
+        const path = join(to, ref === bundle.ref ? 'evidence.json' : ref.key.slice(folder.length));
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, await room.store.get(ref), { flag: 'wx' });
+        paths.push(path);
+      }
+      printer.result({ system, run, paths }, () => paths.join('\n'));
+    },
+    group,
+  );
+  cli.add<[string | undefined], { system?: string; all?: boolean }>(
+    'verify [what]',
+    'whether the evidence of a run (its id, with --system), a bundle on disk (its path), or all of it (--all) is signed, whole, and fits the audit; exit code 5 when not',
+    (command) => command.option('--system <system>', 'whose run it is').option('--all', 'every run and incident of the system'),
+    async (printer, { system, all }, what) => {
+      const isFile = what !== undefined && existsSync(what);
+      if (!isFile && (system === undefined || (what === undefined) !== (all === true))) throw new HoldfastError('BadInput', 'evidence verify: name a run, with --system, or a file, or --all with --system');
+      const read = isFile ? [await verifyEvidenceFile(await readFile(what), what)] : await readAll(system!, what);
+      const problems = read.flatMap(({ problems: found }) => found);
+      printer.result({ evidence: read, problemCount: problems.length, ok: problems.length === 0 }, () =>
+        [...read.flatMap(describeEvidence), problems.length === 0 ? `${read.length} signed, whole${isFile ? '' : ', and as the audit has it'}` : `${problems.length} problems`].join('\n'));
+      return problems.length === 0 ? exitCodes.ok : errorTable.Tampered.exitCode;
+    },
+    group,
+  );
+}
