@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { stackEnvironment, type StackFile } from '../../scripts/stack/stack-file.ts';
 import { readFileSync } from 'node:fs';
-import { applyRetentionInput, backUpSystemInput, recoverSystemInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
+import { applyRetentionInput, backUpSystemInput, recoverSystemInput, sealAuditInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
 import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
 import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { planSteps } from '../../workflows/steps/index.ts';
@@ -66,7 +66,7 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
   });
   // A drill that waited for people at night would hold the lock that a recovery needs.
   for (const { id, uses } of system.runbook.steps) if (uses === 'approval') assert.equal(system.approvals[id]?.preApproved?.purpose, 'drill', id);
-  const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput };
+  const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput };
   for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
-  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'drill', 'drill', 'drill']);
+  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'seal-audit', 'drill', 'drill', 'drill']);
 });

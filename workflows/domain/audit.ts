@@ -56,7 +56,8 @@ export interface AuditPage {
   /** how many were asked for; the newest of them are in `entries` */
   chosen: number;
   entries: AuditEntry[];
-  sealed: AuditSealed;
+  /** left out: written by an earlier version */
+  sealed?: AuditSealed | undefined;
   /** the first of them: of records in the order of their numbers, then of seals by day */
   problems: AuditProblem[];
   problemCount: number;
@@ -74,7 +75,7 @@ export function pageAudit(system: string, { entries, records, sealed, problems }
 export function describeAudit({ records, sealed, chosen, entries, problems, problemCount }: AuditPage): string[] {
   return [
     problemCount === 0 ? `${records} records, each signed and following the one before it` : `${problemCount} problems in an audit of ${records} records`,
-    describeSealed(sealed),
+    ...(sealed ? [describeSealed(sealed)] : []),
     ...problems.map(describeProblem),
     ...(chosen > entries.length ? [`the newest ${entries.length} of ${chosen}`] : []),
     ...entries.map(describeEntry),
