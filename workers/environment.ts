@@ -19,6 +19,8 @@ export interface WorkerEnvironment {
   logLevel: string;
   /** activities at a time, by role; those of data and recover are a process each */
   slots: Record<Role, number>;
+  /** workflows that are kept in memory between two tasks; one that is not is made anew from its history for its next */
+  cachedWorkflows: number;
   identity: string;
   /** names the build of the workflows that this worker runs (docs/upgrades.md); null: workflows are not kept to a build */
   build: string | null;
@@ -31,16 +33,14 @@ export interface WorkerEnvironment {
 }
 
 /**
- * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, TEMPORAL_UI_URL, HOLDFAST_LOG_LEVEL, HOLDFAST_BUILD and HOLDFAST_SLOTS (processes
- * at a time for dumps, and again for restores; default: as many as processors, at least 2). Who watches it: HOLDFAST_HTTP (host:port or off), HOLDFAST_PING
+ * Reads HOLDFAST_ROLES (comma-separated, default all), HOLDFAST_REPORTS, TEMPORAL_UI_URL, HOLDFAST_LOG_LEVEL, HOLDFAST_BUILD, HOLDFAST_SLOTS (processes
+ * at a time for dumps, and again for restores; default: as many as processors, at least 2), HOLDFAST_ARCHIVES (logs archived at a time, a process each;
+ * default 64) and HOLDFAST_CACHED_WORKFLOWS (default 100; docs/benchmarks.md has what they take). Who watches it: HOLDFAST_HTTP (host:port or off), HOLDFAST_PING
  * (the address, or file:PATH that holds it), HOLDFAST_PING_EVERY (5m), HOLDFAST_TEMPORAL_METRICS (host:port).
  * @throws BadInput - names the variable and what was expected.
  */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): WorkerEnvironment {
-  const slots = Number(env['HOLDFAST_SLOTS'] ?? Math.max(2, availableParallelism()));
-  if (!Number.isInteger(slots) || slots < 1 || slots > 256) {
-    throw new HoldfastError('BadInput', `HOLDFAST_SLOTS=${env['HOLDFAST_SLOTS']}: expected a number from 1 to 256`);
-  }
+  const slots = numberOf(env, 'HOLDFAST_SLOTS', Math.max(2, availableParallelism()), 256);
   const build = env['HOLDFAST_BUILD'] || null;
   if (build !== null && !/^[\w.-]{1,100}$/.test(build)) throw new HoldfastError('BadInput', `HOLDFAST_BUILD=${build}: expected up to 100 letters, digits, dots, dashes and underscores`);
   return {
@@ -50,12 +50,19 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): WorkerEnv
     temporalUiUrl: env['TEMPORAL_UI_URL'] || null,
     logLevel: env['HOLDFAST_LOG_LEVEL'] ?? 'info',
     // A log tail waits nearly all the time, and every source needs its own, for as long as the system lives.
-    slots: { control: 32, data: slots, archive: 64, recover: slots },
+    slots: { control: 32, data: slots, archive: numberOf(env, 'HOLDFAST_ARCHIVES', 64, 10_000), recover: slots },
+    cachedWorkflows: numberOf(env, 'HOLDFAST_CACHED_WORKFLOWS', 100, 100_000),
     identity: `holdfast@${hostname()}:${process.pid}`,
     http: readHttp(env['HOLDFAST_HTTP']),
     ping: readPing(env['HOLDFAST_PING'], env['HOLDFAST_PING_EVERY']),
     temporalMetrics: env['HOLDFAST_TEMPORAL_METRICS'] ? addressOf('HOLDFAST_TEMPORAL_METRICS', env['HOLDFAST_TEMPORAL_METRICS']).text : null,
   };
+}
+
+function numberOf(env: NodeJS.ProcessEnv, name: string, leftOut: number, most: number): number {
+  const number = Number(env[name] ?? leftOut);
+  if (!Number.isInteger(number) || number < 1 || number > most) throw new HoldfastError('BadInput', `${name}=${env[name]}: expected a number from 1 to ${most}`);
+  return number;
 }
 
 function readRoles(text: string | undefined): readonly Role[] {

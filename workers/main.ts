@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { scrub } from '../activities/secrets.ts';
 import { listSystems, loadSystemFile } from '../activities/system-files.ts';
+import { abilitiesOf } from '../workflows/domain/engines.ts';
 import { bundleWorkflows } from './bundle-workflows.ts';
 import { readDataConverter } from './codec/data-converter.ts';
 import { connectTemporal, type WorkerConnection } from './connection.ts';
@@ -27,7 +28,9 @@ export async function runWorker(signal: AbortSignal, environment: WorkerEnvironm
   const temporal = await connectTemporal();
   try {
     await registerSearchAttributes(temporal);
-    const plans = planQueues(environment.roles, await readSites(log));
+    const { sites, logs } = await readSystems(log);
+    const plans = planQueues(environment.roles, sites);
+    sayArchives(log, environment, logs);
     const workers: Worker[] = [];
     const watch = await startWatch({ temporal, dataConverter, plans, workers, environment, log }, signal);
     const bundle = environment.roles.includes('control') ? await bundleWorkflows(log, dataConverter) : undefined;
@@ -54,17 +57,26 @@ async function sayCurrentBuild(log: Logger, temporal: WorkerConnection, build: s
   }
 }
 
-/** Sites of all system files. A bad file is said and passed over: it must not keep other systems from being recovered. */
-async function readSites(log: Logger): Promise<string[]> {
-  const sites = new Set(['main']);
+/** Sites of all system files, and how many sources of each have a log. A bad file is said and passed over: it must not keep other systems from being recovered. */
+async function readSystems(log: Logger): Promise<{ sites: string[]; logs: Map<string, number> }> {
+  const logs = new Map([['main', 0]]);
   for (const name of await listSystems()) {
     try {
-      sites.add((await loadSystemFile(name)).system.site);
+      const { site, sources } = (await loadSystemFile(name)).system;
+      logs.set(site, (logs.get(site) ?? 0) + Object.values(sources).filter(({ engine }) => abilitiesOf(engine).log).length);
     } catch (error) {
       log.warn({ system: name, error: scrub((error as Error).message) }, 'system file is not usable');
     }
   }
-  return [...sites].sort();
+  return { sites: [...logs.keys()].sort(), logs };
+}
+
+/** A log for which there is no place waits up to an hour for one, and nothing of it is archived meanwhile. */
+function sayArchives(log: Logger, { roles, slots }: WorkerEnvironment, logs: ReadonlyMap<string, number>): void {
+  if (!roles.includes('archive')) return;
+  for (const [site, count] of logs) {
+    if (count > slots.archive) log.warn({ site, logs: count, atATime: slots.archive }, 'more logs than this worker archives at a time: they take turns of an hour each unless other workers of the site take the rest (HOLDFAST_ARCHIVES)');
+  }
 }
 
 if (import.meta.main) {

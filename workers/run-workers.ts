@@ -47,7 +47,7 @@ export async function createWorkers(
       };
       if (role !== 'control') return await Worker.create(options);
       const versioned = environment.build === null ? {} : { workerDeploymentOptions: deploymentOptions(environment.build) };
-      return await Worker.create({ ...options, ...versioned, workflowBundle, maxCachedWorkflows: 100 });
+      return await Worker.create({ ...options, ...versioned, workflowBundle, maxCachedWorkflows: environment.cachedWorkflows });
     }),
   );
 }

@@ -63,6 +63,11 @@ export interface ArchiveState {
 
 /** Rounds that one run does at most: elections and gaps end a round early, and its history must stay small. */
 const roundsPerRun = 20;
+/**
+ * A round that does not end (its source, its store or its workers are away) is looked at every five minutes, eleven events each time: in 16 days that would be the 51,200 at which
+ * Temporal ends a workflow, and nobody would start the archive again. Then the round is ended, and the next run begins with another.
+ */
+const eventsPerRun = 1_500;
 const afterFailureMs = seconds(30);
 const baseAskedEveryMs = minutes(5);
 
@@ -78,6 +83,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
   let round: CancellationScope | undefined;
   let moved = false;
   let notify: NotifyView | undefined;
+  const isLong = (): boolean => workflowInfo().historyLength > eventsPerRun;
   setHandler(defineSignal(archiveSignals.stop.name), () => {
     state.stopping = true;
     round?.cancel();
@@ -107,12 +113,13 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
         show(state);
       },
     });
-    while (!state.stopping && state.rounds < roundsPerRun) {
+    void condition(isLong).then(() => round?.cancel(), () => undefined);
+    while (!state.stopping && state.rounds < roundsPerRun && !isLong()) {
       state.rounds += 1;
       moved = false;
       round = new CancellationScope();
       show(state);
-      const outcome = await oneRound(state, round, () => state.stopping || moved, (view) => {
+      const outcome = await oneRound(state, round, () => state.stopping || moved || isLong(), (view) => {
         notify = view.notify;
         lagWatch.see(view);
       });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileTrouble, planApply, planWithoutFile } from '../../activities/schedules/apply-system.ts';
+import { inParallel } from '../../activities/store/in-parallel.ts';
 import { systemOf } from '../../activities/schedules/server-schedule.ts';
 import { listSystems, loadSystemFile, systemsDirectory } from '../../activities/system-files.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
@@ -18,6 +19,9 @@ interface ApplyOptions {
   resume?: boolean;
   by: string;
 }
+
+/** Systems that are planned, and applied, side by side. */
+const atOnce = 16;
 
 /** `holdfast apply`: schedules and archives as the system files say. The plan is shown first; the workers carry it out (workflow applySystem). */
 export function apply(cli: Cli): void {
@@ -51,13 +55,14 @@ async function systemsOf(files: readonly string[]): Promise<string[]> {
 
 async function applyAll(printer: Printer, temporal: Temporal, names: readonly string[], { dryRun = false, yes = false, resume = false, by }: ApplyOptions): Promise<number> {
   const { client } = temporal;
-  const plans: ApplyPlan[] = [];
+  const planned: (ApplyPlan | undefined)[] = [];
   const broken = new Map<string, string>();
-  for (const name of names) {
+  await inParallel(names.entries(), atOnce, async ([n, name]) => {
     const why = await fileTrouble(name);
-    if (why === undefined) plans.push(await planApply({ client, system: (await loadSystemFile(name)).system, resume }));
+    if (why === undefined) planned[n] = await planApply({ client, system: (await loadSystemFile(name)).system, resume });
     else broken.set(name, why);
-  }
+  });
+  const plans = planned.filter((plan) => plan !== undefined);
   const fileless = await withoutFile(temporal);
   // Whoever names some of the files has not said anything of the others.
   const isAll = (await listSystems()).every((name) => names.includes(name));
@@ -80,12 +85,12 @@ async function applyAll(printer: Printer, temporal: Temporal, names: readonly st
     await askFor(printer);
   }
   if (!(await hasWorker(temporal))) throw new HoldfastError('TemporalUnavailable', 'no worker asks for work, and a worker is what applies', { hint: 'start `holdfast worker`; --dry-run needs none' });
-  for (const { system, digest } of wanted) {
+  await inParallel(wanted, atOnce, async ({ system, digest }) => {
     const input = { system, requestedBy: by, ...(broken.has(system) ? { withoutFile: true } : { resume, expected: digest }) };
     const handle = await startEntry(temporal, 'applySystem', entryId('apply', system), input, `apply systems/${system}.yaml, asked for by ${by}`);
     await handle.result();
     printer.note(`applied ${system}`);
-  }
+  });
   answer(true);
   return code;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { drawChart } from './chart.ts';
+import type { Figure } from './figures.ts';
 import type { BenchLine } from './line.ts';
 import { dumpTool, restoreTool } from './peers.ts';
 
@@ -21,4 +22,14 @@ test('every bench goes through on a few MiB, one JSON object a line; a ratio is 
     if (line.bench === 'replay') assert.ok(line.entries > 0 && line.bytes > 0);
   }
   assert.equal(drawChart(lines).match(/×/g)?.length ?? 0, lines.filter(({ peer }) => peer !== null).length);
+});
+
+test('twenty systems are applied, applied again without a change, archived, and start what they are scheduled for; none of it is missing', { timeout: 300_000 }, async () => {
+  const { stdout } = await runTool('node', [program, 'systems', '--quick', '--json']);
+  const figures = stdout.trim().split('\n').map((line) => JSON.parse(line) as Figure);
+  const value = (of: RegExp): number => figures.find((figure) => of.test(figure.of))!.value;
+  // That all is there, and all starts end well, the bench itself insists on.
+  assert.ok(value(/^apply of 20 systems/) > 0 && value(/due in the same second: done after, the last/) > 0);
+  assert.ok(value(/same second: started late by, p99/) < 60_000);
+  assert.ok(value(/^history of an archive, at most/) < 200);
 });

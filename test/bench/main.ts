@@ -10,6 +10,8 @@ import { measureSourceImpact } from './measure-source-impact.ts';
 import { describeFigure, writeFigures, type Figure } from './figures.ts';
 import { measureEngine } from './measure-engine.ts';
 import { measureForecast } from './measure-forecast.ts';
+import { measureSystems } from './measure-systems.ts';
+import { measureYear } from './measure-year.ts';
 import { writeReport } from './report.ts';
 import { Stages } from './stages.ts';
 import type { Owner } from '../harness/cleanup.ts';
@@ -32,6 +34,8 @@ const benches: Record<string, (stages: Stages) => Promise<BenchLine[]>> = {
 const alone: Record<string, { title: string; measure: (owner: Owner, options: { quick: boolean; say(line: string): void }) => Promise<Figure[]> }> = {
   engine: { title: 'What the engine costs', measure: measureEngine },
   forecast: { title: 'How far the forecast is off', measure: measureForecast },
+  systems: { title: 'A thousand systems', measure: measureSystems },
+  year: { title: 'A year of what lives long', measure: measureYear },
 };
 
 interface Flags {

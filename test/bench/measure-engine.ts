@@ -1,7 +1,6 @@
 import { setInterval as every } from 'node:timers';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { ActivitiesByRole } from '../../activities/index.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
 import { readEnvironment } from '../../workers/environment.ts';
@@ -12,6 +11,7 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import type { Owner } from '../harness/cleanup.ts';
+import '../harness/quiet-runtime.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { stubActivities, view } from '../workflows/stub-activities.ts';
 import type { Figure } from './figures.ts';
@@ -103,7 +103,6 @@ async function manyRuns(engine: Engine, count: number): Promise<Figure[]> {
 }
 
 export async function measureEngine(owner: Owner, { quick, say }: { quick: boolean; say(line: string): void }): Promise<Figure[]> {
-  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } } });
   const env = await startTemporalServer(owner);
   const runbooks: Engine['runbooks'] = new Map();
   const { activities } = stubActivities({ loadSystem: ({ system }) => Promise.resolve({ ...view, system, runbook: runbooks.get(system)! }) });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { processMs, tickMs } from './process-figures.ts';
 
 /** Processor time that some work took, by whom. Of the machine: whatever else ran is in it, so it says something on a quiet machine only. */
 export interface Spent {
@@ -23,18 +24,8 @@ export function describeSpent(name: string, { ms, spent }: { ms: number; spent: 
   return `${name}: servers ${text(spent.serversMs)} of processor time, all else ${text(spent.machineMs - spent.serversMs)}, processors busy for ${share} % of the time`;
 }
 
-/** proc(5): USER_HZ is 100 on every Linux. */
-const tickMs = 10;
-
 function read(servers: readonly number[]): Spent {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = readFileSync('/proc/stat', 'latin1').split('\n')[0]!.split(/\s+/).slice(1).map(Number);
   const serversMs = servers.reduce((sum, pid) => sum + processMs(pid), 0);
   return { machineMs: (user + nice + system + irq + softIrq) * tickMs, serversMs };
-}
-
-function processMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // Fields 14 and 15; the first one here is field 3.
-  return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }

@@ -7,6 +7,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 interface HistoryType {
+  encode(history: History): { finish(): Uint8Array };
   toObject(history: History, options: { longs: StringConstructor; enums: StringConstructor; bytes: StringConstructor }): unknown;
   fromObject(plain: unknown): History;
 }
@@ -19,6 +20,9 @@ const { temporal } = createRequire(fileURLToPath(import.meta.resolve('@temporali
   temporal: { api: { history: { v1: { History: HistoryType } } } };
 };
 const { History } = temporal.api.history.v1;
+
+/** As large as it is on the wire, which is near what the server counts. */
+export const historyBytes = (history: History): number => History.encode(history).finish().length;
 
 /** Which machine recorded it, and where the project lay there, is left out. */
 export function historyToJson(history: History): string {

@@ -79,6 +79,9 @@ test('roles choose queues, one for each site; a wrong one is named', () => {
   assert.deepEqual(readEnvironment({}).roles, ['control', 'data', 'archive', 'recover']);
   assert.throws(() => readEnvironment({ HOLDFAST_ROLES: 'contrl' }), { name: 'BadInput', message: /unknown role contrl; expected some of control, data, archive, recover/ });
   assert.throws(() => readEnvironment({ HOLDFAST_SLOTS: 'many' }), { name: 'BadInput', message: /HOLDFAST_SLOTS=many: expected a number from 1 to 256/ });
+  assert.throws(() => readEnvironment({ HOLDFAST_ARCHIVES: '0' }), { name: 'BadInput', message: /HOLDFAST_ARCHIVES=0: expected a number from 1 to 10000/ });
+  const { slots, cachedWorkflows } = readEnvironment({ HOLDFAST_ARCHIVES: '1000', HOLDFAST_CACHED_WORKFLOWS: '2500' });
+  assert.deepEqual([slots.archive, cachedWorkflows], [1_000, 2_500]);
 });
 
 test('a log line is JSON, and holds no secret wherever it stood', () => {

@@ -1,23 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TestContext } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
 import { openLog } from '../../workers/log.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
+import '../harness/quiet-runtime.ts';
+import type { Owner } from '../harness/cleanup.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { stubActivities, type Stubs } from './stub-activities.ts';
-
-// Failures that tests provoke are warnings to the worker; they would bury the one that matters.
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
-});
 
 const bundles = new Map<string, Promise<WorkflowBundle>>();
 
@@ -45,7 +40,7 @@ const keyword = 2;
  *
  * @param interceptors - files of workflow interceptors, such as quick-retries.ts
  */
-export async function openLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}, interceptors: string[] = []): Promise<Lab> {
+export async function openLab(t: Owner, overrides: Partial<Stubs['answers']> = {}, interceptors: string[] = []): Promise<Lab> {
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
   });
@@ -57,7 +52,7 @@ export async function openLab(t: TestContext, overrides: Partial<Stubs['answers'
 }
 
 /** As `openLab`, with a real server: what it keeps of a workflow, and how long it takes, is what it is. Its clock is the machine's. */
-export async function openRealLab(t: TestContext, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
+export async function openRealLab(t: Owner, overrides: Partial<Stubs['answers']> = {}): Promise<Lab> {
   const ends: (() => void | Promise<void>)[] = [];
   const env = await startTemporalServer({ after: (end) => void ends.push(end) });
   const teardown = async (): Promise<void> => {
@@ -66,7 +61,7 @@ export async function openRealLab(t: TestContext, overrides: Partial<Stubs['answ
   return await openLabIn(t, env, { overrides, interceptors: [], teardown });
 }
 
-async function openLabIn(t: TestContext, env: TestWorkflowEnvironment, { overrides, interceptors, teardown }: { overrides: Partial<Stubs['answers']>; interceptors: string[]; teardown: () => Promise<void> }): Promise<Lab> {
+async function openLabIn(t: Owner, env: TestWorkflowEnvironment, { overrides, interceptors, teardown }: { overrides: Partial<Stubs['answers']>; interceptors: string[]; teardown: () => Promise<void> }): Promise<Lab> {
   const stubs = stubActivities(overrides);
   const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];

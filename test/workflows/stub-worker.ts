@@ -1,12 +1,13 @@
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { DefaultLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
 import { openLog } from '../../workers/log.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import '../harness/quiet-runtime.ts';
 import { stubActivities, type Stubs } from './stub-activities.ts';
 
 /**
@@ -33,8 +34,6 @@ export interface Said {
 
 const callOf = (name: string, input: Record<string, unknown>): string =>
   [name, ...['source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])]))].join(' ');
-
-Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } } });
 
 let orders: Orders = { systems: {}, holds: {}, broken: [] };
 const say = (said: Said | 'loaded'): void => void process.stdout.write(`${JSON.stringify(said)}\n`);

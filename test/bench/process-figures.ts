@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** proc(5): USER_HZ is 100 on every Linux. */
+export const tickMs = 10;
+
+/** Fields of /proc/<pid>/stat from the third on: behind the name, which may hold anything. */
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Processor time that a process has taken, its threads included: fields 14 and 15. */
+export function processMs(pid: number): number {
+  const fields = statOf(pid);
+  return (Number(fields[11]) + Number(fields[12])) * tickMs;
+}
+
+/** `VmRSS`: what it holds now; `VmHWM`: the most that it ever held. */
+export function memoryMib(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+  const line = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n').find((one) => one.startsWith(`${what}:`))!;
+  return Number(/\d+/.exec(line)![0]) / 1024;
+}
+
+/** Our own child of which an argument is this. */
+export function childWith(argument: string): number {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      if (Number(statOf(Number(name))[1]) === process.pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').includes(argument)) return Number(name);
+    } catch {
+      // It ended between the listing and the look.
+    }
+  }
+  throw new Error(`no process of ours was started with ${argument}`);
+}
