@@ -5,17 +5,17 @@ import { Life, live, openLife, type Run } from './long-life.ts';
 
 const most = (runs: readonly Run[], of: 'events' | 'bytes' | 'carriedBytes'): number => Math.max(...runs.map((run) => run[of]));
 
-test('an archive keeps its history small, day after day, with gaps, elections, failures and lateness in it, and carries no more over than on its first days; so does one whose round never ends', { timeout: 240_000 }, async (t) => {
+test('an archive keeps its history small, hour after hour, with gaps, elections, failures and lateness in it, and carries no more over than in its first hours; so does one whose round never ends', { timeout: 240_000 }, async (t) => {
   const lab = await openLife(t);
   const [archive, hung] = [await Life.archive(lab, 'documents'), await Life.archive(lab, 'hung')];
-  await live(lab, 4, [archive, hung]);
+  await live(lab, 1, [archive, hung]);
   const { runs } = archive;
-  assert.ok(runs.length > 70, `${runs.length} runs in 96 hours`);
+  assert.ok(runs.length > 12, `${runs.length} runs in 24 hours`);
   assert.ok(most(runs, 'events') < 2_000, `${most(runs, 'events')} events`);
   assert.ok(most(runs, 'bytes') < kib(1_024), `${most(runs, 'bytes')} bytes`);
   const half = runs.length / 2;
   assert.ok(most(runs.slice(half), 'carriedBytes') <= most(runs.slice(0, half), 'carriedBytes'), 'what it carries over grows');
-  assert.ok(hung.runs.length > 3, `${hung.runs.length} runs of one that is stuck`);
+  assert.ok(hung.runs.length >= 2, `${hung.runs.length} runs of one that is stuck`);
   // Of a run that was ended by its length some tasks were under way.
   assert.ok(most(hung.runs, 'events') < 1_600, `${most(hung.runs, 'events')} events of one that is stuck`);
 });

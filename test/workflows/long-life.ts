@@ -34,12 +34,12 @@ const living: SystemView = {
   sources: { documents: view.sources['documents']!, hung: view.sources['documents']! },
 };
 
-/** Two days have all of this in them: an election, a gap, a source that is refused four times; and for two hours of each day the archive is late. */
+/** Twelve hours have all of this in them: an election, a gap, a source that is refused three times; and for two of them the archive is late. */
 function outcomeOf(hour: number): ArchiveOutcome {
-  if (hour % 48 >= 20 && hour % 48 < 24) throw new HoldfastError('Unsupported', `hour ${hour}: ${'the source is of another kind now; '.repeat(20)}`);
+  if (hour % 12 >= 8 && hour % 12 < 11) throw new HoldfastError('Unsupported', `hour ${hour}: ${'the source is of another kind now; '.repeat(20)}`);
   const archivedTo = `${1_763_700_000 + hour * 3_600}-0000000001`;
-  const gap = hour % 37 === 0 ? { from: point.reaches, to: archivedTo, why: 'the log was rolled over '.repeat(20) } : null;
-  return { why: gap ? 'gap' : hour % 24 === 5 ? 'election' : 'handover', timeline: 't00000001', archivedTo, slices: 3_600, entries: 100_000, gap };
+  const gap = hour % 7 === 0 ? { from: point.reaches, to: archivedTo, why: 'the log was rolled over '.repeat(20) } : null;
+  return { why: gap ? 'gap' : hour % 12 === 5 ? 'election' : 'handover', timeline: 't00000001', archivedTo, slices: 3_600, entries: 100_000, gap };
 }
 
 export async function openLife(owner: Owner): Promise<Lab> {
@@ -50,7 +50,7 @@ export async function openLife(owner: Owner): Promise<Lab> {
     readArchiveStatus: async (of) => {
       const now = await lab.env.currentTimeMs();
       beganMs ||= now;
-      const late = Math.floor((now - beganMs) / hours(1)) % 24 < 2;
+      const late = Math.floor((now - beganMs) / hours(1)) % 12 < 2;
       return { ...of, timeline: 't00000001', archivedTo: point.reaches, archivedToAt: null, sourceAt: null, sourceReachable: true, rpoMs: late ? hours(1) : 1_000, checkedAt: new Date(now).toISOString(), note: null };
     },
   };
