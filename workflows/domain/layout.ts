@@ -142,10 +142,10 @@ export function parseRecordKey(key: string): number | undefined {
 export const parseSealKey = (key: string): string | undefined => /\/audit-seals\/(\d{4}-\d{2}-\d{2})\.json$/.exec(key)?.[1];
 
 /**
- * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention and disposal did. It is locked for `lock.evidence`;
+ * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention did. It is locked for `lock.evidence`;
  * the writes of an old primary that lie beside a run's evidence are data, and are not.
  */
-export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
+export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

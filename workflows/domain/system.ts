@@ -106,7 +106,7 @@ const sourceSchema = z
 const lockSchema = z.strictObject({
   mode: z.enum(['governance', 'compliance']).default('governance'),
   retain: durationSchema.default(hours(24)),
-  evidence: durationSchema.optional().meta({ description: 'how long the audit, its seals and the evidence of runs and disposals are locked; left out: as long as everything' }),
+  evidence: durationSchema.optional().meta({ description: 'how long the audit, its seals and the evidence of runs are locked; left out: as long as everything' }),
 });
 
 const budgetSchema = bytesSchema.optional().meta({ description: 'so much may lie in the store for this system, every version counted: metrics warn at 80 %; left out: as much as there is room for' });
