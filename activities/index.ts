@@ -160,6 +160,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   }),
 
   planRecovery: inDataPlane('planRecovery'),
+  checkReadiness: inDataPlane('checkReadiness'),
 
   fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).fence(source, of.run))),
   retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).retire(source, of.run))),

@@ -6,6 +6,7 @@ import { viewPeople } from '../workflows/domain/people.ts';
 import { toLadders } from '../workflows/domain/contacts.ts';
 import { toIncidentsView } from '../workflows/domain/incident-schema.ts';
 import { toNotifyView } from '../workflows/domain/notify/schema.ts';
+import { toReadinessView } from '../workflows/domain/readiness-schema.ts';
 import { actOf } from '../workflows/domain/permissions.ts';
 import { desiredSchedules } from '../workflows/domain/schedules/desired.ts';
 import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
@@ -60,6 +61,9 @@ export async function loadSystemFile(name: string): Promise<LoadedSystem> {
   cache.set(path, loaded);
   return loaded;
 }
+
+/** The file as this process read it last, where it could: who is to be told that it is gone stood in it. */
+export const lastLoaded = (name: string): LoadedSystem | undefined => cache.get(join(systemsDirectory(), `${name}.yaml`));
 
 function parseSystem(file: YamlFile, overlay: YamlFile | undefined, name: string): System {
   const parsed = systemSchema.safeParse(overlay ? mergeOverlay(file, overlay) : file.value);
@@ -126,6 +130,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     ...(system.incidents || system.listen ? { incidents: toIncidentsView(system.incidents, system.listen, system.contacts) } : {}),
     ...(system.retention ? { retention: { waitMs: system.retention.wait, approval: system.retention.approval } } : {}),
     ...(system.schedules ? { schedules: Object.fromEntries(desiredSchedules(system).map(({ id, workflow, input }) => [id, { workflow, act: actOf(workflow, input as object) }])) } : {}),
+    readiness: toReadinessView(system.readiness),
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),
   };
 }

@@ -22,6 +22,7 @@ import { mark } from './commands/mark.ts';
 import { notify } from './commands/notify.ts';
 import { plan } from './commands/plan.ts';
 import { points } from './commands/points.ts';
+import { ready } from './commands/ready.ts';
 import { recover } from './commands/recover.ts';
 import { report } from './commands/report.ts';
 import { retention } from './commands/retention.ts';
@@ -40,7 +41,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

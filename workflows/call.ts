@@ -44,6 +44,8 @@ const table: Record<ActivityName, Row> = {
   sealAudit: { ...light(), tryMs: minutes(10) },
   readAudit: { ...light(), tryMs: minutes(10) },
   planRecovery: { ...light(), tryMs: minutes(10) },
+  // The next check comes soon.
+  checkReadiness: { ...light(), tryMs: minutes(10), tries: 2 },
   fencePrimary: { ...light(), tryMs: minutes(5) },
   retirePrimary: { ...light(), tryMs: minutes(5) },
   unfencePrimary: { ...light(), tryMs: minutes(5) },

@@ -12,12 +12,14 @@ import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manife
 import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
 import type { PeriodFacts, PeriodReport, SourceFacts } from './domain/period-report.ts';
+import type { ReadinessCheck } from './domain/readiness-watch.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
 import type { RecoveryPoint, RecoveryTarget } from './domain/recovery-point.ts';
 import type { Expired, RetentionSummary } from './domain/retention/describe-retention.ts';
 import type { RestoreMode } from './domain/restore-mode.ts';
 import type { RunReport } from './domain/report.ts';
 import type { ApplyPlan } from './domain/schedules/apply-plan.ts';
+import type { SeenSource } from './domain/seen-store.ts';
 import type { SystemView } from './domain/system.ts';
 import type { Rotation, SampleRead, VerifyScope } from './domain/verification.ts';
 
@@ -102,6 +104,13 @@ export interface ControlActivities {
    * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
    */
   planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
+
+  /**
+   * Looks at all that a recovery would need, as it would begin now; changes nothing, and reads no part and no slice. What cannot be looked at is told.
+   * @param seen - what the check before saw in the store, by source. @param knownSince - schedules before this are nobody's fault.
+   * @throws UnknownSystem, BadSystemFile.
+   */
+  checkReadiness(input: { system: string; seen?: Record<string, SeenSource> | undefined; knownSince?: string | undefined; accept?: readonly string[] | undefined }): Promise<ReadinessCheck>;
 
   /** The newest acts that were asked for, and what is wrong with the audit as a whole. */
   readAudit(input: { system: string; limit: number } & AuditChoice): Promise<AuditPage>;
@@ -254,7 +263,10 @@ export interface ArchiveStatus extends SourceRef {
   rpoMs: number | null;
   /** the source's engine archives no log, so nobody knows what would be lost; left out: it does */
   noLog?: boolean | undefined;
+  /** by the source's clock; where it does not answer, by the worker's */
   checkedAt: string;
+  /** by how much the worker's clock is ahead of the source's; left out: the source does not say what time it is */
+  clockAheadMs?: number | undefined;
   note: string | null;
 }
 

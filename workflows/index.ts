@@ -22,4 +22,5 @@ export { runRecovery } from './run-recovery.ts';
 export { runWatch } from './run-watch.ts';
 export { sealAudit } from './seal-audit.ts';
 export { verifySystem } from './verify-system.ts';
+export { watchReadiness } from './watch-readiness.ts';
 export { explainUnknownType as default } from './explain-unknown-type.ts';

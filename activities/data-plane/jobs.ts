@@ -4,6 +4,7 @@ import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
+import { checkReadiness } from '../readiness/check-readiness.ts';
 import { expire } from '../retention/expire.ts';
 import { planForRun } from '../retention/make-plan.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
@@ -78,6 +79,7 @@ const jobs = {
   countDiscarded: byEngine('countDiscarded'),
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,
+  checkReadiness,
 
   findRecoveryPoint: async ({ system, source, target, run, purpose, only, copies, avoid, towards, inPlace }, job) => {
     const context = await openContext({ system, source, epoch: 0, towards, inPlace }, job);

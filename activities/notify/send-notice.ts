@@ -3,7 +3,7 @@ import type { Audience, Notice } from '../../workflows/domain/notify/notice.ts';
 import { personOf, viewPeople, type PeopleConfig } from '../../workflows/domain/people.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
 import { resolveAddress, resolveSecret } from '../secrets.ts';
-import { loadSystemFile, type LoadedSystem } from '../system-files.ts';
+import { lastLoaded, loadSystemFile, type LoadedSystem } from '../system-files.ts';
 import type { ReadPage } from './read-page.ts';
 import { openNotifier, secretsOf } from './notifier.ts';
 
@@ -21,7 +21,7 @@ export const audienceOf = (config: ReceiverConfig): Audience => ('audience' in c
  * @throws ReceiverUnavailable - another try may help. ReceiverRefused, BadSystemFile, UnknownSystem - it will not.
  */
 export async function sendNotice(of: { system: string; receiver: string; notice: Notice }, { signal, link, read }: { signal: AbortSignal; link: string | null; read?: ReadPage }): Promise<string> {
-  const loaded = await loadSystemFile(of.system);
+  const loaded = await loadFor(of);
   const config = loaded.system.notify?.receivers[of.receiver];
   if (!config) throw new HoldfastError('ReceiverRefused', `systems/${of.system}.yaml has no receiver "${of.receiver}" any more`);
   // A file that was changed since the run began: what was written for one's own people is not for others.
@@ -31,6 +31,17 @@ export async function sendNotice(of: { system: string; receiver: string; notice:
   const found = config.kind === 'email' && notice.audience === 'internal' && notice.page !== undefined ? await read?.(of.system, notice.page, bounded) : undefined;
   const told = found?.page === null ? { ...notice, lines: [...notice.lines, `the whole report could not be read from the store: ${found.why}`] } : notice;
   return await openNotifier(config, contextOf(loaded)).send({ notice: told, mails, ...(found?.page ? { page: found.page } : {}), link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+}
+
+/** That a system's file is gone, or cannot be read, is told to whom it named last: as far as this process has read it. */
+async function loadFor({ system, notice }: { system: string; notice: Notice }): Promise<LoadedSystem> {
+  try {
+    return await loadSystemFile(system);
+  } catch (error) {
+    const last = notice.phase === 'readiness' ? lastLoaded(system) : undefined;
+    if (!last) throw error;
+    return last;
+  }
 }
 
 /** How those are reached who are called: whoever gets the message can dial, and a mail goes to them too. What contacts there are stays out of the history. */

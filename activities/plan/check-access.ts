@@ -54,7 +54,7 @@ function stepProgramsOf(system: System, runbook: string | undefined): string[] {
 export async function checkReceivers(loaded: LoadedSystem): Promise<Finding[]> {
   return (await findMuteReceivers(loaded)).map(({ receiver, why }) => {
     const { message, hint } = describeError(why);
-    return finding('warns', 'BadSystemFile', `receiver "${receiver}" would not be told: ${message}`, hint);
+    return { about: 'people', ...finding('warns', 'BadSystemFile', `receiver "${receiver}" would not be told: ${message}`, hint) };
   });
 }
 

@@ -37,11 +37,11 @@ export async function checkApprovers({ system, directory }: LoadedSystem, runboo
     const kinds: ProofKind[] = proof === 'any' ? ['totp', 'signature'] : [proof];
     const proving = await Promise.all(answering(system, gate).map(async (id) => (await Promise.all(kinds.map((kind) => proves(id, kind)))).some(Boolean)));
     const able = proving.filter(Boolean).length;
-    if (able < quorum) findings.push(finding('fails', 'BadSystemFile', `gate "${name}" would stay shut: ${quorum} must prove who they are, and ${able} of those who may answer could`, 'docs/approvals.md says how people prove who they are'));
+    if (able < quorum) findings.push({ about: 'people', ...finding('fails', 'BadSystemFile', `gate "${name}" would stay shut: ${quorum} must prove who they are, and ${able} of those who may answer could`, 'docs/approvals.md says how people prove who they are') });
   }
   // Files are read at once: which of them fails first is chance, and two plans of one system are to read alike.
   const byPerson = [...unreadable].sort(([one], [other]) => (one < other ? -1 : 1));
-  return [...findings, ...byPerson.map(([, message]) => finding('warns', 'BadSystemFile', message))];
+  return [...findings, ...byPerson.map(([, message]): Finding => ({ about: 'people', ...finding('warns', 'BadSystemFile', message) }))];
 }
 
 /** Of the runbook's steps, each once. */

@@ -28,16 +28,17 @@ import { planDeployment } from './plan-deployment.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
-const readForMs = seconds(10);
+const planReadsForMs = seconds(10);
 
 /**
  * Plans a recovery without touching anything. Programs and addresses are tried from where this runs: the worker that the workflow
  * `planRecovery` meets, or the machine of `holdfast plan`.
  *
  * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
+ * @param readForMs - so long bytes are read and authenticated; 0: what listing and opening alone can tell.
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
-export async function planRecovery({ system: systemName, only, runbook: asked, version, mode, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+export async function planRecovery({ system: systemName, only, runbook: asked, version, mode, readForMs = planReadsForMs, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined; readForMs?: number | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const loaded = await loadSystemFile(systemName);
   const names = runbookNames(loaded.system);
   if (asked !== undefined && !names.includes(asked)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${asked}", and ${systemName} has ${names.join(', ')}.`);
@@ -56,7 +57,7 @@ export async function planRecovery({ system: systemName, only, runbook: asked, v
   if (inPlace && !momentAsked(target)) findings.push(finding('fails', 'BadInput', 'in place goes back to an earlier moment, and none is given', 'give a target time, a target position or a point'));
   const copies = copiesOf(loaded.system, name);
   if (copies && !only) findings.push(finding('fails', 'BadInput', `mode ${copies} is of chosen collections, and none are chosen`, 'give them by only: shop.orders'));
-  const points = await readPoints(system, target, findings, job, { only, inPlace, copies });
+  const points = await readPoints(system, target, findings, job, { only, inPlace, copies, readForMs });
   const discarded = copies === 'swap' || (!only && momentAsked(target)) ? await countAll(system, points, findings, job, inPlace) : {};
   const deploy = only ? undefined : await planDeployment(system, name, { points, version }, findings, job);
   const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, { steps: runbook.steps, passedOver }, points, job);
@@ -99,13 +100,13 @@ async function countAll(system: System, points: readonly RecoveryPoint[], findin
     const { source } = point;
     if (!abilitiesOf(system.sources[source]!.engine).log) continue;
     const context = await openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
-    const of = await openEngine(context.source.engine).countDiscarded(context, { system: system.system, source, point, forMs: readForMs, ...(point.only?.copies ? { of: { namespaces: point.only.copies } } : {}) }).catch(note(findings));
+    const of = await openEngine(context.source.engine).countDiscarded(context, { system: system.system, source, point, forMs: planReadsForMs, ...(point.only?.copies ? { of: { namespaces: point.only.copies } } : {}) }).catch(note(findings));
     if (of) counted[source] = of;
   }
   return counted;
 }
 
-async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, { only, inPlace, copies }: { only: readonly string[] | undefined; inPlace: boolean; copies: CopyMode | undefined }): Promise<RecoveryPoint[]> {
+async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, { only, inPlace, copies, readForMs }: { only: readonly string[] | undefined; inPlace: boolean; copies: CopyMode | undefined; readForMs: number }): Promise<RecoveryPoint[]> {
   const points: RecoveryPoint[] = [];
   const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
   const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
@@ -115,7 +116,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     await refuseMovedSource(context).catch(note(findings));
     const engine = openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
-    const point = await planPoint(context, target, findings, engine, { only, copies });
+    const point = await planPoint(context, target, findings, engine, { only, copies, readForMs });
     if (point) points.push(point);
     findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
   }
@@ -132,7 +133,7 @@ export async function planPoint(
   target: RecoveryTarget,
   findings: Finding[],
   engine: Pick<Engine, 'verifySlice' | 'narrowPoint'>,
-  { only, copies }: { only?: readonly string[] | undefined; copies?: CopyMode | undefined } = {},
+  { only, copies, readForMs = planReadsForMs }: { only?: readonly string[] | undefined; copies?: CopyMode | undefined; readForMs?: number | undefined } = {},
 ): Promise<RecoveryPoint | undefined> {
   try {
     const point = await findCheckedPoint(context, target, { readForMs, engine });

@@ -6,6 +6,8 @@ import { abilitiesOf } from '../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { archiveSignals } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import { toReadinessView, type ReadinessView } from '../../workflows/domain/readiness-schema.ts';
+import { readinessSignals } from '../../workflows/domain/readiness-watch.ts';
 import { canonical, planPaused, planRemoved, planSchedule, type ApplyPlan, type PlanRow, type SchedulePlanRow } from '../../workflows/domain/schedules/apply-plan.ts';
 import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { leftOutTimes } from '../../workflows/domain/schedules/left-out-times.ts';
@@ -27,8 +29,12 @@ interface ArchivePlanRow extends PlanRow {
   source: string;
 }
 
+interface ReadinessPlanRow extends PlanRow {
+  what: 'readiness';
+}
+
 interface WholePlan extends ApplyPlan {
-  rows: (SchedulePlanRow | ArchivePlanRow)[];
+  rows: (SchedulePlanRow | ArchivePlanRow | ReadinessPlanRow)[];
 }
 
 /** What Temporal has of a system beside what its file asks for, and what would be done. Changes nothing. */
@@ -37,7 +43,7 @@ export async function planApply(to: ApplyTo): Promise<ApplyPlan> {
 }
 
 /**
- * Makes Temporal's schedules and archives of a system what its file says.
+ * Makes Temporal's schedules, archives and watch on readiness of a system what its file says.
  *
  * Killed anywhere: each row is one request, and what is to be done is found by looking at the server, so another try does the rest. Two at once end at the
  * same, since both look. A schedule is never deleted.
@@ -54,7 +60,8 @@ export async function applySystem(to: ApplyTo, expected?: string): Promise<Apply
   for (const row of planned.rows) {
     to.signal?.throwIfAborted();
     if (row.what === 'schedule') await carryOutSchedule(to, row);
-    else await carryOutArchive(to, row);
+    else if (row.what === 'archive') await carryOutArchive(to, row);
+    else await carryOutReadiness(to, row);
   }
   return told(planned);
 }
@@ -120,8 +127,10 @@ async function plan({ system: file, client, resume = false }: ApplyTo): Promise<
     if (there?.owner === system && there.found) rows.push(planRemoved(there.found, system));
   }
   rows.push(...(await planArchives(client, system, sources)));
+  const readiness = toReadinessView(file.readiness);
+  rows.push(await planReadiness(client, system, readiness));
   const notes = desired.flatMap(({ id, times }) => leftOutTimes(times, Date.now()).map((when) => `${id}: there is no ${when} in ${times.zone}, as the clock is put forward: nothing starts then`));
-  return { system, digest: createHash('sha256').update(canonical({ desired, sources })).digest('hex'), rows, notes };
+  return { system, digest: createHash('sha256').update(canonical({ desired, sources, readiness })).digest('hex'), rows, notes };
 }
 
 async function planArchives(client: Client, system: string, sources: readonly string[]): Promise<ArchivePlanRow[]> {
@@ -139,6 +148,15 @@ async function planArchives(client: Client, system: string, sources: readonly st
     if (id.startsWith(prefix) && !sources.includes(source) && (await isRunning(client, id))) row(source, 'stop', `source "${source}" is not in systems/${system}.yaml any more`);
   }
   return rows;
+}
+
+/** What the file says of how often it looks, the watch reads itself, at each look. */
+async function planReadiness(client: Client, system: string, { paused }: ReadinessView): Promise<ReadinessPlanRow> {
+  const id = lockIds.ready(system);
+  const runs = await isRunning(client, id);
+  const row = (change: PlanRow['change'], ...why: string[]): ReadinessPlanRow => ({ what: 'readiness', id, change, why });
+  if (paused !== null) return runs ? row('stop', `paused: ${paused}`) : row('unchanged', `paused: ${paused}`);
+  return runs ? row('unchanged') : row('start', 'does not run');
 }
 
 async function carryOutSchedule({ client, system: { system } }: ApplyTo, { id, to }: SchedulePlanRow): Promise<void> {
@@ -159,6 +177,17 @@ async function carryOutArchive({ client, system: { system } }: ApplyTo, { id, so
   try {
     if (change === 'start') await client.workflow.start('runArchive', { taskQueue: taskQueues.control, workflowId: id, args: [{ system, source }], staticSummary: `archive of ${system}/${source}` });
     if (change === 'stop') await client.workflow.getHandle(id).signal(archiveSignals.stop.name);
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** One that runs looks again, with the file as it is now. */
+async function carryOutReadiness({ client, system: { system, readiness } }: ApplyTo, { id, change }: ReadinessPlanRow): Promise<void> {
+  try {
+    if (change === 'start') await client.workflow.start('watchReadiness', { taskQueue: taskQueues.control, workflowId: id, args: [{ system }], staticSummary: `could ${system} be recovered now?` });
+    else if (change === 'stop') await client.workflow.getHandle(id).signal(readinessSignals.stop.name);
+    else if (readiness?.paused === undefined) await client.workflow.getHandle(id).signal(readinessSignals.look.name);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)) throw error;
   }

@@ -3,6 +3,7 @@ import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActiv
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
+import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { Catalog, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
@@ -117,6 +118,18 @@ export const plan: RecoveryPlan = {
   findings: [{ effect: 'fails', type: 'TargetUnavailable', message: 'nothing answers at 127.0.0.1:1', hint: 'start nginx' }],
 };
 
+/** Of a system that stands as it should. */
+export const readyFacts: ReadinessFacts = {
+  system: 'demo', title: 'Demo', at: '2026-11-21T03:10:00.000Z', rtoObjectiveMs: view.rtoObjectiveMs, rpoObjectiveMs: view.rpoObjectiveMs, forecastMs: 120_000, forecastBasis: 'by earlier runs',
+  sources: [{
+    source: 'documents', engine: 'mongodb', windows: 2, gaps: 0, openGaps: [], disbelieved: [], lost: [], rpoMs: 1_000, rpoNote: null, oldestAt: '2026-11-20T03:00:00.000Z', baseDueAt: '2026-11-21T01:00:00.000Z',
+    newest: { timeline: 't00000001', base: point.base.backup, from: point.base.end, to: point.reaches, fromAt: '2026-11-21T03:00:05.000Z', toAt: '2026-11-21T03:10:00.000Z' },
+    base: { backup: point.base.backup, at: '2026-11-21T01:04:00.000Z', ageMs: 7_560_000 },
+  }],
+  lastDrill: { run: 'R1', at: '2026-11-20T10:00:00.000Z', result: 'passed', why: null, rtoMs: 90_000, rpoMs: 1_000 },
+  clocks: [], findings: [], drillsOverdue: [], unread: [],
+};
+
 const retentionPlan = (system: string, source: string): RetentionPlan => ({
   system, source, at: '2026-11-22T12:00:00.000Z', keptLog: [], logEnds: {}, notes: [],
   bases: catalog.bases.map(({ timeline, backup, end, storedBytes }, n) => ({ timeline, backup, end, storedAt: '2026-11-21T03:00:00.000Z', storedBytes, goes: n === 0, why: [n === 0 ? 'no rule keeps it: 45 days old' : 'the first of the day 2026-11-21, kept 30 days'] })),
@@ -157,6 +170,7 @@ function answersOf(): Answers {
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),
+    checkReadiness: ({ system }) => Promise.resolve({ facts: { ...readyFacts, system, at: nowAt() }, seen: {}, workerAt: nowAt() }),
     fencePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: true, evidence: ['a write was refused'], fencedAt: nowAt() }),
     retirePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: false, evidence: ['off'], fencedAt: nowAt() }),
     unfencePrimary: () => Promise.resolve({ summary: 'may write again' }),

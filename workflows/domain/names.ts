@@ -7,6 +7,8 @@ export const lockIds = {
   archive: (system: string, source: string) => `archive/${system}/${source}`,
   /** one that is open, or waits for its review, at a time */
   incident: (system: string) => `incident/${system}`,
+  /** the watch on readiness */
+  ready: (system: string) => `ready/${system}`,
   watch: (system: string, source: string) => `watch/${system}/${source}`,
 } as const;
 

@@ -14,6 +14,8 @@ export interface Finding {
   type: ErrorType;
   message: string;
   hint: string | null;
+  /** people who would be missing; left out: not people */
+  about?: 'people' | undefined;
 }
 
 /** What a recovery would do now. */

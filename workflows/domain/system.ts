@@ -12,6 +12,7 @@ import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homewar
 import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
+import { readinessSchema, type ReadinessView } from './readiness-schema.ts';
 import { retentionSchema } from './retention/rules.ts';
 import type { CopyMode } from './restore-mode.ts';
 import { runbookSchema } from './runbook.ts';
@@ -288,6 +289,7 @@ const fields = {
   retention: retentionSchema.optional().meta({ description: 'how long what is in the store is kept; left out: for ever' }),
   schedules: z.record(name, scheduleSchema).optional().meta({ description: 'what starts by itself, and when, by name: `holdfast apply` gives them to Temporal; left out: nothing' }),
   monitor: monitorSchema.optional().meta({ description: 'from when on a backup is unusual; left out: warned of after 24 hours, critical after 36' }),
+  readiness: readinessSchema.optional().meta({ description: 'how often it is looked whether the system could be recovered; left out: every 5m' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
@@ -497,6 +499,8 @@ export interface SystemView {
   retention?: { waitMs: number; approval?: string | undefined } | undefined;
   /** what each schedule starts, by its id; left out: none */
   schedules?: Record<string, { workflow: string; act: string }> | undefined;
+  /** left out: it began before there was one */
+  readiness?: ReadinessView | undefined;
   /** left out: one validator, "equality". A validator without `source` runs for every source */
   validators?: { id: string; source?: string | undefined }[] | undefined;
 }

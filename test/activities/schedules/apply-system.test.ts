@@ -35,12 +35,14 @@ test('what the file says is made, and made once: a second apply finds nothing to
   const first = await planApply({ client, system: system(schedules) });
   assert.deepEqual(said(first), ['create demo/full-backup', 'create demo/verification', 'create demo/quarterly-drill']);
   assert.deepEqual(first.rows.filter(({ what }) => what === 'archive').map(({ change, id }) => `${change} ${id}`), ['start archive/demo/dictionary']);
+  assert.deepEqual(first.rows.filter(({ what }) => what === 'readiness').map(({ change, id }) => `${change} ${id}`), ['start ready/demo']);
   await applySystem({ client, system: system(schedules) }, first.digest);
   const { action, memo, state, policies } = await client.schedule.getHandle('demo/full-backup').describe();
   assert.deepEqual(action.args, [{ system: 'demo', why: 'full-backup', requestedBy: 'schedule/demo/full-backup', ifRunning: 'skip' }]);
   assert.deepEqual([action.workflowId, memo, state.note, policies.pauseOnFailure, policies.catchupWindow], ['backup/demo/full-backup', { holdfast: { system: 'demo' } }, 'nightly', true, 12 * 3_600_000]);
   assert.deepEqual((await client.schedule.getHandle('demo/quarterly-drill').describe()).state.note, 'holdfast: until the standby is there');
   assert.equal((await client.workflow.getHandle('archive/demo/dictionary').describe()).type, 'runArchive');
+  assert.equal((await client.workflow.getHandle('ready/demo').describe()).type, 'watchReadiness');
   const second = await applySystem({ client, system: system(schedules) });
   assert.deepEqual(changes(second.rows), []);
   assert.deepEqual([...new Set(second.rows.map(({ change }) => change))], ['unchanged']);
@@ -120,6 +122,16 @@ test('killed at each request that makes a schedule, run again, it ends at the sa
     assert.ok(deaths >= 2, `${when}: ${deaths} deaths`);
     assert.deepEqual(await whole(client), wanted, when);
   }
+});
+
+test('a watch on readiness that the file pauses is told to stop', async () => {
+  const paused = systemSchema.parse({ ...demo, system: 'still', schedules: {}, readiness: { paused: 'while it moves' } });
+  const rowOf = async (of: System): Promise<unknown> => (await applySystem({ client, system: of })).rows.filter(({ what }) => what === 'readiness').map(({ change, why }) => [change, ...why]);
+  assert.deepEqual(await rowOf(paused), [['unchanged', 'paused: while it moves']]);
+  assert.deepEqual(await rowOf(system({}, 'still')), [['start', 'does not run']]);
+  assert.deepEqual(await rowOf(paused), [['stop', 'paused: while it moves']]);
+  const { events } = await client.workflow.getHandle('ready/still').fetchHistory();
+  assert.deepEqual((events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []), ['stop']);
 });
 
 test('a worker that reads another file than the person who agreed does nothing', async () => {

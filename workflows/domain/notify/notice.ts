@@ -34,6 +34,7 @@ export const noticePhases = {
   'schedule-failed': 'what a schedule started came to nothing, and no other message says so; and again once it did not',
   report: 'the report of a day or a week (a schedule that does: report)',
   gap: 'log is lost for ever; and again once a base was taken behind it',
+  readiness: 'the system could not be recovered as it should be: at once, when it changes, every so often, and when it is over',
   'old-primary': 'the old primary was seen alive after a switch',
 } as const;
 export type NoticePhase = keyof typeof noticePhases;

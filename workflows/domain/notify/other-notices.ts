@@ -1,4 +1,5 @@
 import { formatDuration } from '../units.ts';
+import type { Problem, Readiness } from '../readiness.ts';
 import { describeScope, type VerifyScope } from '../verification.ts';
 import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
 import { alertKeys } from './run-notices.ts';
@@ -84,6 +85,20 @@ export const archiveLate = (origin: Origin, source: string, why: string): Notice
 
 export const archiveCaughtUp = (origin: Origin, source: string, lagMs: number): Notice =>
   made(origin, { phase: 'archive-late', severity: 'info', title: `the archive of ${source} has caught up`, key: alertKeys.archive(origin.system, source), state: 'closed', facts: { source, lagMs }, lines: [`It is ${formatDuration(lagMs)} behind its source.`] });
+
+/** @param over - what it was before, and is not any more, a line each. @param again - nothing is new: it goes on. */
+export const readinessBroken = (origin: Origin, { verdict, problems, problemCount }: Pick<Readiness, 'verdict' | 'problems' | 'problemCount'>, { over, again }: { over: string[]; again: boolean }): Notice =>
+  made(origin, {
+    phase: 'readiness', severity: verdict === 'not ready' ? 'critical' : 'error', title: `${verdict === 'not ready' ? 'NOT READY' : 'AT RISK'}${again ? ' still' : ''}: ${problems[0]?.what ?? ''}`,
+    key: alertKeys.readiness(origin.system), state: 'open', facts: { verdict, problems: problemCount },
+    lines: [...problems.map(describeProblem), ...over.map((what) => `over: ${what}`)],
+    answers: [`all of it: \`holdfast ready ${origin.system}\``, ...problems.slice(0, 3).flatMap(({ hint }) => (hint === null ? [] : [hint]))],
+  });
+
+export const readinessBack = (origin: Origin, over: string[]): Notice =>
+  made(origin, { phase: 'readiness', severity: 'info', title: 'ready again', key: alertKeys.readiness(origin.system), state: 'closed', facts: { verdict: 'ready' }, lines: ['It could be recovered within its objectives.', ...over.map((what) => `over: ${what}`)] });
+
+const describeProblem = ({ what, since, makes }: Problem): string => `${makes}: ${what}; since ${since}`;
 
 export const oldPrimarySeen = (origin: Origin, source: string, seen: string): Notice =>
   made(origin, {

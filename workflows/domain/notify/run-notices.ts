@@ -52,6 +52,7 @@ export const alertKeys = {
   schedule: (id: string) => `holdfast/schedule/${id}`,
   gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
   archive: (system: string, source: string) => `holdfast/${system}/${source}/archive`,
+  readiness: (system: string) => `holdfast/${system}/readiness`,
   oldPrimary: (system: string, source: string) => `holdfast/${system}/${source}/old-primary`,
   incident: (system: string, incident: string) => `holdfast/${system}/incident/${incident}`,
   updateDue: (system: string, incident: string) => `holdfast/${system}/incident/${incident}/update`,

@@ -128,8 +128,8 @@ export const usualPhases: Record<ReceiverConfig['kind'], NoticePhase[]> = {
   email: noticePhaseNames.filter((phase) => phase !== 'backup-done' && phase !== 'verified'),
   webhook: noticePhaseNames,
   // What somebody must get up for, and what ends that.
-  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
-  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'old-primary'],
+  pagerduty: ['started', 'approval', 'confirm', 'failed', 'warning', 'resolved', 'aborted', 'stuck', 'incident', 'update-due', 'escalation', 'owner', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'readiness', 'old-primary'],
+  sentry: ['failed', 'warning', 'aborted', 'stuck', 'backup-failed', 'backup-done', 'verification-failed', 'schedule-failed', 'archive-late', 'gap', 'readiness', 'old-primary'],
 };
 
 /** What workflows may know of it; undefined: nobody is to be told. */

@@ -3,14 +3,14 @@ import { ourPause } from './desired.ts';
 import { describeTimes } from './describe-times.ts';
 
 /**
- * What `holdfast apply` does to one schedule or archive. `held`: it differs from the file in that somebody (or a failure) paused it, or a run has it: left so.
+ * What `holdfast apply` does to one schedule, archive or watch on readiness. `held`: it differs from the file in that somebody (or a failure) paused it, or a run has it: left so.
  * `foreign`: the name is taken by what is not ours, and is never touched.
  */
 export type Change = 'create' | 'update' | 'pause' | 'resume' | 'start' | 'stop' | 'unchanged' | 'held' | 'foreign';
 
 export interface PlanRow {
-  what: 'schedule' | 'archive';
-  /** `demo/full-backup`; `archive/demo/documents` */
+  what: 'schedule' | 'archive' | 'readiness';
+  /** `demo/full-backup`; `archive/demo/documents`; `ready/demo` */
   id: string;
   change: Change;
   /** what differs, or why it is left: a sentence each */

@@ -35,10 +35,12 @@ export async function readArchiveStatus(
   }
 }
 
-async function askSource(client: MongoClient, archivedTo: LogPosition | null): Promise<Pick<ArchiveStatus, 'sourceAt' | 'sourceReachable' | 'rpoMs' | 'note' | 'checkedAt'>> {
+async function askSource(client: MongoClient, archivedTo: LogPosition | null): Promise<Pick<ArchiveStatus, 'sourceAt' | 'sourceReachable' | 'rpoMs' | 'note' | 'checkedAt' | 'clockAheadMs'>> {
   const newest = await findData(client, {}, -1);
-  const checkedAt = new Date();
-  const answer = { sourceAt: newest?.position ?? null, sourceReachable: true, checkedAt: checkedAt.toISOString() };
+  // By the clock that stamped the entries: ours may be wrong by hours.
+  const { localTime } = await client.db('admin').command({ hello: 1 });
+  const checkedAt = localTime as Date;
+  const answer = { sourceAt: newest?.position ?? null, sourceReachable: true, checkedAt: checkedAt.toISOString(), clockAheadMs: Date.now() - checkedAt.getTime() };
   const ageMs = (wallMs: number): number => Math.max(0, checkedAt.getTime() - wallMs);
   if (archivedTo === null) return { ...answer, rpoMs: null, note: 'nothing is archived yet' };
   if (!newest || newest.position <= archivedTo) return { ...answer, rpoMs: 0, note: null };

@@ -1,0 +1,22 @@
+import { layout } from '../../workflows/domain/layout.ts';
+import { approvedRetentionSchema } from '../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../context.ts';
+import { findSigned } from '../store/signed-object.ts';
+import type { ObjectVersion } from '../store/store.ts';
+
+/** Runs of retention that are looked at, the newest: a base that went longer ago was missed by an earlier check. */
+const newestRuns = 50;
+
+/** Ids of the bases that retention was let to take, by the plans that it signed. Only asked where one is missing. */
+export async function retiredBases({ store, keys, system: { system }, sourceName, signal }: SourceContext): Promise<Set<string>> {
+  const prefix = layout.retentionPlan(system, '', '').replace(/\/+[^/]*$/, '/');
+  const plans: ObjectVersion[] = [];
+  for await (const version of store.list(prefix, { signal })) if (!version.isDeleteMarker && version.key.endsWith(`/${sourceName}.json`)) plans.push(version);
+  plans.sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt));
+  const retired = new Set<string>();
+  for (const { key } of plans.slice(0, newestRuns)) {
+    const { found } = await findSigned(store, keys, approvedRetentionSchema, key, { signal });
+    for (const { backup, goes } of found?.body.bases ?? []) if (goes) retired.add(backup);
+  }
+  return retired;
+}

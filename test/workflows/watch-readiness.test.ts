@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { Notice } from '../../workflows/domain/notify/notice.ts';
+import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
+import type { ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
+import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
+import { hours } from '../../workflows/domain/units.ts';
+import { details, failureOf, openLab, type Lab } from './lab.ts';
+import { readyFacts, view } from './stub-activities.ts';
+
+const notify = toNotifyView(notifySchema.parse({ receivers: { 'on-call': { kind: 'pagerduty', routingKey: 'file:secret' } } }))!;
+
+interface Watched {
+  lab: Lab;
+  told: Notice[];
+  watch: WorkflowHandle;
+  /** what the next checks find */
+  facts: Partial<ReadinessFacts>;
+  /** by how much the worker's clock is ahead of Temporal's */
+  aheadMs: number;
+  /** what keeps the system file from being read */
+  file: Error | undefined;
+  answer(): Promise<ReadinessAnswer>;
+  /** as many checks end */
+  pass(checks: number): Promise<ReadinessAnswer>;
+  titles(): string[];
+}
+
+async function openWatch(t: TestContext): Promise<Watched> {
+  const told: Notice[] = [];
+  const watched = { told, facts: {}, aheadMs: 0, file: undefined } as unknown as Watched;
+  const at = async (aheadMs = 0): Promise<string> => new Date((await watched.lab.env.currentTimeMs()) + aheadMs).toISOString();
+  const lab = await openLab(t, {
+    loadSystem: () => (watched.file ? Promise.reject(watched.file) : Promise.resolve({ ...view, notify })),
+    checkReadiness: async () => ({ facts: { ...readyFacts, at: await at(), ...watched.facts }, seen: {}, workerAt: await at(watched.aheadMs) }),
+    notify: ({ notice }) => {
+      told.push(notice);
+      return Promise.resolve({ summary: 'ok' });
+    },
+  });
+  const watch = await lab.start('watchReadiness', { system: 'demo' }, 'ready/demo');
+  const answer = async (): Promise<ReadinessAnswer> => await watch.query<ReadinessAnswer>('readiness');
+  const pass = async (checks: number): Promise<ReadinessAnswer> => {
+    const wanted = (await answer()).checks + checks;
+    for (let looked = 0; looked < 200; looked += 1) {
+      const now = await answer();
+      if (now.checks >= wanted) return now;
+      await lab.env.sleep('1m');
+    }
+    throw new Error('no check came');
+  };
+  return Object.assign(watched, { lab, watch, answer, pass, titles: () => told.map(({ title }) => title.slice(0, 40)) });
+}
+
+const late: Partial<ReadinessFacts> = { sources: [{ ...readyFacts.sources[0]!, rpoMs: hours(3) }] };
+const emptied: Partial<ReadinessFacts> = { sources: [{ ...readyFacts.sources[0]!, lost: ['base B1 was there, and its manifest is gone'] }] };
+
+test('what is wrong pages once, is told again after the reminder, and when it is over; what may pass is looked at twice', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  const first = await watched.pass(1);
+  assert.equal(first.readiness!.verdict, 'ready');
+  assert.match(await details(watched.watch), /^\*\*demo: READY[^]*newest recovery point/);
+  watched.facts = late;
+  const suspected = await watched.pass(1);
+  assert.deepEqual([suspected.readiness!.verdict, watched.told.length], ['at risk', 0]);
+  await watched.pass(2);
+  assert.deepEqual(watched.told.map(({ alert, severity }) => [alert!.key, alert!.state, severity]), [['holdfast/demo/readiness', 'open', 'error']]);
+  watched.facts = { ...late, ...{ sources: [{ ...readyFacts.sources[0]!, rpoMs: hours(4) }] } };
+  await watched.pass(5);
+  assert.equal(watched.told.length, 1, 'other figures of the same problem are no news');
+  await watched.lab.env.sleep('4h');
+  await watched.pass(1);
+  assert.match(watched.told[1]!.title, /^demo: AT RISK still: documents: 4h00m of writes would be lost/);
+  assert.ok((await details(watched.watch)).length < 4_096);
+  watched.facts = {};
+  const over = await watched.pass(2);
+  assert.deepEqual([over.paged, over.readiness!.verdict, watched.told.length, watched.told[2]!.alert!.state], [null, 'ready', 3, 'closed']);
+});
+
+test('a store that was changed and a clock that is wrong page at the first check that sees them', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  await watched.pass(1);
+  watched.facts = emptied;
+  await watched.pass(2);
+  assert.match(watched.told[0]!.title, /AT RISK: documents: THE STORE WAS CHANGED/);
+  watched.facts = {};
+  // A problem that goes on is no news, whichever way: so it is well in between.
+  for (const aheadMs of [hours(6), -hours(6)]) {
+    watched.aheadMs = aheadMs;
+    const { readiness } = await watched.pass(2);
+    assert.deepEqual(readiness!.problems.map(({ key }) => key), ['clock/Temporal']);
+    assert.match(watched.told.at(-1)!.title, aheadMs > 0 ? /6h00m ahead of that of Temporal|5h59m ahead/ : /6h00m behind that of Temporal|5h59m behind/);
+    watched.aheadMs = 0;
+    assert.equal((await watched.pass(2)).readiness!.verdict, 'ready');
+  }
+});
+
+test('a system file that is gone is paged and ends nothing; it is over when it is back', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  await watched.pass(1);
+  watched.file = new HoldfastError('UnknownSystem', 'no system "demo"; known: none');
+  const gone = await watched.pass(2);
+  assert.deepEqual([gone.readiness!.verdict, gone.readiness!.problems[0]!.kind, gone.readiness!.sources.length], ['not ready', 'file', 1]);
+  assert.match(watched.told[0]!.title, /NOT READY: systems\/demo\.yaml is gone or cannot be read/);
+  watched.file = undefined;
+  assert.equal((await watched.pass(2)).readiness!.verdict, 'ready');
+  assert.equal(watched.told.at(-1)!.alert!.state, 'closed');
+});
+
+test('it goes on as a new run before its history grows, and forgets neither what people were told nor what it saw', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  const { runId } = await watched.watch.describe();
+  watched.facts = emptied;
+  await watched.pass(2);
+  await watched.lab.env.sleep('12h');
+  const answer = await watched.answer();
+  assert.ok(answer.checks > 100, `${answer.checks} checks`);
+  const first = await watched.lab.env.client.workflow.getHandle('ready/demo', runId).describe();
+  assert.equal(first.status.name, 'CONTINUED_AS_NEW');
+  assert.ok(first.historyLength < 4_000, `${first.historyLength} events`);
+  assert.deepEqual(watched.titles().filter((title) => !title.includes('still')).length, 1, watched.titles().join('\n'));
+  await watched.watch.signal('stop');
+  await watched.watch.result();
+});
+
+test('under another id it is refused, with the way in', { timeout: 60_000 }, async (t) => {
+  const lab = await openLab(t);
+  assert.match((await failureOf(await lab.start('watchReadiness', { system: 'demo' }))).message, /under the id ready\/<system>/);
+});
