@@ -1,7 +1,9 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
+import { trySignal } from './children.ts';
 import { applyRetentionInput, parseInput } from './domain/inputs.ts';
-import { anonymous } from './domain/messages.ts';
+import { anonymous, progressSignal } from './domain/messages.ts';
+import { lockIds } from './domain/names.ts';
 import { describeExpired, describeRetention, isIdle, type Expired, type RetentionSummary } from './domain/retention/describe-retention.ts';
 import { formatDuration } from './domain/units.ts';
 import { surfacing } from './failure.ts';
@@ -63,7 +65,9 @@ export async function applyRetention(typed: unknown): Promise<RetentionResult> {
     gate.close();
     mark({ phase: 'running' });
     const { epoch } = await callControl('claimEpoch', { system, why: 'retention', takeOver: false }, `hold the command of ${system}`);
-    const expired = await sideBySide(planned, sources.length, ({ summary: { source }, plan }) => call('expire', { system, source, epoch, run, plan: plan! }, `let go what is over of ${source}`));
+    // Whoever runs hears it, and it says nothing to a backup.
+    const backupRuns = await trySignal(lockIds.backup(system), progressSignal.name, null);
+    const expired = await sideBySide(planned, sources.length, ({ summary: { source }, plan }) => call('expire', { system, source, epoch, run, plan: plan!, backupRuns }, `let go what is over of ${source}`));
     const about = expired.flatMap(describeExpired).join('; ').slice(0, 2_000);
     const approvedBy = gate.approvals.map(({ by }) => by).join(', ');
     const { workflowId } = workflowInfo();

@@ -350,8 +350,8 @@ export interface DataActivities {
    */
   planRetention(input: SourceRef & { run?: string | undefined; limit: number }): Promise<{ summary: RetentionSummary; plan: ObjectRef | null }>;
 
-  /** Lets go what a plan let go, and is let go still. Twice, and after a kill anywhere: finishes what was begun. @throws EpochSuperseded. */
-  expire(input: SourceRef & { epoch: number; plan: ObjectRef; run: string }): Promise<Expired>;
+  /** Lets go what a plan let go, and is let go still. Twice, and after a kill anywhere: finishes what was begun. @param backupRuns - of the system: then nothing is taken that was never sealed. @throws EpochSuperseded. */
+  expire(input: SourceRef & { epoch: number; plan: ObjectRef; run: string; backupRuns: boolean }): Promise<Expired>;
 
   /**
    * Reads a dump of another program from end to end, and writes down what importing it will write. Only under the

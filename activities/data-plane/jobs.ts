@@ -75,7 +75,7 @@ const jobs = {
   listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
   readSourceFacts: async ({ from, to, ...of }, job) => await readSourceFacts(await openContext(whichSource(of), job), { from, to }),
   planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
-  expire: async ({ plan, run, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run }),
+  expire: async ({ plan, run, backupRuns, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run, backupRuns }),
   countDiscarded: byEngine('countDiscarded'),
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,

@@ -15,7 +15,7 @@ export class Deleter {
 
   constructor(context: SourceContext) {
     this.#context = context;
-    this.done = { system: context.system.system, source: context.sourceName, bases: 0, slices: 0, objects: 0, bytes: 0, left: [], leftCount: 0 };
+    this.done = { system: context.system.system, source: context.sourceName, bases: 0, slices: 0, unfinished: 0, objects: 0, bytes: 0, left: [], leftCount: 0 };
   }
 
   leave(what: string, why: string): void {

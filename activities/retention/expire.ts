@@ -3,7 +3,7 @@ import { previousLogPosition, type LogPosition } from '../../workflows/domain/lo
 import { approvedRetentionSchema, expiredBaseSchema, formatVersion, type ApprovedRetention, type ExpiredBase, type ExpiredLog, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { Expired } from '../../workflows/domain/retention/describe-retention.ts';
 import { mayGo } from '../../workflows/domain/retention/judge-log.ts';
-import type { BaseVerdict, RetentionFacts, RetentionPlan } from '../../workflows/domain/retention/plan.ts';
+import type { BaseVerdict, RetentionFacts, RetentionPlan, UnfinishedVerdict } from '../../workflows/domain/retention/plan.ts';
 import { planRetention } from '../../workflows/domain/retention/plan-retention.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { SourceContext } from '../context.ts';
@@ -15,6 +15,8 @@ import { findSigned, putSigned, readSigned } from '../store/signed-object.ts';
 import type { ObjectVersion } from '../store/store.ts';
 import { Deleter } from './delete-versions.ts';
 import { readFacts } from './read-facts.ts';
+import { HeldLog } from './held-log.ts';
+import { hasVersion } from './read-unfinished.ts';
 
 /**
  * Carries out what was approved, and of it only what a plan that is made here, right before the act, lets go too: a hold, a mark or a run that came meanwhile counts.
@@ -27,15 +29,19 @@ import { readFacts } from './read-facts.ts';
  * | after the note, before its manifest is gone | a whole base, and the note | goes on; where it is kept by now, takes the note away |
  * | after the manifest | parts that nothing sees, and the note | deletes them, the note last |
  * | after the note of the log (`<timeline>/expired/<position>.json`) | a note that says of a hole that it is no loss, and no hole | goes on |
+ * | before the note of what was never sealed, or after it | its parts, with or without a note | with a note: deletes the rest, the note last |
  * | among heads | slices without a head | goes on |
  * | among slices | fewer of those that no base needs | goes on |
+ *
+ * Of what was never sealed only that is taken which nobody wrote to for a week, and none while a backup of the system runs (`backupRuns`); whoever seals is refused once there is a note.
+ * While slices go the holds are read again every so often: a run that begins to read an older moment meanwhile keeps what is there of it.
  *
  * What the store does not let go, since it is locked, is named and left for the next run; a base that stays for that keeps its log.
  *
  * @param plan - as `planForRun` wrote it.
  * @throws EpochSuperseded - another control plane commands the system. StoreUnavailable - retryable.
  */
-export async function expire(context: SourceContext, { plan: ref, run }: { plan: ObjectRef; run: string }): Promise<Expired> {
+export async function expire(context: SourceContext, { plan: ref, run, backupRuns }: { plan: ObjectRef; run: string; backupRuns: boolean }): Promise<Expired> {
   const approved = await readSigned(context.store, context.keys, approvedRetentionSchema, ref, { signal: context.signal });
   const rules = context.system.retention?.sources[context.sourceName];
   const deleter = new Deleter(context);
@@ -47,6 +53,7 @@ export async function expire(context: SourceContext, { plan: ref, run }: { plan:
   for (const base of going) {
     if (!(await expireBase(context, deleter, base, { run, at: facts.now }))) refused.add(base.backup);
   }
+  if (!backupRuns) for (const one of agreedUnfinished(approved, now)) await takeUnfinished(context, deleter, one, { run, at: facts.now });
   const after = planRetention(await readFacts(context, rules, refused), rules);
   for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
   return deleter.done;
@@ -59,6 +66,25 @@ function agreed(approved: ApprovedRetention, now: RetentionPlan, deleter: Delete
   return now.bases.filter(({ backup, goes }) => goes && ids.has(backup)).reverse();
 }
 
+/** What was never sealed, and was as quiet when the plan was approved. */
+function agreedUnfinished(approved: ApprovedRetention, now: RetentionPlan): UnfinishedVerdict[] {
+  return now.unfinished.filter((one) => one.goes && approved.unfinished.some(({ backup, goes, lastAt }) => backup === one.backup && goes && lastAt === one.lastAt));
+}
+
+/** The note first: from here on nobody seals it. */
+async function takeUnfinished(context: SourceContext, deleter: Deleter, { timeline, backup }: UnfinishedVerdict, { run, at }: { run: string; at: string }): Promise<void> {
+  const { store, keys, signal, system, sourceName, epoch } = context;
+  const note: ExpiredBase = { format: formatVersion, kind: 'expired-base', system: system.system, source: sourceName, timeline, backup, epoch, run, at };
+  await putSigned(store, keys, layout.expiredBase(note), note, { ifAbsent: true, lockUntil: new Date(0), signal }).catch(unlessThere);
+  await assertEpoch(store, system.system, epoch, { signal });
+  if (await hasVersion(context, layout.manifest(note))) {
+    deleter.leave(`what was written of ${backup}`, 'it was sealed meanwhile');
+    return void (await deleter.deleteKey(layout.expiredBase(note)));
+  }
+  deleter.done.unfinished += 1;
+  await deleteRest(context, deleter, note);
+}
+
 /** What an earlier try or run has begun: where the manifest is gone the rest goes too, and where the base is to stay by now the note goes. */
 async function finishBegun(context: SourceContext, deleter: Deleter, { catalog, imports }: RetentionFacts, going: ReadonlySet<string>): Promise<void> {
   const { store, keys, signal } = context;
@@ -69,14 +95,6 @@ async function finishBegun(context: SourceContext, deleter: Deleter, { catalog, 
     else if (!(await hasVersion(context, layout.manifest(found.body)))) await deleteRest(context, deleter, found.body);
     else deleter.leave(layout.manifest(found.body), 'it is not believed: somebody has to look');
   }
-}
-
-async function hasVersion({ store, signal }: SourceContext, wanted: string): Promise<boolean> {
-  for await (const { key, isDeleteMarker } of store.list(wanted, { signal })) {
-    if (key !== wanted) return false;
-    if (!isDeleteMarker) return true;
-  }
-  return false;
 }
 
 /** @returns false: it stays, since the store keeps its manifest, or a run has begun to read it while others were let go. */
@@ -112,7 +130,9 @@ async function deleteRest({ system, sourceName }: SourceContext, deleter: Delete
 async function expireLog(context: SourceContext, deleter: Deleter, timeline: string, plans: Pick<RetentionPlan, 'keptLog' | 'logEnds'>[], { run, at }: { run: string; at: string }): Promise<void> {
   const { store, keys, signal, system, sourceName, epoch } = context;
   const scope: TimelineScope = { system: system.system, source: sourceName, timeline };
-  const goes = (range: { from: LogPosition; to: LogPosition }): boolean => mayGo(plans, timeline, range);
+  const held = new HeldLog(context, timeline);
+  const goes = (range: { from: LogPosition; to: LogPosition }): boolean => mayGo(plans, timeline, range) && !held.keeps(range);
+  await held.refresh();
   let before: LogPosition | undefined;
   for await (const slice of slicesOf(context, scope)) if (goes(slice) && (before === undefined || slice.to > before)) before = slice.to;
   if (before === undefined) return;
@@ -123,11 +143,12 @@ async function expireLog(context: SourceContext, deleter: Deleter, timeline: str
   let headsGone = true;
   for await (const key of keysUnder(store, layout.heads(scope), signal)) {
     const to = parseHeadKey(key);
+    await held.look();
     if (to !== undefined && goes({ from: previousLogPosition(to), to })) headsGone = (await deleter.deleteKey(key)) && headsGone;
   }
   if (!headsGone) return deleter.leave(`the log of ${timeline} up to ${before}`, 'a head that names it is locked');
   const { objects } = deleter.done;
-  await deleter.deleteAll(versionsThatGo(context, scope, goes));
+  await deleter.deleteAll(versionsThatGo(context, scope, held, goes));
   deleter.done.slices += deleter.done.objects - objects;
 }
 
@@ -138,8 +159,12 @@ async function* slicesOf({ store, signal }: SourceContext, scope: TimelineScope)
   }
 }
 
-async function* versionsThatGo(context: SourceContext, scope: TimelineScope, goes: (range: { from: LogPosition; to: LogPosition }) => boolean): AsyncGenerator<ObjectVersion> {
-  for await (const slice of slicesOf(context, scope)) if (goes(slice)) yield slice;
+async function* versionsThatGo(context: SourceContext, scope: TimelineScope, held: HeldLog, goes: (range: { from: LogPosition; to: LogPosition }) => boolean): AsyncGenerator<ObjectVersion> {
+  for await (const slice of slicesOf(context, scope)) {
+    if (!goes(slice)) continue;
+    await held.look();
+    if (goes(slice)) yield slice;
+  }
 }
 
 function unlessThere(error: unknown): void {

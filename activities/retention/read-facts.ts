@@ -7,6 +7,7 @@ import { listHolds } from '../store/holds.ts';
 import { rebuildCatalog, withImports } from '../store/read-catalog.ts';
 import { readSliceNames } from '../store/slice-names.ts';
 import { readProved } from './read-proved.ts';
+import { readUnfinished } from './read-unfinished.ts';
 
 /**
  * All that a plan is made of, from the bucket alone. Every time in it is the store's: of a base, when its manifest was stored; of the log, by position and by when it
@@ -31,7 +32,7 @@ export async function readFacts(context: SourceContext, rules: RetentionRules | 
   }
   const holds = (await listHolds(store, keys, of.system, { signal })).filter(({ source }) => source === of.source);
   const recentLogFrom = rules?.log === undefined ? {} : await readRecent(context, catalog, now.getTime() - rules.log);
-  return { now: now.toISOString(), catalog, imports, stored, recentLogFrom, holds, proved: await readProved(store, of, signal) };
+  return { now: now.toISOString(), catalog, imports, stored, recentLogFrom, holds, proved: await readProved(store, of, signal), unfinished: await readUnfinished(context, catalog) };
 }
 
 /** Undefined: its manifest went since the catalog was read. */

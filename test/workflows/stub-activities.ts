@@ -131,7 +131,7 @@ export const readyFacts: ReadinessFacts = {
 };
 
 const retentionPlan = (system: string, source: string): RetentionPlan => ({
-  system, source, at: '2026-11-22T12:00:00.000Z', keptLog: [], logEnds: {}, notes: [],
+  system, source, at: '2026-11-22T12:00:00.000Z', keptLog: [], logEnds: {}, unfinished: [], notes: [],
   bases: catalog.bases.map(({ timeline, backup, end, storedBytes }, n) => ({ timeline, backup, end, storedAt: '2026-11-21T03:00:00.000Z', storedBytes, goes: n === 0, why: [n === 0 ? 'no rule keeps it: 45 days old' : 'the first of the day 2026-11-21, kept 30 days'] })),
 });
 
@@ -219,7 +219,7 @@ function answersOf(): Answers {
     verifyKept: ({ system, source, shares }) =>
       Promise.resolve({ system, source, scope: 'sample', ok: true, backup: null, timeline: null, objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: null, sample: { of: shares, read: [4], unread: 3, wholeSince: null, wholeBy: '2026-11-28T03:00:00.000Z' } }),
     planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
-    expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, objects: 9, bytes: 800, left: [], leftCount: 0 }),
+    expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, unfinished: 0, objects: 9, bytes: 800, left: [], leftCount: 0 }),
     planImport: ({ backup, path }) =>
       Promise.resolve({
         backup,

@@ -306,6 +306,7 @@ export const approvedRetentionSchema = z.strictObject({
   bases: z.array(z.strictObject({ timeline: z.string(), backup: z.string(), end: logPositionSchema, storedAt: z.string(), storedBytes: bytes, goes: z.boolean(), why: z.array(z.string()) })),
   keptLog: z.array(z.strictObject({ timeline: z.string(), from: logPositionSchema, to: logPositionSchema.nullable(), why: z.string() })),
   logEnds: z.record(z.string(), logPositionSchema),
+  unfinished: z.array(z.strictObject({ timeline: z.string(), backup: z.string(), lastAt: at, objects: z.number().int(), storedBytes: bytes, goes: z.boolean(), why: z.array(z.string()) })).default([]),
   notes: z.array(z.string()),
 });
 export type ApprovedRetention = z.infer<typeof approvedRetentionSchema>;

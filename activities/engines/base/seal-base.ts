@@ -50,12 +50,21 @@ export async function sealBase(context: SourceContext, input: SealBackupInput, s
   // Locks first: a manifest promises that what it names outlives it.
   await extendLocks(context, input.plan.plan, manifest, indexes);
   await assertEpoch(store, plan.system, input.epoch, { signal });
+  await refuseExpired(context, plan);
   try {
     return summaryOf(manifest, await putSigned(store, keys, layout.manifest(plan), manifest, { ifAbsent: true, signal }));
   } catch (error) {
     const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await findManifest(context, plan) : undefined;
     if (!theirs) throw error;
     return summaryOf(theirs.manifest, theirs.ref);
+  }
+}
+
+/** Retention takes what was not written to for a week without a manifest: of a backup that stood still for so long parts may be gone. */
+async function refuseExpired({ store, signal }: SourceContext, plan: BasePlan): Promise<void> {
+  const note = layout.expiredBase(plan);
+  for await (const { key, isDeleteMarker } of store.list(note, { signal })) {
+    if (key === note && !isDeleteMarker) throw new HoldfastError('ObjectMissing', `backup ${plan.backup} stood still for so long that retention has begun to take what was written of it (${note})`, { hint: 'take another backup' });
   }
 }
 

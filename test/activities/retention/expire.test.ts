@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { sealBase } from '../../../activities/engines/base/seal-base.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { expire } from '../../../activities/retention/expire.ts';
 import { makeRetentionPlan, planForRun } from '../../../activities/retention/make-plan.ts';
 import type { SourceContext } from '../../../activities/context.ts';
 import { claimEpoch } from '../../../activities/store/epoch.ts';
 import { writeHold } from '../../../activities/store/holds.ts';
+import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { writeMark } from '../../../activities/store/marks.ts';
 import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
+import { putSigned } from '../../../activities/store/signed-object.ts';
 import { openS3Store } from '../../../activities/store/s3.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
+import type { DumpPlanRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
@@ -68,7 +74,7 @@ async function place(t: TestContext, lockMs?: number): Promise<Place> {
 
 const find = async ({ store, keys }: Place, target: RecoveryTarget = {}) => findRecoveryPoint(await rebuildCatalog({ store, keys }, of), target, { now: new Date().toISOString() });
 const keysOf = async ({ store }: Place, prefix: string): Promise<string[]> => [...new Set((await collect(store, prefix)).map(({ key }) => key.slice(prefix.length)))];
-const apply = async (to: Place, context = to.context()): Promise<Expired> => await expire(context, { plan: (await planForRun(context, { run: 'run-1', limit: 50 })).plan!, run: 'run-1' });
+const apply = async (to: Place, context = to.context()): Promise<Expired> => await expire(context, { plan: (await planForRun(context, { run: 'run-1', limit: 50 })).plan!, run: 'run-1', backupRuns: false });
 
 const slice = (from: number, to: number): string => layout.slice(scope, at(from), at(to)).slice(layout.slices(scope).length);
 
@@ -132,7 +138,7 @@ test('killed before and after every single act, it leaves whole bases or rests t
     const store = Object.create(to.store, { deleteVersion: { value: dying((version: { key: string; versionId: string }) => to.store.deleteVersion(version)) } }) as Store;
     Object.defineProperty(store, 'put', { value: to.store.put.bind(to.store) });
     for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
-    const outcome = await expire(to.context(twoNewest, { store }), { plan: plan!, run: 'run-1' }).then(() => 'done', (error: unknown) => error);
+    const outcome = await expire(to.context(twoNewest, { store }), { plan: plan!, run: 'run-1', backupRuns: false }).then(() => 'done', (error: unknown) => error);
     if (outcome !== 'done') assert.equal(outcome, killed);
     done = outcome === 'done';
     await checkKept(to, limits);
@@ -165,12 +171,12 @@ test('the S3 server is killed in the middle: the next try finishes what was begu
     if (deletions === 5) await server.stop();
     await deleteVersion.call(store, version);
   };
-  await assert.rejects(expire(to.context(), { plan, run: 'run-1' }), { name: 'StoreUnavailable' });
+  await assert.rejects(expire(to.context(), { plan, run: 'run-1', backupRuns: false }), { name: 'StoreUnavailable' });
   await server.start();
   assert.deepEqual((await rebuildCatalog(to, of)).bases.map(({ backup }) => backup), ['b28', 'b45'], 'its manifest was the first to go');
   assert.notDeepEqual(await keysOf(to, layout.backupFolder({ ...scope, backup: manifest.key.split('/').at(-2)! })), []);
   await checkKept(to, limits);
-  await expire(to.context(), { plan, run: 'run-1' });
+  await expire(to.context(), { plan, run: 'run-1', backupRuns: false });
   await checkDone(to);
 
   const fuzzy = (await find(to, { point: 'b28' })).base.manifest;
@@ -187,11 +193,11 @@ test('what is held, marked or read since the plan was made stays, and is named',
   const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
   const id = { ...of, point: 'b10', by: 'dana' };
   await writeMark(to, { ...id, state: 'hold', reason: 'a court asks for it', id: '1' });
-  const held = await expire(to.context(), { plan, run: 'run-1' });
+  const held = await expire(to.context(), { plan, run: 'run-1', backupRuns: false });
   assert.match(held.left[0]!.why, /it was to go, and stays: held by dana at .*: a court asks for it/);
   await writeMark(to, { ...id, state: 'good', reason: 'it does not any more', id: '2' });
   await writeHold(to.store, to.keys, 'run-9', await find(to, { point: 'b10' }), 'run run-9 reads it');
-  assert.match((await expire(to.context(), { plan, run: 'run-1' })).left[0]!.why, /run run-9 reads it/);
+  assert.match((await expire(to.context(), { plan, run: 'run-1', backupRuns: false })).left[0]!.why, /run run-9 reads it/);
   assert.equal((await find(to, { point: 'b10' })).base.backup, 'b10');
 });
 
@@ -210,11 +216,79 @@ test('a run that begins to read a base in the moment before it is let go keeps i
     return ref;
   };
   Object.defineProperty(store, 'put', { value: put });
-  const { bases, left } = await expire(to.context(twoNewest, { store }), { plan, run: 'run-1' });
+  const { bases, left } = await expire(to.context(twoNewest, { store }), { plan, run: 'run-1', backupRuns: false });
   assert.equal(noted, 1);
   assert.deepEqual([bases, left], [0, [{ what: 'base b10', why: 'it was to go, and stays: run run-9 reads it' }]]);
   assert.equal((await find(to, { point: 'b10' })).limit, point.limit, 'its log is there, too');
   assert.deepEqual(await keysOf(to, layout.expiredBases(of.system, of.source)), []);
+});
+
+test('a run that begins to read an old moment while log is let go keeps what is there of it', async (t) => {
+  const to = await place(t);
+  // More slices than go between two looks, behind the base of an old month that stays and before what the window needs.
+  await writeSlices(to.store, to.keys, Array.from({ length: 141 }, (_, n) => 100 + n));
+  await writeBackup(to.store, to.keys, 230);
+  const rules = { atLeast: 4, log: '0h' };
+  const approved = (await planForRun(to.context(rules), { run: 'run-1', limit: 50 })).plan!;
+  const point = await find(to, { point: 'b28' });
+  let gone = 0;
+  const { deleteVersion } = to.store;
+  const store = Object.create(to.store) as Store;
+  for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock', 'put'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
+  Object.defineProperty(store, 'deleteVersion', { value: async (version: { key: string; versionId: string }) => {
+    if (version.key.startsWith(layout.slices(scope)) && (gone += 1) === 50) await writeHold(to.store, to.keys, 'run-9', { ...point, log: { ...point.log, from: at(100) }, limit: at(231) }, 'run run-9 reads it');
+    await deleteVersion.call(to.store, version);
+  } });
+  const { slices } = await expire(to.context(rules, { store }), { plan: approved, run: 'run-1', backupRuns: false });
+  assert.ok(slices >= 50 && slices <= 120, `${slices} slices are gone: the hold was met at the next look`);
+  await expire(to.context(rules), { plan: approved, run: 'run-1', backupRuns: false });
+  const left = (await keysOf(to, layout.slices(scope))).length;
+  assert.ok(left > 25, `${left} are left while it reads`);
+});
+
+test('what was never sealed is taken a week after its last object, never while a backup runs, and whoever seals it then is refused', async (t) => {
+  const path = tempDir(t);
+  const store = await openLocalStore({ name: 'test', path, prefix: 'p' });
+  const keys = await newKeys();
+  await writeSource(store, keys);
+  const to = placeOf(store, keys);
+  const rest = { ...scope, backup: 'b99' };
+  const import70 = { ...scope, timeline: importTimeline('b98'), backup: 'b98' };
+  for (const of98 of [rest, import70]) for (const name of ['1.a', '2.b']) await store.put(layout.part(of98, 'u1', 'all', name), Buffer.from('left behind'));
+  const age = async (of98: typeof rest, days: number): Promise<void> => {
+    const when = new Date(Date.now() - hours(24 * days));
+    for (const { key, versionId } of await collect(store, layout.backupFolder(of98))) await utimes(join(path, 'p', `${encodeKey(key)}@`, versionId), when, when);
+  };
+  const context = to.context({ atLeast: 3, every: '1d' });
+  const goes = async (): Promise<[string, boolean][]> => (await makeRetentionPlan(context)).plan.unfinished.map((one) => [one.backup, one.goes]);
+  assert.deepEqual(await goes(), [['b99', false], ['b98', false]]);
+  await age(rest, 8);
+  assert.deepEqual(await goes(), [['b99', true], ['b98', false]]);
+  const plan = (await planForRun(context, { run: 'run-1', limit: 50 })).plan!;
+  assert.equal((await expire(context, { plan, run: 'run-1', backupRuns: true })).unfinished, 0);
+  // One more part since the plan: it runs.
+  await store.put(layout.part(rest, 'u1', 'all', '3.c'), Buffer.from('it runs'));
+  assert.equal((await expire(context, { plan, run: 'run-1', backupRuns: false })).unfinished, 0);
+  assert.equal((await keysOf(to, layout.backupFolder(rest))).length, 3);
+  await age(rest, 8);
+  await age(import70, 8);
+  const done = await apply(to, context);
+  assert.deepEqual([done.unfinished, done.bases, done.left], [2, 0, []]);
+  assert.deepEqual([await keysOf(to, layout.backupFolder(rest)), await keysOf(to, layout.imports(of.system, of.source)), await keysOf(to, layout.expiredBases(of.system, of.source))], [[], [], []]);
+  assert.equal((await rebuildCatalog(to, of)).bases.length, 3);
+  // It was begun to be taken, and its workflow wakes up.
+  const head = { format: 1 as const, ...of, timeline: scope.timeline, backup: 'b99', epoch: 1 };
+  await putSigned(store, keys, layout.expiredBase(head), { ...head, kind: 'expired-base' as const, run: 'run-1', at: new Date().toISOString() });
+  const dump = { ...head, kind: 'plan' as const, why: '', requestedBy: '', startedAt: new Date().toISOString(), versions: {}, logFrom: at(5), key: { id: 'k', objects: [] }, groups: [], units: [] };
+  const sealing = { plan: dump, engine: 'mongodb', rangesOf: () => [], describe: () => Promise.resolve({ units: [], start: at(5), end: at(5) }) };
+  const ref = { backup: 'b99', timeline: scope.timeline, plan: (await collect(store, layout.timelines(of.system, of.source)))[0]! } as unknown as DumpPlanRef;
+  await assert.rejects(sealBase(context, { ...of, plan: ref, epoch: 1, groups: [] }, sealing), { name: 'ObjectMissing', message: /retention has begun to take what was written of it/ });
+  await deleteNote();
+  assert.equal((await sealBase(context, { ...of, plan: ref, epoch: 1, groups: [] }, sealing)).backup, 'b99', 'without the note it would be sealed');
+
+  async function deleteNote(): Promise<void> {
+    for (const version of await collect(store, layout.expiredBase(head))) await store.deleteVersion(version);
+  }
 });
 
 test('what a run last restored and found equal stays, by the newest report that says so', async (t) => {
@@ -236,8 +310,18 @@ test('what a run last restored and found equal stays, by the newest report that 
   assert.equal(await whyOf(), undefined);
 });
 
-test('a worker whose clock is days wrong plans the same: ages are by the store’s time', async (t) => {
+test('a worker whose clock is days wrong, or six hours either way, plans the same: ages are by the store’s time', async (t) => {
   const to = await place(t);
+  const dayOld = async (): Promise<string[]> => (await makeRetentionPlan(to.context({ daily: '1d', log: '5h', atMost: '19KiB' }))).plan.bases.map(({ backup, goes: is }) => `${backup} ${is}`);
+  const right = await dayOld();
+  const log = (await makeRetentionPlan(to.context({ log: '5h' }))).plan.keptLog;
+  for (const wrong of [6, -6]) {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + hours(wrong) });
+    assert.deepEqual(await dayOld(), right, `${wrong} hours`);
+    const kept = (await makeRetentionPlan(to.context({ log: '5h' }))).plan.keptLog;
+    assert.deepEqual(kept.map(({ why }) => why), log.map(({ why }) => why));
+    t.mock.timers.reset();
+  }
   const goes = async (): Promise<string[]> => (await makeRetentionPlan(to.context({ every: '1d', log: '1d' }))).plan.bases.filter((one) => one.goes).map(({ backup }) => backup);
   assert.deepEqual(await goes(), []);
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + hours(24 * 40) });
@@ -259,7 +343,7 @@ test('a control plane that was superseded lets nothing go', async (t) => {
   const to = await place(t);
   const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
   await claimEpoch(to.store, to.keys, of.system, 'another', { why: 'test', takeOver: true });
-  await assert.rejects(expire(to.context(), { plan, run: 'run-1' }), { name: 'EpochSuperseded' });
+  await assert.rejects(expire(to.context(), { plan, run: 'run-1', backupRuns: false }), { name: 'EpochSuperseded' });
   assert.equal((await find(to, { point: 'b10' })).base.backup, 'b10');
 });
 

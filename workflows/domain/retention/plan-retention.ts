@@ -5,7 +5,8 @@ import { describeDoubt, describeMark } from '../point-mark.ts';
 import type { Catalog, CatalogBase } from '../recovery-point.ts';
 import { formatBytes } from '../units.ts';
 import { keepPeriods } from './keep-periods.ts';
-import type { BaseVerdict, KeptLog, RetentionFacts, RetentionPlan } from './plan.ts';
+import { hours } from '../units.ts';
+import type { BaseVerdict, KeptLog, RetentionFacts, RetentionPlan, Unfinished, UnfinishedVerdict } from './plan.ts';
 import { formatAge, periods, type RetentionRules } from './rules.ts';
 
 /**
@@ -30,10 +31,20 @@ export function planRetention(facts: RetentionFacts, rules: RetentionRules | und
   plan.keepWhatNothingTakes();
   plan.keepByRules();
   plan.obeySize();
-  return { system, source, at: now, bases: plan.bases(), keptLog: plan.log, logEnds: endsOf(catalog, plan.frozen), notes: plan.notes };
+  return { system, source, at: now, bases: plan.bases(), keptLog: plan.log, logEnds: endsOf(catalog, plan.frozen), unfinished: facts.unfinished.map((one) => judgeUnfinished(one, plan.frozen, facts.now)), notes: plan.notes };
 }
 
 const always: LogPosition = logPosition(0, 0);
+
+/** Longer than any pause of a backup that runs: its activities are given up after days, and whoever seals one is refused once retention has begun to take it. */
+export const unfinishedForMs = hours(7 * 24);
+
+function judgeUnfinished(one: Unfinished, frozen: ReadonlyMap<string, string>, now: string): UnfinishedVerdict {
+  const quietMs = Date.parse(now) - Date.parse(one.lastAt);
+  if (frozen.has(one.timeline)) return { ...one, goes: false, why: ['its timeline is left alone'] };
+  if (quietMs <= unfinishedForMs) return { ...one, goes: false, why: [`never sealed, and nothing was written to it for ${formatAge(quietMs)}: it may run still, up to ${formatAge(unfinishedForMs)}`] };
+  return { ...one, goes: true, why: [`never sealed, and nothing was written to it for ${formatAge(quietMs)}`] };
+}
 
 class Keeper {
   readonly #facts: RetentionFacts;

@@ -17,6 +17,23 @@ export interface RetentionFacts {
   holds: readonly Pick<Hold, 'run' | 'why' | 'timeline' | 'backup' | 'from' | 'limit'>[];
   /** what a run last restored and found equal; null: none has */
   proved: Proved | null;
+  /** what lies there of backups and imports that were never sealed */
+  unfinished: readonly Unfinished[];
+}
+
+/** A backup, or an import, without a manifest: one that runs, or what one that never ended has left behind. */
+export interface Unfinished {
+  timeline: string;
+  backup: string;
+  /** when the newest of its objects was stored */
+  lastAt: string;
+  objects: number;
+  storedBytes: number;
+}
+
+export interface UnfinishedVerdict extends Unfinished {
+  goes: boolean;
+  why: string[];
 }
 
 export interface Proved {
@@ -59,6 +76,7 @@ export interface RetentionPlan {
   keptLog: KeptLog[];
   /** by timeline: log up to here may go where `keptLog` does not name it; what is archived later is not of this plan */
   logEnds: Record<string, LogPosition>;
+  unfinished: UnfinishedVerdict[];
   /** what people should know, a sentence each */
   notes: string[];
 }

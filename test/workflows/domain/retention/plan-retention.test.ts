@@ -21,7 +21,7 @@ function plan(catalog: Partial<Catalog>, rules: object | undefined, more: Partia
   const whole = catalogOf(catalog);
   const imports = more.imports ?? [];
   const stored = Object.fromEntries([...whole.bases, ...imports].map(({ backup, end }) => [backup, { at: new Date(Number(end.slice(0, 10)) * 1000).toISOString(), lockedUntil: null }]));
-  return planRetention({ now, catalog: whole, imports, stored, recentLogFrom: {}, holds: [], proved: null, ...more }, rules && rulesSchema.parse(rules));
+  return planRetention({ now, catalog: whole, imports, stored, recentLogFrom: {}, holds: [], proved: null, unfinished: [], ...more }, rules && rulesSchema.parse(rules));
 }
 const verdicts = (of: RetentionPlan): string[] => of.bases.map(({ backup, goes, why }) => `${backup} ${goes ? 'goes' : 'stays'}: ${why.join('; ')}`);
 /** The days' slices that stay, of one slice a day. */

@@ -123,7 +123,7 @@ function factsOf(world: World, rules: RetentionRules): RetentionFacts {
   const recentLogFrom: Record<string, LogPosition> = {};
   for (const { timeline, from } of recent) if (recentLogFrom[timeline] === undefined || from < recentLogFrom[timeline]) recentLogFrom[timeline] = from;
   return {
-    now: timeAt(world.now), catalog: catalogIn(world), imports: [], recentLogFrom, holds: world.holds, proved: world.proved,
+    now: timeAt(world.now), catalog: catalogIn(world), imports: [], recentLogFrom, holds: world.holds, proved: world.proved, unfinished: [],
     stored: Object.fromEntries(world.bases.map(({ backup, storedAtHour, lockedUntilHour }) => [backup, { at: timeAt(storedAtHour), lockedUntil: lockedUntilHour > world.now ? timeAt(lockedUntilHour) : null }])),
   };
 }
