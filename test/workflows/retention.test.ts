@@ -16,7 +16,7 @@ test('a dry run says why each base stays or goes, and asks nobody to touch anyth
   const lab = await open(t);
   const handle = await lab.start('applyRetention', 'demo');
   const result = (await handle.result()) as RetentionResult;
-  assert.deepEqual([result.outcome, result.plans[0]!.totals], ['dry', { bases: 3, basesThatGo: 1, slices: 3, slicesThatGo: 3, bytesThatGo: 800 }]);
+  assert.deepEqual([result.outcome, result.plans[0]!.totals], ['dry', { bases: 3, basesThatGo: 1, slices: 3, slicesThatGo: 3, unfinishedThatGo: 0, bytesThatGo: 800 }]);
   assert.match(await details(handle), /goes: base B1 of .*: no rule keeps it: 45 days old[\s\S]*stays: base B2 of .*: the first of the day/);
   assert.deepEqual(lab.stubs.called().filter((name) => name === 'expire' || name === 'claimEpoch'), []);
   assert.equal((lab.stubs.calls.find(({ name }) => name === 'planRetention')!.input as { run?: string }).run, undefined);
