@@ -51,5 +51,7 @@ try {
   cli.exitCode = error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodeOf(error);
   if (cli.exitCode !== exitCodes.ok) cli.printer(process.argv.includes('--json')).error(toNamedError(error));
 }
+// What stands in a pipe's buffer is written after this line only, and an exit would cut it off: the JSON of many systems in its middle.
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.on('error', resolve).write('', resolve));
 // What an interrupted command still waits for must not keep the process.
 process.exit(cli.exitCode);

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { parse, stringify } from 'yaml';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { SystemFile } from '../../workflows/domain/system.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
@@ -30,6 +33,20 @@ test('--help lists every command and every exit code', async (t) => {
   const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'hold', 'resume', 'comment', 'extend', 'severity', 'choose', 'escalate', 'confirm', 'catalog', 'demo', 'import', 'export', 'mark', 'retention'];
   for (const command of commands) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, 'm'));
   for (const type of Object.keys(errorTable)) assert.ok(stdout.includes(type), type);
+});
+
+test('an answer that is larger than a pipe is whole, and whoever reads only its beginning is answered, too', async (t) => {
+  const directory = tempDir(t);
+  const file = parse(readFileSync(join(import.meta.dirname, '../../systems/demo.yaml'), 'utf8')) as SystemFile;
+  writeFileSync(join(directory, 'demo.yaml'), stringify({ ...file, people: Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`person-${n}`, { name: `Person ${n}`, roles: ['operator', 'administrator'] }])) }));
+  const report = ['access', 'report', 'demo', '--json'];
+  const env = { HOLDFAST_HOME: directory, HOLDFAST_SYSTEMS: directory, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+  // Nobody reads for a moment, so what the pipe does not hold waits in the process.
+  const { stdout } = await runTool({ path: '/bin/sh' }, ['-c', '"$0" "$@" | (sleep 3; cat)', process.execPath, program, ...report], { env });
+  assert.ok(stdout.length > 200_000, `${stdout.length} characters`);
+  assert.equal((JSON.parse(stdout) as { people: unknown[] }).people.length, 400);
+  const cut = await runTool({ path: '/bin/sh' }, ['-c', '"$0" "$@" | head -c 10', process.execPath, program, ...report], { env });
+  assert.deepEqual([cut.stdout.length, cut.stderr], [10, '']);
 });
 
 test('a wrong command line is one clear line and a hint, and code 2', async (t) => {
