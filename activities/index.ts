@@ -21,6 +21,7 @@ import { sendNotice } from './notify/send-notice.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
+import { readDrills } from './report/read-drills.ts';
 import { readStepHistory } from './report/read-step-history.ts';
 import { writeJournalPage } from './report/journal-pages.ts';
 import { readPeriodFacts } from './report/period/period-facts.ts';
@@ -29,6 +30,8 @@ import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { applySystem, pauseWithoutFile, planApply } from './schedules/apply-system.ts';
+import { drillSchedules } from '../workflows/domain/schedules/drill-schedules.ts';
+import { readOnServer } from './schedules/read-on-server.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
@@ -221,6 +224,12 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   }),
 
   notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),
+
+  readDrills: attempt(async ({ system, limit }, { signal }) => {
+    const { loaded, store } = await openSystem(system);
+    const onServer = await readOnServer(Context.current().client, drillSchedules(loaded.system).map(({ id }) => id));
+    return await readDrills({ store, signal }, loaded.system, { limit, nowMs: Date.now(), onServer });
+  }),
 
   readStepHistory: attempt(async ({ system }, { signal }) => {
     const { store } = await openSystem(system);

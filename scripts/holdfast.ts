@@ -18,6 +18,7 @@ import { importCommand } from './commands/import.ts';
 import { incident } from './commands/incident.ts';
 import { journal } from './commands/journal.ts';
 import { listen } from './commands/listen.ts';
+import { drills } from './commands/drills.ts';
 import { mark } from './commands/mark.ts';
 import { notify } from './commands/notify.ts';
 import { plan } from './commands/plan.ts';
@@ -41,7 +42,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, drills, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

@@ -61,6 +61,7 @@ const table: Record<ActivityName, Row> = {
   writePeriodReport: light(),
   writeDivergedReport: light(),
   writeIncident: light(),
+  readDrills: { ...light(), tryMs: minutes(10) },
   readStepHistory: { ...light(), tries: 3 },
   // Few: the outbox goes on, with longer and longer pauses, and says that it does.
   notify: { ...light(), tryMs: seconds(30), tries: 3 },

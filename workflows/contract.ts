@@ -3,6 +3,7 @@ import type { AuditChoice, AuditPage, SealedDays } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
 import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { Deployment, FoundDeployment } from './domain/deployment.ts';
+import type { DrillHistory } from './domain/drill-history.ts';
 import type { DiscardedWrites } from './domain/discarded-writes.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
@@ -225,6 +226,9 @@ export interface ControlActivities {
 
   /** Steps done by earlier runs, for the forecast: median time of each step type, with its size. */
   readStepHistory(input: { system: string }): Promise<StepHistory>;
+
+  /** What drills and recoveries showed, by the reports in the store, and which schedule of drills is overdue, by the system file and Temporal. Reads only. */
+  readDrills(input: { system: string; limit: number }): Promise<DrillHistory>;
 }
 
 /** Writes of some collections only, by the names they had; and only up to a position, exclusive. */
@@ -536,9 +540,9 @@ export interface RecoverActivities {
 
   /**
    * Undo of provisionTarget: stops the server and moves its directory aside. Only what this run made. `discard`: of a drill, whose copy nobody wants: its
-   * directory is deleted, not kept.
+   * directory is deleted, not kept. `kept`: what was there before the run keeps what was restored into it.
    */
-  removeTarget(input: TargetRef & { discard?: boolean | undefined }): Promise<{ summary: string }>;
+  removeTarget(input: TargetRef & { discard?: boolean | undefined }): Promise<Removed>;
 
   /** Verifies manifest and indexes, then makes the collections with the source's own identities. Safe to repeat. */
   prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number; pieces?: number }[]; plainBytes: number }>;
@@ -578,6 +582,12 @@ export interface RecoverActivities {
 
   /** Turns the proved standalone into a one-member replica set, which asks for authentication where its endpoint has credentials. Safe to repeat. */
   promoteTarget(input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }>;
+}
+
+export interface Removed {
+  summary: string;
+  /** what was restored is still in it, since it was there before the run */
+  kept?: true;
 }
 
 export interface SwapInput extends Commanded {

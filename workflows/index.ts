@@ -5,6 +5,7 @@ export { archiveLog } from './archive-log.ts';
 export { backUpSystem } from './back-up-system.ts';
 export { exportRecoveryPoint } from './export-recovery-point.ts';
 export { importDump } from './import-dump.ts';
+export { listDrills } from './list-drills.ts';
 export { listRecoveryPoints } from './list-recovery-points.ts';
 export { markPoint } from './mark-point.ts';
 export { openIncident } from './open-incident.ts';

@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure, condition, defineSignal, setCurrentDetails, setHandler, workflowInfo, type ChildWorkflowHandle, type Workflow } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, defineSignal, setCurrentDetails, setHandler, sleep, workflowInfo, type ChildWorkflowHandle, type Workflow } from '@temporalio/workflow';
 import { callControl } from './call.ts';
 import { startLocked } from './children.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -11,6 +11,7 @@ import type { DryRunReport } from './domain/recovery-plan.ts';
 import { momentAsked } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import { runbookOfMode } from './domain/restore-mode.ts';
+import { beginsAtTick, surpriseTicks } from './domain/surprise.ts';
 import type { SystemView } from './domain/system.ts';
 import { dryRun } from './dry-run.ts';
 import { failure, surfacing } from './failure.ts';
@@ -27,6 +28,7 @@ import { planSteps } from './steps/index.ts';
  * sent here are passed on to it. Cancel here means abort there, and waits until everything is undone.
  *
  * @param typed - RecoverSystemInput as a person types it, or the bare name of a system.
+ * With `surprise` the run begins at some moment of that time; until then nothing is locked, and nobody is told.
  * With `dryRun` no run is started: it answers what one would do, and what would fail.
  *
  * @throws BadInput, TargetTimeInFuture, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was touched.
@@ -52,10 +54,11 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     asked = request;
-    const loaded = await callControl('loadSystem', { system: request.system }, `read systems/${request.system}.yaml`);
+    way.drill = request.unattended;
+    let loaded = await loadSystem(request);
     const runbook = runbookOfMode(loaded, request);
     if (runbook !== undefined) request.runbook = runbook;
-    const view = request.purpose === 'drill' ? drillView(loaded) : viewFor(loaded, runbook);
+    let view = request.purpose === 'drill' ? drillView(loaded) : viewFor(loaded, runbook);
     checkInPlace(request, loaded);
     checkCopies(request, loaded);
     way.view = loaded;
@@ -66,14 +69,22 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
       mark({ system: view.system, purpose: 'dry-run' });
       return await dryRun(view, request);
     }
+    if (request.surprise !== undefined) {
+      await awaitSurprise(request.system, request.surprise);
+      // The file may have changed since.
+      loaded = way.view = await loadSystem(request);
+      view = drillView(loaded);
+      checkRunbook(request, view);
+    }
     const incident = request.incident === undefined ? undefined : await joinIncident(request, joined);
     const severity = request.severity ?? incident?.severity ?? undefined;
     mark({ system: view.system, purpose: request.purpose, severity });
-    const incidentAt = incident?.startedAt ?? request.incidentAt ?? workflowInfo().startTime.toISOString();
+    const incidentAt = incident?.startedAt ?? request.incidentAt ?? (request.surprise === undefined ? workflowInfo().startTime : new Date(Date.now())).toISOString();
     // What was asked for first: the UI shows the input from its beginning, and the view is long.
     const input: RunRecoveryInput = { request: { ...request, ...(severity ? { severity } : {}), ...(incident ? { incident: incident.incident } : {}), incidentAt }, ...(elevated ? { elevated } : {}), view };
     const started = await CancellationScope.nonCancellable(() => startLocked('runRecovery', workflowId, input, `${request.purpose} of ${request.system}`));
-    way.handedOn = started !== undefined || request.ifRunning === 'skip';
+    // The run of a drill that nobody watches tells only those who hear of drills at all.
+    way.handedOn = started === undefined ? request.ifRunning === 'skip' : !request.unattended;
     if (!started && request.ifRunning === 'skip') return skip(`a run of ${view.system} goes on already: workflow \`${workflowId}\``);
     if (!started) throw alreadyRunning(request.system, workflowId);
     child = started;
@@ -84,6 +95,15 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     if (asked?.incident !== undefined && !child) await CancellationScope.nonCancellable(() => tellRefused(asked!, joined.answer, error));
     throw error;
   });
+}
+
+const loadSystem = async ({ system }: RecoverSystemInput): Promise<SystemView> => await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
+
+async function awaitSurprise(system: string, windowMs: number): Promise<void> {
+  const { count, everyMs } = surpriseTicks(windowMs);
+  const until = new Date(workflowInfo().startTime.getTime() + windowMs).toISOString();
+  setCurrentDetails(`A surprise drill of ${system} begins at some moment until ${until}. Which, is drawn when it has come: nobody knows it before. Cancel this workflow, and none begins.`);
+  for (let tick = 0; !beginsAtTick(tick, count, Math.random()); tick += 1) await sleep(everyMs, { summary: 'not yet' });
 }
 
 function checkRequest(request: RecoverSystemInput, lockId: string): void {

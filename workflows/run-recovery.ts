@@ -17,6 +17,7 @@ import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
 import { IncidentTeller } from './incident/incident-teller.ts';
+import { doubtDiffering, removePlaces } from './end-drill.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { mark } from './search-attributes.ts';
 import { elevateFirst } from './steps/elevate.ts';
@@ -93,6 +94,7 @@ function begin(input: RunRecoveryInput): Recovery {
       homeward: view.homeward,
       inPlace: view.inPlace,
       copies: view.copies,
+      unattended: request.unattended,
       requestedBy: request.requestedBy ?? anonymous,
       incidentAt: request.incidentAt,
       startedAt: info.startTime.toISOString(),
@@ -188,17 +190,18 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const { status } = run.snapshot().state;
   const attempts: Promise<unknown>[] = [];
   if (Object.keys(results.points).length > 0) attempts.push(call('releaseHold', { system: view.system, run: runId }, 'let the recovery point go'));
-  const isLeft = request.purpose === 'recovery' && !request.only;
-  if (!isLeft && status === 'done') {
-    for (const source of Object.keys(view.sources)) {
-      attempts.push(call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run: runId, ...(request.only ? {} : { discard: true }) }, `remove the ${request.only ? 'partial restore' : 'drill'}’s target of ${source}`));
-    }
-  }
+  const isDrill = request.purpose === 'drill';
+  const ended = { view, run: runId, state: run.snapshot().state, results };
+  const cleanup = isDrill || (request.only && status === 'done') ? await removePlaces(ended) : {};
+  const doubted = isDrill ? await doubtDiffering(ended) : [];
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
-  if (status === 'aborted') await run.journalKept(minutes(1));
-  const report = reportOf(recovery, run.snapshot().state);
-  if (failed > 0) report.warnings = [...report.warnings, 'the hold on the recovery point, or the target of a drill or partial restore, could not be removed'];
-  if (status === 'aborted') {
+  // Of a drill the step that writes the report could not know yet whether its place is gone.
+  const isWritten = status === 'done' && !isDrill;
+  if (!isWritten) await run.journalKept(minutes(1));
+  const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup } : {}) };
+  const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
+  report.warnings = [...report.warnings, ...left, ...doubted, ...(failed > 0 ? ['the hold on the recovery point could not be removed'] : [])];
+  if (!isWritten) {
     try {
       await call('writeReport', { report }, 'write the report');
     } catch {

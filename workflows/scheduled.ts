@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { isCancellation, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import { scheduleFailed, scheduleWell } from './domain/notify/other-notices.ts';
+import { drillFailed, scheduleFailed, scheduleWell } from './domain/notify/other-notices.ts';
 import type { SystemView } from './domain/system.ts';
 import { describeFailure } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
@@ -32,6 +32,8 @@ export interface Way {
   view?: SystemView;
   /** the work is a child that tells people itself how it ends */
   handedOn?: boolean;
+  /** it is a drill: what came to nothing is that the system can be recovered */
+  drill?: boolean | undefined;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function tellingOfSchedule<T>(work: (way: Way) => Promise<T>): Prom
     return answer;
   } catch (error) {
     const { type, message } = describeFailure(error);
-    if (!isCancellation(error)) await tell((origin) => scheduleFailed(origin, id!, `${type}: ${message}`));
+    if (!isCancellation(error)) await tell((origin) => (way.drill ? drillFailed : scheduleFailed)(origin, id!, `${type}: ${message}`));
     throw error;
   }
 }

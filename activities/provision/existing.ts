@@ -44,7 +44,7 @@ export const existingProvisioner: Provisioner = {
     if (claim.run !== target.run) return { summary: `left alone: ${directory} belongs to run ${claim.run}` };
     const aside = `${directory}.removed-${new Date().toISOString().replace(/[:.]/g, '-')}`;
     await rename(directory, aside);
-    return { summary: `let go, and its notes moved to ${aside}; what was restored into ${address} is still there` };
+    return { summary: `let go, and its notes moved to ${aside}; what was restored into ${address} is still there`, kept: true };
   },
 
   async describe(context) {

@@ -1,4 +1,4 @@
-import type { TargetRef } from '../../workflows/contract.ts';
+import type { Removed, TargetRef } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
 import { existingProvisioner } from './existing.ts';
 import { localProvisioner } from './local.ts';
@@ -42,7 +42,7 @@ export interface Provisioner {
   /** The same data as a member of a replica set that asks for authentication, TTL on again. Not yet initiated. */
   restartAsReplicaSet(context: ProvisionContext, target: TargetRef): Promise<{ summary: string; replicaSet: string; address: string }>;
   /** Stops the server and moves its directory aside; `discard` deletes it then. What was there already keeps what was restored into it. */
-  remove(context: ProvisionContext, target: TargetRef, options?: { discard?: boolean | undefined }): Promise<{ summary: string }>;
+  remove(context: ProvisionContext, target: TargetRef, options?: { discard?: boolean | undefined }): Promise<Removed>;
   describe(context: ProvisionContext): Promise<TargetDescription>;
 }
 

@@ -1,6 +1,7 @@
 import { drillDue, drillHistory, drillOf, type Drill, type DrillHistory } from '../../workflows/domain/drill-history.ts';
 import { drillSchedules } from '../../workflows/domain/schedules/drill-schedules.ts';
 import type { System } from '../../workflows/domain/system.ts';
+import type { OnServer } from '../schedules/read-on-server.ts';
 import type { Store } from '../store/store.ts';
 import { newestReports } from './read-step-history.ts';
 
@@ -11,18 +12,23 @@ export interface DrillsAsked {
   /** runs at most, the newest; left out: 120 */
   limit?: number | undefined;
   nowMs: number;
-  /** when Temporal got each schedule, by its id: what was due before that is nobody's fault. Left out: not known */
-  knownSince?: Readonly<Record<string, string>> | undefined;
+  /** of each schedule that Temporal has, by its id. Left out: nobody asked it, and the file alone says what was due */
+  onServer?: Readonly<Record<string, OnServer>> | undefined;
 }
 
 /** The drills and recoveries that left a report in the store, and whether drills come as the system file says. Reads the store alone; unreadable reports are passed over. */
-export async function readDrills({ store, signal }: { store: Store; signal: AbortSignal }, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, knownSince = {} }: DrillsAsked): Promise<DrillHistory> {
-  const runs: Drill[] = [];
-  for await (const report of newestReports({ store, signal }, system.system, limit)) if (report.state.purpose !== 'backup') runs.push(drillOf(report));
-  runs.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+export async function readDrills(room: { store: Store; signal: AbortSignal }, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, onServer = {} }: DrillsAsked): Promise<DrillHistory> {
+  const runs = await readRuns(room, system.system, limit);
   const due = drillSchedules(system).map((schedule) => {
-    const since = knownSince[schedule.id];
-    return drillDue(schedule, runs, nowMs, since === undefined ? undefined : Date.parse(since));
+    const known = onServer[schedule.id];
+    return drillDue({ ...schedule, paused: schedule.paused || known?.paused === true }, runs, nowMs, known === undefined ? undefined : Date.parse(known.since));
   });
   return drillHistory(system.system, runs, due);
+}
+
+/** The newest first, by when they began. */
+export async function readRuns(room: { store: Store; signal: AbortSignal }, system: string, limit: number): Promise<Drill[]> {
+  const runs: Drill[] = [];
+  for await (const report of newestReports(room, system, limit)) if (report.state.purpose !== 'backup') runs.push(drillOf(report));
+  return runs.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
 }

@@ -1,5 +1,6 @@
 import { copyName, keptName } from '../../workflows/domain/beside.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../../workflows/contract.ts';
+import { drillHistory } from '../../workflows/domain/drill-history.ts';
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
@@ -167,6 +168,7 @@ function answersOf(): Answers {
     pauseWithoutFile: ({ system }) => Promise.resolve({ system, digest: '', rows: [{ what: 'schedule', id: `${system}/full-backup`, change: 'pause', why: [`systems/${system}.yaml is gone`] }], notes: [] }),
     deployVersion: ({ version, environment }) => Promise.resolve({ summary: `${version} runs in ${environment}` }),
     runCommand: ({ command }) => Promise.resolve({ summary: `${command} ended well` }),
+    readDrills: ({ system }) => Promise.resolve(drillHistory(system, [], [])),
     listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),

@@ -121,6 +121,9 @@ export interface DrillHistory {
   due: DrillDue[];
 }
 
+/** Who aborts a run that nobody watches. */
+export const unattendedBy = 'holdfast';
+
 const schedulePrefix = 'schedule/';
 
 /** Which schedule a run was asked for by. Null: a person. */

@@ -10,6 +10,7 @@ import { periodNames } from './period-report.ts';
 import { markStates } from './point-mark.ts';
 import { rotationFields } from './schedules/rotation.ts';
 import { restoreModeSchema } from './restore-mode.ts';
+import { surpriseSchema } from './surprise.ts';
 
 /**
  * What a person types to start a workflow: one JSON object, every field but `system` optional, or the bare name of a
@@ -71,8 +72,12 @@ export const recoverSystemInput = z
     version: versionSchema.optional().meta({ description: 'the application’s version that steps which use deploy deploy; left out: the one that ran at the recovery point' }),
     ifRunning: z.enum(['fail', 'skip'], '"fail" or "skip"').optional().meta({ description: 'when a run of the system goes on already: fail at once, or answer that it was skipped; left out: fail' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
+    unattended: z.boolean('true or false').optional().meta({ description: 'of a drill: a step that fails ends it, and it is undone, as nobody is there to answer; left out: it waits for people' }),
+    surprise: surpriseSchema.optional().meta({ description: 'of a drill: it begins at some moment within this time, which nobody knows before' }),
   })
   .refine(notBoth, oneTarget)
+  .refine(({ purpose, unattended }) => !unattended || purpose === 'drill', { path: ['unattended'], message: 'only for a drill: a recovery is never given up by itself' })
+  .refine(({ purpose, surprise, dryRun }) => surprise === undefined || (purpose === 'drill' && !dryRun), { path: ['surprise'], message: 'only for a drill' })
   .refine(({ incident, incidentAt }) => incident === undefined || incidentAt === undefined, { path: ['incidentAt'], message: 'none beside an incident: the clock is the incident’s' })
   .refine(({ incident, purpose, only, dryRun }) => incident === undefined || (purpose === 'recovery' && only === undefined && !dryRun), { path: ['incident'], message: 'none for a drill, a partial restore or a dry run: they have no RTO' });
 export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
@@ -228,6 +233,13 @@ export const reportSystemInput = z.strictObject({
 });
 export type ReportSystemInput = z.output<typeof reportSystemInput>;
 
+export const listDrillsInput = z.strictObject({
+  system,
+  limit: z.int('a whole number from 1 to 200').min(1, 'a whole number from 1 to 200').max(200, 'a whole number from 1 to 200').default(50).meta({ description: 'the newest so many runs' }),
+  requestedBy: text,
+});
+export type ListDrillsInput = z.output<typeof listDrillsInput>;
+
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {
   recoverSystem: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z", "requestedBy": "dana", "reason": "disk lost"}',
@@ -238,6 +250,7 @@ export const inputExamples = {
   planRecovery: '{"system": "demo", "targetTime": "2026-11-21T03:00:05Z"}',
   readArchiveStatus: '{"system": "demo"}',
   rebuildCatalog: '{"system": "demo"}',
+  listDrills: '{"system": "demo"}',
   readAudit: '{"system": "demo", "act": "export", "since": "2026-11-21T00:00:00Z"}',
   sealAudit: '{"system": "demo"}',
   importDump: '{"system": "demo", "path": "/exchange/shop.archive.gz", "requestedBy": "dana"}',

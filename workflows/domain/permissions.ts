@@ -121,6 +121,7 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   planRecovery: 'read',
   readArchiveStatus: 'read',
   rebuildCatalog: 'read',
+  listDrills: 'read',
   readAudit: 'read-audit',
   sealAudit: 'seal-audit',
   openIncident: 'open-incident',

@@ -114,6 +114,8 @@ export interface RunState {
   inPlace?: true;
   /** what was chosen is copied into the living source, and for a swap takes its place; left out: it waits on a server of its own */
   copies?: 'beside' | 'swap';
+  /** a step that fails ends it, and it is undone: nobody is there to answer. Left out: it waits for people */
+  unattended?: true;
   status: RunStatus;
   /** as people judge it now; left out: nobody has said */
   severity?: Severity | undefined;

@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import { receiversOf, type Audience, type NoticePhase, type NotifyView, type ReceiverView } from '../domain/notify/notice.ts';
-import { externalNotice, internalNotice, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
+import { externalNotice, internalNotice, isStuckAlone, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
 import { findMoments, isUndoing } from '../runbook/find-moments.ts';
@@ -92,7 +92,7 @@ export class RunNotifier {
     const isLast = moment.phase === 'resolved' || moment.phase === 'aborted';
     const drill = now.purpose === 'drill';
     if (audience === 'external' && !this.#options.outside && moment.phase !== 'note') return 0;
-    const receivers = receiversFor(notify, { audience, as, drill }, moment);
+    const receivers = receiversFor(notify, { audience, as, drill: drill && !isStuckAlone(as, now) }, moment);
     if (receivers.length === 0 || (this.#number >= messagesPerRun && !isLast)) return 0;
     // Nobody outside is affected by a drill, or by data that is taken out beside a service that runs.
     if (audience === 'external' && (drill || now.only)) return 0;

@@ -1,5 +1,6 @@
 import { defaultDelegationMs } from '../domain/approval.ts';
 import type { DecisionProof, StepState } from '../domain/run-state.ts';
+import { beginAbort } from './abort.ts';
 import { applyCommand } from './apply-command.ts';
 import { answerCheck, askedOf, endCheck, startCheck } from './check-proof.ts';
 import type { Draft } from './draft.ts';
@@ -29,7 +30,7 @@ export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
       skip(draft, event);
       break;
     case 'abort':
-      abort(draft, event);
+      beginAbort(draft, event);
       break;
     default:
       applyCommand(draft, event);
@@ -131,34 +132,4 @@ function skip(draft: Draft, event: PersonsEvent & { kind: 'skip' }): void {
 function setSkipped(draft: Draft, step: StepState): void {
   step.state = 'skipped';
   step.endedAt = draft.at;
-}
-
-/**
- * From here on nothing new starts: what runs is cancelled, and once it has ended the undos begin (settle). Beyond the point of no return,
- * where a run can be aborted only because another control plane has the command, nothing is undone: the new side may be serving.
- */
-function abort(draft: Draft, event: PersonsEvent & { kind: 'abort' }): void {
-  const { snapshot } = draft;
-  snapshot.abort = { by: event.by, reason: event.reason ?? null, at: draft.at };
-  snapshot.rewind = null;
-  draft.note('run', `aborted${because(event.reason)}`, event.by);
-  if (snapshot.noReturn !== null) {
-    for (const track of Object.values(snapshot.tracks)) if (track.undo === 'registered') track.undo = 'left';
-    draft.warn('run', `nothing is undone: another control plane has the command, and ${snapshot.noReturn}`);
-  }
-  for (const gate of snapshot.state.gates) {
-    if (gate.status !== 'open') continue;
-    gate.status = 'pending';
-    gate.closedAt = draft.at;
-    draft.note(gate.gate, 'closed by the abort');
-  }
-  for (const step of snapshot.state.steps) {
-    // An undo that runs already goes on: it is what the abort wants.
-    if (step.state === 'running' && draft.track(step.id).undo !== 'running') draft.commands.push({ kind: 'cancel-step', step: step.id });
-    if (step.state === 'waiting') {
-      step.state = 'failed';
-      step.endedAt = draft.at;
-      step.error = { type: 'Aborted', message: 'the run was aborted while this waited for people' };
-    }
-  }
 }

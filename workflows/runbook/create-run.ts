@@ -18,6 +18,8 @@ export interface RunPlan {
   inPlace?: true | undefined;
   /** what was chosen is copied into the living source */
   copies?: 'beside' | 'swap' | undefined;
+  /** nobody is there who could answer for a step that fails */
+  unattended?: boolean | undefined;
   requestedBy: string;
   incidentAt: string;
   startedAt: string;
@@ -116,6 +118,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
       ...(plan.homeward ? { homeward: plan.homeward } : {}),
       ...(plan.inPlace ? { inPlace: plan.inPlace } : {}),
       ...(plan.copies ? { copies: plan.copies } : {}),
+      ...(plan.unattended ? { unattended: true as const } : {}),
       status: 'running',
       ...(plan.severity ? { severity: plan.severity } : {}),
       ...(plan.target && Object.keys(plan.target).length > 0 ? { target: plan.target } : {}),

@@ -1,5 +1,7 @@
 import type { StepState } from '../domain/run-state.ts';
 import { describeTarget } from '../domain/describe-target.ts';
+import { unattendedBy } from '../domain/drill-history.ts';
+import { beginAbort } from './abort.ts';
 import type { Draft } from './draft.ts';
 import { beginEscalation, takeOlder } from './apply-command.ts';
 import { renewedSteps, whyNoEscalation, whyNotBack } from './refuse-command.ts';
@@ -20,9 +22,18 @@ const theRunbook = 'the runbook (onFailure)';
 
 /**
  * What the runbook says of a failed step, in place of a person. Each way has its bound (so many tries, so many other points, no runbook twice), and behind
- * it the run pauses. A run that another control plane has superseded always pauses: nothing that it does counts any more.
+ * it the run pauses, or, where nobody is there whom it could wait for, is aborted and undone. A run that another control plane has superseded always pauses:
+ * nothing that it does counts any more.
  */
 export function onFailure(draft: Draft, step: StepState): void {
+  takeWay(draft, step);
+  const { state, rewind, abort } = draft.snapshot;
+  if (state.unattended && step.state === 'failed' && !rewind && !abort) {
+    beginAbort(draft, { by: unattendedBy, reason: `step ${step.id} failed: ${step.error?.type}: ${step.error?.message}` });
+  }
+}
+
+function takeWay(draft: Draft, step: StepState): void {
   const planned = draft.planned(step.id);
   const track = draft.track(step.id);
   const way = planned.onFailure ?? 'pause';

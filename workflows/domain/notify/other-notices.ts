@@ -66,6 +66,14 @@ export const scheduleFailed = (origin: Origin, schedule: string, why: string): N
 export const scheduleWell = (origin: Origin, schedule: string): Notice =>
   made(origin, { phase: 'schedule-failed', severity: 'info', title: `schedule ${schedule} is well again`, key: alertKeys.schedule(schedule), state: 'closed', facts: { schedule }, lines: ['What it started ended well.'] });
 
+/** @param schedule - its id: `demo/quarterly-drill` */
+export const drillFailed = (origin: Origin, schedule: string, why: string): Notice =>
+  made(origin, {
+    phase: 'schedule-failed', severity: 'error', title: `DRILL ${schedule} FAILED`, key: alertKeys.schedule(schedule), state: 'open', facts: { schedule },
+    lines: [why, 'A recovery may fail in the same way. Production was left alone, and what the drill had made was undone as far as it could be.'],
+    answers: [`what this and earlier drills showed: \`holdfast drills ${origin.system}\``, `to try again: \`holdfast recover ${origin.system} --purpose drill\``],
+  });
+
 export const gapFound = (origin: Origin, source: string, gap: { from: string; to: string; why: string }): Notice =>
   made(origin, {
     phase: 'gap', severity: 'error', title: `GAP IN THE LOG of ${source}`, key: alertKeys.gap(origin.system, source), state: 'open', facts: { source, from: gap.from, to: gap.to },

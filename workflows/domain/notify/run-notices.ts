@@ -71,7 +71,7 @@ export function internalNotice(moment: Moment, facts: RunFacts): Notice {
     audience: 'internal',
     phase: moment.phase,
     // Nobody is to be got out of bed for a drill, or for data that is taken out beside a service that runs.
-    severity: state.purpose === 'drill' || state.only ? 'info' : severity,
+    severity: (state.purpose === 'drill' && !isStuckAlone(moment.phase, state)) || state.only ? 'info' : severity,
     at,
     title: `${state.purpose === 'drill' ? 'DRILL ' : ''}${state.system}: ${titleOf(moment, facts)}`,
     lines: linesOf(moment, facts),
@@ -87,6 +87,9 @@ export function internalNotice(moment: Moment, facts: RunFacts): Notice {
     },
   });
 }
+
+/** An undo failed, and nobody watches: what the drill made stays, and the lock of the system's runs with it. */
+export const isStuckAlone = (phase: NoticePhase | 'answered', { unattended }: Pick<RunState, 'unattended'>): boolean => phase === 'stuck' && unattended === true;
 
 const kindOf = ({ purpose, only }: RunState): string => (only ? 'partial restore' : purpose);
 

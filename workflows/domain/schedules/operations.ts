@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EntryWorkflow } from '../inputs.ts';
 import { periodNames } from '../period-report.ts';
 import { rotationFields } from './rotation.ts';
+import { surpriseSchema } from '../surprise.ts';
 
 /**
  * What a schedule can do: each row is a workflow that a person could start as well, with the input that the schedule gives it. A further kind of
@@ -54,8 +55,12 @@ export const operations = {
     about: 'recovers to the drill’s own place, proves it equal and deletes it again',
     workflow: 'recoverSystem',
     kind: 'drill',
-    settings: z.strictObject({ runbook: z.string().optional().meta({ description: 'one of the runbooks; left out: the main one' }) }),
-    input: ({ system, schedule, by }, settings) => ({ system, purpose: 'drill', ...settings, reason: schedule, requestedBy: by, ifRunning }),
+    settings: z.strictObject({
+      runbook: z.string().optional().meta({ description: 'one of the runbooks; left out: the main one' }),
+      surprise: surpriseSchema.optional().meta({ description: 'it begins at some moment within so long, such as 4h, which nobody knows before; left out: at its time' }),
+      attended: z.boolean().optional().meta({ description: 'true: people are there, and a step that fails waits for their answer; left out: it ends the drill, which is undone, and pages' }),
+    }),
+    input: ({ system, schedule, by }, { attended, ...settings }) => ({ system, purpose: 'drill', ...settings, ...(attended === true ? {} : { unattended: true }), reason: schedule, requestedBy: by, ifRunning }),
   },
   retention: {
     about: 'lets go what the rules of retention let go',
