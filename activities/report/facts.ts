@@ -1,4 +1,5 @@
 import type { PageFact } from '../../workflows/domain/report-page.ts';
+import { reachedSwitchMs } from '../../workflows/domain/forecast-rto.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
 import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -22,11 +23,13 @@ export function listFacts(report: RunReport): Fact[] {
   const tookMs = Date.parse(report.finishedAt) - Date.parse(state.startedAt);
   const rpoNote = `objective ${formatDuration(rpo.objectiveMs)}${verdict(rpo.met)}; incident minus the last entry applied`;
   if (state.purpose === 'drill') {
+    const reachedMs = report.outcome.startsWith('done') ? reachedSwitchMs(state) : null;
+    const metMs = reachedMs === null ? null : reachedMs <= rto.objectiveMs;
     return [
-      { title: 'Time of the drill', value: formatDuration(tookMs), note: `no traffic was moved; people ${formatDuration(rto.humanMs)}`, met: null },
+      { title: 'Time to recover (RTO)', value: reached(reachedMs), note: `objective ${formatDuration(rto.objectiveMs)}${verdict(metMs)}; up to where the switch would be; people ${formatDuration(rto.humanMs)}, ${formatDuration(tookMs)} in all`, met: metMs },
       { title: 'Data that would be lost (RPO)', value: reached(rpo.achievedMs), note: rpoNote, met: rpo.met },
       validationFact(report),
-      { title: 'Old primary', value: 'left alone', note: 'a drill does not touch it', met: null },
+      placeFact(report),
     ];
   }
   return [
@@ -37,6 +40,14 @@ export function listFacts(report: RunReport): Fact[] {
       ? { title: 'Old primary', value: 'not fenced', note: 'it may still take writes', met: null }
       : { title: 'Old primary', value: fences.map(({ outcome }) => outcome).join(', '), note: 'what the fence could show', met: fences.every(({ outcome }) => outcome !== 'unproved') },
   ];
+}
+
+/** What became of the place that a drill restored to. */
+function placeFact({ cleanup }: RunReport): Fact {
+  const note = 'production was left alone';
+  if (cleanup === undefined) return { title: 'What was restored', value: 'is removed next', note, met: null };
+  const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source]) => source);
+  return { title: 'What was restored', value: left.length === 0 ? 'removed' : 'still there', note: left.length === 0 ? note : `${left.join(', ')}; ${note}`, met: left.length === 0 };
 }
 
 function partialFacts(report: RunReport, only: readonly string[]): Fact[] {

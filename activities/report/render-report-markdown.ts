@@ -1,9 +1,11 @@
+import type { Drill } from '../../workflows/domain/drill-history.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
 import { aboutNames, aboutWrites, describeDecision, describeLog, fenceMeaning, formatCount, formatTime, isOver, listFacts, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
+import { compareWith, runRows, stepRows } from './earlier-runs.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
 import { layTimeline } from './timeline.ts';
 
@@ -75,10 +77,11 @@ const points = ({ points: of }: RunReport): string =>
   table(['Source', 'Base backup', 'Size', 'Log after it', 'Reaches', 'Timeline'], of.map((point) => [inline(point.source), `${point.base.backup} of ${formatTime(point.base.finishedAt)}`, formatBytes(point.base.plainBytes), `${formatCount(point.log.slices)} slices`, formatLogPosition(point.reaches), point.timeline]));
 
 /** The report of a run as Markdown, for a ticket, a chat or a terminal: the same facts as the page, in the same order. */
-export function renderReportMarkdown(report: RunReport): string {
+export function renderReportMarkdown(report: RunReport, runs: readonly Drill[] = []): string {
   const { state } = report;
   const outcome = describeOutcome(report);
   const turns = listTurns(report);
+  const compared = compareWith(report, runs);
   const gates = state.gates.map((gate) => [`**${inline(gate.gate)}**: ${gate.status}. ${inline(gate.description)}`, list(gate.decisions.map((decision) => inline(describeDecision(decision))))].filter((part) => part !== '').join('\n\n'));
   const marks = (met: boolean | null): string => (met === null ? '' : met ? 'yes' : 'NO');
   return [
@@ -87,6 +90,7 @@ export function renderReportMarkdown(report: RunReport): string {
     ...(report.warnings.length > 0 ? [section('Warnings', list(report.warnings.map(inline)))] : []),
     section('Next steps', list(listNextSteps(report).map(inline))),
     section('Timeline against budgets', timeline(report)),
+    ...(compared ? [section(`Against earlier ${compared.run.purpose === 'drill' ? 'drills' : 'recoveries'}`, ...[runRows(compared), stepRows(compared)].map(({ titles, rows }) => table(titles, rows.map((row) => row.map(inline)))))] : []),
     section('What failed, and what people decided', turns.length > 0 ? journal(turns) : noTurns),
     section('Approvals', ...(gates.length > 0 ? [aboutNames, ...gates] : ['This run had no gate.'])),
     section('What the fence showed', fences(report)),

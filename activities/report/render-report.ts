@@ -1,12 +1,14 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
+import type { Drill } from '../../workflows/domain/drill-history.ts';
 import { bytesToRestore, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
 import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
 import { aboutNames, aboutWrites, describeDecision, describeLog, fenceMeaning, formatCount, formatTime, isOver, listFacts, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
 import { html, list, Markup, section, table } from './html.ts';
+import { compareWith, renderCompared } from './earlier-runs.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
 import { pageStyle, style } from './style.ts';
 import { renderTimeline } from './timeline.ts';
@@ -109,11 +111,13 @@ const journal = (entries: JournalEntry[], incidentAt: string): Markup =>
 /**
  * The report of a run as one HTML page that loads nothing from anywhere: safe to mail, to print, to open in ten years.
  * Everything that came from the run is escaped.
+ * @param runs - what the store knows of other runs: this one is held against those of its kind
  */
-export function renderReportHtml(report: RunReport): string {
+export function renderReportHtml(report: RunReport, runs: readonly Drill[] = []): string {
   const outcome = describeOutcome(report);
   const watched = oldSide(report);
   const turns = listTurns(report);
+  const compared = compareWith(report, runs);
   const page = html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -127,6 +131,7 @@ ${facts(report)}
 ${report.warnings.length > 0 && section('Warnings', list(report.warnings))}
 ${section('Next steps', list(listNextSteps(report)))}
 ${section('Timeline against budgets', renderTimeline(report.state, report.finishedAt))}
+${compared && section(`Against earlier ${compared.run.purpose === 'drill' ? 'drills' : 'recoveries'}`, renderCompared(compared))}
 ${section('What failed, and what people decided', turns.length > 0 ? journal(turns, report.incidentAt) : html`<p>${noTurns}</p>`)}
 ${section('Approvals', approvals(report.state.gates))}
 ${section('What the fence showed', fences(report))}

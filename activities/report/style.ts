@@ -43,10 +43,12 @@ code { font: .9em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; }
 .legend { color: var(--soft); font-size: .88rem; max-width: none; } .legend span { white-space: nowrap; margin-left: .6em; }
 .key { display: inline-block; width: 1.4em; height: .7em; margin-right: .35em; border-radius: 2px; } .key.served, .key.objective { width: 0; height: .9em; vertical-align: middle; }
 .key.served { border-left: 2px dashed var(--good); } .key.objective { border-left: 3px double var(--bad); }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; } .chart { margin: .2rem 0 .6rem; } .chart svg { display: block; width: 100%; height: auto; } .chart text { overflow-wrap: normal; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .88rem; }
 @media screen and (max-width: 44rem) {
   body { padding: 1rem 1rem 3rem; } h1 { font-size: 1.4rem; }
   .facts { grid-template-columns: 1fr 1fr; } .fact { padding: .5rem .6rem; } .fact strong { font-size: 1.2rem; }
+  .chart { overflow-x: auto; } .chart svg { width: 44rem; max-width: none !important; }
   thead { display: none; } table, tbody, tr, td { display: block; }
   tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
   td, td.name, td.wide, td.number { width: auto; border: 0; padding: 0; text-align: left; white-space: normal; min-width: 0; overflow-wrap: anywhere; }
@@ -59,7 +61,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .88rem; }
   h1 { font-size: 18pt; } h2 { margin-top: 1.4rem; } p { max-width: none; }
   .facts { grid-template-columns: repeat(4, 1fr); gap: .4rem; } .fact { padding: .4rem .5rem; } .fact strong { font-size: 1.25rem; }
   h1, h2, h3, p.leads, p:has(+ table), thead { break-after: avoid; } .legend { break-before: avoid; }
-  .fact, tr, ul, .timeline, .legend, header { break-inside: avoid; } .timeline.long { break-inside: auto; }
+  .fact, tr, ul, .chart, .timeline, .legend, header { break-inside: avoid; } .timeline.long { break-inside: auto; }
   .timeline { font-size: 8.5pt; } .timeline .row { min-height: 1.3rem; } .timeline i.bar { top: .3rem; bottom: .3rem; } table { font-size: 8.5pt; } th, td { padding: .18rem .5rem .18rem 0; } td.name { min-width: 8.4rem; }
   .timeline .row:nth-child(-n + 6) { break-after: avoid; }
   thead { display: table-header-group; }

@@ -35,7 +35,7 @@ export function layTimeline(state: RunState, finishedAt: string): Timeline {
 }
 
 /** Steps of the axis: the smallest round duration that leaves at most six marks. */
-function tickMs(spanMs: number): number {
+export function tickMs(spanMs: number): number {
   const rounds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800];
   return (rounds.find((round) => spanMs / (round * 1000) <= 6) ?? Math.ceil(spanMs / 6000)) * 1000;
 }

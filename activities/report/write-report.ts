@@ -7,9 +7,13 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
 import { withWholeJournal } from './journal-pages.ts';
+import { readRuns } from './read-drills.ts';
 import { renderDivergedHtml } from './render-diverged.ts';
 import { renderReportMarkdown } from './render-report-markdown.ts';
 import { renderReportHtml } from './render-report.ts';
+
+/** Recoveries, drills and partial restores are mixed among them. */
+const comparedRuns = 30;
 
 interface Written {
   paths: { html: string; json: string };
@@ -28,8 +32,10 @@ export async function writeReport(
   const state = await withWholeJournal({ store, signal }, { in: 'runs', id: input.report.runId }, input.report.state);
   const lost = state.warnings.filter((warning) => !input.report.state.warnings.includes(warning));
   const report = scrubValue({ ...input.report, state, warnings: [...input.report.warnings, ...lost] }) as RunReport;
+  // What it is held against is no part of its own evidence: a page without it is a report all the same.
+  const runs = await readRuns({ store, signal }, report.system, comparedRuns).catch(() => []);
   const directory = join(input.directory, report.system, `${report.finishedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
-  return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report), markdown: renderReportMarkdown(report) });
+  return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report, runs), markdown: renderReportMarkdown(report, runs) });
 }
 
 /** diverged-<source>.json and .html, beside the evidence of the run that left the old primary behind. Twice: as `writeReport`. */
