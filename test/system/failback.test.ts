@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { openSystem } from '../../activities/open-context.ts';
+import { readStepHistory } from '../../activities/report/read-step-history.ts';
 import { listTimelines } from '../../activities/store/timelines.ts';
 import { knock } from '../../activities/tool/knock.ts';
 import { planRecovery } from '../../activities/plan/plan-recovery.ts';
 import { compareLedger, type LedgerLine } from '../../scripts/demo/ledger.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { directoryOf } from '../../scripts/stack/stack-file.ts';
+import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -17,12 +20,14 @@ const plan = async (runbook?: string): Promise<RecoveryPlan> => await planRecove
 
 const failing = async (runbook?: string): Promise<string[]> => (await plan(runbook)).findings.filter(({ effect }) => effect === 'fails').map(({ message }) => message);
 
-/** The stack's file, with a place for drills. */
+/** The stack's file, with a place for drills, and a schedule that asks nobody. */
 function addDrillPlace(stack: SystemStack, port: number): void {
   stack.changeSystem((file) => {
     const credentials = file.environments['dr']!.endpoints['dictionary']!.credentials;
     file.environments['drill'] = { protection: 'open', endpoints: { dictionary: { uri: `mongodb://127.0.0.1:${port}/?replicaSet=rs0`, credentials } } };
     file.drill = { environment: 'drill', provision: { dictionary: { uses: 'local', directory: '${HOLDFAST_DEMO_DIRECTORY}/drill', replicaSet: 'rs0', cache: '256MiB' } } };
+    file.schedules = { 'nightly-drill': { does: 'drill', at: ['03:00'] } };
+    file.approvals!['approve-switch']!.preApproved = { purpose: 'drill' };
   });
 }
 
@@ -40,6 +45,15 @@ async function recover(stack: SystemStack, gate: string, input: object): Promise
   return (await entry.result()) as RunReport;
 }
 
+/** Given to Temporal by a worker, started by its schedule, with nobody there. */
+async function drillBySchedule(stack: SystemStack): Promise<RunReport> {
+  await (await stack.start('applySystem', { system: 'demo', requestedBy: 'test' })).result();
+  const schedule = stack.client.schedule.getHandle('demo/nightly-drill');
+  await schedule.trigger();
+  const { workflow } = await until('the schedule starts its drill', async () => (await schedule.describe()).info.recentActions.at(-1)?.action);
+  return (await stack.client.workflow.getHandle(workflow.workflowId, workflow.firstExecutionRunId).result()) as RunReport;
+}
+
 test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', { timeout: 500_000 }, async (t) => {
   const drillPort = await freePort();
   const stack = await startProtectedStack(t);
@@ -55,11 +69,21 @@ test('a system that lives on its standby goes home: nothing that the standby ack
   assert.deepEqual([refused?.effect, refused?.hint], ['fails', 'bring it home: holdfast recover demo --runbook failback']);
   assert.deepEqual(await failing('failback'), []);
 
-  const drill = await recover(stack, 'approve-switch', { purpose: 'drill' });
+  const drill = await drillBySchedule(stack);
   assert.equal(drill.outcome, 'done', 'a drill has a place of its own, also while the system lives on its standby');
   assert.ok(drill.validation.length > 0 && drill.validation.every(({ ok }) => ok));
   assert.equal(await knock('127.0.0.1', drillPort), 'refused', 'its server is gone');
   assert.deepEqual(readdirSync(stack.home).filter((name) => name.startsWith('drill')), [], 'and so is what it restored');
+
+  const { drills, due } = (await (await stack.start('listDrills', 'demo')).result()) as DrillHistory;
+  const [told, before] = drills;
+  assert.deepEqual([told!.schedule, told!.cleanedUp, told!.proof.equal, told!.sources.map(({ limit }) => limit)], ['demo/nightly-drill', true, true, drill.points.map(({ limit }) => limit)]);
+  assert.ok(told!.rto.met && told!.rpo.achievedMs !== null && told!.result !== 'failed', JSON.stringify(told));
+  assert.equal(before!.purpose, 'recovery');
+  assert.deepEqual(due.map(({ schedule, overdue, nextAt }) => [schedule, overdue, nextAt?.slice(11, 16)]), [['demo/nightly-drill', false, '03:00']]);
+  const room = { store: (await openSystem('demo')).store, signal: new AbortController().signal };
+  const times = (await readStepHistory(room, 'demo')).steps['restore']!;
+  assert.deepEqual(times.map(({ ms }) => ms).sort(), [told!, before!].map(({ steps }) => steps.find(({ uses }) => uses === 'restore')!.elapsedMs).sort(), 'both feed the forecast of the next run');
 
   const report = await recover(stack, 'approve-return', { runbook: 'failback', reason: 'the machine of production was replaced' });
   assert.equal(report.outcome, 'done', JSON.stringify(report.warnings));
