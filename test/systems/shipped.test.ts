@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { stackEnvironment, type StackFile } from '../../scripts/stack/stack-file.ts';
 import { readFileSync } from 'node:fs';
-import { applyRetentionInput, backUpSystemInput, recoverSystemInput, sealAuditInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
+import { applyRetentionInput, backUpSystemInput, recoverSystemInput, reportSystemInput, sealAuditInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
 import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
 import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { planSteps } from '../../workflows/steps/index.ts';
@@ -62,11 +62,13 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
     'ai-writing/seal-audit': '00:15 UTC: sealAudit',
     'ai-writing/restoration-test': '05:00 sunday UTC: recoverSystem',
     'ai-writing/dr-simulation': '10:00 monday day 8-14 UTC: recoverSystem',
+    'ai-writing/daily-report': '08:00 UTC: reportSystem',
+    'ai-writing/weekly-report': '08:15 monday UTC: reportSystem',
     'ai-writing/full-dr-test': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',
   });
   // A drill that waited for people at night would hold the lock that a recovery needs.
   for (const { id, uses } of system.runbook.steps) if (uses === 'approval') assert.equal(system.approvals[id]?.preApproved?.purpose, 'drill', id);
-  const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput };
+  const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput, reportSystem: reportSystemInput };
   for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
-  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'seal-audit', 'drill', 'drill', 'drill']);
+  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'seal-audit', 'drill', 'drill', 'report', 'report', 'drill']);
 });
