@@ -147,3 +147,8 @@ test('every rule has a case that fires it and one that does not, and names only 
     for (const name of used) assert.ok(known.has(name), `${alert} uses ${name}`);
   }
 });
+
+test('docs/metrics.md has every alert, and no other', () => {
+  const rows = readFileSync(join(project, 'docs', 'metrics.md'), 'utf8').split('## Alerts')[1]!.split('## ')[0]!;
+  assert.deepEqual([...rows.matchAll(/^\| `(\w+)` \|/gm)].map(([, alert]) => alert).sort(), rules.map(({ alert }) => alert).sort());
+});

@@ -7,6 +7,7 @@ import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import { startStack, stackStatus, stopStack } from '../../scripts/stack/stack.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
+import { firstWorkerUrl, startSecondWorker } from '../harness/second-worker.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
@@ -20,7 +21,30 @@ async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) =>
 }
 
 test('a primary that only looked dead: who approves is told, its tail is drained; a second recovery harms nothing, and the stack comes up again', { timeout: 400_000 }, async (t) => {
+  process.env['HOLDFAST_HTTP'] = '127.0.0.1:0';
+  t.after(() => delete process.env['HOLDFAST_HTTP']);
   const stack = await startProtectedStack(t);
+
+  await t.test('two workers tell the same; one is killed, and backups, archive and what is told go on', async () => {
+    const second = await startSecondWorker(stack.file, { HOLDFAST_DEMO_S3: stack.store.endpoint, HOLDFAST_REPORTS: stack.reports });
+    await until('every role of both is ready', async () => (await Promise.all([firstWorkerUrl(stack.file), second.url].map(async (url) => (await fetch(`${url}/readyz`)).status))).every((status) => status === 200));
+    const ofBackups = async (url: string): Promise<string[]> => (await (await fetch(`${url}/metrics`)).text()).split('\n').filter((line) => /^(backup_|holdfast_(backup|archive_running|storage_limit))/.test(line) && line.includes('"demo"'));
+    const before = await ofBackups(second.url);
+    assert.deepEqual(await ofBackups(firstWorkerUrl(stack.file)), before);
+    const successAt = (lines: readonly string[]): number => Number(lines.find((line) => line.startsWith('backup_last_success_timestamp{') && line.includes('type="full"'))?.split(' ').at(-1));
+    assert.ok(successAt(before) > 0, before.join('\n'));
+    assert.ok(before.includes('holdfast_archive_running{system="demo",source="dictionary"} 1'), before.join('\n'));
+
+    await stack.killWorker();
+    await (await stack.start('backUpSystem', 'demo')).result();
+    await stack.withApp(async (db) => await db.collection<{ _id: string }>('notes').insertOne({ _id: 'after the kill' }, { writeConcern: { w: 'majority' } }));
+    await stack.archiveIsUpToDate(120_000);
+    await until('the other one tells of the backup that was taken since', async () => successAt(await ofBackups(second.url)) > successAt(before), 60_000, 2_000);
+    const readyz = await fetch(`${second.url}/readyz`);
+    assert.equal(readyz.status, 200, await readyz.text());
+    await stack.startWorker();
+    await second.stop();
+  });
 
   await t.test('it hangs while the run begins, and comes back while the approval is waited for', async () => {
     const { pid } = readPidFile(pidFileOf(stack.file, 'primary'))!;
