@@ -4,11 +4,7 @@ import { readStackAddress } from '../stack-address.ts';
 
 /** `holdfast worker`: serves the task queues until ctrl-C or SIGTERM. */
 export function worker(cli: Cli): void {
-<<<<<<< HEAD
-  cli.add<[], object>('worker', 'run a worker in the foreground (HOLDFAST_ROLES, HOLDFAST_SLOTS, HOLDFAST_ARCHIVES, HOLDFAST_CACHED_WORKFLOWS, HOLDFAST_REPORTS, HOLDFAST_LOG_LEVEL, HOLDFAST_SPILL, HOLDFAST_BUILD, TEMPORAL_UI_URL)', (command) => command, async () => {
-=======
-  cli.add<[], object>('worker', 'run a worker in the foreground (HOLDFAST_ROLES, HOLDFAST_SLOTS, HOLDFAST_REPORTS, HOLDFAST_LOG_LEVEL, HOLDFAST_SPILL, HOLDFAST_BUILD, HOLDFAST_HTTP, HOLDFAST_PING, HOLDFAST_PING_EVERY, HOLDFAST_TEMPORAL_METRICS, TEMPORAL_UI_URL)', (command) => command, async () => {
->>>>>>> 1e867a0 (Metrics told in the pages, a dashboard and the rules provisioned; two workers tell the same, and with one killed nothing stops)
+  cli.add<[], object>('worker', 'run a worker in the foreground (HOLDFAST_ROLES, HOLDFAST_SLOTS, HOLDFAST_ARCHIVES, HOLDFAST_CACHED_WORKFLOWS, HOLDFAST_REPORTS, HOLDFAST_LOG_LEVEL, HOLDFAST_SPILL, HOLDFAST_BUILD, HOLDFAST_HTTP, HOLDFAST_PING, HOLDFAST_PING_EVERY, HOLDFAST_TEMPORAL_METRICS, TEMPORAL_UI_URL)', (command) => command, async () => {
     const embedded = readStackAddress();
     if (loadClientConnectConfig().connectionOptions.address === undefined && embedded) process.env['TEMPORAL_ADDRESS'] = embedded.temporalAddress;
     const stopped = new AbortController();
