@@ -74,8 +74,8 @@ async function measureApply(many: Many): Promise<void> {
   const first = await apply(many);
   many.applyMs = first.ms;
   const second = await apply(many);
-  if (first.changed !== 4 * count || second.changed !== 0) throw new Error(`apply changed ${first.changed}, then ${second.changed}; expected ${4 * count} and 0`);
-  add(`apply of ${count} systems`, first.ms, 'ms', `${3 * count} schedules made, ${count} archives started`);
+  if (first.changed !== 5 * count || second.changed !== 0) throw new Error(`apply changed ${first.changed}, then ${second.changed}; expected ${5 * count} and 0`);
+  add(`apply of ${count} systems`, first.ms, 'ms', `${3 * count} schedules made, ${count} archives and as many watches on readiness started`);
   add('apply once more, nothing to change', second.ms, 'ms');
   await until(`${count} logs are archived`, () => many.tails() >= count, 600_000);
 }
@@ -145,13 +145,16 @@ async function measureLag(many: Many): Promise<void> {
   await measureStarts(many, `${count} backups due in the same second`, 'backUpSystem', togetherAtMs);
 }
 
-/** What the archives' histories have come to since the first apply. */
+/** What the histories of what goes on have come to since the first apply. */
 async function measureHistories({ env, count, add }: Many): Promise<void> {
-  const sizes = await Promise.all(Array.from({ length: count }, async (_, n) => await env.client.workflow.getHandle(lockIds.archive(systemName(n), 'documents')).describe()));
-  const minutes = Math.max(...sizes.map(({ startTime }) => Date.now() - startTime.getTime())) / 60_000;
-  const note = `the run that goes on, ${minutes.toFixed(0)} minutes old at most`;
-  add('history of an archive, at most', Math.max(...sizes.map(({ historyLength }) => historyLength)), undefined, `events; ${note}`);
-  add('history of an archive, at most', Math.max(...sizes.map(({ historySize = 0 }) => historySize)) / 1024, 'KiB', note);
+  for (const [what, idOf] of [['an archive', (system: string) => lockIds.archive(system, 'documents')], ['a watch on readiness', lockIds.ready]] as const) {
+    const sizes = await Promise.all(numbersTo(0, count - 1).map(async (n) => await env.client.workflow.getHandle(idOf(systemName(n))).describe()));
+    if (sizes.some(({ status }) => status.name !== 'RUNNING')) throw new Error(`${what} of ${sizes.filter(({ status }) => status.name !== 'RUNNING').length} systems does not run any more`);
+    const minutes = Math.max(...sizes.map(({ startTime }) => Date.now() - startTime.getTime())) / 60_000;
+    const note = `the run that goes on, ${minutes.toFixed(0)} minutes old at most`;
+    add(`history of ${what}, at most`, Math.max(...sizes.map(({ historyLength }) => historyLength)), undefined, `events; ${note}`);
+    add(`history of ${what}, at most`, Math.max(...sizes.map(({ historySize = 0 }) => historySize)) / 1024, 'KiB', note);
+  }
 }
 
 export async function measureSystems(owner: Owner, { quick, say }: { quick: boolean; say(line: string): void }): Promise<Figure[]> {
