@@ -8,7 +8,7 @@ import type { System } from '../../workflows/domain/system.ts';
 import type { JobContext } from '../context.ts';
 import { openContext, openSystem } from '../open-context.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
-import { readDrills } from '../report/read-drills.ts';
+import { readDrills, type OnServer } from '../report/read-drills.ts';
 import { lookAtSource } from './look-at-source.ts';
 
 /** A history carries it: what a plan says beyond these is in `holdfast plan`. */
@@ -69,12 +69,13 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
     facts.forecastMs = planned.forecastMs ?? planned.runbook.criticalMs;
     facts.forecastBasis = planned.forecastBasis ?? 'no earlier run: the budgets of the critical path';
   }
-  const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, signal: job.signal }, system, { nowMs, knownSince: sinceOf(system, knownSince) })));
+  const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, signal: job.signal }, system, { nowMs, onServer: onServerSince(system, knownSince) })));
   Object.assign(facts, drills ? told(drills) : {});
   return { facts, seen: seenNow, workerAt: new Date().toISOString() };
 }
 
-const sinceOf = (system: System, since: string | undefined): Record<string, string> => (since === undefined ? {} : Object.fromEntries(desiredSchedules(system).map(({ id }) => [id, since])));
+const onServerSince = (system: System, since: string | undefined): Record<string, OnServer> =>
+  since === undefined ? {} : Object.fromEntries(desiredSchedules(system).map(({ id }) => [id, { since, paused: false }]));
 
 const told = ({ lastDrill, due }: DrillHistory): Pick<ReadinessFacts, 'lastDrill' | 'drillsOverdue'> => ({
   lastDrill: lastDrill && ofDrill(lastDrill),
