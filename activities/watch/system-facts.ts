@@ -3,6 +3,7 @@ import { usual, type AgeLimits } from '../../workflows/domain/anomalies.ts';
 import type { BackupHistory } from '../../workflows/domain/backup-history.ts';
 import { forecastCapacity, growthOf, type Capacity } from '../../workflows/domain/capacity.ts';
 import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
 import type { Readiness } from '../../workflows/domain/readiness.ts';
 import type { ScheduleFire } from '../../workflows/domain/schedules/judge-fire.ts';
 import type { System } from '../../workflows/domain/system.ts';
@@ -104,7 +105,7 @@ async function tookAny(store: SystemContext['store'], system: string, signal: Ab
 /** Of the watch that judges it; one that does not run, or does not answer, gives none, and what it would say disappears. */
 async function readReadiness(client: Client, system: string): Promise<Readiness | null> {
   try {
-    return await client.withDeadline(Date.now() + queryWithinMs, async () => await client.workflow.getHandle(`ready/${system}`).query<Readiness>('readiness'));
+    return await client.withDeadline(Date.now() + queryWithinMs, async () => await client.workflow.getHandle(lockIds.ready(system)).query<Readiness>('readiness'));
   } catch {
     return null;
   }
