@@ -8,7 +8,8 @@ import type { System } from '../../workflows/domain/system.ts';
 import type { JobContext } from '../context.ts';
 import { openContext, openSystem } from '../open-context.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
-import { readDrills, type OnServer } from '../report/read-drills.ts';
+import { readDrills } from '../report/read-drills.ts';
+import type { OnServer } from '../schedules/read-on-server.ts';
 import { lookAtSource } from './look-at-source.ts';
 
 /** A history carries it: what a plan says beyond these is in `holdfast plan`. */
