@@ -11,6 +11,7 @@ const changeable = [
   'environments.*.endpoints.*.uri',
   'environments.*.endpoints.*.credentials',
   'environments.*.endpoints.*.tls',
+  'environments.*.endpoints.*.weakerTls',
   'stores.*.name',
   'stores.*.endpoint',
   'stores.*.region',
@@ -18,9 +19,12 @@ const changeable = [
   'stores.*.prefix',
   'stores.*.path',
   'stores.*.credentials',
+  'stores.*.caFile',
+  'stores.*.weakerTls',
   'key.aes256',
   'key.signing',
   'standby.provision.*.directory',
+  'standby.provision.*.tls',
   'fence.*.directory',
   'drill.provision.*.directory',
   'failback.provision.*.directory',
@@ -29,7 +33,7 @@ const changeable = [
   'traffic.url',
   'traffic.sides.*',
   'exchange.directories',
-  ...['url', 'secret', 'routingKey', 'dsn', 'smtp', 'caFile'].map((field) => `notify.receivers.*.${field}`),
+  ...['url', 'secret', 'routingKey', 'dsn', 'smtp', 'caFile', 'weakerTls'].map((field) => `notify.receivers.*.${field}`),
 ].map((pattern) => pattern.split('.'));
 
 type Json = Record<string, unknown>;

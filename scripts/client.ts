@@ -4,6 +4,7 @@ import { taskQueues } from '../workflows/contract.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import type { EntryWorkflow } from '../workflows/domain/inputs.ts';
 import { readDataConverter } from '../workers/codec/data-converter.ts';
+import { requireTemporalTls } from '../workers/temporal-transport.ts';
 import { readStackAddress } from './stack-address.ts';
 
 export interface Temporal {
@@ -38,6 +39,7 @@ export async function openTemporal(withinMs: number): Promise<Temporal> {
   const address = config.connectionOptions.address ?? embedded?.temporalAddress ?? '127.0.0.1:7233';
   const namespace = config.namespace ?? 'default';
   const uiUrl = process.env['TEMPORAL_UI_URL'] ?? (embedded?.temporalAddress === address ? embedded.uiUrl : null);
+  await requireTemporalTls(config.connectionOptions, address);
   const dataConverter = await readDataConverter();
   const connection = await connect({ ...config.connectionOptions, address, connectTimeout: withinMs }, address);
   return { client: new Client({ connection, namespace, dataConverter }), address, namespace, uiUrl };

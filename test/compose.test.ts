@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { loadSystemFile } from '../activities/system-files.ts';
+import { readTemporalWeakerTls } from '../workers/temporal-transport.ts';
 import { runTool } from '../activities/tool/run-tool.ts';
 import { tempDir } from './harness/temp-dir.ts';
 
@@ -94,4 +96,20 @@ test('the worker has every variable and secret that demo.yaml names, and files t
   for (const [, secret] of system.matchAll(/HOLDFAST_DEMO_SECRETS\}\/([\w.-]+)/g)) assert.ok(worker.secrets?.includes(secret!), `${secret} is not mounted`);
   const commands = [...services.flatMap(([, service]) => service.command ?? []), ...readFileSync(join(project, 'Dockerfile'), 'utf8').split(/[\s"[\],]+/)];
   for (const file of commands.filter((word) => /^(scripts|workers)\/.*\.(ts|mjs)$/.test(word))) assert.ok(existsSync(join(project, file)), file);
+});
+
+test('what the worker speaks to in the clear, inside the network, its overlay allows by name', async (t) => {
+  const { content } = compose.configs['holdfast-overlay'] as { content: string };
+  const overlay = join(tempDir(t), 'overlay.yaml');
+  writeFileSync(overlay, content);
+  process.env['HOLDFAST_OVERLAY'] = overlay;
+  t.after(() => void delete process.env['HOLDFAST_OVERLAY']);
+  const { system } = await loadSystemFile('demo');
+  const { environment = {} } = compose.services['worker']!;
+  const away = (text: string): boolean => !/127\.0\.0\.1|localhost/.test(text);
+  assert.ok(away(environment['HOLDFAST_DEMO_PRIMARY']!) && away(environment['HOLDFAST_DEMO_S3']!) && away(environment['TEMPORAL_ADDRESS']!));
+  for (const place of ['production', 'dr']) assert.equal(system.environments[place]!.endpoints['dictionary']!.weakerTls?.atLeast, 'none', place);
+  const [store] = system.stores;
+  assert.equal(store?.kind === 's3' && store.weakerTls?.atLeast, 'none');
+  assert.equal(readTemporalWeakerTls(environment)?.atLeast, 'none');
 });

@@ -1,6 +1,7 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { HoldfastError } from '../workflows/domain/errors.ts';
+import { requireTemporalTls } from './temporal-transport.ts';
 
 export interface WorkerConnection {
   connection: NativeConnection;
@@ -14,12 +15,13 @@ export interface WorkerConnection {
  * Connects as TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TLS settings and profiles say, as they do for every
  * Temporal program.
  *
- * @throws TemporalUnavailable - nothing answers there, or the namespace does not exist; names address and namespace.
+ * @throws WeakTransport - off this machine, and not by TLS 1.3. TemporalUnavailable - nothing answers there, or the namespace does not exist; names address and namespace.
  */
 export async function connectTemporal(): Promise<WorkerConnection> {
   const config = loadClientConnectConfig();
   const address = config.connectionOptions.address ?? '127.0.0.1:7233';
   const namespace = config.namespace ?? 'default';
+  await requireTemporalTls(config.connectionOptions, address);
   const connection = await NativeConnection.connect({ ...config.connectionOptions, address }).catch((error: unknown) => {
     throw unavailable(`no Temporal server answers at ${address}`, error);
   });

@@ -10,6 +10,7 @@ import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import type { Endpoint, Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 
 type Job<F> = F extends (input: infer I) => Promise<infer O> ? (context: SourceContext, input: I) => Promise<O> : never;
@@ -53,6 +54,11 @@ export interface Engine
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */
   checkTarget?(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void>;
+  /**
+   * Whether an endpoint may be spoken to, as far as its settings say; connects to nothing.
+   * @returns a sentence on what nobody can look at; null: there is nothing of the sort. @throws WeakTransport - off this machine, and not by TLS 1.3.
+   */
+  checkTransport(of: { name: string; uri: string; endpoint: Endpoint; source: Source }): Promise<string | null>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

@@ -7,6 +7,7 @@ import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { ReceiverOf } from '../../workflows/domain/notify/schema.ts';
 import { printMail } from '../report/print-mail.ts';
 import { printText } from '../report/print-text.ts';
+import { asWeakTransport, requireTls } from '../transport/require-tls.ts';
 import { keyOf } from './keys.ts';
 import { noticePage } from './notice-page.ts';
 import { readCa, type Notifier, type NotifierContext } from './notifier.ts';
@@ -25,6 +26,8 @@ export const openEmail = (config: Config, context: NotifierContext): Notifier =>
     const to = [...new Set([...config.to, ...mails])];
     const { smtp } = config;
     const host = context.address(smtp.host);
+    const connector = { name: `mail server ${host}:${smtp.port}`, hosts: [host], tls: smtp.tls !== 'none', weakerTls: config.weakerTls };
+    const { minVersion } = requireTls(connector);
     const ca = await readCa(smtp.caFile, context);
     const auth = smtp.credentials ? { user: smtp.credentials.username, pass: await context.secret(smtp.credentials.password) } : undefined;
     const socket = await open(host, smtp.port, signal);
@@ -34,7 +37,7 @@ export const openEmail = (config: Config, context: NotifierContext): Notifier =>
       const transport = createTransport({
         host, port: smtp.port, connection: socket, secure: smtp.tls === 'implicit', requireTLS: smtp.tls === 'starttls', ignoreTLS: smtp.tls === 'none',
         ...(auth ? { auth } : {}),
-        tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) },
+        tls: { minVersion, ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) },
         greetingTimeout: silentForMs, socketTimeout: silentForMs, disableFileAccess: true, disableUrlAccess: true,
       });
       const { accepted, rejected } = await transport.sendMail(mailOf({ ...config, to }, notice, { link, page }));
@@ -42,7 +45,7 @@ export const openEmail = (config: Config, context: NotifierContext): Notifier =>
       if (rejected.length > 0) throw new HoldfastError('ReceiverRefused', `${host} takes it for ${accepted.length} of ${to.length} addresses, and not for the others`);
       return `accepted for ${accepted.length} address${accepted.length === 1 ? '' : 'es'}`;
     } catch (error) {
-      throw named(error, host, signal);
+      throw asWeakTransport(error, connector) ?? named(error, host, signal);
     } finally {
       signal.removeEventListener('abort', end);
       end();

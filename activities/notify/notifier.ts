@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { readCa as readPem } from '../transport/read-ca.ts';
 import { openEmail } from './email.ts';
 import { openPagerDuty } from './pagerduty.ts';
 import { openSentry } from './sentry.ts';
@@ -53,15 +52,7 @@ export function openNotifier(config: ReceiverConfig, context: NotifierContext): 
 }
 
 /** Certificates beside the usual ones. @throws BadSystemFile - the file cannot be read. */
-export async function readCa(caFile: string | undefined, { address }: NotifierContext): Promise<string | undefined> {
-  if (caFile === undefined) return undefined;
-  const path = address(caFile);
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new HoldfastError('BadSystemFile', `caFile ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`);
-  }
-}
+export const readCa = async (caFile: string | undefined, { address }: NotifierContext): Promise<string | undefined> => (caFile === undefined ? undefined : await readPem(address(caFile), 'caFile'));
 
 /** Every secret of a receiver, to see whether it can be read. */
 export function secretsOf(config: ReceiverConfig): string[] {

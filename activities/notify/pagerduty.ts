@@ -18,7 +18,7 @@ export const openPagerDuty = (config: ReceiverOf<'pagerduty'>, context: Notifier
     const ca = await readCa(config.caFile, context);
     const tell = async (action: 'trigger' | 'resolve'): Promise<string> => {
       const body = JSON.stringify(eventOf(notice, action, routingKey, link));
-      return await post({ url: context.address(config.url), body, ca, signal }, 'the address of PagerDuty');
+      return await post({ url: context.address(config.url), body, ca, weakerTls: config.weakerTls, signal }, 'the address of PagerDuty');
     };
     const said = await tell(notice.alert?.state === 'closed' ? 'resolve' : 'trigger');
     // Nobody is to be left with an incident that a test opened.

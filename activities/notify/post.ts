@@ -1,13 +1,16 @@
 import { request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { rootCertificates, type SecureVersion } from 'node:tls';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
+import { asWeakTransport, requireTls } from '../transport/require-tls.ts';
 
 export interface Post {
   url: string;
   headers?: Record<string, string>;
   body: string;
   ca?: string | undefined;
+  weakerTls?: WeakerTls;
   signal: AbortSignal;
 }
 
@@ -16,26 +19,28 @@ const answerBytes = 4_096;
 /** Another try may find it otherwise. */
 const passing = new Set([408, 425, 429]);
 
-/** @throws BadSystemFile - not an address, or one that what we say would go to in the clear. */
-export function checkedUrl(text: string, of: string): URL {
+/**
+ * Where a message goes, and what its TLS must be: messages name hosts and people.
+ * @throws BadSystemFile - not an address. WeakTransport - one that what we say would go to in the clear.
+ */
+export function checkedUrl(text: string, of: string, weakerTls: WeakerTls): { url: URL; minVersion: SecureVersion } {
   // Never with its text: a webhook's address is its secret.
   if (!URL.canParse(text)) throw new HoldfastError('BadSystemFile', `${of} is not an address such as https://host/path`);
   const url = new URL(text);
-  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) {
-    throw new HoldfastError('BadSystemFile', `${of} is not an https address: messages name hosts and people, and are not sent in the clear`);
-  }
-  return url;
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new HoldfastError('BadSystemFile', `${of} is not an https address`);
+  return { url, ...requireTls({ name: of, hosts: [url.hostname], tls: url.protocol === 'https:', weakerTls }) };
 }
 
 /**
  * Posts a body once: no redirect is followed, since what it would be sent to is nobody's choice.
  * @returns the answer's text, of a status from 200 to 299.
- * @throws ReceiverUnavailable - no answer in time, or one that says "later". ReceiverRefused - any other.
+ * @throws ReceiverUnavailable - no answer in time, or one that says "later". ReceiverRefused - any other. WeakTransport - it speaks no TLS 1.3.
  */
-export async function post({ url: text, headers = {}, body, ca, signal }: Post, of: string): Promise<string> {
-  const url = checkedUrl(text, of);
-  const { status, said } = await exchange(url, { headers, body, ca, signal }).catch((error: unknown) => {
+export async function post({ url: text, headers = {}, body, ca, weakerTls, signal }: Post, of: string): Promise<string> {
+  const { url, minVersion } = checkedUrl(text, of, weakerTls);
+  const { status, said } = await exchange(url, { headers, body, ca, minVersion, signal }).catch((error: unknown) => {
+    const weak = asWeakTransport(error, { name: `${of} (${url.host})`, weakerTls });
+    if (weak) throw weak;
     const why = signal.aborted ? 'no answer in time' : ((error as NodeJS.ErrnoException).code ?? (error as Error).message);
     throw new HoldfastError('ReceiverUnavailable', `${url.host} does not answer: ${why}`);
   });
@@ -45,12 +50,12 @@ export async function post({ url: text, headers = {}, body, ca, signal }: Post, 
   throw new HoldfastError('ReceiverRefused', answered);
 }
 
-async function exchange(url: URL, { headers, body, ca, signal }: Pick<Required<Post>, 'headers' | 'body' | 'signal'> & { ca: string | undefined }): Promise<{ status: number; said: string }> {
+async function exchange(url: URL, { headers, body, ca, minVersion, signal }: Pick<Required<Post>, 'headers' | 'body' | 'signal'> & { ca: string | undefined; minVersion: SecureVersion }): Promise<{ status: number; said: string }> {
   const send = url.protocol === 'https:' ? overHttps : overHttp;
   const trust = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
   return await new Promise((resolve, reject) => {
     const all = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), 'user-agent': 'holdfast', ...headers };
-    const request = send(url, { method: 'POST', headers: all, signal, ...trust }, (response) => {
+    const request = send(url, { method: 'POST', headers: all, signal, ...(url.protocol === 'https:' ? { minVersion, ...trust } : {}) }, (response) => {
       let said = '';
       response.setEncoding('utf8');
       const settle = (): void => resolve({ status: response.statusCode ?? 0, said });

@@ -19,7 +19,7 @@ export const openSentry = (config: ReceiverOf<'sentry'>, context: NotifierContex
     const ca = await readCa(config.caFile, context);
     const send = async (type: 'event' | 'check_in', item: object): Promise<void> => {
       const body = envelopeOf(type, keyOf(notice.id), item);
-      await post({ url, headers: { 'content-type': 'application/x-sentry-envelope', 'x-sentry-auth': auth }, body, ca, signal }, 'the DSN');
+      await post({ url, headers: { 'content-type': 'application/x-sentry-envelope', 'x-sentry-auth': auth }, body, ca, weakerTls: config.weakerTls, signal }, 'the DSN');
     };
     const checkIn = checkInOf(notice, config);
     const event = eventOf(notice, config.environment, link);

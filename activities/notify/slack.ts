@@ -14,7 +14,7 @@ export const openSlack = (config: ReceiverOf<'slack'>, context: NotifierContext)
   send: async ({ notice, link, signal }) => {
     const url = await context.secret(config.url);
     const body = JSON.stringify({ text: escape(notice.title), blocks: blocksOf(notice, link) });
-    return await post({ url, body, ca: await readCa(config.caFile, context), signal }, 'the webhook of Slack');
+    return await post({ url, body, ca: await readCa(config.caFile, context), weakerTls: config.weakerTls, signal }, 'the webhook of Slack');
   },
 });
 

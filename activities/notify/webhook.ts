@@ -23,7 +23,7 @@ export const openWebhook = (config: ReceiverOf<'webhook'>, context: NotifierCont
       'webhook-timestamp': String(sentAt),
       'webhook-signature': `v1,${createHmac('sha256', keyBytes(await context.secret(config.secret))).update(`${id}.${sentAt}.${body}`).digest('base64')}`,
     };
-    await post({ url: context.address(config.url), headers, body, ca: await readCa(config.caFile, context), signal }, 'the address of the webhook');
+    await post({ url: context.address(config.url), headers, body, ca: await readCa(config.caFile, context), weakerTls: config.weakerTls, signal }, 'the address of the webhook');
     return 'accepted';
   },
 });

@@ -26,6 +26,7 @@ import { loadSystemFile } from '../system-files.ts';
 import { checkApprovers } from './check-approvers.ts';
 import { planDeployment } from './plan-deployment.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
+import { checkTransport } from './check-transport.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
 const planReadsForMs = seconds(10);
@@ -49,7 +50,7 @@ export async function planRecovery({ system: systemName, only, runbook: asked, v
   const runbook = planCriticalPath(steps.map(({ runs: _runs, ...step }) => step));
   const passedOver = new Set(steps.filter(({ runs }) => !runs).map(({ id }) => id));
   const spareMs = system.objectives.rto - runbook.criticalMs;
-  const findings: Finding[] = [...checkTools(system, name)];
+  const findings: Finding[] = [...checkTools(system, name), ...(await checkTransport(system))];
   if (spareMs < 0) findings.push(finding('warns', 'BadSystemFile', `the budgets of the critical path add up to ${formatDuration(runbook.criticalMs)}, past the RTO objective of ${formatDuration(system.objectives.rto)}`));
   for (const { name } of system.stores.slice(1)) findings.push(finding('warns', 'Unsupported', `stores.${name}: not written yet, only the first store is used`));
   findings.push(...(await checkReceivers(loaded)), ...(await checkApprovers(loaded, name)));

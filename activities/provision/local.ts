@@ -30,6 +30,7 @@ interface Place {
   port: number;
   replicaSet: string;
   cacheBytes: number | undefined;
+  tls: { certificateKeyFile: string; caFile: string } | undefined;
   configFile: string;
   keyFile: string;
   pidFile: string;
@@ -158,6 +159,7 @@ function placeOf({ system, sourceName, address }: ProvisionContext): Place {
     port: Number(port ?? 27017),
     replicaSet: settings.replicaSet,
     cacheBytes: settings.cache,
+    tls: settings.tls && { certificateKeyFile: address(settings.tls.certificateKeyFile), caFile: address(settings.tls.caFile) },
     configFile: join(directory, 'mongod.conf'),
     keyFile: join(directory, 'key-file'),
     pidFile: join(directory, 'server.pid'),
@@ -189,11 +191,15 @@ const asksForAuthentication = ({ system, sourceName }: ProvisionContext, place: 
 function memberConfig(place: Place, asks: boolean): MongodConfig {
   return {
     ...commonConfig(place),
-    net: netOf(place, isOnLoopback(place) ? '127.0.0.1' : `127.0.0.1,${place.host}`),
+    net: { ...netOf(place, isOnLoopback(place) ? '127.0.0.1' : `127.0.0.1,${place.host}`), ...tlsOf(place) },
     replication: { replSetName: place.replicaSet },
     ...(asks ? { security: { keyFile: place.keyFile, authorization: 'enabled' } } : {}),
   };
 }
+
+/** Whoever asks for TLS is given it; whether it is asked for is the application's matter, and for Holdfast's own connections off the machine the endpoint's. */
+const tlsOf = ({ tls }: Place): MongodConfig['net'] =>
+  tls ? { tls: { mode: 'preferTLS', certificateKeyFile: tls.certificateKeyFile, CAFile: tls.caFile, allowConnectionsWithoutCertificates: true } } : {};
 
 function commonConfig(place: Place): MongodConfig {
   const cacheSizeGB = place.cacheBytes === undefined ? undefined : Math.max(0.25, place.cacheBytes / 1024 ** 3);

@@ -3,7 +3,7 @@ import { parse, stringify } from 'yaml';
 
 /** The part of mongod's configuration that we write or look at. */
 export interface MongodConfig {
-  net?: { port?: number; bindIp?: string; unixDomainSocket?: { enabled?: boolean; pathPrefix?: string } };
+  net?: { port?: number; bindIp?: string; tls?: { mode?: string; certificateKeyFile?: string; CAFile?: string; allowConnectionsWithoutCertificates?: boolean }; unixDomainSocket?: { enabled?: boolean; pathPrefix?: string } };
   storage?: { dbPath?: string; wiredTiger?: { engineConfig?: { cacheSizeGB?: number; configString?: string } } };
   operationProfiling?: { slowOpThresholdMs?: number };
   replication?: { replSetName?: string };

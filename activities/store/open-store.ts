@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { StoreConfig } from '../../workflows/domain/system.ts';
+import { readCa } from '../transport/read-ca.ts';
 import { openLocalStore } from './local.ts';
 import { openS3Store } from './s3.ts';
 import type { Store } from './store.ts';
@@ -24,6 +25,7 @@ export async function openStore(config: StoreConfig, { secret, address = (text) 
     accessKeyId: await secret(config.credentials.accessKeyId),
     secretAccessKey: await secret(config.credentials.secretAccessKey),
   };
+  const ca = config.caFile === undefined ? undefined : await readCa(address(config.caFile), `store ${config.name}`);
   const endpoint = config.endpoint === undefined ? undefined : address(config.endpoint);
-  return openS3Store({ ...config, endpoint, bucket: address(config.bucket), credentials });
+  return openS3Store({ ...config, endpoint, bucket: address(config.bucket), credentials, ca });
 }

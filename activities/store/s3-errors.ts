@@ -1,4 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
+import { asWeakTransport } from '../transport/require-tls.ts';
 
 interface SdkError extends Error {
   code?: string;
@@ -17,7 +19,7 @@ export const isExists = (error: unknown): boolean =>
   (error as SdkError).name === 'PreconditionFailed' || (error as SdkError).$metadata?.httpStatusCode === 412;
 
 /** What an error of the S3 client means here; `retry` when the same request may succeed. Other errors are passed on as they are. */
-export function readS3Error(error: unknown, where: { store: string; bucket: string; key: string }): { error: unknown; retry: boolean } {
+export function readS3Error(error: unknown, where: { store: string; bucket: string; key: string; weakerTls?: WeakerTls }): { error: unknown; retry: boolean } {
   if (!(error instanceof Error) || error instanceof HoldfastError || error instanceof TypeError) return { error, retry: false };
   const { name, message, code, $metadata } = error as SdkError;
   const status = $metadata?.httpStatusCode;
@@ -28,6 +30,8 @@ export function readS3Error(error: unknown, where: { store: string; bucket: stri
     retry: type === 'StoreUnavailable',
   });
 
+  const weak = status === undefined ? asWeakTransport(error, { name: `store ${where.store}`, weakerTls: where.weakerTls }) : undefined;
+  if (weak) return { error: weak, retry: false };
   if (name === 'NoSuchBucket') return make('BadSystemFile', `store ${where.store}: bucket ${where.bucket} does not exist`, 'make it, with object lock enabled');
   if (name === 'CredentialsProviderError') return make('NotPermitted', `store ${where.store}: no credentials: ${message}`);
   if (isExists(error)) return make('AlreadyExists', `${where.key} exists`);

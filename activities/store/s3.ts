@@ -12,10 +12,13 @@ import {
   type ObjectLockMode,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { seconds } from '../../workflows/domain/units.ts';
+import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
+import { requireTls } from '../transport/require-tls.ts';
 import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
 import { isExists, readS3Error } from './s3-errors.ts';
 import { groupVersions } from './s3-versions.ts';
@@ -32,6 +35,9 @@ export interface S3StoreOptions {
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
   /** `evidence`: how long evidence (`isEvidence`) is locked; left out: as long as everything */
   lock?: { mode: 'governance' | 'compliance'; retain: number; evidence?: number | undefined } | undefined;
+  /** PEM, beside the usual ones */
+  ca?: string | undefined;
+  weakerTls?: WeakerTls;
   /** Waits between tries, one a try. A longer outage is the caller's to sit out: it can say so, and be cancelled. */
   retryAfterMs?: readonly number[];
 }
@@ -42,6 +48,13 @@ const retryWithinMs = seconds(15);
 
 /** A bucket on any S3. Nothing is asked of it yet: the first put refuses a bucket that keeps no versions. */
 export function openS3Store(options: S3StoreOptions): Store {
+  return new S3Store(openS3Client(options), options);
+}
+
+/** A client that gives up in bounded time, and sends nothing off this machine but by TLS 1.3, or what `weakerTls` allows. */
+export function openS3Client(options: Pick<S3StoreOptions, 'name' | 'endpoint' | 'region' | 'pathStyle' | 'credentials' | 'ca' | 'weakerTls'>): S3Client {
+  const connector = { name: `store ${options.name}`, weakerTls: options.weakerTls };
+  const { minVersion } = requireTls({ ...connector, hosts: [], tls: true });
   const client = new S3Client({
     region: options.region,
     forcePathStyle: options.pathStyle,
@@ -57,10 +70,16 @@ export function openS3Store(options: S3StoreOptions): Store {
       requestTimeout: seconds(120),
       throwOnRequestTimeout: true,
       httpAgent: { keepAlive: true, maxSockets: 32 },
-      httpsAgent: { keepAlive: true, maxSockets: 32 },
+      httpsAgent: { keepAlive: true, maxSockets: 32, minVersion, ...(options.ca === undefined ? {} : { ca: [...rootCertificates, options.ca] }) },
     },
   });
-  return new S3Store(client, options);
+  // At each request, since the SDK finds its address by more than our own settings.
+  client.middlewareStack.add((next) => async (args) => {
+    const { hostname, protocol } = args.request as { hostname: string; protocol: string };
+    requireTls({ ...connector, hosts: [hostname], tls: protocol === 'https:' });
+    return await next(args);
+  }, { step: 'finalizeRequest', name: 'requireTls' });
+  return client;
 }
 
 class S3Store implements Store {
@@ -218,7 +237,7 @@ class S3Store implements Store {
         return await request(signal ? { abortSignal: signal } : {}, attempt > 0);
       } catch (thrown) {
         signal?.throwIfAborted();
-        const { error, retry } = readS3Error(thrown, { store: this.name, bucket: this.#options.bucket, key });
+        const { error, retry } = readS3Error(thrown, { store: this.name, bucket: this.#options.bucket, key, weakerTls: this.#options.weakerTls });
         const waitMs = (this.#options.retryAfterMs ?? defaultRetryAfterMs)[attempt];
         if (!retry || waitMs === undefined || performance.now() - startedMs > retryWithinMs) throw error;
         await delay(waitMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());

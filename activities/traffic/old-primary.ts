@@ -1,7 +1,9 @@
 import { MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { mongoTransport } from '../engines/mongodb/transport.ts';
 import { askAwake } from '../tool/awake.ts';
 import { answerWithinMs, knock } from '../tool/knock.ts';
+import { asWeakTransport } from '../transport/require-tls.ts';
 import type { FenceContext } from './fence.ts';
 
 /** Codes with which a server refuses a write because it is not a primary. */
@@ -18,7 +20,8 @@ export interface OldPrimary {
 /** The one server at the source's address, spoken to directly: whatever a replica set says of who is primary is not asked. */
 export async function withOldPrimary<T>(context: FenceContext, use: (client: MongoClient) => Promise<T>): Promise<T> {
   const { host, port } = oldAddress(context);
-  const { credentials, tls } = oldEndpoint(context);
+  const { credentials } = oldEndpoint(context);
+  const { connector, options } = await oldTransport(context);
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     appName: 'holdfast fence',
     directConnection: true,
@@ -27,14 +30,19 @@ export async function withOldPrimary<T>(context: FenceContext, use: (client: Mon
     connectTimeoutMS: answerWithinMs,
     socketTimeoutMS: 60_000,
     ...(credentials ? { auth: { username: credentials.username, password: await context.secret(credentials.password) }, authSource: credentials.authSource } : {}),
-    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+    ...options,
   });
   try {
     return await use(await client.connect());
+  } catch (error) {
+    throw asWeakTransport(error, connector) ?? error;
   } finally {
     await client.close();
   }
 }
+
+const oldTransport = async (context: FenceContext): ReturnType<typeof mongoTransport> =>
+  await mongoTransport(`endpoint ${context.sourceName} of ${context.source.environment}`, context.address(oldEndpoint(context).uri), oldEndpoint(context));
 
 const oldEndpoint = (context: FenceContext) => context.system.environments[context.source.environment]!.endpoints[context.sourceName]!;
 
@@ -67,12 +75,12 @@ export async function askOldPrimary(context: FenceContext): Promise<OldPrimary> 
 
 async function sayHello(context: FenceContext): Promise<OldPrimary['hello']> {
   const { host, port } = oldAddress(context);
-  const { tls } = oldEndpoint(context);
+  const { connector, options } = await oldTransport(context);
   const client = new MongoClient(`mongodb://${host}:${port}/?directConnection=true`, {
     serverSelectionTimeoutMS: answerWithinMs,
     connectTimeoutMS: answerWithinMs,
     socketTimeoutMS: answerWithinMs,
-    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+    ...options,
   });
   try {
     if ((await knock(host, port)) === 'refused') return undefined;
@@ -83,7 +91,10 @@ async function sayHello(context: FenceContext): Promise<OldPrimary['hello']> {
       setName: answer['setName'] as string | undefined,
       votingMembers: Math.max(members.length, namedMembers(context)),
     };
-  } catch {
+  } catch (error) {
+    // It lives, and is not to be taken for dead because it speaks an older TLS.
+    const weak = asWeakTransport(error, connector);
+    if (weak) throw weak;
     return undefined;
   } finally {
     await client.close();

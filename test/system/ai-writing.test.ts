@@ -70,8 +70,10 @@ function overlay(stack: SystemStack, { server, bin }: { server: MailReceiver; bi
     system,
     environments: {
       production: { endpoints: { documents: { credentials, tls: { caFile: join(tls, 'ca.pem') } } } },
-      dr: { endpoints: { documents: { credentials } } },
+      dr: { endpoints: { documents: { credentials, tls: { caFile: join(tls, 'ca.pem') } } } },
     },
+    // The standby serves by TLS too, as the shipped file asks.
+    standby: { provision: { documents: { tls: { certificateKeyFile: join(tls, 'server.pem'), caFile: join(tls, 'ca.pem') } } } },
     stores: [{ name: 'primary', endpoint: '${HOLDFAST_DEMO_S3}', bucket: demoBucket, credentials: { accessKeyId: secret('s3-access-key-id'), secretAccessKey: secret('s3-secret-access-key') } }],
     key: { aes256: secret('key-aes256'), signing: { privateKey: secret('signing-private.pem'), publicKeys: [secret('signing-public.pem')] } },
     // Of the other receivers there is no secret: they are told nothing, and that holds nothing up.

@@ -48,7 +48,8 @@ async function moveAway(stack: SystemStack, machine: Machine): Promise<void> {
   const overlay = join(stack.home, 'overlay.yaml');
   // Its directory is on the other machine: here there is none.
   const of = { [source]: { directory: join(stack.home, 'not-here') } };
-  writeFileSync(overlay, stringify({ fence: of, failback: { provision: of } }));
+  const weakerTls = { atLeast: 'none', reason: 'a machine of this test, at the other end of a cable of its own' };
+  writeFileSync(overlay, stringify({ fence: of, failback: { provision: of }, environments: { production: { endpoints: { [source]: { weakerTls } } } } }));
   Object.assign(process.env, { HOLDFAST_OVERLAY: overlay, HOLDFAST_DEMO_PRIMARY: address });
 }
 

@@ -23,6 +23,7 @@ export const errorTable = {
   TargetNotEmpty: { retryable: false, exitCode: 6 },
   Unsupported: { retryable: false, exitCode: 7 },
   ToolMissing: { retryable: false, exitCode: 7 },
+  WeakTransport: { retryable: false, exitCode: 7 },
   ToolFailed: { retryable: true, exitCode: 10 },
   EpochSuperseded: { retryable: false, exitCode: 8 },
   AlreadyExists: { retryable: false, exitCode: 9 },

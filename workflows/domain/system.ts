@@ -20,6 +20,7 @@ import { checkSchedules, scheduleSchema } from './schedules/schema.ts';
 import { deployPlaceholders } from './deployment.ts';
 import { programOf, programSchema, secretRefSchema, toolSchema } from './tool-source.ts';
 import { minutes, seconds, mib, hours } from './units.ts';
+import { weakerTlsSchema } from './weaker-tls.ts';
 
 /**
  * The system file (`systems/<name>.yaml`): everything that Holdfast knows of a system, in one place.
@@ -49,6 +50,7 @@ const endpointSchema = z.strictObject({
     .strictObject({ caFile: z.string().optional(), certificateKeyFile: z.string().optional() })
     .optional()
     .meta({ description: 'present = TLS is required' }),
+  weakerTls: weakerTlsSchema,
 });
 
 const environmentSchema = z.strictObject({
@@ -122,6 +124,8 @@ const s3StoreSchema = z.strictObject({
   budget: budgetSchema,
   pathStyle: z.boolean().default(true),
   credentials: z.strictObject({ accessKeyId: secretRefSchema, secretAccessKey: secretRefSchema }).optional(),
+  caFile: z.string().min(1).optional().meta({ description: 'certificates (PEM) that the server’s is believed by, beside the usual ones; ${ENV} allowed' }),
+  weakerTls: weakerTlsSchema,
   lock: lockSchema.optional().meta({ description: 'object lock; the bucket must have it enabled' }),
 });
 
@@ -148,6 +152,7 @@ const localProvisionerSchema = z.strictObject({
   directory: z.string().min(1).meta({ description: 'where the standby’s data, configuration and pid file live; ${ENV} allowed' }),
   replicaSet: z.string().default('rs0').meta({ description: 'name of the replica set that the standby becomes' }),
   cache: bytesSchema.optional().meta({ description: 'WiredTiger cache; left out: the server’s own choice' }),
+  tls: z.strictObject({ certificateKeyFile: z.string().min(1), caFile: z.string().min(1) }).optional().meta({ description: 'PEM files of the server once it is promoted: it then speaks TLS too; ${ENV} allowed; left out: in the clear' }),
 });
 
 const existingProvisionerSchema = z.strictObject({

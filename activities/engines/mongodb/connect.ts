@@ -13,7 +13,9 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import type { SourceContext } from '../../context.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { asWeakTransport, requireTls, type Connector } from '../../transport/require-tls.ts';
 import { rightsHint } from './rights.ts';
+import { mongoTransport } from './transport.ts';
 import { WireConnection } from './wire.ts';
 
 export interface SourcePlace {
@@ -32,9 +34,9 @@ export const fromPrimary = { readPreference: 'primary' } as const;
  * @throws SourceUnavailable - retryable; names host:port, never credentials.
  */
 export async function connectSource(context: SourceContext, { environment, ...options }: MongoClientOptions & SourcePlace = {}): Promise<MongoClient> {
-  const endpoint = endpointOf(context, environment ?? await sourceEnvironment(context));
+  const place = environment ?? await sourceEnvironment(context);
   const { connections, readPreference } = context.source.limits;
-  return await open(context, endpoint, 'SourceUnavailable', { maxPoolSize: connections + 1, readPreference, ...options });
+  return await open(context, place, endpointOf(context, place), 'SourceUnavailable', { maxPoolSize: connections + 1, readPreference, ...options });
 }
 
 /**
@@ -47,10 +49,10 @@ export async function connectTarget(
   target: Pick<TargetRef, 'environment'>,
   options: { promoted?: boolean } = {},
 ): Promise<MongoClient> {
-  const { uri, credentials, tls } = endpointOf(context, target.environment);
+  const { uri, credentials, tls, weakerTls } = endpointOf(context, target.environment);
   const { host, port } = options.promoted ? addressOf(context, uri) : targetAddress(context, target);
   const direct = { uri: `mongodb://${host}:${port}/?directConnection=true` };
-  return await open(context, options.promoted ? { ...direct, credentials, tls } : direct, 'TargetUnavailable', {});
+  return await open(context, target.environment, options.promoted ? { ...direct, credentials, tls, weakerTls } : direct, 'TargetUnavailable', {});
 }
 
 /** Where a target listens until it is promoted: on loopback, whatever name its endpoint has, at its endpoint's port. */
@@ -139,27 +141,44 @@ export const withoutArguments = (message: string): string => withoutValues(messa
 
 const hostsOf = (client: MongoClient): string => client.options.hosts.map(String).join(',') || client.options.srvHost || 'unknown host';
 
-async function open(context: SourceContext, endpoint: Endpoint, unavailable: Unavailable, options: MongoClientOptions): Promise<MongoClient> {
-  const { credentials, tls } = endpoint;
+async function open(context: SourceContext, environment: string, endpoint: Endpoint, unavailable: Unavailable, options: MongoClientOptions): Promise<MongoClient> {
+  const { credentials } = endpoint;
+  const uri = context.address(endpoint.uri);
+  const { connector, options: transport } = await mongoTransport(`endpoint ${context.sourceName} of ${environment}`, uri, endpoint);
   const auth = credentials
     ? { auth: { username: credentials.username, password: await context.secret(credentials.password) }, authSource: credentials.authSource }
     : {};
-  const client = new MongoClient(context.address(endpoint.uri), {
+  const client = new MongoClient(uri, {
     appName: 'holdfast',
     serverSelectionTimeoutMS: seconds(10),
     connectTimeoutMS: seconds(10),
     // With the line above: what runs on a server that hangs is given up after 12 s, however long it may take on one that answers.
     heartbeatFrequencyMS: seconds(2),
     ...auth,
-    ...(tls ? { tls: true, tlsCAFile: tls.caFile, tlsCertificateKeyFile: tls.certificateKeyFile } : {}),
+    ...transport,
     ...options,
   });
+  const strays = refuseStrays(client, connector);
   try {
     return await client.connect();
   } catch (error) {
     await client.close();
-    throw namedError(error, client, unavailable);
+    throw strays.refusal ?? asWeakTransport(error, connector) ?? namedError(error, client, unavailable);
   }
+}
+
+/** A replica set names its members itself: one that lies off this machine, named by one on loopback, is held to the same rule, before anything is sent to it. */
+function refuseStrays(client: MongoClient, connector: Connector): { refusal: unknown } {
+  const strays: { refusal: unknown } = { refusal: undefined };
+  client.on('serverOpening', ({ address }) => {
+    try {
+      requireTls({ ...connector, hosts: [address.replace(/:\d+$/, '')] });
+    } catch (error) {
+      strays.refusal = error;
+      void client.close();
+    }
+  });
+  return strays;
 }
 
 function addressOf(context: SourceContext, uri: string): { host: string; port: number } {

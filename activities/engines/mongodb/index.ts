@@ -23,6 +23,7 @@ import { replayLog } from './replay/replay-log.ts';
 import { restoreGroup } from './restore-group.ts';
 import { sealBackup } from './seal-backup.ts';
 import { narrowPoint } from './selection/find-selection.ts';
+import { checkTransport } from './transport.ts';
 import { validateTarget } from './validate-target.ts';
 
 /** MongoDB by its driver: no program is needed, work resumes at a part, and progress is known. */
@@ -41,6 +42,7 @@ export const mongodbEngine: Engine = {
   startTimeline,
   proveArchive,
   readArchiveStatus,
+  checkTransport,
   verifySlice,
   countDiscarded,
   narrowPoint,

@@ -4,6 +4,7 @@ import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
 import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
 import { dumpGroup } from './dump-group.ts';
+import { checkTransport } from './mongodump.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
 import { refuseLivingSource } from './same-place.ts';
@@ -36,6 +37,7 @@ export const toolEngine: Engine = {
   startTimeline,
   proveArchive: refuse('log'),
   readArchiveStatus: async (context, archived) => await Promise.resolve({ ...unaskedStatus(context, archived), noLog: true, note: lackOf(whoOf(context), 'log') }),
+  checkTransport,
   checkTarget: refuseLivingSource,
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),

@@ -40,6 +40,6 @@ test('slack: no text of ours can call a channel or pretend to be a link, and blo
 test('slack: an address in the clear is refused, and not shown', async (t) => {
   const place = await open(t);
   const secrets = { 'file:slack': 'http://hooks.slack.example/services/verysecret' };
-  const error = await refusedWith('BadSystemFile', { ...place, secrets }, send(place, notice(), { secrets }));
-  assert.match(error.message, /not an https address/);
+  const error = await refusedWith('WeakTransport', { ...place, secrets }, send(place, notice(), { secrets }));
+  assert.match(error.message, /in the clear/);
 });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkTransport } from '../../../activities/plan/check-transport.ts';
 import { planRecovery } from '../../../activities/plan/plan-recovery.ts';
+import { loadSystemFile } from '../../../activities/system-files.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
 const shipped = join(import.meta.dirname, '..', '..', '..', 'systems');
@@ -19,4 +21,21 @@ test('a second store is warned of, as nothing is written to it', async (t) => {
   const path = join(directory, 'ai-writing.yaml');
   writeFileSync(path, readFileSync(path, 'utf8').replace('\nkey:\n', '\n  - { name: mirror, kind: local, path: /mirror }\n\nkey:\n'));
   assert.deepEqual(await warned(), ['stores.mirror: not written yet, only the first store is used']);
+});
+
+test('a plan names what would leave the machine in the clear, and every permission to do so with its reason', async (t) => {
+  const directory = tempDir(t);
+  cpSync(shipped, directory, { recursive: true });
+  const variables = { HOLDFAST_SYSTEMS: directory, AI_WRITING_PRODUCTION_HOSTS: 'db-1.example:27017', AI_WRITING_PRODUCTION_REPLICA_SET: 'rs0', AI_WRITING_DR_HOST: 'dr.example:27017', AI_WRITING_TEST_HOST: '10.0.0.9:27017' };
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  t.after(() => Object.keys(variables).forEach((name) => (before[name] === undefined ? delete process.env[name] : (process.env[name] = before[name]))));
+  const found = async (): Promise<string[]> => (await checkTransport((await loadSystemFile('ai-writing')).system)).map(({ effect, type, message }) => `${effect} ${type} ${message}`);
+  const drill = 'fails WeakTransport endpoint documents of test (10.0.0.9) would be spoken to in the clear, off this machine';
+  assert.deepEqual(await found(), [drill], 'production and dr speak TLS, and a drill is meant for loopback');
+  const path = join(directory, 'ai-writing.yaml');
+  const text = readFileSync(path, 'utf8');
+  const weaker = "weakerTls: { atLeast: 'none', reason: a cable of its own }";
+  writeFileSync(path, text.replace('uri: mongodb://${AI_WRITING_TEST_HOST}/', (uri) => `${uri}\n        ${weaker}`).replace('    bucket: aiwriting-backup-documents\n', (bucket) => `${bucket}    endpoint: http://s3.example\n`));
+  assert.deepEqual(await found(), ['warns WeakTransport endpoint documents of test may speak in the clear, since: a cable of its own', 'fails WeakTransport store primary (s3.example) would be spoken to in the clear, off this machine']);
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { carriesPassword } from '../address.ts';
 import { secretRefSchema } from '../tool-source.ts';
 import { minutes, parseDurationMs } from '../units.ts';
+import { weakerTlsSchema as weakerTls } from '../weaker-tls.ts';
 import { audiences, noticePhaseNames, externalTemplates, noticeLimits, noticePhases, placeholders, type NoticePhase, type NotifyView } from './notice.ts';
 
 /** The `notify` block of a system file: who is told what. Left out: nobody. Secrets are references, as everywhere. */
@@ -34,6 +35,7 @@ const slackSchema = z.strictObject({
   audience,
   url: secretRefSchema.meta({ description: 'the incoming webhook’s address, which is a secret itself; it knows its channel' }),
   caFile,
+  weakerTls,
   phases,
   drills,
 });
@@ -52,6 +54,7 @@ const emailSchema = z.strictObject({
       caFile,
     })
     .refine(({ tls, credentials }) => tls !== 'none' || !credentials, { path: ['tls'], message: 'a password is not sent in the clear: starttls or implicit' }),
+  weakerTls,
   phases,
   drills,
 });
@@ -61,6 +64,7 @@ const pagerdutySchema = z.strictObject({
   routingKey: secretRefSchema.meta({ description: 'the integration key of an Events API v2 integration' }),
   url: address.default('https://events.pagerduty.com/v2/enqueue').meta({ description: 'for the EU region https://events.eu.pagerduty.com/v2/enqueue' }),
   caFile,
+  weakerTls,
   phases,
   drills,
 });
@@ -71,6 +75,7 @@ const webhookSchema = z.strictObject({
   url: address.meta({ description: '${ENV} allowed' }),
   secret: secretRefSchema.meta({ description: 'what messages are signed with: whsec_ and base64, or any text' }),
   caFile,
+  weakerTls,
   phases,
   drills,
 });
@@ -81,6 +86,7 @@ const sentrySchema = z.strictObject({
   environment: z.string().min(1).default('production').meta({ description: 'as Sentry shows it' }),
   monitor: name.optional().meta({ description: 'slug of a cron monitor that each backup checks in at; left out: none' }),
   caFile,
+  weakerTls,
   phases,
   drills,
 });
