@@ -29,6 +29,7 @@ import { report } from './commands/report.ts';
 import { retention } from './commands/retention.ts';
 import { schedules } from './commands/schedules.ts';
 import { status } from './commands/status.ts';
+import { store } from './commands/store.ts';
 import { up } from './commands/up.ts';
 import { verify } from './commands/verify.ts';
 import { watch } from './commands/watch.ts';
@@ -42,7 +43,7 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, drills, deployed, diverged, incident, journal, listen, access, audit, evidence, notify, answer, codec]) add(cli);
+for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, drills, deployed, diverged, incident, journal, listen, access, store, audit, evidence, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { StoreConfig } from '../../workflows/domain/system.ts';
 import { readCa } from '../transport/read-ca.ts';
 import { openLocalStore } from './local.ts';
-import { openS3Store } from './s3.ts';
+import { openS3Store, type S3StoreOptions } from './s3.ts';
 import type { Store } from './store.ts';
 
 /** How references of a system file become values. */
@@ -21,11 +21,16 @@ export async function openStore(config: StoreConfig, { secret, address = (text) 
   if (config.kind === 'local') {
     return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain, evidenceLockMs: config.lock?.evidence });
   }
+  return openS3Store(await s3Options(config, { secret, address }));
+}
+
+/** What a client of a bucket is made of. @throws BadSystemFile - a secret, an address or a file of certificates that is not there. */
+export async function s3Options(config: Extract<StoreConfig, { kind: 's3' }>, { secret, address = (text) => text }: Resolve): Promise<S3StoreOptions> {
   const credentials = config.credentials && {
     accessKeyId: await secret(config.credentials.accessKeyId),
     secretAccessKey: await secret(config.credentials.secretAccessKey),
   };
   const ca = config.caFile === undefined ? undefined : await readCa(address(config.caFile), `store ${config.name}`);
   const endpoint = config.endpoint === undefined ? undefined : address(config.endpoint);
-  return openS3Store({ ...config, endpoint, bucket: address(config.bucket), credentials, ca });
+  return { ...config, endpoint, bucket: address(config.bucket), credentials, ca };
 }

@@ -110,6 +110,7 @@ const lockSchema = z.strictObject({
   mode: z.enum(['governance', 'compliance']).default('governance'),
   retain: durationSchema.default(hours(24)),
   evidence: durationSchema.optional().meta({ description: 'how long the audit, its seals and the evidence of runs are locked; left out: as long as everything' }),
+  byDefault: z.boolean().optional().meta({ description: '`holdfast store init` makes the bucket lock what is put without a lock, too, for so many whole days; left out: it does not' }),
 });
 
 const budgetSchema = bytesSchema.optional().meta({ description: 'so much may lie in the store for this system, every version counted: metrics warn at 80 %; left out: as much as there is room for' });
