@@ -6,6 +6,7 @@ import type {
   RecoverActivities,
   TargetRef,
 } from '../../workflows/contract.ts';
+import type { AccessRole, EngineGrant, RightsFound } from '../../workflows/domain/access-roles.ts';
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
@@ -59,6 +60,10 @@ export interface Engine
    * @returns a sentence on what nobody can look at; null: there is nothing of the sort. @throws WeakTransport - off this machine, and not by TLS 1.3.
    */
   checkTransport(of: { name: string; uri: string; endpoint: Endpoint; source: Source }): Promise<string | null>;
+  /** What a user of the source must be given for one role, in the server's own language. */
+  grants(role: AccessRole): EngineGrant;
+  /** What the user that the system file names may do beside what the role is for; asks the source, changes nothing. @throws SourceUnavailable. */
+  checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

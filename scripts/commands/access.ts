@@ -1,16 +1,24 @@
 import { writeFile } from 'node:fs/promises';
+import { Option } from 'commander';
 import { Secret, TOTP } from 'otpauth';
+import { checkRights } from '../../activities/access/check-rights.ts';
+import { printAccess, type PrintedAccess } from '../../activities/access/print-access.ts';
 import { loadSystemFile } from '../../activities/system-files.ts';
 import { describeAccess, reportAccess } from '../../workflows/domain/access-report.ts';
-import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import { accessRoleNames, accessRoles, type AccessRole } from '../../workflows/domain/access-roles.ts';
+import { describeError, errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
+import { withoutTemporal } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
 import { readRun } from '../status/read-run.ts';
 
-/** `holdfast access report`: who may do what, who can prove who they are, and what is lent to whom now. */
+/**
+ * `holdfast access`: `report` and `enrol` are of people, and what Holdfast lets them do; `print` and `check` of the credentials that Holdfast itself logs in with, at the
+ * store and at the sources.
+ */
 export function access(cli: Cli): void {
-  const group = cli.group('access', 'who may do what');
+  const group = cli.group('access', 'who may do what: people (report, enrol), and Holdfast’s own credentials at store and sources (print, check)');
   cli.add<[string], object>(
     'report <system>',
     'who may do what, with which proof, and the elevations in force; from the system file, and from the run where Temporal answers',
@@ -23,6 +31,47 @@ export function access(cli: Cli): void {
     group,
   );
   enrol(cli, group);
+  rights(cli, group);
+}
+
+const forOption = () => new Option('--for <role>', `what the credentials are for: ${accessRoleNames.map((role) => `${role} ${accessRoles[role].about}`).join('; ')}`).choices([...accessRoleNames]);
+
+function rights(cli: Cli, group: ReturnType<Cli['group']>): void {
+  cli.add<[string], { for: AccessRole; engineGrants?: boolean }>(
+    'print <system>',
+    'the least rights of one role of Holdfast’s own: a policy for its user at the bucket, one for the bucket itself, and the grants at each source; from the system file alone',
+    (command) => command.addOption(forOption().makeOptionMandatory()).option('--engine-grants', 'the sources’ commands alone'),
+    async (printer, { for: role, engineGrants }, system) => {
+      const printed = printAccess((await loadSystemFile(system)).system, role);
+      const { stores, ...without } = printed;
+      printer.result(engineGrants ? without : printed, () => describePrinted(engineGrants ? { ...printed, stores: [] } : { ...without, stores }).join('\n'));
+    },
+    group,
+  );
+  cli.add<[string], { for: AccessRole }>(
+    'check <system>',
+    'what the credentials of this machine may really do at store and sources: what is missing for a role fails, what is too much for it is a warning',
+    (command) => command.addOption(forOption().default('backup')),
+    async (printer, { for: role }, system) => {
+      const check = await checkRights(await loadSystemFile(system), role, withoutTemporal());
+      printer.result(check, ({ findings }) => [
+        `credentials of ${system}, looked at as for ${role}`,
+        ...findings.map(({ effect, message, hint }) => `${effect === 'fails' ? 'fails' : 'warning'}  ${message}${hint ? ` HINT: ${hint}` : ''}`),
+        ...(findings.length === 0 ? ['exactly what is needed was found'] : []),
+      ].join('\n'));
+      const failing = check.findings.find(({ effect }) => effect === 'fails');
+      return failing ? errorTable[failing.type].exitCode : 0;
+    },
+    group,
+  );
+}
+
+function describePrinted({ role, stores, sources }: PrintedAccess): string[] {
+  const json = (value: unknown): string => JSON.stringify(value, null, 2);
+  return [
+    ...stores.flatMap(({ store, policy, bucketPolicy }) => (policy === null ? [`# store ${store}: a directory; its owner is all that guards it`] : [`# store ${store}: policy of the user for ${role}`, json(policy), `# store ${store}: policy of the bucket, whoever asks`, json(bucketPolicy)])),
+    ...sources.flatMap(({ source, grant: { engine, commands, roles, about } }) => [`# source ${source} (${engine}): ${about}`, ...commands.map(json), ...(roles.length > 0 ? [`# its user is given: ${roles.join(', ')}`] : [])]),
+  ];
 }
 
 const secretBytes = 20;

@@ -12,6 +12,14 @@ export interface ObjectStoreAddress {
   secretAccessKey: string;
 }
 
+/** Somebody beside the one who may do everything: `name` is the access key too. */
+export interface ObjectStoreUser {
+  name: string;
+  secretAccessKey: string;
+  /** a policy document of IAM */
+  policy: object;
+}
+
 /** Every port of the server, named, because each one left out would be the same for all servers on the machine. */
 export type ObjectStorePorts = Record<'s3' | 's3Grpc' | 'master' | 'masterGrpc' | 'volume' | 'volumeGrpc' | 'filer' | 'filerGrpc' | 'debug', number>;
 
@@ -29,7 +37,7 @@ export async function startObjectStoreServer(
   directory: string,
   ports: ObjectStorePorts,
   identity: { accessKeyId: string; secretAccessKey: string },
-  options: { tiedToUs?: boolean } = {},
+  options: { tiedToUs?: boolean; users?: readonly ObjectStoreUser[] } = {},
 ): Promise<ServerProcess> {
   mkdirSync(join(directory, 'data'), { recursive: true });
   const identitiesFile = join(directory, 'identities.json');
@@ -40,7 +48,10 @@ export async function startObjectStoreServer(
       actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'],
     },
   ];
-  writeFileSync(identitiesFile, JSON.stringify({ identities }), { mode: 0o600 });
+  const { users = [] } = options;
+  const all = [...identities, ...users.map(({ name, secretAccessKey }) => ({ name, credentials: [{ accessKey: name, secretKey: secretAccessKey }], policyNames: [name] }))];
+  const policies = users.map(({ name, policy }) => ({ name, content: JSON.stringify(policy) }));
+  writeFileSync(identitiesFile, JSON.stringify({ identities: all, policies }), { mode: 0o600 });
   const client = s3Client({ ...identity, endpoint: `http://127.0.0.1:${ports.s3}`, region: 'us-east-1' });
   try {
     return await startServer({

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
-import { chooseObjectStorePorts, createBucket, removeObjectStoreSockets, startObjectStoreServer, type ObjectStoreAddress } from '../../scripts/stack/object-store.ts';
+import { chooseObjectStorePorts, createBucket, removeObjectStoreSockets, startObjectStoreServer, type ObjectStoreAddress, type ObjectStoreUser } from '../../scripts/stack/object-store.ts';
 import type { Owner } from './cleanup.ts';
 
 export interface ObjectStore extends ObjectStoreAddress {
@@ -17,7 +17,7 @@ export interface ObjectStore extends ObjectStoreAddress {
 }
 
 /** A real S3 server of the owner's own, with versions and object lock. */
-export async function startObjectStore(owner: Owner): Promise<ObjectStore> {
+export async function startObjectStore(owner: Owner, users: readonly ObjectStoreUser[] = []): Promise<ObjectStore> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-s3-'));
   const ports = await chooseObjectStorePorts();
   const identity = { accessKeyId: 'holdfast-test', secretAccessKey: randomBytes(16).toString('hex') };
@@ -31,7 +31,7 @@ export async function startObjectStore(owner: Owner): Promise<ObjectStore> {
     createBucket: async (name, options) => await createBucket(store, name, options),
     stop: async () => void (await stopByPidFile(pidFile, 'SIGKILL')),
     start: async () => {
-      store.pid = (await startObjectStoreServer(directory, ports, identity, { tiedToUs: true })).pid;
+      store.pid = (await startObjectStoreServer(directory, ports, identity, { tiedToUs: true, users })).pid;
     },
   };
   owner.after(async () => {

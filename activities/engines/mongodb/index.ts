@@ -1,5 +1,6 @@
 import { engines } from '../../../workflows/domain/engines.ts';
 import type { Engine } from '../engine.ts';
+import { checkRights, grants } from './access.ts';
 import { archiveLog } from './archive/archive-log.ts';
 import { drainLog } from './archive/drain-log.ts';
 import { proveArchive } from './archive/prove-archive.ts';
@@ -43,6 +44,8 @@ export const mongodbEngine: Engine = {
   proveArchive,
   readArchiveStatus,
   checkTransport,
+  grants,
+  checkRights,
   verifySlice,
   countDiscarded,
   narrowPoint,

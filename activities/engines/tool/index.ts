@@ -38,6 +38,8 @@ export const toolEngine: Engine = {
   proveArchive: refuse('log'),
   readArchiveStatus: async (context, archived) => await Promise.resolve({ ...unaskedStatus(context, archived), noLog: true, note: lackOf(whoOf(context), 'log') }),
   checkTransport,
+  grants: () => ({ engine: 'tool', commands: [], roles: [], about: 'the source’s own program logs in: what its user needs, its manual says' }),
+  checkRights: async () => await Promise.resolve({ missing: [], tooMuch: [] }),
   checkTarget: refuseLivingSource,
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),

@@ -30,11 +30,12 @@ export async function checkStore({ system, directory }: LoadedSystem, { name, pr
   try {
     check.settings = await setup.read();
     check.findings.push(...check.settings.flatMap((setting) => judge(system.system, config.name, setting)));
-    const isThere = check.settings[0]?.state === 'as-asked';
+    // A role's own credentials may not even ask for the bucket.
+    const isThere = check.settings[0]?.state === 'as-asked' || check.settings[0]?.state === 'unread';
     if (probe && isThere) {
       const store = await openStore(config, resolve);
       try {
-        check.probe = await probeStore({ store, setup }, { locks: config.lock !== undefined, governance: config.lock?.mode === 'governance' });
+        check.probe = await probeStore({ store, setup }, { system: system.system, locks: config.lock !== undefined, governance: config.lock?.mode === 'governance' });
         check.findings.push(...judgeProbe(config.name, check.probe, config.lock !== undefined));
       } finally {
         store.close();

@@ -6,19 +6,20 @@ import type { StoreProbe } from '../../../workflows/domain/store-setup.ts';
 import type { Store } from '../store.ts';
 import type { StoreSetup } from './store-setup.ts';
 
-/** No system can be called so: what lies here is nobody's backup. */
-const folder = '_probe/';
+/** No source can be called so: what lies here is nobody's backup. It is where the system's backups are, since rights go by that. */
+export const probeFolder = (system: string): string => `${system}/_probe/`;
 /** What a probe leaves that was locked goes with the next one. */
 const lockForMs = seconds(20);
 
 /**
- * Tries what Holdfast relies on, in objects of its own under `_probe/`, which it deletes again as far as it may; a locked one stays until its lock is over, 20 s later.
+ * Tries what Holdfast relies on, in objects of its own under `<system>/_probe/`, which it deletes again as far as it may; a locked one stays until its lock is over, 20 s later.
  * @param locks - the system file asks for locks. @throws StoreUnavailable, NotPermitted - not even a put is let.
  */
-export async function probeStore({ store, setup }: { store: Store; setup: StoreSetup }, { locks, governance }: { locks: boolean; governance: boolean }): Promise<StoreProbe> {
+export async function probeStore({ store, setup }: { store: Store; setup: StoreSetup }, { system, locks, governance }: { system: string; locks: boolean; governance: boolean }): Promise<StoreProbe> {
   const run = ulid();
+  const folder = probeFolder(system);
   const skewMs = (await store.now()).getTime() - Date.now();
-  await sweep(store);
+  await sweep(store, folder);
   const free = new Date(0);
   const body = randomBytes(kib(64));
   const startedMs = performance.now();
@@ -38,7 +39,7 @@ export async function probeStore({ store, setup }: { store: Store; setup: StoreS
     if (lockHolds && governance && setup.bypassesLock) mayBypass = await setup.bypassesLock(locked);
   }
   const mayDelete = !(await isRefused('NotPermitted', store.deleteVersion(first)));
-  await sweep(store);
+  await sweep(store, folder);
   return { ifAbsentHolds, lockHolds, checksumHolds, mayDelete, mayBypass, skewMs, putMs, getMs };
 }
 
@@ -58,7 +59,7 @@ async function isRefused(type: HoldfastError['type'], work: Promise<unknown>): P
 }
 
 /** What earlier probes left. What is locked, or not ours to delete, stays. */
-async function sweep(store: Store): Promise<void> {
+async function sweep(store: Store, folder: string): Promise<void> {
   for await (const version of store.list(folder)) {
     await store.deleteVersion(version).catch((error: unknown) => {
       if (!(error instanceof HoldfastError) || error.type !== 'NotPermitted') throw error;

@@ -56,7 +56,7 @@ export async function s3Setup(config: Config, resolve: Resolve): Promise<StoreSe
   const read = async (): Promise<Setting[]> => {
     const [first, ...rest] = kinds;
     const bucket = await readOne(place, first!);
-    if (bucket.state !== 'as-asked') return [bucket, ...rest.map(({ setting, wanted }): Setting => ({ setting, state: bucket.state === 'to-do' ? 'to-do' : 'unread', wanted, found: 'no bucket yet', hint: null }))];
+    if (bucket.state === 'to-do') return [bucket, ...rest.map(({ setting, wanted }): Setting => ({ setting, state: 'to-do', wanted, found: 'no bucket yet', hint: null }))];
     return [bucket, ...(await Promise.all(rest.map(async (kind) => await readOne(place, kind))))];
   };
   const key = (name: string): string => (config.prefix === '' ? name : `${config.prefix}/${name}`);

@@ -65,7 +65,7 @@ describe('a bucket', () => {
     assert.deepEqual({ ...probe, skewMs: 0, putMs: 0, getMs: 0 }, { ifAbsentHolds: true, lockHolds: true, checksumHolds: true, mayDelete: true, mayBypass: true, skewMs: 0, putMs: 0, getMs: 0 });
     assert.deepEqual(findings.map(({ effect, type }) => `${effect} ${type}`), ['warns Unsupported', 'warns BadSystemFile'], JSON.stringify(findings));
     const store = await openStore(loaded.system.stores[0]!, { secret: async (ref) => await Promise.resolve(process.env[ref.slice(2, -1)]!) });
-    assert.deepEqual(await collect(store, '_probe/'), []);
+    assert.deepEqual(await collect(store, 'shop/_probe/'), []);
     store.close();
   });
 
@@ -102,7 +102,7 @@ describe('a bucket', () => {
     const setup = { refusesWrongChecksum: async () => await Promise.resolve(false) } as unknown as StoreSetup;
     // The real store, spoken to so that it takes what a weaker server would.
     const weaker = new Proxy(store, { get: (of, name) => (name === 'put' ? async (key: string, body: Uint8Array) => await of.put(key, body, { lockUntil: new Date(0) }) : (Reflect.get(of, name) as (...given: unknown[]) => unknown).bind(of)) }) as Store;
-    const probe = await probeStore({ store: weaker, setup }, { locks: true, governance: true });
+    const probe = await probeStore({ store: weaker, setup }, { system: 'shop', locks: true, governance: true });
     assert.deepEqual([probe.ifAbsentHolds, probe.lockHolds, probe.checksumHolds, probe.mayBypass], [false, false, false, null]);
     store.close();
   });
