@@ -146,7 +146,7 @@ test('what a schedule says together is checked where the file is read, by line a
   assert.deepEqual(lines, [
     'line 3 schedules.weekly.on: expected days such as "monday, thursday", "weekdays", "first monday of the quarter", "second sunday of march" or "day 1 of the month" (1 to 28); found "mondays"',
     'line 8 schedules.night.zone: expected a time zone such as UTC or Europe/Berlin; found "Europe/Nowhere"',
-    'line 10 schedules.nothing.does: expected one of backup, verification, incremental, drill, retention; found "dance"',
+    'line 10 schedules.nothing.does: expected one of backup, verification, incremental, drill, retention, report, seal-audit; found "dance"',
     'line 10 schedules.nothing.at.0: expected a time of day such as "01:00", in 24 hours; found "25:00"',
   ]);
   const together = await failure(`${good}schedules:
