@@ -120,6 +120,9 @@ test('whatever lies in a real store, and whichever call retention dies at: what 
         kills += 1;
       }
       await check(`killed at call ${nth}`);
+      for (const { backup } of (await catalog()).bases.filter((one) => !kept.includes(one.backup))) {
+        assert.deepEqual((await verifyRecoveryPoint(context(), { backup, scope: 'base' }, { verifySlice })).problems, [], `HOLDFAST_SEED=${seed} killed at call ${nth}: as long as ${backup} is seen it is whole`);
+      }
     }
     const next = await planForRun(context(), { run: 'run-2', limit: 500 });
     assert.deepEqual((await expire(context(), { plan: next.plan!, run: 'run-2', backupRuns: false })).left, []);
