@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
@@ -33,7 +30,8 @@ const archiveLog: ArchiveActivities['archiveLog'] = async ({ forMs }) => {
   }
 };
 
-const { loadSystem, applySystem } = createActivities({ owner: 'bench', reportsDirectory: mkdtempSync(join(tmpdir(), 'holdfast-bench-reports-')), temporalUiUrl: null }).control;
+// Reports are stubs: nothing is written there.
+const { loadSystem, applySystem } = createActivities({ owner: 'bench', reportsDirectory: '/nowhere', temporalUiUrl: null }).control;
 const { activities } = stubActivities({ loadSystem, applySystem, archiveLog });
 const byRole = { control: activities, data: activities, archive: activities, recover: activities } as unknown as ActivitiesByRole;
 const environment = readEnvironment();
