@@ -23,7 +23,7 @@ export async function sealAudit(typed: unknown): Promise<SealedDays> {
     mark({ system: view.system, purpose: 'audit' });
     const sealed = await callControl('sealAudit', { system: view.system }, `seal the audit of ${view.system}`);
     const { days, upTo, to } = sealed;
-    showLines(`audit of ${view.system}`, [days.length === 0 ? `was sealed up to ${upTo} already` : `sealed ${days.join(', ')}: up to record ${to}`]);
+    showLines(`audit of ${view.system}`, [days.length === 0 ? (upTo === null ? 'no day of it is over yet' : `was sealed up to ${upTo} already`) : `sealed ${days.join(', ')}: up to record ${to}`]);
     return sealed;
   }));
 }

@@ -44,7 +44,7 @@ export async function sealAudit(room: AuditRoom, system: string): Promise<Sealed
       ({ day, to, head, sha256: previous } = last);
     }
   }
-  return { system, days, upTo: yesterday, to };
+  return { system, days, upTo: days.at(-1) ?? last?.day ?? null, to };
 }
 
 /** The newest seal, whether it is believed or not: its day is not taken twice. One that is not believed tells of nothing, and what it sealed is sealed again by the next. */

@@ -45,7 +45,7 @@ export function audit(cli: Cli): void {
       parseInput('sealAudit', sealAuditInput, input);
       await withTemporal(async (temporal) => {
         const handle = await startEntry(temporal, 'sealAudit', entryId('seal-audit', system), input, `seal the audit of ${system}, asked for by ${by}`);
-        printer.result((await handle.result()) as SealedDays, ({ days, upTo, to }) => (days.length === 0 ? `sealed up to ${upTo} already` : `sealed ${days.join(', ')}, up to record ${to}`));
+        printer.result((await handle.result()) as SealedDays, ({ days, upTo, to }) => (days.length === 0 ? (upTo === null ? 'no day of it is over yet' : `sealed up to ${upTo} already`) : `sealed ${days.join(', ')}, up to record ${to}`));
       });
     },
     group,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runTool } from '../../activities/tool/run-tool.ts';
@@ -6,12 +7,14 @@ import type { JournalRead } from '../../scripts/status/read-journal.ts';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { AuditPage } from '../../workflows/domain/audit.ts';
+import type { EvidenceRead } from '../../workflows/domain/evidence.ts';
 import { journalPageLines, journalStateLines, type JournalPage } from '../../workflows/domain/journal.ts';
 import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
 import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { failureOf } from '../harness/failures.ts';
+import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 import { approveWithProof } from './approve-with-proof.ts';
@@ -99,6 +102,7 @@ test('the command line against a real server: what it asks and answers is what t
     assert.deepEqual(page.entries.slice(0, -1), entries);
     assert.deepEqual([page.entries.at(-1)?.act, page.entries.at(-1)?.by, page.entries.at(-1)?.outcome], ['read-audit', 'dana', 'permitted']);
     assert.match(await ok('audit', 'verify', 'demo'), /^\d+ records, each signed and following the one before it$/m);
+    assert.equal((await ok('audit', 'seal', 'demo')).trim(), 'no day of it is over yet');
   });
   const record = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (record) await stack.recordHistories(record);
@@ -151,5 +155,25 @@ test('the command line against a real server: what it asks and answers is what t
     // Its archive runs on, at the standby: so does that of any worker that is told to end.
     await stack.stopWorker();
     await assertEndIsSigned('t00000002');
+  });
+
+  await t.test('each run has left signed evidence that fits the audit, by the bucket and the public keys alone; a report that is laid over one is found', async () => {
+    const alone = { TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    const verified = await holdfastWith(alone, 'evidence', 'verify', '--all', '--system', 'demo', '--json');
+    const { evidence, problemCount } = JSON.parse(verified.stdout) as { evidence: EvidenceRead[]; problemCount: number };
+    assert.deepEqual([verified.exitCode, problemCount], [0, 0], verified.stdout + verified.stderr);
+    const { of, outcome } = evidence.at(-1)!;
+    assert.ok(evidence.some((one) => one.outcome === 'aborted') && outcome !== null, JSON.stringify(evidence));
+    assert.equal((await holdfastWith(alone, 'audit', 'verify', 'demo')).exitCode, 0);
+    const to = join(tempDir(t), 'evidence');
+    await ok('evidence', 'get', 'demo', of.id, '--to', to);
+    assert.match(await ok('evidence', 'verify', join(to, 'evidence.json')), /^1 signed, whole$/m);
+    appendFileSync(join(to, 'report.md'), 'and more');
+    assert.equal((await holdfast('evidence', 'verify', join(to, 'evidence.json'))).exitCode, errorTable.Tampered.exitCode);
+    const { store } = await stack.source();
+    await store.put(layout.evidence('demo', of.id, 'report.json'), Buffer.from('{}'));
+    const forged = await holdfastWith(alone, 'evidence', 'verify', of.id, '--system', 'demo', '--json');
+    assert.equal(forged.exitCode, errorTable.Tampered.exitCode);
+    assert.match(forged.stdout, /report\.json.*is of no bundle/s);
   });
 });

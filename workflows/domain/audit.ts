@@ -35,8 +35,8 @@ export interface SealedDays {
   system: string;
   /** that were sealed now: usually yesterday; more, where days were missed */
   days: string[];
-  /** the newest day that is sealed, now or before */
-  upTo: string;
+  /** the newest day that is sealed, now or before; null: none is over yet that had to be */
+  upTo: string | null;
   /** the last record that is sealed; 0: there is none */
   to: number;
 }
