@@ -10,11 +10,12 @@ import { writeExport } from '../../activities/engines/mongodb/mongodump/write-ex
 import { replayLog } from '../../activities/engines/mongodb/replay/replay-log.ts';
 import { restoreGroup } from '../../activities/engines/mongodb/restore-group.ts';
 import { validateTarget } from '../../activities/engines/mongodb/validate-target.ts';
+import { lookAtSource } from '../../activities/readiness/look-at-source.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import { openContext } from './engine-place.ts';
 
 /** Does the one job that stdin orders, and prints its result with the memory that it took. */
-const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget, planImport, importGroup, writeExport, copyBeside, swapCollections, swapBack } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
+const jobs = { dumpGroup, prepareRestore, restoreGroup, replayLog, validateTarget, planImport, importGroup, writeExport, copyBeside, swapCollections, swapBack, lookAtSource } as unknown as Record<string, (context: SourceContext, input: unknown) => Promise<unknown>>;
 
 interface Order {
   file: SystemFile;

@@ -159,11 +159,17 @@ export interface JobResult {
   tookMs: number;
 }
 
-/** One job in a process of its own, as the data plane runs it; `pid` is there to be killed. */
-export function startJob(place: Pick<EnginePlace, 'file' | 'secrets'>, job: string, input: unknown): { pid: number; done: Promise<JobResult> } {
+/** One job in a process of its own, as the data plane runs it; `pid` is there to be killed. @param clockAheadMs - its clock is wrong by so much. */
+export function startJob(place: Pick<EnginePlace, 'file' | 'secrets'>, job: string, input: unknown, clockAheadMs = 0): { pid: number; done: Promise<JobResult> } {
   const order = JSON.stringify({ file: place.file, secrets: place.secrets, job, input });
-  const tool = startTool({ path: process.execPath }, [...dataPlaneFlags, join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true, env: { MALLOC_ARENA_MAX: '2' } });
+  const tool = startTool({ path: process.execPath }, [...dataPlaneFlags, ...(clockAheadMs === 0 ? [] : ['--import', wrongClock(clockAheadMs)]), join(import.meta.dirname, 'engine-job.ts')], { input: order, collectStdout: true, env: { MALLOC_ARENA_MAX: '2' } });
   return { pid: tool.pid, done: tool.done.then(({ stdout }) => JSON.parse(stdout) as JobResult) };
+}
+
+/** A module that a process imports first: whatever asks what time it is gets the wrong answer. */
+function wrongClock(aheadMs: number): string {
+  const code = `const Real = Date; globalThis.Date = class extends Real { constructor(...at) { if (at.length === 0) super(Real.now() + ${aheadMs}); else super(...at); } static now() { return Real.now() + ${aheadMs}; } };`;
+  return `data:text/javascript,${encodeURIComponent(code)}`;
 }
 
 export const backupInput = (backup: string) => ({ system: 'place', source: 'documents', backup, epoch: 1, why: 'test', requestedBy: 'test' });
