@@ -72,7 +72,8 @@ const contextAt = ({ host, port, caFile }: Place, tls: boolean, weakerTls: Weake
 
 /** Each kind of connector, made to speak to a place. `tls` false: its settings ask for none. */
 const connectors: Record<string, (place: Place, tls: boolean, weakerTls: WeakerTls) => Promise<unknown>> = {
-  mongodb: async (place, tls, weakerTls) => await connectSource(contextAt(place, tls, weakerTls), { environment: 'production', serverSelectionTimeoutMS: 500 }),
+  // Long enough for a handshake on a machine that is busy: the driver tells why it failed only once this is over.
+  mongodb: async (place, tls, weakerTls) => await connectSource(contextAt(place, tls, weakerTls), { environment: 'production', serverSelectionTimeoutMS: 3_000 }),
   // Nothing that answers in an old TLS is dead: what is silent may be killed for it.
   'the old primary': async (place, tls, weakerTls) => {
     const { hello } = await askOldPrimary(contextAt(place, tls, weakerTls) as unknown as FenceContext);
