@@ -161,7 +161,7 @@ test('what a schedule says together is checked where the file is read, by line a
   assert.deepEqual(fields, [
     'line 2 schedules.hourly.every: both at and every say when: expected one of them; found "1h"',
     'line 6 schedules.night.cron: days of the month beside days of the week mean "or" to cron and "and" to Temporal: expected at and on, such as on: first monday of the month; found "0 10 1-7 * 1"',
-    'line 5 schedules.night.with.deep: unknown field of verification; expected one of source; found true',
+    'line 5 schedules.night.with.deep: unknown field of verification; expected one of source, scope, shares, within; found true',
     'line 5 schedules.night.with.source: unknown source; known: documents; found "reports"',
     'line 7 schedules.drill.at: missing; nothing says when: expected one of at, every, cron',
     'line 7 schedules.drill.with.runbook: unknown runbook; known: none; found "small"',

@@ -27,7 +27,7 @@ function contextAt(t: TestContext, uri: string): FenceContext {
     sourceName: 'documents',
     source: { environment: 'production' },
     system: {
-      environments: { production: { endpoints: { documents: { uri } } } },
+      environments: { production: { endpoints: { documents: { uri, weakerTls: { atLeast: 'none', reason: 'nobody is there' } } } } },
       fence: { documents: { uses: 'local', directory: join(tempDir(t), 'primary') } },
     } as unknown as System,
     address: (text: string) => text,
