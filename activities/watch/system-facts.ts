@@ -4,6 +4,7 @@ import type { BackupHistory } from '../../workflows/domain/backup-history.ts';
 import { forecastCapacity, growthOf, type Capacity } from '../../workflows/domain/capacity.ts';
 import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import { readinessQuery, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import type { Readiness } from '../../workflows/domain/readiness.ts';
 import type { ScheduleFire } from '../../workflows/domain/schedules/judge-fire.ts';
 import type { System } from '../../workflows/domain/system.ts';
@@ -102,10 +103,11 @@ async function tookAny(store: SystemContext['store'], system: string, signal: Ab
   return false;
 }
 
-/** Of the watch that judges it; one that does not run, or does not answer, gives none, and what it would say disappears. */
+/** Of the watch that judges it; one that does not run, does not answer, or is of a version that says it otherwise, gives none, and what it would say disappears. */
 async function readReadiness(client: Client, system: string): Promise<Readiness | null> {
   try {
-    return await client.withDeadline(Date.now() + queryWithinMs, async () => await client.workflow.getHandle(lockIds.ready(system)).query<Readiness>('readiness'));
+    const { readiness } = await client.withDeadline(Date.now() + queryWithinMs, async () => await client.workflow.getHandle(lockIds.ready(system)).query<ReadinessAnswer>(readinessQuery));
+    return readiness?.format === 1 ? readiness : null;
   } catch {
     return null;
   }

@@ -5,6 +5,9 @@ import { readPidFile } from '../../activities/tool/start-server.ts';
 import { pidFileOf } from '../../scripts/stack/stack-file.ts';
 import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import { startStack, stackStatus, stopStack } from '../../scripts/stack/stack.ts';
+import { taskQueues } from '../../workflows/contract.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
+import { readinessQuery, readinessSignals, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
 import { firstWorkerUrl, startSecondWorker } from '../harness/second-worker.ts';
@@ -25,10 +28,13 @@ test('a primary that only looked dead: who approves is told, its tail is drained
   t.after(() => delete process.env['HOLDFAST_HTTP']);
   const stack = await startProtectedStack(t);
 
-  await t.test('two workers tell the same; one is killed, and backups, archive and what is told go on', async () => {
+  await t.test('two workers tell the same; one is killed, and backups, archive, readiness and what is told go on', async () => {
     const second = await startSecondWorker(stack.file, { HOLDFAST_DEMO_S3: stack.store.endpoint, HOLDFAST_REPORTS: stack.reports });
     await until('every role of both is ready', async () => (await Promise.all([firstWorkerUrl(stack.file), second.url].map(async (url) => (await fetch(`${url}/readyz`)).status))).every((status) => status === 200));
     const ofBackups = async (url: string): Promise<string[]> => (await (await fetch(`${url}/metrics`)).text()).split('\n').filter((line) => /^(backup_|holdfast_(backup|archive_running|storage_limit))/.test(line) && line.includes('"demo"'));
+    const watch = await stack.client.workflow.start('watchReadiness', { taskQueue: taskQueues.control, workflowId: lockIds.ready('demo'), args: [{ system: 'demo' }] });
+    const lookedAt = async (): Promise<number> => Number(/^holdfast_readiness_timestamp\{system="demo"\} (\S+)$/m.exec(await (await fetch(`${second.url}/metrics`)).text())?.[1] ?? 0);
+    const firstLookAt = await until('readiness is looked at', lookedAt, 120_000, 2_000);
     const before = await ofBackups(second.url);
     assert.deepEqual(await ofBackups(firstWorkerUrl(stack.file)), before);
     const successAt = (lines: readonly string[]): number => Number(lines.find((line) => line.startsWith('backup_last_success_timestamp{') && line.includes('type="full"'))?.split(' ').at(-1));
@@ -40,6 +46,13 @@ test('a primary that only looked dead: who approves is told, its tail is drained
     await stack.withApp(async (db) => await db.collection<{ _id: string }>('notes').insertOne({ _id: 'after the kill' }, { writeConcern: { w: 'majority' } }));
     await stack.archiveIsUpToDate(120_000);
     await until('the other one tells of the backup that was taken since', async () => successAt(await ofBackups(second.url)) > successAt(before), 60_000, 2_000);
+    await watch.signal(readinessSignals.look.name);
+    await until('and of a look at readiness since', async () => (await lookedAt()) > firstLookAt, 120_000, 2_000);
+    const { readiness } = await watch.query<ReadinessAnswer>(readinessQuery);
+    const told = await (await fetch(`${second.url}/metrics`)).text();
+    assert.match(told, new RegExp(`^holdfast_ready\\{system="demo",verdict="${readiness!.verdict}"\\} 1$`, 'm'));
+    assert.match(told, /^holdfast_restorable_to_timestamp\{system="demo",source="dictionary"\} \d/m);
+    await watch.terminate('the test is over');
     const readyz = await fetch(`${second.url}/readyz`);
     assert.equal(readyz.status, 200, await readyz.text());
     await stack.startWorker();

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { usual } from '../../../workflows/domain/anomalies.ts';
 import type { SystemFacts } from '../../../activities/watch/system-facts.ts';
 import type { TakenBackup } from '../../../workflows/domain/backup-history.ts';
+import { logPosition } from '../../../workflows/domain/log-position.ts';
+import type { Readiness } from '../../../workflows/domain/readiness.ts';
 import { gib, hours, minutes } from '../../../workflows/domain/units.ts';
 import { readEnvironment } from '../../../workers/environment.ts';
 import { keepPinging } from '../../../workers/watch/ping.ts';
@@ -79,9 +81,47 @@ test('metrics are what the facts say: the same from any worker, and what is not 
   assert.equal(await renderMetrics([facts(), facts({ system: 'other', history: null, fires: null })]), told);
 });
 
+const readiness: Readiness = {
+  format: 1,
+  system: 'demo',
+  title: 'Demo',
+  verdict: 'at risk',
+  at,
+  rtoObjectiveMs: hours(1),
+  rpoObjectiveMs: minutes(5),
+  forecastMs: minutes(40),
+  forecastBasis: 'past runs',
+  rpoMs: 2_000,
+  sources: [
+    { source: 'words', engine: 'mongodb', newest: { timeline: 't00000001', base: 'b5', from: logPosition(100, 1), to: logPosition(200, 1), fromAt: at, toAt: at }, oldestAt: at, windows: 1, rpoMs: 2_000, rpoNote: null, base: null, baseDueAt: null, openGaps: [], gaps: 1, disbelieved: [], lost: [] },
+    { source: 'users', engine: 'mongodb', newest: null, oldestAt: null, windows: 0, rpoMs: null, rpoNote: 'it does not answer', base: null, baseDueAt: null, openGaps: [], gaps: 0, disbelieved: [], lost: [] },
+  ],
+  lastDrill: null,
+  clocks: [{ of: 'store', aheadMs: -21_600_000 }],
+  problems: [{ kind: 'clock', source: null, key: 'clock store', what: 'the clock is wrong', hint: null, since: at, makes: 'at risk' }],
+  problemCount: 1,
+};
+
+test('what the readiness watch answers is told by source, and of a source that does not answer nothing is claimed', async () => {
+  const lines = (await renderMetrics([facts({ readiness })])).split('\n').filter((line) => !line.startsWith('#'));
+  for (const line of [
+    'holdfast_rpo_seconds{system="demo",source="words"} 2',
+    'holdfast_rto_forecast_seconds{system="demo"} 2400',
+    'holdfast_ready{system="demo",verdict="ready"} 0',
+    'holdfast_ready{system="demo",verdict="at risk"} 1',
+    'holdfast_problems{system="demo",kind="clock"} 1',
+    'holdfast_problems{system="demo",kind="bucket"} 0',
+    'holdfast_gaps{system="demo",source="words"} 1',
+    'holdfast_clock_ahead_seconds{system="demo",of="store"} -21600',
+    `holdfast_restorable_to_timestamp{system="demo",source="words"} ${Date.parse(at) / 1000}`,
+    `backup_last_success_timestamp{type="log",system="demo",source="words"} ${Date.parse(at) / 1000}`,
+  ]) assert.ok(lines.includes(line), `${line}\n${lines.join('\n')}`);
+  assert.deepEqual(lines.filter((line) => /^holdfast_(rpo_seconds|restorable_\w+)\{/.test(line) && line.includes('users')), []);
+});
+
 test('Prometheus finds nothing wrong with what is told', { skip: locateTool('promtool') ? false : 'no promtool here (Debian: prometheus)' }, async () => {
   // It reads the text from its standard input, and complains of names and help texts too.
-  await runTool('promtool', ['check', 'metrics'], { input: await renderMetrics([facts()]) });
+  await runTool('promtool', ['check', 'metrics'], { input: await renderMetrics([facts({ readiness })]) });
 });
 
 test('a monitor hears that all is well, and what is not; one that is dead harms nothing and is heard again later', async (t) => {
