@@ -32,7 +32,7 @@ export async function* newestReports({ store, signal }: { store: Store; signal: 
   const suffix = '/report.json';
   const newest = new Map<string, ObjectVersion>();
   for await (const version of store.list(layout.evidence(system, '', '').replace(/\/+$/, '/'), { signal })) {
-    // A run that writes its report twice says at its end what it could not know before; of a key the newest version is listed first.
+    // A run that writes its report twice says at its end what it could not know before; versions of a key come in no order that every store keeps.
     if (version.key.endsWith(suffix) && !version.isDeleteMarker && (version.isLatest || !newest.has(version.key))) newest.set(version.key, version);
   }
   for (const version of [...newest.values()].sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt)).slice(0, atMost)) {

@@ -21,7 +21,7 @@ interface Written {
 }
 
 /**
- * Writes report.json, report.md and report.html: to the store, as evidence (under the store’s lock, where it has one; not signed yet), and to `directory`, for people.
+ * Writes report.json, report.md and report.html: to the store, as evidence (under the store’s lock, where it has one; the run’s signed bundle names each file by its digest), and to `directory`, for people.
  * Twice: overwrites on disk, adds a version in the store.
  */
 export async function writeReport(
