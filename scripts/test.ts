@@ -17,6 +17,8 @@ import { runTool } from '../activities/tool/run-tool.ts';
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
  * others, which wait more than they work. The longest begin first: one that began last would end alone.
  *
+ * What failed is told twice: in short at once, since a log may reach its reader in parts, and whole at the end.
+ *
  * When all tests ran, the few files that failed run once more, alone. One that passes then is `UNSTABLE`: it is named with what it said, and it is a defect to be
  * mended, of the test or of what it tests; it does not keep everything else from being judged.
  */
@@ -30,7 +32,7 @@ const rankOf = (file: string): number => longestFirst.findIndex((start) => file.
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
 const fileTimeoutMs = 10 * 60_000;
 /** More than these are no matter of a busy machine. */
-const mostRunAgain = 3;
+const mostRunAgain = 6;
 /** In the environment of everything that a test starts, and so in /proc, whoever its parent is by then. */
 const runMark = `HOLDFAST_TEST_RUN=${randomUUID()}`;
 
@@ -130,13 +132,15 @@ async function runLane(files: string[], concurrency: number, results: TestResult
   stream.on('test:stderr', collect).on('test:stdout', collect);
   const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
     if (data.details.type === 'suite') return;
-    results.push({
+    const result: TestResult = {
       name: data.name,
       file: relative(project, data.file ?? ''),
       ms: data.details.duration_ms,
       ...(data.details.error === undefined ? {} : { error: data.details.error }),
       ...(data.skip ? { skip: String(data.skip) } : {}),
-    });
+    };
+    results.push(result);
+    if (result.error !== undefined) console.log(`failed  ${result.file}  ${result.name}\n        ${causeOf(result).slice(0, 1_500).replaceAll('\n', '\n        ')}`);
   };
   stream.on('test:pass', add).on('test:fail', add);
   stream.on('test:summary', ({ file, success, counts, duration_ms }) => {
@@ -155,10 +159,13 @@ function summarize(results: TestResult[]): void {
   for (const { name, file, ms } of slowest) console.log(`slow    ${formatDuration(ms).padStart(6)}  ${basename(file)}  ${name}`);
 }
 
-function describe({ name, file, error }: TestResult, output: string | undefined): string {
-  const cause = (error as { cause?: unknown }).cause ?? error;
+function causeOf({ error }: TestResult): string {
+  return inspect((error as { cause?: unknown }).cause ?? error, { depth: 4 });
+}
+
+function describe(result: TestResult, output: string | undefined): string {
   const said = output?.trim();
-  return `${file}  ${name}\n${inspect(cause, { depth: 4 })}${said ? `\nits file printed: ${said.slice(-2_000)}` : ''}`;
+  return `${result.file}  ${result.name}\n${causeOf(result)}${said ? `\nits file printed: ${said.slice(-2_000)}` : ''}`;
 }
 
 /** What still runs with this run's mark, after a moment to end; it is killed, and each is a failure. */
