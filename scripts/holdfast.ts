@@ -1,39 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { Cli } from './cli.ts';
-import { access } from './commands/access.ts';
-import { answer } from './commands/answer.ts';
-import { apply } from './commands/apply.ts';
-import { archive } from './commands/archive.ts';
-import { audit } from './commands/audit.ts';
-import { backup } from './commands/backup.ts';
-import { codec } from './commands/codec.ts';
-import { demo } from './commands/demo.ts';
-import { deployed } from './commands/deployed.ts';
-import { diverged } from './commands/diverged.ts';
-import { doctor } from './commands/doctor.ts';
-import { evidence } from './commands/evidence.ts';
-import { exportCommand } from './commands/export.ts';
-import { importCommand } from './commands/import.ts';
-import { incident } from './commands/incident.ts';
-import { journal } from './commands/journal.ts';
-import { listen } from './commands/listen.ts';
-import { drills } from './commands/drills.ts';
-import { mark } from './commands/mark.ts';
-import { notify } from './commands/notify.ts';
-import { plan } from './commands/plan.ts';
-import { points } from './commands/points.ts';
-import { ready } from './commands/ready.ts';
-import { recover } from './commands/recover.ts';
-import { report } from './commands/report.ts';
-import { retention } from './commands/retention.ts';
-import { schedules } from './commands/schedules.ts';
-import { status } from './commands/status.ts';
-import { store } from './commands/store.ts';
-import { up } from './commands/up.ts';
-import { verify } from './commands/verify.ts';
-import { watch } from './commands/watch.ts';
-import { worker } from './commands/worker.ts';
+import { declareCommands } from './commands.ts';
 import { describeExitCodes, exitCodeOf, exitCodes, toNamedError } from './errors.ts';
 import { loadStackEnvironment } from './stack-environment.ts';
 
@@ -43,10 +11,10 @@ const program = new Command('holdfast')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 const cli = new Cli(program, { out: process.stdout, err: process.stderr });
-for (const add of [demo, up, doctor, worker, backup, archive, points, mark, retention, verify, report, importCommand, exportCommand, plan, ready, recover, status, watch, apply, schedules, drills, deployed, diverged, incident, journal, listen, access, store, audit, evidence, notify, answer, codec]) add(cli);
 
 loadStackEnvironment();
 try {
+  await declareCommands(cli, process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   // Help and version are "errors" of the parser that printed what was asked for.

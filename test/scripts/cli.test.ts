@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { Command } from 'commander';
 import { parse, stringify } from 'yaml';
 import { runTool } from '../../activities/tool/run-tool.ts';
+import { Cli } from '../../scripts/cli.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import { tempDir } from '../harness/temp-dir.ts';
@@ -33,6 +35,20 @@ test('--help lists every command and every exit code', async (t) => {
   const commands = ['up', 'down', 'doctor', 'worker', 'backup', 'archive', 'points', 'verify', 'plan', 'recover', 'status', 'approve', 'reject', 'retry', 'skip', 'abort', 'hold', 'resume', 'comment', 'extend', 'severity', 'choose', 'escalate', 'confirm', 'catalog', 'demo', 'import', 'export', 'mark', 'retention'];
   for (const command of commands) assert.match(stdout, new RegExp(`^ {2}${command}\\b`, 'm'));
   for (const type of Object.keys(errorTable)) assert.ok(stdout.includes(type), type);
+});
+
+test('each module declares the commands that the table says, so the one that was typed is found without the others', async () => {
+  const { commandNames, declareCommands } = await import('../../scripts/commands.ts');
+  const declare = async (typed?: string): Promise<string[]> => {
+    const program = new Command();
+    await declareCommands(new Cli(program, { out: process.stdout, err: process.stderr }), typed);
+    return program.commands.map((command) => command.name());
+  };
+  assert.deepEqual(await declare(), commandNames);
+  for (const name of commandNames) {
+    const declared = await declare(name);
+    assert.ok(declared.includes(name) && declared.length < 20, `${name}: ${declared.join(', ')}`);
+  }
 });
 
 test('an answer that is larger than a pipe is whole, and whoever reads only its beginning is answered, too', async (t) => {
