@@ -15,7 +15,7 @@ import { runTool } from '../activities/tool/run-tool.ts';
  * only the test files whose path contains one of them, and no lint.
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
- * others, which wait more than they work. The longest begin first: one that began last would end alone.
+ * others, which wait more than they work; when the heavy ones are done, the others take their places. The longest begin first: one that began last would end alone.
  *
  * What failed is told twice: in short at once, since a log may reach its reader in parts, and whole at the end.
  *
@@ -93,7 +93,8 @@ async function runTests(files: string[]): Promise<string[]> {
   const others = files.filter((file) => !heavyFiles.test(file));
   const results: TestResult[] = [];
   const output = new Map<string, string>();
-  await Promise.all([runLane(heavy, filesAtOnce, results, output), runLane(others, Math.ceil(filesAtOnce / 2), results, output)]);
+  const lanes = [...Array.from({ length: filesAtOnce }, () => [heavy, others]), ...Array.from({ length: Math.ceil(filesAtOnce / 2) }, () => [others])];
+  await Promise.all(lanes.map(async (queues) => await runLane(queues, results, output)));
   summarize(results);
   const failed = results.filter((result) => result.error !== undefined);
   if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
@@ -109,32 +110,36 @@ async function runAgain(files: string[]): Promise<string[]> {
   const passed: string[] = [];
   for (const file of files) {
     const results: TestResult[] = [];
-    await runLane([file], 1, results, new Map());
+    await runFile(file, results, new Map());
     if (results.length > 0 && results.every((result) => result.error === undefined)) passed.push(file);
   }
   return passed;
 }
 
-async function runLane(files: string[], concurrency: number, results: TestResult[], output: Map<string, string>): Promise<void> {
-  // Given none, the runner would look for some.
-  if (files.length === 0) return;
+/** Takes from the first queue that has a file left, until none has. */
+async function runLane(queues: string[][], results: TestResult[], output: Map<string, string>): Promise<void> {
+  for (;;) {
+    const file = queues.find((queue) => queue.length > 0)?.shift();
+    if (file === undefined) return;
+    await runFile(file, results, output);
+  }
+}
+
+async function runFile(file: string, results: TestResult[], output: Map<string, string>): Promise<void> {
   const stream = run({
-    files: files.map((file) => join(project, file)),
-    concurrency,
+    files: [join(project, file)],
+    concurrency: 1,
     timeout: fileTimeoutMs,
     // A failed test may leave a connection open; its file must not wait for that until the time is up.
     execArgv: ['--test-force-exit'],
   });
-  const collect = (of: { file?: string | undefined; message: string }): void => {
-    const file = relative(project, of.file ?? '');
-    output.set(file, `${output.get(file) ?? ''}${of.message}`.slice(-8_000));
-  };
+  const collect = ({ message }: { message: string }): void => void output.set(file, `${output.get(file) ?? ''}${message}`.slice(-8_000));
   stream.on('test:stderr', collect).on('test:stdout', collect);
-  const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
+  const add = (data: { name: string; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
     if (data.details.type === 'suite') return;
     const result: TestResult = {
       name: data.name,
-      file: relative(project, data.file ?? ''),
+      file,
       ms: data.details.duration_ms,
       ...(data.details.error === undefined ? {} : { error: data.details.error }),
       ...(data.skip ? { skip: String(data.skip) } : {}),
@@ -143,9 +148,9 @@ async function runLane(files: string[], concurrency: number, results: TestResult
     if (result.error !== undefined) console.log(`failed  ${result.file}  ${result.name}\n        ${causeOf(result).slice(0, 1_500).replaceAll('\n', '\n        ')}`);
   };
   stream.on('test:pass', add).on('test:fail', add);
-  stream.on('test:summary', ({ file, success, counts, duration_ms }) => {
-    if (file === undefined) return;
-    console.log(`${success ? 'ok    ' : 'FAILED'}  ${relative(project, file)}  ${counts.tests} tests  ${formatDuration(duration_ms)}`);
+  stream.on('test:summary', (summary) => {
+    if (summary.file === undefined) return;
+    console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${file}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
 }
