@@ -78,8 +78,8 @@ export const localProvisioner: Provisioner = {
     const place = placeOf(context);
     await claimDirectory(place.directory, { run: target.run, system: target.system, source: target.source });
     const config = await readMongodConfig(place.configFile);
-    // With a configuration of ours there, a server of ours may have died just now.
-    if (!readPidFile(place.pidFile)) await refuseTakenPort(place, config ? closesWithinMs : 0);
+    // A server of ours may have died just now, or been fenced here for a recovery in place: its process is gone before its port is closed.
+    if (!readPidFile(place.pidFile)) await refuseTakenPort(place, closesWithinMs);
     if (!config) {
       await mkdir(join(place.directory, 'data'), { recursive: true });
       await writeMongodConfig(place.configFile, standaloneConfig(place), `Restore target of run ${target.run}: standalone, loopback only.`);

@@ -107,6 +107,16 @@ test('a port that something else serves is refused', async (t) => {
   await assert.rejects(localProvisioner.provision(context, target('run-1')), { name: 'TargetNotEmpty', message: /something that no run started serves/ });
 });
 
+test('a port that a server of ours still holds as it ends, after a fence in place, is waited for', async (t) => {
+  const { context, port, hello } = await place(t);
+  const ending = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  await once(ending, 'listening');
+  let knocks = 0;
+  ending.on('connection', () => (knocks += 1) === 2 && ending.close());
+  await localProvisioner.provision(context, target('run-1'));
+  assert.deepEqual([knocks, (await hello())['ok']], [2, 1]);
+});
+
 test('a server that died is started again on its data', async (t) => {
   const { context, directory, hello } = await place(t);
   await localProvisioner.provision(context, target('run-1'));
