@@ -6,7 +6,7 @@ import { Random, processSeed } from './random.ts';
 import { RandomWriter } from './random-writer.ts';
 import { archivedUpTo, pointAt, positionNow, readState, recover, someEntryBetween, startArchive, withSlices } from './replay-place.ts';
 
-const runs = Number(process.env['HOLDFAST_ORACLE_RUNS'] ?? 20);
+const runs = Number(process.env['HOLDFAST_ORACLE_RUNS'] ?? 12);
 
 test('restore and replay give what the source held at exactly that position, under random writes, commands and transactions', async (t) => {
   const seed = processSeed();
