@@ -1,6 +1,7 @@
 import { activityInfo, Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { errorTable, HoldfastError } from '../workflows/domain/errors.ts';
+import { minutes, seconds } from '../workflows/domain/units.ts';
 import type { JobContext, JobReading } from './context.ts';
 import { runJob } from './data-plane/run-job.ts';
 import { Heartbeats, type Heartbeat } from './heartbeat.ts';
@@ -8,6 +9,9 @@ import { scrub, scrubValue } from './secrets.ts';
 import { openTeller } from './tell-workflow.ts';
 
 const heartbeatEveryMs = 1_000;
+
+/** How long may pass between two heartbeats that are sent, for three to fit into what the server waits, and to spare. Up to 2 s the worker's own throttle sees to it. */
+export const betweenHeartbeatsMs = (timeoutMs: number): number => Math.max(seconds(2), (timeoutMs - seconds(4)) / 3);
 
 /** What an activity's body is given: the attempt's signal and a way to say how far it is. */
 export interface AttemptContext extends JobContext {
@@ -46,8 +50,8 @@ export function attemptInDataPlane<I, O>(job: string, options: { program?: strin
         ...context,
         ...options,
         // Given up before the server does, so that the child is dead when the next attempt starts.
-        // Room for the throttle: the server's clock began at the last heartbeat that was sent, up to 2 s before the child's last word.
-        silentForMs: heartbeatTimeoutMs ? Math.max(5_000, heartbeatTimeoutMs * 0.7) : 60_000,
+        // Room for the throttle: the server's clock began at the last heartbeat that was sent, which the child's last word may have been too early for.
+        silentForMs: heartbeatTimeoutMs ? Math.max(seconds(5), heartbeatTimeoutMs - betweenHeartbeatsMs(heartbeatTimeoutMs) - seconds(1)) : minutes(1),
         log: (level, message, detail) => log[level](scrub(message), detail ? (scrubValue(detail) as Record<string, unknown>) : {}),
         onPeakRss: (bytes) => log.info('data plane ended', { job, peakRssBytes: bytes }),
       });
@@ -60,11 +64,18 @@ export const givenAway = 'the server had given this try up, and refused what it 
 
 /** Heartbeat, cancellation and failure mapping, once for all activities. */
 async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Promise<O> {
-  const { cancellationSignal: signal } = Context.current();
+  const { cancellationSignal: signal, info } = Context.current();
+  const everyMs = betweenHeartbeatsMs(info.heartbeatTimeoutMs ?? 0);
+  let nextMs = 0;
   const heartbeats = new Heartbeats();
   const teller = openTeller(Context.current());
   const send = (heartbeat: Heartbeat | undefined): void => {
-    Context.current().heartbeat(heartbeat && scrubValue(heartbeat));
+    const nowMs = performance.now();
+    // What is not sent now is said by the next, a second later.
+    if (everyMs <= seconds(2) || nowMs >= nextMs) {
+      nextMs = nowMs + everyMs;
+      Context.current().heartbeat(heartbeat && scrubValue(heartbeat));
+    }
     if (heartbeat) teller.tell(heartbeat);
   };
   const progress = (reading: JobReading): void => send(heartbeats.take(reading));

@@ -102,15 +102,26 @@ const table: Record<ActivityName, Row> = {
   promoteTarget: { ...light('recover'), tryMs: minutes(15) },
 };
 
+/**
+ * Each heartbeat is a write to the server, and an archive stands for ever: of a thousand systems they are most of what it does. So a lost worker may cost
+ * an archive a tenth of the data that its system may lose; everything else, which somebody waits for, is found lost after ten seconds.
+ */
+const lostAfter = { leastMs: seconds(10), mostMs: minutes(1), ofRpo: 1 / 10 };
+
+function lostAfterMs(name: ActivityName, rpoObjectiveMs: number): number {
+  if (name !== 'archiveLog') return lostAfter.leastMs;
+  return Math.min(Math.max(Math.round(rpoObjectiveMs * lostAfter.ofRpo), lostAfter.leastMs), lostAfter.mostMs);
+}
+
 const neverRetried = (Object.keys(errorTable) as ErrorType[]).filter((type) => !errorTable[type].retryable);
 
-function optionsOf(name: ActivityName, site: string): ActivityOptions {
+function optionsOf(name: ActivityName, site: string, rpoObjectiveMs: number): ActivityOptions {
   const { role, tryMs, tries } = table[name];
   return {
     taskQueue: role === 'control' ? taskQueues.control : taskQueues[role](site),
     startToCloseTimeout: tryMs,
     // Cancel reaches an activity only by its heartbeat, and a lost worker is found only by the heartbeat’s absence.
-    heartbeatTimeout: seconds(10),
+    heartbeatTimeout: lostAfterMs(name, rpoObjectiveMs),
     // Without it the workflow ends, and lets its lock go, while the work still runs.
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry: {
@@ -130,10 +141,13 @@ export type Call = <N extends ActivityName>(
   summary: string,
 ) => Promise<Awaited<ReturnType<Activities[N]>>>;
 
-/** @param site - where the system's data workers stand; control activities do not depend on it. */
-export function callsAt(site: string): Call {
+/**
+ * @param site - where the system's data workers stand; control activities do not depend on it.
+ * @param rpoObjectiveMs - of the system, for its archive.
+ */
+export function callsAt(site: string, rpoObjectiveMs = 0): Call {
   const call = (name: ActivityName, input: unknown, summary: string): Promise<unknown> =>
-    proxyActivities<UntypedActivities>(optionsOf(name, site))[name]!.executeWithOptions({ summary }, [input]);
+    proxyActivities<UntypedActivities>(optionsOf(name, site, rpoObjectiveMs))[name]!.executeWithOptions({ summary }, [input]);
   return call as Call;
 }
 

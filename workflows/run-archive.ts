@@ -183,7 +183,7 @@ async function oneRound(state: ArchiveState, scope: CancellationScope, toldToEnd
 async function archiveForAnHour({ system, source }: ArchiveState, seen: (view: SystemView) => void): Promise<ArchiveOutcome> {
   const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
   seen(view);
-  const call = callsAt(view.site);
+  const call = callsAt(view.site, view.rpoObjectiveMs);
   const { epoch } = await call('claimEpoch', { system, why: 'archive', takeOver: false }, `hold the command of ${system}`);
   const outcome = await call('archiveLog', { system, source, epoch, forMs: hours(1) }, `archive the log of ${source} for an hour`);
   // A source without a primary, or one that flaps, ends round after round at once.

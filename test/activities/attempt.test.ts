@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure, defaultPayloadConverter, DefaultFailureConverter } from '@temporalio/common';
-import { toFailure } from '../../activities/attempt.ts';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { attempt, betweenHeartbeatsMs, toFailure } from '../../activities/attempt.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { seconds } from '../../workflows/domain/units.ts';
 
 /** What the server keeps of a failure between two tries, less what frames its texts. */
 const keptBytes = 4_096 - 96;
@@ -27,4 +29,22 @@ test('a short failure is as it was', () => {
   const failure = toFailure(new HoldfastError('ChainBroken', 'chain broken', { details: { from: '1-1' } })) as ApplicationFailure;
   assert.deepEqual([failure.type, failure.message, failure.details, failure.nonRetryable], ['ChainBroken', 'chain broken', [{ from: '1-1' }], true]);
   assert.match(failure.stack ?? '', /attempt\.test/);
+});
+
+test('an activity that is to be found lost late heartbeats seldom, and three times within its time all the same', async () => {
+  const sentOf = async (heartbeatTimeoutMs: number): Promise<number> => {
+    const env = new MockActivityEnvironment({ heartbeatTimeoutMs });
+    let sent = 0;
+    env.on('heartbeat', () => (sent += 1));
+    await env.run(attempt<void, void>(async (_input, { alive }) => {
+      for (let n = 0; n < 50; n += 1) alive();
+      await Promise.resolve();
+    }));
+    return sent;
+  };
+  // Of ten seconds the worker itself sends one in two seconds: what a step says of a new phase must not wait here.
+  assert.deepEqual([await sentOf(seconds(10)), await sentOf(seconds(30))], [50, 1]);
+  for (let timeoutMs = seconds(10); timeoutMs <= seconds(60); timeoutMs += 500) {
+    assert.ok(3 * betweenHeartbeatsMs(timeoutMs) < timeoutMs - seconds(3), `${timeoutMs}`);
+  }
 });

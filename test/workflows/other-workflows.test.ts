@@ -144,6 +144,9 @@ test('an archive goes on as new after each round, asks for a base after a gap, o
   assert.equal(started.workflowId, 'archive/demo/documents');
   await eventually(archive(lab), () => count(lab, 'archiveLog') === 5);
   assert.notEqual((await archive(lab).describe()).runId, started.runId, 'continued as new');
+  const { events } = await archive(lab).fetchHistory();
+  const lostAfterSeconds = events!.flatMap(({ activityTaskScheduledEventAttributes: of }) => (of ? [[of.activityType?.name, Number(of.heartbeatTimeout?.seconds)]] : []));
+  assert.deepEqual(lostAfterSeconds.slice(0, 3), [['loadSystem', 10], ['claimEpoch', 10], ['archiveLog', view.rpoObjectiveMs / 10_000]], 'a lost worker costs an archive a tenth of the RPO');
   await eventually(archive(lab), () => count(lab, 'planDump') > 0);
   const base = lab.env.client.workflow.getHandle('backup-after-gap/demo/documents/1763700500-0000000001');
   await base.result();
