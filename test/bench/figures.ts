@@ -13,6 +13,14 @@ export interface Figure {
   note?: string | undefined;
 }
 
+/** What a bench of ours alone is given. */
+export interface AloneOptions {
+  quick: boolean;
+  say(line: string): void;
+  /** All that is known by now: a bench that is broken off leaves this. */
+  partly(figures: readonly Figure[]): void;
+}
+
 /** 1.5 ms, 12 s: three digits say enough. */
 const shown = ({ value, unit }: Figure): string => {
   const seconds = unit === 'ms' && value >= 10_000;

@@ -7,9 +7,10 @@ import { measurePitr } from './measure-pitr.ts';
 import { measureReplay } from './measure-replay.ts';
 import { measureRestore } from './measure-restore.ts';
 import { measureSourceImpact } from './measure-source-impact.ts';
-import { describeFigure, writeFigures, type Figure } from './figures.ts';
+import { describeFigure, writeFigures, type AloneOptions, type Figure } from './figures.ts';
 import { measureEngine } from './measure-engine.ts';
 import { measureForecast } from './measure-forecast.ts';
+import { measureStanding } from './measure-standing.ts';
 import { measureSystems } from './measure-systems.ts';
 import { measureYear } from './measure-year.ts';
 import { writeReport } from './report.ts';
@@ -31,9 +32,10 @@ const benches: Record<string, (stages: Stages) => Promise<BenchLine[]>> = {
 };
 
 /** Of ours alone, each on parts of its own; not among `all`. */
-const alone: Record<string, { title: string; measure: (owner: Owner, options: { quick: boolean; say(line: string): void }) => Promise<Figure[]> }> = {
+const alone: Record<string, { title: string; measure: (owner: Owner, options: AloneOptions) => Promise<Figure[]> }> = {
   engine: { title: 'What the engine costs', measure: measureEngine },
   forecast: { title: 'How far the forecast is off', measure: measureForecast },
+  standing: { title: 'What a system that stands asks of the server', measure: measureStanding },
   systems: { title: 'A thousand systems', measure: measureSystems },
   year: { title: 'A year of what lives long', measure: measureYear },
 };
@@ -66,9 +68,13 @@ async function bench(named: string[], flags: Flags): Promise<void> {
   const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`;
   for (const name of named.filter((one) => alone[one])) {
     options.say(`${name}:`);
-    const figures = await owning(async (owner) => await alone[name]!.measure(owner, options));
-    for (const figure of figures) process.stdout.write(`${flags.json ? JSON.stringify(figure) : describeFigure(figure)}\n`);
-    if (flags.report) writeFigures(name, alone[name]!.title, figures, command);
+    let printed = 0;
+    const partly = (figures: readonly Figure[]): void => {
+      for (const figure of figures.slice(printed)) process.stdout.write(`${flags.json ? JSON.stringify(figure) : describeFigure(figure)}\n`);
+      printed = figures.length;
+      if (flags.report) writeFigures(name, alone[name]!.title, figures, command);
+    };
+    partly(await owning(async (owner) => await alone[name]!.measure(owner, { ...options, partly })));
   }
   if (chosen.length === 0) return;
   await owning(async (owner) => {

@@ -1,6 +1,6 @@
 import type { Owner } from '../harness/cleanup.ts';
 import { Life, live, openLife, type Run } from '../workflows/long-life.ts';
-import type { Figure } from './figures.ts';
+import type { AloneOptions, Figure } from './figures.ts';
 
 /** A year that the clock skips, of what lives long: an archive with faults in each day, one whose round never ends, and an incident that everybody forgot. */
 const bench = 'year';
@@ -16,7 +16,7 @@ function figuresOf(what: string, month: readonly Run[], year: readonly Run[]): F
   ];
 }
 
-export async function measureYear(owner: Owner, { quick, say }: { quick: boolean; say(line: string): void }): Promise<Figure[]> {
+export async function measureYear(owner: Owner, { quick, say }: AloneOptions): Promise<Figure[]> {
   const [monthDays, days] = quick ? [1, 2] : [30, 365];
   const figures: Figure[] = [];
   const startedMs = performance.now();

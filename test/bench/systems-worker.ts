@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import { NativeConnection } from '@temporalio/worker';
+import { attempt } from '../../activities/attempt.ts';
 import { createActivities, type ActivitiesByRole } from '../../activities/index.ts';
 import type { ArchiveActivities } from '../../workflows/contract.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
@@ -17,18 +17,17 @@ import { point, stubActivities } from '../workflows/stub-activities.ts';
 const said = (tails: number): void => void process.stdout.write(`${JSON.stringify({ tails })}\n`);
 let tails = 0;
 
-const archiveLog: ArchiveActivities['archiveLog'] = async ({ forMs }) => {
-  const context = Context.current();
-  const beat = setInterval(() => context.heartbeat({ phase: 'tails', archivedTo: point.reaches, archivedToAt: new Date().toISOString(), lagMs: 800, slices: 1, bytes: 300, entries: 30 }), 1_000);
+const archiveLog: ArchiveActivities['archiveLog'] = attempt(async ({ forMs }, { signal, progress }) => {
+  const beat = setInterval(() => progress({ phase: 'archiving', archivedTo: point.reaches, archivedToAt: new Date().toISOString(), lagMs: 800, slices: 1, bytes: 300, done: 30, of: 0, unit: 'entries' }), 1_000);
   said((tails += 1));
   try {
-    await Promise.race([sleep(forMs, undefined, { signal: context.cancellationSignal }), context.cancelled]);
+    await sleep(forMs, undefined, { signal });
     return { why: 'handover', timeline: 't00000001', archivedTo: point.reaches, slices: 3_600, entries: 100_000, gap: null };
   } finally {
     clearInterval(beat);
     said((tails -= 1));
   }
-};
+});
 
 // Reports are stubs: nothing is written there.
 const { loadSystem, applySystem } = createActivities({ owner: 'bench', reportsDirectory: '/nowhere', temporalUiUrl: null }).control;

@@ -4,11 +4,15 @@ import { findTool } from '../../activities/tool/find-tool.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
 import type { Owner } from './cleanup.ts';
 
-/** A real Temporal server of the owner's own, in memory, with our search attributes. Its clock is the machine's. */
-export async function startTemporalServer(owner: Owner): Promise<TestWorkflowEnvironment> {
+/**
+ * A real Temporal server of the owner's own, in memory, with our search attributes. Its clock is the machine's.
+ * @param metricsPort - where it serves metrics; left out: at a port that nobody knows
+ */
+export async function startTemporalServer(owner: Owner, metricsPort?: number): Promise<TestWorkflowEnvironment> {
   const env = await TestWorkflowEnvironment.createLocal({
     server: {
       executable: { type: 'existing-path', path: findTool('temporal') },
+      ...(metricsPort === undefined ? {} : { extraArgs: ['--metrics-port', String(metricsPort)] }),
       log: { format: 'pretty', level: 'never' },
       searchAttributes: Object.values(searchAttributes).map((name) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD)),
     },
