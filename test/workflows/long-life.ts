@@ -34,19 +34,26 @@ const living: SystemView = {
   sources: { documents: view.sources['documents']!, hung: view.sources['documents']! },
 };
 
+export interface LifeOptions {
+  /** people are told, so somebody looks every five minutes whether the archive is late; false: nobody looks, and a year takes minutes */
+  told: boolean;
+  /** rounds from one gap, and the base behind it, to the next */
+  gapEvery: number;
+}
+
 /** Twelve hours have all of this in them: an election, a gap, a source that is refused three times; and for two of them the archive is late. */
-function outcomeOf(hour: number): ArchiveOutcome {
+function outcomeOf(hour: number, gapEvery: number): ArchiveOutcome {
   if (hour % 12 >= 8 && hour % 12 < 11) throw new HoldfastError('Unsupported', `hour ${hour}: ${'the source is of another kind now; '.repeat(20)}`);
   const archivedTo = `${1_763_700_000 + hour * 3_600}-0000000001`;
-  const gap = hour % 7 === 0 ? { from: point.reaches, to: archivedTo, why: 'the log was rolled over '.repeat(20) } : null;
+  const gap = hour % gapEvery === 0 ? { from: point.reaches, to: archivedTo, why: 'the log was rolled over '.repeat(20) } : null;
   return { why: gap ? 'gap' : hour % 12 === 5 ? 'election' : 'handover', timeline: 't00000001', archivedTo, slices: 3_600, entries: 100_000, gap };
 }
 
-export async function openLife(owner: Owner): Promise<Lab> {
+export async function openLife(owner: Owner, { told, gapEvery }: LifeOptions = { told: true, gapEvery: 7 }): Promise<Lab> {
   let [beganMs, hour] = [0, 0];
   const answers: Partial<Stubs['answers']> = {
-    loadSystem: () => Promise.resolve(living),
-    archiveLog: async () => outcomeOf((hour += 1)),
+    loadSystem: () => Promise.resolve(told ? living : { ...living, notify: undefined }),
+    archiveLog: async () => outcomeOf((hour += 1), gapEvery),
     readArchiveStatus: async (of) => {
       const now = await lab.env.currentTimeMs();
       beganMs ||= now;
