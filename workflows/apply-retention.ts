@@ -5,10 +5,10 @@ import { applyRetentionInput, parseInput } from './domain/inputs.ts';
 import { anonymous, progressSignal } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
 import { describeExpired, describeRetention, isIdle, type Expired, type RetentionSummary } from './domain/retention/describe-retention.ts';
-import { formatDuration } from './domain/units.ts';
+import { formatBytes } from './domain/units.ts';
 import { surfacing } from './failure.ts';
+import { approvedBy, Gate } from './gate.ts';
 import { admit } from './permit.ts';
-import { RetentionGate } from './retention-gate.ts';
 import { tellingOfSchedule } from './scheduled.ts';
 import { mark } from './search-attributes.ts';
 import { showLines } from './show-lines.ts';
@@ -35,7 +35,7 @@ export interface RetentionResult {
  * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, EpochSuperseded, and what keeps the bucket from being read or written.
  */
 export async function applyRetention(typed: unknown): Promise<RetentionResult> {
-  const gate = new RetentionGate();
+  const gate = new Gate();
   return await surfacing(() => tellingOfSchedule(async (way) => {
     const input = parseInput('applyRetention', applyRetentionInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
@@ -52,26 +52,28 @@ export async function applyRetention(typed: unknown): Promise<RetentionResult> {
     const lines = plans.flatMap(describeRetention);
     const end = (outcome: RetentionResult['outcome'], by: string | null = null, expired: Expired[] = []): RetentionResult => {
       mark({ phase: outcome === 'rejected' ? 'aborted' : 'done' });
-      showLines(`retention ${system}: ${outcome}${by === null ? '' : ` by ${by}`}`, [...expired.flatMap(describeExpired), ...gate.refused, ...lines]);
+      showLines(`retention ${system}: ${outcome}${by === null ? '' : ` by ${by}`}`, [...expired.flatMap(describeExpired), ...lines]);
       return { system, outcome, by, plans, expired };
     };
     if (!input.apply) return end('dry');
     if (plans.every(isIdle)) return end('idle');
-    gate.open(view, input.requestedBy);
-    const waitMs = view.retention?.waitMs ?? 0;
-    mark({ phase: 'waiting' });
-    showLines(`retention ${system}: begins in ${formatDuration(waitMs)}, unless somebody sends reject; waits for ${gate.waitsFor()}`, lines);
-    if (!(await gate.passed(waitMs))) return end('rejected', gate.rejected!.by);
-    gate.close();
+    const { waitMs = 0, approval } = view.retention ?? {};
+    const answer = await gate.ask({ view, purpose: 'retention', run, gate: approval, waitMs, requestedBy: input.requestedBy, about: plans.map(describeGoing).join(' '), lines });
+    if (!answer.passed) return end('rejected', answer.by);
     mark({ phase: 'running' });
+    showLines(`retention ${system}: lets go`, lines);
     const { epoch } = await callControl('claimEpoch', { system, why: 'retention', takeOver: false }, `hold the command of ${system}`);
     // Whoever runs hears it, and it says nothing to a backup.
     const backupRuns = await trySignal(lockIds.backup(system), progressSignal.name, null);
     const expired = await sideBySide(planned, sources.length, ({ summary: { source }, plan }) => call('expire', { system, source, epoch, run, plan: plan!, backupRuns }, `let go what is over of ${source}`));
     const about = expired.flatMap(describeExpired).join('; ').slice(0, 2_000);
-    const approvedBy = gate.approvals.map(({ by }) => by).join(', ');
+    const approvers = approvedBy(answer);
     const { workflowId } = workflowInfo();
-    await callControl('recordAct', { system, by: input.requestedBy ?? anonymous, act: 'dispose', outcome: 'permitted', about: `${approvedBy ? `approved by ${approvedBy}; ` : ''}${about}`, workflow: 'applyRetention', workflowId, runId: run }, 'audit: what is gone');
+    await callControl('recordAct', { system, by: input.requestedBy ?? anonymous, act: 'dispose', outcome: 'permitted', about: `${approvers ? `approved by ${approvers}; ` : ''}${about}`, workflow: 'applyRetention', workflowId, runId: run }, 'audit: what is gone');
     return end('applied', null, expired);
   }));
 }
+
+/** For whoever is asked: what goes of a source, as it was planned. */
+const describeGoing = ({ source, totals }: RetentionSummary): string =>
+  `Of ${source} ${totals.basesThatGo} of ${totals.bases} bases, ${totals.slicesThatGo} of ${totals.slices} slices${totals.unfinishedThatGo > 0 ? ` and the rests of ${totals.unfinishedThatGo} that were never sealed` : ''} go, ${formatBytes(totals.bytesThatGo)}.`;

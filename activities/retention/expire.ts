@@ -55,6 +55,9 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   }
   if (!backupRuns) for (const one of agreedUnfinished(approved, now)) await takeUnfinished(context, deleter, one, { run, at: facts.now });
   const after = planRetention(await readFacts(context, rules, refused), rules);
+  // By the store: a try that went on where another was killed has not seen all of them go.
+  const there = new Set(after.bases.map(({ backup }) => backup));
+  deleter.done.bases = approved.bases.filter(({ backup, goes }) => goes && !there.has(backup)).length;
   for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
   return deleter.done;
 }
@@ -112,7 +115,6 @@ async function expireBase(context: SourceContext, deleter: Deleter, { timeline, 
     await deleter.deleteKey(noteKey);
     return false;
   }
-  deleter.done.bases += 1;
   await deleteRest(context, deleter, note);
   return true;
 }

@@ -17,6 +17,7 @@ interface Answer {
 const gate = (command: Command): Command =>
   command
     .option('--gate <gate>', 'needed when more than one gate is open')
+    .option('--workflow <id>', 'of a retention or a disposal that waits; left out: the run of the system')
     .option('--code <digits>', 'a one-time code of yours, where the gate asks for a proof')
     .option('--sign <keyfile>', 'sign with your Ed25519 private key (PEM), which stays here');
 const failed = (command: Command): Command => command.option('--step <step>', 'needed when more than one step has failed');
@@ -71,7 +72,7 @@ export function answer(cli: Cli): void {
 
 const withReason = (command: Command, name: MessageName): Command => (name === 'comment' ? command : command.option('--reason <text>', 'kept in the report'));
 
-async function send(name: MessageName, system: string, { sign, ...given }: Record<string, unknown>, printer: Parameters<Parameters<Cli['add']>[3]>[0]): Promise<void> {
+async function send(name: MessageName, system: string, { sign, workflow, ...given }: Record<string, unknown>, printer: Parameters<Parameters<Cli['add']>[3]>[0]): Promise<void> {
   const message = JSON.parse(JSON.stringify(given)) as Record<string, unknown>;
   const parsed = messageSchemas[name].safeParse(message);
   if (!parsed.success) {
@@ -81,12 +82,12 @@ async function send(name: MessageName, system: string, { sign, ...given }: Recor
   await withTemporal(async ({ client }) => {
     const { by, gate: named, code, to } = message as { by: string; gate?: string; code?: string; to?: string };
     const keyFile = typeof sign === 'string' ? sign : undefined;
-    if (keyFile !== undefined) message['signature'] = await signShown(printer, client, system, name, { keyFile, gate: named, by, to, forMs: (parsed.data as { for?: number }).for });
-    const handle = client.workflow.getHandle(lockIds.recover(system));
-    const answered = await handle.executeUpdate(name, { args: [message] });
+    const id = typeof workflow === 'string' ? workflow : lockIds.recover(system);
+    if (keyFile !== undefined) message['signature'] = await signShown(printer, client, { system, workflowId: id }, name, { keyFile, gate: named, by, to, forMs: (parsed.data as { for?: number }).for });
+    const answered = await client.workflow.getHandle(id).executeUpdate(name, { args: [message] });
     // A code is used up, but no business of a log.
     const { code: _code, ...told } = message;
     const known = keyFile !== undefined ? 'signed' : code !== undefined ? 'proved by code' : 'claimed';
-    printer.result({ system, message: name, ...told, answer: answered ?? null }, () => `${name}: accepted, by ${by} (${known})`);
+    printer.result({ system, ...(workflow === undefined ? {} : { workflowId: id }), message: name, ...told, answer: answered ?? null }, () => `${name}: accepted, by ${by} (${known})`);
   });
 }

@@ -1,6 +1,5 @@
 import { makeRetentionPlan } from '../../activities/retention/make-plan.ts';
 import type { RetentionResult } from '../../workflows/apply-retention.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { applyRetentionInput, parseInput } from '../../workflows/domain/inputs.ts';
 import { describeExpired, describeRetention, summariseRetention } from '../../workflows/domain/retention/describe-retention.ts';
 import { openSources } from '../bucket/open-sources.ts';
@@ -12,9 +11,6 @@ import { currentUser } from './recover.ts';
 interface RetentionOptions {
   source?: string;
   apply?: boolean;
-  approve?: string;
-  reject?: string;
-  reason?: string;
   limit?: string;
   by: string;
 }
@@ -31,16 +27,11 @@ export function retention(cli: Cli): void {
       command
         .option('--source <source>', 'left out: every source')
         .option('--apply', 'let go what goes')
-        .option('--approve <workflow>', 'approve one that waits, by its workflow id')
-        .option('--reject <workflow>', 'say no to one that waits')
-        .option('--reason <text>', 'with --approve or --reject, why')
         .option('--limit <count>', 'so many of each list, the newest; 50 when left out')
         .option('--by <name>', 'who asks', currentUser()),
     async (printer, options, system) => {
-      const { source, apply, approve, reject, limit, by } = options;
+      const { source, apply, limit, by } = options;
       const input = parseInput('applyRetention', applyRetentionInput, { system, source, apply, limit: limit === undefined ? undefined : Number(limit), requestedBy: by });
-      if ([apply, approve, reject].filter((given) => given !== undefined).length > 1) throw new HoldfastError('BadInput', 'one of --apply, --approve and --reject at most');
-      if (approve !== undefined || reject !== undefined) return await answer(printer, options);
       if (apply) return await start(printer, input);
       const contexts = await openSources(system, source);
       const plans = await Promise.all(contexts.map(async (context) => await makeRetentionPlan(context)));
@@ -54,20 +45,11 @@ async function start(printer: Printer, input: { system: string }): Promise<void>
   await withTemporal(async (temporal) => {
     const id = entryId('retention', input.system);
     const handle = await startEntry(temporal, 'applyRetention', id, input, `retention of ${input.system}`);
-    printer.note(`started ${id}: it waits before anything goes; holdfast retention ${input.system} --reject ${id}`);
+    printer.note(`started ${id}: it waits before anything goes; holdfast reject ${input.system} --workflow ${id}`);
     const link = workflowLink(temporal, id);
     if (link !== null) printer.note(link);
     if (!(await hasWorker(temporal))) printer.note('no worker asks for work: it waits until `holdfast worker` runs');
     const result = (await handle.result()) as RetentionResult;
     printer.result(result, ({ outcome, by, expired, plans }) => [`${input.system}: ${outcome}${by === null ? '' : ` by ${by}`}`, ...expired.flatMap(describeExpired), ...plans.flatMap(describeRetention)].join('\n'));
-  });
-}
-
-/** An update, so that a refusal comes back with its reason. */
-async function answer(printer: Printer, { approve, reject, reason, by }: RetentionOptions): Promise<void> {
-  const [message, id] = approve === undefined ? (['reject', reject!] as const) : (['approve', approve] as const);
-  await withTemporal(async ({ client }) => {
-    const said = await client.workflow.getHandle(id).executeUpdate<{ accepted: true; waitsFor: string }, [object]>(message, { args: [{ by, ...(reason === undefined ? {} : { reason }) }] });
-    printer.result({ workflowId: id, message, by, answer: said }, ({ answer: { waitsFor } }) => `${message} accepted; waits for ${waitsFor}`);
   });
 }

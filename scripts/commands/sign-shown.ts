@@ -17,13 +17,13 @@ interface Signing {
 }
 
 /** Shows what the gate shows, and signs that: whoever signs must have seen what they sign. */
-export async function signShown(printer: Printer, client: Client, system: string, name: MessageName, { keyFile, gate: wanted, by, to, forMs }: Signing): Promise<Omit<Extract<Proof, { kind: 'signature' }>, 'kind'>> {
+export async function signShown(printer: Printer, client: Client, { system, workflowId }: { system: string; workflowId: string }, name: MessageName, { keyFile, gate: wanted, by, to, forMs }: Signing): Promise<Omit<Extract<Proof, { kind: 'signature' }>, 'kind'>> {
   const key = await readKey(keyFile);
-  const run = await readRun(client, system);
+  const run = await readRun(client, system, workflowId);
   const gates = (run?.state.gates ?? []).filter(({ gate, status }) => (wanted === undefined ? status === 'open' : gate === wanted));
   const [gate] = gates;
   if (!run || !gate || gates.length > 1) {
-    throw new HoldfastError('NotWaiting', `${system}: ${gates.length > 1 ? 'more than one gate is open' : 'there is no such gate'}, so there is nothing to sign.`, { hint: `holdfast status ${system}; name the gate by --gate` });
+    throw new HoldfastError('NotWaiting', `${system}: ${gates.length > 1 ? 'more than one gate is open' : 'there is no such gate'}, so there is nothing to sign.`, { hint: `holdfast status ${system}; name the gate by --gate, and what is no recovery by --workflow` });
   }
   const shown = shownOf(run.state, gate);
   printer.note(`signs for ${shown.system}, ${shown.purpose} ${shown.run}, gate ${shown.gate}: ${shown.description}`);

@@ -20,12 +20,12 @@ export interface RunStatusView {
 }
 
 /**
- * The run of a system, from the query `state` and the heartbeats of what is under way. Works on a run that has ended too.
+ * The run of a system, or what waits at a gate of its own under `workflowId`, from the query `state` and the heartbeats of what is under way. Works on a run that has ended too.
  * @returns undefined when no run was ever started under this id.
  * @throws TimedOut - no worker answers for it.
  */
-export async function readRun(client: Client, system: string): Promise<RunStatusView | undefined> {
-  const handle = client.workflow.getHandle(lockIds.recover(system));
+export async function readRun(client: Client, system: string, workflowId = lockIds.recover(system)): Promise<RunStatusView | undefined> {
+  const handle = client.workflow.getHandle(workflowId);
   try {
     const description = await handle.describe();
     const state = await readState<RunState>(handle);

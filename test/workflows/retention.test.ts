@@ -56,13 +56,13 @@ test('where the file names a gate, so many different people who did not ask have
     assert.ok(error instanceof WorkflowUpdateFailedError);
     return error.cause!.message;
   };
-  assert.match(await refused('dana'), /dana asked for this retention/);
-  assert.match(await refused('gus'), /Gate "go" is answered by erik, fay, dana, not by gus/);
+  assert.match(await refused('dana'), /dana asked for this run, and so cannot approve gate "go"/);
+  assert.match(await refused('gus'), /Gate "go" is answered by "erik", "fay", "dana", not by gus/);
   await handle.executeUpdate('approve', { args: [{ by: 'erik' }] });
-  assert.match(await refused('erik'), /erik has approved it already/);
+  assert.match(await refused('erik'), /erik has already decided on gate "go"/);
   await handle.signal('approve', { by: 'fay' });
   assert.equal(((await handle.result()) as RetentionResult).outcome, 'applied');
-  assert.match((lab.stubs.calls.filter(({ name }) => name === 'recordAct').at(-1)!.input as ActToRecord).about, /approved by erik, fay/);
+  assert.match((lab.stubs.calls.filter(({ name }) => name === 'recordAct').at(-1)!.input as ActToRecord).about, /approved by erik \(claimed\), fay \(claimed\)/);
 });
 
 test('where nothing goes nobody is asked; who may not is refused', async (t) => {

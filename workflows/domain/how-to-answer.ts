@@ -1,4 +1,4 @@
-import type { GateProof, GateState, StepState } from './run-state.ts';
+import { approvalsAt, type GateState, type RunState, type StepState } from './run-state.ts';
 
 /**
  * Who is waited for and what to send, word by word: the same in the run's details and in every message about it, so that nobody has to
@@ -17,16 +17,22 @@ export function whoAnswers(gate: GateState): string {
 
 /** `1 of 2, by dana, erik` */
 export function approvalsOf(gate: GateState): string {
-  const approvals = gate.decisions.filter(({ decision }) => decision === 'approve').length;
-  const lapse = gate.lapsesAt === undefined || approvals === 0 ? '' : `, lapses at ${gate.lapsesAt.slice(11, 19)}Z`;
-  return `${approvals} of ${gate.quorum}${lapse}, by ${whoAnswers(gate)}`;
+  const approvals = approvalsAt(gate);
+  const isComplete = approvals >= gate.quorum;
+  const lapse = gate.lapsesAt === undefined || approvals === 0 || isComplete ? '' : `, lapses at ${gate.lapsesAt.slice(11, 19)}Z`;
+  const wait = gate.notBefore === undefined ? '' : `; begins ${isComplete ? '' : 'no sooner than '}at ${gate.notBefore.slice(0, 19)}Z`;
+  return `${approvals} of ${gate.quorum}${lapse}, by ${whoAnswers(gate)}${wait}`;
 }
 
-/** The ways to answer an open gate: by signal in the UI, and at a terminal. */
-export const answersToGate = (system: string, gate: string, proof?: GateProof): string[] => [
-  `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"${proof === 'totp' || proof === 'any' ? ', "code": "123456"' : ''}}\`${proof === 'signature' ? ', which takes a signature' : ''}`,
-  `or \`holdfast approve ${system} --gate ${gate} --by YOUR-NAME${proof === undefined ? '' : proof === 'signature' ? ' --sign KEYFILE' : ' --code 123456'}\``,
-];
+/** The ways to answer an open gate: by signal in the UI, and at a terminal. Where nobody is asked: the ways to say no. */
+export function answersToGate({ system, gateOf }: Pick<RunState, 'system' | 'gateOf'>, { gate, proof, quorum }: Pick<GateState, 'gate' | 'proof' | 'quorum'>): string[] {
+  const atTerminal = (verb: string): string => `holdfast ${verb} ${system}${gateOf === undefined ? '' : ` --workflow ${gateOf}`} --gate ${gate} --by YOUR-NAME`;
+  if (quorum === 0) return [`signal \`reject\` with \`{"gate": "${gate}", "by": "YOUR NAME", "reason": "…"}\``, `or \`${atTerminal('reject')}\``];
+  return [
+    `signal \`approve\` (or \`reject\`) with \`{"gate": "${gate}", "by": "YOUR NAME"${proof === 'totp' || proof === 'any' ? ', "code": "123456"' : ''}}\`${proof === 'signature' ? ', which takes a signature' : ''}`,
+    `or \`${atTerminal('approve')}${proof === undefined ? '' : proof === 'signature' ? ' --sign KEYFILE' : ' --code 123456'}\``,
+  ];
+}
 
 /** The ways to confirm the next open item of a checklist. */
 export function answersToList(system: string, { id, items }: Pick<StepState, 'id' | 'items'>): string[] {

@@ -82,7 +82,7 @@ export type Message<N extends MessageName = MessageName> = z.output<(typeof mess
 /** One line each, with a JSON that works: shown by the Temporal UI beside the name. */
 export const messageDescriptions: Record<MessageName, string> = {
   approve: 'Approve the gate that waits. Input may be empty while one gate is open that takes one approval, by anybody; where the gate asks for a proof, also "code": "123456". Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
-  reject: 'Reject the gate that waits: the run pauses. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
+  reject: 'Reject the gate that waits: a run pauses, a retention or a disposal ends. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
   retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. Example: {"step": "restore", "by": "dana"}',
   skip: 'Go on without the failed step; the reason is kept in the report. Example: {"step": "drain", "by": "dana", "reason": "the old disk is gone"}',
   delegate: 'Hand your right to answer a gate to another person of the system, for a time (an hour when left out). Example: {"gate": "approve-switch", "to": "fay", "for": "4h", "by": "dana"}',

@@ -64,6 +64,7 @@ export interface GateState {
   step: string;
   description: string;
   status: 'pending' | 'open' | 'approved' | 'rejected';
+  /** 0: nobody is asked, and who may answer can say no until `notBefore` */
   quorum: number;
   people: string[];
   notRequester: boolean;
@@ -75,6 +76,8 @@ export interface GateState {
   round?: number | undefined;
   /** when the approvals of this round lapse; left out: never */
   lapsesAt?: string | undefined;
+  /** nothing goes on before, however many approved; left out: at once */
+  notBefore?: string | undefined;
   clocks?: GateClocks | undefined;
   /** who was called because nobody had answered; they may answer too */
   escalatedTo?: string[] | undefined;
@@ -100,12 +103,17 @@ export type JournalEntry = JournalLine & { about: string };
 
 export type RunTarget = RecoveryTarget & { older?: number | undefined };
 
+/** What waits at a gate and is no run of a runbook (workflows/gate.ts). */
+export type GatePurpose = 'retention' | 'disposal';
+
 export interface RunState {
   format: 1;
   system: string;
   /** names the run in the store; left out: not known */
   run?: string | undefined;
-  purpose: 'recovery' | 'drill' | 'backup';
+  purpose: 'recovery' | 'drill' | 'backup' | GatePurpose;
+  /** it is no run, but the gate of the workflow of this id, which takes its messages: no time to recover counts, and a rejection ends it. Left out: a run */
+  gateOf?: string | undefined;
   /** namespaces of a partial restore, as typed: it has no RTO and moves no traffic. Left out: everything */
   only?: string[];
   /** a failback: the sources go home from the standby; left out: to the standby */
@@ -147,6 +155,8 @@ export interface RunState {
   journalPages?: number | undefined;
   warnings: string[];
 }
+
+export const approvalsAt = ({ decisions }: GateState): number => decisions.filter(({ decision }) => decision === 'approve').length;
 
 /**
  * Traffic has been let in to the new side, all of it, and this is what is still to be done of the runbook, or has failed; the time to recover is over.

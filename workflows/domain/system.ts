@@ -387,11 +387,7 @@ function checkRetention(system: z.output<typeof fileSchema>, complain: Complain)
     if (!source) complain(['retention', 'sources', name], `unknown source "${name}"; known: ${Object.keys(system.sources).join(', ')}`);
     else if (log !== undefined && !abilitiesOf(source.engine).log) complain(['retention', 'sources', name, 'log'], `the engine "${source.engine}" archives no log`);
   }
-  const gate = approval === undefined ? undefined : system.approvals[approval];
-  if (gate && ((gate.proof !== undefined && gate.proof !== 'none') || gate.expiresAfter !== undefined || gate.remindEvery !== undefined || gate.escalate || gate.contacts)) {
-    complain(['retention', 'approval'], `gate "${approval}" asks for proof, or has times of its own: a retention waits for names only, and for as long as it takes`);
-  }
-  if (approval !== undefined && !gate) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
+  if (approval !== undefined && !system.approvals[approval]) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
 }
 
 /** A proof that no source's engine can give would be a gate that nothing passes, or one that proves nothing. */

@@ -59,7 +59,7 @@ export class RunNotifier {
     const { notify, onTrouble } = this.#options;
     if (!notify) return;
     try {
-      if (!before.started && after.started) (['internal', 'external'] as const).forEach((audience) => this.#startUpdates(notify, audience));
+      if (!before.started && after.started && after.state.gateOf === undefined) (['internal', 'external'] as const).forEach((audience) => this.#startUpdates(notify, audience));
       if (!isEnded(before) && isEnded(after)) this.#timers.cancel();
       for (const moment of findMoments(before, event, after)) this.#tell(notify, moment);
     } catch (error) {

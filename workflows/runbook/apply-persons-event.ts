@@ -1,13 +1,14 @@
 import { defaultDelegationMs } from '../domain/approval.ts';
-import type { DecisionProof, StepState } from '../domain/run-state.ts';
+import { approvalsAt, type DecisionProof, type StepState } from '../domain/run-state.ts';
 import { beginAbort } from './abort.ts';
 import { applyCommand } from './apply-command.ts';
 import { answerCheck, askedOf, endCheck, startCheck } from './check-proof.ts';
 import type { Draft } from './draft.ts';
 import { refusal, resolveFailed, resolveGate, resolveSkipped, whoIsUnknown, type Refusal } from './refusal.ts';
 import { delegableGate, refusalOfProved, rightOf } from './refuse-at-gate.ts';
+import { passApproved } from './pass-gate.ts';
 import { isEnded, type GateEvent, type PersonsEvent, type RunEvent } from './run-types.ts';
-import { openGate, passGate } from './step-events.ts';
+import { openGate } from './step-events.ts';
 
 /** What a person asked: done when the rules allow it, else recorded with the reason and nothing else. */
 export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
@@ -82,17 +83,14 @@ function decide(draft: Draft, event: GateEvent & { kind: 'approve' | 'reject' },
     step.endedAt = draft.at;
     step.error = { type: 'NotPermitted', message: `gate "${found.gate}" was rejected by ${event.by}${because(event.reason)}` };
     draft.note(found.gate, `rejected (${known(proof)})${because(event.reason)}`, event.by);
+    // Nobody could answer for what is not there to be tried again.
+    if (draft.snapshot.state.gateOf !== undefined) beginAbort(draft, event);
     return;
   }
-  const approvals = found.decisions.filter(({ decision }) => decision === 'approve').length;
-  draft.note(found.gate, `approved, ${approvals} of ${found.quorum} (${known(proof)}${onBehalfOf ? `, for ${onBehalfOf}` : ''})${because(event.reason)}`, event.by);
+  draft.note(found.gate, `approved, ${approvalsAt(found)} of ${found.quorum} (${known(proof)}${onBehalfOf ? `, for ${onBehalfOf}` : ''})${because(event.reason)}`, event.by);
   const unknown = whoIsUnknown(draft.snapshot, found, event.by);
   if (unknown) draft.warn(found.gate, unknown);
-  if (approvals < found.quorum) return;
-  found.status = 'approved';
-  found.closedAt = draft.at;
-  step.error = null;
-  passGate(draft, step);
+  passApproved(draft, found);
 }
 
 /** Lets a failed step, or a failed undo, run again; its automatic tries start afresh. */

@@ -30,9 +30,9 @@ export function startClocks(draft: Draft): void {
   const { snapshot, at } = draft;
   const { state } = snapshot;
   snapshot.started = true;
-  draft.note('run', `started by ${state.requestedBy}, ${formatDuration(Date.parse(at) - Date.parse(state.incidentAt))} after the incident`);
-  // Service does not wait for a partial restore.
-  if (state.only) return;
+  draft.note('run', `started by ${state.requestedBy}${state.gateOf === undefined ? `, ${formatDuration(Date.parse(at) - Date.parse(state.incidentAt))} after the incident` : ''}`);
+  // Service does not wait for a partial restore, or for what is no recovery.
+  if (state.only || state.gateOf !== undefined) return;
   const spent = spentPercent(snapshot, at);
   if (spent >= rtoPercents[0]!) warnRto(draft, spent);
   for (const percent of rtoPercents.filter((candidate) => candidate > spent)) {

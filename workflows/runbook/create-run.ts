@@ -10,6 +10,8 @@ export interface RunPlan {
   /** names the run in the store */
   run?: string | undefined;
   purpose: RunState['purpose'];
+  /** it is the gate of this workflow, and no run */
+  gateOf?: string | undefined;
   /** namespaces of a partial restore; left out: everything */
   only?: readonly string[] | undefined;
   /** it brings the sources home from the standby */
@@ -114,6 +116,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
       system: plan.system,
       ...(plan.run ? { run: plan.run } : {}),
       purpose: plan.purpose,
+      ...(plan.gateOf !== undefined ? { gateOf: plan.gateOf } : {}),
       ...(plan.only ? { only: [...plan.only] } : {}),
       ...(plan.homeward ? { homeward: plan.homeward } : {}),
       ...(plan.inPlace ? { inPlace: plan.inPlace } : {}),

@@ -11,12 +11,12 @@ import { isEnded, type RunEvent, type RunSnapshot } from './run-types.ts';
 export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[] {
   const from = before.state;
   const to = after.state;
-  return [
+  const moments: Moment[] = [
     ...(!before.started && after.started ? [{ phase: 'started' } as const] : []),
     ...warned(before, event, after),
     ...said(before, event, after),
     ...answered(before, after, event.at),
-    ...openGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
+    ...askingGates(after).filter((gate) => !isOpenIn(before, gate)).map(({ gate }): Moment => ({ phase: 'approval', gate })),
     ...askedAgain(event, after),
     ...waitingLists(after).filter(({ id }) => !isWaitingIn(before, id)).map(({ id }): Moment => ({ phase: 'confirm', step: id })),
     ...failedSteps(after).filter((step) => !hasFailedIn(before, after, step)).map((step): Moment => ({ phase: isUndoing(after) ? 'stuck' : 'failed', step })),
@@ -24,7 +24,12 @@ export function findMoments(before: RunSnapshot, event: RunEvent, after: RunSnap
     ...(from.status !== to.status && to.status === 'done' ? [{ phase: 'resolved' } as const] : []),
     ...(from.status !== to.status && to.status === 'aborted' ? [{ phase: 'aborted' } as const] : []),
   ];
+  // Whoever is asked must hear of a gate, and nobody of the rest: the workflow that it is of has its own report.
+  return to.gateOf === undefined ? moments : moments.filter(({ phase }) => phase === 'approval' || phase === 'answered');
 }
+
+/** Where nobody has to approve, nobody is asked. */
+const askingGates = (snapshot: RunSnapshot): GateState[] => openGates(snapshot).filter(({ quorum }) => quorum > 0);
 
 /** What has failed is an undo: of an abort, or on the way back to another recovery point. */
 export const isUndoing = ({ abort, rewind }: RunSnapshot): boolean => abort !== null || Boolean(rewind);
@@ -75,7 +80,7 @@ function said(before: RunSnapshot, event: RunEvent, after: RunSnapshot): Moment[
 
 /** Nobody need answer any more: they must not go on looking for what to do. */
 function answered(before: RunSnapshot, after: RunSnapshot, at: string): Moment[] {
-  const gates = openGates(before).flatMap((gate): Moment[] => {
+  const gates = askingGates(before).flatMap((gate): Moment[] => {
     const now = after.state.gates.find((other) => other.gate === gate.gate);
     if (!now || (now.status === 'open' && now.openedAt === gate.openedAt)) return [];
     const by = now.decisions.map((decision) => decision.by).join(', ');

@@ -1,7 +1,8 @@
 import { hasRights, samePerson } from '../domain/people.ts';
-import type { GateState } from '../domain/run-state.ts';
+import { approvalsAt, type GateState } from '../domain/run-state.ts';
 import { formatDuration } from '../domain/units.ts';
 import type { Draft } from './draft.ts';
+import { passApproved } from './pass-gate.ts';
 import type { TimerRef } from './run-types.ts';
 
 type GateTimer = Extract<TimerRef, { gate: string }>;
@@ -21,6 +22,7 @@ const missing = (gate: GateState): string => `${gate.decisions.length} of ${gate
 /** From the opening of a gate on. Timers of a gate that has closed come due and do nothing. */
 export function startGateClocks(draft: Draft, gate: GateState): void {
   const { expiresAfterMs, remindEveryMs, escalate = [] } = gate.clocks ?? {};
+  if (gate.notBefore !== undefined) draft.commands.push({ kind: 'start-timer', timer: { kind: 'gate-wait', gate: gate.gate, openedAt: gate.openedAt!, n: 0 }, dueAt: gate.notBefore });
   if (expiresAfterMs !== undefined) startRound(draft, gate, expiresAfterMs);
   if (remindEveryMs !== undefined) start(draft, gate, 'gate-reminder', 0, remindEveryMs);
   escalate.forEach(({ afterMs }, rung) => start(draft, gate, 'gate-escalation', rung, afterMs));
@@ -41,6 +43,12 @@ function startRound(draft: Draft, gate: GateState, expiresAfterMs: number): void
 export function gateDue(draft: Draft, timer: GateTimer): void {
   const gate = open(draft, timer);
   if (!gate) return;
+  if (timer.kind === 'gate-wait') {
+    if (passApproved(draft, gate)) draft.note(gate.gate, gate.quorum > 0 ? 'its time has come, and all have approved' : 'its time has come, and nobody has rejected it');
+    return;
+  }
+  // It only waits for its time: nobody is to be asked again.
+  if (approvalsAt(gate) >= gate.quorum) return;
   if (timer.kind === 'gate-lapse') lapse(draft, gate, timer.n);
   else if (timer.kind === 'gate-reminder') remind(draft, gate, timer.n);
   else escalate(draft, gate, timer.n);

@@ -1,7 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import type { Proof } from '../domain/approval.ts';
 import { describeIssues } from '../domain/describe-issues.ts';
-import { anonymous, messageDescriptions, messageNames, messageSchemas, parseProgress, progressSignal, queryNames, type Message, type MessageName, type ToldProgress } from '../domain/messages.ts';
+import { anonymous, messageDescriptions, messageSchemas, parseProgress, progressSignal, queryNames, type Message, type MessageName, type ToldProgress } from '../domain/messages.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { failure } from '../failure.ts';
 import { refusal, type Refusal } from './refusal.ts';
@@ -46,34 +46,43 @@ export interface RunHandle {
 }
 
 /**
- * Every message, as a signal and as an update. Must be called synchronously at the start of the workflow: a message may come
+ * Each of these messages, as a signal and as an update. Must be called synchronously at the start of the workflow: a message may come
  * with the first task.
+ *
+ * @param find - undefined: what it would be about has not begun. An update is refused then; of a signal `onEarly` is told.
  */
-export function handleMessages(run: RunHandle): void {
-  for (const name of messageNames) {
+export function handleMessages(names: readonly MessageName[], find: () => RunHandle | undefined, onEarly: (name: MessageName) => void = () => undefined): void {
+  for (const name of names) {
     const description = messageDescriptions[name];
-    const receive = (sent: unknown): number | undefined => {
+    const receive = (sent: unknown): { run: RunHandle; check: number | undefined } | undefined => {
+      const run = find();
       const message = parseMessage(name, sent);
-      if (!('problem' in message)) return run.ask(message.event);
-      run.unreadable(name, message.problem);
+      if (!run) onEarly(name);
+      else if ('problem' in message) run.unreadable(name, message.problem);
+      else return { run, check: run.ask(message.event) };
       return undefined;
     };
     setHandler(defineSignal<[unknown]>(name), (sent) => void receive(sent), { description });
     setHandler(
       defineUpdate<Answer, [unknown]>(name),
       async (sent) => {
-        const check = receive(sent);
         // The validator let it in; only the check says whether it counts.
+        const { run, check } = receive(sent)!;
         const refused = check === undefined ? null : await run.outcome(check);
         if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
         return run.answer();
       },
-      { description, validator: (sent) => validate(name, sent, run) },
+      { description, validator: (sent) => validate(name, sent, find()) },
     );
   }
-  handleProgress((told) => run.progress(told));
-  setHandler(defineQuery<RunState>(queryNames.state), () => run.state(), { description: 'The whole state of the run: steps, gates, clocks, journal.' });
-  setHandler(defineQuery<string>(queryNames.help), () => run.help(), { description: 'What can be sent to this run, with examples, and what it waits for now.' });
+  handleProgress((told) => find()?.progress(told));
+  setHandler(defineQuery<RunState>(queryNames.state), () => begun(find()).state(), { description: 'The whole state of the run: steps, gates, clocks, journal.' });
+  setHandler(defineQuery<string>(queryNames.help), () => begun(find()).help(), { description: 'What can be sent to this run, with examples, and what it waits for now.' });
+}
+
+function begun(run: RunHandle | undefined): RunHandle {
+  if (!run) throw failure('NotWaiting', 'Nothing waits for people yet.');
+  return run;
 }
 
 /** What is not progress is passed over: somebody sent it by hand, and it is no reason to fail. */
@@ -86,9 +95,10 @@ export function handleProgress(hear: (told: ToldProgress) => void): void {
 }
 
 /** A refused update leaves nothing in the history: the reason goes to whoever asked. */
-function validate(name: MessageName, sent: unknown, run: RunHandle): void {
+function validate(name: MessageName, sent: unknown, found: RunHandle | undefined): void {
   const message = parseMessage(name, sent);
   if ('problem' in message) throw failure('BadInput', `${name}: ${message.problem}`);
+  const run = begun(found);
   const refused = refusal(run.snapshot(), message.event, run.now());
   if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
 }

@@ -1,7 +1,7 @@
 import { answersToGate } from '../domain/how-to-answer.ts';
 import { anonymous } from '../domain/messages.ts';
 import { hasRights, personOf, samePerson } from '../domain/people.ts';
-import type { GateState } from '../domain/run-state.ts';
+import { approvalsAt, type GateState } from '../domain/run-state.ts';
 import { resolveGate, waitsFor, type Refusal } from './refusal.ts';
 import type { GateEvent, RunSnapshot } from './run-types.ts';
 
@@ -52,6 +52,8 @@ function refuseDecision(snapshot: RunSnapshot, gate: GateState, event: GateEvent
     return notPermitted(`${event.by} has already decided on gate "${gate.gate}"; ${gate.quorum} different people must approve.`);
   }
   if (event.kind === 'reject') return undefined;
+  if (gate.quorum === 0) return { type: 'NotWaiting', message: `No approval is asked for: it begins at ${gate.notBefore}, unless somebody rejects it.` };
+  if (approvalsAt(gate) >= gate.quorum) return { type: 'NotWaiting', message: `Gate "${gate.gate}" has its ${gate.quorum} approvals, and waits until ${gate.notBefore}.` };
   if (gate.quorum > 1 && event.by === anonymous) return notPermitted(`Gate "${gate.gate}" takes ${gate.quorum} different people: give your name in "by".`);
   // Who asked is known only if a name was given; nobody’s name equals another nobody’s (whoIsUnknown warns).
   if (gate.notRequester && event.by !== anonymous && is(snapshot.state.requestedBy)) {
@@ -88,7 +90,7 @@ function refuseDelegation(snapshot: RunSnapshot, gate: GateState, event: GateEve
 function refuseProof(snapshot: RunSnapshot, gate: GateState, event: GateEvent, at: string): Refusal | undefined {
   const { proof } = event;
   if (!proof) {
-    return gate.proof === undefined || event.kind === 'reject' ? undefined : notPermitted(`Gate "${gate.gate}" takes no name that is only claimed, but ${byName[gate.proof]}: ${answersToGate(snapshot.state.system, gate.gate, gate.proof).join(', ')}.`);
+    return gate.proof === undefined || event.kind === 'reject' ? undefined : notPermitted(`Gate "${gate.gate}" takes no name that is only claimed, but ${byName[gate.proof]}: ${answersToGate(snapshot.state, gate).join(', ')}.`);
   }
   if (gate.proof !== undefined && gate.proof !== 'any' && gate.proof !== proof.kind) return notPermitted(`Gate "${gate.gate}" takes ${byName[gate.proof]}, not ${byName[proof.kind]}.`);
   const person = personOf(snapshot.people, event.by);

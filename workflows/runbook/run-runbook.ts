@@ -1,9 +1,8 @@
-import { allHandlersFinished, CancellationScope, condition, isCancellation, patched, setCurrentDetails, sleep } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 import { errorTable, isErrorType } from '../domain/errors.ts';
 import { amountsOf, forecastRto } from '../domain/forecast-rto.ts';
-import { messageDescriptions, messageNames, type ToldProgress } from '../domain/messages.ts';
+import { messageNames, type ToldProgress } from '../domain/messages.ts';
 import type { Phase } from '../domain/names.ts';
-import { journalStateLines } from '../domain/journal.ts';
 import { bytesToRestore } from '../domain/recovery-point.ts';
 import type { RunState, StepStatus } from '../domain/run-state.ts';
 import { progressOfStep } from '../domain/step-progress.ts';
@@ -11,15 +10,12 @@ import { describeFailure } from '../failure.ts';
 import { minutes } from '../domain/units.ts';
 import { stepTypes } from '../steps/index.ts';
 import type { RunResults, StepContext } from '../steps/step.ts';
-import { isIdle } from './clocks.ts';
-import { createRun, type RunPlan } from './create-run.ts';
+import type { RunPlan } from './create-run.ts';
+import { driveRun, nowAt, type DrivenRun } from './drive-run.ts';
 import { handleMessages } from './messages.ts';
-import { JournalKeeper } from '../journal-keeper.ts';
 import { passedOver } from './passed-over.ts';
-import { reduceRun } from './reduce-run.ts';
-import { waitsFor } from './refusal.ts';
-import { isEnded, type Checks, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
-import { phaseOf, showDetails } from './show-details.ts';
+import { isEnded, type PlannedStep, type RunEvent, type RunSnapshot } from './run-types.ts';
+import { showDetails } from './show-details.ts';
 
 /** What the steps are given, but for what the engine itself answers. */
 export type GivenContext = Omit<StepContext, 'stepId' | 'sources' | 'now' | 'warn' | 'moved' | 'served' | 'sleep' | 'waits' | 'stillWaitsAfter' | 'results'>;
@@ -36,87 +32,32 @@ export interface RunbookOptions {
   workflowId: string;
 }
 
-/** What drives a run: `snapshot` is read by whoever writes the report; `finished` resolves once the run has ended. */
-export interface RunbookRun {
-  snapshot(): RunSnapshot;
-  /** as people see it now, with how far its steps are */
-  state(): RunState;
-  /** a warning from outside of the steps: in the journal and the report */
-  warn(about: string, what: string): void;
-  /** waits, so long at most, until the journal's older lines are in the store */
-  journalKept(withinMs: number): Promise<void>;
-  finish(): Promise<RunSnapshot>;
-}
+/** What drives a run. */
+export type RunbookRun = Pick<DrivenRun, 'snapshot' | 'state' | 'warn' | 'journalKept' | 'finish'>;
 
-const nowAt = (): string => new Date(Date.now()).toISOString();
-
-/**
- * Sets up the handlers and the state at once, synchronously; `finish` runs the runbook to its end.
- *
- * The engine decides (reduceRun), this carries out: commands become step functions, undos and timers, and their ends become
- * events. Cancelling the workflow means abort: what runs is cancelled, then everything is undone, out of the cancel's reach.
- */
+/** Sets up the handlers and the state of a runbook's run at once, synchronously; `finish` runs the runbook to its end: commands become step functions and undos, and their ends become events. */
 export function startRunbook(options: RunbookOptions): RunbookRun {
-  let snapshot = createRun(options.plan);
   const scopes = new Map<string, CancellationScope>();
-  // A cancel of the workflow must reach steps only as an abort, and undos and timers not at all.
-  const shield = new CancellationScope({ cancellable: false });
-  const timers = new CancellationScope({ cancellable: true, parent: shield });
-  let shownPhase: Phase | undefined;
-  let shownSeverity = options.plan.severity;
   let told: { heardMs: number; progress: ToldProgress } | undefined;
   /** What the workers last told, unless they have fallen silent: they tell at least every twentieth part of the time, and every 15 s at first. */
-  const toldNow = (): ToldProgress | undefined => {
+  const toldNow = (snapshot: RunSnapshot): ToldProgress | undefined => {
     const silentMs = Date.now() - (told?.heardMs ?? 0);
     return silentMs <= Math.max(minutes(2), (Date.now() - Date.parse(snapshot.state.startedAt)) / 10) ? told?.progress : undefined;
   };
-
-  const dispatch = (event: RunEvent): RunCommand[] => {
-    const before = snapshot;
-    const reduced = reduceRun(snapshot, event);
-    snapshot = reduced.snapshot;
-    options.onEvent?.(before, event, snapshot);
-    reduced.commands.forEach(carryOut);
-    publish();
-    return reduced.commands;
-  };
-
-  const publish = (): void => {
-    const at = nowAt();
-    const details = showDetails({ ...snapshot, state: withProgress(snapshot.state, snapshot, options.results, toldNow()) }, at);
-    setCurrentDetails(details);
-    const phase = phaseOf(snapshot);
-    if (phase !== shownPhase) options.onPhase(phase, details);
-    shownPhase = phase;
-    if (snapshot.state.severity !== shownSeverity) options.onSeverity(snapshot.state.severity);
-    shownSeverity = snapshot.state.severity;
-    keeper.look();
-  };
+  const progressed = (state: RunState, snapshot: RunSnapshot): RunState => withProgress(state, snapshot, options.results, toldNow(snapshot));
 
   /** After a step began or ended: the forecast is only as good as what it is made of, and that has just changed. */
   const refreshForecast = (): void => {
+    const snapshot = run.snapshot();
     if (isEnded(snapshot) || snapshot.abort || snapshot.state.only) return;
     const { history, points } = options.results;
     const facts = { history, amounts: amountsOf(Object.values(points)), passedOver: passedOver(snapshot) };
-    dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(withProgress(sinceThisTry(snapshot), snapshot, options.results, toldNow()), facts, nowAt()) });
-  };
-
-  const state = (): RunState => ({ ...withProgress(stateNow(snapshot, nowAt()), snapshot, options.results, toldNow()), journal: snapshot.state.journal.slice(-journalStateLines) });
-
-  const carryOut = (command: RunCommand): void => {
-    if (command.kind === 'cancel-step') scopes.get(command.step)?.cancel();
-    else void shield.run(() => begin(command));
-  };
-
-  const begin = (command: Exclude<RunCommand, { kind: 'cancel-step' }>): Promise<void> => {
-    if (command.kind === 'start-timer') return runTimer(command);
-    if (command.kind === 'check-proof') return runCheck(command);
-    return command.kind === 'run-step' ? runStep(command.step, command.attempt) : runUndo(command.step, command.attempt);
+    run.dispatch({ kind: 'forecast', at: nowAt(), ...forecastRto(progressed(sinceThisTry(snapshot), snapshot), facts, nowAt()) });
   };
 
   const contextOf = (stepId: string, attempt?: number): StepContext => {
     const given = options.context(stepId);
-    const isTry = (...states: StepStatus[]): boolean => snapshot.state.steps.some((step) => step.id === stepId && states.includes(step.state) && (attempt === undefined || step.attempt === attempt));
+    const isTry = (...states: StepStatus[]): boolean => run.snapshot().state.steps.some((step) => step.id === stepId && states.includes(step.state) && (attempt === undefined || step.attempt === attempt));
     return {
       ...given,
       stepId,
@@ -133,25 +74,25 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
       moved: () => {
         // It may have told of the very piece that has finished: counted twice, it would be too much.
         told = undefined;
-        publish();
+        run.publish();
       },
-      warn: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
-      served: (servedAt, noReturn) => void dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
+      warn: (what) => void run.dispatch({ kind: 'warned', at: nowAt(), about: stepId, what }),
+      served: (servedAt, noReturn) => void run.dispatch({ kind: 'served', at: nowAt(), servedAt, noReturn }),
     };
   };
 
   /** One step function, to its end. What it throws is the step's failure; nothing it throws can suspend the workflow. */
   const runStep = async (step: string, attempt: number): Promise<void> => {
-    const scope = new CancellationScope({ cancellable: true, parent: shield });
+    const scope = new CancellationScope({ cancellable: true, parent: run.shield });
     scopes.set(step, scope);
     try {
       const planned = plannedOf(step);
       const type = stepTypes[planned.uses]!;
       const outcome = await scope.run(async () => await type.run(contextOf(step, attempt), planned.with));
-      dispatch({ kind: 'step-done', at: nowAt(), step, attempt, ...outcome });
+      run.dispatch({ kind: 'step-done', at: nowAt(), step, attempt, ...outcome });
     } catch (error) {
       const described = isCancellation(error) ? { type: 'Aborted', message: 'cancelled' } : describeFailure(error);
-      dispatch({ kind: 'step-failed', at: nowAt(), step, attempt, error: described, helpable: canHelp(described.type) });
+      run.dispatch({ kind: 'step-failed', at: nowAt(), step, attempt, error: described, helpable: canHelp(described.type) });
     }
     refreshForecast();
   };
@@ -160,96 +101,34 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
     try {
       const planned = plannedOf(step);
       const { summary } = await stepTypes[planned.uses]!.undo!(contextOf(step), planned.with);
-      dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, summary });
+      run.dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, summary });
     } catch (error) {
-      dispatch({ kind: 'undo-failed', at: nowAt(), step, attempt, error: describeFailure(error) });
+      run.dispatch({ kind: 'undo-failed', at: nowAt(), step, attempt, error: describeFailure(error) });
     }
   };
 
-  const runTimer = async ({ timer, dueAt }: RunCommand & { kind: 'start-timer' }): Promise<void> => {
-    // A run that began before the engine looked by itself goes on without.
-    if (timer.kind === 'forecast' && !patched('watch-forecast')) return;
-    const summary = timer.kind === 'forecast' ? 'look whether the forecast passes the RTO objective' : timer.kind === 'rto' ? `${timer.percent} % of the RTO objective` : `${timer.kind} of ${'gate' in timer ? timer.gate : timer.step}`;
-    try {
-      // One that nobody needs any more would stand in the UI's timeline as if something were still awaited.
-      if (await timers.run(() => condition(() => isIdle(snapshot, timer, dueAt), Math.max(1, Date.parse(dueAt) - Date.now()), { summary }))) return;
-    } catch (error) {
-      if (isCancellation(error)) return;
-      throw error;
-    }
-    dispatch({ kind: 'timer-due', at: nowAt(), timer });
-    refreshForecast();
-  };
+  const plannedOf = (step: string): PlannedStep => run.snapshot().plan.find(({ id }) => id === step)!;
 
-  /** Opens the secret on a worker; what it cannot check does not count. Out of the reach of an abort: whoever sent it waits for an answer. */
-  const runCheck = async ({ check, person, by, proof, shown, decision }: RunCommand & { kind: 'check-proof' }): Promise<void> => {
-    try {
-      const { call } = options.context('');
-      const result = await call('checkProof', { system: shown.system, check: `${shown.run}/${check}`, person, by, proof, shown, decision }, `check who ${by} is`);
-      dispatch({ kind: 'proof-checked', at: nowAt(), check, proof: proof.kind, ...result });
-    } catch (error) {
-      const { type, message } = describeFailure(error);
-      dispatch({ kind: 'proof-checked', at: nowAt(), check, proof: proof.kind, ok: false, wrong: false, why: `it could not be checked: ${type}: ${message}` });
-    }
-  };
-
-  const plannedOf = (step: string): PlannedStep => snapshot.plan.find(({ id }) => id === step)!;
-
-  const keeper = new JournalKeeper({
-    system: options.plan.system,
-    of: { in: 'runs', id: options.plan.run ?? options.workflowId },
-    lines: () => snapshot.state.journal,
-    pages: () => snapshot.state.journalPages ?? 0,
-    onKept: (page) => void dispatch({ kind: 'journal-kept', at: nowAt(), page }),
-    onTrouble: (what) => void dispatch({ kind: 'warned', at: nowAt(), about: 'journal', what }),
-  });
-
-  handleMessages({
-    snapshot: () => snapshot,
-    ask: (event) => dispatch({ ...event, at: nowAt() }).find((command) => command.kind === 'check-proof')?.check,
-    outcome: async (check) => {
-      const result = (): Checks['results'][number] | undefined => snapshot.checks?.results.find((one) => one.check === check);
-      await shield.run(() => condition(() => result() !== undefined));
-      return result()!.refused;
-    },
-    now: nowAt,
-    unreadable: (name, problem) => void dispatch({ kind: 'noted', at: nowAt(), about: 'run', what: `${name} not accepted: ${problem}` }),
-    answer: () => ({ accepted: true, status: snapshot.state.status, waitsFor: waitsFor(snapshot) }),
-    progress: (sent) => {
+  const run = driveRun({
+    plan: options.plan,
+    workflowId: options.workflowId,
+    messages: messageNames,
+    act: (command) => (command.kind === 'run-step' ? runStep(command.step, command.attempt) : runUndo(command.step, command.attempt)),
+    cancelStep: (step) => scopes.get(step)?.cancel(),
+    details: (snapshot, at) => showDetails({ ...snapshot, state: progressed(snapshot.state, snapshot) }, at),
+    stateOf: (snapshot, at) => progressed(stateNow(snapshot, at), snapshot),
+    onProgress: (sent) => {
       told = { heardMs: Date.now(), progress: sent };
       refreshForecast();
-      publish();
+      run.publish();
     },
-    state,
-    help: () => help(options.workflowId, snapshot),
+    onTimer: refreshForecast,
+    onPhase: (phase, details) => options.onPhase(phase, details),
+    onSeverity: (severity) => options.onSeverity(severity),
+    onEvent: options.onEvent && ((before, event, after) => options.onEvent!(before, event, after)),
   });
-
-  return {
-    snapshot: () => snapshot,
-    state,
-    warn: (about, what) => void dispatch({ kind: 'warned', at: nowAt(), about, what }),
-    journalKept: (withinMs) => keeper.settled(withinMs),
-    finish: async () => {
-      void abortOnCancel(dispatch, () => snapshot);
-      await shield.run(async () => {
-        dispatch({ kind: 'run-started', at: nowAt() });
-        refreshForecast();
-        await condition(() => isEnded(snapshot));
-        timers.cancel();
-        await condition(allHandlersFinished);
-      });
-      return snapshot;
-    },
-  };
-}
-
-/** Cancel asks for the same as the message abort: an orderly way back. Where there is none, the run says so and finishes. */
-async function abortOnCancel(dispatch: (event: RunEvent) => unknown, snapshot: () => RunSnapshot): Promise<void> {
-  try {
-    await CancellationScope.current().cancelRequested;
-  } catch {
-    if (!isEnded(snapshot())) dispatch({ kind: 'abort', at: nowAt(), by: 'cancel', reason: 'the workflow was cancelled' });
-  }
+  handleMessages(messageNames, () => run.handle);
+  return run;
 }
 
 /** Whether the runbook's own retries may try again: not what the table of errors knows to be beyond help. */
@@ -284,9 +163,3 @@ export function stateNow(snapshot: RunSnapshot, at: string): RunState {
     }),
   };
 }
-
-function help(workflowId: string, snapshot: RunSnapshot): string {
-  const messages = messageNames.map((name) => `${name}: ${messageDescriptions[name]}`);
-  return [`Workflow ${workflowId}. ${waitsFor(snapshot)}`, 'Each of these is a signal and an update (an update answers):', ...messages].join('\n');
-}
-

@@ -18,6 +18,7 @@ export const reducerVersion = 2;
 export interface GateRequest {
   gate: string;
   description: string;
+  /** 0: nobody is asked, and who may answer can say no while it waits */
   quorum: number;
   /** names that may answer; empty: anybody */
   people: string[];
@@ -29,6 +30,8 @@ export interface GateRequest {
   clocks?: GateClocks | undefined;
   /** a run of this purpose needs nobody: the system file approved it */
   preApprovedFor?: 'drill' | undefined;
+  /** approvals count from its opening on, and nothing goes on before so long after it; left out: at once */
+  waitMs?: number | undefined;
 }
 
 export interface PlannedStep {
@@ -131,8 +134,8 @@ export type TimerRef =
   | { kind: 'rto'; percent: number }
   /** the forecast may pass the objective by then, if nothing happens before */
   | { kind: 'forecast' }
-  /** `openedAt` says which opening of the gate; `n`: the round, the reminder, the rung of the escalation */
-  | { kind: 'gate-lapse' | 'gate-reminder' | 'gate-escalation'; gate: string; openedAt: string; n: number };
+  /** `openedAt` says which opening of the gate; `n`: the round, the reminder, the rung of the escalation; of a wait 0 */
+  | { kind: 'gate-lapse' | 'gate-reminder' | 'gate-escalation' | 'gate-wait'; gate: string; openedAt: string; n: number };
 
 export type RunEvent = { at: string } & (
   | { kind: 'run-started' }

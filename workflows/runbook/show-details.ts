@@ -1,4 +1,4 @@
-import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../domain/how-to-answer.ts';
+import { answersToFailure, answersToGate, answersToList, approvalsOf, whoAnswers } from '../domain/how-to-answer.ts';
 import { describeLeft, leftAfterService, type RunState, type StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../domain/describe-progress.ts';
@@ -26,10 +26,12 @@ const section = (heading: string, lines: readonly string[]): string => [`### ${h
 const inTheUi = 'in this UI: More Actions, Send an Update: what is refused says why at once';
 
 /** Who is waited for, and what to send, word by word. */
-function waiting(snapshot: RunSnapshot): string[] {
+export function waiting(snapshot: RunSnapshot): string[] {
   const { system } = snapshot.state;
   const gates = openGates(snapshot).map((gate) =>
-    section(`WAITING for approval \`${gate.gate}\``, [`since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`, cut(gate.description, 600), ...answersToGate(system, gate.gate, gate.proof), inTheUi]),
+    gate.quorum === 0
+      ? section(`BEGINS at ${gate.notBefore}, unless somebody rejects it`, [`who can: ${whoAnswers(gate)}`, cut(gate.description, 600), ...answersToGate(snapshot.state, gate), inTheUi])
+      : section(`WAITING for approval \`${gate.gate}\``, [`since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`, cut(gate.description, 600), ...answersToGate(snapshot.state, gate), inTheUi]),
   );
   const failed = failedSteps(snapshot).map((id) => {
     const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;

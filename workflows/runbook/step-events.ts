@@ -3,6 +3,7 @@ import { formatDuration } from '../domain/units.ts';
 import { closedGate } from './create-run.ts';
 import type { Draft } from './draft.ts';
 import { startGateClocks } from './gate-clocks.ts';
+import { passGate } from './pass-gate.ts';
 import { onFailure, tryLater } from './on-failure.ts';
 import type { GateRequest, RunEvent } from './run-types.ts';
 
@@ -60,6 +61,7 @@ export function openGate(draft: Draft, step: StepState, request: GateRequest, af
     ...(request.otherPeople ? { notBy: [...new Set([...askedBy, ...approvers])] } : {}),
     status: 'open',
     openedAt: draft.at,
+    ...(request.waitMs ? { notBefore: new Date(Date.parse(draft.at) + request.waitMs).toISOString() } : {}),
     ...(before?.delegations ? { delegations: before.delegations } : {}),
   };
   const index = gates.findIndex((other) => other.gate === request.gate);
@@ -75,20 +77,9 @@ export function openGate(draft: Draft, step: StepState, request: GateRequest, af
   }
   step.state = 'waiting';
   step.endedAt = null;
-  draft.note(request.gate, `open: waits for ${request.quorum} approval${request.quorum > 1 ? 's' : ''}`);
+  const until = gate.notBefore === undefined ? '' : `${request.quorum > 0 ? ', and ' : 'waits '}until ${gate.notBefore}`;
+  draft.note(request.gate, `open: ${request.quorum > 0 ? `waits for ${request.quorum} approval${request.quorum > 1 ? 's' : ''}` : ''}${until}`);
   startGateClocks(draft, gate);
-}
-
-/** What a step becomes once its gate is approved. */
-export function passGate(draft: Draft, step: StepState): void {
-  const track = draft.track(step.id);
-  if (track.afterGate === 'start') {
-    track.approved = true;
-    step.state = 'pending';
-    return;
-  }
-  step.state = track.afterGate;
-  step.endedAt = draft.at;
 }
 
 export function stepFailed(draft: Draft, event: Of<'step-failed'>): void {

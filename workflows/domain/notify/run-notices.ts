@@ -64,7 +64,7 @@ export const alertKeys = {
 export function internalNotice(moment: Moment, facts: RunFacts): Notice {
   const { state, run, at } = facts;
   const subject = moment.phase === 'held' ? 'hold' : 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : 'subject' in moment ? moment.subject : null;
-  const severity = moment.phase === 'warning' && moment.breach ? 'critical' : severities[moment.phase];
+  const severity = moment.phase === 'warning' && moment.breach ? 'critical' : state.gateOf !== undefined && moment.phase === 'approval' ? 'warning' : severities[moment.phase];
   const ends = moment.phase === 'resolved' || moment.phase === 'aborted' || moment.phase === 'answered';
   return fitted({
     id: `${run}/${facts.number}-${moment.phase}`,
@@ -98,7 +98,7 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
   switch (moment.phase) {
     case 'started': return `${kind} started`;
     case 'update': return `${kind} ${state.status === 'running' && openGates(state).length + waitingLists(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
-    case 'approval': return `APPROVAL WANTED: ${moment.gate}`;
+    case 'approval': return `APPROVAL WANTED${state.gateOf === undefined ? '' : ` for ${kind}`}: ${moment.gate}`;
     case 'confirm': return `CHECKLIST WAITS: ${moment.step}`;
     case 'failed': return leftAfterService(state) ? `recovered, and step ${moment.step} failed` : `PAUSED: step ${moment.step} failed`;
     case 'stuck': return `STUCK: the undo of ${moment.step} failed`;
@@ -124,7 +124,7 @@ function linesOf(moment: Moment, facts: RunFacts): string[] {
   const said = moment.phase === 'held' || moment.phase === 'severity' ? [moment.reason ?? ''] : moment.phase === 'comment' ? [moment.text] : [];
   const ended = state.status === 'done' || state.status === 'aborted';
   const stillThere = ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [];
-  return [...about, ...said, ...asked, clocksOf(state, at), ...(ended ? stillThere : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
+  return [...about, ...said, ...asked, clocksOf(state, at), ...(ended ? stillThere : state.gateOf !== undefined ? [] : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
 }
 
 function happening(state: RunState): string {
@@ -166,20 +166,20 @@ function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[]
 
 /** How to answer what the message is about; an update says it of everything that waits. */
 function answersOf(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
-  if (moment.phase === 'approval') return answersToGate(state.system, moment.gate, state.gates.find(({ gate }) => gate === moment.gate)?.proof);
+  if (moment.phase === 'approval') return state.gates.filter(({ gate }) => gate === moment.gate).flatMap((gate) => answersToGate(state, gate));
   if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state.system, moment.step, moment.phase === 'stuck');
   if (moment.phase === 'confirm') return waitingLists(state).filter(({ id }) => id === moment.step).flatMap((list) => answersToList(state.system, list));
   if (moment.phase === 'held') return [`when it may go on: signal \`resume\` with \`{"by": "YOUR NAME"}\``, `or \`holdfast resume ${state.system} --by YOUR-NAME\``];
   if (moment.phase !== 'update' && moment.phase !== 'warning') return [];
-  return [...openGates(state).flatMap(({ gate, proof }) => answersToGate(state.system, gate, proof)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
+  return [...openGates(state).flatMap((gate) => answersToGate(state, gate)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
 }
 
 const passedMs = (state: RunState, at: string): number => Math.max(0, Date.parse(state.servedAt ?? state.endedAt ?? at) - Date.parse(state.incidentAt));
 
 function clocksOf(state: RunState, at: string): string {
   const human = `; waited for people ${formatDuration(state.humanMs)}`;
-  // Service does not wait for a partial restore.
-  if (state.only) return `started ${clock(state.startedAt)}${human}`;
+  // Service does not wait for a partial restore, or for what is no recovery.
+  if (state.only || state.gateOf !== undefined) return `started ${clock(state.startedAt)}${human}`;
   const objective = formatDuration(state.rtoObjectiveMs);
   const passed = formatDuration(passedMs(state, at));
   if (state.servedAt) return `RTO: service back after ${passed} of ${objective}${human}`;

@@ -58,7 +58,9 @@ export function describeRetention({ system, source, at, bases, log, unfinished, 
 export interface Expired {
   system: string;
   source: string;
+  /** of those that were to go, whoever let them go */
   bases: number;
+  /** by the try that ended it, as are objects and bytes: what an earlier one let go before it was killed is not among them */
   slices: number;
   /** what backups and imports that were never sealed had left behind */
   unfinished: number;
