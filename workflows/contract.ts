@@ -204,9 +204,9 @@ export interface ControlActivities {
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
 
   /** What the bucket holds of one source, and what of it is of the time after `from` up to `to`. Reads only. */
-  readSourceFacts(input: SourceRef & { from: string; to: string }): Promise<Omit<SourceFacts, 'archive'>>;
+  readSourceFacts(input: SourceRef & { from: string; to: string }): Promise<SourceFacts>;
 
-  /** What ended in that time, by Temporal, the store's reports and incidents, and the audit. Reads only; what cannot be read is named in `unread`. */
+  /** What ended in that time, by Temporal, the store's reports and incidents, and the audit; and how the system stands now. Reads only; what cannot be read is named in `unread`. */
   readPeriodFacts(input: { system: string; from: string; to: string }): Promise<PeriodFacts>;
 
   /** Writes report.json (signed), report.md and report.html of a day or a week, to the store and to disk. Twice: the first one in the store is kept. */

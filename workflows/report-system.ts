@@ -4,6 +4,7 @@ import type { ObjectRef } from './domain/manifest.ts';
 import { parseInput, reportSystemInput } from './domain/inputs.ts';
 import { reportNotice } from './domain/report-notice.ts';
 import { judgePeriod } from './domain/judge-period.ts';
+import { judgeReadiness } from './domain/judge-readiness.ts';
 import { periodPage } from './domain/period-page.ts';
 import { periods, type PeriodFacts, type PeriodReport, type SourceFacts } from './domain/period-report.ts';
 import type { SystemView } from './domain/system.ts';
@@ -25,6 +26,8 @@ export interface ReportResult {
 
 /**
  * The report of a day or a week: gathers what happened and how it stands, keeps it in the store and sends it to whoever the system file names.
+ *
+ * How it stands is what the watch on readiness last found; where none answers, it is looked at for the report, by the same check.
  *
  * What cannot be read is said in the report, and holds it up no longer than its tries take: a report that is missing one morning says less than one that says what is wrong. One that cannot be
  * stored is sent all the same, and the workflow fails.
@@ -78,25 +81,17 @@ async function gather(view: SystemView, period: PeriodReport['period'], to: stri
   };
   const sources = Object.keys(view.sources);
   const [facts, found] = await Promise.all([
-    sideBySide(sources, sources.length, (source) => gatherSource(view, source, { from, to }, trying)),
+    sideBySide(sources, sources.length, async (source) => (await trying(`${source}: the store could not be read`, () => callControl('readSourceFacts', { system, source, from, to }, `what the store holds of ${source}`))) ?? noFacts(view, source)),
     trying('what ended in this time could not be read', () => callControl('readPeriodFacts', { system, from, to }, 'what ended in this time')),
   ]);
-  const { work = null, runs = [], incidents = null, acts = null, unread: more = [] }: Partial<PeriodFacts> = found ?? {};
+  const readiness = found?.readiness ?? (await trying('whether it could be recovered now could not be looked at', async () => judgeReadiness((await callControl('checkReadiness', { system }, 'could it be recovered now?')).facts)));
+  const { anomalies = null, capacity = null, work = null, runs = [], drills = null, late = [], incidents = null, acts = null, unread: more = [] }: Partial<PeriodFacts> = found ?? {};
   const { workflowId, runId } = workflowInfo();
   return {
     format: 1, kind: 'period-report', system, title: view.title, id: `${period}-${to.replace(/[-:]|\.\d+/g, '')}-${runId.slice(0, 8)}`, workflowId, runId, period, from, to,
     writtenAt: new Date(Date.now()).toISOString(), rtoObjectiveMs: view.rtoObjectiveMs, rpoObjectiveMs: view.rpoObjectiveMs,
-    sources: facts, work, runs, incidents, acts, unread: [...unread, ...more],
+    sources: facts, readiness, anomalies, capacity, work, runs, drills, late, incidents, acts, unread: [...unread, ...more],
   };
 }
 
-async function gatherSource(view: SystemView, source: string, period: { from: string; to: string }, trying: <T>(what: string, work: () => Promise<T>) => Promise<T | null>): Promise<SourceFacts> {
-  const { system } = view;
-  const [stored, status] = await Promise.all([
-    trying(`${source}: the store could not be read`, () => callControl('readSourceFacts', { system, source, ...period }, `what the store holds of ${source}`)),
-    trying(`${source}: how far its archive is could not be found out`, () => callControl('readArchiveStatus', { system, source }, `how late is the archive of ${source}`)),
-  ]);
-  const none = { source, engine: view.sources[source]!.engine, made: [], madeCount: 0, newest: null, before: null, bases: 0, storedBytes: 0, gaps: [], gapCount: 0, restorable: null, disbelieved: [], disbelievedCount: 0 };
-  const archive = status && { archivedToAt: status.archivedToAt, rpoMs: status.rpoMs, noLog: status.noLog === true, sourceReachable: status.sourceReachable };
-  return { ...(stored ?? none), archive };
-}
+const noFacts = (view: SystemView, source: string): SourceFacts => ({ source, engine: view.sources[source]!.engine, made: [], madeCount: 0, newest: null, before: null, bases: 0, storedBytes: 0, gaps: [], gapCount: 0, restorable: null, disbelieved: [], disbelievedCount: 0 });

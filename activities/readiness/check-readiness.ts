@@ -75,8 +75,9 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
   return { facts, seen: seenNow, workerAt: new Date().toISOString() };
 }
 
-const onServerSince = (system: System, since: string | undefined): Record<string, OnServer> =>
-  since === undefined ? {} : Object.fromEntries(desiredSchedules(system).map(({ id }) => [id, { since, paused: false }]));
+/** The watch is started by what applies the schedules; whoever looks without one knows of none. */
+const onServerSince = (system: System, since: string | undefined): Record<string, OnServer> | undefined =>
+  since === undefined ? undefined : Object.fromEntries(desiredSchedules(system).map(({ id }) => [id, { since, paused: false }]));
 
 const told = ({ lastDrill, due }: DrillHistory): Pick<ReadinessFacts, 'lastDrill' | 'drillsOverdue'> => ({
   lastDrill: lastDrill && ofDrill(lastDrill),

@@ -1,7 +1,6 @@
 import { copyName, keptName } from '../../workflows/domain/beside.ts';
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { leftBehind, leftOut } from '../../workflows/domain/build-report.ts';
-import { reachedSwitchMs } from '../../workflows/domain/forecast-rto.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isSuperseded } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -84,18 +83,18 @@ function describePart({ outcome, state, title, validation }: RunReport, only: re
 
 /** A drill proves that the data could be recovered, and moves nothing. */
 function describeDrill(report: RunReport): Outcome {
-  const { title, rpo, state } = report;
+  const { title, rto, rpo, state } = report;
   const tookMs = Math.max(0, Date.parse(report.finishedAt) - Date.parse(state.startedAt));
   const data = rpo.achievedMs === null ? 'How much data would be lost is not known.' : `The restored data ends ${formatDuration(rpo.achievedMs)} before the drill’s incident (objective ${formatDuration(rpo.objectiveMs)}).`;
-  const sentence = `It took ${formatDuration(tookMs)}. ${data} Production was left alone.`;
+  const service = rto.achievedMs === null ? 'Service would not have come back.' : `Service would be back ${formatDuration(rto.achievedMs)} after the incident (objective ${formatDuration(rto.objectiveMs)}).`;
+  const sentence = `${state.only ? `It took ${formatDuration(tookMs)}.` : service} ${data} Production was left alone.`;
   // One that nobody watched ends itself where a step fails: that is no decision of anybody.
   const failed = state.unattended ? state.steps.find(({ error, state: is }) => error !== null && is !== 'done') : undefined;
   if (report.outcome === 'aborted' && failed) return { tone: 'bad', headline: `The drill of ${title} failed at step ${failed.id}: ${failed.error!.type}`, sentence: `${failed.error!.message}. A recovery may fail in the same way. ${sentence}` };
   if (report.outcome === 'aborted') return { tone: 'warn', headline: `The drill of ${title} was aborted`, sentence };
   const without = leftOut(state, report.validation);
   if (report.outcome !== 'done' && report.outcome !== 'done, partial') return { tone: 'bad', headline: `The drill of ${title} failed${without.length > 0 ? `: ${without.join('; ')}` : ''}`, sentence };
-  const reachedMs = reachedSwitchMs(state);
-  const missed = rpo.met === false || (reachedMs !== null && reachedMs > state.rtoObjectiveMs);
+  const missed = rpo.met === false || rto.met === false;
   if (state.only) return { tone: 'good', headline: `The drill of a part of ${title} passed`, sentence: `${sentence} ${describePartial(state.only)}.` };
   return { tone: missed ? 'warn' : 'good', headline: `The drill of ${title} passed${missed ? ', but an objective was missed' : ''}`, sentence };
 }

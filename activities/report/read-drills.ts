@@ -12,16 +12,16 @@ export interface DrillsAsked {
   /** runs at most, the newest; left out: 120 */
   limit?: number | undefined;
   nowMs: number;
-  /** of each schedule that Temporal has, by its id. Left out: nobody asked it, and the file alone says what was due */
+  /** of each schedule that Temporal has, by its id: one that is not among them is not applied. Left out: it could not be asked */
   onServer?: Readonly<Record<string, OnServer>> | undefined;
 }
 
 /** The drills and recoveries that left a report in the store, and whether drills come as the system file says. Reads the store alone; unreadable reports are passed over. */
-export async function readDrills(room: { store: Store; signal: AbortSignal }, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, onServer = {} }: DrillsAsked): Promise<DrillHistory> {
+export async function readDrills(room: { store: Store; signal: AbortSignal }, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, onServer }: DrillsAsked): Promise<DrillHistory> {
   const runs = await readRuns(room, system.system, limit);
   const due = drillSchedules(system).map((schedule) => {
-    const known = onServer[schedule.id];
-    return drillDue({ ...schedule, paused: schedule.paused || known?.paused === true }, runs, nowMs, known === undefined ? undefined : Date.parse(known.since));
+    const known = onServer?.[schedule.id];
+    return drillDue({ ...schedule, paused: schedule.paused || known?.paused === true }, runs, nowMs, onServer && (known ? { sinceMs: Date.parse(known.since) } : null));
   });
   return drillHistory(system.system, runs, due);
 }

@@ -10,6 +10,8 @@ import type { ScheduleFire } from '../../workflows/domain/schedules/judge-fire.t
 import type { System } from '../../workflows/domain/system.ts';
 import { openSystem, type SystemContext } from '../open-context.ts';
 import { readDrills } from '../report/read-drills.ts';
+import { drillSchedules } from '../../workflows/domain/schedules/drill-schedules.ts';
+import { readOnServer } from '../schedules/read-on-server.ts';
 import { scrub } from '../secrets.ts';
 import { readTaken, type KnownManifests } from './read-backup-history.ts';
 import { readBackupRuns } from './read-backup-runs.ts';
@@ -52,10 +54,13 @@ export interface Kept {
 const withinMs = 30_000;
 const queryWithinMs = 5_000;
 
-/** Never throws: what cannot be read is said. */
-export async function readSystemFacts(client: Client, name: string, kept: Kept, stopped: AbortSignal): Promise<SystemFacts> {
+/**
+ * Never throws: what cannot be read is said.
+ * @param within - so long all of it may take; left out: 30 s, as whoever scrapes waits.
+ */
+export async function readSystemFacts(client: Client, name: string, kept: Kept, stopped: AbortSignal, within = withinMs): Promise<SystemFacts> {
   const unread: SystemFacts['unread'] = [];
-  const signal = AbortSignal.any([stopped, AbortSignal.timeout(withinMs)]);
+  const signal = AbortSignal.any([stopped, AbortSignal.timeout(within)]);
   const asked = async <T>(what: string, read: () => Promise<T>): Promise<T | null> => {
     try {
       return await read();
@@ -68,10 +73,11 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
   if (!context) return { system: name, file: null, at: new Date().toISOString(), sources: [], ages: usual.age, history: null, capacity: null, readiness: null, fires: null, ends: null, open: null, archives: null, drills: null, unread };
   const { system } = context.loaded;
   const sources = Object.keys(system.sources);
-  const [runs, taken, fires, ends, open, archives, readiness] = await Promise.all([
+  const [runs, taken, fires, onServer, ends, open, archives, readiness] = await Promise.all([
     asked('runs', async () => await readBackupRuns(client, name)),
     asked('manifests', async () => await readStored(context, name, sources, kept, signal)),
     asked('schedules', async () => await readFires(client, system)),
+    asked('drill schedules', async () => await readOnServer(client, drillSchedules(system).map(({ id }) => id))),
     asked('ends', async () => await readLastEnds(client, system)),
     asked('open work', async () => await readOpenWork(client, name)),
     asked('archives', async () => await readArchivesRunning(client, name, sources)),
@@ -79,7 +85,7 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
   ]);
   const at = taken?.at ?? new Date().toISOString();
   const history = taken && { system: name, at, taken: taken.taken, runs: runs?.runs ?? [], runsSince: runs?.runsSince ?? at };
-  const drills = taken && (await asked('drills', async () => await readDrills({ store: context.store, signal }, system, { nowMs: Date.parse(at) })));
+  const drills = taken && (await asked('drills', async () => await readDrills({ store: context.store, signal }, system, { nowMs: Date.parse(at), onServer: onServer ?? undefined })));
   const capacity = history && (await asked('room', async () => await readCapacity(context, history, kept, signal)));
   const ages = system.monitor?.backupAge ?? usual.age;
   return { system: name, file: { title: system.title, objectives: system.objectives }, at: new Date().toISOString(), sources, ages, history, capacity, readiness, fires, ends, open, archives, drills, unread };

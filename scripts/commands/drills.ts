@@ -24,7 +24,8 @@ export function drills(cli: Cli): void {
   );
 }
 
-async function askServer(ids: readonly string[]): Promise<Record<string, OnServer>> {
+/** Undefined: Temporal does not answer. */
+async function askServer(ids: readonly string[]): Promise<Record<string, OnServer> | undefined> {
   if (ids.length === 0) return {};
-  return await withTemporal(async ({ client }) => await readOnServer(client, ids)).catch(() => ({}));
+  return await withTemporal(async ({ client }) => await readOnServer(client, ids)).catch(() => undefined);
 }

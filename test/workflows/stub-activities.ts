@@ -189,7 +189,7 @@ function answersOf(): Answers {
     readPeriodFacts: () => {
       const none = { ended: 0, failed: 0, medianMs: null, longestMs: null, lastFailed: null };
       const kinds = { backup: { ...none, ended: 1, medianMs: 60_000, longestMs: 60_000, lastFailed: false }, verification: none, retention: none, recovery: none };
-      return Promise.resolve({ work: { kinds, failures: [], failureCount: 0, schedules: [], forgottenBefore: null }, runs: [], incidents: { open: null, closed: [], closedCount: 0, mttrMs: null, mttrObjectiveMs: null }, acts: { byAct: { 'back-up': 1 }, refused: [], refusedCount: 0, disposals: [], problems: [], problemCount: 0 }, unread: [] });
+      return Promise.resolve({ readiness: null, anomalies: [], capacity: null, drills: { lastSuccessAt: null, due: [] }, late: [], work: { kinds, failures: [], failureCount: 0, schedules: [], forgottenBefore: null }, runs: [], incidents: { open: null, closed: [], closedCount: 0, mttrMs: null, mttrObjectiveMs: null }, acts: { byAct: { 'back-up': 1 }, refused: [], refusedCount: 0, disposals: [], problems: [], problemCount: 0 }, unread: [] });
     },
     writePeriodReport: ({ report }) => Promise.resolve({ paths: { html: 'reports/p.html', json: 'reports/p.json' }, evidence: [object(`${report.id}/report.json`)], text: 'the report\n' }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),

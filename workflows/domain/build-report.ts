@@ -1,4 +1,5 @@
 import type { FenceResult, ReplayResult, ValidationResult } from '../contract.ts';
+import { reachedSwitchMs } from './forecast-rto.ts';
 import { logPositionAt } from './log-position.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import type { RunReport, WatchPlace } from './report.ts';
@@ -69,11 +70,21 @@ function warningsOf(state: RunState, facts: ReportFacts): string[] {
   return [...state.warnings, 'the old primary is not proved to be fenced', ...without];
 }
 
+/**
+ * From the incident to service on the new side. A drill moves no traffic: of one that came through, up to where the switch would be; what comes behind it (the report, the
+ * place's removal) is no part of it, as a recovery's is none of its time. Null: service did not come back, or would not have.
+ */
+function achievedRtoMs(state: RunState, outcome: RunReport['outcome']): number | null {
+  if (state.purpose === 'drill') return outcome.startsWith('done') ? reachedSwitchMs(state) : null;
+  return state.servedAt === null ? null : Math.max(0, Date.parse(state.servedAt) - Date.parse(state.incidentAt));
+}
+
 /** The report of a run, from its state and what its steps left. Pure: the same facts give the same report. */
 export function buildReport(state: RunState, facts: ReportFacts, nowAt: string): RunReport {
   const incidentMs = Date.parse(state.incidentAt);
   const finishedAt = state.endedAt ?? nowAt;
-  const rtoMs = state.servedAt === null ? null : Math.max(0, Date.parse(state.servedAt) - incidentMs);
+  const outcome = outcomeOf(state, facts);
+  const rtoMs = achievedRtoMs(state, outcome);
   const humanMs = Math.min(facts.humanMsAtService ?? state.humanMs, rtoMs ?? Infinity);
   const spentMs = rtoMs ?? Math.max(0, Date.parse(finishedAt) - incidentMs);
   const rpoMs = achievedRpoMs(state, facts);
@@ -83,7 +94,7 @@ export function buildReport(state: RunState, facts: ReportFacts, nowAt: string):
     title: facts.title,
     workflowId: facts.workflowId,
     runId: facts.runId,
-    outcome: outcomeOf(state, facts),
+    outcome,
     incidentAt: state.incidentAt,
     finishedAt,
     rto: {

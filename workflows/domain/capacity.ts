@@ -29,6 +29,8 @@ export interface Capacity extends Room {
 }
 
 export const fullness = { warning: 0.8, critical: 0.9 } as const;
+/** A store that lasts fewer days is told of. */
+export const fewDays = 14;
 
 const dayMs = hours(24);
 /** Two points make a line through anything. */
@@ -81,9 +83,15 @@ export function forecastCapacity({ usedBytes, limit }: Room, { bytesPerDay, basi
 }
 
 /** A line for people. */
-export function describeCapacity({ usedBytes, limit, usedShare, growthBytesPerDay, daysLeft, basis }: Capacity): string {
+export function describeCapacity(capacity: Capacity): string {
+  const { growthBytesPerDay, basis } = capacity;
+  return growthBytesPerDay === null ? `${describeRoom(capacity)}; ${basis}` : `${describeRoom(capacity)} (${basis})`;
+}
+
+/** The same without where it is from. */
+export function describeRoom({ usedBytes, limit, usedShare, growthBytesPerDay, daysLeft }: Capacity): string {
   const of = limit ? `${formatBytes(usedBytes)} of ${formatBytes(limit.bytes)} (${limit.kind}), ${Math.round(100 * usedShare!)} %` : `${formatBytes(usedBytes)}, without a limit`;
-  if (growthBytesPerDay === null) return `${of}; ${basis}`;
+  if (growthBytesPerDay === null) return of;
   const grows = growthBytesPerDay <= 0 ? 'does not grow' : `grows by ${formatBytes(Math.round(growthBytesPerDay))} a day`;
-  return `${of}; ${grows}${daysLeft === null ? '' : `, full in ${Math.floor(daysLeft)} days`} (${basis})`;
+  return `${of}; ${grows}${daysLeft === null ? '' : `, full in ${Math.floor(daysLeft)} days`}`;
 }

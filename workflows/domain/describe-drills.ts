@@ -16,8 +16,9 @@ export function describeProof({ proof }: Pick<Drill, 'proof'>): string {
 
 export const describeShare = ({ compliance: { of, within, share } }: DrillHistory): string => (share === null ? 'no whole drill yet' : `${within} of ${of} within the objectives (${Math.round(share * 100)} %)`);
 
-export function describeDue({ schedule, nextAt, lastDueAt, lastAt, overdue }: DrillDue): string {
-  const next = nextAt === null ? 'nothing next' : `next ${minute(nextAt)}`;
+export function describeDue({ schedule, nextAt, lastDueAt, lastAt, applied, overdue }: DrillDue): string {
+  if (applied === false) return `${schedule}: NOT APPLIED: nothing starts it (holdfast apply); last ${lastAt === null ? 'never' : minute(lastAt)}`;
+  const next = `${nextAt === null ? 'nothing next' : `next ${minute(nextAt)}`}${applied === null ? '; whether it is applied is not known, as Temporal does not answer' : ''}`;
   return overdue ? `${schedule}: OVERDUE since ${minute(lastDueAt!)}, last ${lastAt === null ? 'never' : minute(lastAt)}; ${next}` : `${schedule}: ${next}`;
 }
 

@@ -16,7 +16,7 @@ export function describeReadiness(of: Readiness): { heading: string; problems: s
 }
 
 /** `service back in 41m of 1h00m, 4s of writes lost`: what an operator wants to know. */
-function inShort({ sources, forecastMs, rpoMs, rtoObjectiveMs, rpoObjectiveMs }: Readiness): string {
+export function inShort({ sources, forecastMs, rpoMs, rtoObjectiveMs, rpoObjectiveMs }: Readiness): string {
   if (sources.length === 0) return 'nobody knows';
   if (sources.some(({ newest }) => newest === null)) return 'not all of it could be recovered';
   const back = forecastMs === null ? 'how long it would take is not known' : `service back in ${formatDuration(forecastMs)} of ${formatDuration(rtoObjectiveMs)}`;

@@ -1,5 +1,4 @@
 import { leftOut } from './build-report.ts';
-import { reachedSwitchMs } from './forecast-rto.ts';
 import type { LogPosition } from './log-position.ts';
 import { logPositionAt } from './log-position.ts';
 import { bytesToRestore } from './recovery-point.ts';
@@ -77,6 +76,8 @@ export interface Drill {
   proof: DrillProof;
   sources: DrilledSource[];
   steps: { id: string; uses: string; state: StepStatus; elapsedMs: number; budgetMs: number | null }[];
+  /** who was asked at its gates, and what they said; the first twenty */
+  approvals: { gate: string; by: string; decision: string; at: string }[];
   /** the place that it restored to is gone; null: not known, or it is not to go (a recovery) */
   cleanedUp: boolean | null;
 }
@@ -93,12 +94,14 @@ export interface DrillSchedule {
 
 export interface DrillDue {
   schedule: string;
-  /** UTC ISO; of a surprise when its window opens; null: none in a year, or it is paused */
+  /** UTC ISO; of a surprise when its window opens; null: none in a year, or it is paused, or not applied */
   nextAt: string | null;
-  /** its last moment before now; null: none in a year */
+  /** its last moment before now at which it was applied; null: none in a year, or nobody knows since when it is */
   lastDueAt: string | null;
   /** when a drill that it asked for last began; null: none did */
   lastAt: string | null;
+  /** whether the server has it; null: it could not be asked */
+  applied: boolean | null;
   /** the last moment is over, with its grace, and no drill of this schedule began since */
   overdue: boolean;
 }
@@ -154,11 +157,9 @@ function whyOf(report: RunReport): string | null {
 export function drillOf(report: RunReport): Drill {
   const { state, rto, rpo, outcome } = report;
   const isDrill = state.purpose === 'drill';
-  const reachedMs = isDrill ? (outcome.startsWith('done') ? reachedSwitchMs(state) : null) : rto.achievedMs;
-  const reached = { objectiveMs: rto.objectiveMs, achievedMs: reachedMs, met: reachedMs === null ? null : reachedMs <= rto.objectiveMs };
   const proof = proofOf(report);
   const whole = (outcome === 'done' || outcome === 'done, partial') && report.validation.every(({ ok, effect }) => ok || effect === 'warn');
-  const missed = reached.met === false || rpo.met === false;
+  const missed = rto.met === false || rpo.met === false;
   const cleanup = report.cleanup === undefined ? null : Object.values(report.cleanup).every(({ removed }) => removed);
   return {
     run: state.run ?? report.runId,
@@ -173,7 +174,7 @@ export function drillOf(report: RunReport): Drill {
     outcome,
     result: !whole || proof.equal === false ? 'failed' : missed ? 'missed' : 'passed',
     why: whyOf(report),
-    rto: { ...reached, humanMs: rto.humanMs },
+    rto: { objectiveMs: rto.objectiveMs, achievedMs: rto.achievedMs, met: rto.met, humanMs: rto.humanMs },
     rpo: { ...rpo },
     proof,
     sources: report.points.map((point) => ({
@@ -186,22 +187,30 @@ export function drillOf(report: RunReport): Drill {
       logMs: Math.max(0, Date.parse(point.reachesAt) - Date.parse(logPositionAt(point.log.from))),
     })),
     steps: state.steps.map(({ id, uses, state: status, elapsedMs, budgetMs }) => ({ id, uses, state: status, elapsedMs, budgetMs })),
+    approvals: state.gates.flatMap(({ gate, decisions }) => decisions.map(({ by, decision, at }) => ({ gate, by, decision, at }))).slice(0, 20),
     cleanedUp: isDrill ? cleanup : null,
   };
 }
 
-/** @param knownSinceMs - when Temporal got the schedule; moments before that were nobody's. Left out: not known, and they count. */
-export function drillDue({ id, times, graceMs, paused }: DrillSchedule, drills: readonly Drill[], nowMs: number, knownSinceMs?: number): DrillDue {
+/**
+ * A schedule owes a drill only from when it was applied on: of one that is not on the server nothing is overdue, but that it is not there. Where the server cannot be asked, a drill
+ * that it began once says that it was applied.
+ *
+ * @param onServer - when the server got the schedule; null: it has none. Left out: it could not be asked.
+ */
+export function drillDue({ id, times, graceMs, paused }: DrillSchedule, drills: readonly Drill[], nowMs: number, onServer?: { sinceMs: number } | null): DrillDue {
   const last = lastMoment(times, nowMs - graceMs);
-  const next = nextMoment(times, nowMs);
-  const lastDueMs = last !== undefined && last >= (knownSinceMs ?? 0) ? last : undefined;
+  const next = onServer === null ? undefined : nextMoment(times, nowMs);
   const lastAt = drills.filter(({ schedule, purpose }) => schedule === id && purpose === 'drill').map(({ startedAt }) => startedAt).sort().at(-1) ?? null;
+  const sinceMs = onServer === undefined ? (lastAt === null ? Infinity : 0) : onServer === null ? Infinity : onServer.sinceMs;
+  const lastDueMs = last !== undefined && last >= sinceMs ? last : undefined;
   const at = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
   return {
     schedule: id,
     nextAt: paused ? null : at(next),
     lastDueAt: at(lastDueMs),
     lastAt,
+    applied: onServer === undefined ? null : onServer !== null,
     overdue: lastDueMs !== undefined && (lastAt === null || Date.parse(lastAt) < lastDueMs),
   };
 }

@@ -1,6 +1,9 @@
+import { describeRoom, fewDays } from './capacity.ts';
+import { describeDue } from './describe-drills.ts';
+import { logPositionAt } from './log-position.ts';
 import type { BaseFacts, PeriodReport, RunFacts, SourceFacts } from './period-report.ts';
+import type { Problem, Readiness } from './readiness.ts';
 import type { Tone } from './report-page.ts';
-import { formatDuration } from './units.ts';
 
 /** Something that a person should look at. bad: what is promised does not hold now, or log is lost; warn: it held, and not everything went well. */
 export interface Trouble {
@@ -8,16 +11,16 @@ export interface Trouble {
   what: string;
 }
 
-/** A base that is so much larger or smaller than the one before the period is looked at by a person. */
-const sizeChange = 0.5;
-
 /** For people. */
 export const formatMinute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-/** What is not as it should be, the worst first. Pure: the same facts, the same troubles. */
+/**
+ * What is not as it should be, the worst first. Pure: the same facts, the same troubles. What stands against a recovery now is judged by readiness, what is unusual and how much room is left
+ * by what the alerts go by: here is only what happened in the period, and what of theirs it says already.
+ */
 export function judgePeriod(report: PeriodReport): Trouble[] {
-  const troubles = [...report.sources.flatMap((source) => ofSource(source, report)), ...ofWork(report), ...report.runs.flatMap(ofRun), ...ofActs(report)];
+  const troubles = [...ofReadiness(report), ...report.sources.flatMap((source) => ofSource(source, report)), ...ofBackups(report), ...ofWork(report), ...ofDrills(report), ...report.runs.flatMap(ofRun), ...ofActs(report)];
   if (report.incidents?.open) troubles.push({ tone: 'bad', what: `an incident is open: ${report.incidents.open.summary}` });
   troubles.push(...report.unread.map((what): Trouble => ({ tone: 'warn', what })));
   return [...troubles.filter(({ tone }) => tone === 'bad'), ...troubles.filter(({ tone }) => tone === 'warn')];
@@ -25,25 +28,48 @@ export function judgePeriod(report: PeriodReport): Trouble[] {
 
 export const toneOf = (troubles: readonly Trouble[]): Tone => (troubles.length === 0 ? 'good' : troubles.some(({ tone }) => tone === 'bad') ? 'bad' : 'warn');
 
-function ofSource(facts: SourceFacts, { period, rpoObjectiveMs }: PeriodReport): Trouble[] {
-  const { source, newest, restorable, archive, madeCount, gapCount, gaps, disbelievedCount } = facts;
+/** Of these the promise is broken, though something could be recovered. */
+const broken: readonly Problem['kind'][] = ['rpo', 'rto', 'gap', 'bucket'];
+
+function ofReadiness({ readiness, runs, drills }: PeriodReport): Trouble[] {
+  if (!readiness) return [];
+  const isTold = ({ key }: Problem): boolean => (key === 'drill' && runs.some(({ run }) => run === readiness.lastDrill?.run)) || (drills?.due.some(({ schedule, overdue }) => overdue && key === `drill/${schedule}`) ?? false);
+  const more = readiness.problemCount - readiness.problems.length;
+  return [
+    ...readiness.problems.filter((problem) => !isTold(problem)).map(({ kind, makes, what }): Trouble => ({ tone: makes === 'not ready' || broken.includes(kind) ? 'bad' : 'warn', what: `${makes}: ${what}` })),
+    ...(more > 0 ? [{ tone: 'warn' as const, what: `${counted(more, 'more problem')} of readiness: holdfast ready ${readiness.system}` }] : []),
+  ];
+}
+
+function ofSource(facts: SourceFacts, { period, readiness, anomalies }: PeriodReport): Trouble[] {
+  const { source, newest, restorable, madeCount, gapCount, gaps, disbelievedCount } = facts;
   const found: Trouble[] = [];
   const say = (tone: Trouble['tone'], what: string): void => void found.push({ tone, what: `${source}: ${what}` });
-  if (newest === null) say('bad', 'there is no backup');
-  else if (restorable === null) say('bad', 'nothing can be restored');
-  else if (madeCount === 0) say('warn', `no backup was made in the ${period}; the newest is of ${formatMinute(newest.at)}`);
-  for (const { from, to } of gaps) say('bad', `log is lost for ever, from ${formatMinute(from)} to ${formatMinute(to)}`);
+  const judged = readiness?.sources.find((one) => one.source === source);
+  if (!judged && newest === null) say('bad', 'there is no backup');
+  else if (!judged && restorable === null) say('bad', 'nothing can be restored');
+  if (!anomalies && newest !== null && madeCount === 0) say('warn', `no backup was made in the ${period}; the newest is of ${formatMinute(newest.at)}`);
+  for (const { from, to } of gaps.filter((gap) => !isOpen(judged, gap.to))) say('bad', `log is lost for ever, from ${formatMinute(from)} to ${formatMinute(to)}`);
   if (gapCount > gaps.length) say('bad', `${gapCount - gaps.length} more gaps in the log`);
-  if (archive && !archive.noLog) {
-    if (archive.archivedToAt === null) say('bad', 'its log is not archived');
-    else if (!archive.sourceReachable) say('bad', `the source does not answer; its log is archived up to ${formatMinute(archive.archivedToAt)}`);
-    else if (archive.rpoMs !== null && archive.rpoMs > rpoObjectiveMs) say('bad', `the archive is ${formatDuration(archive.rpoMs)} behind, and the RPO is ${formatDuration(rpoObjectiveMs)}`);
-  }
-  if (disbelievedCount > 0) say('warn', `${counted(disbelievedCount, 'object')} in the store not believed`);
+  if (!judged && disbelievedCount > 0) say('warn', `${counted(disbelievedCount, 'object')} in the store not believed`);
   for (const { backup, mark } of facts.made) if (mark !== null) say('warn', `backup ${backup} is marked: ${mark}`);
-  const growth = growthOf(facts);
-  if (growth !== null && Math.abs(growth) > sizeChange) say('warn', `the newest backup is ${percent(growth)} than the last one before the ${period}`);
   return found;
+}
+
+/** Readiness tells of it already. */
+const isOpen = (judged: Readiness['sources'][number] | undefined, to: string): boolean => judged?.openGaps.slice(-3).some((gap) => logPositionAt(gap.to) === to) ?? false;
+
+function ofBackups({ anomalies, capacity }: PeriodReport): Trouble[] {
+  const soon = capacity !== null && capacity.daysLeft !== null && capacity.daysLeft < fewDays;
+  return [
+    ...(anomalies ?? []).map(({ level, said }): Trouble => ({ tone: level === 'critical' ? 'bad' : 'warn', what: said })),
+    ...(capacity && (capacity.level === 'critical' || capacity.level === 'warning' || soon) ? [{ tone: capacity.level === 'critical' ? ('bad' as const) : ('warn' as const), what: `the store is filling: ${describeRoom(capacity)}` }] : []),
+  ];
+}
+
+function ofDrills({ drills, late }: PeriodReport): Trouble[] {
+  const overdue = (drills?.due ?? []).filter((due) => due.overdue);
+  return [...overdue.map((due): Trouble => ({ tone: 'warn', what: `drill ${describeDue(due)}` })), ...late.map((what): Trouble => ({ tone: 'warn', what: `schedule ${what}` }))];
 }
 
 /** How much the data has grown since the last base before the period, as a share; null: there is nothing to compare. */
@@ -72,12 +98,11 @@ function ofWork({ work, period }: PeriodReport): Trouble[] {
   return found;
 }
 
-function ofRun({ purpose, finishedAt, outcome, rtoMet, rpoMet, proved }: RunFacts): Trouble[] {
-  const missed = [...(rtoMet === false ? ['RTO'] : []), ...(rpoMet === false ? ['RPO'] : [])];
+function ofRun({ purpose, finishedAt, outcome, result, why, rto, rpo, proof }: RunFacts): Trouble[] {
+  const missed = [...(rto.met === false ? ['RTO'] : []), ...(rpo.met === false ? ['RPO'] : [])];
   const name = `${purpose} that ended ${formatMinute(finishedAt)}`;
   return [
-    ...(outcome.startsWith('done') ? [] : [{ tone: 'bad' as const, what: `${name}: ${outcome}` }]),
-    ...(proved === false ? [{ tone: 'bad' as const, what: `${name}: validation does not hold` }] : []),
+    ...(result === 'failed' ? [{ tone: 'bad' as const, what: `${name}: ${proof.equal === false ? 'what was restored differs' : outcome}${why === null || why === outcome ? '' : `: ${why.slice(0, 300)}`}` }] : []),
     ...(missed.length > 0 ? [{ tone: 'warn' as const, what: `${name}: ${missed.join(' and ')} missed` }] : []),
   ];
 }

@@ -1,3 +1,6 @@
+import { describeCapacity, describeRoom } from './capacity.ts';
+import { describeDue, describeProof, resultWord } from './describe-drills.ts';
+import { inShort } from './describe-readiness.ts';
 import { counted, formatMinute, growthOf, judgePeriod, percent, toneOf } from './judge-period.ts';
 import type { BaseFacts, KindFacts, PeriodReport, SourceFacts, WorkFacts } from './period-report.ts';
 import { formatBytes, formatDuration } from './units.ts';
@@ -14,11 +17,12 @@ export function periodPage(report: PeriodReport): ReportPage {
     tone: toneOf(troubles),
     headline: troubles.length === 0 ? 'All went well' : bad > 0 ? `${counted(bad, 'thing')} must be looked at` : `${counted(troubles.length, 'thing')} to look at`,
     sentence: restorableNow(report),
-    facts: [recoveryPointFact(report), backupFact(report), verificationFact(report), drillFact(report), storedFact(report), incidentFact(report)],
+    facts: [readinessFact(report), backupFact(report), verificationFact(report), drillFact(report), roomFact(report), incidentFact(report)],
     sections: [
       ...(troubles.length > 0 ? [{ title: 'What to look at', list: troubles.map(({ what }) => what) }] : []),
-      ...report.sources.flatMap(backupsOf),
       sourcesSection(report),
+      ...report.sources.flatMap(backupsOf),
+      ...(report.capacity ? [{ title: 'Room in the store', text: `${describeCapacity(report.capacity)}.` }] : []),
       ...workSections(report.work),
       ...runSections(report),
       ...incidentSections(report),
@@ -35,23 +39,16 @@ function restorableNow({ sources }: PeriodReport): string {
   return said.length === 0 ? 'What can be restored is not known.' : `As of now: ${said.join('; ')}.`;
 }
 
-function recoveryPointFact({ sources, rpoObjectiveMs }: PeriodReport): PageFact {
-  const lags = sources.flatMap(({ archive }) => (archive?.rpoMs == null ? [] : [archive.rpoMs]));
-  const unknown = sources.filter(({ archive }) => archive && !archive.noLog && archive.rpoMs === null).length;
-  const worst = lags.length > 0 ? Math.max(...lags) : null;
-  return {
-    title: 'Would be lost now (RPO)',
-    value: unknown > 0 || worst === null ? 'not known' : formatDuration(worst),
-    note: `objective ${formatDuration(rpoObjectiveMs)}${unknown > 0 ? `; ${counted(unknown, 'source')} did not say` : ''}`,
-    met: unknown > 0 || worst === null ? null : worst <= rpoObjectiveMs,
-  };
+function readinessFact({ readiness }: PeriodReport): PageFact {
+  if (!readiness) return { title: 'If disaster struck now', value: 'not known', note: '', met: null };
+  return { title: 'If disaster struck now', value: readiness.verdict, note: inShort(readiness), met: readiness.verdict === 'ready' };
 }
 
-function backupFact({ sources, work }: PeriodReport): PageFact {
+function backupFact({ sources, work, anomalies }: PeriodReport): PageFact {
   const made = sources.reduce((sum, { madeCount }) => sum + madeCount, 0);
   const failed = work?.kinds.backup.failed;
   const took = work?.kinds.backup.medianMs ?? null;
-  return { title: 'Backups', value: `${made} made`, note: `${failed === undefined ? 'failures not known' : `${failed} failed`}${took === null ? '' : `; took ${formatDuration(took)}`}`, met: failed === undefined ? null : failed === 0 && made > 0 };
+  return { title: 'Backups', value: `${made} made`, note: `${failed === undefined ? 'failures not known' : `${failed} failed`}${took === null ? '' : `; took ${formatDuration(took)}`}; ${!anomalies ? 'whether they are usual is not known' : anomalies.length === 0 ? 'nothing unusual' : `${anomalies.length} unusual`}`, met: failed === undefined ? null : failed === 0 && made > 0 };
 }
 
 function verificationFact({ work }: PeriodReport): PageFact {
@@ -59,16 +56,21 @@ function verificationFact({ work }: PeriodReport): PageFact {
   return { title: 'Verifications', value: facts ? `${facts.ended - facts.failed} held` : 'not known', note: facts ? `${facts.failed} did not` : '', met: !facts || facts.ended === 0 ? null : facts.failed === 0 };
 }
 
-function drillFact({ runs, rtoObjectiveMs }: PeriodReport): PageFact {
-  const drills = runs.filter(({ purpose }) => purpose === 'drill');
-  const worst = Math.max(...drills.map(({ tookMs }) => tookMs ?? Infinity));
-  if (drills.length === 0) return { title: 'Drills', value: 'none', note: 'none ended in this time', met: null };
-  return { title: 'Drills', value: Number.isFinite(worst) ? formatDuration(worst) : 'not done', note: `${drills.length} ran; the longest, objective ${formatDuration(rtoObjectiveMs)}`, met: drills.every(({ outcome, rtoMet, proved }) => outcome.startsWith('done') && rtoMet !== false && proved !== false) };
+function drillFact({ runs, drills, rtoObjectiveMs }: PeriodReport): PageFact {
+  const ended = runs.filter(({ purpose }) => purpose === 'drill');
+  const overdue = drills?.due.filter((one) => one.overdue).length ?? 0;
+  const last = drills === null ? 'earlier ones are not known' : `the last that passed: ${drills.lastSuccessAt === null ? 'none' : formatMinute(drills.lastSuccessAt)}`;
+  const late = overdue > 0 ? `; ${counted(overdue, 'schedule')} overdue` : '';
+  if (ended.length === 0) return { title: 'Drills', value: 'none', note: `none ended in this time; ${last}${late}`, met: overdue > 0 ? false : null };
+  const worst = Math.max(...ended.map(({ rto }) => rto.achievedMs ?? Infinity));
+  return { title: 'Drills (RTO)', value: Number.isFinite(worst) ? formatDuration(worst) : 'not reached', note: `${ended.length} ran; the longest, objective ${formatDuration(rtoObjectiveMs)}; ${last}${late}`, met: ended.every(({ result }) => result === 'passed') && overdue === 0 };
 }
 
-function storedFact({ sources }: PeriodReport): PageFact {
+function roomFact({ sources, capacity }: PeriodReport): PageFact {
   const grown = sources.flatMap((source) => growthOf(source) ?? []);
-  return { title: 'Stored', value: formatBytes(sources.reduce((sum, { storedBytes }) => sum + storedBytes, 0)), note: grown.length === 0 ? 'bases and log' : `the data is ${percent(Math.max(...grown))}`, met: null };
+  const data = grown.length === 0 ? [] : [`the data is ${percent(Math.max(...grown))}`];
+  const room = capacity ? [describeRoom(capacity)] : ['bases and log; how much room is left is not known'];
+  return { title: 'Stored', value: formatBytes(sources.reduce((sum, { storedBytes }) => sum + storedBytes, 0)), note: [...room, ...data].join('; '), met: !capacity || capacity.usedShare === null ? null : capacity.level === 'ok' };
 }
 
 function incidentFact({ incidents }: PeriodReport): PageFact {
@@ -91,13 +93,22 @@ function backupsOf({ source, made, madeCount }: SourceFacts): PageSection[] {
   }];
 }
 
-function sourcesSection({ sources }: PeriodReport): PageSection {
-  const archive = (of: SourceFacts['archive']): string => (!of ? 'not known' : of.noLog ? 'no log' : of.archivedToAt === null ? 'not archived' : of.rpoMs === null ? `up to ${formatMinute(of.archivedToAt)}` : `${formatDuration(of.rpoMs)} behind`);
+function sourcesSection({ sources, readiness }: PeriodReport): PageSection {
+  const now = (source: string): [lost: PageCell, base: PageCell] => {
+    const of = readiness?.sources.find((one) => one.source === source);
+    if (!of) return ['not known', 'not known'];
+    return [of.rpoMs === null ? { text: 'not known', tone: 'warn' } : of.rpoMs > readiness!.rpoObjectiveMs ? { text: formatDuration(of.rpoMs), tone: 'bad' } : formatDuration(of.rpoMs), of.base ? formatDuration(of.base.ageMs) : { text: 'none', tone: 'bad' }];
+  };
+  const said = readiness && [
+    `Looked at ${formatMinute(readiness.at)}: ${readiness.verdict}; ${inShort(readiness)}.`,
+    ...(readiness.forecastMs === null ? [] : [`The time is forecast: ${readiness.forecastBasis ?? 'no basis'}.`]),
+  ];
   return {
-    title: 'What can be restored',
+    title: 'What could be recovered now',
+    text: said ? said.join(' ') : 'Whether it could be recovered now is not known; what the store holds:',
     table: {
-      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Archive', kind: 'whole' }, { title: 'Backups', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
-      rows: sources.map(({ source, restorable, archive: of, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? formatMinute(restorable.from) : 'nothing', restorable ? formatMinute(restorable.to) : '', archive(of), number(bases), formatBytes(storedBytes), number(gapCount), number(disbelievedCount)]),
+      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Lost now', kind: 'number' }, { title: 'Newest base', kind: 'number' }, { title: 'Backups', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
+      rows: sources.map(({ source, restorable, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? formatMinute(restorable.from) : 'nothing', restorable ? formatMinute(restorable.to) : '', ...now(source), number(bases), formatBytes(storedBytes), number(gapCount), number(disbelievedCount)]),
     },
   };
 }
@@ -118,13 +129,18 @@ function workSections(work: WorkFacts | null): PageSection[] {
 }
 
 const met = (ms: number | null, is: boolean | null): PageCell => (ms === null ? 'not reached' : is === false ? { text: `${formatDuration(ms)}, missed`, tone: 'bad' } : formatDuration(ms));
+const tones = { passed: undefined, missed: 'warn', failed: 'bad' } as const;
 
-function runSections({ runs }: PeriodReport): PageSection[] {
+function runSections({ runs, drills }: PeriodReport): PageSection[] {
   const approvals = runs.flatMap(({ approvals: of, purpose }) => of.map(({ gate, by, decision, at }) => `${formatMinute(at)}: ${decision} at ${gate} by ${by} (${purpose})`));
+  const row = ({ finishedAt, purpose, runbook, result, rto, rpo, proof }: PeriodReport['runs'][number]): PageCell[] => [
+    formatMinute(finishedAt), `${purpose}${runbook ? ` (${runbook})` : ''}`, { text: resultWord[result], tone: tones[result] }, met(rto.achievedMs, rto.met), met(rpo.achievedMs, rpo.met), { text: describeProof({ proof }), tone: proof.equal === false ? 'bad' : undefined },
+  ];
   return [
     ...(runs.length > 0
-      ? [{ title: 'Drills and recoveries', table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'What', kind: 'name' as const }, { title: 'Outcome', kind: 'whole' as const }, { title: 'Time (RTO)', kind: 'number' as const }, { title: 'Loss (RPO)', kind: 'number' as const }, { title: 'Data', kind: 'whole' as const }], rows: runs.map(({ finishedAt, purpose, runbook, outcome, tookMs, rtoMet, rpoMs, rpoMet, proved }): PageCell[] => [formatMinute(finishedAt), `${purpose}${runbook ? ` (${runbook})` : ''}`, outcome.startsWith('done') ? outcome : { text: outcome, tone: 'bad' }, met(tookMs, rtoMet), met(rpoMs, rpoMet), proved === null ? 'not compared' : proved ? 'as it must be' : { text: 'not as it must be', tone: 'bad' }]) } }]
+      ? [{ title: 'Drills and recoveries', table: { columns: [{ title: 'Ended', kind: 'whole' as const }, { title: 'What', kind: 'name' as const }, { title: 'Result', kind: 'whole' as const }, { title: 'Time (RTO)', kind: 'number' as const }, { title: 'Loss (RPO)', kind: 'number' as const }, { title: 'Proof', kind: 'wide' as const }], rows: runs.map(row) } }]
       : []),
+    ...(drills && drills.due.length > 0 ? [{ title: 'Drills to come', list: drills.due.map(describeDue) }] : []),
     ...(approvals.length > 0 ? [{ title: 'Approvals', list: approvals }] : []),
   ];
 }

@@ -1,3 +1,7 @@
+import type { Anomaly } from './anomalies.ts';
+import type { Capacity } from './capacity.ts';
+import type { Drill, DrillDue } from './drill-history.ts';
+import type { Readiness } from './readiness.ts';
 import type { ScheduleView } from './schedules/view.ts';
 import { hours } from './units.ts';
 
@@ -28,10 +32,20 @@ export interface PeriodReport {
   rtoObjectiveMs: number;
   rpoObjectiveMs: number;
   sources: SourceFacts[];
+  /** if disaster struck when the report was written, whatever its period; null: nobody knows */
+  readiness: Readiness | null;
+  /** what is unusual about the backups, as the alerts have it; null: the store could not be read */
+  anomalies: UnusualBackup[] | null;
+  /** null: not known */
+  capacity: Capacity | null;
   /** null: Temporal could not be asked */
   work: WorkFacts | null;
   /** recoveries and drills that ended in the period, the newest first */
   runs: RunFacts[];
+  /** null: the store could not be read */
+  drills: DrillFacts | null;
+  /** schedules that do not start what they should, a line each */
+  late: string[];
   incidents: IncidentFacts | null;
   acts: ActFacts | null;
   /** what could not be found out, a sentence each */
@@ -39,7 +53,10 @@ export interface PeriodReport {
 }
 
 /** What is of the whole system; its parts stand in the report by themselves. */
-export type PeriodFacts = Pick<PeriodReport, 'work' | 'runs' | 'incidents' | 'acts' | 'unread'>;
+export type PeriodFacts = Pick<PeriodReport, 'readiness' | 'anomalies' | 'capacity' | 'work' | 'runs' | 'drills' | 'late' | 'incidents' | 'acts' | 'unread'>;
+
+/** One that has no figure, as there is no backup at all, has none in JSON either. */
+export type UnusualBackup = Pick<Anomaly, 'kind' | 'level' | 'source' | 'said'>;
 
 /** One source, by what the bucket holds of it. */
 export interface SourceFacts {
@@ -62,8 +79,6 @@ export interface SourceFacts {
   /** objects that are not believed and nobody has marked, the first of them by name */
   disbelieved: string[];
   disbelievedCount: number;
-  /** null: it could not be asked */
-  archive: ArchiveFacts | null;
 }
 
 export interface BaseFacts {
@@ -76,15 +91,6 @@ export interface BaseFacts {
   why: string;
   /** what was said of it, such as "bad"; null: nothing */
   mark: string | null;
-}
-
-export interface ArchiveFacts {
-  /** null: its engine has no log */
-  archivedToAt: string | null;
-  /** age of the oldest acknowledged write that is not archived; null: not known */
-  rpoMs: number | null;
-  noLog: boolean;
-  sourceReachable: boolean;
 }
 
 export type WorkKind = 'backup' | 'verification' | 'retention' | 'recovery';
@@ -116,22 +122,14 @@ export interface WorkFailure {
   why: string;
 }
 
-export interface RunFacts {
-  run: string;
-  workflowId: string;
-  purpose: 'recovery' | 'drill';
-  runbook: string | null;
-  outcome: string;
-  startedAt: string;
-  finishedAt: string;
-  /** of a drill: until its end, as it moves no traffic; null: service did not come back */
-  tookMs: number | null;
-  rtoMet: boolean | null;
-  rpoMs: number | null;
-  rpoMet: boolean | null;
-  /** every validation that gates held; null: none ran */
-  proved: boolean | null;
-  approvals: { gate: string; by: string; decision: string; at: string }[];
+/** Of a whole run, as `holdfast drills` has it: one reading of a run's report, and one way to count its times. */
+export type RunFacts = Pick<Drill, 'run' | 'workflowId' | 'purpose' | 'runbook' | 'outcome' | 'result' | 'why' | 'startedAt' | 'finishedAt' | 'rto' | 'rpo' | 'proof' | 'approvals'>;
+
+export interface DrillFacts {
+  /** the last whole drill that proved that the system can be recovered, UTC ISO; null: none did */
+  lastSuccessAt: string | null;
+  /** by the system file's schedules, as of when the report was written */
+  due: DrillDue[];
 }
 
 export interface IncidentFacts {

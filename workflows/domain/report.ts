@@ -13,7 +13,7 @@ export interface RunReport {
   outcome: 'done' | 'done, partial' | 'done, with steps skipped' | 'done, fence unproved' | 'aborted' | 'failed';
   incidentAt: string;
   finishedAt: string;
-  /** achieved: incident to service on the new side; machine + human = achieved (human: a gate or a paused run waited). */
+  /** achieved: incident to service on the new side, of a drill to where the switch would be; machine + human = achieved (human: a gate or a paused run waited). */
   rto: { objectiveMs: number; achievedMs: number | null; machineMs: number; humanMs: number; met: boolean | null };
   /** achieved: incident minus the wall clock of the last entry really applied. */
   rpo: { objectiveMs: number; achievedMs: number | null; met: boolean | null };

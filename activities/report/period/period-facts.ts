@@ -1,4 +1,6 @@
 import type { Client } from '@temporalio/client';
+import { findAnomalies } from '../../../workflows/domain/anomalies.ts';
+import type { Drill } from '../../../workflows/domain/drill-history.ts';
 import { totalOf } from '../../../workflows/domain/incident-record.ts';
 import type { IncidentState } from '../../../workflows/domain/incident.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
@@ -6,14 +8,15 @@ import { auditRecordSchema, type AuditRecord } from '../../../workflows/domain/m
 import { queryNames } from '../../../workflows/domain/messages.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { listed, type ActFacts, type IncidentFacts, type PeriodFacts, type RunFacts } from '../../../workflows/domain/period-report.ts';
-import type { RunReport } from '../../../workflows/domain/report.ts';
+import { describeLate } from '../../../workflows/domain/schedules/judge-fire.ts';
 import type { System } from '../../../workflows/domain/system.ts';
+import { hours, minutes } from '../../../workflows/domain/units.ts';
 import { describeError } from '../../../workflows/domain/errors.ts';
 import { sameAct } from '../../audit/record-act.ts';
 import { isRunning } from '../../schedules/read-server.ts';
 import { newestFirst, type ChainRoom } from '../../store/record-chain.ts';
+import { readSystemFacts, type SystemFacts } from '../../watch/system-facts.ts';
 import { readIncidents } from '../read-incidents.ts';
-import { newestReports } from '../read-step-history.ts';
 import { readWorkFacts } from './work-facts.ts';
 
 interface Room extends ChainRoom {
@@ -27,12 +30,17 @@ interface Period {
   to: string;
 }
 
-/** More runs than these end in no week. */
-const newestRuns = 50;
 /** Incidents that the mean time to recovery is of. */
 const newestIncidents = 100;
+/** Nobody waits for a report as for /metrics, and what a large store holds takes long to count. */
+const factsWithinMs = minutes(5);
+/** A watch that looked longer ago than this has stopped, or looks seldom: then the report looks itself. */
+const watchCountsMs = hours(1);
 
-/** What ended in a time and what was asked for, each from where it is kept. One that cannot be read is named and holds up none of the others; all of them: the first failure. */
+/**
+ * What ended in a time and what was asked for, each from where it is kept, and how the system stands now, by the very facts that the metrics are made of. One that cannot be read is named
+ * and holds up none of the others; all of them: the first failure.
+ */
 export async function readPeriodFacts(room: Room, period: Period): Promise<PeriodFacts> {
   const unread: string[] = [];
   const failures: unknown[] = [];
@@ -48,43 +56,36 @@ export async function readPeriodFacts(room: Room, period: Period): Promise<Perio
   };
   const name = room.system.system;
   const work = await trying('what ran could not be asked of Temporal', async () => await readWorkFacts(room.client, name, period));
-  const runs = (await trying('the reports of runs could not be read', async () => await readRuns(room, name, period))) ?? [];
   const incidents = await trying('incidents could not be read', async () => await readIncidentFacts(room, period));
   const acts = await trying('the audit could not be read', async () => await readActs(room, name, period));
-  if (failures.length === 4) throw failures[0];
-  return { work, runs, incidents, acts, unread };
+  const facts = await readSystemFacts(room.client, name, { manifests: new Map() }, room.signal, factsWithinMs);
+  room.signal.throwIfAborted();
+  if (failures.length === 3 && !facts.history) throw failures[0];
+  unread.push(...facts.unread.flatMap(({ what, why }) => (unreadWords[what] === undefined ? [] : [`${unreadWords[what]}: ${why}`.slice(0, 500)])));
+  return { ...standingOf(facts), ...drillsOf(facts, period), work, incidents, acts, unread };
 }
+
+/** Of what the facts may lack, that which a report is made of; the rest is of the metrics alone. */
+const unreadWords: Readonly<Record<string, string>> = {
+  file: 'the system file could not be read', runs: 'how backups ended could not be asked of Temporal', manifests: 'the backups in the store could not be read', schedules: 'whether schedules start could not be asked of Temporal',
+  'drill schedules': 'since when drills are scheduled could not be asked of Temporal', drills: 'the reports of runs could not be read', room: 'how much room is left could not be found out',
+};
+
+function standingOf({ history, sources, ages, capacity, readiness, fires }: SystemFacts): Pick<PeriodFacts, 'readiness' | 'anomalies' | 'capacity' | 'late'> {
+  const isCurrent = readiness !== null && Math.abs(Date.now() - Date.parse(readiness.at)) <= watchCountsMs;
+  const anomalies = history && findAnomalies(history, sources, ages).map(({ kind, level, source, said }) => ({ kind, level, source, said }));
+  return { readiness: isCurrent ? readiness : null, anomalies, capacity, late: describeLate(fires ?? []).slice(0, listed) };
+}
+
+function drillsOf({ drills }: SystemFacts, period: Period): Pick<PeriodFacts, 'runs' | 'drills'> {
+  if (!drills) return { runs: [], drills: null };
+  const runs = drills.drills.filter(({ finishedAt, only }) => within(finishedAt, period) && only === null).sort((a, b) => b.finishedAt.localeCompare(a.finishedAt));
+  return { runs: runs.slice(0, listed).map(toRunFacts), drills: { lastSuccessAt: drills.lastSuccess?.startedAt ?? null, due: drills.due.slice(0, listed) } };
+}
+
+const toRunFacts = ({ run, workflowId, purpose, runbook, outcome, result, why, startedAt, finishedAt, rto, rpo, proof, approvals }: Drill): RunFacts => ({ run, workflowId, purpose, runbook, outcome, result, why, startedAt, finishedAt, rto, rpo, proof, approvals });
 
 const within = (at: string | null, { from, to }: Period): boolean => at !== null && at > from && at <= to;
-
-async function readRuns(room: Room, system: string, period: Period): Promise<RunFacts[]> {
-  const runs: RunFacts[] = [];
-  for await (const report of newestReports(room, system, newestRuns)) {
-    if (within(report.finishedAt, period) && !report.state.only) runs.push(toRunFacts(report));
-  }
-  return runs.sort((a, b) => b.finishedAt.localeCompare(a.finishedAt)).slice(0, listed);
-}
-
-/** A drill moves no traffic: its time is until its end, and held against the same objective. */
-export function toRunFacts({ runId, workflowId, outcome, finishedAt, rto, rpo, state, validation }: RunReport): RunFacts {
-  const tookMs = state.purpose === 'drill' ? Date.parse(finishedAt) - Date.parse(state.startedAt) : rto.achievedMs;
-  const gating = validation.filter(({ effect }) => effect === 'gate');
-  return {
-    run: runId,
-    workflowId,
-    purpose: state.purpose === 'drill' ? 'drill' : 'recovery',
-    runbook: state.runbook ?? null,
-    outcome,
-    startedAt: state.startedAt,
-    finishedAt,
-    tookMs,
-    rtoMet: tookMs === null ? null : tookMs <= rto.objectiveMs,
-    rpoMs: rpo.achievedMs,
-    rpoMet: rpo.met,
-    proved: gating.length === 0 ? null : gating.every(({ ok }) => ok),
-    approvals: state.gates.flatMap(({ gate, decisions }) => decisions.map(({ by, decision, at }) => ({ gate, by, decision, at }))).slice(0, listed),
-  };
-}
 
 async function readIncidentFacts({ system, client, store, signal }: Room, period: Period): Promise<IncidentFacts> {
   const { records } = await readIncidents({ store, signal }, system.system, newestIncidents);

@@ -6,13 +6,13 @@ import type { SourceContext } from '../../context.ts';
 import { rebuildCatalog } from '../../store/read-catalog.ts';
 
 /** What the bucket holds of one source, and what of it is of a time. Reads only; safe to repeat. */
-export async function readSourceFacts(context: SourceContext, period: { from: string; to: string }): Promise<Omit<SourceFacts, 'archive'>> {
+export async function readSourceFacts(context: SourceContext, period: { from: string; to: string }): Promise<SourceFacts> {
   const catalog = await rebuildCatalog(context, { system: context.system.system, source: context.sourceName });
   return toSourceFacts(catalog, context.source.engine, period);
 }
 
 /** A base is of the time that it holds, a gap of the time at which the log goes on: both by the source's clock. */
-export function toSourceFacts(catalog: Catalog, engine: string, { from, to }: { from: string; to: string }): Omit<SourceFacts, 'archive'> {
+export function toSourceFacts(catalog: Catalog, engine: string, { from, to }: { from: string; to: string }): SourceFacts {
   const within = (at: string): boolean => at > from && at <= to;
   const bases = catalog.bases.map(toBaseFacts).filter(({ at }) => at <= to).sort((a, b) => b.at.localeCompare(a.at));
   const made = bases.filter(({ at }) => within(at));

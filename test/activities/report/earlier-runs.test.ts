@@ -6,9 +6,9 @@ import { drillOf } from '../../../workflows/domain/drill-history.ts';
 import { sampleDrill, sampleReport } from './sample-report.ts';
 
 const [first, failed, last] = ['2026-11-07', '2026-11-14', '2026-11-21'].map((date) => sampleDrill(`${date}T03:00:05.000Z`)) as [ReturnType<typeof sampleDrill>, ReturnType<typeof sampleDrill>, ReturnType<typeof sampleDrill>];
-failed.outcome = 'aborted';
+Object.assign(failed, { outcome: 'aborted', rto: { ...failed.rto, achievedMs: null, met: null } });
 first.state.steps.find(({ id }) => id === 'restore')!.elapsedMs = 7_000;
-last.rto.objectiveMs = 30_000;
+Object.assign(last.rto, { objectiveMs: 30_000, met: false });
 const others = [first, failed].map(drillOf);
 
 test('a drill’s page draws its times against those of earlier drills and against the objectives, each value as text too', () => {

@@ -30,24 +30,30 @@ test('a week in which all went well says so first; of a bad day everything that 
   const troubles = judgePeriod(sampleBadDay());
   const said = (tone: string): string[] => troubles.filter((one) => one.tone === tone).map(({ what }) => what);
   assert.deepEqual(said('bad'), [
-    'documents: log is lost for ever, from 2026-11-22 10:00 UTC to 2026-11-22 10:20 UTC',
-    'documents: the archive is 30m00s behind, and the RPO is 5m00s',
-    'users: there is no backup',
-    'users: its log is not archived',
+    'not ready: users: no good recovery point: nothing could be recovered',
+    'at risk: documents: 30m00s of writes would be lost, past the objective of 5m00s',
+    'at risk: documents: log is lost from 2026-11-22T10:00:00Z.1 to 2026-11-22T10:20:00Z.1 (the log was overwritten), and no base was taken behind it',
+    'at risk: documents: not believed: demo/documents/t00000001/x: not signed',
+    'at risk: users: nobody knows what would be lost: there is no recovery point',
+    'at risk: service would be back after 1h06m, past the objective of 1h00m (7 by earlier runs)',
+    'documents: log is lost for ever, from 2026-11-22 11:00 UTC to 2026-11-22 11:05 UTC',
+    'users has no backup',
     'backup: 1 of 2 failed, the last one too',
     'verification: 1 of 1 failed, the last one too',
-    'drill that ended 2026-11-22 15:00 UTC: validation does not hold',
+    'drill that ended 2026-11-22 15:00 UTC: what was restored differs: validation does not hold: equality',
     'the audit does not hold in 1 place: record 7: is missing',
     'an incident is open: documents cannot be saved',
   ]);
   assert.deepEqual(said('warn'), [
-    'documents: 1 object in the store not believed',
     'documents: backup 01KAJ6S0Z5M6W2T8Q4V1X9C322 is marked: bad',
-    'documents: the newest backup is 71 % smaller than the last one before the day',
+    'the newest backup of documents has 19.1 MiB, and the average of the 10 before it is 65.0 MiB',
+    'the store is filling: 7.9 GiB of 9.3 GiB (budget), 85 %; grows by 66.8 MiB a day, full in 21 days',
     'schedule demo/full-backup is paused: paused due to workflow failure',
     'schedule demo/full-backup: 2 starts missed since it was made',
     'schedule demo/full-backup: its last start failed',
     'what ended before 2026-11-22 12:00 UTC is not known: Temporal keeps no more of the day',
+    'drill demo/weekly-drill: OVERDUE since 2026-11-22 05:00 UTC, last never; next 2026-11-29 05:00 UTC',
+    'schedule demo/retention is not on the server: holdfast apply',
     'drill that ended 2026-11-22 15:00 UTC: RTO missed',
     '1 request refused',
     'users: the store could not be read: StoreUnavailable: no answer',
@@ -60,15 +66,15 @@ test('the message has the headline, the figures and what is to be looked at, is 
   assert.deepEqual([good.title, good.severity, good.page, good.alert], ['demo: weekly report 2026-11-23: all went well', 'info', 'demo/reports/week-20261123T070000Z-0198aaaa/report.json', null]);
   assert.deepEqual(good.lines, [
     'As of now: documents can be restored to any second from 2026-11-15 01:00 UTC to 2026-11-23 06:59 UTC.',
-    'Would be lost now (RPO): 1.2s (objective 5m00s)',
-    'Backups: 7 made (0 failed; took 4m12s)',
+    'If disaster struck now: ready (service back in 41m00s of 1h00m, 1.2s of writes lost, of 5m00s at most)',
+    'Backups: 7 made (0 failed; took 4m12s; nothing unusual)',
     'Verifications: 35 held (0 did not)',
-    'Drills: 4m00s (1 ran; the longest, objective 1h00m)',
-    'Stored: 2.2 GiB (the data is 3.9 % larger)',
+    'Drills (RTO): 3m20s (1 ran; the longest, objective 1h00m; the last that passed: 2026-11-22 05:00 UTC)',
+    'Stored: 2.2 GiB (2.8 GiB of 9.3 GiB (budget), 30 %; grows by 66.8 MiB a day, full in 100 days; the data is 3.9 % larger)',
     'Incidents: none (none is over)',
   ]);
   const bad = reportNotice(origin, sampleBadDay(), false);
-  assert.deepEqual([bad.title, bad.severity, bad.page, bad.lines.at(-2)], ['demo: daily report 2026-11-23: 9 things must be looked at', 'error', undefined, 'LOOK AT backup: 1 of 2 failed, the last one too']);
+  assert.deepEqual([bad.title, bad.severity, bad.page, bad.lines.at(-2)], ['demo: daily report 2026-11-23: 13 things must be looked at', 'error', undefined, 'LOOK AT at risk: users: nobody knows what would be lost: there is no recovery point']);
   assert.match(bad.lines.at(-1)!, /and \d+ more/);
 });
 
@@ -115,7 +121,7 @@ test('whatever is said in it is only text: in HTML, in a mail, in Markdown', () 
     assert.doesNotMatch(printed, /(src|href)="?http/);
   }
   assert.match(printMarkdown(page), /not what it was \\<script\\>alert\(1\)\\<\/script\\> \\\| \\\*\\\*x\\\*\\\*/);
-  assert.match(printText(page), /What to look at\n {2}- documents: log is lost/);
+  assert.match(printText(page), /What to look at\n {2}- not ready: users: no good/);
 });
 
 test('in a browser nothing stands out of the pages and mails, on a desktop and on a phone', { skip: noChromium }, async (t) => {

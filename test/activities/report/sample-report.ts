@@ -60,9 +60,8 @@ export function sampleDrill(startedAt = '2026-11-21T03:00:05.000Z'): RunReport {
   const byMs = Date.parse(startedAt) - Date.parse('2026-11-21T03:00:05.000Z');
   const moved = JSON.parse(JSON.stringify(sampleReport()), (_key, value: unknown) => (typeof value === 'string' && /^20\d\d-\d\d-\d\dT[\d:.]+Z$/.test(value) ? new Date(Date.parse(value) + byMs).toISOString() : value)) as RunReport;
   Object.assign(moved, { fence: {}, cleanup: { documents: { removed: true, summary: 'its server is stopped, its directory deleted' } } });
-  Object.assign(moved.rto, { achievedMs: null, met: null });
   Object.assign(moved.state, { purpose: 'drill', requestedBy: 'schedule/demo/weekly', startedAt, servedAt: null, run: `run-${startedAt.slice(0, 10)}` });
-  for (const step of moved.state.steps) if (['fence', 'drain', 'protect'].includes(step.uses)) Object.assign(step, { elapsedMs: 0, summary: 'a drill leaves production alone' });
+  for (const step of moved.state.steps) if (['fence', 'drain', 'switch', 'protect'].includes(step.uses)) Object.assign(step, { state: 'skipped', elapsedMs: 0, summary: 'a drill leaves production alone' });
   delete moved.writes;
   return moved;
 }

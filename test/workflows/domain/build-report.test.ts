@@ -30,6 +30,15 @@ test('achieved RTO is incident to service, machine and human time apart; achieve
   assert.equal(report.finishedAt, at(900));
 });
 
+test('a drill’s achieved RTO is until the switch that it passed over, not until its end; without a switch, until its last step; of one that came to nothing none', () => {
+  const steps = newRun([step('validate'), step('switch'), step('report')]).state.steps.map((one, n) => ({ ...one, state: one.id === 'switch' ? 'skipped' as const : 'done' as const, startedAt: at(n * 100), endedAt: at(n * 100 + 100) }));
+  const rto = (extra: Partial<RunState>) => buildReport(done({ purpose: 'drill', servedAt: null, humanMs: 0, endedAt: at(900), steps, ...extra }), facts({ humanMsAtService: null }), at(901)).rto;
+  assert.deepEqual(rto({}), { objectiveMs: 3_600_000, achievedMs: 200_000, machineMs: 200_000, humanMs: 0, met: true });
+  assert.equal(rto({ rtoObjectiveMs: 199_000 }).met, false);
+  assert.equal(rto({ steps: steps.filter(({ id }) => id !== 'switch') }).achievedMs, 300_000);
+  assert.deepEqual([rto({ status: 'aborted' }).achievedMs, rto({ status: 'aborted' }).met], [null, null]);
+});
+
 test('the worst source counts; entries after the incident are no loss; a source without log counts from its base', () => {
   const points = { documents: point, users: point };
   const rpo = (a: string | null, b: string | null) => buildReport(done(), facts({ points, replays: { documents: replayed(a), users: replayed(b) } }), at(901)).rpo.achievedMs;
