@@ -35,6 +35,7 @@ import { readOnServer } from './schedules/read-on-server.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
+import { rememberDrill } from './store/remember-drill.ts';
 import { writeMark } from './store/marks.ts';
 import { loadSystemFile, toSystemView } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
@@ -195,6 +196,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   writeReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
     const written = await writeReport({ store, signal }, { report, directory: reportsDirectory });
+    await rememberDrill({ store, keys, signal }, report);
     return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfRun(report), written.evidence)] };
   }),
 

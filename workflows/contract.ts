@@ -200,7 +200,7 @@ export interface ControlActivities {
   /** Writes a page of a long journal to the store, beside the evidence. Twice: adds a version, which says the same. */
   writeJournalPage(input: { system: string; of: JournalOf; page: number; lines: JournalLine[] }): Promise<void>;
 
-  /** Writes report.json, report.md and report.html, with the whole journal, to the store (evidence) and to disk. Twice: overwrites on disk, adds a version in the store. */
+  /** Writes report.json, report.md and report.html, with the whole journal, to the store (evidence) and to disk; what a drill compared is a verification too. Twice: overwrites on disk, adds a version in the store. */
   writeReport(input: { report: RunReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[] }>;
 
   /** What the bucket holds of one source, and what of it is of the time after `from` up to `to`. Reads only. */

@@ -1,5 +1,5 @@
 import { callsAt } from './call.ts';
-import type { RunReport } from './domain/report.ts';
+import type { ComparedSource, RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
 import type { RunResults } from './steps/step.ts';
@@ -39,6 +39,16 @@ function undone({ steps }: RunState): Cleanup[string] {
   const made = steps.filter(({ uses, startedAt }) => uses === 'provision' && startedAt !== null);
   if (made.length === 0) return { removed: true, summary: 'nothing was made' };
   return { removed: made.every(({ state }) => state === 'undone'), summary: made.map(({ id, state, summary }) => `${id} ${state}${summary === null ? '' : `: ${summary}`}`).join('; ') };
+}
+
+/** What was restored whole and compared by hash: all of a recovery point was read, opened and found to be a database again, which is more than a reading of it says. */
+export function comparedWhole({ state, results }: Ended): ComparedSource[] {
+  if (state.only) return [];
+  return Object.values(results.points).flatMap(({ source, base, log }) => {
+    const compared = Object.entries(results.validations).filter(([key, { collections }]) => key.startsWith(`${source}/`) && collections.some(({ hashEqual }) => hashEqual !== null)).map(([, result]) => result);
+    if (compared.length === 0) return [];
+    return [{ source, backup: base.backup, manifest: base.manifest, ok: compared.every(({ ok }) => ok), slices: log.slices, bytes: base.storedBytes + log.storedBytes, problems: compared.flatMap(({ problems }) => problems).slice(0, 20) }];
+  });
 }
 
 /**

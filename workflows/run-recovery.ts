@@ -17,7 +17,7 @@ import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
 import { IncidentTeller } from './incident/incident-teller.ts';
-import { doubtDiffering, removePlaces } from './end-drill.ts';
+import { comparedWhole, doubtDiffering, removePlaces } from './end-drill.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { mark } from './search-attributes.ts';
 import { elevateFirst } from './steps/elevate.ts';
@@ -195,10 +195,10 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const cleanup = isDrill || (request.only && status === 'done') ? await removePlaces(ended) : {};
   const doubted = isDrill ? await doubtDiffering(ended) : [];
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
-  // Of a drill the step that writes the report could not know yet whether its place is gone.
+  // Of a drill the step leaves it to us: it could not know yet whether its place is gone.
   const isWritten = status === 'done' && !isDrill;
   if (!isWritten) await run.journalKept(minutes(1));
-  const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup } : {}) };
+  const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup, compared: comparedWhole(ended) } : {}) };
   const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
   report.warnings = [...report.warnings, ...left, ...doubted, ...(failed > 0 ? ['the hold on the recovery point could not be removed'] : [])];
   if (!isWritten) {

@@ -6,10 +6,14 @@ import type { SourceContext } from '../context.ts';
 const writtenOnce = /\/(?:manifest\.json|timelines\/[^/]+|slices\/[^/]+|gaps\/[^/]+|heads\/[^/]+)$/;
 const backupFolder = /\/backups\/([^/]+)\//;
 const shown = 2;
+/** The newest that are looked at for one that held. */
+const verifiedKept = 10;
 
 export interface ListedSource extends Listed {
   /** when the store got each manifest, by backup id, UTC ISO: of several versions the first */
   sealedAt: ReadonlyMap<string, string>;
+  /** keys of the newest verifications, the oldest of them first */
+  verified: readonly string[];
 }
 
 /** One listing of all that lies in a source's folder, added up: names, sizes and times, and no byte of an object. */
@@ -22,6 +26,8 @@ export async function listSource({ store, system: { system }, sourceName, signal
     strays[kind] += 1;
     if (examples[kind].length < shown && !examples[kind].includes(key)) examples[kind].push(key);
   };
+  const verifications = layout.verifications(system, sourceName);
+  let verified: string[] = [];
   let done = 0;
   let versionsOfKey = { key: '', count: 0 };
   for await (const { key, bytes, isDeleteMarker, modifiedAt } of store.list(layout.source(system, sourceName), { signal })) {
@@ -32,6 +38,7 @@ export async function listSource({ store, system: { system }, sourceName, signal
     }
     versionsOfKey = versionsOfKey.key === key ? { key, count: versionsOfKey.count + 1 } : { key, count: 1 };
     if (versionsOfKey.count > 1 && writtenOnce.test(key)) note('overwrites', key);
+    if (key.startsWith(verifications) && versionsOfKey.count === 1) verified = [...verified.slice(1 - verifiedKept), key];
     const backup = backupFolder.exec(key)?.[1];
     if (backup === undefined) continue;
     const folder = folders.get(backup) ?? { objects: 0, bytes: 0 };
@@ -39,5 +46,5 @@ export async function listSource({ store, system: { system }, sourceName, signal
     const sealed = sealedAt.get(backup);
     if (key.endsWith('/manifest.json') && (sealed === undefined || modifiedAt < sealed)) sealedAt.set(backup, modifiedAt);
   }
-  return { folders, sealedAt, examples, ...strays };
+  return { folders, sealedAt, verified, examples, ...strays };
 }

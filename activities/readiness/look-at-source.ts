@@ -9,6 +9,7 @@ import type { ArchiveStatus } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { rebuildCatalog } from '../store/read-catalog.ts';
+import { lastWhole } from '../store/verifications.ts';
 import { listSource } from './list-source.ts';
 import { retiredBases } from './retired-bases.ts';
 
@@ -54,6 +55,7 @@ export async function lookAtSource(context: SourceContext, { nowMs, knownSinceMs
       gaps: catalog.gaps.length,
       disbelieved: catalog.rejected.filter(({ spare, marked }) => !spare && !marked).slice(0, shown).map(({ key, why }) => ({ key, why })),
       lost: compared.lost,
+      verified: await lastWhole(context, listed.verified),
     },
     seen: compared.seen,
     clocks: status.clockAheadMs === undefined ? [] : [{ of: `source ${context.sourceName}`, aheadMs: status.clockAheadMs }],

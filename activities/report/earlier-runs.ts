@@ -8,7 +8,7 @@ import { formatTime } from './facts.ts';
 import { html, Markup, table } from './html.ts';
 
 /** More bars than these say little more, and have no room for their values. */
-const shownRuns = 12;
+export const shownRuns = 12;
 
 export interface Compared {
   run: Drill;
@@ -28,12 +28,12 @@ export function compareWith(report: RunReport, runs: readonly Drill[]): Compared
   return run.only !== null || earlier.length === 0 ? undefined : { run, earlier, all: [...earlier, run] };
 }
 
-const time = ({ achievedMs, objectiveMs, met }: Drill['rto' | 'rpo']): string => `${achievedMs === null ? 'not reached' : formatDuration(achievedMs)} of ${formatDuration(objectiveMs)}${met === false ? ' (missed)' : ''}`;
+export const against = ({ achievedMs, objectiveMs, met }: Drill['rto' | 'rpo']): string => `${achievedMs === null ? 'not reached' : formatDuration(achievedMs)} of ${formatDuration(objectiveMs)}${met === false ? ' (missed)' : ''}`;
 
 /** Titles and cells, the newest first: the same in the page and in Markdown. */
 export const runRows = ({ all, run }: Compared): { titles: string[]; rows: string[][] } => ({
   titles: ['When', 'Result', 'Time to recover', 'Data lost', 'Proof', 'Removed'],
-  rows: [...all].reverse().map((one) => [`${formatTime(one.startedAt).slice(0, 16)}${one.run === run.run ? ' (this one)' : ''}`, resultWord[one.result], time(one.rto), time(one.rpo), describeProof(one), one.cleanedUp === null ? '' : one.cleanedUp ? 'yes' : 'NO']),
+  rows: [...all].reverse().map((one) => [`${formatTime(one.startedAt).slice(0, 16)}${one.run === run.run ? ' (this one)' : ''}`, resultWord[one.result], against(one.rto), against(one.rpo), describeProof(one), one.cleanedUp === null ? '' : one.cleanedUp ? 'yes' : 'NO']),
 });
 
 export function stepRows({ run, earlier }: Compared): { titles: string[]; rows: string[][] } {

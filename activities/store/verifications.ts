@@ -44,6 +44,15 @@ export async function readVerifications({ store, keys, signal }: MarkRoom, of: {
   return all;
 }
 
+/** The newest that found all that it read whole, and what that was. Null: none among those that were looked at is believed and says so. @param names - keys, the oldest first. */
+export async function lastWhole({ store, keys, signal }: MarkRoom, names: readonly string[]): Promise<Pick<Verification, 'at' | 'scope'> | null> {
+  for (const key of [...names].reverse()) {
+    const { found } = await findSigned(store, keys, verificationSchema, key, { signal });
+    if (found?.body.ok) return { at: found.body.at, scope: found.body.scope };
+  }
+  return null;
+}
+
 /** Samples of so many shares; one that read everything read every share. */
 export function samplesOf(all: readonly Verification[], shares: number): SampleDone[] {
   return all.flatMap(({ at, shares: done }) => {

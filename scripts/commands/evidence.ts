@@ -28,7 +28,7 @@ export function evidence(cli: Cli): void {
     'list <system>',
     'each run and incident, with the bundle that tells of it, the oldest first',
     (command) => command,
-    async (printer, _options, system) => printer.result({ system, evidence: await readAll(system) }, ({ evidence: all }) => all.flatMap(describeEvidence).join('\n')),
+    async (printer, _options, system) => printer.result({ system, evidence: await readAll(system) }, ({ evidence: all }) => (all.length === 0 ? `no evidence yet of ${system}: a recovery, a drill and an incident leave theirs when they end` : all.flatMap(describeEvidence).join('\n'))),
     group,
   );
   cli.add<[string, string], { to: string }>(

@@ -14,16 +14,21 @@ const approved: SystemView = { ...view, approvals: { 'approve-switch': { ...view
 const drill = { system: 'demo', purpose: 'drill', requestedBy: 'schedule/demo/weekly-drill', unattended: true };
 const written = (lab: Lab): RunReport => (lab.stubs.calls.filter(({ name }) => name === 'writeReport').at(-1)!.input as { report: RunReport }).report;
 const production = ['fencePrimary', 'retirePrimary', 'admitTraffic', 'startTimeline', 'drainLog', 'makeRoom', 'deployVersion'];
+const equal: ValidationResult = { id: 'equality', ok: true, effect: 'gate', claim: 'equal to base and log', problems: [], collections: [{ ns: 'shop.orders', count: 100, expectedCount: 100, hashEqual: true, note: null }], collectionCount: 1 };
 const differs: ValidationResult = { id: 'equality', ok: false, effect: 'gate', claim: 'equal to base and log', problems: ['shop.orders: 99 documents, expected 100'], collections: [{ ns: 'shop.orders', count: 99, expectedCount: 100, hashEqual: false, note: null }], collectionCount: 1 };
 
 test('a drill that nobody watches ends by itself, and its report says what became of the place that it restored to', async (t) => {
-  const lab = await openLab(t, { loadSystem: () => Promise.resolve(approved) });
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve(approved), validateTarget: () => Promise.resolve(equal) });
   const report = (await (await lab.start('recoverSystem', drill)).result()) as RunReport;
   assert.equal(report.outcome, 'done');
   assert.deepEqual(written(lab).cleanup, { documents: { removed: true, summary: 'stopped, moved aside' } });
   const { schedule, result, rto, cleanedUp, sources } = drillOf(written(lab));
   assert.deepEqual([schedule, result, cleanedUp, sources.map(({ limit }) => limit)], ['demo/weekly-drill', 'passed', true, ['1763700100-0000000001']]);
   assert.ok(rto.achievedMs !== null && rto.met, 'up to where the switch would be');
+  assert.equal(lab.stubs.called().filter((name) => name === 'writeReport').length, 1, 'one report, and so one bundle of evidence, with what became of the place');
+  const step = written(lab).state.steps.find(({ uses }) => uses === 'report')!;
+  assert.deepEqual([step.state, step.summary], ['skipped', 'written when what was restored is removed']);
+  assert.deepEqual(written(lab).compared!.map(({ source, backup, ok }) => [source, backup, ok]), [['documents', 'B1', true]], 'a whole restore that was compared is a verification');
 });
 
 test('a place that cannot be removed is told, in the report and the warnings', async (t) => {
@@ -41,8 +46,9 @@ test('a drill that fails with nobody there is undone, and a base that was restor
   for (const name of production) assert.ok(!lab.stubs.called().includes(name), name);
   const { point, state, by } = lab.stubs.calls.find(({ name }) => name === 'markPoint')!.input as Mark;
   assert.deepEqual([point, state, by], ['B1', 'suspect', 'drill']);
-  const { outcome, cleanup, warnings } = written(lab);
+  const { outcome, cleanup, compared, warnings } = written(lab);
   assert.deepEqual([outcome, cleanup!['documents']!.removed], ['aborted', true]);
+  assert.deepEqual(compared!.map(({ source, ok, problems }) => [source, ok, problems]), [['documents', false, ['shop.orders: 99 documents, expected 100']]]);
   assert.ok(warnings.includes('documents: base B1 is marked suspect: what was restored of it differs'));
   const { result, why } = drillOf(written(lab));
   assert.equal(result, 'failed');

@@ -123,7 +123,7 @@ export const plan: RecoveryPlan = {
 export const readyFacts: ReadinessFacts = {
   system: 'demo', title: 'Demo', at: '2026-11-21T03:10:00.000Z', rtoObjectiveMs: view.rtoObjectiveMs, rpoObjectiveMs: view.rpoObjectiveMs, forecastMs: 120_000, forecastBasis: 'by earlier runs',
   sources: [{
-    source: 'documents', engine: 'mongodb', windows: 2, gaps: 0, openGaps: [], disbelieved: [], lost: [], rpoMs: 1_000, rpoNote: null, oldestAt: '2026-11-20T03:00:00.000Z', baseDueAt: '2026-11-21T01:00:00.000Z',
+    source: 'documents', engine: 'mongodb', windows: 2, gaps: 0, openGaps: [], disbelieved: [], lost: [], verified: null, rpoMs: 1_000, rpoNote: null, oldestAt: '2026-11-20T03:00:00.000Z', baseDueAt: '2026-11-21T01:00:00.000Z',
     newest: { timeline: 't00000001', base: point.base.backup, from: point.base.end, to: point.reaches, fromAt: '2026-11-21T03:00:05.000Z', toAt: '2026-11-21T03:10:00.000Z' },
     base: { backup: point.base.backup, at: '2026-11-21T01:04:00.000Z', ageMs: 7_560_000 },
   }],

@@ -1,5 +1,6 @@
 import type { Problem, Readiness, SourceReadiness } from './readiness.ts';
 import { formatDuration } from './units.ts';
+import { describeScope } from './verification.ts';
 
 /** The answer in lines: the verdict first, what is wrong, then what would be had. For a terminal, and for the details in the UI. */
 export function describeReadiness(of: Readiness): { heading: string; problems: string[]; lines: string[] } {
@@ -25,11 +26,12 @@ export function inShort({ sources, forecastMs, rpoMs, rtoObjectiveMs, rpoObjecti
 
 export const describeProblem = ({ makes, what, since, hint }: Problem): string => `${makes}: ${what}; since ${since}${hint === null ? '' : `; ${hint}`}`;
 
-function describeSource({ source, newest, oldestAt, windows, rpoMs, base, openGaps, gaps }: SourceReadiness): string[] {
+function describeSource({ source, newest, oldestAt, windows, rpoMs, base, openGaps, gaps, verified }: SourceReadiness): string[] {
   if (!newest) return [`${source}: no good recovery point`];
   const age = base ? `, base ${base.backup} of ${base.at} (${formatDuration(base.ageMs)} ago)` : '';
   return [
     `${source}: newest recovery point ${newest.toAt}, loss now ${rpoMs === null ? 'not known' : formatDuration(rpoMs)}`,
     `${source}: any moment from ${newest.fromAt} to ${newest.toAt}${age}; ${windows} bases, the oldest moment ${oldestAt ?? '-'}; ${gaps} gaps${openGaps.length > 0 ? `, ${openGaps.length} of them open` : ''}`,
+    `${source}: last verified ${verified === null ? 'not of late' : `${verified.at}: ${describeScope[verified.scope]}`}`,
   ];
 }

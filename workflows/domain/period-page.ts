@@ -51,9 +51,14 @@ function backupFact({ sources, work, anomalies }: PeriodReport): PageFact {
   return { title: 'Backups', value: `${made} made`, note: `${failed === undefined ? 'failures not known' : `${failed} failed`}${took === null ? '' : `; took ${formatDuration(took)}`}; ${!anomalies ? 'whether they are usual is not known' : anomalies.length === 0 ? 'nothing unusual' : `${anomalies.length} unusual`}`, met: failed === undefined ? null : failed === 0 && made > 0 };
 }
 
-function verificationFact({ work }: PeriodReport): PageFact {
+/** A drill that compared what it restored is one too, and the strongest. */
+function verificationFact({ work, runs }: PeriodReport): PageFact {
   const facts = work?.kinds.verification;
-  return { title: 'Verifications', value: facts ? `${facts.ended - facts.failed} held` : 'not known', note: facts ? `${facts.failed} did not` : '', met: !facts || facts.ended === 0 ? null : facts.failed === 0 };
+  const restored = runs.filter(({ purpose, proof }) => purpose === 'drill' && proof.equal !== null);
+  const held = restored.filter(({ proof }) => proof.equal === true).length;
+  if (!facts) return { title: 'Verifications', value: 'not known', note: restored.length > 0 ? `by a whole restore: ${held} held, ${restored.length - held} did not` : '', met: restored.length > held ? false : null };
+  const failed = facts.failed + restored.length - held;
+  return { title: 'Verifications', value: `${facts.ended + restored.length - failed} held`, note: `${failed} did not${restored.length > 0 ? `; ${restored.length} by a whole restore` : ''}`, met: facts.ended + restored.length === 0 ? null : failed === 0 };
 }
 
 function drillFact({ runs, drills, rtoObjectiveMs }: PeriodReport): PageFact {

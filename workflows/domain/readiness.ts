@@ -1,5 +1,6 @@
 import type { LogPosition } from './log-position.ts';
 import type { Finding } from './recovery-plan.ts';
+import type { VerifyScope } from './verification.ts';
 
 /**
  * "If disaster struck now": what could be recovered of one system, up to when, how long it would take, and what stands against it. The types; pure.
@@ -82,6 +83,8 @@ export interface SourceReadiness {
   disbelieved: { key: string; why: string }[];
   /** what an earlier check saw in the store and this one does not: a sentence each, at most ten. Empty also where no earlier check is known of */
   lost: string[];
+  /** what was last read, or restored by a drill, and found whole; null: nothing of late */
+  verified: { at: string; scope: VerifyScope } | null;
 }
 
 export interface LastDrill {

@@ -1,4 +1,5 @@
 import type { FenceResult, ValidationResult } from '../contract.ts';
+import type { ObjectRef } from './manifest.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import type { RunState } from './run-state.ts';
 
@@ -26,8 +27,22 @@ export interface RunReport {
   warnings: string[];
   /** what became of the place that a drill restored to, by source; left out: no drill, or it was written before that was known */
   cleanup?: Record<string, { removed: boolean; summary: string }> | undefined;
+  /** what a drill restored whole and compared with base and log, by source: the verifications that it counts as; left out: no drill */
+  compared?: ComparedSource[] | undefined;
   /** only where a ledger of acknowledgements was kept outside the system, as the demo's writer does */
   writes?: WritesReport | undefined;
+}
+
+export interface ComparedSource {
+  source: string;
+  backup: string;
+  manifest: ObjectRef;
+  /** every collection equals what base and log say */
+  ok: boolean;
+  slices: number;
+  /** as stored: base and log */
+  bytes: number;
+  problems: string[];
 }
 
 /** The workflow that looks after an old primary, for longer than any report can tell of. */

@@ -16,11 +16,15 @@ function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
   };
 }
 
-/** Writes the report to the store, as evidence, and to disk. */
+/**
+ * Writes the report to the store, as evidence, and to disk. That of a drill is written once, by the run's end: before that nobody knows what became of its place, and a second report would leave
+ * a second bundle of evidence beside the first.
+ */
 export const report = defineStep({
   about: 'writes the report of the run, as a page, as Markdown and as JSON',
   settings: stepSettings.report,
   async run(ctx) {
+    if (ctx.purpose === 'drill') return { summary: 'written when what was restored is removed', passedOver: true };
     await ctx.journalKept();
     const { paths, evidence } = await ctx.call('writeReport', { report: ctx.report() }, 'write the report');
     const opens = ctx.only && ctx.purpose === 'recovery' && !ctx.view.copies ? takeOut(ctx, ctx.only) : undefined;

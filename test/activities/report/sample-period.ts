@@ -9,7 +9,7 @@ const ready = (): Parameters<typeof judgeReadiness>[0] => ({
   system: 'demo', title: 'WordNet', at: '2026-11-23T06:58:00.000Z', rtoObjectiveMs: 3_600_000, rpoObjectiveMs: 300_000, forecastMs: 2_460_000, forecastBasis: '7 by earlier runs', clocks: [], findings: [], drillsOverdue: [], unread: [],
   lastDrill: { run: '01R', at: '2026-11-22T05:00:00.000Z', result: 'passed', why: null, rtoMs: 200_000, rpoMs: 1_240 },
   sources: [{
-    source: 'documents', engine: 'mongodb', windows: 30, gaps: 0, openGaps: [], disbelieved: [], lost: [], rpoMs: 1_200, rpoNote: null, oldestAt: '2026-11-15T01:00:05.000Z', baseDueAt: '2026-11-22T01:00:00.000Z',
+    source: 'documents', engine: 'mongodb', windows: 30, gaps: 0, openGaps: [], disbelieved: [], lost: [], verified: null, rpoMs: 1_200, rpoNote: null, oldestAt: '2026-11-15T01:00:05.000Z', baseDueAt: '2026-11-22T01:00:00.000Z',
     newest: { timeline: 't00000001', base: 'B1', from: '1795309200-0000000001', to: '1795417198-0000000001', fromAt: '2026-11-22T01:00:02.000Z', toAt: '2026-11-23T06:59:58.000Z' },
     base: { backup: 'B1', at: '2026-11-22T01:04:00.000Z', ageMs: 107_640_000 },
   }],

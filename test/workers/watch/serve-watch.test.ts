@@ -93,8 +93,8 @@ const readiness: Readiness = {
   forecastBasis: 'past runs',
   rpoMs: 2_000,
   sources: [
-    { source: 'words', engine: 'mongodb', newest: { timeline: 't00000001', base: 'b5', from: logPosition(100, 1), to: logPosition(200, 1), fromAt: at, toAt: at }, oldestAt: at, windows: 1, rpoMs: 2_000, rpoNote: null, base: null, baseDueAt: null, openGaps: [], gaps: 1, disbelieved: [], lost: [] },
-    { source: 'users', engine: 'mongodb', newest: null, oldestAt: null, windows: 0, rpoMs: null, rpoNote: 'it does not answer', base: null, baseDueAt: null, openGaps: [], gaps: 0, disbelieved: [], lost: [] },
+    { source: 'words', engine: 'mongodb', newest: { timeline: 't00000001', base: 'b5', from: logPosition(100, 1), to: logPosition(200, 1), fromAt: at, toAt: at }, oldestAt: at, windows: 1, rpoMs: 2_000, rpoNote: null, base: null, baseDueAt: null, openGaps: [], gaps: 1, disbelieved: [], lost: [], verified: { at, scope: 'restore' } },
+    { source: 'users', engine: 'mongodb', newest: null, oldestAt: null, windows: 0, rpoMs: null, rpoNote: 'it does not answer', base: null, baseDueAt: null, openGaps: [], gaps: 0, disbelieved: [], lost: [], verified: null },
   ],
   lastDrill: null,
   clocks: [{ of: 'store', aheadMs: -21_600_000 }],
@@ -111,12 +111,13 @@ test('what the readiness watch answers is told by source, and of a source that d
     'holdfast_ready{system="demo",verdict="at risk"} 1',
     'holdfast_problems{system="demo",kind="clock"} 1',
     'holdfast_problems{system="demo",kind="bucket"} 0',
+    `holdfast_verified_timestamp{system="demo",source="words",scope="restore"} ${Date.parse(at) / 1000}`,
     'holdfast_gaps{system="demo",source="words"} 1',
     'holdfast_clock_ahead_seconds{system="demo",of="store"} -21600',
     `holdfast_restorable_to_timestamp{system="demo",source="words"} ${Date.parse(at) / 1000}`,
     `backup_last_success_timestamp{type="log",system="demo",source="words"} ${Date.parse(at) / 1000}`,
   ]) assert.ok(lines.includes(line), `${line}\n${lines.join('\n')}`);
-  assert.deepEqual(lines.filter((line) => /^holdfast_(rpo_seconds|restorable_\w+)\{/.test(line) && line.includes('users')), []);
+  assert.deepEqual(lines.filter((line) => /^holdfast_(rpo_seconds|verified_timestamp|restorable_\w+)\{/.test(line) && line.includes('users')), []);
 });
 
 test('Prometheus finds nothing wrong with what is told', { skip: locateTool('promtool') ? false : 'no promtool here (Debian: prometheus)' }, async () => {
