@@ -25,7 +25,7 @@ import { readDrills } from './report/read-drills.ts';
 import { readStepHistory } from './report/read-step-history.ts';
 import { writeJournalPage } from './report/journal-pages.ts';
 import { readPeriodFacts } from './report/period/period-facts.ts';
-import { writePeriodReport } from './report/period/write-period-report.ts';
+import { keepReport } from './report/kept-reports.ts';
 import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
@@ -209,7 +209,12 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   writePeriodReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    return await writePeriodReport({ store, keys, signal }, { report, directory: reportsDirectory });
+    return await keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
+  }),
+
+  writeBackupReport: attempt(async ({ report }, { signal }) => {
+    const { store, keys } = await openSystem(report.system);
+    return await keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
   }),
 
   writeDivergedReport: attempt(async ({ report }, { signal }) => {

@@ -59,6 +59,8 @@ const table: Record<ActivityName, Row> = {
   readSourceFacts: { ...light(), tryMs: minutes(10), tries: 4 },
   readPeriodFacts: { ...light(), tryMs: minutes(10), tries: 4 },
   writePeriodReport: light(),
+  // The backup is there already, and its message waits for it.
+  writeBackupReport: { ...light(), tries: 3 },
   writeDivergedReport: light(),
   writeIncident: light(),
   readDrills: { ...light(), tryMs: minutes(10) },

@@ -1,3 +1,4 @@
+import type { BackupReport } from './domain/backup-report.ts';
 import type { CopiedCollection, SwapPair } from './domain/beside.ts';
 import type { AuditChoice, AuditPage, SealedDays } from './domain/audit.ts';
 import type { DecisionSaid, Proof, ShownGate } from './domain/approval.ts';
@@ -211,6 +212,9 @@ export interface ControlActivities {
 
   /** Writes report.json (signed), report.md and report.html of a day or a week, to the store and to disk. Twice: the first one in the store is kept. */
   writePeriodReport(input: { report: PeriodReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[]; text: string }>;
+
+  /** As `writePeriodReport`, of a backup. */
+  writeBackupReport(input: { report: BackupReport }): Promise<{ paths: { html: string; json: string }; evidence: ObjectRef[]; text: string }>;
 
   /** Writes what is kept of an incident that is closed, to the store and to disk. Twice: as `writeReport`. */
   writeIncident(input: { record: IncidentRecord }): Promise<{ paths: { json: string; page: string }; evidence: ObjectRef[] }>;

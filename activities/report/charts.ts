@@ -60,7 +60,7 @@ export function chartSteps(run: Drill, earlier: readonly Drill[]): Markup {
     ariaLabel: `steps: ${rows.map(({ id, text }) => `${id} ${text}`).join(', ')}`,
     height: 44 + rows.length * 26,
     marginLeft: 170,
-    marginRight: 110,
+    marginRight: 150,
     marginBottom: 30,
     marginTop: 6,
     y: { type: 'band', domain: rows.map(({ id }) => id), label: null, tickSize: 0, padding: 0.3 },

@@ -39,14 +39,13 @@ const charts = (whole: readonly Drill[]): Markup => html`<h3>Time to recover</h3
 const runs = (of: readonly Drill[]): Markup =>
   table<Drill>(
     [
-      { title: 'When', whole: true, cell: ({ startedAt }) => minute(startedAt) },
+      { title: 'When (UTC)', whole: true, cell: ({ startedAt }) => startedAt.slice(0, 16).replace('T', ' ') },
       { title: 'What', name: true, cell: ({ purpose, runbook, only }) => [purpose, ...(runbook === null ? [] : [runbook]), ...(only === null ? [] : [`only ${only.join(', ')}`])].join(', ') },
-      { title: 'Result', whole: true, cell: ({ result }) => html`<span class="${result === 'failed' ? 'bad' : result === 'missed' ? 'warn' : 'good'}">${resultWord[result]}</span>` },
-      { title: 'Time to recover', number: true, cell: ({ rto }) => against(rto) },
-      { title: 'Data lost', number: true, cell: ({ rpo }) => against(rpo) },
-      { title: 'Proof', wide: true, cell: (run) => describeProof(run) },
+      { title: 'Result', cell: ({ result, why }) => html`<span class="${result === 'failed' ? 'bad' : result === 'missed' ? 'warn' : 'good'}">${resultWord[result]}</span>${why !== null && `: ${why}`}` },
+      { title: 'Time to recover', cell: ({ rto }) => against(rto) },
+      { title: 'Data lost', cell: ({ rpo }) => against(rpo) },
+      { title: 'Proof', cell: (run) => describeProof(run) },
       { title: 'Removed', whole: true, optional: true, cell: ({ cleanedUp }) => (cleanedUp === null ? '' : cleanedUp ? 'yes' : html`<span class="bad">NO</span>`) },
-      { title: 'Why', wide: true, optional: true, cell: ({ why }) => why },
     ],
     [...of],
   );

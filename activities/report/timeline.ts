@@ -18,6 +18,8 @@ export function layTimeline(state: RunState, finishedAt: string): Timeline {
   const place = (ms: number): number => Math.min(1, Math.max(0, (ms - fromMs) / spanMs));
   const objective = Date.parse(state.incidentAt) + state.rtoObjectiveMs;
   const rows = [...state.steps].sort((a, b) => (a.startedAt ?? '9').localeCompare(b.startedAt ?? '9')).map((step): Timeline['rows'][number] => {
+    // One that the run leaves out by itself, as a drill does the switch, took no time and had no budget.
+    if (step.state === 'skipped' && step.skippedBy === undefined) return { step, note: 'passed over', kind: 'none', from: 0, to: 0, budgetTo: null };
     if (step.startedAt === null) return { step, note: step.state, kind: 'none', from: 0, to: 0, budgetTo: null };
     const startedMs = Date.parse(step.startedAt);
     const failed = step.state === 'failed' || step.state === 'stuck';

@@ -132,7 +132,8 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'audit-seal': return layout.auditSeal(of.system, of.day);
     case 'evidence': return layout.evidenceBundle(of.system, of, of.at);
     case 'deployment': return layout.deployment(of.system, of.number);
-    case 'period-report': return layout.periodReport(of.system, of.id, 'report.json');
+    case 'backup-report':
+    case 'period-report': return layout.keptReport(of.system, of.id, 'report.json');
     case 'used-code': return layout.usedCode(of.system, of.person, of.step);
     default: return undefined;
   }

@@ -92,8 +92,8 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     assert.deepEqual([report.unread, report.sources[0]!.madeCount, report.sources[0]!.bases, report.work!.kinds.backup.failed], [[], 1, 1, 0]);
     assert.ok(report.acts!.byAct['back-up']! >= 1);
     assert.match(text, /daily report/);
-    const [key] = await stack.keys(layout.periodReport('demo', report.id, 'report.json'));
-    assert.equal(key, layout.periodReport('demo', report.id, 'report.json'));
+    const [key] = await stack.keys(layout.keptReport('demo', report.id, 'report.json'));
+    assert.equal(key, layout.keptReport('demo', report.id, 'report.json'));
   });
   writeFileSync(path, shipped.replace(/^schedules:[^]*/m, ''));
   await holdfast('apply', 'demo', '--yes', '--by', 'dana');

@@ -192,6 +192,7 @@ function answersOf(): Answers {
       return Promise.resolve({ readiness: null, anomalies: [], capacity: null, drills: { lastSuccessAt: null, due: [] }, late: [], work: { kinds, failures: [], failureCount: 0, schedules: [], forgottenBefore: null }, runs: [], incidents: { open: null, closed: [], closedCount: 0, mttrMs: null, mttrObjectiveMs: null }, acts: { byAct: { 'back-up': 1 }, refused: [], refusedCount: 0, disposals: [], problems: [], problemCount: 0 }, unread: [] });
     },
     writePeriodReport: ({ report }) => Promise.resolve({ paths: { html: 'reports/p.html', json: 'reports/p.json' }, evidence: [object(`${report.id}/report.json`)], text: 'the report\n' }),
+    writeBackupReport: ({ report }) => Promise.resolve({ paths: { html: 'reports/b.html', json: 'reports/b.json' }, evidence: [object(`${report.id}/report.json`)], text: 'the report\n' }),
     writeDivergedReport: () => Promise.resolve({ paths: { html: 'reports/d.html', json: 'reports/d.json' }, evidence: [object('diverged.html')] }),
     writeIncident: () => Promise.resolve({ paths: { json: 'reports/i.json', page: 'reports/i.md' }, evidence: [object('incident.json')] }),
     notify: () => Promise.resolve({ summary: 'ok' }),

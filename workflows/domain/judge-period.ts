@@ -3,17 +3,13 @@ import { describeDue } from './describe-drills.ts';
 import { logPositionAt } from './log-position.ts';
 import type { BaseFacts, PeriodReport, RunFacts, SourceFacts } from './period-report.ts';
 import type { Problem, Readiness } from './readiness.ts';
-import type { Tone } from './report-page.ts';
+import { counted, formatMinute, type Tone } from './report-page.ts';
 
 /** Something that a person should look at. bad: what is promised does not hold now, or log is lost; warn: it held, and not everything went well. */
 export interface Trouble {
   tone: 'warn' | 'bad';
   what: string;
 }
-
-/** For people. */
-export const formatMinute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
-export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /**
  * What is not as it should be, the worst first. Pure: the same facts, the same troubles. What stands against a recovery now is judged by readiness, what is unusual and how much room is left

@@ -16,7 +16,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/runs/<run>/evidence/<instant>.json      all that was written of the run, by version and digest; signed, put-if-absent; of an incident below incidents/<incident>/
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/incidents/<incident>/<name>            an incident that was closed: incident.json, incident.md
- * <system>/reports/<report>/<name>                a day or a week: report.json (signed), report.md, report.html
+ * <system>/reports/<report>/<name>                a backup, a day or a week: report.json (signed), report.md, report.html
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
  * <system>/<source>/verified/<instant>.json            what a verification read and found; whose turn it is next follows from these; signed, put-if-absent
@@ -81,7 +81,7 @@ export const layout = {
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,
   incidents: (system: string) => `${system}/incidents/`,
   incident: (system: string, incident: string, name: string) => `${system}/incidents/${incident}/${name}`,
-  periodReport: (system: string, report: string, name: string) => `${system}/reports/${report}/${name}`,
+  keptReport: (system: string, report: string, name: string) => `${system}/reports/${report}/${name}`,
   journal: (system: string, { in: folder, id }: JournalOf) => `${system}/${folder}/${id}/journal/`,
   journalPage: (system: string, of: JournalOf, page: number) => `${layout.journal(system, of)}${counted(page)}.json`,
   recordOf: (system: string, { in: folder, id }: JournalOf) => `${system}/${folder}/${id}/`,

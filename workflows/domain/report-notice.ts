@@ -24,7 +24,7 @@ export function reportNotice({ run, number, at }: Origin, report: PeriodReport, 
     answers: [],
     thread: `holdfast/${system}/reports`,
     alert: null,
-    ...(stored ? { page: layout.periodReport(system, id, 'report.json') } : {}),
+    ...(stored ? { page: layout.keptReport(system, id, 'report.json') } : {}),
     facts: { system, period, from: report.from, to: report.to, tone: page.tone, headline: page.headline },
   });
 }

@@ -8,20 +8,22 @@ import { printHtml } from '../../../activities/report/print-html.ts';
 import { printMail } from '../../../activities/report/print-mail.ts';
 import { printMarkdown, printText } from '../../../activities/report/print-text.ts';
 import { toSourceFacts } from '../../../activities/report/period/source-facts.ts';
-import { readPeriodReport, writePeriodReport } from '../../../activities/report/period/write-period-report.ts';
+import { keepReport, listReports, readKeptReport } from '../../../activities/report/kept-reports.ts';
 import { runPage } from '../../../activities/report/run-page.ts';
 import { rememberSecret } from '../../../activities/secrets.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { backupPage } from '../../../workflows/domain/backup-report.ts';
 import { judgePeriod } from '../../../workflows/domain/judge-period.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { reportNotice } from '../../../workflows/domain/report-notice.ts';
+import type { PeriodReport } from '../../../workflows/domain/period-report.ts';
 import { periodPage } from '../../../workflows/domain/period-page.ts';
 import { base, catalogOf, gap, span } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 import { noChromium, openBrowser } from '../../ui/browser.ts';
 import { sampleBadReport, sampleReport } from './sample-report.ts';
-import { sampleBadDay, sampleWeek } from './sample-period.ts';
+import { sampleBackup, sampleBadDay, sampleWeek } from './sample-period.ts';
 
 const origin = { system: 'demo', run: 'w/r', number: 1, at: '2026-11-23T07:00:05.000Z' };
 
@@ -96,26 +98,45 @@ test('a report is kept signed, once, beside its two pages; one that was altered 
   rememberSecret('correct-horse-battery');
   const report = sampleBadDay();
   report.work!.failures[0]!.why = 'mongodb://app:pw@h/ said correct-horse-battery';
-  const first = await writePeriodReport(room, { report, directory: tempDir(t) });
-  const again = await writePeriodReport(room, { report, directory: tempDir(t) });
+  const first = await keepReport(room, { report, directory: tempDir(t) });
+  const again = await keepReport(room, { report, directory: tempDir(t) });
   assert.deepEqual(again.evidence[0], first.evidence[0], 'the store keeps the first');
-  assert.deepEqual(first.evidence.map(({ key }) => key), ['report.json', 'report.md', 'report.html'].map((name) => layout.periodReport('demo', report.id, name)));
+  assert.deepEqual(first.evidence.map(({ key }) => key), ['report.json', 'report.md', 'report.html'].map((name) => layout.keptReport('demo', report.id, name)));
   const key = first.evidence[0]!.key;
-  const read = await readPeriodReport(room, key);
-  assert.equal(read!.work!.failures[0]!.why, 'mongodb://[credentials]@h/ said [secret]');
+  const read = await readKeptReport(room, key);
+  assert.equal((read as PeriodReport).work!.failures[0]!.why, 'mongodb://[credentials]@h/ said [secret]');
   for (const text of [first.text, readFileSync(first.paths.html, 'utf8'), JSON.stringify(read)]) assert.ok(!text.includes('correct-horse'));
   assert.match(readFileSync(first.paths.html, 'utf8'), /^<!doctype html>/);
-  const other = layout.periodReport('demo', 'day-1', 'report.json');
+  const other = layout.keptReport('demo', 'day-1', 'report.json');
   await store.put(other, await store.get(first.evidence[0]!));
-  assert.equal(await readPeriodReport(room, other), undefined, 'the report of another day, in its place');
-  const forged = layout.periodReport('demo', 'day-2', 'report.json');
+  assert.equal(await readKeptReport(room, other), undefined, 'the report of another day, in its place');
+  const forged = layout.keptReport('demo', 'day-2', 'report.json');
   await store.put(forged, Buffer.from((await store.get(first.evidence[0]!)).toString().replaceAll(report.id, 'day-2')));
-  assert.equal(await readPeriodReport(room, forged), undefined);
+  assert.equal(await readKeptReport(room, forged), undefined);
+});
+
+test('a backup’s page says whether every byte was read back, and what to look at; it is kept and listed beside the others, the newest first', async (t) => {
+  const text = printText(backupPage(sampleBackup()));
+  for (const line of [/^Backup done, and 1 thing to look at$/m, /Read back +not all \(not met\); not users/, /documents +01KAJ6S0Z5M6W2T8Q4V1X9C322 +2026-11-22 01:00 UTC +4 +480,022 +202\.2 MiB +67\.7 MiB +103 objects/, /documents wordnet\.edits: written to while it was read/]) assert.match(text, line);
+  const good = { ...sampleBackup(), sources: sampleBackup().sources.slice(0, 1), warnings: [], id: 'backup-20261123T010000Z-0198bbbb' };
+  assert.deepEqual([backupPage(good).tone, backupPage(good).headline, backupPage(good).facts[0]!.value], ['good', 'Backup done', 'every byte']);
+  const room = { store: await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' }), keys: await newKeys() };
+  assert.deepEqual(await listReports(room, 'demo', 5), { reports: [], of: 0 });
+  for (const report of [sampleBackup(), good, sampleWeek()]) await keepReport(room, { report, directory: tempDir(t) });
+  await room.store.put(layout.keptReport('demo', 'day-20261122T070000Z-0198cccc', 'report.json'), Buffer.from('{}'));
+  const { reports, of } = await listReports(room, 'demo', 3);
+  assert.deepEqual(reports.map(({ of: kind, at, tone, headline }) => [kind, at, tone, headline]), [
+    ['week', '2026-11-23T07:00:00.000Z', 'good', 'All went well'],
+    ['backup', '2026-11-23T01:00:00.000Z', 'good', 'Backup done'],
+    ['day', '2026-11-22T07:00:00.000Z', null, 'not believed'],
+  ]);
+  assert.equal(of, 4);
 });
 
 test('whatever is said in it is only text: in HTML, in a mail, in Markdown', () => {
   const page = periodPage(sampleBadDay());
-  for (const printed of [printHtml(page), printMail(page, null)]) {
+  const backup = backupPage(sampleBackup());
+  for (const printed of [printHtml(page), printMail(page, null), printHtml(backup), printMail(backup, null)]) {
     assert.doesNotMatch(printed, /<script>/);
     assert.match(printed, /WordNet &lt;demo&gt; &amp; friends/);
     assert.doesNotMatch(printed, /(src|href)="?http/);
@@ -131,6 +152,8 @@ test('in a browser nothing stands out of the pages and mails, on a desktop and o
   const printed = {
     'period-good': printHtml(periodPage(sampleWeek())),
     'period-bad': printHtml(periodPage(sampleBadDay())),
+    'backup': printHtml(backupPage(sampleBackup())),
+    'mail-backup': printMail(backupPage(sampleBackup()), null),
     'mail-good': printMail(periodPage(sampleWeek()), 'https://temporal.example.com/x'),
     'mail-bad': printMail(periodPage(sampleBadDay()), null),
     'mail-drill': printMail(runPage(sampleReport()), null),

@@ -1,3 +1,4 @@
+import type { BackupReport } from '../../../workflows/domain/backup-report.ts';
 import { judgeReadiness } from '../../../workflows/domain/judge-readiness.ts';
 import type { PeriodReport } from '../../../workflows/domain/period-report.ts';
 
@@ -72,5 +73,19 @@ export const sampleBadDay = (): PeriodReport => {
     incidents: { ...week.incidents!, open: { id: '01I', summary: 'documents cannot be saved', status: 'identified', severity: 'P1', startedAt: '2026-11-23T05:00:00.000Z' } },
     acts: { ...week.acts!, refused: [{ at: '2026-11-23T04:00:00.000Z', by: 'mallory', act: 'export', why: 'mallory may not' }], refusedCount: 1, problems: ['record 7: is missing'], problemCount: 1 },
     unread: ['users: the store could not be read: StoreUnavailable: no answer'],
+  };
+};
+
+/** An invented backup of two sources; one could not be read back, and what was said of it is hostile to whoever prints it. */
+export const sampleBackup = (): BackupReport => {
+  const made = { system: 'demo', timeline: 't00000001', manifest: { key: 'k', versionId: 'v', bytes: 1, sha256: '0'.repeat(64) }, logFrom: '1795309200-0000000001', end: '1795309202-0000000001', endAt: '2026-11-22T01:00:02.000Z', units: 4, parts: 90 };
+  return {
+    format: 1, kind: 'backup-report', system: 'demo', title: 'WordNet <demo> & friends', id: 'backup-20261122T010000Z-0198aaaa', workflowId: 'backup/demo', runId: '0198aaaa-bbbb',
+    startedAt: '2026-11-22T01:00:00.000Z', endedAt: '2026-11-22T01:04:12.000Z', why: 'full-backup', requestedBy: 'schedule/demo/full-backup',
+    sources: [
+      { ...made, source: 'documents', backup: '01KAJ6S0Z5M6W2T8Q4V1X9C322', documents: 480_022, plainBytes: 212_000_000, storedBytes: 71_000_000, readBack: { objects: 103, bytes: 71_000_000 }, unproved: [{ name: 'wordnet.edits', why: 'written to while it was read' }] },
+      { ...made, source: 'users', backup: '01KAJ6S0Z5M6W2T8Q4V1X9C323', documents: 1_200, plainBytes: 900_000, storedBytes: 300_000, unproved: [] },
+    ],
+    warnings: ['users: base 01KAJ6S0Z5M6W2T8Q4V1X9C323 is sealed, and could not be read back: StoreUnavailable: said <script>alert(1)</script>'],
   };
 };

@@ -34,8 +34,11 @@ export const backupFailed = (origin: Origin, why: string, tookMs: number): Notic
     answers: [`to try again: \`holdfast backup ${origin.system}\``],
   });
 
-export const backupDone = (origin: Origin, lines: string[], tookMs: number): Notice =>
-  made(origin, { phase: 'backup-done', severity: 'info', title: 'backup done', key: alertKeys.backup(origin.system), state: 'closed', facts: { tookMs }, lines });
+/** @param page - key of its report in the store; left out: it could not be kept. */
+export const backupDone = (origin: Origin, lines: string[], tookMs: number, page?: string): Notice => ({
+  ...made(origin, { phase: 'backup-done', severity: 'info', title: 'backup done', key: alertKeys.backup(origin.system), state: 'closed', facts: { tookMs }, lines }),
+  ...(page === undefined ? {} : { page }),
+});
 
 /** What a verification came to. `lines`: a source each. */
 interface VerificationSaid {
