@@ -40,11 +40,11 @@ const runs = (of: readonly Drill[]): Markup =>
   table<Drill>(
     [
       { title: 'When (UTC)', whole: true, cell: ({ startedAt }) => startedAt.slice(0, 16).replace('T', ' ') },
-      { title: 'What', name: true, cell: ({ purpose, runbook, only }) => [purpose, ...(runbook === null ? [] : [runbook]), ...(only === null ? [] : [`only ${only.join(', ')}`])].join(', ') },
+      { title: 'What', cell: ({ purpose, runbook, only }) => [purpose, ...(runbook === null ? [] : [runbook]), ...(only === null ? [] : [`only ${only.join(', ')}`])].join(', ') },
       { title: 'Result', cell: ({ result, why }) => html`<span class="${result === 'failed' ? 'bad' : result === 'missed' ? 'warn' : 'good'}">${resultWord[result]}</span>${why !== null && `: ${why}`}` },
       { title: 'Time to recover', cell: ({ rto }) => against(rto) },
       { title: 'Data lost', cell: ({ rpo }) => against(rpo) },
-      { title: 'Proof', cell: (run) => describeProof(run) },
+      { title: 'Proof', name: true, cell: (run) => describeProof(run) },
       { title: 'Removed', whole: true, optional: true, cell: ({ cleanedUp }) => (cleanedUp === null ? '' : cleanedUp ? 'yes' : html`<span class="bad">NO</span>`) },
     ],
     [...of],

@@ -49,12 +49,12 @@ export function backupPage(report: BackupReport): ReportPage {
 const number = (n: number): string => n.toLocaleString('en-US');
 
 function sourcesSection(sources: readonly BackupSummary[]): PageSection {
-  const row = ({ source, backup, endAt, units, documents, plainBytes, storedBytes, readBack, program }: BackupSummary): PageCell[] => [
-    source, backup, formatMinute(endAt), number(units), program === undefined ? number(documents) : 'not counted', formatBytes(plainBytes), formatBytes(storedBytes), readBack ? `${number(readBack.objects)} objects` : { text: 'not yet', tone: 'warn' },
+  const row = ({ source, backup, endAt, documents, plainBytes, storedBytes, readBack, program }: BackupSummary): PageCell[] => [
+    source, backup, formatMinute(endAt), program === undefined ? number(documents) : 'not counted', formatBytes(plainBytes), formatBytes(storedBytes), readBack ? 'every byte' : { text: 'not yet', tone: 'warn' },
   ];
   return {
     title: 'What was made',
-    table: { columns: [{ title: 'Source', kind: 'name' }, { title: 'Backup', kind: 'id' }, { title: 'As of', kind: 'whole' }, { title: 'Collections', kind: 'number' }, { title: 'Documents', kind: 'number' }, { title: 'Size', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Read back', kind: 'whole' }], rows: sources.map(row) },
+    table: { columns: [{ title: 'Source', kind: 'name' }, { title: 'Backup', kind: 'id' }, { title: 'As of', kind: 'whole' }, { title: 'Documents', kind: 'number' }, { title: 'Size', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Read back', kind: 'whole' }], rows: sources.map(row) },
   };
 }
 

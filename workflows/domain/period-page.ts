@@ -112,8 +112,8 @@ function sourcesSection({ sources, readiness }: PeriodReport): PageSection {
     title: 'What could be recovered now',
     text: said ? said.join(' ') : 'Whether it could be recovered now is not known; what the store holds:',
     table: {
-      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Lost now', kind: 'number' }, { title: 'Newest base', kind: 'number' }, { title: 'Backups', kind: 'number' }, { title: 'Stored', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
-      rows: sources.map(({ source, restorable, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? formatMinute(restorable.from) : 'nothing', restorable ? formatMinute(restorable.to) : '', ...now(source), number(bases), formatBytes(storedBytes), number(gapCount), number(disbelievedCount)]),
+      columns: [{ title: 'Source', kind: 'name' }, { title: 'From', kind: 'whole' }, { title: 'To', kind: 'whole' }, { title: 'Lost now', kind: 'number' }, { title: 'Newest base', kind: 'number' }, { title: 'Backups', kind: 'number' }, { title: 'Gaps', kind: 'number' }, { title: 'Not believed', kind: 'number' }],
+      rows: sources.map(({ source, restorable, bases, storedBytes, gapCount, disbelievedCount }) => [source, restorable ? formatMinute(restorable.from) : 'nothing', restorable ? formatMinute(restorable.to) : '', ...now(source), `${number(bases)}, ${formatBytes(storedBytes)}`, number(gapCount), number(disbelievedCount)]),
     },
   };
 }
