@@ -92,6 +92,7 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     assert.deepEqual([report.unread, report.sources[0]!.madeCount, report.sources[0]!.bases, report.work!.kinds.backup.failed], [[], 1, 1, 0]);
     assert.ok(report.acts!.byAct['back-up']! >= 1);
     assert.match(text, /daily report/);
+    assert.deepEqual([report.anomalies, report.capacity!.usedBytes > 0, report.readiness!.sources.map(({ source, newest }) => [source, newest !== null])], [[], true, [['dictionary', true]]], 'by the facts of the metrics, and by readiness');
     const [key] = await stack.keys(layout.keptReport('demo', report.id, 'report.json'));
     assert.equal(key, layout.keptReport('demo', report.id, 'report.json'));
   });

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readVerifications } from '../../activities/store/verifications.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import type { JournalRead } from '../../scripts/status/read-journal.ts';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { AuditPage } from '../../workflows/domain/audit.ts';
+import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
 import type { EvidenceRead } from '../../workflows/domain/evidence.ts';
 import { journalPageLines, journalStateLines, type JournalPage } from '../../workflows/domain/journal.ts';
 import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
@@ -58,6 +60,7 @@ test('the command line against a real server: what it asks and answers is what t
   assert.match(await ok('archive', 'start', 'demo'), /^started archive\/demo\/dictionary$/m);
   await stack.archiveIsUpToDate();
   await ok('backup', 'demo', '--why', 'for the test');
+  assert.match(await ok('evidence', 'list', 'demo'), /^no evidence yet of demo: /);
 
   /** However an archive was told to stop: no minute of log is left whose loss nobody would notice. */
   const assertEndIsSigned = async (timeline: string): Promise<void> => {
@@ -147,6 +150,21 @@ test('the command line against a real server: what it asks and answers is what t
 
   await t.test('gates that ask for proof: a wrong code is refused, a right one counts once, a signature counts, and no secret is in the history', async (st) => {
     await approveWithProof(st, stack, holdfastWith);
+  });
+
+  await t.test('a drill leaves one report in one bundle, counts as a verification, and its history is a page; a backup’s report is kept and listed', async () => {
+    const page = join(tempDir(t), 'drills.html');
+    assert.match(await ok('drills', 'demo', '--out', page), /^demo\/drill: NOT APPLIED: nothing starts it \(holdfast apply\); last never$/m);
+    assert.match(readFileSync(page, 'utf8'), /<h1 class="warn">1 of 1 schedules of drills of demo are not applied<\/h1>.*<svg/s);
+    const { drills } = await json<DrillHistory>('drills', 'demo');
+    const { run, sources } = drills.find(({ result }) => result === 'passed')!;
+    assert.equal((await stack.keys(layout.evidenceBundles('demo', { in: 'runs', id: run }))).length, 1);
+    const { store, keys } = await stack.source();
+    const restored = (await readVerifications({ store, keys }, { system: 'demo', source: 'dictionary' })).filter(({ scope }) => scope === 'restore');
+    assert.deepEqual(restored.map((one) => [one.run, one.ok, one.backup]), [[run, true, sources[0]!.backup]]);
+    assert.ok(restored[0]!.objects > 1 && restored[0]!.bytes > 0, JSON.stringify(restored));
+    const [, id] = /^\S+Z {2}(backup-\d{8}T\d{6}Z-[0-9a-f]{8}) {2}Backup done/m.exec(await ok('reports', 'demo'))!;
+    assert.match(await ok('reports', 'demo', id!), /Read back +every byte; .*Why: for the test;/s);
   });
 
   await t.test('the real primary is lost, and a person in the Temporal UI has nothing else: started, read, refused, approved, done', { skip: noChromium }, async (st) => {

@@ -70,7 +70,7 @@ test('the message has the headline, the figures and what is to be looked at, is 
     'As of now: documents can be restored to any second from 2026-11-15 01:00 UTC to 2026-11-23 06:59 UTC.',
     'If disaster struck now: ready (service back in 41m00s of 1h00m, 1.2s of writes lost, of 5m00s at most)',
     'Backups: 7 made (0 failed; took 4m12s; nothing unusual)',
-    'Verifications: 35 held (0 did not)',
+    'Verifications: 36 held (0 did not; 1 by a whole restore)',
     'Drills (RTO): 3m20s (1 ran; the longest, objective 1h00m; the last that passed: 2026-11-22 05:00 UTC)',
     'Stored: 2.2 GiB (2.8 GiB of 9.3 GiB (budget), 30 %; grows by 66.8 MiB a day, full in 100 days; the data is 3.9 % larger)',
     'Incidents: none (none is over)',
