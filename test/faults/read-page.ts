@@ -23,7 +23,7 @@ export async function requirePage({ stack }: Bench, { state }: { state: RunRepor
   assert.deepEqual(wrong.map(({ id }) => id), [], 'the page shows each step as it ended');
   const { store } = await stack.source();
   for await (const version of store.list(layout.evidence('demo', runId, 'report.html'))) {
-    // A drill writes its report once more, when its place is removed.
+    // One whose write was tried again is there twice.
     if (!version.isLatest) continue;
     assert.equal((await store.getVersion(version)).toString('utf8'), page, 'the evidence in the store is that page');
     return;
