@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { inspect } from 'node:util';
 import { run } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -53,16 +53,16 @@ export class Phases {
   readonly lines: PhaseLine[] = [];
   readonly #trace: (line: object) => void;
 
-  /** @param trace - called each second with how far a phase is. */
+  /** @param trace - called each second with how far a phase is, and what the largest of its processes holds. */
   constructor(world: World, door: StoreProxy, trace: (line: object) => void = () => undefined) {
     this.world = world;
     this.door = door;
     this.#trace = trace;
   }
 
-  #forecasts(phase: string, ofBytes?: number, ofPieces?: number): Forecasts {
+  #forecasts(phase: string, memory: PeakMemory, ofBytes?: number, ofPieces?: number): Forecasts {
     const startedAtMs = Date.now();
-    return new Forecasts(ofBytes, (progress) => this.#trace({ job: phase, atMs: Date.now() - startedAtMs, ...progress }), false, ofPieces);
+    return new Forecasts(ofBytes, (progress) => this.#trace({ job: phase, atMs: Date.now() - startedAtMs, heldBytes: memory.heldBytes, ...progress }), false, ofPieces);
   }
 
   /** Groups side by side, as a workflow runs them. At nine tenths all their processes are killed, and the rest is done again. */
@@ -74,7 +74,7 @@ export class Phases {
   ): Promise<R[]> {
     const memory = new PeakMemory();
     const startedAtMs = Date.now();
-    const forecasts = this.#forecasts(phase, groups.reduce((sum, { bytes }) => sum + bytes, 0), groups.reduce((sum, { pieces }) => sum + pieces, 0));
+    const forecasts = this.#forecasts(phase, memory, groups.reduce((sum, { bytes }) => sum + bytes, 0), groups.reduce((sum, { pieces }) => sum + pieces, 0));
     const width = Math.max(1, Math.min(4, groups.length, this.world.slots));
     const running = new Map<string, number>();
     const done = new Map<string, R>();
@@ -149,7 +149,7 @@ export class Phases {
       progress: (reading) => {
         if (reading.phase !== named) endPhase();
         named = reading.phase;
-        forecasts ??= this.#forecasts(`${phase}: ${named}`);
+        forecasts ??= this.#forecasts(`${phase}: ${named}`, memory);
         forecasts.take(job, reading);
         all.take(job, reading);
         if (of.killAtPercent === undefined || killedAt !== undefined || forecasts.percent < of.killAtPercent) return;

@@ -7,6 +7,7 @@ const lookEveryMs = 250;
 /** The most that each process of the data plane ever held: VmHWM of /proc, which the system keeps, so that no moment is missed. */
 export class PeakMemory {
   readonly #peaks = new Map<number, number>();
+  readonly #held = new Map<number, number>();
   readonly #timer = setInterval(() => [...this.#peaks.keys()].forEach((pid) => this.#look(pid)), lookEveryMs);
 
   add(pid: number): void {
@@ -22,6 +23,11 @@ export class PeakMemory {
     return Math.max(0, ...this.#peaks.values());
   }
 
+  /** By the last look, of the process that holds the most. */
+  get heldBytes(): number {
+    return Math.max(0, ...this.#held.values());
+  }
+
   get processes(): number {
     return [...this.#peaks.keys()].filter((pid) => pid > 0).length;
   }
@@ -32,10 +38,13 @@ export class PeakMemory {
 
   #look(pid: number): void {
     try {
-      const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-      if (kib) this.#peaks.set(pid, Math.max(this.#peaks.get(pid) ?? 0, Number(kib) * 1024));
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const bytesOf = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
+      this.#peaks.set(pid, Math.max(this.#peaks.get(pid) ?? 0, bytesOf('VmHWM')));
+      this.#held.set(pid, bytesOf('VmRSS'));
     } catch {
       // It has ended.
+      this.#held.delete(pid);
     }
   }
 }
