@@ -157,7 +157,8 @@ test('the command line against a real server: what it asks and answers is what t
     assert.match(await ok('drills', 'demo', '--out', page), /^demo\/drill: NOT APPLIED: nothing starts it \(holdfast apply\); last never$/m);
     assert.match(readFileSync(page, 'utf8'), /<h1 class="warn">1 of 1 schedules of drills of demo are not applied<\/h1>.*<svg/s);
     const { drills } = await json<DrillHistory>('drills', 'demo');
-    const { run, sources } = drills.find(({ result }) => result === 'passed')!;
+    // Its archive was stopped for a while, which is past the RPO: a drill that proved all the same.
+    const { run, sources } = drills.find(({ result }) => result !== 'failed')!;
     assert.equal((await stack.keys(layout.evidenceBundles('demo', { in: 'runs', id: run }))).length, 1);
     const { store, keys } = await stack.source();
     const restored = (await readVerifications({ store, keys }, { system: 'demo', source: 'dictionary' })).filter(({ scope }) => scope === 'restore');
