@@ -162,7 +162,9 @@ test('the command line against a real server: what it asks and answers is what t
     assert.equal((await stack.keys(layout.evidenceBundles('demo', { in: 'runs', id: run }))).length, 1);
     const { store, keys } = await stack.source();
     const restored = (await readVerifications({ store, keys }, { system: 'demo', source: 'dictionary' })).filter(({ scope }) => scope === 'restore');
-    assert.deepEqual(restored.map((one) => [one.run, one.ok, one.backup]), [[run, true, sources[0]!.backup]]);
+    // The one that was aborted at its gate had restored and compared as much.
+    assert.deepEqual(restored.map(({ ok: equal, backup }) => [equal, backup]), Array(2).fill([true, sources[0]!.backup]));
+    assert.equal(restored[1]!.run, run);
     assert.ok(restored[0]!.objects > 1 && restored[0]!.bytes > 0, JSON.stringify(restored));
   });
 
