@@ -129,6 +129,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     ...(Object.keys(system.contacts).length > 0 ? { ladders: toLadders(system.contacts) } : {}),
     ...(system.incidents || system.listen ? { incidents: toIncidentsView(system.incidents, system.listen, system.contacts) } : {}),
     ...(system.retention ? { retention: { waitMs: system.retention.wait, approval: system.retention.approval } } : {}),
+    ...(system.disposal ? { disposal: system.disposal } : {}),
     ...(system.schedules ? { schedules: Object.fromEntries(desiredSchedules(system).map(({ id, workflow, input }) => [id, { workflow, act: actOf(workflow, input as object) }])) } : {}),
     readiness: toReadinessView(system.readiness),
     validators: system.validators.map((validator) => ({ id: validator.id, source: validator.uses === 'equality' ? undefined : validator.source })),

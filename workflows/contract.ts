@@ -6,6 +6,8 @@ import type { CatalogPage, Page, PointsPage } from './domain/list-points.ts';
 import type { Deployment, FoundDeployment } from './domain/deployment.ts';
 import type { DrillHistory } from './domain/drill-history.ts';
 import type { DiscardedWrites } from './domain/discarded-writes.ts';
+import type { DisposalPlan } from './domain/disposal/describe-disposal.ts';
+import type { DisposalCertificate, DisposalOrder, Inventory } from './domain/disposal/records.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
 import type { JournalLine, JournalOf } from './domain/journal.ts';
@@ -361,6 +363,21 @@ export interface DataActivities {
   /** Lets go what a plan let go, and is let go still. Twice, and after a kill anywhere: finishes what was begun. @param backupRuns - of the system: then nothing is taken that was never sealed. @throws EpochSuperseded. */
   expire(input: SourceRef & { epoch: number; plan: ObjectRef; run: string; backupRuns: boolean }): Promise<Expired>;
 
+  /** What a disposal would destroy, and what stands against it. Changes nothing. @throws NoRecoveryPoint. */
+  planDisposal(input: SourceRef & { point: string; evenTheLast: boolean }): Promise<DisposalPlan>;
+
+  /**
+   * Writes down what is going to be destroyed, and marks the point, so that nobody is given it any more. Twice under one `run`: once.
+   * @throws NotPermitted - somebody holds it, a run reads it, or it is needed. EpochSuperseded.
+   */
+  orderDisposal(input: SourceRef & { epoch: number } & DisposalToOrder): Promise<OrderedDisposal>;
+
+  /** Destroys what was ordered, as far as the store lets go of it now: its keys first. Twice, and after a kill anywhere: goes on. @throws EpochSuperseded. */
+  destroyPoint(input: SourceRef & { epoch: number; point: string; timeline: string; run: string }): Promise<Destroyed>;
+
+  /** Looks what is there, signs what was destroyed and what was not, and the audit names it. Twice: the same certificate. */
+  certifyDisposal(input: SourceRef & { point: string; run: string; keysGoneAt: string | null; allGoneAt: string | null; left: DisposalCertificate['left'] }): Promise<CertifiedDisposal>;
+
   /**
    * Reads a dump of another program from end to end, and writes down what importing it will write. Only under the
    * directories that the system file allows. Twice: the first plan is adopted.
@@ -379,6 +396,40 @@ export interface DataActivities {
 
   /** Removes what the run's attempts left under hidden names. Safe to repeat. */
   discardExport(input: SourceRef & ExportTo): Promise<void>;
+}
+
+export type DisposalToOrder = Pick<DisposalOrder, 'point' | 'run' | 'workflowId' | 'by' | 'approvedBy' | 'reason' | 'evenTheLast'>;
+
+export interface OrderedDisposal {
+  timeline: string;
+  order: ObjectRef;
+  orderedAt: string;
+  wrappings: number;
+  inventory: Inventory;
+}
+
+/** What one pass of a disposal came to. */
+export interface Destroyed {
+  /** locked: the store lets go later; read: a run reads it; withdrawn: somebody holds it, or took the mark back; left: the store refuses, and tells of no lock */
+  state: 'gone' | 'locked' | 'read' | 'withdrawn' | 'left';
+  /** by the store's clock, as all times here */
+  at: string;
+  /** of locked, read and withdrawn, in words */
+  why: string | null;
+  /** the end of the last lock, and how long that is from `at` */
+  until: string | null;
+  waitMs: number | null;
+  keysGone: boolean;
+  objects: number;
+  bytes: number;
+  /** the first hundred */
+  left: DisposalCertificate['left'];
+  leftCount: number;
+}
+
+export interface CertifiedDisposal {
+  ref: ObjectRef;
+  certificate: DisposalCertificate;
 }
 
 export interface ImportPlanRef extends DumpPlanRef {

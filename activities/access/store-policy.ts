@@ -17,15 +17,16 @@ const underOf = ({ prefix }: S3Config, system: string): string => `${prefix === 
  */
 export function rolePolicy(config: S3Config, { system, bucket, role }: { system: string; bucket: string; role: AccessRole }): Policy {
   const { puts, deletes } = accessRoles[role];
+  const readsLocks = 'readsLocks' in accessRoles[role] && config.lock !== undefined;
   const arn = `arn:aws:s3:::${bucket}`;
   const under = underOf(config, system);
-  const deletable = { all: `${arn}/${under}/*`, holds: `${arn}/${under}/holds/*`, keys: `${arn}/${under}/*/keys/*` };
+  const deletable = { all: `${arn}/${under}/*`, holds: `${arn}/${under}/holds/*` };
   return {
     Version: '2012-10-17',
     Statement: [
       { Sid: 'Bucket', Effect: 'Allow', Action: ['s3:GetBucketVersioning'], Resource: [arn] },
       { Sid: 'List', Effect: 'Allow', Action: ['s3:ListBucketVersions'], Resource: [arn], Condition: { StringLike: { 's3:prefix': [`${under}/*`] } } },
-      { Sid: 'Read', Effect: 'Allow', Action: ['s3:GetObject', 's3:GetObjectVersion'], Resource: [`${arn}/${under}/*`] },
+      { Sid: 'Read', Effect: 'Allow', Action: ['s3:GetObject', 's3:GetObjectVersion', ...(readsLocks ? ['s3:GetObjectRetention'] : [])], Resource: [`${arn}/${under}/*`] },
       ...(puts ? [{ Sid: 'Write', Effect: 'Allow' as const, Action: ['s3:PutObject', ...(config.lock ? ['s3:PutObjectRetention'] : [])], Resource: [`${arn}/${under}/*`] }] : []),
       ...(deletes ? [{ Sid: 'Delete', Effect: 'Allow' as const, Action: ['s3:DeleteObjectVersion'], Resource: [deletes === true ? deletable.all : deletable[deletes]] }] : []),
       // Said, though nothing grants it: another policy of the same user might.

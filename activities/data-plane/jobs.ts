@@ -2,6 +2,10 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { certifyDisposal } from '../disposal/certify-disposal.ts';
+import { destroyPoint } from '../disposal/destroy-point.ts';
+import { orderDisposal } from '../disposal/order-disposal.ts';
+import { planDisposal } from '../disposal/plan-disposal.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { checkReadiness } from '../readiness/check-readiness.ts';
@@ -76,6 +80,10 @@ const jobs = {
   readSourceFacts: async ({ from, to, ...of }, job) => await readSourceFacts(await openContext(whichSource(of), job), { from, to }),
   planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
   expire: async ({ plan, run, backupRuns, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run, backupRuns }),
+  planDisposal: async ({ point, evenTheLast, ...of }, job) => await planDisposal(await openContext(whichSource(of), job), { point, evenTheLast }),
+  orderDisposal: async (input, job) => await orderDisposal(await openContext(whichSource(input), job), input),
+  destroyPoint: async (input, job) => await destroyPoint(await openContext(whichSource(input), job), input),
+  certifyDisposal: async (input, job) => await certifyDisposal(await openContext(whichSource(input), job), input),
   countDiscarded: byEngine('countDiscarded'),
   rebuildCatalog: async ({ limit, ...of }, job) => await readCatalog(await openContext(whichSource(of), job), { limit }),
   planRecovery,

@@ -1,13 +1,15 @@
 import { layout } from '../../workflows/domain/layout.ts';
 import { approvedRetentionSchema } from '../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../context.ts';
+import { readOrders } from '../disposal/read-disposals.ts';
+import { foldersUnder } from '../store/read-catalog.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { ObjectVersion } from '../store/store.ts';
 
 /** Runs of retention that are looked at, the newest: a base that went longer ago was missed by an earlier check. */
 const newestRuns = 50;
 
-/** Ids of the bases that retention was let to take, by the plans that it signed. Only asked where one is missing. */
+/** Ids of the bases that retention or a disposal was let to take, by the plans and orders that they signed. Only asked where one is missing. */
 export async function retiredBases({ store, keys, system: { system }, sourceName, signal }: SourceContext): Promise<Set<string>> {
   const prefix = layout.retentionPlan(system, '', '').replace(/\/+[^/]*$/, '/');
   const plans: ObjectVersion[] = [];
@@ -17,6 +19,9 @@ export async function retiredBases({ store, keys, system: { system }, sourceName
   for (const { key } of plans.slice(0, newestRuns)) {
     const { found } = await findSigned(store, keys, approvedRetentionSchema, key, { signal });
     for (const { backup, goes } of found?.body.bases ?? []) if (goes) retired.add(backup);
+  }
+  for await (const point of foldersUnder(store, layout.disposalsIn({ system, source: sourceName }), signal)) {
+    if ((await readOrders({ store, keys, signal }, { system, source: sourceName, point })).length > 0) retired.add(point);
   }
   return retired;
 }

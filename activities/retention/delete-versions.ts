@@ -12,9 +12,14 @@ const leftListed = 100;
 export class Deleter {
   readonly #context: SourceContext;
   readonly done: Expired;
+  readonly #asksLocks: boolean;
+  /** the last end of a lock that kept something, by the store; null: it told of none */
+  lockedUntil: string | null = null;
 
-  constructor(context: SourceContext) {
+  /** @param asksLocks - until when the store keeps what it refuses: another request for each. */
+  constructor(context: SourceContext, { asksLocks = false } = {}) {
     this.#context = context;
+    this.#asksLocks = asksLocks;
     this.done = { system: context.system.system, source: context.sourceName, bases: 0, slices: 0, unfinished: 0, objects: 0, bytes: 0, left: [], leftCount: 0 };
   }
 
@@ -31,7 +36,9 @@ export class Deleter {
       await store.deleteVersion(version);
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.type !== 'NotPermitted') throw error;
-      this.leave(version.key, error.message);
+      const until = this.#asksLocks ? await store.lockedUntil(version, { signal }) : null;
+      if (until !== null && (this.lockedUntil === null || until > this.lockedUntil)) this.lockedUntil = until;
+      this.leave(version.key, until === null ? error.message : `locked until ${until}`);
       return false;
     }
     this.done.objects += 1;

@@ -1,14 +1,12 @@
-import { importTimeline, layout, parseHeadKey, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
+import { layout, parseHeadKey, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { previousLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import { approvedRetentionSchema, expiredBaseSchema, formatVersion, type ApprovedRetention, type ExpiredBase, type ExpiredLog, type ObjectRef } from '../../workflows/domain/manifest.ts';
 import type { Expired } from '../../workflows/domain/retention/describe-retention.ts';
 import { mayGo } from '../../workflows/domain/retention/judge-log.ts';
 import type { BaseVerdict, RetentionFacts, RetentionPlan, UnfinishedVerdict } from '../../workflows/domain/retention/plan.ts';
 import { planRetention } from '../../workflows/domain/retention/plan-retention.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { SourceContext } from '../context.ts';
 import { assertEpoch } from '../store/epoch.ts';
-import { listHolds } from '../store/holds.ts';
 import { keysUnder } from '../store/keys-under.ts';
 import { listByTime } from '../store/list-by-time.ts';
 import { findSigned, putSigned, readSigned } from '../store/signed-object.ts';
@@ -17,6 +15,7 @@ import { Deleter } from './delete-versions.ts';
 import { readFacts } from './read-facts.ts';
 import { HeldLog } from './held-log.ts';
 import { hasVersion } from './read-unfinished.ts';
+import { deleteRest, takeBase, unlessThere } from './take-base.ts';
 
 /**
  * Carries out what was approved, and of it only what a plan that is made here, right before the act, lets go too: a hold, a mark or a run that came meanwhile counts.
@@ -51,12 +50,13 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   await finishBegun(context, deleter, facts, new Set(going.map(({ backup }) => backup)));
   const refused = new Set<string>();
   for (const base of going) {
-    if (!(await expireBase(context, deleter, base, { run, at: facts.now }))) refused.add(base.backup);
+    if (!(await takeBase(context, deleter, base, { run, at: facts.now }))) refused.add(base.backup);
   }
   if (!backupRuns) for (const one of agreedUnfinished(approved, now)) await takeUnfinished(context, deleter, one, { run, at: facts.now });
-  const after = planRetention(await readFacts(context, rules, refused), rules);
+  const left = await readFacts(context, rules, refused);
+  const after = planRetention(left, rules);
   // By the store: a try that went on where another was killed has not seen all of them go.
-  const there = new Set(after.bases.map(({ backup }) => backup));
+  const there = new Set([...after.bases, ...(left.catalog.disposed ?? [])].map(({ backup }) => backup));
   deleter.done.bases = approved.bases.filter(({ backup, goes }) => goes && !there.has(backup)).length;
   for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
   return deleter.done;
@@ -93,39 +93,12 @@ async function finishBegun(context: SourceContext, deleter: Deleter, { catalog, 
   const { store, keys, signal } = context;
   for await (const key of keysUnder(store, layout.expiredBases(catalog.system, catalog.source), signal)) {
     const { found } = await findSigned(store, keys, expiredBaseSchema, key, { signal });
-    if (!found || going.has(found.body.backup)) continue;
+    // What is being disposed of its own run ends.
+    if (!found || going.has(found.body.backup) || catalog.disposed?.some(({ backup }) => backup === found.body.backup)) continue;
     if ([...catalog.bases, ...imports].some(({ backup }) => backup === found.body.backup)) await deleter.deleteKey(key);
     else if (!(await hasVersion(context, layout.manifest(found.body)))) await deleteRest(context, deleter, found.body);
     else deleter.leave(layout.manifest(found.body), 'it is not believed: somebody has to look');
   }
-}
-
-/** @returns false: it stays, since the store keeps its manifest, or a run has begun to read it while others were let go. */
-async function expireBase(context: SourceContext, deleter: Deleter, { timeline, backup }: BaseVerdict, { run, at }: { run: string; at: string }): Promise<boolean> {
-  const { store, keys, signal, system, sourceName, epoch } = context;
-  const note: ExpiredBase = { format: formatVersion, kind: 'expired-base', system: system.system, source: sourceName, timeline, backup, epoch, run, at };
-  const noteKey = layout.expiredBase(note);
-  // Its own lock would hold up the end of the next run.
-  await putSigned(store, keys, noteKey, note, { ifAbsent: true, lockUntil: new Date(0), signal }).catch(unlessThere);
-  await assertEpoch(store, system.system, epoch, { signal });
-  const reader = (await listHolds(store, keys, system.system, { signal })).find((hold) => hold.source === sourceName && hold.backup === backup);
-  if (reader) deleter.leave(`base ${backup}`, `it was to go, and stays: ${reader.why || `run ${reader.run} reads it`}`);
-  // Invisible first: from here on nobody can choose it, and whatever is left of it is nobody's.
-  if (reader || !(await deleter.deleteKey(layout.manifest(note)))) {
-    await deleter.deleteKey(noteKey);
-    return false;
-  }
-  await deleteRest(context, deleter, note);
-  return true;
-}
-
-/** The keys before the parts, which nobody can read without them; the note last. An import is a timeline of its own, and goes whole. */
-async function deleteRest({ system, sourceName }: SourceContext, deleter: Deleter, note: Pick<ExpiredBase, 'timeline' | 'backup'>): Promise<void> {
-  const scope = { system: system.system, source: sourceName, ...note };
-  const isImport = note.timeline === importTimeline(note.backup);
-  const wholeKeys = await deleter.deleteBelow(layout.backupKeys(scope));
-  const whole = await deleter.deleteBelow(isImport ? layout.timelineFolder(scope) : layout.backupFolder(scope));
-  if (wholeKeys && whole) await deleter.deleteKey(layout.expiredBase(scope));
 }
 
 /** Log of one timeline that may go by both plans. A head that stays names a slice that has to: so heads go first, and where one is refused the log stays. */
@@ -167,8 +140,4 @@ async function* versionsThatGo(context: SourceContext, scope: TimelineScope, hel
     await held.look();
     if (goes(slice)) yield slice;
   }
-}
-
-function unlessThere(error: unknown): void {
-  if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
 }

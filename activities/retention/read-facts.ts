@@ -21,6 +21,7 @@ export async function readFacts(context: SourceContext, rules: RetentionRules | 
   const now = await store.now({ signal });
   const catalog = await rebuildCatalog(context, of);
   const all = await withImports(context, catalog);
+  if (all.disposed) catalog.disposed = all.disposed;
   const imports = all.bases.filter(({ timeline }) => !catalog.timelines.some((one) => one.timeline === timeline));
   const lockMs = context.system.stores[0]?.lock?.retain ?? 0;
   const stored: Record<string, { at: string; lockedUntil: string | null }> = {};

@@ -189,6 +189,11 @@ class LocalStore implements Store {
     });
   }
 
+  async lockedUntil(version: { key: string; versionId: string }, options: ReadOptions = {}): Promise<string | null> {
+    const until = await guard(this.name, () => readLock(this.#versionPath(version)), options.signal);
+    return until && until.getTime() > Date.now() ? until.toISOString() : null;
+  }
+
   async deleteVersion(version: { key: string; versionId: string }): Promise<void> {
     const path = this.#versionPath(version);
     await guard(this.name, async () => {

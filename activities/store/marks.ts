@@ -23,7 +23,7 @@ export type MarkToWrite = Pick<Mark, 'system' | 'source' | 'point' | 'state' | '
  * Writes one mark, behind those that are there, by the store's clock. Killed before the put: nothing was said. After it, or tried again under one `id`: it
  * was said once.
  *
- * @throws NoRecoveryPoint - the store holds no such base, import or slice.
+ * @throws NoRecoveryPoint - the store holds no such base, import or slice. NotPermitted - it is disposed of, and nothing opens it any more.
  */
 export async function writeMark(room: MarkRoom, said: MarkToWrite): Promise<Mark> {
   const { store, keys, signal } = room;
@@ -32,6 +32,7 @@ export async function writeMark(room: MarkRoom, said: MarkToWrite): Promise<Mark
     const before = await readHistory(room, said, said.point);
     const again = before.find(({ id }) => id === said.id);
     if (again) return again;
+    if (said.state === 'good' && foldMarks(before)?.disposal) await refuseRevival(room, said);
     const lastMs = Math.max(0, ...before.map(({ at }) => Date.parse(at)));
     const at = new Date(Math.max((await store.now({ signal })).getTime(), lastMs + 1)).toISOString();
     const { system, source, point, state, reason, by, id } = said;
@@ -82,6 +83,14 @@ async function refuseUnknown({ store, signal }: MarkRoom, { system, source, poin
     }
   }
   throw new HoldfastError('NoRecoveryPoint', `${system}/${source}: no base, import or slice ${point}`, { hint: `holdfast points ${system} lists bases and imports; a slice is <timeline>.<from>_<to>` });
+}
+
+/** Whoever were given it could not open it. */
+async function refuseRevival({ store, signal }: MarkRoom, { system, source, point }: MarkToWrite): Promise<void> {
+  for (const timeline of await timelinesOf({ store, signal }, { system, source }, point)) {
+    for await (const { isDeleteMarker } of store.list(layout.backupKeys({ system, source, timeline, backup: point }), { signal })) if (!isDeleteMarker) return;
+  }
+  throw new HoldfastError('NotPermitted', `${system}/${source}: ${point} is disposed of: no wrapping of its key is left, so nothing can be restored from it`);
 }
 
 async function timelinesOf({ store, signal }: Pick<MarkRoom, 'store' | 'signal'>, { system, source }: { system: string; source: string }, point: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { expiredLogSchema, gapSchema, headSchema, manifestSchema, markSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
-import { describeDoubt, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
+import { describeDoubt, describeMark, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';
 import type { Keys } from '../stream/keys.ts';
@@ -105,7 +105,7 @@ async function readBases({ store, signal, progress, marks }: MarkedContext, beli
     const key = layout.manifest({ ...scope, backup });
     const found = await believer.find(manifestSchema, key);
     const mark = marks.get(backup);
-    if (found) catalog.bases.push({ ...baseOf(found.body, found.ref), ...(mark ? { mark } : {}) });
+    if (found) (mark?.disposal ? (catalog.disposed ??= []) : catalog.bases).push({ ...baseOf(found.body, found.ref), ...(mark ? { mark } : {}) });
     progress?.({ phase: 'read manifests', done: catalog.bases.length, of: 0, unit: 'objects' });
   }
 }
@@ -144,7 +144,7 @@ export async function readCatalogOf(context: CatalogContext, of: { system: strin
 
 /** Adds every whole import of the source to its catalog, for a list of what there is: nobody may choose a moment from it. */
 export async function withImports(given: CatalogContext, catalog: Catalog): Promise<Catalog> {
-  const all: Catalog = { ...catalog, bases: [...catalog.bases], spans: [...catalog.spans], rejected: [...catalog.rejected] };
+  const all: Catalog = { ...catalog, bases: [...catalog.bases], spans: [...catalog.spans], rejected: [...catalog.rejected], ...(catalog.disposed ? { disposed: [...catalog.disposed] } : {}) };
   const { reject, believer, ...room } = await openRoom(given, all);
   const context = { ...given, ...room };
   for (const backup of await listImports(context, catalog)) {
@@ -176,6 +176,8 @@ export async function readImport(given: CatalogContext, of: { system: string; so
   await addSpans(context, believer, { ...of, timeline }, catalog, reject);
   const [base] = catalog.bases;
   if (!base || base.backup !== backup) {
+    const [disposed] = catalog.disposed ?? [];
+    if (disposed) throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: import ${backup} is ${describeMark(disposed.mark)}`);
     const known = (await listImports(context, of)).join(', ') || 'none';
     throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: no import ${backup}${catalog.rejected.map(({ key, why }) => `; ${key}: ${why}`).join('')}`, { hint: `imports: ${known}` });
   }

@@ -18,6 +18,11 @@ const gone = new Set(['NoSuchKey', 'NoSuchVersion', 'NotFound', 'MethodNotAllowe
 export const isExists = (error: unknown): boolean =>
   (error as SdkError).name === 'PreconditionFailed' || (error as SdkError).$metadata?.httpStatusCode === 412;
 
+const noLock = new Set(['NoSuchObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError']);
+
+/** An object without a lock, or a bucket without any, is an error to S3 where it is asked for one. */
+export const hasNoLock = (error: unknown): boolean => noLock.has((error as SdkError).name) || ((error as SdkError).name === 'InvalidRequest' && /object ?lock/i.test((error as SdkError).message));
+
 /** What an error of the S3 client means here; `retry` when the same request may succeed. Other errors are passed on as they are. */
 export function readS3Error(error: unknown, where: { store: string; bucket: string; key: string; weakerTls?: WeakerTls }): { error: unknown; retry: boolean } {
   if (!(error instanceof Error) || error instanceof HoldfastError || error instanceof TypeError) return { error, retry: false };

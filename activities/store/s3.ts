@@ -4,6 +4,7 @@ import {
   DeleteObjectCommand,
   GetBucketVersioningCommand,
   GetObjectCommand,
+  GetObjectRetentionCommand,
   ListObjectVersionsCommand,
   PutObjectCommand,
   PutObjectRetentionCommand,
@@ -20,7 +21,7 @@ import { seconds } from '../../workflows/domain/units.ts';
 import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
 import { requireTls } from '../transport/require-tls.ts';
 import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
-import { isExists, readS3Error } from './s3-errors.ts';
+import { hasNoLock, isExists, readS3Error } from './s3-errors.ts';
 import { groupVersions } from './s3-versions.ts';
 import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
 
@@ -195,6 +196,19 @@ class S3Store implements Store {
         abort,
       ),
     );
+  }
+
+  async lockedUntil(version: { key: string; versionId: string }, { signal }: ReadOptions = {}): Promise<string | null> {
+    const until = await this.#send(version.key, signal, async (abort) => {
+      try {
+        const { Retention } = await this.#client.send(new GetObjectRetentionCommand({ Bucket: this.#options.bucket, Key: this.#prefix + version.key, VersionId: version.versionId }), abort);
+        return Retention?.RetainUntilDate;
+      } catch (error) {
+        if (hasNoLock(error)) return undefined;
+        throw error;
+      }
+    });
+    return until && until.getTime() > this.#clockMs() ? until.toISOString() : null;
   }
 
   async deleteVersion(version: { key: string; versionId: string }): Promise<void> {

@@ -126,6 +126,8 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'expired-base': return layout.expiredBase(of);
     case 'expired-log': return layout.expiredLog(of, of.before);
     case 'retention-plan': return layout.retentionPlan(of.system, of.run, of.source);
+    case 'disposal-order': return layout.disposalOrder(of);
+    case 'disposal-certificate': return layout.disposalCertificate(of);
     case 'mark': return layout.mark(of, of.point, of.at);
     case 'verification': return layout.verification(of, of.at);
     case 'audit': return layout.auditRecord(of.system, of.number);

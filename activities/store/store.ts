@@ -49,6 +49,8 @@ export interface Store {
    * @param until - left out: the store's `lock.retain` from now on, by the store's own clock where it has one: ours may be wrong.
    */
   extendLock(version: { key: string; versionId: string }, until?: Date): Promise<void>;
+  /** Until when a version is locked, UTC ISO; null: it is not, or the store has no locks. A lock that is over counts as none. */
+  lockedUntil(version: { key: string; versionId: string }, options?: ReadOptions): Promise<string | null>;
   /** Deletes one version for ever. @throws NotPermitted while it is locked. */
   deleteVersion(version: { key: string; versionId: string }): Promise<void>;
   /** What time it is for the store, to a few minutes. Ours may be wrong by hours, and what is kept for so long is kept by this. */

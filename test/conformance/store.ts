@@ -182,6 +182,19 @@ export function storeConformance(name: string, prepare: (owner: Owner) => Promis
       await rejectsWith('NotPermitted', store.deleteVersion(ref));
     });
 
+    test('it says until when a version is locked, and nothing of one that is not', async (t) => {
+      const locked = (await fresh(t, hours(1))).store;
+      const ref = await locked.put('locked', Buffer.from('v'));
+      const leftMs = Date.parse((await locked.lockedUntil(ref))!) - (await locked.now()).getTime();
+      assert.ok(leftMs > hours(1) - 120_000 && leftMs <= hours(1) + 5_000, `${leftMs} ms`);
+      const day = new Date(Math.ceil(Date.now() / 1000) * 1000 + hours(24));
+      await locked.extendLock(ref, day);
+      assert.equal(await locked.lockedUntil(ref), day.toISOString());
+      assert.equal(await locked.lockedUntil(await locked.put('free', Buffer.from('v'), { lockUntil: new Date(0) })), null);
+      const free = (await fresh(t)).store;
+      assert.equal(await free.lockedUntil(await free.put('k', Buffer.from('v'))), null);
+    });
+
     test('a put may be left unlocked, and a store without locks takes them lightly', async (t) => {
       const locked = (await fresh(t, hours(1))).store;
       await locked.deleteVersion(await locked.put('free', Buffer.from('v'), { lockUntil: new Date(0) }));

@@ -6,7 +6,7 @@ import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
-import { point, view } from '../workflows/stub-activities.ts';
+import { destroyed, point, view } from '../workflows/stub-activities.ts';
 import { untilCancelled } from '../workflows/until-cancelled.ts';
 import { writeHistory } from './history.ts';
 
@@ -155,9 +155,30 @@ async function recordRetention(lab: Lab): Promise<void> {
   await keep('applyRetention.rejected', rejected);
 }
 
+/** One waits for a lock and goes on as a new run behind another, one is rejected. */
+async function recordDisposal(lab: Lab): Promise<void> {
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, disposal: { approval: 'go' }, approvals: { go: { description: 'may it go?', quorum: 1, people: [], notRequester: true } } });
+  const passes = [3_600_000, 30 * 86_400_000].map((waitMs) => destroyed({ state: 'locked', why: 'its keys are locked', until: '2026-11-23T12:00:00.000Z', waitMs, keysGone: false }));
+  lab.stubs.answers.destroyPoint = () => Promise.resolve(passes.shift() ?? destroyed());
+  const start = (name: string) => lab.start('disposePoint', { system: 'demo', point: 'B1', reason: 'a court ordered it', requestedBy: 'dana' }, name);
+  const waited = await start('waited');
+  const { runId } = await waited.describe();
+  while (!lab.stubs.called().includes('planDisposal')) await waited.describe();
+  await lab.env.sleep('10m');
+  await waited.executeUpdate('approve', { args: [{ by: 'erik' }] });
+  await waited.result();
+  await keep('disposePoint.waited', lab.env.client.workflow.getHandle('waited', runId));
+  await keep('disposePoint.underway', waited);
+  const rejected = await start('rejected');
+  await lab.env.sleep('10m');
+  await rejected.signal('reject', { by: 'erik', reason: 'an audit is on' });
+  await rejected.result();
+  await keep('disposePoint.rejected', rejected);
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

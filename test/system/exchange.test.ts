@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { currentTimeline } from '../../activities/store/timelines.ts';
 import { directoryOf } from '../../scripts/stack/stack-file.ts';
@@ -12,7 +13,10 @@ import { importTimeline } from '../../workflows/domain/layout.ts';
 import type { PointsPage } from '../../workflows/domain/list-points.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import type { DisposalResult } from '../../workflows/dispose-point.ts';
+import { searchAttributes } from '../../workflows/domain/names.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
 
 const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
 
@@ -39,6 +43,35 @@ async function takeOutPart(stack: SystemStack, run: (...args: string[]) => Promi
   assert.deepEqual([answer.status, answer.headers.get('x-holdfast-side')], [200, 'production']);
 }
 
+/** A lock that is really waited for, a worker killed while it waits and another among the parts; then nothing of it is left, and the certificate holds. */
+async function disposeOf(stack: SystemStack, point: string, run: (...args: string[]) => Promise<string>, json: <T>(...args: string[]) => Promise<T>): Promise<void> {
+  const atKeys = stack.store.hold(({ method, key }) => method === 'DELETE' && key.includes(`${importTimeline(point)}/`) && key.includes('/keys/'));
+  const { workflowId } = await json<{ workflowId: string }>('dispose', point, '--system', 'demo', '--reason', 'a test', '--by', 'ada', '--no-wait');
+  const handle = stack.handle(workflowId);
+  await atKeys.reached;
+  // Only now, so that however long it took to get here there is a lock to wait for.
+  const { store } = await stack.source();
+  for await (const version of store.list(`demo/dictionary/${importTimeline(point)}/`)) if (version.key.includes('/keys/')) await store.extendLock(version, new Date(Date.now() + 12_000));
+  atKeys.release();
+  const phase = async (): Promise<unknown> => (await handle.describe()).typedSearchAttributes.get(defineSearchAttributeKey(searchAttributes.phase, 'KEYWORD'));
+  await until('it waits for the lock', async () => (await phase()) === 'waiting');
+  await stack.killWorker();
+  const held = stack.store.hold(({ method, key }) => method === 'DELETE' && key.includes('/parts/'));
+  await stack.startWorker();
+  await held.reached;
+  await stack.killWorker();
+  held.release();
+  assert.deepEqual((await stack.keys(`demo/dictionary/${importTimeline(point)}/`)).filter((key) => /\/keys\/|manifest\.json$/.test(key)), [], 'keys and manifest are gone');
+  await assert.rejects(run('plan', 'demo', '--point', point), ({ details }: HoldfastError) => details['exitCode'] === errorTable.NoRecoveryPoint.exitCode);
+  await stack.startWorker();
+  const { outcome, certificate } = (await handle.result()) as DisposalResult;
+  assert.deepEqual([outcome, certificate!.certificate.by, certificate!.certificate.left], ['destroyed', 'ada', []]);
+  assert.ok(certificate!.certificate.wrappings.length >= 1 && certificate!.certificate.destroyed.bytes > 0);
+  assert.deepEqual(await stack.keys(`demo/dictionary/${importTimeline(point)}/`), []);
+  assert.match(await run('disposals', 'verify', point, '--system', 'demo'), /1 signed, as the audit has it, and nothing of it is in the store/);
+  assert.match(await run('audit', 'list', 'demo', '--act', 'dispose'), new RegExp(`dictionary/${point} is destroyed: a test`));
+}
+
 test('a system is exported, the dump imported, one collection taken out of it, and the system recovered from the import that is named by its id', { timeout: 600_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   await stack.startWorker();
@@ -62,6 +95,8 @@ test('a system is exported, the dump imported, one collection taken out of it, a
   const text = await run('import', 'demo', dump);
   const id = /holdfast recover demo --point (\S+)/.exec(text)![1]!;
   assert.match(text, new RegExp(`^import ${id} of demo/dictionary$`, 'm'));
+  // The second is going to be disposed of, as soon as its lock ends.
+  stack.changeSystem(({ stores }) => void ((stores[0] as { lock: { retain: string } }).lock.retain = '5s'));
   const imported = await json<ImportSummary>('import', 'demo', dump);
   assert.notEqual(imported.backup, id, 'an import has an id of its own');
 
@@ -75,6 +110,9 @@ test('a system is exported, the dump imported, one collection taken out of it, a
   assert.notEqual(latest.points[0]!.base.backup, id, 'the latest is never somebody’s dump');
   const record = process.env['HOLDFAST_RECORD_HISTORIES'];
   if (record) await stack.recordHistories(record);
+
+  await disposeOf(stack, imported.backup, run, json);
+  stack.changeSystem(({ stores }) => void ((stores[0] as { lock: { retain: string } }).lock.retain = '24h'));
 
   await takeOutPart(stack, run, json);
 

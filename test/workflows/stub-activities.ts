@@ -1,5 +1,6 @@
 import { copyName, keptName } from '../../workflows/domain/beside.ts';
-import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../../workflows/contract.ts';
+import type { ArchiveActivities, ControlActivities, DataActivities, Destroyed, RecoverActivities } from '../../workflows/contract.ts';
+import type { DisposalPlan } from '../../workflows/domain/disposal/describe-disposal.ts';
 import { drillHistory } from '../../workflows/domain/drill-history.ts';
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
@@ -136,6 +137,14 @@ const retentionPlan = (system: string, source: string): RetentionPlan => ({
   bases: catalog.bases.map(({ timeline, backup, end, storedBytes }, n) => ({ timeline, backup, end, storedAt: '2026-11-21T03:00:00.000Z', storedBytes, goes: n === 0, why: [n === 0 ? 'no rule keeps it: 45 days old' : 'the first of the day 2026-11-21, kept 30 days'] })),
 });
 
+const disposalPlan: DisposalPlan = {
+  system: 'demo', source: 'documents', point: 'B1', timeline: 't00000001', end: point.base.end, at: '2026-11-22T12:00:00.000Z', inventory: { objects: 9, versions: 9, deleteMarkers: 0, bytes: 800 }, wrappings: 1,
+  lockedUntil: { keys: null, manifest: null }, begunAt: null, refused: [], notes: [],
+};
+
+/** A pass of a disposal after which nothing is left. */
+export const destroyed = (more: Partial<Destroyed> = {}): Destroyed => ({ state: 'gone', at: '2026-11-22T12:00:05.000Z', why: null, until: null, waitMs: null, keysGone: true, objects: 9, bytes: 800, left: [], leftCount: 0, ...more });
+
 const nowAt = (): string => new Date().toISOString();
 
 function answersOf(): Answers {
@@ -223,6 +232,17 @@ function answersOf(): Answers {
       Promise.resolve({ system, source, scope: 'sample', ok: true, backup: null, timeline: null, objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: null, sample: { of: shares, read: [4], unread: 3, wholeSince: null, wholeBy: '2026-11-28T03:00:00.000Z' } }),
     planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
     expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, unfinished: 0, objects: 9, bytes: 800, left: [], leftCount: 0 }),
+    planDisposal: ({ system, source, point }) => Promise.resolve({ ...disposalPlan, system, source, point }),
+    orderDisposal: () => Promise.resolve({ timeline: 't00000001', order: object('order'), orderedAt: disposalPlan.at, wrappings: 1, inventory: disposalPlan.inventory }),
+    destroyPoint: () => Promise.resolve(destroyed()),
+    certifyDisposal: ({ system, source, point, run, keysGoneAt, allGoneAt, left }) =>
+      Promise.resolve({
+        ref: object('certificate'),
+        certificate: {
+          format: 1, kind: 'disposal-certificate', system, source, timeline: 't00000001', point, run, workflowId: 'w', by: 'dana', approvedBy: [], reason: 'a court ordered it', method: 'keys first', at: nowAt(), orders: [object('order')],
+          wrappings: [{ key: 'k', versionId: 'v1', sha256: '0'.repeat(64) }], destroyed: disposalPlan.inventory, steps: { orderedAt: disposalPlan.at, keysGoneAt, allGoneAt }, left, leftCount: left.length, stays: [], stores: ['primary'],
+        },
+      }),
     planImport: ({ backup, path }) =>
       Promise.resolve({
         backup,

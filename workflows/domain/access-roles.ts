@@ -6,9 +6,9 @@ export const accessRoles = {
   verify: { about: 'reads everything, and marks what is damaged', puts: true, deletes: false },
   drill: { about: 'recovers to a place apart, as restore does, and touches no source', puts: true, deletes: 'holds' },
   retention: { about: 'deletes what the rules let go, and writes down what', puts: true, deletes: true },
-  dispose: { about: 'destroys the key objects of what is disposed of', puts: true, deletes: 'keys' },
+  dispose: { about: 'destroys keys and parts of what is disposed of, as their locks end, and certifies it', puts: true, deletes: true, readsLocks: true },
   read: { about: 'points, plan, audit and the like: reads, and writes nothing', puts: false, deletes: false },
-} as const satisfies Record<string, { about: string; puts: boolean; deletes: boolean | 'holds' | 'keys' }>;
+} as const satisfies Record<string, { about: string; puts: boolean; deletes: boolean | 'holds'; readsLocks?: true }>;
 
 export type AccessRole = keyof typeof accessRoles;
 export const accessRoleNames = Object.keys(accessRoles) as [AccessRole, ...AccessRole[]];

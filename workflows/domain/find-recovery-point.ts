@@ -11,7 +11,7 @@ import {
   previousLogPosition,
   type LogPosition,
 } from './log-position.ts';
-import { describeDoubt } from './point-mark.ts';
+import { describeDoubt, describeMark } from './point-mark.ts';
 import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget } from './recovery-point.ts';
 
 /**
@@ -30,7 +30,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  * What is not believed (`disbelieved.ts`) gives nothing, and is not passed over either: where a timeline, base or slice lies beyond
  * the end that is believed, stopping there is refused by name, like at a hole. Its position asked for, any good point is given.
  *
- * A base that is marked suspect or bad is passed over like one that is not there; only who names it is given it.
+ * A base that is marked suspect or bad is passed over like one that is not there; only who names it is given it. One that is being disposed of nobody is given.
  *
  * A base that was read over a while is usable for limits after its `end` only, and needs the log from `logFrom` on; one
  * that was read at one instant can be restored without any log, to exactly that instant.
@@ -74,6 +74,8 @@ export interface Reach {
 function findBase(catalog: Catalog, backup: string): RecoveryPoint {
   const base = catalog.bases.find((one) => one.backup === backup);
   if (!base) {
+    const disposed = catalog.disposed?.find((one) => one.backup === backup);
+    if (disposed) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: base ${backup} is ${describeMark(disposed.mark)}`, { hint: 'nobody is given it; name another base' });
     const known = catalog.bases.map((one) => one.backup).slice(-10).join(', ') || 'none';
     throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: no base and no import ${backup}`, { hint: `holdfast points ${catalog.system} lists them; the newest bases: ${known}` });
   }

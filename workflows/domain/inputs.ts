@@ -215,6 +215,17 @@ export const applyRetentionInput = z.strictObject({
 });
 export type ApplyRetentionInput = z.output<typeof applyRetentionInput>;
 
+export const disposePointInput = z.strictObject({
+  system,
+  source: oneSource,
+  point: id.meta({ description: 'the id of a base or of an import' }),
+  reason: z.string('some text').min(1, 'some text').max(500, 'at most 500 characters').meta({ description: 'why; it stays with the certificate' }),
+  evenTheLast: z.boolean('true or false').default(false).meta({ description: 'true: also where "the latest", what a run last proved, or moments of the log’s window are restored from it alone' }),
+  dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be destroyed and what stands against it, and touches nothing' }),
+  requestedBy: text,
+});
+export type DisposePointInput = z.output<typeof disposePointInput>;
+
 export const applySystemInput = z.strictObject({
   system,
   dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be done, and does nothing' }),
@@ -257,6 +268,7 @@ export const inputExamples = {
   openIncident: '{"system": "demo", "summary": "documents cannot be saved", "severity": "P1", "requestedBy": "dana"}',
   applyRetention: '{"system": "demo"}',
   markPoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "state": "suspect", "reason": "orders of that night look wrong", "requestedBy": "dana"}',
+  disposePoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "reason": "an erasure that a court ordered", "requestedBy": "dana"}',
   recordDeployment: '{"system": "demo", "version": "2.4.1", "requestedBy": "dana"}',
   applySystem: '{"system": "demo", "dryRun": true, "requestedBy": "dana"}',
   reportSystem: '{"system": "demo", "period": "week", "requestedBy": "dana"}',

@@ -17,6 +17,8 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/runs/<run>/diverged/<source>.<n>         entries of the log that the old primary went on with, encrypted
  * <system>/incidents/<incident>/<name>            an incident that was closed: incident.json, incident.md
  * <system>/reports/<report>/<name>                a backup, a day or a week: report.json (signed), report.md, report.html
+ * <system>/disposals/<source>/<point>/<run>/order.json        what a disposal is going to destroy, why, and for whom; signed, put-if-absent
+ * <system>/disposals/<source>/<point>/<run>/certificate.json  that it did, and what could not be destroyed; signed, put-if-absent
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
  * <system>/<source>/verified/<instant>.json            what a verification read and found; whose turn it is next follows from these; signed, put-if-absent
@@ -93,6 +95,11 @@ export const layout = {
   expiredBase: (of: { system: string; source: string; backup: string }) => `${layout.expiredBases(of.system, of.source)}${of.backup}.json`,
   expiredLogs: (of: TimelineScope) => `${scope(of)}/expired/`,
   expiredLog: (of: TimelineScope, before: LogPosition) => `${scope(of)}/expired/${before}.json`,
+  disposals: (system: string) => `${system}/disposals/`,
+  disposalsIn: (of: { system: string; source: string }) => `${layout.disposals(of.system)}${of.source}/`,
+  disposalsOf: (of: { system: string; source: string; point: string }) => `${layout.disposalsIn(of)}${of.point}/`,
+  disposalOrder: (of: { system: string; source: string; point: string; run: string }) => `${layout.disposalsOf(of)}${of.run}/order.json`,
+  disposalCertificate: (of: { system: string; source: string; point: string; run: string }) => `${layout.disposalsOf(of)}${of.run}/certificate.json`,
   retentionPlan: (system: string, run: string, source: string) => `${system}/retention/${run}/${source}.json`,
   timelineFolder: (of: TimelineScope) => `${scope(of)}/`,
   backupFolder: (of: BackupScope) => `${backup(of)}/`,
@@ -142,10 +149,10 @@ export function parseRecordKey(key: string): number | undefined {
 export const parseSealKey = (key: string): string | undefined => /\/audit-seals\/(\d{4}-\d{2}-\d{2})\.json$/.exec(key)?.[1];
 
 /**
- * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention did. It is locked for `lock.evidence`;
+ * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention and disposals did. It is locked for `lock.evidence`;
  * the writes of an old primary that lie beside a run's evidence are data, and are not.
  */
-export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
+export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
-import { markStates } from './point-mark.ts';
+import { writtenMarkStates } from './point-mark.ts';
 import { verifyScopes } from './verification.ts';
 
 /** What Holdfast writes into the bucket, as schemas. Every object names its format; a newer one is refused with a hint. */
@@ -231,7 +231,7 @@ export const markSchema = z.strictObject({
   source: z.string(),
   /** id of a base or an import, or `<timeline>.<from>_<to>` of a slice */
   point: z.string(),
-  state: z.enum(markStates),
+  state: z.enum(writtenMarkStates),
   reason: z.string(),
   /** as claimed; `verification`: Holdfast found it */
   by: z.string(),

@@ -102,7 +102,7 @@ export function permit(people: People | undefined, act: Act, by: string | undefi
 
 /** Which act the start of a workflow is, by what it is asked for. */
 export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined; apply?: boolean | undefined }): Act {
-  if (workflow === 'applySystem' && asked.dryRun) return 'read';
+  if ((workflow === 'applySystem' || workflow === 'disposePoint') && asked.dryRun) return 'read';
   if (workflow === 'applyRetention') return asked.apply ? 'retain' : 'read';
   if (workflow !== 'recoverSystem') return startActs[workflow];
   if (asked.dryRun) return 'dry-run';
@@ -127,6 +127,7 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   openIncident: 'open-incident',
   recordDeployment: 'record-deployment',
   markPoint: 'mark',
+  disposePoint: 'dispose',
   applySystem: 'apply',
   reportSystem: 'report',
 };

@@ -3,7 +3,9 @@ import type { LogPosition } from './log-position.ts';
 
 /** What people, or a verification, say of a base, an import or a slice. */
 export const markStates = ['suspect', 'bad', 'hold', 'good'] as const;
-export type MarkState = (typeof markStates)[number];
+/** Those, and what a disposal says before it destroys anything. */
+export const writtenMarkStates = [...markStates, 'disposed'] as const;
+export type MarkState = (typeof writtenMarkStates)[number];
 
 export interface Said {
   /** as claimed; `verification` where Holdfast found it itself */
@@ -17,12 +19,14 @@ export interface Said {
 export interface PointMark {
   /** nobody is given it who does not name it */
   doubt?: Said & { is: 'suspect' | 'bad' };
-  /** retention never takes it */
+  /** neither retention nor a disposal takes it */
   hold?: Said;
+  /** it is being disposed of: nobody is given it, by whatever name */
+  disposal?: Said;
 }
 
 /**
- * Folds what was said, the oldest first. A doubt and a hold stand beside each other: who holds a bad base as evidence has not made it good. `good` takes back both.
+ * Folds what was said, the oldest first. A doubt and a hold stand beside each other: who holds a bad base as evidence has not made it good. `good` takes back all.
  * @returns undefined when nothing holds any more.
  */
 export function foldMarks(marks: readonly (Said & { state: MarkState })[]): PointMark | undefined {
@@ -31,16 +35,17 @@ export function foldMarks(marks: readonly (Said & { state: MarkState })[]): Poin
     const said = { by, at, reason };
     if (state === 'good') now = {};
     else if (state === 'hold') now = { ...now, hold: said };
+    else if (state === 'disposed') now = { ...now, disposal: said };
     else now = { ...now, doubt: { is: state, ...said } };
   }
-  return now.doubt || now.hold ? now : undefined;
+  return now.doubt || now.hold || now.disposal ? now : undefined;
 }
 
 const tell = ({ by, at, reason }: Said): string => `by ${by} at ${at}: ${reason}`;
 export const describeDoubt = ({ is, ...said }: NonNullable<PointMark['doubt']>): string => `marked ${is} ${tell(said)}`;
 
 /** `marked bad by verification at …: …; held by dana at …: …`; empty: nothing. */
-export const describeMark = (mark: PointMark | undefined): string => [...(mark?.doubt ? [describeDoubt(mark.doubt)] : []), ...(mark?.hold ? [`held ${tell(mark.hold)}`] : [])].join('; ');
+export const describeMark = (mark: PointMark | undefined): string => [...(mark?.doubt ? [describeDoubt(mark.doubt)] : []), ...(mark?.hold ? [`held ${tell(mark.hold)}`] : []), ...(mark?.disposal ? [`disposed of ${tell(mark.disposal)}`] : [])].join('; ');
 
 /** The name that a slice is marked by. */
 export const slicePoint = ({ timeline, from, to }: { timeline: string; from: LogPosition; to: LogPosition }): string => `${timeline}.${from}_${to}`;
@@ -58,6 +63,7 @@ export const describeWritten = ({ point, state, ...said }: Said & { point: strin
 const consequences: Readonly<Record<MarkState, string>> = {
   suspect: 'given to nobody who does not name it',
   bad: 'given to nobody who does not name it',
-  hold: 'retention never takes it',
+  hold: 'neither retention nor a disposal takes it',
+  disposed: 'given to nobody',
   good: 'nothing is said against it any more, and nobody holds it',
 };

@@ -55,6 +55,8 @@ export interface Catalog {
   bases: CatalogBase[];
   spans: CatalogSpan[];
   gaps: CatalogGap[];
+  /** bases and imports that are being disposed of, as long as their manifest is there: nobody is given one. Left out: none */
+  disposed?: CatalogBase[];
   /** log that retention may have taken: a hole that ends at or before it is no loss. Left out: none */
   expired?: { timeline: string; before: LogPosition }[];
   /**

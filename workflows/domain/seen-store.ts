@@ -56,7 +56,7 @@ export interface Compared {
 
 /**
  * @param before - what the check before saw; null: there was none, or a person has accepted what is there now.
- * @param retired - ids of bases that retention was let to take.
+ * @param retired - ids of bases that retention or a disposal was let to take.
  */
 export function compareSeen(before: SeenSource | null, catalog: Catalog, listed: Listed, { at, retired, accept }: { at: string; retired: ReadonlySet<string>; accept: boolean }): Compared {
   const now: SeenSource = {
@@ -84,7 +84,7 @@ function lostBase(base: SeenBase, { bases }: Catalog, { folders }: Listed, retir
   const { backup, timeline, versionId, objects, bytes } = base;
   if (retired.has(backup)) return [];
   const found = bases.find((one) => one.backup === backup && one.timeline === timeline);
-  if (!found) return [`base ${backup} was there, and its manifest is gone or is not believed any more; retention did not take it`];
+  if (!found) return [`base ${backup} was there, and its manifest is gone or is not believed any more; neither retention nor a disposal took it`];
   if (found.manifest.versionId !== versionId) return [`base ${backup}: another manifest stands in the place of the one that was there`];
   const now = folders.get(backup) ?? { objects: 0, bytes: 0 };
   return now.objects < objects || now.bytes < bytes ? [`base ${backup}: ${objects - now.objects} of its ${objects} objects (${bytes - now.bytes} bytes) are gone`] : [];

@@ -293,6 +293,7 @@ const fields = {
   incidents: incidentsSchema.optional().meta({ description: 'how incidents are kept; left out: the usual' }),
   listen: listenSchema.optional().meta({ description: 'which alerts of Alertmanager and PagerDuty open an incident (`holdfast listen`); left out: none' }),
   retention: retentionSchema.optional().meta({ description: 'how long what is in the store is kept; left out: for ever' }),
+  disposal: z.strictObject({ approval: z.string().meta({ description: 'a gate under approvals that has to be passed before anything is destroyed' }) }).optional().meta({ description: 'who has to approve that a recovery point is disposed of; left out: nobody' }),
   schedules: z.record(name, scheduleSchema).optional().meta({ description: 'what starts by itself, and when, by name: `holdfast apply` gives them to Temporal; left out: nothing' }),
   monitor: monitorSchema.optional().meta({ description: 'from when on a backup is unusual; left out: warned of after 24 hours, critical after 36' }),
   readiness: readinessSchema.optional().meta({ description: 'how often it is looked whether the system could be recovered; left out: every 5m' }),
@@ -390,6 +391,10 @@ function checkRetention(system: z.output<typeof fileSchema>, complain: Complain)
   if (approval !== undefined && !system.approvals[approval]) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
 }
 
+function checkDisposal({ disposal, approvals }: z.output<typeof fileSchema>, complain: Complain): void {
+  if (disposal && !approvals[disposal.approval]) complain(['disposal', 'approval'], `unknown gate "${disposal.approval}"; known: ${Object.keys(approvals).join(', ') || 'none'}`);
+}
+
 /** A proof that no source's engine can give would be a gate that nothing passes, or one that proves nothing. */
 function checkValidators(system: z.output<typeof fileSchema>, complain: Complain): void {
   const provable = Object.values(system.sources).some(({ engine }) => abilitiesOf(engine).units);
@@ -433,6 +438,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   checkCopies(system, complain);
   checkDrill(system, complain);
   checkRetention(system, complain);
+  checkDisposal(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
   for (const environment of Object.keys(system.traffic.sides)) knowsEnvironment(environment, ['traffic', 'sides', environment]);
@@ -499,6 +505,8 @@ export interface SystemView {
   incidents?: IncidentsView | undefined;
   /** left out: no rules, and everything stays */
   retention?: { waitMs: number; approval?: string | undefined } | undefined;
+  /** left out: nobody has to approve a disposal */
+  disposal?: { approval: string } | undefined;
   /** what each schedule starts, by its id; left out: none */
   schedules?: Record<string, { workflow: string; act: string }> | undefined;
   /** left out: it began before there was one */

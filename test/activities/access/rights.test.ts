@@ -31,7 +31,7 @@ async function doJob(store: Store, role: AccessRole, seeded: Seeded): Promise<vo
   }
   if (deletes === true) await store.deleteVersion(await seeded.fresh('shop/orders/old'));
   if (deletes === 'holds') await store.deleteVersion(await seeded.fresh(`shop/holds/${role}.json`));
-  if (deletes === 'keys') await store.deleteVersion(await seeded.fresh(`shop/orders/keys/${role}.json`));
+  if ('readsLocks' in accessRoles[role]) await store.lockedUntil(seeded.base);
 }
 
 interface Seeded {

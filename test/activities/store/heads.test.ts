@@ -33,6 +33,7 @@ const like = (store: Store, other: Partial<Store>): Store => ({
   getVersion: (...of) => store.getVersion(...of),
   list: (...of) => store.list(...of),
   extendLock: (...of) => store.extendLock(...of),
+  lockedUntil: (...of) => store.lockedUntil(...of),
   deleteVersion: (...of) => store.deleteVersion(...of),
   now: (...of) => store.now(...of),
   close: () => store.close(),

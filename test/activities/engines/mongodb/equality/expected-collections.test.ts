@@ -21,6 +21,7 @@ function counting(store: Store): { store: Store; reads: Map<string, number> } {
     getVersion: (version, options) => store.getVersion(note(version), options),
     list: (...args) => store.list(...args),
     extendLock: (...args) => store.extendLock(...args),
+    lockedUntil: (...args) => store.lockedUntil(...args),
     deleteVersion: (...args) => store.deleteVersion(...args),
     now: (...args) => store.now(...args),
     close: () => store.close(),

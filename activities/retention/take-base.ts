@@ -1,0 +1,59 @@
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { importTimeline, layout, type BackupScope } from '../../workflows/domain/layout.ts';
+import { formatVersion, type ExpiredBase } from '../../workflows/domain/manifest.ts';
+import type { SourceContext } from '../context.ts';
+import { assertEpoch } from '../store/epoch.ts';
+import { listHolds } from '../store/holds.ts';
+import { putSigned } from '../store/signed-object.ts';
+import type { Deleter } from './delete-versions.ts';
+
+/**
+ * Deletes one base, or one import, for ever: a note first, so that what is left is told from a backup that runs; then its manifest, then its keys, then its parts, and the note last. What a kill
+ * at each line leaves, and what the next try does: `expire.ts`.
+ *
+ * @returns false: it stays, since the store keeps its manifest, or a run has begun to read it while others were let go.
+ */
+export async function takeBase(context: SourceContext, deleter: Deleter, { timeline, backup }: Pick<ExpiredBase, 'timeline' | 'backup'>, { run, at }: { run: string; at: string }): Promise<boolean> {
+  const { store, keys, signal, system, sourceName, epoch } = context;
+  const note: ExpiredBase = { format: formatVersion, kind: 'expired-base', system: system.system, source: sourceName, timeline, backup, epoch, run, at };
+  const noteKey = layout.expiredBase(note);
+  // Its own lock would hold up the end of the next run.
+  await putSigned(store, keys, noteKey, note, { ifAbsent: true, lockUntil: new Date(0), signal }).catch(unlessThere);
+  await assertEpoch(store, system.system, epoch, { signal });
+  const reader = (await listHolds(store, keys, system.system, { signal })).find((hold) => hold.source === sourceName && hold.backup === backup);
+  if (reader) deleter.leave(`base ${backup}`, `it was to go, and stays: ${reader.why || `run ${reader.run} reads it`}`);
+  // Invisible first: from here on nobody can choose it, and whatever is left of it is nobody's.
+  if (reader || !(await deleter.deleteKey(layout.manifest(note)))) {
+    await deleter.deleteKey(noteKey);
+    return false;
+  }
+  await deleteRest(context, deleter, note);
+  return true;
+}
+
+/** The keys before the parts, which nobody can read without them; the note last. An import is a timeline of its own, and goes whole. */
+export async function deleteRest({ system, sourceName }: SourceContext, deleter: Deleter, note: Pick<ExpiredBase, 'timeline' | 'backup'>): Promise<void> {
+  const scope = { system: system.system, source: sourceName, ...note };
+  const wholeKeys = await deleteKeys(deleter, scope);
+  const whole = await deleter.deleteBelow(folderOf(scope));
+  if (wholeKeys && whole) await deleter.deleteKey(layout.expiredBase(scope));
+}
+
+/** Every wrapping of what it is encrypted under. @returns whether none is left. */
+export async function deleteKeys(deleter: Deleter, scope: BackupScope): Promise<boolean> {
+  let whole = true;
+  for (const prefix of keyFolders(scope)) if (!(await deleter.deleteBelow(prefix))) whole = false;
+  return whole;
+}
+
+const isImport = ({ timeline, backup }: BackupScope): boolean => timeline === importTimeline(backup);
+
+/** All that is of a base, or of an import, lies below this, but for its note. */
+export const folderOf = (scope: BackupScope): string => (isImport(scope) ? layout.timelineFolder(scope) : layout.backupFolder(scope));
+
+/** The log that came with an import is its own, and so are its keys. */
+export const keyFolders = (scope: BackupScope): string[] => [layout.backupKeys(scope), ...(isImport(scope) ? [layout.archiveKeys(scope)] : [])];
+
+export function unlessThere(error: unknown): void {
+  if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+}
