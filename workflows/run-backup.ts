@@ -1,8 +1,10 @@
 import { defineQuery, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callsAt, callControl, type Call } from './call.ts';
 import type { BackupSummary } from './contract.ts';
+import type { BackupReport } from './domain/backup-report.ts';
 import { describeProgress } from './domain/describe-progress.ts';
 import { HoldfastError } from './domain/errors.ts';
+import { layout } from './domain/layout.ts';
 import { makeId } from './domain/make-id.ts';
 import { queryNames } from './domain/messages.ts';
 import { backupDone, backupFailed } from './domain/notify/other-notices.ts';
@@ -86,11 +88,12 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
   /** Tells people what came of it. A cancel is somebody's wish, and no failure. */
   async function announced(view: SystemView, work: () => Promise<BackupSummary[]>): Promise<BackupSummary[]> {
     const announcer = new Announcer(view.system, (what) => warnings.push(what));
-    const startMs = Date.now();
+    const startMs = workflowInfo().startTime.getTime();
     try {
       const summaries = await work();
       const lines = [...summaries.map(({ source, documents, storedBytes, endAt, readBack }) => `${source}: restorable to ${endAt}; ${documents} documents, ${formatBytes(storedBytes)} stored${readBack ? `; every byte read back and authenticated, ${readBack.objects} objects` : ''}`), ...warnings];
-      announcer.tell(view.notify, 'backup-done', (origin) => backupDone(origin, lines, Date.now() - startMs));
+      const page = await keepReport(view, input, { startMs, summaries, warnings });
+      announcer.tell(view.notify, 'backup-done', (origin) => backupDone(origin, [...lines, ...('why' in page ? [page.why] : [])], Date.now() - startMs, 'key' in page ? page.key : undefined));
       return summaries;
     } catch (error) {
       const { type, message } = describeFailure(error);
@@ -100,6 +103,24 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
       warnings.push(...(await announcer.flush()));
       show();
     }
+  }
+}
+
+/** What it came to, as a page in the store. A backup without its page is a backup: what keeps it from being written is told. */
+async function keepReport({ system, title }: SystemView, { why, requestedBy }: RunBackupInput, { startMs, summaries, warnings }: { startMs: number; summaries: BackupSummary[]; warnings: string[] }): Promise<{ key: string } | { why: string }> {
+  const { workflowId, runId } = workflowInfo();
+  const startedAt = new Date(startMs).toISOString();
+  const id = `backup-${startedAt.replace(/[-:]|\.\d+/g, '')}-${runId.slice(0, 8)}`;
+  const report: BackupReport = { format: 1, kind: 'backup-report', system, title, id, workflowId, runId, startedAt, endedAt: new Date(Date.now()).toISOString(), why, requestedBy, sources: summaries, warnings: [...warnings] };
+  try {
+    await callControl('writeBackupReport', { report }, 'keep the report of this backup');
+    return { key: layout.keptReport(system, id, 'report.json') };
+  } catch (error) {
+    const { type, message } = describeFailure(error);
+    if (type === 'Aborted') throw error;
+    const said = `the report of this backup could not be kept: ${type}: ${message}`;
+    warnings.push(said);
+    return { why: said };
   }
 }
 

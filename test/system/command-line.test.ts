@@ -152,7 +152,7 @@ test('the command line against a real server: what it asks and answers is what t
     await approveWithProof(st, stack, holdfastWith);
   });
 
-  await t.test('a drill leaves one report in one bundle, counts as a verification, and its history is a page', async () => {
+  await t.test('a drill leaves one report in one bundle, counts as a verification, and its history is a page; a backup’s report is kept and listed', async () => {
     const page = join(tempDir(t), 'drills.html');
     assert.match(await ok('drills', 'demo', '--out', page), /^demo\/drill: NOT APPLIED: nothing starts it \(holdfast apply\); last never$/m);
     assert.match(readFileSync(page, 'utf8'), /<h1 class="warn">1 of 1 schedules of drills of demo are not applied<\/h1>.*<svg/s);
@@ -166,6 +166,8 @@ test('the command line against a real server: what it asks and answers is what t
     assert.deepEqual(restored.map(({ ok: equal, backup }) => [equal, backup]), Array(2).fill([true, sources[0]!.backup]));
     assert.equal(restored[1]!.run, run);
     assert.ok(restored[0]!.objects > 1 && restored[0]!.bytes > 0, JSON.stringify(restored));
+    const [, id] = /^\S+Z {2}(backup-\d{8}T\d{6}Z-[0-9a-f]{8}) {2}Backup done/m.exec(await ok('reports', 'demo'))!;
+    assert.match(await ok('reports', 'demo', id!), /Read back +every byte; .*Why: for the test;/s);
   });
 
   await t.test('the real primary is lost, and a person in the Temporal UI has nothing else: started, read, refused, approved, done', { skip: noChromium }, async (st) => {

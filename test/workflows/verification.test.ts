@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ActToRecord, BackupSummary, VerifyResult } from '../../workflows/contract.ts';
+import type { BackupReport } from '../../workflows/domain/backup-report.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
@@ -54,7 +55,9 @@ test('a sample asks for its share and says which it was; everything is one share
 });
 
 test('a base is read back once it is sealed; one that is damaged is taken once more, and the second that is ends the backup', async (t) => {
-  const lab = await openLab(t);
+  const notify = toNotifyView(notifySchema.parse({ receivers: { mail: { kind: 'email', from: 'h@example.com', to: ['ops@example.com'], smtp: { host: 'mail' }, phases: ['backup-done'] } } }));
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...view, notify }) });
+  const told = (): Notice => lab.stubs.calls.filter(({ name }) => name === 'notify').map(({ input }) => (input as { notice: Notice }).notice).at(-1)!;
   const { verifyRecoveryPoint } = lab.stubs.answers;
   let bad = 1;
   lab.stubs.answers.verifyRecoveryPoint = async (input) => ({ ...(await verifyRecoveryPoint(input)), ...(bad-- > 0 ? { ok: false, problems: [{ key: 'part-7', problem: 'SHA-256 differs' }] } : {}) });
@@ -63,11 +66,18 @@ test('a base is read back once it is sealed; one that is damaged is taken once m
   assert.deepEqual([read.map(({ scope }) => scope), read[1]!.backup, summary!.readBack], [['base', 'base'], summary!.backup, { objects: 9, bytes: 900 }]);
   assert.notEqual(read[0]!.backup, read[1]!.backup);
   assert.match(await details(lab.env.client.workflow.getHandle('backup/demo')), /is damaged as it is read back, and marked bad: documents part-7: SHA-256 differs\. It is taken once more/);
+  const { report } = lab.stubs.calls.find(({ name }) => name === 'writeBackupReport')!.input as { report: BackupReport };
+  assert.match(report.id, /^backup-\d{8}T\d{6}Z-[0-9a-f]{8}$/);
+  assert.deepEqual([report.sources.map(({ backup }) => backup), report.warnings.length], [[summary!.backup], 1], 'the page has the base that stands, and says that the first was damaged');
+  assert.deepEqual([told().phase, told().page], ['backup-done', `demo/reports/${report.id}/report.json`], 'its mail has the page');
   bad = 9;
   assert.match((await failureOf(await lab.start('backUpSystem', 'demo', 'b'))).message, /and so is the second/);
+  assert.equal(count(lab, 'writeBackupReport'), 1, 'what came to nothing has no page');
   assert.equal(count(lab, 'planDump'), 4);
+  lab.stubs.answers.writeBackupReport = () => Promise.reject(new HoldfastError('NotPermitted', 'the store takes nothing below reports/'));
   lab.stubs.answers.verifyRecoveryPoint = () => Promise.reject(new HoldfastError('WrongKey', 'key k2 is not k1'));
   const [unread] = (await (await lab.start('backUpSystem', 'demo', 'c')).result()) as BackupSummary[];
   assert.equal(unread!.readBack, undefined);
+  assert.deepEqual([told().page, told().lines.at(-1)], [undefined, 'the report of this backup could not be kept: NotPermitted: the store takes nothing below reports/'], 'a backup without its page is a backup');
   assert.match(await details(lab.env.client.workflow.getHandle('backup/demo')), /is sealed, and could not be read back: WrongKey: key k2 is not k1/);
 });
