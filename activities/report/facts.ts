@@ -83,9 +83,12 @@ export function noFence({ state, fence }: RunReport): string | undefined {
   return Object.keys(fence).length === 0 ? 'The old primary was not fenced in this run.' : undefined;
 }
 
-/** How long a step took: a gate's own work is none, so what is told is how long it waited. */
+/** A gate's own work is none, and a checklist's is its people's. */
+export const isWait = ({ uses, items }: StepState): boolean => uses === 'approval' || items !== undefined;
+
+/** How long a step took; of one that only waits, how long it waited. */
 export function tookOf(step: StepState): string {
-  if (step.uses !== 'approval' || step.startedAt === null || step.endedAt === null) return formatDuration(step.elapsedMs);
+  if (!isWait(step) || step.startedAt === null || step.endedAt === null) return formatDuration(step.elapsedMs);
   return `waited ${formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))}`;
 }
 
@@ -112,5 +115,16 @@ export function listWrites(of: WritesReport): [string, string][] {
   ];
 }
 
-export const describeDecision = ({ by, decision, proof, onBehalfOf, at, reason }: GateState['decisions'][number]): string =>
+/** What people said at a gate, a line each; of one that nobody was asked at, that. */
+export const listDecisions = ({ status, decisions }: GateState): string[] =>
+  status === 'approved' && decisions.length === 0 ? ['approved beforehand, by the system file: nobody was asked'] : decisions.map(describeDecision);
+
+/** Runbooks that were given up, and how far their steps were then. */
+export const listGivenUp = ({ state }: RunReport): { title: string; rows: string[][] }[] =>
+  (state.escalations ?? []).map(({ from, to, by, why, at, steps }) => ({
+    title: `${from}, given up for ${to} by ${by}, ${formatTime(at)}: ${why}`,
+    rows: steps.map(({ id, state: is, elapsedMs, summary, error }) => [id, is, formatDuration(elapsedMs), error ? `${error.type}: ${error.message}` : (summary ?? '')]),
+  }));
+
+const describeDecision = ({ by, decision, proof, onBehalfOf, at, reason }: GateState['decisions'][number]): string =>
   `${decision} by ${by} (${proof})${onBehalfOf === undefined ? '' : ` for ${onBehalfOf}`}, ${formatTime(at)}${reason === null ? '' : `: ${reason}`}`;

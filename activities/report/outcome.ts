@@ -62,11 +62,14 @@ export function describeOutcome(report: RunReport): Outcome {
           sentence: `What this run had done is left to it, but for steps that are shown as undone below. ${objectives(report)}`,
         };
       }
-      return { tone: 'warn', headline: `The recovery of ${title} was aborted`, sentence: `What the run had done was undone, as the steps below say. ${objectives(report)}` };
+      return { tone: notUndone(report).length > 0 ? 'bad' : 'warn', headline: `The recovery of ${title} was aborted`, sentence: `What the run had done was undone${notUndone(report).length > 0 ? `, but for ${notUndone(report).join(', ')}: what these did is still there` : ', as the steps below say'}. ${objectives(report)}` };
     case 'failed':
       return { tone: 'bad', headline: `The recovery of ${title} failed`, sentence: `Traffic may be where it was before the run; see the steps below. ${objectives(report)}` };
   }
 }
+
+/** Steps that somebody left as they are when the run was aborted, and those that they stand on. */
+const notUndone = ({ outcome, state }: RunReport): string[] => (outcome === 'aborted' ? state.steps.filter(({ undo }) => undo).map(({ id }) => id) : []);
 
 /** A partial restore is for taking data out: the system is as it was. */
 function describePart({ outcome, state, title, validation }: RunReport, only: readonly string[]): Outcome {
@@ -91,7 +94,7 @@ function describeDrill(report: RunReport): Outcome {
   // One that nobody watched ends itself where a step fails: that is no decision of anybody.
   const failed = state.unattended ? state.steps.find(({ error, state: is }) => error !== null && is !== 'done') : undefined;
   if (report.outcome === 'aborted' && failed) return { tone: 'bad', headline: `The drill of ${title} failed at step ${failed.id}: ${failed.error!.type}`, sentence: `${failed.error!.message}. A recovery may fail in the same way. ${sentence}` };
-  if (report.outcome === 'aborted') return { tone: 'warn', headline: `The drill of ${title} was aborted`, sentence };
+  if (report.outcome === 'aborted') return { tone: 'warn', headline: `The drill of ${title} was aborted`, sentence: `${sentence}${notUndone(report).length > 0 ? ` Not undone: ${notUndone(report).join(', ')}.` : ''}` };
   const without = leftOut(state, report.validation);
   if (report.outcome !== 'done' && report.outcome !== 'done, partial') return { tone: 'bad', headline: `The drill of ${title} failed${without.length > 0 ? `: ${without.join('; ')}` : ''}`, sentence };
   const missed = rpo.met === false || rto.met === false;
@@ -113,6 +116,10 @@ export function listNextSteps(report: RunReport): string[] {
   const next: string[] = [];
   const stuck = report.state.steps.filter((step) => step.state === 'stuck').map((step) => step.id);
   if (stuck.length > 0) next.push(`Undo by hand what could not be undone: ${stuck.join(', ')}.`);
+  const left = notUndone(report).filter((id) => !stuck.includes(id));
+  if (left.length > 0 && !isSuperseded(report.state)) next.push(`Look at what was left as it is, and undo by hand what nobody needs: ${left.join(', ')}.`);
+  const places = Object.entries(report.cleanup ?? {}).filter(([, { removed }]) => !removed);
+  if (places.length > 0) next.push(`Remove by hand what the drill restored and that is still there: ${places.map(([source, { summary }]) => `${source} (${summary})`).join('; ')}.`);
   const without = leftOut(report.state, report.validation);
   const isDrill = report.state.purpose === 'drill';
   if (report.outcome === 'done, fence unproved') next.push('Power the old primary off, or cut its network: it may still take writes that cannot be merged.');
@@ -120,7 +127,7 @@ export function listNextSteps(report: RunReport): string[] {
     if (without.length > 0) next.push(`Make up for what the run went on without: ${without.join('; ')}.`);
     if (report.state.copies) return [...next, ...nextOfCopies(report)];
     if (report.state.only && !isDrill) return [...next, 'Take out what you need (mongodump, mongoexport, a query), then approve the gate that waits: the target is stopped and moved aside.'];
-    if (isDrill) return next.length > 0 ? next : ['Nothing: production was left alone, and what the drill restored is removed, except from a target that was there before: what was restored into that is still in it.'];
+    if (isDrill) return next.length > 0 ? next : [report.cleanup === undefined ? 'Nothing: production was left alone, and what the drill restored is removed next.' : 'Nothing: production was left alone, and what the drill restored is removed.'];
     next.push('Where a source is a new replica set, add members to it: service runs on one member, so another loss is another recovery.');
     next.push('Restart clients that were writing during the switch: a client that retries across it may write twice.');
     if (report.state.inPlace) next.push('Keep the directory that was moved aside (its step names it) until nobody wants it any more: what was discarded is there, and in the store at the safety point.');

@@ -4,7 +4,7 @@ import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
-import { aboutNames, aboutWrites, describeDecision, describeLog, fenceMeaning, formatCount, formatTime, isOver, listFacts, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
+import { aboutNames, aboutWrites, describeLog, fenceMeaning, formatCount, formatTime, isOver, listDecisions, listFacts, listGivenUp, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
 import { compareWith, runRows, stepRows } from './earlier-runs.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
 import { layTimeline } from './timeline.ts';
@@ -21,7 +21,7 @@ function table(titles: readonly string[], rows: readonly (readonly string[])[]):
 
 const barWidth = 40;
 
-/** The same bars as the page's, in letters: `#` worked, `.` the budget left, `~` waited for a person, `!` over budget, `X` failed. */
+/** The same bars as the page's, in letters: `#` worked, `.` the budget left, `~` waited for a person or for its next try, `!` over budget, `X` failed. */
 function timeline({ state, finishedAt }: RunReport): string {
   const marks = { worked: '#', waited: '~', over: '!', failed: 'X', none: ' ' } as const;
   const { spanMs, rows } = layTimeline(state, finishedAt);
@@ -31,11 +31,11 @@ function timeline({ state, finishedAt }: RunReport): string {
   const lines = rows.map((row, index) => {
     const [from, to] = [Math.min(barWidth - 1, Math.floor(row.from * barWidth)), Math.ceil(row.to * barWidth)];
     const budgetTo = row.budgetTo === null ? 0 : Math.ceil(row.budgetTo * barWidth);
-    const bar = Array.from({ length: barWidth }, (_, at) => (row.kind !== 'none' && at >= from && at < Math.max(to, from + 1) ? marks[row.kind] : at >= from && at < budgetTo ? '.' : ' '));
+    const bar = Array.from({ length: barWidth }, (_, at) => (row.waits.some((wait) => at >= Math.floor(wait.from * barWidth) && at < Math.ceil(wait.to * barWidth)) ? '~' : row.kind !== 'none' && at >= from && at < Math.max(to, from + 1) ? marks[row.kind] : at >= from && at < budgetTo ? '.' : ' '));
     return `${names[index]!.padEnd(wide)} |${bar.join('')}| ${row.note}`;
   });
   const end = `${formatDuration(spanMs)} after the incident`;
-  return ['```', ...lines, `${' '.repeat(wide)} 0${end.padStart(barWidth + 1)}`, '```', '`#` worked, `.` budget left, `~` waited for a person, `!` over budget, `X` failed'].join('\n');
+  return ['```', ...lines, `${' '.repeat(wide)} 0${end.padStart(barWidth + 1)}`, '```', '`#` worked, `.` budget left, `~` waited for a person, or for its next try, `!` over budget, `X` failed'].join('\n');
 }
 
 const steps = (of: readonly StepState[]): string =>
@@ -82,10 +82,11 @@ export function renderReportMarkdown(report: RunReport, runs: readonly Drill[] =
   const outcome = describeOutcome(report);
   const turns = listTurns(report);
   const compared = compareWith(report, runs);
-  const gates = state.gates.map((gate) => [`**${inline(gate.gate)}**: ${gate.status}. ${inline(gate.description)}`, list(gate.decisions.map((decision) => inline(describeDecision(decision))))].filter((part) => part !== '').join('\n\n'));
+  const gates = state.gates.map((gate) => [`**${inline(gate.gate)}**: ${gate.status}. ${inline(gate.description)}`, list(listDecisions(gate).map(inline))].filter((part) => part !== '').join('\n\n'));
+  const givenUp = listGivenUp(report);
   const marks = (met: boolean | null): string => (met === null ? '' : met ? 'yes' : 'NO');
   return [
-    `# ${inline(outcome.headline)}\n\n${inline(outcome.sentence)}\n\n${inline(`${report.title} (${report.system}), ${state.purpose}${state.severity ? `, severity ${state.severity}` : ''}${state.runbook ? `, runbook ${state.runbook}` : ''}, incident ${formatTime(report.incidentAt)}`)}\n`,
+    `# ${inline(outcome.headline)}\n\n${inline(outcome.sentence)}\n\n${inline(`${report.title} (${report.system}), ${state.purpose}${state.severity ? `, severity ${state.severity}` : ''}${state.runbook ? `, runbook ${state.runbook}` : ''}${(state.escalations ?? []).map(({ from }) => `, escalated from ${from}`).join('')}, incident ${formatTime(report.incidentAt)}`)}\n`,
     `${table(['', 'Reached', 'Good', ''], listFacts(report).map(({ title, value, note, met }) => [title, inline(value), marks(met), inline(note)]))}\n`,
     ...(report.warnings.length > 0 ? [section('Warnings', list(report.warnings.map(inline)))] : []),
     section('Next steps', list(listNextSteps(report).map(inline))),
@@ -98,6 +99,7 @@ export function renderReportMarkdown(report: RunReport, runs: readonly Drill[] =
     ...(report.writes ? [section('Acknowledged writes', aboutWrites, table(['What', 'Found'], listWrites(report.writes).map((row) => row.map(inline))))] : []),
     section('Validation', validation(report)),
     section('Steps', steps(state.steps)),
+    ...(givenUp.length > 0 ? [section('Runbooks that were given up', ...givenUp.flatMap(({ title, rows }) => [`**${inline(title)}**`, table(['Step', 'State', 'Took', 'What came of it'], rows.map((row) => row.map(inline)))]))] : []),
     section('Recovery point', report.points.length > 0 ? points(report) : 'None was chosen.'),
     section('Journal', journal(state.journal)),
     `Run \`${report.workflowId}\` (\`${report.runId}\`), asked for by ${inline(state.requestedBy)} (claimed), started ${formatTime(state.startedAt)}, finished ${formatTime(report.finishedAt)}. Report format ${report.format}.\n`,

@@ -6,7 +6,7 @@ import { bytesToRestore, type RecoveryPoint } from '../../workflows/domain/recov
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
 import type { GateState, JournalEntry, StepState } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration } from '../../workflows/domain/units.ts';
-import { aboutNames, aboutWrites, describeDecision, describeLog, fenceMeaning, formatCount, formatTime, isOver, listFacts, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
+import { aboutNames, aboutWrites, describeLog, fenceMeaning, formatCount, formatTime, isOver, listDecisions, listFacts, listGivenUp, listTurns, listWrites, noFence, noTurns, tookOf } from './facts.ts';
 import { html, list, Markup, section, table } from './html.ts';
 import { compareWith, renderCompared } from './earlier-runs.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
@@ -94,8 +94,14 @@ function approvals(gates: GateState[]): Markup {
   if (gates.length === 0) return html`<p>This run had no gate.</p>`;
   return html`<p>${aboutNames}</p>
 ${gates.map((gate) => html`<p class="leads"><strong>${gate.gate}</strong>: ${gate.status}. ${gate.description}</p>
-${gate.decisions.length > 0 && list(gate.decisions.map(describeDecision))}`)}`;
+${listDecisions(gate).length > 0 && list(listDecisions(gate))}`)}`;
 }
+
+const givenUp = (report: RunReport): Markup =>
+  html`${listGivenUp(report).map(
+    ({ title, rows }) => html`<p class="leads">${title}</p>
+${table<string[]>([{ title: 'Step', name: true, cell: ([id]) => html`<code>${id}</code>` }, { title: 'State', cell: ([, is]) => is }, { title: 'Took', number: true, cell: ([, , took]) => took }, { title: 'What came of it', wide: true, cell: ([, , , what]) => what }], rows)}`,
+  )}`;
 
 /** The day stands only where it is not the incident's own. */
 const journal = (entries: JournalEntry[], incidentAt: string): Markup =>
@@ -139,6 +145,7 @@ ${watched && section('The old side from now on', watched)}
 ${report.writes && writes(report.writes)}
 ${section('Validation', validation(report))}
 ${section('Steps', steps(report.state.steps))}
+${listGivenUp(report).length > 0 && section('Runbooks that were given up', givenUp(report))}
 ${section('Recovery point', report.points.length > 0 ? points(report.points) : html`<p>None was chosen.</p>`)}
 ${section('Journal', journal(report.state.journal, report.incidentAt))}
 <footer>Run <code>${report.workflowId}</code> (<code>${report.runId}</code>), asked for by ${report.state.requestedBy} (claimed), started ${time(report.state.startedAt)}, finished ${time(report.finishedAt)}. Report format ${report.format}.</footer>

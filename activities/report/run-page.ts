@@ -1,7 +1,7 @@
 import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
-import { describeDecision, formatTime, isOver, listFacts, tookOf } from './facts.ts';
+import { formatTime, isOver, listDecisions, listFacts, tookOf } from './facts.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
 
 /** The report of a recovery or a drill as a page for a mail; what it has beside this, the timeline first of all, is on the page in the store. */
@@ -27,7 +27,7 @@ export function runPage(report: RunReport): ReportPage {
         title: 'Steps',
         table: { columns: [{ title: 'Step', kind: 'name' }, { title: 'State' }, { title: 'Took', kind: 'number' }, { title: 'Budget', kind: 'number' }, { title: 'What came of it', kind: 'wide' }], rows: state.steps.map((step) => [step.id, step.state === 'failed' || step.state === 'stuck' ? { text: step.state, tone: 'bad' } : step.state, isOver(step) ? { text: `${tookOf(step)} (over)`, tone: 'warn' } : tookOf(step), step.budgetMs === null ? '' : formatDuration(step.budgetMs), step.error ? `${step.error.type}: ${step.error.message}` : (step.summary ?? '')]) },
       },
-      ...(state.gates.some(({ decisions }) => decisions.length > 0) ? [{ title: 'Approvals', list: state.gates.flatMap(({ gate, decisions }) => decisions.map((decision) => `${gate}: ${describeDecision(decision)}`)) }] : []),
+      ...(state.gates.some((gate) => listDecisions(gate).length > 0) ? [{ title: 'Approvals', list: state.gates.flatMap((gate) => listDecisions(gate).map((said) => `${gate.gate}: ${said}`)) }] : []),
     ],
     footer: `Run ${report.workflowId} (${report.runId}), asked for by ${state.requestedBy} (claimed), finished ${formatTime(report.finishedAt)}.`,
   };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
 import { formatStatus, formatStatusLine, readStatus, type StatusView } from '../status/read-status.ts';
+import { formatWork, type WorkView } from '../status/read-work.ts';
 
 const readEveryMs = 1_000;
 
@@ -12,9 +13,10 @@ export function status(cli: Cli): void {
     'show the recovery that runs, or the last one, the watch that it left, and what else runs: backup, archive, import, export, verification',
     (command) => command.option('--watch', 'until it ends; JSON: one object a line', false),
     async (printer, { watch }, system) => {
+      const meanwhile = (kept: WorkView): void => printer.note(formatWork(kept));
       await withTemporal(async ({ client }) => {
         if (!watch) {
-          printer.result(await readStatus(client, system), formatStatus);
+          printer.result(await readStatus(client, system, meanwhile), formatStatus);
           return;
         }
         while (true) {

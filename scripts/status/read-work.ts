@@ -1,8 +1,10 @@
 import type { Client } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/domain/describe-archiving.ts';
+import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
-import { describeTries, readActivities, type ActivityProgress } from './read-activities.ts';
+import { describeTries, readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
 import { formatBackup, readBackup, type BackupView } from './watch-backup.ts';
 import { formatTransfer, readTransfer, type TransferView } from './watch-transfer.ts';
 
@@ -13,8 +15,8 @@ export interface WorkView {
   /** an import, an export or a verification */
   transfer?: TransferView;
   archive?: ArchivingView;
-  /** no worker answers for it: what Temporal keeps is all there is to show */
-  unanswered?: { workflowStatus: string; why: string; activities: ActivityProgress[] };
+  /** no worker answers for it: what Temporal keeps is all there is to show; `phase`: as a worker last said, null: none did */
+  unanswered?: { workflowStatus: string; phase: string | null; why: string; activities: ActivityProgress[] };
 }
 
 export interface ArchivingView {
@@ -56,12 +58,24 @@ async function readOne(client: Client, system: string, workflowId: string, kind:
 /** Of a workflow that no worker answered for. @throws the error, where it says something else. */
 export const readUnanswered = (client: Client, workflowId: string) => async (error: unknown): Promise<WorkView> => {
   if (!(error instanceof HoldfastError && error.type === 'TimedOut')) throw error;
-  const handle = client.workflow.getHandle(workflowId);
-  const description = await handle.describe();
-  return { workflowId, unanswered: { workflowStatus: description.status.name, why: error.message, activities: await readActivities(handle, description) } };
+  return await readKept(client, workflowId, error.message);
 };
 
-const formatUnanswered = (workflowId: string, { workflowStatus, why, activities }: NonNullable<WorkView['unanswered']>): string => [`${workflowId}  ${workflowStatus}  ${why}`, ...describeTries(activities)].join('\n');
+const phaseKey = defineSearchAttributeKey(searchAttributes.phase, SearchAttributeType.KEYWORD);
+
+/** What Temporal itself knows of a workflow, without any worker. */
+export async function readKept(client: Client, workflowId: string, why: string): Promise<WorkView> {
+  const handle = client.workflow.getHandle(workflowId);
+  const description = await handle.describe();
+  return { workflowId, unanswered: { workflowStatus: description.status.name, phase: description.typedSearchAttributes.get(phaseKey) ?? null, why, activities: await readActivities(handle, description) } };
+}
+
+const formatUnanswered = (workflowId: string, { workflowStatus, phase, why, activities }: NonNullable<WorkView['unanswered']>): string =>
+  [
+    `${workflowId}  ${workflowStatus}${phase === null ? '' : `, last known to be ${phase}`}  ${why}`,
+    ...runningProgress(activities).map((progress) => `  ${progress.activity}  last said: ${[progress.phase, ...describeProgress(progress)].join('  ')}`),
+    ...describeTries(activities),
+  ].join('\n');
 
 /** What a running archive's activity says of itself; undefined: it does not run. @throws what Temporal does not answer. */
 export async function readArchiving(client: Client, workflowId: string): Promise<ArchivingView | undefined> {

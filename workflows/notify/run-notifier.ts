@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import { receiversOf, type Audience, type NoticePhase, type NotifyView, type ReceiverView } from '../domain/notify/notice.ts';
-import { externalNotice, internalNotice, isStuckAlone, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
+import { externalNotice, internalNotice, isStuckAlone, isUnserved, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
 import { findMoments, isUndoing } from '../runbook/find-moments.ts';
@@ -108,7 +108,7 @@ export class RunNotifier {
     if (!external || !(phase === 'started' || phase === 'update' || phase === 'served' || phase === 'resolved' || phase === 'aborted' || phase === 'note')) return undefined;
     const promised = phase === 'started' || phase === 'update' || (phase === 'note' && state.servedAt === null && state.endedAt === null);
     const text = moment.phase === 'note' ? moment.text : undefined;
-    return externalNotice(phase, { words: external, run, number, at, incidentAt: state.incidentAt, servedAt: state.servedAt, nextAt: promised ? this.#externalNextAt : null, text });
+    return externalNotice(phase === 'resolved' && isUnserved(state) ? 'aborted' : phase, { words: external, run, number, at, incidentAt: state.incidentAt, servedAt: state.servedAt, nextAt: promised ? this.#externalNextAt : null, text });
   }
 
   #startUpdates(notify: NotifyView, audience: Audience): void {

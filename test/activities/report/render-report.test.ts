@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { describeOutcome, listNextSteps } from '../../../activities/report/outcome.ts';
 import { renderReportHtml } from '../../../activities/report/render-report.ts';
 import { renderReportMarkdown } from '../../../activities/report/render-report-markdown.ts';
-import { sampleReport } from './sample-report.ts';
+import { layTimeline } from '../../../activities/report/timeline.ts';
+import { at, Driver, gate, step } from '../../workflows/runbook/plans.ts';
+import { sampleDrill, sampleReport } from './sample-report.ts';
 
 test('what came from the run is escaped, everywhere', () => {
   const evil = '<script>alert("x")</script>';
@@ -129,4 +131,62 @@ test('what failed and what people did stands apart from the rest of the journal,
   const [, told = ''] = /What failed, and what people decided(.*?)<\/section>/s.exec(renderReportHtml(report))!;
   assert.match(told, /2026-11-22 00:00:01\.000.*try 1 failed: ToolFailed: no space.*tried again: disk is larger <span class="by">\(sent as erik\)/s);
   assert.doesNotMatch(told, /gate opened/);
+});
+
+test('time in which nothing of a step ran is drawn as waiting, whoever was waited for: a checklist, a gate, the pause between two tries', () => {
+  const run = new Driver([step('work'), step('list', ['work'], { uses: 'manual', undo: false, budgetMs: 1_800_000 }), step('act', ['list'])]);
+  run.feed({ kind: 'run-started' }, 0);
+  run.feed({ kind: 'step-failed', step: 'work', attempt: 1, error: { type: 'ToolFailed', message: 'no space' }, helpable: false }, 10);
+  run.feed({ kind: 'retry', step: 'work', by: 'erik' }, 910);
+  run.feed({ kind: 'step-done', step: 'work', attempt: 2, summary: null }, 920);
+  run.feed({ kind: 'step-done', step: 'list', attempt: 1, summary: 'turn the keys', confirms: [{ id: 'a', do: 'turn the key' }] }, 921);
+  run.feed({ kind: 'confirm', step: 'list', item: 'a', by: 'erik' }, 2_721);
+  run.feed({ kind: 'step-done', step: 'act', attempt: 1, summary: null, opens: gate('data-taken-out') }, 2_731);
+  run.feed({ kind: 'approve', gate: 'data-taken-out', by: 'erik' }, 3_631);
+  assert.equal(run.status, 'done');
+  const { rows } = layTimeline(run.snapshot.state, at(3_631));
+  const seen = rows.map(({ step: { id }, kind, note, waits }) => [id, kind, note, waits.map((wait) => [wait.from, wait.to].map((share) => Math.round(share * 3_631)))]);
+  assert.deepEqual(seen, [
+    ['work', 'worked', '20s, waited 15m00s', [[10, 910]]],
+    ['list', 'waited', 'waited 30m01s', []],
+    ['act', 'worked', '10s, waited 15m00s', [[2_731, 3_631]]],
+  ]);
+  const report = Object.assign(sampleReport(), { state: { ...run.snapshot.state, endedAt: at(3_631) }, finishedAt: at(3_631), incidentAt: at(0) });
+  assert.equal(renderReportHtml(report).match(/<i class="bar waited"/g)?.length, 3);
+  assert.match(renderReportMarkdown(report), /^work +\|~{10,} +\| 20s, waited 15m00s$/m);
+});
+
+test('an aborted run says what was left as it is, and does not say that all was undone', () => {
+  const run = new Driver([step('provision'), step('restore', ['provision'])]);
+  run.start();
+  run.done('provision');
+  run.fail('restore', false);
+  run.feed({ kind: 'abort', by: 'dana' });
+  run.undoFails('restore');
+  run.feed({ kind: 'skip', step: 'restore', by: 'dana', reason: 'it is looked at later' });
+  assert.equal(run.status, 'aborted');
+  const report = Object.assign(sampleReport(), { outcome: 'aborted', state: run.snapshot.state });
+  const { headline, sentence, tone } = describeOutcome(report);
+  assert.deepEqual([headline.endsWith('was aborted'), tone], [true, 'bad']);
+  assert.match(sentence, /was undone, but for provision, restore: what these did is still there/);
+  assert.deepEqual(listNextSteps(report).slice(0, 2), ['Undo by hand what could not be undone: restore.', 'Look at what was left as it is, and undo by hand what nobody needs: provision.']);
+});
+
+test('what a drill could not remove is the next step, and nobody is told that it is gone', () => {
+  const report = sampleDrill();
+  assert.deepEqual(listNextSteps(report), ['Nothing: production was left alone, and what the drill restored is removed.']);
+  report.cleanup!['documents'] = { removed: false, summary: 'could not be removed: its server does not stop' };
+  assert.deepEqual(listNextSteps(report), ['Remove by hand what the drill restored and that is still there: documents (could not be removed: its server does not stop).']);
+});
+
+test('a gate that was approved beforehand says that nobody was asked; a runbook that was given up shows how far it came', () => {
+  const report = sampleReport();
+  Object.assign(report.state.gates[0]!, { decisions: [] });
+  report.state.runbook = 'main';
+  report.state.escalations = [{ from: 'component-cache', to: 'main', by: 'dana', why: 'the disk is lost', at: report.incidentAt, steps: [{ id: 'warm-cache', uses: 'command', state: 'failed', elapsedMs: 61_000, summary: null, error: { type: 'ToolFailed', message: 'no answer' } }] }];
+  for (const text of [renderReportHtml(report), renderReportMarkdown(report)]) {
+    assert.match(text, /approved beforehand, by the system file: nobody was asked/);
+    assert.match(text, /escalated from component-cache/);
+    assert.match(text, /component-cache, given up for main by dana.*warm-cache.*1m01s.*ToolFailed: no answer/s);
+  }
 });

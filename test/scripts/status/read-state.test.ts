@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startTool, type RunningTool } from '../../../activities/tool/run-tool.ts';
 import { askWorker } from '../../../scripts/status/read-state.ts';
+import { readStatus } from '../../../scripts/status/read-status.ts';
+import { formatWork } from '../../../scripts/status/read-work.ts';
+import { lockIds } from '../../../workflows/domain/names.ts';
 import { startTemporalServer } from '../../harness/temporal-server.ts';
 
 const taskQueue = 'asked';
@@ -35,8 +38,18 @@ test('while a worker hangs another one answers, whatever the hung one was given;
     assert.equal(await askWorker(handle, 'how'), 'runs');
     t.diagnostic(`answered after ${Date.now() - startedMs} ms`);
   }
+  const run = await client.workflow.start('twoEnds', { taskQueue, workflowId: lockIds.recover('demo') });
+  assert.equal(await askWorker(run, 'how'), 'runs');
   process.kill(-other.pid, 'SIGSTOP');
-  await assert.rejects(askWorker(handles[0]!, 'how'), { name: 'TimedOut', message: /no worker answered for asked\/0 within \d+ s; the workers of its queue asked were last heard of \d+ s, \d+ s ago/ });
+  const startedMs = Date.now();
+  const meanwhile: { afterMs: number; said: string }[] = [];
+  const { state, work } = await readStatus(client, 'demo', (kept) => meanwhile.push({ afterMs: Date.now() - startedMs, said: formatWork(kept) }));
+  assert.equal(state, undefined);
+  assert.match(work[0]!.unanswered!.why, /no worker answered for recover\/demo within \d+ s; the workers of its queue asked were last heard of \d+ s, \d+ s ago/);
+  assert.equal(meanwhile.length, 1);
+  assert.match(meanwhile[0]!.said, /^recover\/demo {2}RUNNING {2}no worker has answered for 3 s; others are asked/);
+  t.diagnostic(`what Temporal keeps after ${meanwhile[0]!.afterMs} ms, the end after ${Date.now() - startedMs} ms`);
+  assert.ok(meanwhile[0]!.afterMs < (Date.now() - startedMs) / 2, 'long before the end');
 });
 
 test('where no worker runs it is said at once', { timeout: 120_000 }, async (t) => {

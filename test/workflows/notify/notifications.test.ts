@@ -127,6 +127,22 @@ test('a step that fails, its retry, an abort and a stuck undo are told; a cancel
   for (const { title, lines, facts } of outside) assert.doesNotMatch(JSON.stringify({ title, lines, facts }), /demo|dana|documents|replay|standby|production|RTO/i);
 });
 
+test('a run that ends without its switch is not called resolved to anybody', { timeout: 120_000 }, async (t) => {
+  const { lab, told } = await openTold(t, { admitTraffic: () => Promise.reject(new HoldfastError('Unsupported', 'the front door does not answer')) });
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
+  await until(lab.run(), stepIs('switch', 'failed'));
+  await lab.run().signal('skip', { step: 'switch', by: 'erik', reason: 'by hand' });
+  const report = (await entry.result()) as RunReport;
+  assert.deepEqual([report.outcome, report.state.servedAt], ['done, with steps skipped', null]);
+  const last = (receiver: string): Notice => told.filter((of) => of.receiver === receiver && of.notice.phase !== 'backup-done').at(-1)!.notice;
+  assert.equal(last('ops').title, 'demo: recovery done, but skipped by people: switch');
+  assert.deepEqual([last('status-page').phase, last('status-page').title], ['aborted', 'Dictionary: update on the disruption']);
+  assert.doesNotMatch(last('status-page').lines.join(), /complete|available|last message/);
+  await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
+});
+
 test('nobody outside hears of a drill, and it gets nobody out of bed; a step of the runbook can speak', { timeout: 120_000 }, async (t) => {
   const steps = view.runbook.steps.map((step) => (step.id === 'validate' ? { ...step, id: 'say', uses: 'notify', with: { text: 'the data is back', audience: 'internal' } } : { ...step, needs: step.needs.map((need) => (need === 'validate' ? 'say' : need)) }));
   const { lab, told, phases } = await openTold(t, { loadSystem: () => Promise.resolve({ ...view, notify, runbook: { steps } }) });

@@ -1,5 +1,6 @@
 import { describePartial } from '../chosen-namespaces.ts';
 import { describeProgress } from '../describe-progress.ts';
+import { leftOut } from '../build-report.ts';
 import { layout } from '../layout.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
 import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
@@ -93,8 +94,12 @@ export const isStuckAlone = (phase: NoticePhase | 'answered', { unattended }: Pi
 
 const kindOf = ({ purpose, only }: RunState): string => (only ? 'partial restore' : purpose);
 
+/** A run with a switch that has ended before service was back: to call the disruption resolved would be a lie. */
+export const isUnserved = ({ servedAt, steps }: Pick<RunState, 'servedAt' | 'steps'>): boolean => servedAt === null && steps.some(({ uses }) => uses === 'switch');
+
 function titleOf(moment: Moment, { state, at }: RunFacts): string {
   const kind = kindOf(state);
+  const without = leftOut(state, []);
   switch (moment.phase) {
     case 'started': return `${kind} started`;
     case 'update': return `${kind} ${state.status === 'running' && openGates(state).length + waitingLists(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
@@ -105,7 +110,7 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
     case 'answered': return `${moment.subject}: ${moment.what}`;
     case 'warning': return moment.what;
     case 'served': return `service is back after ${formatDuration(passedMs(state, at))} (objective ${formatDuration(state.rtoObjectiveMs)})`;
-    case 'resolved': return `${kind} done`;
+    case 'resolved': return `${kind} done${without.length > 0 ? `, but ${without.join('; ')}` : ''}`;
     case 'aborted': return `${kind} ABORTED`;
     case 'held': return `HELD by ${moment.by}`;
     case 'severity': return `severity ${moment.from} → ${moment.to}, says ${moment.by}`;
