@@ -1,10 +1,13 @@
-import { isGrpcServiceError, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { isGrpcServiceError, ServiceError, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import { CommanderError } from 'commander';
 import { errorTable, HoldfastError, isErrorType } from '../workflows/domain/errors.ts';
 
 /** Exit codes that are not an error's own. */
 export const exitCodes = { ok: 0, unexpected: 1, badArguments: 2, interrupted: 130 } as const;
+
+/** gRPC: PERMISSION_DENIED, UNAUTHENTICATED. */
+const refusals: readonly number[] = [7, 16];
 
 /** `error: …` in our words for whatever a command ran into. What we do not know stays as it is. */
 export function toNamedError(error: unknown): unknown {
@@ -16,6 +19,10 @@ export function toNamedError(error: unknown): unknown {
   if (error instanceof ApplicationFailure) return fromFailure(error);
   if (error instanceof CancelledFailure) return new HoldfastError('Aborted', 'the run was cancelled');
   if (error instanceof TerminatedFailure) return new HoldfastError('Aborted', 'the run was terminated: nothing was undone', { hint: 'cancel a run rather than terminate it' });
+  const said = error instanceof ServiceError ? error.cause : error;
+  if (isGrpcServiceError(said) && refusals.includes(said.code)) {
+    return new HoldfastError('NotPermitted', `Temporal’s authorizer refuses it: ${said.details}`, { hint: 'who may do what there, and which role a token needs (TEMPORAL_API_KEY): docs/access.md' });
+  }
   if (isUnreachable(error)) {
     return new HoldfastError('TemporalUnavailable', `no Temporal server answers: ${(error as Error).message}`, {
       hint: 'start the embedded one with `holdfast up`, or set TEMPORAL_ADDRESS',

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { linksOf } from '../scripts/commands/up.ts';
 import { noticePhaseNames } from '../workflows/domain/notify/notice.ts';
 import { externalPhases, usualPhases } from '../workflows/domain/notify/schema.ts';
 import { stepSettings } from '../workflows/domain/step-settings.ts';
@@ -59,4 +60,11 @@ test('docs/notifications.md says of every phase which kinds of receivers are tol
       assert.equal(told.includes('external'), (externalPhases as readonly string[]).includes(phase), `${phase}, outside: ${told}`);
     }
   }
+});
+
+test('docs/walk-through.md has every link that `holdfast up` prints, and what each view asks for', () => {
+  const { start, views } = linksOf('http://ui', 'demo');
+  const rows = tableOf('docs/walk-through.md', 'The links');
+  const shown = [...start.map(({ title }) => `start ${title}`), ...views.flatMap(({ title, url }) => [`view ${title}`, new URL(url).searchParams.get('query')!])];
+  assert.deepEqual(rows.flatMap(({ names }) => names).sort(), shown.sort());
 });

@@ -15,7 +15,7 @@ export interface WorkerConnection {
  * Connects as TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TLS settings and profiles say, as they do for every
  * Temporal program.
  *
- * @throws WeakTransport - off this machine, and not by TLS 1.3. TemporalUnavailable - nothing answers there, or the namespace does not exist; names address and namespace.
+ * @throws NotPermitted - the server knows who we are, or not, and does not let us in. WeakTransport - off this machine, and not by TLS 1.3. TemporalUnavailable - nothing answers there, or the namespace does not exist; names address and namespace.
  */
 export async function connectTemporal(): Promise<WorkerConnection> {
   const config = loadClientConnectConfig();
@@ -30,6 +30,9 @@ export async function connectTemporal(): Promise<WorkerConnection> {
     return { connection, address, namespace, namespaceId: namespaceInfo?.id ?? '' };
   } catch (error) {
     await connection.close();
+    // gRPC: PERMISSION_DENIED, or UNAUTHENTICATED.
+    const { code } = error as { code?: unknown };
+    if (code === 7 || code === 16) throw new HoldfastError('NotPermitted', `the Temporal server at ${address} does not let us into namespace "${namespace}": ${(error as Error).message}`, { hint: 'its authorizer asks for a token (TEMPORAL_API_KEY) or a certificate with the role write there: docs/access.md', cause: error });
     throw unavailable(`the Temporal server at ${address} does not open namespace "${namespace}": ${(error as Error).message}`, error);
   }
 }

@@ -33,7 +33,7 @@ export async function registerSearchAttributes({ connection, namespace }: Worker
     const { customAttributes: now } = await connection.operatorService.listSearchAttributes({ namespace });
     if (missing.every((name) => now?.[name] === keyword)) return;
     throw new HoldfastError('NotPermitted', `search attributes ${missing.join(', ')} are missing in namespace "${namespace}", and could not be registered: ${(error as Error).message}`, {
-      hint: `register them as Keyword: temporal operator search-attribute create ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`,
+      hint: `register them as Keyword: temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`,
       cause: error,
     });
   }

@@ -182,6 +182,10 @@ function asIfDone({ run }: Recovery): RunState {
   return { ...state, status: 'done', endedAt: nowAt(), steps: state.steps.map((step) => (open.includes(step) ? { ...step, state: 'done', endedAt: nowAt() } : step)) };
 }
 
+/** Where steps ended after the report was written, or nobody wrote one, it is written at the end. */
+const reportWasLast = ({ steps }: RunState): boolean =>
+  steps.some((report) => report.uses === 'report' && report.state === 'done' && report.startedAt !== null && steps.every((step) => step === report || (step.endedAt !== null && step.endedAt <= report.startedAt!)));
+
 /** What must happen however the run ended. None of it can fail the run: what was recovered is recovered. */
 async function conclude(recovery: Recovery): Promise<RunReport> {
   const { input, results, run, runId } = recovery;
@@ -195,8 +199,13 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const cleanup = isDrill || (request.only && status === 'done') ? await removePlaces(ended) : {};
   const doubted = isDrill ? await doubtDiffering(ended) : [];
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
+<<<<<<< HEAD
   // Of a drill the step leaves it to us: it could not know yet whether its place is gone.
   const isWritten = status === 'done' && !isDrill;
+=======
+  // Of a drill, or of data that is taken out, the step that writes the report could not know yet whether its place is gone, or who said that they have it.
+  const isWritten = status === 'done' && !isDrill && !request.only && reportWasLast(run.snapshot().state);
+>>>>>>> 961b3a9 (A report that other steps outlived said that the recovery had failed, and stayed so: it says that the run goes on, and every run writes its report at its end; the authorizer seen with a worker of ours, and its refusals said by name)
   if (!isWritten) await run.journalKept(minutes(1));
   const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup, compared: comparedWhole(ended) } : {}) };
   const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);

@@ -112,3 +112,13 @@ test('an error that crossed a workflow keeps its type, exit code and hint', asyn
   assert.ok(named instanceof HoldfastError);
   assert.deepEqual({ type: named.type, hint: named.hint, code: exitCodeOf(failed) }, { type: 'ChainBroken', hint: 'restore to a', code: 4 });
 });
+
+test('what Temporal’s authorizer refuses is said by name, and not as a call that failed', async () => {
+  const { ServiceError } = await import('@temporalio/client');
+  const { exitCodeOf, toNamedError } = await import('../../scripts/errors.ts');
+  // As a server 1.32 with the default authorizer answered it.
+  const refused = Object.assign(new Error('7 PERMISSION_DENIED: Request unauthorized.'), { code: 7, details: 'Request unauthorized.', metadata: {} });
+  const failed = new ServiceError('Workflow Update failed', { cause: refused });
+  const named = toNamedError(failed) as HoldfastError;
+  assert.deepEqual([named.type, named.message, exitCodeOf(failed)], ['NotPermitted', 'Temporal’s authorizer refuses it: Request unauthorized.', 3]);
+});

@@ -59,6 +59,25 @@ test('with onFailure: continue the run ends by itself, and its report says recov
   assert.deepEqual([tone, headline], ['warn', 'Demo is recovered; 2 things left: warm-cache, afterwards']);
 });
 
+test('a report that is written before other steps have ended says that the run goes on, and is written again at its end', async (t) => {
+  const shown = withCommands();
+  const steps = shown.runbook.steps.map((step) => (step.uses === 'report' ? { ...step, needs: ['switch'] } : step));
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...shown, runbook: { steps } }) });
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), gateOpen('approve-switch'));
+  await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
+  await until(lab.run(), stepIs('report', 'done'));
+  await until(lab.run(), stepIs('afterwards', 'waiting'));
+  const written = (): RunReport[] => lab.stubs.calls.filter(({ name }) => name === 'writeReport').map(({ input }) => (input as { report: RunReport }).report);
+  const early = written()[0]!;
+  assert.match(describeOutcome(early).headline, /^The recovery of Demo goes on$/);
+  assert.match(describeOutcome(early).sentence, /Not ended yet: .*afterwards/);
+  await lab.run().signal('confirm', { step: 'afterwards', item: 'watch', by: 'erik' });
+  assert.equal(((await entry.result()) as RunReport).outcome, 'done');
+  assert.deepEqual(written().map(({ outcome }) => outcome).slice(-1), ['done']);
+  assert.equal(written().length, 2);
+});
+
 test('before service is back a failure still stops everything that has not begun', async (t) => {
   const lab = await openLab(t, { loadSystem: () => Promise.resolve(withCommands()) });
   lab.stubs.answers.provisionTarget = () => Promise.reject(new HoldfastError('TargetNotEmpty', 'somebody lives there'));

@@ -33,6 +33,8 @@ test('a partial restore touches nothing of production, waits until its data was 
   assert.deepEqual([report.rto.achievedMs, report.rpo.achievedMs, report.warnings], [null, null, []]);
   assert.ok(lab.stubs.called().includes('removeTarget'));
   assert.ok(lab.stubs.called().includes('releaseHold'));
+  const kept = (lab.stubs.calls.findLast(({ name }) => name === 'writeReport')!.input as { report: RunReport }).report;
+  assert.deepEqual(kept.state.gates.filter((one) => one.gate === 'data-taken-out').map(({ status, decisions }) => [status, decisions.map(({ by }) => by)]), [['approved', ['dana']]], 'the report in the store has who took the data out');
   assert.deepEqual(lab.stubs.called().filter((name) => touchesProduction.includes(name)), []);
 });
 
