@@ -34,7 +34,8 @@ export async function writeReport(
   const report = scrubValue({ ...input.report, state, warnings: [...input.report.warnings, ...lost] }) as RunReport;
   // What it is held against is no part of its own evidence: a page without it is a report all the same.
   const runs = await readRuns({ store, signal }, report.system, comparedRuns).catch(() => []);
-  const directory = join(input.directory, report.system, `${report.finishedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
+  // Of its start, which stays: what a run writes twice is one folder.
+  const directory = join(input.directory, report.system, `${report.state.startedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
   return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report, runs), markdown: renderReportMarkdown(report, runs) });
 }
 

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { totpOf } from '../../activities/access/check-proof.ts';
+import { renderReportHtml } from '../../activities/report/render-report.ts';
 import { systemsDirectory } from '../../activities/system-files.ts';
 import { errorTable } from '../../workflows/domain/errors.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
@@ -78,6 +79,9 @@ export async function approveWithProof(owner: Owner, stack: SystemStack, holdfas
 
   const report = (await entry.result()) as RunReport;
   assert.deepEqual(report.state.gates.map(({ decisions }) => decisions.map(({ by, proof }) => [by, proof])), [[['dana', 'totp']], [['erik', 'signature']]]);
+  const page = renderReportHtml(report);
+  for (const said of [/approve by dana \(totp\)/, /approve by erik \(signature\)/, /\(proved by one-time code\)/, /\(proved by signature\)/]) assert.match(page, said);
+  assert.doesNotMatch(page, /approve by \w+ \(claimed\)/);
   const privateKey = readFileSync(files.erik, 'utf8').split('\n')[1]!;
   for (const handle of [entry, stack.handle(lockIds.recover('demo'))]) {
     const history = textsOf(await handle.fetchHistory()).join('\n');

@@ -24,8 +24,9 @@ test('a report is written as evidence and for people, twice as well, and holds n
   rememberSecret('correct-horse-battery');
   const report = reportOf('run-1', 10_000);
   report.state.steps[0]!.error = { type: 'SourceUnavailable', message: 'mongodb://app:pw@h/ said correct-horse-battery' };
-  await writeReport({ store, signal }, { report, directory });
-  const { paths, evidence } = await writeReport({ store, signal }, { report, directory });
+  const first = await writeReport({ store, signal }, { report, directory });
+  const { paths, evidence } = await writeReport({ store, signal }, { report: { ...report, finishedAt: '2026-11-21T04:00:00.000Z' }, directory });
+  assert.deepEqual(paths, first.paths, 'one folder for one run, whenever it ended');
   const written = JSON.parse(readFileSync(paths.json, 'utf8')) as RunReport;
   assert.equal(written.state.steps[0]?.error?.message, 'mongodb://[credentials]@h/ said [secret]');
   assert.match(readFileSync(paths.html, 'utf8'), /^<!doctype html>/i);
