@@ -120,5 +120,6 @@ test('what Temporal’s authorizer refuses is said by name, and not as a call th
   const refused = Object.assign(new Error('7 PERMISSION_DENIED: Request unauthorized.'), { code: 7, details: 'Request unauthorized.', metadata: {} });
   const failed = new ServiceError('Workflow Update failed', { cause: refused });
   const named = toNamedError(failed) as HoldfastError;
-  assert.deepEqual([named.type, named.message, exitCodeOf(failed)], ['NotPermitted', 'Temporal’s authorizer refuses it: Request unauthorized.', 3]);
+  assert.deepEqual([named.type, exitCodeOf(failed)], ['NotPermitted', 3]);
+  assert.match(named.message, /^Temporal’s authorizer refuses it: Request unauthorized\./);
 });

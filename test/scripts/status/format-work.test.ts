@@ -12,5 +12,5 @@ test('a backup whose try failed says which try it is at, and why the last one fa
 
 test('work that no worker answers for is shown as far as Temporal knows it', () => {
   const shown = formatWork({ workflowId: 'recover/demo', unanswered: { workflowStatus: 'RUNNING', phase: 'waiting', why: 'no worker answers for recover/demo', activities: [failed, { activity: 'restoreGroup', attempt: 1, heartbeat: { phase: 'loading', unit: 'bytes', done: 5, of: 10, percent: 50, perSecond: null, leftMs: null }, lastFailure: null }] } });
-  assert.deepEqual(shown.split('\n'), ['recover/demo  RUNNING, last known to be waiting  no worker answers for recover/demo', '  restoreGroup  last said: loading  50.0%  5 B of 10 B', '  dumpGroup  try 3, last: StoreUnavailable: store primary: the store is away']);
+  assert.deepEqual(shown.split('\n'), ['recover/demo  RUNNING, last known to be waiting  no worker answers for recover/demo', '  restoreGroup  last said: loading  50.0%  5 B of 10 B  time left not known yet', '  dumpGroup  try 3, last: StoreUnavailable: store primary: the store is away']);
 });
