@@ -29,6 +29,7 @@ export async function readDrills(room: { store: Store; signal: AbortSignal }, sy
 /** The newest first, by when they began. */
 export async function readRuns(room: { store: Store; signal: AbortSignal }, system: string, limit: number): Promise<Drill[]> {
   const runs: Drill[] = [];
-  for await (const report of newestReports(room, system, limit)) if (report.state.purpose !== 'backup') runs.push(drillOf(report));
+  // A page that was written while the run went on says nothing of its end.
+  for await (const report of newestReports(room, system, limit)) if (report.state.purpose !== 'backup' && report.state.endedAt !== null) runs.push(drillOf(report));
   return runs.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
 }
