@@ -199,13 +199,8 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const cleanup = isDrill || (request.only && status === 'done') ? await removePlaces(ended) : {};
   const doubted = isDrill ? await doubtDiffering(ended) : [];
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
-<<<<<<< HEAD
-  // Of a drill the step leaves it to us: it could not know yet whether its place is gone.
-  const isWritten = status === 'done' && !isDrill;
-=======
-  // Of a drill, or of data that is taken out, the step that writes the report could not know yet whether its place is gone, or who said that they have it.
+  // Of a drill the step leaves it to us: it could not know yet whether its place is gone. Nor, of data that is taken out, who said that they have it.
   const isWritten = status === 'done' && !isDrill && !request.only && reportWasLast(run.snapshot().state);
->>>>>>> 961b3a9 (A report that other steps outlived said that the recovery had failed, and stayed so: it says that the run goes on, and every run writes its report at its end; the authorizer seen with a worker of ours, and its refusals said by name)
   if (!isWritten) await run.journalKept(minutes(1));
   const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup, compared: comparedWhole(ended) } : {}) };
   const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
