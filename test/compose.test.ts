@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { loadSystemFile } from '../activities/system-files.ts';
-import { readTemporalWeakerTls } from '../workers/temporal-transport.ts';
+import { readTemporalWeakerTls } from '../activities/transport/temporal-weaker-tls.ts';
 import { runTool } from '../activities/tool/run-tool.ts';
 import { tempDir } from './harness/temp-dir.ts';
 

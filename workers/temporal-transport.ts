@@ -1,21 +1,9 @@
 import type { loadClientConnectConfig } from '@temporalio/envconfig';
 import { HoldfastError } from '../workflows/domain/errors.ts';
-import { weakerTlsSchema, type WeakerTls } from '../workflows/domain/weaker-tls.ts';
+import { readTemporalWeakerTls, temporalWeakerTls } from '../activities/transport/temporal-weaker-tls.ts';
 import { tryHandshake } from '../activities/transport/try-handshake.ts';
 
 type Options = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
-
-const variable = 'HOLDFAST_TEMPORAL_WEAKER_TLS';
-
-/** `1.2: why` or `none: why`: what `weakerTls` is for the connectors of a system file. @throws BadInput. */
-export function readTemporalWeakerTls(env: NodeJS.ProcessEnv = process.env): WeakerTls {
-  const text = env[variable];
-  if (!text) return undefined;
-  const [, atLeast, reason] = /^([^:]*):(.*)$/s.exec(text) ?? [];
-  const parsed = weakerTlsSchema.safeParse({ atLeast: atLeast?.trim(), reason });
-  if (!parsed.success) throw new HoldfastError('BadInput', `${variable}: expected "1.2: REASON" or "none: REASON", the reason at least ten characters`);
-  return parsed.data;
-}
 
 /**
  * Refuses a Temporal server off this machine that would be spoken to in the clear, or by TLS older than 1.3: inputs and results of workflows go there.
@@ -34,6 +22,6 @@ export async function requireTemporalTls({ tls, apiKey }: Options, address: stri
     ...(pair ? { cert: Buffer.from(pair.crt), key: Buffer.from(pair.key) } : {}),
   }).catch((error: unknown) => {
     if (!(error instanceof HoldfastError) || error.type !== 'WeakTransport') throw error;
-    throw new HoldfastError('WeakTransport', error.message.replace(` HINT: ${error.hint}`, ''), { hint: `set TEMPORAL_TLS and give the server TLS 1.3; or, where that cannot be, say so: ${variable}="none: REASON", or "1.2: REASON"`, cause: error });
+    throw new HoldfastError('WeakTransport', error.message.replace(` HINT: ${error.hint}`, ''), { hint: `set TEMPORAL_TLS and give the server TLS 1.3; or, where that cannot be, say so: ${temporalWeakerTls}="none: REASON", or "1.2: REASON"`, cause: error });
   });
 }

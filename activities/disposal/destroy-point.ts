@@ -5,6 +5,7 @@ import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { Deleter } from '../retention/delete-versions.ts';
 import { deleteKeys, folderOf, takeBase } from '../retention/take-base.ts';
+import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { listHolds } from '../store/holds.ts';
 import { readHistory, writeMark } from '../store/marks.ts';
@@ -44,7 +45,9 @@ export async function destroyPoint(context: SourceContext, { point, timeline, ru
   if (!keysGone && deleter.lockedUntil !== null) return await answer('locked', { why: 'its keys are locked' });
   if (keysGone) await sayAgain(context, scope, run);
   // Of what is gone only the note can be left: a new one would have to be taken away again.
-  const taken = (await isEmpty(context, scope)) ? await deleter.deleteKey(layout.expiredBase(scope)) : await takeBase(context, deleter, scope, { run, at: (await store.now({ signal })).toISOString() });
+  const empty = await isEmpty(context, scope);
+  if (empty) await forgetBase(context, scope);
+  const taken = empty ? await deleter.deleteKey(layout.expiredBase(scope)) : await takeBase(context, deleter, scope, { run, at: (await store.now({ signal })).toISOString() });
   const readMeanwhile = taken ? null : await readerOf(context, scope);
   if (readMeanwhile !== null) return await answer('read', { why: readMeanwhile });
   if (deleter.lockedUntil !== null) return await answer('locked', { why: `${deleter.done.leftCount} versions are locked` });

@@ -5,6 +5,7 @@ import { describeWeakerTls, type WeakerTls } from '../../workflows/domain/weaker
 import { openEngine } from '../engines/open-engine.ts';
 import { resolveAddress } from '../secrets.ts';
 import { requireTls } from '../transport/require-tls.ts';
+import { readTemporalWeakerTls, temporalWeakerTls } from '../transport/temporal-weaker-tls.ts';
 import { finding } from './plan-recovery.ts';
 
 /**
@@ -33,7 +34,8 @@ export async function checkTransport(system: System): Promise<Finding[]> {
     ])),
     ...Object.entries(system.notify?.receivers ?? {}).map(async ([receiver, { weakerTls }]) => await Promise.resolve(permission(`receiver ${receiver}`, weakerTls))),
   ]);
-  return found.flat();
+  const temporal = await refusalOf(() => permission('Temporal', readTemporalWeakerTls()).map((one) => ({ ...one, message: `${one.message} (${temporalWeakerTls})` })));
+  return [...found.flat(), ...temporal];
 }
 
 const permission = (name: string, weakerTls: WeakerTls): Finding[] => (weakerTls ? [finding('warns', 'WeakTransport', `${name} ${describeWeakerTls(weakerTls)}`)] : []);

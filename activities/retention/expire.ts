@@ -26,7 +26,7 @@ import { deleteRest, takeBase, unlessThere } from './take-base.ts';
  * |---|---|---|
  * | before a base's note (`expired/<backup>.json`) | nothing | begins with it |
  * | after the note, before its manifest is gone | a whole base, and the note | goes on; where it is kept by now, takes the note away |
- * | after the manifest | parts that nothing sees, and the note | deletes them, the note last |
+ * | after the manifest | parts that nothing sees, and the note | deletes them, takes the base off the list of bases, the note last |
  * | after the note of the log (`<timeline>/expired/<position>.json`) | a note that says of a hole that it is no loss, and no hole | goes on |
  * | before the note of what was never sealed, or after it | its parts, with or without a note | with a note: deletes the rest, the note last |
  * | among heads | slices without a head | goes on |

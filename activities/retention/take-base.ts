@@ -2,6 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { formatVersion, type ExpiredBase } from '../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../context.ts';
+import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { listHolds } from '../store/holds.ts';
 import { putSigned } from '../store/signed-object.ts';
@@ -32,11 +33,14 @@ export async function takeBase(context: SourceContext, deleter: Deleter, { timel
 }
 
 /** The keys before the parts, which nobody can read without them; the note last. An import is a timeline of its own, and goes whole. */
-export async function deleteRest({ system, sourceName }: SourceContext, deleter: Deleter, note: Pick<ExpiredBase, 'timeline' | 'backup'>): Promise<void> {
+export async function deleteRest({ store, keys, signal, system, sourceName }: SourceContext, deleter: Deleter, note: Pick<ExpiredBase, 'timeline' | 'backup'>): Promise<void> {
   const scope = { system: system.system, source: sourceName, ...note };
   const wholeKeys = await deleteKeys(deleter, scope);
   const whole = await deleter.deleteBelow(folderOf(scope));
-  if (wholeKeys && whole) await deleter.deleteKey(layout.expiredBase(scope));
+  if (!wholeKeys || !whole) return;
+  // Behind the last object and before the note: whoever misses the base in between finds the note.
+  await forgetBase({ store, keys, signal }, scope);
+  await deleter.deleteKey(layout.expiredBase(scope));
 }
 
 /** Every wrapping of what it is encrypted under. @returns whether none is left. */

@@ -10,6 +10,7 @@ import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Findings } from './findings.ts';
 import { writeMark } from './marks.ts';
+import { renewBaseList } from './missing-bases.ts';
 import { readVerifications, writeVerification } from './verifications.ts';
 import { verifyKept } from './verify-kept.ts';
 import { verifyPoint, type WhatToVerify } from './verify.ts';
@@ -30,6 +31,7 @@ const problemsKept = 100;
  * |---|---|---|
  * | while it reads | nothing | reads again; of a sample, the same share |
  * | after the record, or among marks | the record, some marks | reads again, and adds what its own run has told of: what is marked by now is not read again |
+ * | before the list of bases | a list that is older, or has what is gone and marked | puts it |
  *
  * @param run - remembers in the store under this run what came of it, and says whether a new base is wanted; left out: does neither.
  */
@@ -43,7 +45,12 @@ export async function verifyAndMark(context: SourceContext, input: WhatToVerify 
   const answer = run === undefined ? result : await remember(context, run, remembered, result, found);
   // Without a base that this worker could read, the fault may be the worker's.
   const hasRead = result.sample ? catalog.bases.some(({ mark }) => mark?.doubt?.is !== 'bad') : result.backup !== null;
-  if (hasRead && !isOfType(found, 'WrongKey')) await markDamage(context, found, catalog);
+  if (!hasRead || isOfType(found, 'WrongKey')) return answer;
+  await markDamage(context, found, catalog);
+  if (run !== undefined) await renewBaseList(context, catalog).catch((error: unknown) => {
+    // What was found counts, whether the list can be put or not: the next verification puts it.
+    if (context.signal.aborted || !(error instanceof HoldfastError)) throw error;
+  });
   return answer;
 }
 

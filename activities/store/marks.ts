@@ -3,6 +3,7 @@ import { importTimeline, isTimelineId, layout } from '../../workflows/domain/lay
 import { formatVersion, markSchema, type Mark } from '../../workflows/domain/manifest.ts';
 import { foldMarks, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Keys } from '../stream/keys.ts';
+import { isListedBase } from './base-list.ts';
 import { keysUnder } from './keys-under.ts';
 import { findSigned, putSigned, type Found } from './signed-object.ts';
 import type { Store } from './store.ts';
@@ -23,7 +24,7 @@ export type MarkToWrite = Pick<Mark, 'system' | 'source' | 'point' | 'state' | '
  * Writes one mark, behind those that are there, by the store's clock. Killed before the put: nothing was said. After it, or tried again under one `id`: it
  * was said once.
  *
- * @throws NoRecoveryPoint - the store holds no such base, import or slice. NotPermitted - it is disposed of, and nothing opens it any more.
+ * @throws NoRecoveryPoint - the store holds no such base, import or slice, and no list of bases names it. NotPermitted - it is disposed of, and nothing opens it any more.
  */
 export async function writeMark(room: MarkRoom, said: MarkToWrite): Promise<Mark> {
   const { store, keys, signal } = room;
@@ -73,7 +74,7 @@ export async function readMarks({ store, signal }: Pick<MarkRoom, 'store' | 'sig
 }
 
 /** A misspelt point would be a mark that nobody ever meets. */
-async function refuseUnknown({ store, signal }: MarkRoom, { system, source, point }: MarkToWrite): Promise<void> {
+async function refuseUnknown({ store, keys: signed, signal }: MarkRoom, { system, source, point }: MarkToWrite): Promise<void> {
   const slice = keyOfSlicePoint({ system, source }, point);
   const keys = slice !== undefined ? [slice] : (await timelinesOf({ store, signal }, { system, source }, point)).map((timeline) => layout.manifest({ system, source, timeline, backup: point }));
   for (const wanted of keys) {
@@ -82,6 +83,7 @@ async function refuseUnknown({ store, signal }: MarkRoom, { system, source, poin
       if (!isDeleteMarker) return;
     }
   }
+  if (slice === undefined && (await isListedBase({ store, keys: signed, signal }, { system, source }, point))) return;
   throw new HoldfastError('NoRecoveryPoint', `${system}/${source}: no base, import or slice ${point}`, { hint: `holdfast points ${system} lists bases and imports; a slice is <timeline>.<from>_<to>` });
 }
 

@@ -128,6 +128,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'retention-plan': return layout.retentionPlan(of.system, of.run, of.source);
     case 'disposal-order': return layout.disposalOrder(of);
     case 'disposal-certificate': return layout.disposalCertificate(of);
+    case 'base-list': return layout.baseList(of, of.number);
     case 'mark': return layout.mark(of, of.point, of.at);
     case 'verification': return layout.verification(of, of.at);
     case 'audit': return layout.auditRecord(of.system, of.number);

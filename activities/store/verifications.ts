@@ -32,14 +32,18 @@ export async function writeVerification({ store, keys, signal }: MarkRoom, said:
   }
 }
 
-/** The newest that are believed, the oldest of them first. One that is not believed is as if it were not there: then more is read, not less. */
-export async function readVerifications({ store, keys, signal }: MarkRoom, of: { system: string; source: string }): Promise<Verification[]> {
+/**
+ * The newest that are believed, the oldest of them first. One that is not believed is as if it were not there: then more is read, not less.
+ * @param known - what was read before, by key (null: not believed); what is read now is added to it, and none of it is opened again.
+ */
+export async function readVerifications({ store, keys, signal }: MarkRoom, of: { system: string; source: string }, known?: Map<string, Verification | null>): Promise<Verification[]> {
   let names: string[] = [];
   for await (const key of keysUnder(store, layout.verifications(of.system, of.source), signal)) names = [...names.slice(1 - newestRead), key];
   const all: Verification[] = [];
   for (const key of names) {
-    const { found } = await findSigned(store, keys, verificationSchema, key, { signal });
-    if (found) all.push(found.body);
+    const body = known?.get(key) ?? (known?.has(key) ? null : ((await findSigned(store, keys, verificationSchema, key, { signal })).found?.body ?? null));
+    known?.set(key, body);
+    if (body) all.push(body);
   }
   return all;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { VerifyResult } from '../../workflows/contract.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type BackupScope, type TimelineScope } from '../../workflows/domain/layout.ts';
 import type { Verification } from '../../workflows/domain/manifest.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
@@ -10,6 +11,7 @@ import { tellWhole } from '../whole-progress.ts';
 import { readOrNote, type Findings, type ReadLimits } from './findings.ts';
 import { inParallel } from './in-parallel.ts';
 import { isKnownHole } from './known-hole.ts';
+import { findMissingBases } from './missing-bases.ts';
 import { rebuildCatalog, withImports } from './read-catalog.ts';
 import { readSliceNames, type StoredSlice } from './slice-names.ts';
 import { samplesOf } from './verifications.ts';
@@ -20,7 +22,7 @@ const limits: ReadLimits = { atOnce: 4, untilMs: Infinity };
 /**
  * Reads and authenticates a share of all that is kept of a source: of every base that stands, on every timeline, and of every import, its manifest, keys and indexes
  * and those of its parts whose turn it is; the others are looked for in a listing, each at its version, of its size. Of the log those slices whose turn it is, and
- * holes that nobody has told of.
+ * holes that nobody has told of. A base that is gone whole is missed by the list of those that there should be.
  *
  * Whose turn it is follows from the object's key alone, so what is written or let go meanwhile moves nothing else to another share; which share, from what earlier
  * samples wrote into the store. What is marked bad is known, and is not read again.
@@ -43,7 +45,8 @@ export async function verifyKept(attempt: SourceContext, rotation: Rotation, bef
   const context = tellWhole(attempt, [{ phase: 'verify base', weight: sum(bases) }, { phase: 'verify log', weight: sum(catalog.spans) }]);
   for (const base of bases) await sampleBase(context, { ...of, ...base }, base, isDue, found);
   for (const timeline of new Set([...catalog.timelines, ...catalog.spans].map((one) => one.timeline))) await sampleLog(context, { ...of, timeline }, catalog, isDue, engine.verifySlice, found);
-  found.problems = await withoutLetGo(context, of, found.problems);
+  found.problems = [...(await withoutLetGo(context, of, found.problems)), ...(await findMissingBases(context, catalog))];
+  if (catalog.bases.length === 0 && found.problems.length === 0) throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: there is no base at all: nothing is kept that could be verified`, { hint: 'take a base backup' });
   const { problems, ...counts } = found;
   const sample = { of: rotation.shares, read, ...rotationAfter([...done, { at: now, read }], rotation) };
   return {

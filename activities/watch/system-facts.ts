@@ -17,6 +17,7 @@ import { readTaken, type KnownManifests } from './read-backup-history.ts';
 import { readBackupRuns } from './read-backup-runs.ts';
 import { readFires } from './read-fires.ts';
 import { readArchivesRunning, readLastEnds, readOpenWork, type LastEnds, type OpenWork } from './read-open-work.ts';
+import { readVerified, type KnownVerifications, type VerifiedShare } from './read-verified.ts';
 import { readRoom, type Counted } from './read-room.ts';
 
 /**
@@ -41,12 +42,14 @@ export interface SystemFacts {
   /** by source */
   archives: Record<string, boolean> | null;
   drills: DrillHistory | null;
+  verified: VerifiedShare[] | null;
   unread: { what: string; why: string }[];
 }
 
 /** What a process keeps of a system between two looks: only what cannot change, or is long to count. */
 export interface Kept {
   manifests: KnownManifests;
+  verifications: KnownVerifications;
   counted?: Counted | undefined;
 }
 
@@ -70,7 +73,7 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
     }
   };
   const context = await asked('file', async () => await openSystem(name));
-  if (!context) return { system: name, file: null, at: new Date().toISOString(), sources: [], ages: usual.age, history: null, capacity: null, readiness: null, fires: null, ends: null, open: null, archives: null, drills: null, unread };
+  if (!context) return { system: name, file: null, at: new Date().toISOString(), sources: [], ages: usual.age, history: null, capacity: null, readiness: null, fires: null, ends: null, open: null, archives: null, drills: null, verified: null, unread };
   const { system } = context.loaded;
   const sources = Object.keys(system.sources);
   const [runs, taken, fires, onServer, ends, open, archives, readiness] = await Promise.all([
@@ -87,8 +90,9 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
   const history = taken && { system: name, at, taken: taken.taken, runs: runs?.runs ?? [], runsSince: runs?.runsSince ?? at };
   const drills = taken && (await asked('drills', async () => await readDrills({ store: context.store, signal }, system, { nowMs: Date.parse(at), onServer: onServer ?? undefined })));
   const capacity = history && (await asked('room', async () => await readCapacity(context, history, kept, signal)));
+  const verified = taken && (await asked('verifications', async () => await readVerified({ store: context.store, keys: context.keys, signal }, system, Date.parse(at), kept.verifications)));
   const ages = system.monitor?.backupAge ?? usual.age;
-  return { system: name, file: { title: system.title, objectives: system.objectives }, at: new Date().toISOString(), sources, ages, history, capacity, readiness, fires, ends, open, archives, drills, unread };
+  return { system: name, file: { title: system.title, objectives: system.objectives }, at: new Date().toISOString(), sources, ages, history, capacity, readiness, fires, ends, open, archives, drills, verified, unread };
 }
 
 async function readStored({ store, keys }: SystemContext, name: string, sources: string[], { manifests }: Kept, signal: AbortSignal): Promise<Pick<BackupHistory, 'taken' | 'at'>> {

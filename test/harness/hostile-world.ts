@@ -1,5 +1,6 @@
 import { createTimeline } from '../../activities/store/timelines.ts';
 import { putSigned } from '../../activities/store/signed-object.ts';
+import { noteBase } from '../../activities/store/base-list.ts';
 import { claimEpoch } from '../../activities/store/epoch.ts';
 import { writeHold } from '../../activities/store/holds.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
@@ -23,7 +24,7 @@ export type World = Record<Kind, WorldObject>;
 export type Kind = (typeof kinds)[number];
 export const kinds = [
   'newest timeline', 'older timeline', 'newest manifest', 'plan', 'backup key', 'group index', 'part', 'archive key',
-  'first slice', 'middle slice', 'last slice', 'slice before the newest base', 'head', 'gap', 'epoch', 'hold', 'report',
+  'first slice', 'middle slice', 'last slice', 'slice before the newest base', 'head', 'gap', 'epoch', 'hold', 'report', 'base list',
 ] as const;
 
 /** Another object of the same kind, to be put in its place. */
@@ -47,6 +48,7 @@ export async function writeWorld(store: Store, keys: Keys): Promise<World & Reco
   await createTimeline(store, keys, { ...of, epoch: 1, startedAt, why: 'recovered', sourceIdentity: 'set-2', parent: { timeline: first.timeline, limit: at(46) } });
   const other = await writeBackup(store, keys, 60, { timeline: current.timeline });
   const newest = await writeBackup(store, keys, 80, { timeline: current.timeline });
+  for (const [backup, timeline] of [['b35', first.timeline], ['b60', current.timeline], ['b80', current.timeline]] as const) await noteBase({ store, keys }, { ...of, timeline, backup });
   await writeSlices(store, keys, [55, 65, 75, 85, 90, 95, 100], current.timeline);
   await writeHead(store, keys, 65, 75, current.timeline);
   await writeHead(store, keys, 95, 100, current.timeline);
@@ -83,5 +85,6 @@ export async function writeWorld(store: Store, keys: Keys): Promise<World & Reco
     epoch: await find(layout.epoch(of.system, 1)),
     hold: await find(layout.hold(of.system, 'run-1')),
     report,
+    'base list': await find(layout.baseList(of, 3)),
   };
 }

@@ -83,6 +83,7 @@ const backups: MetricRow[] = [
   },
   { name: 'holdfast_backup_success_ratio', help: 'Of the backups that ended in 30 days, or as far as Temporal remembers, the share that was done.', labels: ofSystem, valuesOf: ({ system, history }) => ifKnown({ system }, history && successRate(history, usual.successWithinMs).rate) },
   { name: 'holdfast_backup_failures_in_a_row', help: 'Backups that failed since one was done.', labels: ofSystem, valuesOf: ({ system, history }) => ifKnown({ system }, history && failuresInARow(history)) },
+  { name: 'holdfast_verified_share', help: 'Of all that is kept, the share that samples have read within the time in which all of it is to be read; 1: all of it. Missing where none was made.', labels: ofSource, valuesOf: ({ system, verified }) => each(verified, ({ source, share }) => ifKnown({ system, source }, share)) },
   { name: 'holdfast_last_done_timestamp', help: 'When scheduled work last ended well, by what it does.', labels: ['system', 'operation'], valuesOf: ({ system, ends }) => each(ends, ({ operation, doneAt }) => ifAt({ system, operation }, doneAt)) },
   { name: 'holdfast_last_failed_timestamp', help: 'When scheduled work last failed, by what it does.', labels: ['system', 'operation'], valuesOf: ({ system, ends }) => each(ends, ({ operation, failedAt }) => ifAt({ system, operation }, failedAt)) },
 ];

@@ -22,6 +22,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
  * <system>/<source>/verified/<instant>.json            what a verification read and found; whose turn it is next follows from these; signed, put-if-absent
+ * <system>/<source>/base-lists/<number>.json          which bases there should be: numbered, each with the SHA-256 of the one before; signed, put-if-absent
  * <system>/<source>/expired/<backup>.json           retention has begun to take this base: what is left of it is nobody's; signed, gone when it is done
  * <system>/retention/<run>/<source>.json             what a run of retention was to do, and why; signed
  * <system>/<source>/<timeline>/
@@ -106,6 +107,8 @@ export const layout = {
   marks: (system: string, source: string) => `${system}/${source}/marks/`,
   marksOf: (of: { system: string; source: string }, point: string) => `${layout.marks(of.system, of.source)}${point}/`,
   mark: (of: { system: string; source: string }, point: string, at: string) => `${layout.marksOf(of, point)}${instant(at)}.json`,
+  baseLists: (system: string, source: string) => `${system}/${source}/base-lists/`,
+  baseList: (of: { system: string; source: string }, number: number) => `${layout.baseLists(of.system, of.source)}${counted(number)}.json`,
   verifications: (system: string, source: string) => `${system}/${source}/verified/`,
   verification: (of: { system: string; source: string }, at: string) => `${layout.verifications(of.system, of.source)}${instant(at)}.json`,
   timelines: (system: string, source: string) => `${system}/${source}/timelines/`,
@@ -139,9 +142,9 @@ export function parseRangeKey(key: string): { from: LogPosition; to: LogPosition
   return parsedFrom.success && parsedTo.success ? { from: parsedFrom.data, to: parsedTo.data } : undefined;
 }
 
-/** The number that the key of a record of a chain names (audit, deployments), or undefined when the key is none. */
+/** The number that the key of a record of a chain names (audit, deployments, lists of bases), or undefined when the key is none. */
 export function parseRecordKey(key: string): number | undefined {
-  const digits = /\/(?:audit|deployments)\/(\d{8})\.json$/.exec(key)?.[1];
+  const digits = /\/(?:audit|deployments|base-lists)\/(\d{8})\.json$/.exec(key)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
@@ -149,10 +152,10 @@ export function parseRecordKey(key: string): number | undefined {
 export const parseSealKey = (key: string): string | undefined => /\/audit-seals\/(\d{4}-\d{2}-\d{2})\.json$/.exec(key)?.[1];
 
 /**
- * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, what retention and disposals did. It is locked for `lock.evidence`;
+ * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, kept reports, what retention and disposals did. It is locked for `lock.evidence`;
  * the writes of an old primary that lie beside a run's evidence are data, and are not.
  */
-export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
+export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals|reports)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

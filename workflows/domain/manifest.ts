@@ -266,6 +266,21 @@ export const verificationSchema = z.strictObject({
 });
 export type Verification = z.infer<typeof verificationSchema>;
 
+/** Which bases of a source there should be, imports too: put whenever one comes or goes, so that one which is gone without a trace of its own is missed. */
+export const baseListSchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('base-list'),
+  system: z.string(),
+  source: z.string(),
+  number: z.number().int().positive(),
+  /** by the store's clock */
+  at,
+  bases: z.array(z.strictObject({ timeline: z.string(), backup: z.string() })),
+  /** of the stored bytes of the list before; null: this is the first, or that one is not believed */
+  previous: z.string().nullable(),
+});
+export type BaseList = z.infer<typeof baseListSchema>;
+
 /** Retention has begun to take a base: whatever of it is left when its manifest is gone is nobody's. */
 export const expiredBaseSchema = z.strictObject({
   format: z.literal(formatVersion),

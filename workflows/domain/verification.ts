@@ -65,6 +65,11 @@ export function rotationAfter(done: readonly SampleDone[], { shares, withinMs }:
   };
 }
 
+/** Of all that is kept, the share that was read within the time in which all of it is to be: 1, as long as no sample was missed. */
+export function verifiedShare(done: readonly SampleDone[], { shares, withinMs }: Rotation, nowMs: number): number {
+  return [...lastRead(done).values()].filter((at) => nowMs - Date.parse(at) <= withinMs).length / shares;
+}
+
 function lastRead(done: readonly SampleDone[]): Map<number, string> {
   const last = new Map<number, string>();
   for (const { at, read } of done) for (const share of read) if (at > (last.get(share) ?? '')) last.set(share, at);

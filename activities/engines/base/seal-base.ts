@@ -5,6 +5,7 @@ import { layout } from '../../../workflows/domain/layout.ts';
 import { logPositionAt } from '../../../workflows/domain/log-position.ts';
 import { formatVersion, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
+import { noteBase } from '../../store/base-list.ts';
 import { assertEpoch } from '../../store/epoch.ts';
 import { findSigned, putSigned } from '../../store/signed-object.ts';
 import { InFlight } from './in-flight.ts';
@@ -33,7 +34,7 @@ const requestsAtOnce = 16;
 /**
  * Checks that what the groups left is the whole plan and lies in the store, then writes the signed manifest.
  *
- * Safe to repeat: the manifest is put only where none is; a second call returns the first one's.
+ * Safe to repeat: the manifest is put only where none is; a second call returns the first one's. Then the base stands on its source's list of them, so that it is missed when it is gone.
  *
  * @throws EpochSuperseded - another control plane has the command: the backup stays invisible.
  * @throws Tampered - an index is not of this plan; ObjectMissing - a part is not in the store; BadInput - a group is missing.
@@ -42,7 +43,7 @@ export async function sealBase(context: SourceContext, input: SealBackupInput, s
   const { store, keys, signal } = context;
   const { plan } = sealing;
   const adopted = await findManifest(context, plan);
-  if (adopted) return summaryOf(adopted.manifest, adopted.ref);
+  if (adopted) return await sealed(context, adopted.manifest, adopted.ref);
 
   const indexes = await readIndexes(context, sealing, input.groups);
   await requireParts(context, plan, indexes);
@@ -52,12 +53,20 @@ export async function sealBase(context: SourceContext, input: SealBackupInput, s
   await assertEpoch(store, plan.system, input.epoch, { signal });
   await refuseExpired(context, plan);
   try {
-    return summaryOf(manifest, await putSigned(store, keys, layout.manifest(plan), manifest, { ifAbsent: true, signal }));
+    return await sealed(context, manifest, await putSigned(store, keys, layout.manifest(plan), manifest, { ifAbsent: true, signal }));
   } catch (error) {
     const theirs = error instanceof HoldfastError && error.type === 'AlreadyExists' ? await findManifest(context, plan) : undefined;
     if (!theirs) throw error;
-    return summaryOf(theirs.manifest, theirs.ref);
+    return await sealed(context, theirs.manifest, theirs.ref);
   }
+}
+
+/** A list that cannot be put, or whose newest one does not come back, costs the list and not the base: the verification behind the backup adds it. */
+async function sealed({ store, keys, signal }: SourceContext, manifest: Manifest, ref: ObjectRef): Promise<BackupSummary> {
+  await noteBase({ store, keys, signal }, manifest).catch((error: unknown) => {
+    if (signal.aborted || !(error instanceof HoldfastError)) throw error;
+  });
+  return summaryOf(manifest, ref);
 }
 
 /** Retention takes what was not written to for a week without a manifest: of a backup that stood still for so long parts may be gone. */

@@ -26,7 +26,7 @@ test('a second store is warned of, as nothing is written to it', async (t) => {
 test('a plan names what would leave the machine in the clear, and every permission to do so with its reason', async (t) => {
   const directory = tempDir(t);
   cpSync(shipped, directory, { recursive: true });
-  const variables = { HOLDFAST_SYSTEMS: directory, AI_WRITING_PRODUCTION_HOSTS: 'db-1.example:27017', AI_WRITING_PRODUCTION_REPLICA_SET: 'rs0', AI_WRITING_DR_HOST: 'dr.example:27017', AI_WRITING_TEST_HOST: '10.0.0.9:27017' };
+  const variables = { HOLDFAST_TEMPORAL_WEAKER_TLS: '', HOLDFAST_SYSTEMS: directory, AI_WRITING_PRODUCTION_HOSTS: 'db-1.example:27017', AI_WRITING_PRODUCTION_REPLICA_SET: 'rs0', AI_WRITING_DR_HOST: 'dr.example:27017', AI_WRITING_TEST_HOST: '10.0.0.9:27017' };
   const before = { ...process.env };
   Object.assign(process.env, variables);
   t.after(() => Object.keys(variables).forEach((name) => (before[name] === undefined ? delete process.env[name] : (process.env[name] = before[name]))));
@@ -38,4 +38,8 @@ test('a plan names what would leave the machine in the clear, and every permissi
   const weaker = "weakerTls: { atLeast: 'none', reason: a cable of its own }";
   writeFileSync(path, text.replace('uri: mongodb://${AI_WRITING_TEST_HOST}/', (uri) => `${uri}\n        ${weaker}`).replace('    bucket: aiwriting-backup-documents\n', (bucket) => `${bucket}    endpoint: http://s3.example\n`));
   assert.deepEqual(await found(), ['warns WeakTransport endpoint documents of test may speak in the clear, since: a cable of its own', 'fails WeakTransport store primary (s3.example) would be spoken to in the clear, off this machine']);
+  process.env['HOLDFAST_TEMPORAL_WEAKER_TLS'] = '1.2: the proxy of the office';
+  assert.equal((await found()).at(-1), 'warns WeakTransport Temporal may speak TLS 1.2, since: the proxy of the office (HOLDFAST_TEMPORAL_WEAKER_TLS)');
+  process.env['HOLDFAST_TEMPORAL_WEAKER_TLS'] = 'nonsense';
+  assert.equal((await found()).length, 2, 'what no worker would start with is not judged here');
 });

@@ -6,11 +6,13 @@ import type { SourceContext } from '../../../activities/context.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { expire } from '../../../activities/retention/expire.ts';
 import { makeRetentionPlan, planForRun } from '../../../activities/retention/make-plan.ts';
+import { readBaseList } from '../../../activities/store/base-list.ts';
 import { claimEpoch } from '../../../activities/store/epoch.ts';
 import { writeHold } from '../../../activities/store/holds.ts';
 import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { writeMark } from '../../../activities/store/marks.ts';
+import { findMissingBases, renewBaseList } from '../../../activities/store/missing-bases.ts';
 import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
@@ -104,6 +106,7 @@ test('whatever lies in a real store, and whichever call retention dies at: what 
     if (random() < 0.5) await writeHold(store, keys, 'run-9', heldPoint, 'run run-9 reads it');
     else await writeMark({ store, keys }, { ...of, point: held.backup, state: 'hold', reason: 'a court asks for it', by: 'dana', id: '1' });
     const before = await catalog();
+    await renewBaseList({ store, keys }, before);
     const { plan: ref } = await planForRun(context(), { run: 'run-1', limit: 500 });
     const { plan } = await makeRetentionPlan(context());
     const kept = plan.bases.filter(({ goes }) => !goes).map(({ backup }) => backup);
@@ -111,6 +114,7 @@ test('whatever lies in a real store, and whichever call retention dies at: what 
     const points = (from: Catalog): Record<string, string> => ({ latest: limit(from, {}), ...Object.fromEntries(kept.map((backup) => [backup, limit(from, { point: backup })])) });
     const check = async (when: string): Promise<void> => {
       assert.deepEqual(points(await catalog()), points(before), `HOLDFAST_SEED=${seed} ${when}: all that stays is restored as before`);
+      assert.deepEqual(await findMissingBases({ store, keys }, await catalog()), [], `HOLDFAST_SEED=${seed} ${when}: no verification takes retention for an outsider`);
     };
     for (let n = 0; n < 3; n += 1) {
       const nth = 1 + below(n === 0 ? 40 : 160);
@@ -129,6 +133,7 @@ test('whatever lies in a real store, and whichever call retention dies at: what 
     await check('at the end');
     const after = await catalog();
     assert.deepEqual(after.bases.map(({ backup }) => backup), before.bases.map(({ backup }) => backup).filter((backup) => kept.includes(backup)), `HOLDFAST_SEED=${seed}`);
+    assert.deepEqual((await readBaseList({ store, keys }, of)).list!.bases.map(({ backup }) => backup).sort(), [...kept].sort(), `HOLDFAST_SEED=${seed}: what is gone is on no list`);
     const folders = new Set((await collect(store, layout.backups(scope))).map(({ key }) => key.slice(layout.backups(scope).length).split('/')[0]!));
     assert.deepEqual([...folders].sort(), [...kept].sort(), `HOLDFAST_SEED=${seed}: nothing is left of what is gone`);
     for (const backup of kept) {

@@ -10,10 +10,12 @@ import { writeMark } from '../../../activities/store/marks.ts';
 import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
 import { putSigned } from '../../../activities/store/signed-object.ts';
 import type { Store } from '../../../activities/store/store.ts';
+import { readVerified, type KnownVerifications } from '../../../activities/watch/read-verified.ts';
 import { shareOf } from '../../../activities/store/verify-kept.ts';
 import { readVerifications } from '../../../activities/store/verifications.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
+import type { System } from '../../../workflows/domain/system.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import type { Rotation } from '../../../workflows/domain/verification.ts';
 import { collect } from '../../conformance/store.ts';
@@ -74,7 +76,7 @@ function watched(store: Store): { store: Store; read: Set<string> } {
 const isData = (key: string): boolean => key.includes('/parts/') || key.includes('/slices/');
 
 test('four samples read every part and slice that is kept, of every base, timeline and import, and each only in its turn', async (t) => {
-  const { store, verify } = await place(t);
+  const { store, keys, verify } = await place(t);
   const all = [...new Set((await collect(store, layout.source(of.system, of.source))).map(({ key }) => key))].filter(isData);
   assert.equal(all.length, 20);
   const seen: string[] = [];
@@ -91,6 +93,12 @@ test('four samples read every part and slice that is kept, of every base, timeli
   }
   assert.deepEqual(seen.sort(), all.sort());
   assert.deepEqual((await verify('run-4')).sample!.read, [0], 'then it begins anew');
+  const schedules = { sample: { does: 'verification', with: { scope: 'sample', shares: 4, within: '24h' } } } as unknown as System['schedules'];
+  const known: KnownVerifications = new Map();
+  const shareAt = async (nowMs: number) => await readVerified({ store, keys }, { system: of.system, sources: { [of.source]: {} } as unknown as System['sources'], schedules }, nowMs, known);
+  assert.deepEqual(await shareAt(Date.now()), [{ source: of.source, share: 1 }]);
+  assert.equal(known.size, 5);
+  assert.deepEqual(await shareAt(Date.now() + hours(25)), [{ source: of.source, share: 0 }], 'what was read longer ago does not count');
 });
 
 test('a try that is killed is made again with the same share, and one whose answer was lost asks for the new base again', async (t) => {

@@ -47,6 +47,7 @@ const facts = (of: Partial<SystemFacts> = {}): SystemFacts => ({
   open: [],
   archives: { words: true },
   drills: null,
+  verified: [{ source: 'words', share: 0.25 }],
   unread: [],
   ...of,
 });
@@ -76,6 +77,7 @@ test('metrics are what the facts say: the same from any worker, and what is not 
   assert.ok(lines.includes(`backup_last_success_timestamp{system="demo",source="words",type="full"} ${Date.parse(taken(5).storedAt) / 1000}`), told);
   assert.ok(lines.includes(`backup_size_bytes{system="demo",source="words",type="full"} ${gib(1)}`));
   assert.ok(lines.includes('backup_duration_seconds{system="demo",source="words",type="full"} 600'));
+  assert.ok(lines.includes('holdfast_verified_share{system="demo",source="words"} 0.25'));
   assert.ok(lines.includes('holdfast_schedule_stopped{system="demo",schedule="nightly"} 1'));
   assert.equal(lines.filter((line) => line.startsWith('backup_') && line.includes('other')).length, 0);
   assert.equal(await renderMetrics([facts(), facts({ system: 'other', history: null, fires: null })]), told);

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { DeleteObjectCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
+import { test } from 'node:test';
+import { sealBase } from '../../../activities/engines/base/seal-base.ts';
+import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { noteBase, readBaseList } from '../../../activities/store/base-list.ts';
+import { claimEpoch } from '../../../activities/store/epoch.ts';
+import { openLocalStore } from '../../../activities/store/local.ts';
+import { verifyAndMark } from '../../../activities/store/mark-damage.ts';
+import { writeMark } from '../../../activities/store/marks.ts';
+import { findMissingBases, renewBaseList } from '../../../activities/store/missing-bases.ts';
+import { rebuildCatalog, withImports } from '../../../activities/store/read-catalog.ts';
+import { openS3Store } from '../../../activities/store/s3.ts';
+import { putSigned } from '../../../activities/store/signed-object.ts';
+import type { Store } from '../../../activities/store/store.ts';
+import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
+import type { Keys } from '../../../activities/stream/keys.ts';
+import type { DumpPlanRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
+import { hours } from '../../../workflows/domain/units.ts';
+import { collect } from '../../conformance/store.ts';
+import { at } from '../../harness/catalogs.ts';
+import { newKeys } from '../../harness/keys.ts';
+import { startObjectStore } from '../../harness/object-store.ts';
+import { contextOf, of, scope, startFirstTimeline, writeBackup, writeSlices } from '../../harness/stored-source.ts';
+import { tempDir } from '../../harness/temp-dir.ts';
+
+const sample = { shares: 4, withinMs: hours(24) };
+
+async function writeSource(store: Store, keys: Keys): Promise<void> {
+  await startFirstTimeline(store, keys);
+  for (const end of [10, 30, 45]) {
+    await writeBackup(store, keys, end);
+    await noteBase({ store, keys }, { ...scope, backup: `b${end}` });
+  }
+  await writeSlices(store, keys, [5, 15, 30, 40, 50]);
+  const timeline = importTimeline('b80');
+  await writeBackup(store, keys, 80, { timeline });
+  await noteBase({ store, keys }, { ...of, timeline, backup: 'b80' });
+  await writeSlices(store, keys, [75, 85], timeline);
+}
+
+test('a base that somebody deletes whole, with every version below its folder, is found by the next verification, named, marked, and told once', async (t) => {
+  const server = await startObjectStore(t);
+  await server.createBucket('bucket', { lock: true });
+  const store = openS3Store({ name: 's3', endpoint: server.endpoint, region: server.region, bucket: 'bucket', prefix: 'p', pathStyle: true, credentials: server });
+  const outsider = new S3Client({ endpoint: server.endpoint, region: server.region, forcePathStyle: true, maxAttempts: 1, credentials: server });
+  t.after(() => [store.close(), outsider.destroy()]);
+  const empty = async (prefix: string): Promise<void> => {
+    const { Versions = [] } = await outsider.send(new ListObjectVersionsCommand({ Bucket: 'bucket', Prefix: `p/${prefix}` }));
+    assert.ok(Versions.length > 0, `something lies below ${prefix}`);
+    for (const { Key, VersionId } of Versions) await outsider.send(new DeleteObjectCommand({ Bucket: 'bucket', Key, VersionId }));
+  };
+  const keys = await newKeys();
+  await writeSource(store, keys);
+  const verify = async (run: string) => await verifyAndMark(contextOf(store, keys), sample, run, { verifySlice });
+  const listed = async (): Promise<string[] | undefined> => (await readBaseList({ store, keys }, of)).list?.bases.map(({ backup }) => backup);
+  assert.deepEqual((await verify('run-0')).problems, []);
+  // The middle one and the import; the newest stays, and nothing else tells of these.
+  const gone = [{ ...scope, backup: 'b30' }, { ...of, timeline: importTimeline('b80'), backup: 'b80' }];
+  for (const one of gone) await empty(layout.backupFolder(one));
+  assert.deepEqual((await rebuildCatalog({ store, keys }, of)).rejected, []);
+  assert.deepEqual((await verifyRecoveryPoint(contextOf(store, keys), {}, { verifySlice })).problems.map(({ key }) => key), gone.map((one) => layout.manifest(one)), 'whoever reads the newest base is told too');
+  const found = await verify('run-1');
+  assert.deepEqual(found.problems.map(({ key }) => key), gone.map((one) => layout.manifest(one)));
+  assert.match(found.problems[0]!.problem, /^base b30 was sealed, and its manifest is gone; retention did not take it \(demo\/documents\/base-lists\/00000004\.json names it\)$/);
+  assert.deepEqual([found.ok, found.newBaseWanted, await listed()], [false, true, ['b10', 'b45']], 'a new base is asked for, and it is known from now on');
+  const marks = new Set((await collect(store, layout.marks(of.system, of.source))).map(({ key }) => key.split('/').at(-2)));
+  assert.deepEqual([...marks].sort(), ['b30', 'b80']);
+  const again = await verify('run-2');
+  assert.deepEqual([again.ok, again.problems], [true, []]);
+  // A run that was killed behind its marks tells of the same when it is tried again.
+  assert.deepEqual((await verify('run-1')).problems.length, 2);
+  // All of it: what is left of a bucket is no whole bucket.
+  for (const backup of ['b10', 'b45']) await empty(layout.backupFolder({ ...scope, backup }));
+  assert.deepEqual((await verify('run-3')).problems.map(({ problem }) => problem.slice(0, 8)), ['base b10', 'base b45']);
+  assert.equal((await verify('run-4')).ok, false, 'without any base it is told again and again');
+  await empty(`${of.system}/`);
+  await assert.rejects(verify('run-5'), { name: 'NoRecoveryPoint', message: /there is no base at all/ });
+});
+
+test('a seal that is killed behind its manifest is made again with the base on the list; nobody is told of a base that retention takes', async (t) => {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await writeSource(store, keys);
+  const head = { format: 1 as const, ...of, timeline: scope.timeline, backup: 'b99', epoch: 1 };
+  const dump = { ...head, kind: 'plan' as const, why: '', requestedBy: '', startedAt: new Date().toISOString(), versions: {}, logFrom: at(5), key: { id: 'k', objects: [] }, groups: [], units: [] };
+  const sealing = { plan: dump, engine: 'mongodb', rangesOf: () => [], describe: () => Promise.resolve({ units: [], start: at(5), end: at(5) }) };
+  const plan = { backup: 'b99', timeline: scope.timeline } as unknown as DumpPlanRef;
+  const dying = (how: Error): Store => new Proxy(store, { get: (target, name) => (name === 'put' ? async (...given: Parameters<Store['put']>) => (given[0].includes('/base-lists/') ? await Promise.reject(how) : await store.put(...given)) : Reflect.get(target, name).bind?.(target) ?? Reflect.get(target, name)) as unknown });
+  const context = { ...contextOf(store, keys), system: { system: of.system, stores: [] } as never };
+  const seal = async (from: Store) => await sealBase({ ...context, store: from }, { ...of, plan, epoch: 1, groups: [] }, sealing);
+  const listed = async (): Promise<string[]> => (await readBaseList({ store, keys }, of)).list!.bases.map(({ backup }) => backup);
+  await assert.rejects(seal(dying(new Error('killed'))), /killed/);
+  assert.deepEqual(await listed(), ['b10', 'b30', 'b45', 'b80']);
+  assert.equal((await seal(dying(new HoldfastError('StoreUnavailable', 'no answer')))).backup, 'b99', 'a list that cannot be put costs no base');
+  assert.equal((await listed()).length, 4);
+  assert.equal((await seal(store)).backup, 'b99');
+  assert.deepEqual(await listed(), ['b10', 'b30', 'b45', 'b80', 'b99']);
+  await seal(store);
+  assert.equal((await readBaseList({ store, keys }, of)).list!.number, 5, 'once');
+  // By its signed note retention says that it takes it.
+  const catalog = await rebuildCatalog({ store, keys }, of);
+  for (const version of await collect(store, layout.manifest(head))) await store.deleteVersion(version);
+  const without = { ...catalog, bases: catalog.bases.filter(({ backup }) => backup !== 'b99') };
+  assert.equal((await findMissingBases({ store, keys }, without)).length, 1);
+  await store.put(layout.expiredBase(head), Buffer.from('{"forged": true}'));
+  assert.equal((await findMissingBases({ store, keys }, without)).length, 1, 'a forged note excuses nothing');
+  await putSigned(store, keys, layout.expiredBase(head), { ...head, kind: 'expired-base' as const, run: 'run-1', at: new Date().toISOString() });
+  assert.deepEqual(await findMissingBases({ store, keys }, without), []);
+});
+
+test('a list that is forged, changed or gone is told of, and the one before it counts; a base that is on none is put on the next; what a person knows of is no news', async (t) => {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  const room = { store, keys };
+  await writeSource(store, keys);
+  const catalog = async () => await withImports(room, await rebuildCatalog(room, of));
+  const newest = async () => (await readBaseList(room, of)).list!;
+  await store.put(layout.baseList(of, 7), Buffer.from('{"forged": true}'));
+  assert.deepEqual((await findMissingBases(room, await catalog())).map(({ key }) => key), [layout.baseList(of, 7)]);
+  assert.equal((await newest()).number, 4);
+  await renewBaseList(room, await catalog());
+  assert.deepEqual([(await newest()).number, (await newest()).bases.length, await findMissingBases(room, await catalog())], [8, 4, []], 'told once: the next is newer');
+  // A list of ours under another number is not at home there.
+  const [first] = await collect(store, layout.baseList(of, 1));
+  await store.put(layout.baseList(of, 9), await store.getVersion(first!));
+  assert.deepEqual([(await findMissingBases(room, await catalog())).map(({ key }) => key), (await newest()).number], [[layout.baseList(of, 9)], 8]);
+  for (const version of await collect(store, layout.baseLists(of.system, of.source))) await store.deleteVersion(version);
+  await writeBackup(store, keys, 48);
+  await renewBaseList(room, await catalog());
+  assert.deepEqual((await newest()).bases.map(({ backup }) => backup).sort(), ['b10', 'b30', 'b45', 'b48', 'b80']);
+  for (const version of await collect(store, layout.backupFolder({ ...scope, backup: 'b10' }))) await store.deleteVersion(version);
+  assert.equal((await findMissingBases(room, await catalog())).length, 1);
+  await assert.rejects(writeMark(room, { ...of, point: 'b11', state: 'bad', reason: 'misspelt', by: 'dana', id: '1' }), { name: 'NoRecoveryPoint' });
+  await writeMark(room, { ...of, point: 'b10', state: 'bad', reason: 'we deleted it by hand', by: 'dana', id: '2' });
+  assert.deepEqual(await findMissingBases(room, await catalog()), []);
+  await renewBaseList(room, await catalog());
+  assert.ok(!(await newest()).bases.some(({ backup }) => backup === 'b10'));
+});
