@@ -56,8 +56,8 @@ export async function forgetBase(room: MarkRoom, of: SourceName & ListedBase): P
 export async function changeBaseList(room: MarkRoom, of: SourceName, change: (bases: ListedBase[], last: BaseList | undefined) => ListedBase[] | Promise<ListedBase[]>): Promise<void> {
   const { system, source } = of;
   const before = (await readBaseList(room, of)).list;
-  const bases = before?.bases ?? [];
-  if ((await change(bases, before)) === bases) return;
+  const listed = before?.bases ?? [];
+  if ((await change(listed, before)) === listed) return;
   const make = async (place: { number: number; previous: string | null }, last: BaseList | undefined): Promise<BaseList> => {
     const counts = last ?? (await readBaseList(room, of)).list;
     const bases = await change(counts?.bases ?? [], counts);
