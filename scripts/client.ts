@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type WorkflowClient, type WorkflowHandle } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { taskQueues } from '../workflows/contract.ts';
@@ -93,4 +94,22 @@ export async function workersSince({ client: { workflow } }: Temporal, sinceMs: 
 export async function lastPolls({ workflowService, options: { namespace } }: WorkflowClient, taskQueue: string, taskQueueType: 1 | 2): Promise<number[]> {
   const { pollers } = await workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType });
   return (pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 + Number(lastAccessTime?.nanos ?? 0) / 1e6);
+}
+
+const triesForMs = 15_000;
+
+/**
+ * Sends an update. Temporal takes none in the moment in which a run's last task has failed and is tried again (workflows/evict-stale.ts): nothing was
+ * taken then, so it is sent again.
+ */
+export async function sendUpdate<T>(handle: WorkflowHandle, name: string, message: object): Promise<T> {
+  const endsAt = Date.now() + triesForMs;
+  for (;;) {
+    try {
+      return await handle.executeUpdate<T, [object]>(name, { args: [message] });
+    } catch (error) {
+      if (Date.now() > endsAt || !/Workflow Task in failed state/.test(`${String(error)} ${String((error as Error).cause)}`)) throw error;
+    }
+    await sleep(300);
+  }
 }

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { messageSchemas, type MessageName } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
-import { withTemporal } from '../client.ts';
+import { sendUpdate, withTemporal } from '../client.ts';
 import { signShown } from './sign-shown.ts';
 import { currentUser } from './recover.ts';
 
@@ -84,7 +84,7 @@ async function send(name: MessageName, system: string, { sign, workflow, ...give
     const keyFile = typeof sign === 'string' ? sign : undefined;
     const id = typeof workflow === 'string' ? workflow : lockIds.recover(system);
     if (keyFile !== undefined) message['signature'] = await signShown(printer, client, { system, workflowId: id }, name, { keyFile, gate: named, by, to, forMs: (parsed.data as { for?: number }).for });
-    const answered = await client.workflow.getHandle(id).executeUpdate(name, { args: [message] });
+    const answered = await sendUpdate<unknown>(client.workflow.getHandle(id), name, message);
     // A code is used up, but no business of a log.
     const { code: _code, ...told } = message;
     const known = keyFile !== undefined ? 'signed' : code !== undefined ? 'proved by code' : 'claimed';

@@ -13,7 +13,7 @@ import { queryNames } from '../../workflows/domain/messages.ts';
 import { renderIncident } from '../../workflows/domain/render-incident.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
-import { entryId, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
+import { entryId, sendUpdate, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
 import { currentUser } from './recover.ts';
 
 const byOption = ['--by <name>', 'your name', currentUser()] as const;
@@ -144,7 +144,7 @@ function add(cli: Cli, group: Command, { name, about, word, declare }: MessageCo
         const issue = parsed.error.issues[0]!;
         throw new HoldfastError('BadInput', `${name}: ${issue.path.join('.')}: ${issue.message}`, { hint: `holdfast incident ${name} --help` });
       }
-      const answer = await withTemporal(async (temporal) => await handleOf(temporal, system).executeUpdate<{ accepted: true; status: string }, [object]>(name, { args: [message] }));
+      const answer = await withTemporal(async (temporal) => await sendUpdate<{ accepted: true; status: string }>(handleOf(temporal, system), name, message));
       printer.result({ system, message: name, ...message, answer }, () => `${name}: accepted, by ${String(message['by'])} (claimed); ${answer.status}`);
     },
     group,

@@ -37,7 +37,7 @@ async function killTemporal(stack: SystemStack): Promise<void> {
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
 
-test('apply, and retention, on a whole stack, under fire: they end, what was applied fires by itself or is paused, and what a kept base needs stays', { timeout: 400_000 }, async (t) => {
+test('apply, and retention, on a whole stack, under fire: they end, what was applied fires by itself or is paused, and what a kept base needs stays', { timeout: 570_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   stack.changeSystem((file) => {
     // Nothing is locked, or retention would take nothing for a day.

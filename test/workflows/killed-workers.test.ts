@@ -20,6 +20,7 @@ import type { StepTypeName } from '../../workflows/domain/step-settings.ts';
 import type { ActivityName } from '../../workflows/call.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
+import { sendUpdate } from '../../scripts/client.ts';
 import { failureOf, stateOf } from './lab.ts';
 import type { Orders, Said } from './stub-worker.ts';
 
@@ -184,12 +185,12 @@ const listsThatWait = (state: RunState): StepState[] => state.steps.filter(({ st
 
 /** Answers an open gate as one would who is asked, and is not who asked for the run; confirms what is to be done by hand; aborts what is paused. */
 async function act({ handle, shipped }: Run, state: RunState): Promise<void> {
-  if (state.status === 'paused') return void (await handle.executeUpdate('abort', { args: [{ by: shipped.by }] }));
-  for (const { id: step, items } of listsThatWait(state)) for (const { id: item } of items!.filter(({ by }) => by === null)) await handle.executeUpdate('confirm', { args: [{ step, item, by: shipped.by }] });
+  if (state.status === 'paused') return void (await sendUpdate(handle, 'abort', { by: shipped.by }));
+  for (const { id: step, items } of listsThatWait(state)) for (const { id: item } of items!.filter(({ by }) => by === null)) await sendUpdate(handle, 'confirm', { step, item, by: shipped.by });
   const gate = state.gates.find(({ status }) => status === 'open');
   if (!gate) return;
   const asked = (gate.people.length > 0 ? gate.people : ['erik', 'fay', 'gil']).filter((person) => person !== state.requestedBy && !gate.decisions.some(({ by }) => by === person));
-  await handle.executeUpdate('approve', { args: [{ gate: gate.gate, by: asked[0]! }] });
+  await sendUpdate(handle, 'approve', { gate: gate.gate, by: asked[0]! });
 }
 
 const longestMs = 180_000;
