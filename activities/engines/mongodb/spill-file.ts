@@ -10,7 +10,7 @@ import { kib } from '../../../workflows/domain/units.ts';
 const key = randomBytes(32);
 let chunksEncrypted = 0;
 
-const chunkBytes = kib(128);
+const chunkBytes = kib(64);
 const tagBytes = 16;
 const lengthBytes = 4;
 
@@ -25,9 +25,9 @@ interface Chunk {
  *
  * What lies on disk is compressed and encrypted (AES-256-GCM) under a key that exists in this process only, in a file that has no name
  * any more when the first byte is written: however the process ends, the system takes the file with it, and there is nothing to clean up.
- * Fewer bytes than a chunk (128 KiB) never reach the disk. Memory: one chunk; while it is written or read, one record where that is larger.
+ * Fewer bytes than a chunk (64 KiB) never reach the disk. Memory: one chunk; while it is written or read, one record where that is larger.
  *
- * Synchronous, so that a writer of a million records waits for none of them: a chunk takes about a millisecond.
+ * Synchronous, so that a writer of a million records waits for none of them: a chunk takes about half a millisecond.
  */
 export class SpillFile {
   readonly #chunks: Chunk[] = [];

@@ -17,8 +17,9 @@ import { TouchedDocuments } from './touched-documents.ts';
 /** Log lies compressed in the store, by about this factor; an entry of it has about these bytes. Both only size what grows by itself. */
 const compression = 6;
 const entryBytes = 150;
-const logBytesPerPartition = mib(32);
-const partitionsAtMost = 64;
+/** A partition takes about twice as much while it is folded; each holds up to two chunks (64 KiB) of what waits for the disk. */
+const bytesPerPartition = mib(32);
+const partitionsAtMost = 128;
 
 export interface FoldOptions {
   point: RecoveryPoint;
@@ -40,7 +41,7 @@ export interface FoldOptions {
  *
  * The log is read once, and of the base each part of a collection that the log touches once, at any size: writes are spread over partitions
  * by their document as they come, the base's documents that the log may have touched (a Bloom filter says) follow them, and each
- * partition is then folded by itself in at most about 100 MiB. What waits for its turn lies encrypted on disk (spill-file.ts): at most the
+ * partition is then folded by itself in at most about 64 MiB. What waits for its turn lies encrypted on disk (spill-file.ts): at most the
  * log and as much of the base as it touches.
  */
 export class Fold {
@@ -58,7 +59,9 @@ export class Fold {
     this.#context = context;
     this.#options = options;
     const logBytes = options.point.log.storedBytes * compression;
-    const partitions = Math.ceil(logBytes / logBytesPerPartition);
+    const { documents, plainBytes } = options.point.base;
+    const touchedBytes = Math.min(plainBytes, (logBytes / entryBytes) * (plainBytes / Math.max(1, documents)));
+    const partitions = Math.ceil((logBytes + touchedBytes) / bytesPerPartition);
     this.#partitions = new Partitions(Math.min(partitionsAtMost, Math.max(1, partitions)), 0, (records) => {
       this.#folded += records;
       this.#reportFold();

@@ -8,10 +8,10 @@ import { applyUpdate, replaceDocument } from './apply-update.ts';
 import type { DocumentHash } from './touched-documents.ts';
 
 /** What the documents of one partition may take while it is folded; above it the partition is cut into more. */
-const foldedBytes = mib(96);
+const foldedBytes = mib(64);
 /** A map's entry, its key and what hangs on it, beside the document's own bytes. */
 const entryBytes = 250;
-const cutInto = 32;
+const piecesAtMost = 64;
 const recordsPerTurn = 4096;
 
 /** What a record is of a document. */
@@ -128,6 +128,10 @@ export class Partition {
   readonly #base = new SpillFile();
   readonly #log = new SpillFile();
   readonly #found = new SpillFile();
+  /** what its documents of the base take, before the log changes any: each is there once, so no fold takes less at its beginning */
+  #baseBytes = 0;
+  /** the same of what was inserted, where one document may count many times */
+  #insertedBytes = 0;
 
   constructor(level: number, news: (records: number) => void) {
     this.#level = level;
@@ -145,9 +149,15 @@ export class Partition {
     header[5] = id.type;
     header.writeUInt32LE(id.value.length, 6);
     this.#fileOf(kind).add([header, id.value, body]);
+    if (kind === recordKind.base || kind === recordKind.digest) this.#baseBytes += body.length + entryBytes;
+    else if (kind === recordKind.insert) this.#insertedBytes += body.length + entryBytes;
   }
 
   async *fold(): AsyncGenerator<FoldedPartition> {
+    if (this.#baseBytes > foldedBytes) {
+      yield* this.#foldInPieces();
+      return;
+    }
     let folded: FoldedPartition;
     try {
       folded = await this.#foldWhole();
@@ -164,7 +174,9 @@ export class Partition {
   }
 
   async *#foldInPieces(): AsyncGenerator<FoldedPartition> {
-    const pieces = new Partitions(cutInto, this.#level + 1, this.#news);
+    // Twice as many as would just do: no piece is of the size of another. What updates made too large is cut in two, and again.
+    const wanted = Math.ceil((2 * (this.#baseBytes + this.#insertedBytes)) / foldedBytes);
+    const pieces = new Partitions(Math.min(piecesAtMost, Math.max(2, wanted)), this.#level + 1, this.#news);
     const id = new RecordId();
     let records = 0;
     try {

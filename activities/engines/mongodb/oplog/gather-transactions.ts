@@ -18,7 +18,7 @@ const nothing: Unwrapped = { operations: [], held: true };
  *
  * A transaction too large for one entry is a chain of entries with the same session and number; only its last one
  * commits it. Entries of others may stand between. What is open at the end was not committed before the limit.
- * Memory: 128 KiB for each open transaction, whatever its size; the rest lies encrypted on disk (spill-file.ts).
+ * Memory: 64 KiB for each open transaction, whatever its size; the rest lies encrypted on disk (spill-file.ts).
  */
 export class TransactionGatherer {
   readonly #open = new Map<string, OpenChain>();
