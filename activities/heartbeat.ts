@@ -25,7 +25,7 @@ export class Heartbeats {
   }
 
   #shape(said: Reading & Record<string, unknown>, progress: Progress): Heartbeat {
-    const { adopted: _adopted, logSeconds: _done, logSecondsOf: _of, whole: _whole, ...details } = said;
+    const { adopted: _adopted, quickens: _quickens, logSeconds: _done, logSecondsOf: _of, whole: _whole, ...details } = said;
     return { ...details, ...progress };
   }
 }

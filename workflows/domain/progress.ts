@@ -16,6 +16,8 @@ export interface Reading {
   unit: ProgressUnit;
   /** of `done`, what earlier attempts left: it is done, but says nothing of the speed. Left out: nothing */
   adopted?: number;
+  /** the cost of a unit falls evenly while it goes on, from so much (a share) above the mean to as much below. Left out: it stays */
+  quickens?: number;
   /** collections or parts that are behind it: each takes time of its own, however small it is. Left out: they are not counted */
   pieces?: number;
   /** seconds of log that are behind it, and of how many; left out: it is no work on a log */
@@ -84,9 +86,12 @@ function rateOf(samples: readonly Sample[], nowMs: number, of: (sample: Sample) 
 const percentOf = (done: number, of: number): number | null => (of > 0 ? Math.min(100, Math.floor((done / of) * 1000) / 10) : null);
 const leftOf = (left: number, perSecond: number | null): number | null => (perSecond === null ? null : Math.max(0, Math.round((left / perSecond) * 1000)));
 
+/** What a unit of the rest costs on average, of what one costs at `share` of the work. */
+const restCosts = (share: number, quickens: number): number => (1 - quickens * share) / (1 + quickens * (1 - 2 * share));
+
 /** What the samples and the newest reading say now. */
 export function measure(reading: Reading, samples: readonly Sample[], nowMs: number): Progress {
-  const { phase, done, of, unit, pieces, logSeconds, logSecondsOf } = reading;
+  const { phase, done, of, unit, pieces, logSeconds, logSecondsOf, quickens = 0 } = reading;
   const perSecond = rateOf(samples, nowMs, (sample) => sample.done);
   const log = logSeconds === undefined || logSecondsOf === undefined ? null : { doneSeconds: logSeconds, ofSeconds: logSecondsOf, leftSeconds: Math.max(0, logSecondsOf - logSeconds) };
   const byLog = of === 0 && log !== null;
@@ -97,7 +102,7 @@ export function measure(reading: Reading, samples: readonly Sample[], nowMs: num
     unit,
     percent: byLog ? percentOf(log.doneSeconds, log.ofSeconds) : percentOf(done, of),
     perSecond: perSecond === null ? null : roundRate(perSecond),
-    leftMs: byLog ? leftOf(log.leftSeconds, rateOf(samples, nowMs, (sample) => sample.logSeconds)) : of > 0 ? leftOf(of - done, perSecond) : null,
+    leftMs: byLog ? leftOf(log.leftSeconds, rateOf(samples, nowMs, (sample) => sample.logSeconds)) : of > 0 ? leftOf((of - done) * restCosts(done / of, quickens), perSecond) : null,
     log,
     ...(pieces === undefined ? {} : { pieces }),
   };

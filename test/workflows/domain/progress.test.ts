@@ -103,6 +103,17 @@ test('the start does not count for the rate: a tenth that began slowly says what
   assert.deepEqual([meter.read(20_000)!.perSecond, meter.read(20_000)!.leftMs], [10, 84_500]);
 });
 
+test('of work that quickens, the tenth that was slow says what the quicker rest takes', () => {
+  // The cost of the unit at x of the work is 1.3 - 0.6 x of the mean: all of it takes 1000 s.
+  const spentMs = (x: number): number => (1.3 * x - 0.3 * x * x) * 1_000_000;
+  const meter = new Meter();
+  for (let done = 0; done <= 100; done += 1) meter.take(reading(done, 1000, { quickens: 0.3 }), spentMs(done / 1000));
+  const nowMs = spentMs(0.1);
+  const forecastMs = nowMs + meter.read(nowMs)!.leftMs!;
+  assert.ok(Math.abs(forecastMs / 1_000_000 - 1) < 0.03, String(forecastMs));
+  assert.equal(meter.take(reading(1000, 1000, { quickens: 0.3 }), 1_000_000).leftMs, 0);
+});
+
 test('work in phases that count different things is one whole too: each phase by its own rate, those behind it by the pace so far', () => {
   const meter = new Meter();
   const log = { before: 0, part: 100, of: 400 };
