@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { PhaseLine } from './phases.ts';
-import type { ScaleResult } from './run-scale.ts';
+import { snapshotWindowSeconds, type ScaleResult } from './run-scale.ts';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const percent = (ratio: number | null): string => (ratio === null ? '–' : `${Math.round(ratio * 100)} %`);
@@ -32,7 +32,8 @@ export function writeReport(path: string, result: ScaleResult, broken: readonly 
     '# Scale of one source', '',
     `Written by \`${command}\`, ${new Date().toISOString().slice(0, 10)}; ${machine}; Node ${process.versions.node}.`, '',
     `${result.documents} documents, ${formatBytes(result.plainBytes)} (${formatBytes(result.storedBytes)} stored) in ${result.collections} collections; ${result.entries} entries of log.`,
-    `Source, store, target and tools share the machine. Each job runs in a data plane process, as a worker runs it; Temporal itself does not run here.`, '',
+    `Source, store, target and tools share the machine. Each job runs in a data plane process, as a worker runs it; Temporal itself does not run here.`,
+    `The source keeps an instant readable for ${snapshotWindowSeconds} s (\`minSnapshotHistoryWindowInSeconds\`; 300 by default, and a base that takes longer than the source allows is replay-consistent, not proved equal).`, '',
     ...table, '',
     '- Memory: `VmHWM`, what the kernel kept as the most that any process of the data plane held.',
     '- Forecast: elapsed time and time left as they are told, each second once a tenth is done, divided by what it took in the end: 100 % is right. It is judged (within 20 %, after the first tenth and by the median) where the phase took a minute.',

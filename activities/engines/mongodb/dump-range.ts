@@ -75,7 +75,7 @@ async function readOn(job: DumpJob, writer: RangeWriter, from: { bounds: Bounds;
       }
       if (failure === 'too-old' && from.at) {
         await writer.flush();
-        return `the instant could not be read any more: ${withoutValues((error as Error).message)}`;
+        return `the instant could not be read any more: ${withoutValues((error as Error).message)} (a server keeps one for its minSnapshotHistoryWindowInSeconds, 300 unless it is set)`;
       }
       if (failure !== 'again' || (beginning >= beginnings && !moved)) throw error;
       if (from.natural) writer.startOver();
