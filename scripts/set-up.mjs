@@ -123,7 +123,7 @@ const variableOf = (program) => `HOLDFAST_${program.toUpperCase().replaceAll('-'
 const byHand = `or bring the programs yourself: on PATH, or named in ${programs.map(variableOf).join(', ')}`;
 
 function installTools() {
-  const finished = progress('programs: MongoDB, Temporal, SeaweedFS, nginx (about 170 MB)');
+  const finished = progress('programs: MongoDB, PostgreSQL, Temporal, SeaweedFS, nginx (about 190 MB)');
   mkdirSync(tools, { recursive: true });
   rmSync(stampFile, { force: true });
   const python = findPython();
@@ -167,7 +167,7 @@ function pipError(output) {
   if (/connection|network|resolve|timed out|proxy|ssl/i.test(output)) {
     return new SetUpError('pip cannot reach the package index.', ['check network and proxy (HTTPS_PROXY), or set pip’s index (pip config set global.index-url …), and try again', byHand], output);
   }
-  if (/No space left/i.test(output)) return new SetUpError('the disk is full.', [`make room: ${tools} takes about 600 MB`], output);
+  if (/No space left/i.test(output)) return new SetUpError('the disk is full.', [`make room: ${tools} takes about 650 MB`], output);
   return new SetUpError('pip failed.', ['see what it says below', byHand], output);
 }
 

@@ -8,8 +8,8 @@ export type { ToolName } from './tools.ts';
 
 export interface FoundTool {
   path: string;
-  /** env: its variable names it; path: found on PATH; project: in the project's own tool folder */
-  from: 'env' | 'path' | 'project';
+  /** env: its variable names it; path: found on PATH; project: in the project's own tool folder; installed: where the machine's packages put it */
+  from: 'env' | 'path' | 'project' | 'installed';
 }
 
 const projectDirectory = fileURLToPath(new URL('../../', import.meta.url));
@@ -18,7 +18,7 @@ const projectDirectory = fileURLToPath(new URL('../../', import.meta.url));
 export const toolsDirectory = (): string => resolve(process.env.HOLDFAST_TOOLS || join(projectDirectory, '.tools'));
 
 /**
- * Absolute path of a program: its environment variable, then PATH, then the project's tool folder.
+ * Absolute path of a program: its environment variable, then PATH, then the project's tool folder, then where the machine's packages put it.
  *
  * @throws ToolMissing - names the three ways to get it; also when the variable names something that does not run.
  */
@@ -42,7 +42,14 @@ export function locateTool(name: ToolName): FoundTool | undefined {
       hint: `correct ${variable}, or unset it to have ${name} looked for on PATH and in ${toolsDirectory()}`,
     });
   }
-  return onPath(name) ?? inProject(name);
+  return onPath(name) ?? inProject(name)[0] ?? installed(name)[0];
+}
+
+/** Every one of a program that may stand on a machine in several versions, in the order of `locateTool`; the one that its variable names, alone. */
+export function locateEach(name: ToolName): FoundTool[] {
+  const first = locateTool(name);
+  if (first?.from === 'env') return [first];
+  return [...(first?.from === 'path' ? [first] : []), ...inProject(name), ...installed(name)];
 }
 
 /** The ways to get a program, best first. */
@@ -84,15 +91,13 @@ function onPath(name: ToolName): FoundTool | undefined {
   return undefined;
 }
 
-function inProject(name: ToolName): FoundTool | undefined {
-  const directory = toolsDirectory();
-  for (const pattern of tools[name].inProject) {
-    for (const match of globSync(pattern, { cwd: directory })) {
-      const path = resolve(directory, match);
-      if (runs(path)) return { path, from: 'project' };
-    }
-  }
-  return undefined;
+const inProject = (name: ToolName): FoundTool[] => matchesOf(tools[name].inProject, 'project');
+const installed = (name: ToolName): FoundTool[] => matchesOf((tools[name] as Tool).installed ?? [], 'installed');
+
+function matchesOf(patterns: readonly string[], from: FoundTool['from']): FoundTool[] {
+  const cwd = toolsDirectory();
+  const byVersion = (one: string, other: string): number => other.localeCompare(one, 'en', { numeric: true });
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd }).sort(byVersion)).map((match) => resolve(cwd, match)).filter(runs).map((path) => ({ path, from }));
 }
 
 function runs(path: string): boolean {

@@ -3,6 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { scrub } from '../secrets.ts';
 import { findTool, type ToolName } from './find-tool.ts';
+import type { Account } from './server-account.ts';
 import { endGroup, groupLives, signalGroup } from './process-group.ts';
 
 export interface ToolOptions {
@@ -11,6 +12,8 @@ export interface ToolOptions {
   /** Added to the process's own environment; undefined takes a variable out of it. Secrets go here or in a file, never into the arguments: those are public on the machine. */
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** Whom it runs as; left out: as we do. */
+  account?: Account | undefined;
   /** Written to stdin, which is then closed. */
   input?: string | Uint8Array;
   /** How long the group has after TERM before KILL. */
@@ -81,6 +84,7 @@ export function startTool(
     ...stdioOf(options),
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
+    ...(options.account ? { uid: options.account.uid, gid: options.account.gid } : {}),
     ...(options.timeoutMs ? { timeout: options.timeoutMs } : {}),
   });
   const stderr = new Tail();

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, write
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import type { Account } from './server-account.ts';
 import { endGroup, groupLives, signalGroup, startTimeOf, within } from './process-group.ts';
 
 export interface ServerOptions {
@@ -17,6 +18,8 @@ export interface ServerOptions {
   readyWithinMs?: number;
   env?: Record<string, string>;
   cwd?: string;
+  /** Whom it runs as; left out: as we do. */
+  account?: Account | undefined;
   signal?: AbortSignal;
   /** For tests: the server is killed when this process dies, however it dies. Left out, the server outlives us. */
   tiedToUs?: boolean;
@@ -53,6 +56,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     stdio: ['ignore', log, log],
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
+    ...idsOf(options.account),
   });
   closeSync(log);
   const failure = new Promise<Error>((resolve) => child.once('error', resolve));
@@ -109,6 +113,8 @@ export async function stopByPidFile(pidFile: string, signal: NodeJS.Signals = 'S
   rmSync(pidFile, { force: true });
   return server !== undefined;
 }
+
+const idsOf = (account: Account | undefined): { uid?: number; gid?: number } => (account ? { uid: account.uid, gid: account.gid } : {});
 
 /** The last lines of a log file, for error messages; empty when there is none. */
 export function readLogTail(logFile: string, maxBytes = 2048): string {

