@@ -18,12 +18,9 @@ const objectives = (report: RunReport): string => {
   return `${service} ${data}`;
 };
 
-/** A report that was written while other steps of the runbook went on; it is written again at the run's end. */
-const goesOn = ({ status, endedAt }: RunReport['state']): boolean => endedAt === null && status !== 'done' && status !== 'aborted';
-
 /** What happened, in words for somebody who has just been woken. */
 export function describeOutcome(report: RunReport): Outcome {
-  if (goesOn(report.state)) {
+  if (report.outcome === 'goes on') {
     const left = report.state.steps.filter(({ state }) => state !== 'done' && state !== 'skipped').map(({ id }) => id);
     return { tone: 'warn', headline: `The ${report.state.purpose} of ${report.title} goes on`, sentence: `This was written before its end, and is written again then. Not ended yet: ${left.join(', ')}. ${objectives(report)}` };
   }
@@ -120,7 +117,7 @@ function nextOfCopies({ state: { copies, run = '' }, points }: RunReport): strin
 
 /** What a person has to do now, the most urgent first. */
 export function listNextSteps(report: RunReport): string[] {
-  if (goesOn(report.state)) return [`See what it waits for: holdfast status ${report.system}`];
+  if (report.outcome === 'goes on') return [`See what it waits for: holdfast status ${report.system}`];
   const next: string[] = [];
   const stuck = report.state.steps.filter((step) => step.state === 'stuck').map((step) => step.id);
   if (stuck.length > 0) next.push(`Undo by hand what could not be undone: ${stuck.join(', ')}.`);

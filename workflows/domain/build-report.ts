@@ -41,7 +41,8 @@ function fenceHolds(state: RunState, facts: ReportFacts): boolean {
 
 function outcomeOf(state: RunState, facts: ReportFacts): RunReport['outcome'] {
   if (state.status === 'aborted') return 'aborted';
-  if (state.status !== 'done') return 'failed';
+  // Written while other steps of the runbook go on; it is written again at the run's end.
+  if (state.status !== 'done') return state.endedAt === null ? 'goes on' : 'failed';
   // A skipped fence leaves the old primary's power to write, which is the worse of the two.
   if (!fenceHolds(state, facts)) return 'done, fence unproved';
   return leftOut(state, Object.values(facts.validations)).length > 0 ? 'done, with steps skipped' : state.only ? 'done, partial' : 'done';

@@ -11,7 +11,7 @@ export interface RunReport {
   workflowId: string;
   runId: string;
   /** partial: chosen namespaces only, no traffic was moved; with steps skipped: people went on without some step, or the newest result of a validator that gates does not hold */
-  outcome: 'done' | 'done, partial' | 'done, with steps skipped' | 'done, fence unproved' | 'aborted' | 'failed';
+  outcome: 'done' | 'done, partial' | 'done, with steps skipped' | 'done, fence unproved' | 'aborted' | 'failed' | 'goes on';
   incidentAt: string;
   finishedAt: string;
   /** achieved: incident to service on the new side, of a drill to where the switch would be; machine + human = achieved (human: a gate or a paused run waited). */

@@ -54,6 +54,7 @@ test('nothing is claimed that was not measured', () => {
   assert.equal(report.rto.met, null);
   assert.equal(report.rpo.achievedMs, null);
   assert.equal(buildReport(done({ status: 'stuck' }), facts(), at(901)).outcome, 'failed');
+  assert.equal(buildReport(done({ status: 'running', endedAt: null }), facts(), at(901)).outcome, 'goes on', 'a report that was written on the way has not failed');
 });
 
 test('a fence that is unproved, skipped, or of one source only is never plain done', () => {
