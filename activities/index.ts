@@ -32,6 +32,8 @@ import { HoldfastError } from '../workflows/domain/errors.ts';
 import { applySystem, pauseWithoutFile, planApply } from './schedules/apply-system.ts';
 import { drillSchedules } from '../workflows/domain/schedules/drill-schedules.ts';
 import { readOnServer } from './schedules/read-on-server.ts';
+import { desiredSchedules } from '../workflows/domain/schedules/desired.ts';
+import { readFires } from './watch/read-fires.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
@@ -165,6 +167,12 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   planRecovery: inDataPlane('planRecovery'),
   checkReadiness: inDataPlane('checkReadiness'),
+
+  readFires: attempt(async (of) => {
+    const { system } = await loadSystemFile(of.system);
+    const paused = new Set(desiredSchedules(system).filter((one) => one.paused).map(({ id }) => id));
+    return (await readFires(Context.current().client, system, Date.parse(of.at))).filter(({ id }) => !paused.has(id));
+  }),
 
   fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).fence(source, of.run))),
   retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).retire(source, of.run))),

@@ -46,6 +46,7 @@ const table: Record<ActivityName, Row> = {
   planRecovery: { ...light(), tryMs: minutes(10) },
   // The next check comes soon.
   checkReadiness: { ...light(), tryMs: minutes(10), tries: 2 },
+  readFires: { ...light(), tries: 2 },
   fencePrimary: { ...light(), tryMs: minutes(5) },
   retirePrimary: { ...light(), tryMs: minutes(5) },
   unfencePrimary: { ...light(), tryMs: minutes(5) },

@@ -23,6 +23,7 @@ import type { Expired, RetentionSummary } from './domain/retention/describe-rete
 import type { RestoreMode } from './domain/restore-mode.ts';
 import type { RunReport } from './domain/report.ts';
 import type { ApplyPlan } from './domain/schedules/apply-plan.ts';
+import type { ScheduleFire } from './domain/schedules/judge-fire.ts';
 import type { SeenSource } from './domain/seen-store.ts';
 import type { SystemView } from './domain/system.ts';
 import type { Rotation, SampleRead, VerifyScope } from './domain/verification.ts';
@@ -111,10 +112,16 @@ export interface ControlActivities {
 
   /**
    * Looks at all that a recovery would need, as it would begin now; changes nothing, and reads no part and no slice. What cannot be looked at is told.
-   * @param seen - what the check before saw in the store, by source. @param knownSince - schedules before this are nobody's fault.
+   * @param seen - what the check before saw in the store, by source. @param knownSince - schedules before this are nobody's fault. @param settings - those of the store are looked at too.
    * @throws UnknownSystem, BadSystemFile.
    */
-  checkReadiness(input: { system: string; seen?: Record<string, SeenSource> | undefined; knownSince?: string | undefined; accept?: readonly string[] | undefined }): Promise<ReadinessCheck>;
+  checkReadiness(input: { system: string; seen?: Record<string, SeenSource> | undefined; knownSince?: string | undefined; accept?: readonly string[] | undefined; settings?: boolean | undefined }): Promise<ReadinessCheck>;
+
+  /**
+   * Whether each schedule that the system file does not pause still starts its work. @param at - by Temporal's clock, UTC ISO.
+   * @throws UnknownSystem, BadSystemFile.
+   */
+  readFires(input: { system: string; at: string }): Promise<ScheduleFire[]>;
 
   /** The newest acts that were asked for, and what is wrong with the audit as a whole. */
   readAudit(input: { system: string; limit: number } & AuditChoice): Promise<AuditPage>;

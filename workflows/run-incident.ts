@@ -1,4 +1,5 @@
-import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, patched, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder } from './act-recorder.ts';
 import { callControl } from './call.ts';
 import { startLocked, trySignal } from './children.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
@@ -19,7 +20,7 @@ import type { People } from './domain/people.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
 import { applyAlert, belongs, note, type Effect } from './incident/apply-alert.ts';
-import { applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
+import { acts, applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
 import { applyJoin, applyTold } from './incident/apply-run.ts';
 import { climb, nextCallAt, startLadders } from './incident/ladders.ts';
 import { nextOutsideAt, sayOutside } from './incident/outside.ts';
@@ -100,6 +101,8 @@ class Incident {
   readonly #state: IncidentState;
   readonly #announcer: Announcer;
   readonly #journal: JournalKeeper;
+  /** writes what people decide into the audit */
+  readonly #recorder: ActRecorder;
   #reminders: number;
   /** people were told that an update is due */
   #reminded: boolean;
@@ -121,6 +124,7 @@ class Incident {
     this.#reminded = reminders > 0;
     this.#state = state ?? newState(view, opened);
     this.#announcer = new Announcer(view.system, (what) => this.#warn(`notify: ${what}`));
+    this.#recorder = new ActRecorder({ system: view.system, workflow: 'runIncident' }, (what) => this.#warn(`audit: ${what}`));
     this.#journal = new JournalKeeper({
       system: view.system,
       of: { in: 'incidents', id: this.#state.id },
@@ -254,10 +258,22 @@ class Incident {
     if ('problem' in asked) return { type: 'BadInput', message: asked.problem };
     if (asked.name === 'resolve' && !asked.message.force) await this.#findLostRuns();
     const refused = refuseMessage(this.#state, asked, this.#view) ?? (asked.name === 'resolve' && !asked.message.force ? this.#refuseResolve() : undefined);
-    if (refused) return refused;
+    if (refused) {
+      this.#decided(asked, 'refused', refused.message);
+      return refused;
+    }
+    const lines = this.#state.journal.length;
     const ms = { update: this.#updateEveryMs, review: this.#view.incidents.reviewWithinMs };
     this.#changed(() => applyMessage(this.#state, asked, nowAt(), ms));
+    this.#decided(asked, 'permitted', this.#state.journal.slice(lines).map(({ what }) => what).join('; '));
     return undefined;
+  }
+
+  /** Words alone decide nothing. An incident that was opened before decisions were in the audit goes on without. */
+  #decided({ name, message }: Asked, outcome: 'permitted' | 'refused', what: string): void {
+    const isComment = name === 'update' && message.status === undefined && message.severity === undefined && message.impact === undefined && message.outside === undefined;
+    if (isComment || !patched('audit-decisions')) return;
+    this.#recorder.record({ by: message.by ?? null, act: acts[name], outcome, about: `incident ${this.#state.id}: ${name}: ${what.slice(0, 500)} (said at ${nowAt()})` });
   }
 
   #refuseResolve(): Refusal | undefined {
@@ -361,7 +377,8 @@ class Incident {
   }
 
   async #settled(): Promise<void> {
-    await this.#journal.settled(minutes(1));
+    const [unrecorded] = await Promise.all([this.#recorder.settled(minutes(1)), this.#journal.settled(minutes(1))]);
+    unrecorded.forEach((what) => this.#warn(`audit: ${what}`));
     await condition(() => allHandlersFinished() && this.#starting === 0);
     (await this.#announcer.flush()).forEach((untold) => this.#warn(untold));
     await condition(() => allHandlersFinished() && this.#starting === 0);

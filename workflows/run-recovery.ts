@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, uuid4, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, patched, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callsAt } from './call.ts';
 import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
@@ -16,6 +16,8 @@ import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
+import { ActRecorder } from './act-recorder.ts';
+import { findDecision } from './runbook/find-decision.ts';
 import { IncidentTeller } from './incident/incident-teller.ts';
 import { comparedWhole, doubtDiffering, removePlaces } from './end-drill.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
@@ -57,6 +59,8 @@ interface Recovery {
   /** names the run in the store and on the target */
   runId: string;
   notifier: RunNotifier;
+  /** writes what people decide into the audit */
+  recorder: ActRecorder;
   /** tells the incident that the run belongs to; left out: it belongs to none */
   teller?: IncidentTeller | undefined;
   /** signals to the entry that are still on their way */
@@ -83,7 +87,8 @@ function begin(input: RunRecoveryInput): Recovery {
     onTrouble: (what) => run.warn('notify', what),
   });
   const teller = request.incident === undefined ? undefined : new IncidentTeller(view.system, request.incident);
-  const recovery = { results, input, shown, notifier, runId, teller };
+  const recorder: ActRecorder = new ActRecorder({ system: view.system, workflow: 'runRecovery' }, (what) => run.warn('audit', what));
+  const recovery = { results, input, shown, notifier, recorder, runId, teller };
   mark({ system: view.system, purpose: request.purpose, severity: request.severity });
   const run: RunbookRun = startRunbook({
     plan: {
@@ -118,6 +123,9 @@ function begin(input: RunRecoveryInput): Recovery {
     },
     onEvent: (before, event, after) => {
       notifier.onEvent(before, event, after);
+      const decision = findDecision(before, event, after);
+      // A run that began before decisions were in the audit goes on without.
+      if (decision && patched('audit-decisions')) recorder.record(decision);
       teller?.tell(after);
     },
   });
@@ -162,9 +170,15 @@ function contextOf(recovery: Recovery): GivenContext {
     signalOther: (id, signal) => trySignal(id, signal),
     cancelOther: (id) => tryCancel(id),
     tell: (text, audience) => recovery.notifier.note(text, audience),
-    journalKept: () => recovery.run.journalKept(minutes(1)),
+    journalKept: () => bookKept(recovery),
     report: () => reportOf(recovery, asIfDone(recovery)),
   };
+}
+
+/** What was said and decided is in the store, or the report names what is not: so long at most anything waits for it. */
+async function bookKept({ run, recorder }: Pick<Recovery, 'run' | 'recorder'>): Promise<void> {
+  const [unrecorded] = await Promise.all([recorder.settled(minutes(1)), run.journalKept(minutes(1))]);
+  for (const what of unrecorded) run.warn('audit', what);
 }
 
 const nowAt = (): string => new Date(Date.now()).toISOString();
@@ -201,7 +215,7 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
   // Of a drill the step leaves it to us: it could not know yet whether its place is gone. Nor, of data that is taken out, who said that they have it.
   const isWritten = status === 'done' && !isDrill && !request.only && reportWasLast(run.snapshot().state);
-  if (!isWritten) await run.journalKept(minutes(1));
+  await bookKept(recovery);
   const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup, compared: comparedWhole(ended) } : {}) };
   const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
   report.warnings = [...report.warnings, ...left, ...doubted, ...(failed > 0 ? ['the hold on the recovery point could not be removed'] : [])];

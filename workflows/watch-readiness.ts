@@ -1,9 +1,10 @@
 import { allHandlersFinished, condition, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { callControl } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
+import { compareSettings, scheduleProblems, settingProblems } from './domain/further-problems.ts';
 import { describeReadiness } from './domain/describe-readiness.ts';
 import { HoldfastError } from './domain/errors.ts';
-import { judgeReadiness, unknownReadiness } from './domain/judge-readiness.ts';
+import { judgeReadiness, unknownReadiness, type FoundProblem } from './domain/judge-readiness.ts';
 import { lockIds } from './domain/names.ts';
 import { readinessBack, readinessBroken } from './domain/notify/other-notices.ts';
 import { permit } from './domain/permissions.ts';
@@ -11,7 +12,7 @@ import { toReadinessView } from './domain/readiness-schema.ts';
 import { parseAccept, readinessQuery, readinessSignals, type ReadinessAnswer, type ReadinessWatchState, type WatchReadinessInput } from './domain/readiness-watch.ts';
 import type { ClockReading, Problem } from './domain/readiness.ts';
 import type { SystemView } from './domain/system.ts';
-import { minutes } from './domain/units.ts';
+import { hours, minutes } from './domain/units.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { bytesOf, detailsBytes } from './runbook/show-details.ts';
@@ -21,7 +22,9 @@ import { mark } from './search-attributes.ts';
 const checksPerRun = 100;
 /** What may be over a moment later is looked at again after this, and only then told. */
 const lookAgainMs = minutes(1);
-const mayPass: readonly Problem['kind'][] = ['rpo', 'reach', 'check'];
+const mayPass: readonly Problem['kind'][] = ['rpo', 'reach', 'check', 'schedule'];
+/** The store's settings change by hand, and looking at them is some requests each time. */
+const settingsEveryMs = hours(1);
 
 const nowAt = (): string => new Date(Date.now()).toISOString();
 
@@ -61,8 +64,9 @@ export async function watchReadiness(input: WatchReadinessInput): Promise<Readin
     mark({ system, purpose: 'readiness', phase: phaseOf(state) });
     const announcer = new Announcer(system, (what) => void (state.untold = what.slice(0, 500)));
     for (let checks = 0; checks < checksPerRun && !workflowInfo().continueAsNewSuggested && !state.stopping; checks += 1) {
+      const asked = told.look;
       told.look = false;
-      await checkOnce(system, state);
+      await checkOnce(system, state, asked);
       page(state, announcer);
       mark({ phase: phaseOf(state) });
       show(system, state);
@@ -83,7 +87,7 @@ const answerOf = ({ readiness, since, checks, everyMs, paged, untold }: Readines
 const phaseOf = ({ paged }: ReadinessWatchState): 'paging' | 'running' => (paged ? 'paging' : 'running');
 
 /** Never throws but on cancel. */
-async function checkOnce(system: string, state: ReadinessWatchState): Promise<void> {
+async function checkOnce(system: string, state: ReadinessWatchState, asked: boolean): Promise<void> {
   state.checks += 1;
   try {
     const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
@@ -93,17 +97,31 @@ async function checkOnce(system: string, state: ReadinessWatchState): Promise<vo
     await readAcceptances(view, state);
     const accept = state.taking ?? [];
     const startedAt = nowAt();
-    const { facts, seen, workerAt } = await callControl('checkReadiness', { system, seen: state.seen, knownSince: state.since, ...(accept.length > 0 ? { accept } : {}) }, 'could it be recovered now?');
+    const isDue = asked || state.settings === undefined || Date.parse(startedAt) - Date.parse(state.settings.at) >= settingsEveryMs;
+    const { facts, seen, settings, workerAt } = await callControl('checkReadiness', { system, seen: state.seen, knownSince: state.since, ...(accept.length > 0 ? { accept } : {}), ...(isDue ? { settings: true } : {}) }, 'could it be recovered now?');
     const clocks = [...facts.clocks, temporalClock(startedAt, workerAt, nowAt())];
+    const schedules = await lookAtSchedules(system, startedAt);
     state.seen = seen;
     state.taking = undefined;
-    state.readiness = judgeReadiness({ ...facts, clocks }, state.readiness?.problems);
+    if (settings) state.settings = compareSettings(state.settings, settings, startedAt);
+    state.readiness = judgeReadiness({ ...facts, clocks }, state.readiness?.problems, [...schedules, ...settingProblems(state.settings, system)]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { type, message } = describeFailure(error);
     const kind = type === 'UnknownSystem' || type === 'BadSystemFile' ? 'file' : 'check';
     const what = kind === 'file' ? `systems/${system}.yaml is gone or cannot be read` : 'the check failed';
     state.readiness = unknownReadiness(state.readiness, { system, at: nowAt(), kind, what: `${what}: ${type}: ${message}`.slice(0, 500) });
+  }
+}
+
+/** Never throws but on cancel. What does not answer once may be a moment's matter: it is told when it is seen again. */
+async function lookAtSchedules(system: string, at: string): Promise<FoundProblem[]> {
+  try {
+    return scheduleProblems(await callControl('readFires', { system, at }, 'do its schedules still fire?'));
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const { type, message } = describeFailure(error);
+    return scheduleProblems(null, `${type}: ${message}`.slice(0, 300));
   }
 }
 

@@ -10,6 +10,7 @@ import { openContext, openSystem } from '../open-context.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
 import { readDrills } from '../report/read-drills.ts';
 import type { OnServer } from '../schedules/read-on-server.ts';
+import { checkStore } from '../store/setup/check-store.ts';
 import { lookAtSource } from './look-at-source.ts';
 
 /** A history carries it: what a plan says beyond these is in `holdfast plan`. */
@@ -23,6 +24,8 @@ export interface ReadinessAsked {
   knownSince?: string | undefined;
   /** sources whose store is taken as it is now */
   accept?: readonly string[] | undefined;
+  /** the store's settings are looked at too, which is some requests of the bucket itself */
+  settings?: boolean | undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface ReadinessAsked {
  *
  * @throws UnknownSystem, BadSystemFile - there is no such system, or its file cannot be read.
  */
-export async function checkReadiness({ system: name, seen = {}, knownSince, accept = [] }: ReadinessAsked, job: JobContext): Promise<ReadinessCheck> {
+export async function checkReadiness({ system: name, seen = {}, knownSince, accept = [], settings = false }: ReadinessAsked, job: JobContext): Promise<ReadinessCheck> {
   const { loaded, store } = await openSystem(name);
   const { system } = loaded;
   const facts: ReadinessFacts = {
@@ -72,7 +75,8 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
   }
   const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, signal: job.signal }, system, { nowMs, onServer: onServerSince(system, knownSince) })));
   Object.assign(facts, drills ? told(drills) : {});
-  return { facts, seen: seenNow, workerAt: new Date().toISOString() };
+  const checked = settings ? await tried('the settings of the store', async () => await checkStore(loaded, { probe: false })) : undefined;
+  return { facts, seen: seenNow, ...(checked ? { settings: checked.settings } : {}), workerAt: new Date().toISOString() };
 }
 
 /** The watch is started by what applies the schedules; whoever looks without one knows of none. */

@@ -4,7 +4,9 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
-import { entryWorkflows } from '../../workflows/domain/names.ts';
+import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
+import { readinessQuery, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
+import { entryWorkflows, lockIds } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
 import { destroyed, point, view } from '../workflows/stub-activities.ts';
 import { untilCancelled } from '../workflows/until-cancelled.ts';
@@ -176,9 +178,35 @@ async function recordDisposal(lab: Lab): Promise<void> {
   await keep('disposePoint.rejected', rejected);
 }
 
+/** It is late, its store was changed and a schedule has stopped; what is gone is accepted, and it is stopped. */
+async function recordReadiness(lab: Lab): Promise<void> {
+  const { checkReadiness } = lab.stubs.answers;
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, notify: toNotifyView(notifySchema.parse({ receivers: { 'on-call': { kind: 'pagerduty', routingKey: 'file:secret' } } }))! });
+  const watch = await lab.start('watchReadiness', { system: 'demo' }, lockIds.ready('demo'));
+  const pass = async (): Promise<void> => {
+    const { checks } = await watch.query<ReadinessAnswer>(readinessQuery);
+    while ((await watch.query<ReadinessAnswer>(readinessQuery)).checks === checks) await lab.env.sleep('1m');
+  };
+  await pass();
+  lab.stubs.answers.checkReadiness = async (input) => {
+    const { facts, ...rest } = await checkReadiness(input);
+    return { facts: { ...facts, sources: facts.sources.map((source) => ({ ...source, rpoMs: 36_000_000, lost: input.accept ? [] : ['base B1 was there, and its manifest is gone'] })) }, ...rest };
+  };
+  lab.stubs.answers.readFires = () => Promise.resolve([{ id: 'demo/full-backup', state: 'missing', lastAt: null, dueAt: null, nextAt: null }]);
+  await pass();
+  await pass();
+  await watch.signal('accept', { source: 'documents', by: 'dana', reason: 'we deleted it' });
+  await pass();
+  await watch.signal('look');
+  await pass();
+  await watch.signal('stop');
+  await watch.result();
+  await keep('watchReadiness.done', watch);
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { readVerifications } from '../../activities/store/verifications.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import type { JournalRead } from '../../scripts/status/read-journal.ts';
-import type { ArchiveStatus } from '../../workflows/contract.ts';
+import { taskQueues, type ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { AuditPage } from '../../workflows/domain/audit.ts';
 import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
@@ -14,6 +14,7 @@ import { journalPageLines, journalStateLines, type JournalPage } from '../../wor
 import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
 import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
+import { readinessSignals } from '../../workflows/domain/readiness-watch.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { failureOf } from '../harness/failures.ts';
 import { tempDir } from '../harness/temp-dir.ts';
@@ -97,6 +98,24 @@ test('the command line against a real server: what it asks and answers is what t
     assert.equal((await failureOf(ahead.result())).type, 'TargetTimeInFuture');
   });
 
+  await t.test('ready: by the command itself while no watch runs, and by the watch once one does, which misses schedules that nobody has applied', async () => {
+    const short = /^demo: (READY|AT RISK|NOT READY) +if disaster struck now: service back in .* of writes lost, of /m;
+    const here = await holdfast('ready', 'demo');
+    assert.match(here.stdout, short);
+    assert.match(here.stdout, /dictionary: any moment from .* 1 bases/);
+    assert.match(here.stdout, /looked at here: ready\/demo does not answer/);
+    const watch = await stack.client.workflow.start('watchReadiness', { taskQueue: taskQueues.control, workflowId: lockIds.ready('demo'), args: [{ system: 'demo' }] });
+    const byWatch = await until('the watch has looked', async () => {
+      const said = await holdfast('ready', 'demo');
+      return /by the watch/.test(said.stdout) ? said : undefined;
+    }, 60_000, 1_000);
+    assert.match(byWatch.stdout, short);
+    assert.match(byWatch.stdout, /schedule demo\/full-backup is not on the server/);
+    assert.equal(byWatch.exitCode, 1);
+    await watch.signal(readinessSignals.stop.name);
+    await watch.result();
+  });
+
   await t.test('the audit has who asked for what, from the bucket and from the workflow, and its chain holds', async () => {
     const { entries, problems } = await json<AuditPage>('audit', 'list', 'demo');
     assert.deepEqual(problems, []);
@@ -145,6 +164,8 @@ test('the command line against a real server: what it asks and answers is what t
     await assertJournal();
     assert.match(await ok('abort', 'demo', '--by', 'dana', '--reason', 'enough'), /^abort: accepted/m);
     assert.equal((await failureOf(entry.result())).type, 'Aborted');
+    const { entries } = await json<AuditPage>('audit', 'list', 'demo', '--act', 'abort');
+    assert.deepEqual(entries.map(({ by, outcome, workflowId }) => [by, outcome, workflowId]), [['dana', 'permitted', 'recover/demo']], 'what people decide is in the audit');
     assert.deepEqual(await stack.open(), []);
   });
 

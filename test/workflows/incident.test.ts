@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { ActToRecord } from '../../workflows/contract.ts';
 import type { Alert } from '../../workflows/domain/alert.ts';
 import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -94,6 +95,9 @@ test('an incident says what, since when and by when people hear again; updates, 
   assert.equal(record.rpo.met, null, 'nothing was recovered');
   assert.deepEqual(world.written.map(({ state }) => [state.id, state.review?.cause]), [[first.id, 'a switch']]);
   assert.deepEqual(phases(world, 'on-call').filter((phase) => phase.startsWith('incident')), ['incident open', 'incident open', 'incident open', 'incident closed']);
+  const decided = lab.stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => input as ActToRecord).filter(({ workflow }) => workflow === 'runIncident');
+  assert.deepEqual(decided.map(({ by, act, outcome }) => [by, act, outcome]), [['dana', 'update-incident', 'permitted'], ['dana', 'update-incident', 'permitted'], ['erik', 'resolve-incident', 'permitted'], ['dana', 'review-incident', 'permitted']]);
+  assert.match(decided[0]!.about, /^incident \w+: update: investigating → identified; impact: nobody can save; the disk is lost \(said at /);
   const [opened] = told;
   assert.deepEqual(opened!.notice.lines.slice(0, 3).map((line) => line.split(':')[0]), ['incident', 'status', 'impact']);
 });

@@ -182,6 +182,7 @@ function answersOf(): Answers {
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),
     checkReadiness: ({ system }) => Promise.resolve({ facts: { ...readyFacts, system, at: nowAt() }, seen: {}, workerAt: nowAt() }),
+    readFires: () => Promise.resolve([]),
     fencePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: true, evidence: ['a write was refused'], fencedAt: nowAt() }),
     retirePrimary: () => Promise.resolve({ outcome: 'proved', logReachable: false, evidence: ['off'], fencedAt: nowAt() }),
     unfencePrimary: () => Promise.resolve({ summary: 'may write again' }),

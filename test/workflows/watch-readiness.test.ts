@@ -5,8 +5,12 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
 import type { ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
+import type { People } from '../../workflows/domain/people.ts';
 import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
-import { hours } from '../../workflows/domain/units.ts';
+import type { ScheduleFire } from '../../workflows/domain/schedules/judge-fire.ts';
+import type { Setting } from '../../workflows/domain/store-setup.ts';
+import type { ActToRecord } from '../../workflows/contract.ts';
+import { hours, minutes } from '../../workflows/domain/units.ts';
 import { details, failureOf, openLab, type Lab } from './lab.ts';
 import { readyFacts, view } from './stub-activities.ts';
 
@@ -18,6 +22,10 @@ interface Watched {
   watch: WorkflowHandle;
   /** what the next checks find */
   facts: Partial<ReadinessFacts>;
+  /** of its schedules */
+  fires: ScheduleFire[] | Error;
+  /** of its store */
+  settings: Setting[];
   /** by how much the worker's clock is ahead of Temporal's */
   aheadMs: number;
   /** what keeps the system file from being read */
@@ -28,13 +36,16 @@ interface Watched {
   titles(): string[];
 }
 
-async function openWatch(t: TestContext): Promise<Watched> {
+const versioning: Setting = { setting: 'versioning', state: 'as-asked', wanted: 'on', found: 'on', hint: null };
+
+async function openWatch(t: TestContext, people: People | undefined = undefined): Promise<Watched> {
   const told: Notice[] = [];
-  const watched = { told, facts: {}, aheadMs: 0, file: undefined } as unknown as Watched;
+  const watched = { told, facts: {}, fires: [], settings: [versioning], aheadMs: 0, file: undefined } as unknown as Watched;
   const at = async (aheadMs = 0): Promise<string> => new Date((await watched.lab.env.currentTimeMs()) + aheadMs).toISOString();
   const lab = await openLab(t, {
-    loadSystem: () => (watched.file ? Promise.reject(watched.file) : Promise.resolve({ ...view, notify })),
-    checkReadiness: async () => ({ facts: { ...readyFacts, at: await at(), ...watched.facts }, seen: {}, workerAt: await at(watched.aheadMs) }),
+    loadSystem: () => (watched.file ? Promise.reject(watched.file) : Promise.resolve({ ...view, notify, people })),
+    readFires: () => (watched.fires instanceof Error ? Promise.reject(watched.fires) : Promise.resolve(watched.fires)),
+    checkReadiness: async ({ settings }) => ({ facts: { ...readyFacts, at: await at(), ...watched.facts }, seen: {}, ...(settings ? { settings: watched.settings } : {}), workerAt: await at(watched.aheadMs) }),
     notify: ({ notice }) => {
       told.push(notice);
       return Promise.resolve({ summary: 'ok' });
@@ -46,7 +57,11 @@ async function openWatch(t: TestContext): Promise<Watched> {
     const wanted = (await answer()).checks + checks;
     for (let looked = 0; looked < 200; looked += 1) {
       const now = await answer();
-      if (now.checks >= wanted) return now;
+      if (now.checks >= wanted) {
+        // It is counted as it begins; the clock stands still while its activities run.
+        await lab.env.sleep('1s');
+        return await answer();
+      }
       await lab.env.sleep('1m');
     }
     throw new Error('no check came');
@@ -128,4 +143,66 @@ test('it goes on as a new run before its history grows, and forgets neither what
 test('under another id it is refused, with the way in', { timeout: 60_000 }, async (t) => {
   const lab = await openLab(t);
   assert.match((await failureOf(await lab.start('watchReadiness', { system: 'demo' }))).message, /under the id ready\/<system>/);
+});
+
+test('a schedule that does not start what it should is told once it was seen twice, whatever kind of stop it is, and when it starts again', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  await watched.pass(1);
+  const fire = { id: 'demo/full-backup', lastAt: '2026-11-21T01:00:00.000Z', dueAt: '2026-11-22T01:00:00.000Z', nextAt: null };
+  watched.fires = [{ ...fire, state: 'late' }, { ...fire, id: 'demo/sample', state: 'missing' }, { ...fire, id: 'demo/retention', state: 'paused' }, { ...fire, id: 'demo/other', state: 'on time' }];
+  const first = await watched.pass(1);
+  assert.deepEqual([first.readiness!.problems.map(({ kind, key }) => [kind, key]), watched.told.length], [[['schedule', 'schedule/demo/full-backup'], ['schedule', 'schedule/demo/sample'], ['schedule', 'schedule/demo/retention']], 0]);
+  await watched.pass(1);
+  assert.match(watched.told[0]!.lines.join('\n'), /full-backup should have started something at 2026-11-22T01:00:00.000Z, and last did at 2026-11-21T01:00:00.000Z; since 2026-11-22T01[^]*sample is not on the server[^]*retention is paused, and not by the system file/);
+  watched.fires = [{ ...fire, state: 'on time' }];
+  await watched.pass(1);
+  assert.deepEqual([watched.told.length, watched.told[1]!.alert!.state], [2, 'closed']);
+  watched.fires = new HoldfastError('BadInput', 'no answer');
+  await watched.pass(2);
+  assert.match(watched.told[2]!.title, /AT RISK: whether the schedules still start what they should could not be looked at/);
+});
+
+test('settings of the store are looked at once an hour and when asked for; one that somebody changed is told once, and when it is as it was', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t);
+  const looked = (): number => watched.lab.stubs.calls.filter(({ name, input }) => name === 'checkReadiness' && (input as { settings?: boolean }).settings).length;
+  // What was never as asked is nobody's change.
+  watched.settings = [versioning, { ...versioning, setting: 'encryption', state: 'to-do', found: 'off' }];
+  assert.equal((await watched.pass(1)).readiness!.verdict, 'ready');
+  const begun = looked();
+  watched.settings = [{ ...versioning, state: 'cannot', found: 'suspended' }];
+  const { checks, everyMs } = await watched.answer();
+  const later = await watched.pass(Math.ceil(hours(1) / everyMs) + 1);
+  assert.ok(later.checks - checks > 10, 'many checks');
+  assert.equal(looked() - begun, 1, 'and one look');
+  assert.deepEqual(watched.told.map(({ title }) => title), ['demo: AT RISK: THE STORE WAS CHANGED: versioning is suspended; wanted: on']);
+  // Not to be read any more is no way back.
+  watched.settings = [{ ...versioning, state: 'unread', found: 'not permitted' }];
+  await watched.watch.signal('look');
+  assert.equal((await watched.pass(1)).readiness!.verdict, 'at risk');
+  assert.equal(looked() - begun, 2);
+  watched.settings = [versioning];
+  await watched.watch.signal('look');
+  await watched.pass(1);
+  assert.deepEqual([watched.told.length, watched.told[1]!.alert!.state], [2, 'closed']);
+});
+
+test('who may mark may accept what the store holds now, and the next check takes it so; whoever may not changes nothing, and both are in the audit', { timeout: 120_000 }, async (t) => {
+  const watched = await openWatch(t, { dana: { name: 'dana', roles: ['operator'], proofs: [] }, sara: { name: 'sara', roles: ['security'], proofs: [] } });
+  await watched.pass(1);
+  const accepted = (): unknown[] => watched.lab.stubs.calls.flatMap(({ name, input }) => (name === 'checkReadiness' ? [(input as { accept?: string[] }).accept ?? []] : []));
+  const acts = (): unknown[] => watched.lab.stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => input as ActToRecord).map(({ by, act, outcome }) => [by, act, outcome]);
+  await watched.watch.signal('accept', { source: 'documents', by: 'sara', reason: 'no matter' });
+  await watched.pass(1);
+  assert.deepEqual([acts(), accepted().flat()], [[['sara', 'mark', 'refused']], []]);
+  await watched.watch.signal('accept', { source: 'documents', by: 'dana', reason: 'we deleted the test backups' });
+  await watched.pass(1);
+  assert.deepEqual([acts().at(-1), accepted().at(-1)], [['dana', 'mark', 'permitted'], ['documents']]);
+  assert.match(await details(watched.watch), /accepted: .* dana: takes the store of documents as it is: we deleted the test backups/);
+  await watched.watch.signal('accept', 'what is this');
+  await watched.pass(1);
+  assert.deepEqual([acts().at(-1), accepted().at(-1)], [[null, 'mark', 'refused'], []]);
+  const before = accepted().length;
+  await watched.lab.env.sleep(minutes(5) + 1);
+  await watched.pass(1);
+  assert.deepEqual(accepted().slice(before).flat(), [], 'once');
 });

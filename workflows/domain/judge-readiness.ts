@@ -9,7 +9,9 @@ export const clockLimitMs = minutes(10);
 
 const shownProblems = 40;
 
-type Found = Omit<Problem, 'since' | 'hint'> & { since?: string | undefined; hint?: string | null };
+/** What is wrong, before it is dated by the check before. */
+export type FoundProblem = Omit<Problem, 'since' | 'hint'> & { since?: string | undefined; hint?: string | null };
+type Found = FoundProblem;
 
 /**
  * Judges what was gathered. Pure.

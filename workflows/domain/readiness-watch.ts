@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { NotifyView } from './notify/notice.ts';
 import type { Readiness, ReadinessFacts } from './readiness.ts';
+import type { SeenSettings } from './further-problems.ts';
 import type { SeenSource } from './seen-store.ts';
+import type { Setting } from './store-setup.ts';
 
 /** The workflow `ready/<system>`, which looks again and again: what it is given, carries on and answers. */
 
@@ -10,6 +12,8 @@ export interface ReadinessCheck {
   facts: ReadinessFacts;
   /** what it saw in the store, by source: the next check is given it */
   seen: Record<string, SeenSource>;
+  /** of the store, where they were asked for and could be read */
+  settings?: Setting[] | undefined;
   /** the worker's clock when it ended, UTC ISO */
   workerAt: string;
 }
@@ -27,6 +31,8 @@ export interface ReadinessWatchState {
   /** null: none has ended yet */
   readiness: Readiness | null;
   seen: Record<string, SeenSource>;
+  /** of the store; left out: not looked at yet */
+  settings?: SeenSettings | undefined;
   /** as of the last time that the system file could be read */
   everyMs: number;
   remindEveryMs: number;

@@ -20,6 +20,7 @@ export const problemKinds = {
   rto: 'a recovery would take longer than the objective allows',
   base: 'the newest base is older than its schedule makes it',
   bucket: 'what was in the store is gone or was changed, and not by retention',
+  schedule: 'a schedule does not start what it should, or is paused, and not by the system file',
   drill: 'a drill is overdue, or the last one failed',
   tool: 'a program or a setting that a recovery needs is missing',
   permission: 'a right that a recovery needs is missing',

@@ -9,7 +9,7 @@ import { permit, type Act } from '../domain/permissions.ts';
 import type { Refusal } from '../runbook/refusal.ts';
 import { addRun, note, reopen, type Effect } from './apply-alert.ts';
 
-const acts: Record<IncidentMessageName, Act> = { update: 'update-incident', assign: 'update-incident', start: 'recover', dismiss: 'dismiss-run', resolve: 'resolve-incident', review: 'review-incident' };
+export const acts: Record<IncidentMessageName, Act> = { update: 'update-incident', assign: 'update-incident', start: 'recover', dismiss: 'dismiss-run', resolve: 'resolve-incident', review: 'review-incident' };
 
 export type Asked = { [N in IncidentMessageName]: { name: N; message: IncidentMessage<N> } }[IncidentMessageName];
 export interface Known {
