@@ -4,12 +4,22 @@ import type { ActToRecord } from './contract.ts';
 import { minutes } from './domain/units.ts';
 import { describeFailure } from './failure.ts';
 
-type Act = Pick<ActToRecord, 'by' | 'act' | 'outcome' | 'about'>;
+/** What a person decided, or was refused. */
+export type Decision = Pick<ActToRecord, 'by' | 'act' | 'outcome' | 'about'>;
+
+export interface Unrecorded {
+  /** in their order */
+  decisions: readonly Decision[];
+  /** refused messages beyond those that a record is made of */
+  beyond: number;
+  /** why the first of them was not taken when it was last tried; undefined: no answer yet */
+  error?: unknown;
+}
 
 const firstPauseMs = minutes(1);
 const longestPauseMs = minutes(15);
-/** Whoever may send signals could fill a history: what is said beyond so many stands in the journal only, and that is said. */
-const actsPerRun = 500;
+/** Whoever may send signals could fill a history: what is refused beyond so many stands in the journal only, and that is said. What was obeyed has its record, however much it is. */
+const refusedPerRun = 500;
 const namedAtMost = 5;
 
 /**
@@ -21,54 +31,59 @@ const namedAtMost = 5;
  * | the workflow's worker | the replay stands where it stood: what is not written is still to be |
  * | a record was put, its answer lost | the next try finds it at the end of the chain |
  * | the store is away | it is asked again, after a minute, later after fifteen; the decision has long been obeyed |
- * | the workflow ends meanwhile | `settled` says what was not written, and the report names it |
+ * | the workflow ends, or continues as new, meanwhile | `settled` says what was not written: a report names it, a gate does not let pass by it, the next run writes it |
  */
 export class ActRecorder {
-  readonly #of: { system: string; workflow: string };
+  readonly #system: string;
   readonly #onTrouble: (what: string) => void;
   readonly #shield = new CancellationScope({ cancellable: false });
-  readonly #waiting: Act[] = [];
-  #taken = 0;
-  #left = 0;
+  readonly #waiting: Decision[] = [];
+  #refused = 0;
+  #beyond = 0;
+  #error: unknown;
   #works = false;
 
-  constructor(of: { system: string; workflow: string }, onTrouble: (what: string) => void) {
-    this.#of = of;
+  constructor(system: string, onTrouble: (what: string) => void) {
+    this.#system = system;
     this.#onTrouble = onTrouble;
   }
 
   /** Never throws, and waits for nothing. */
-  record(act: Act): void {
-    if (this.#taken >= actsPerRun) {
-      this.#left += 1;
+  record(decision: Decision): void {
+    if (decision.outcome === 'refused') this.#refused += 1;
+    if (decision.outcome === 'refused' && this.#refused > refusedPerRun) {
+      this.#beyond += 1;
       return;
     }
-    this.#taken += 1;
-    this.#waiting.push(act);
+    this.#waiting.push(decision);
     if (this.#works) return;
     this.#works = true;
     void this.#shield.run(() => this.#write());
   }
 
-  /** Waits, no longer than `withinMs`, until all is written. @returns what is not, a sentence each. */
-  async settled(withinMs: number): Promise<string[]> {
+  /** Waits, no longer than `withinMs`, until all is written. @returns what is not. */
+  async settled(withinMs: number): Promise<Unrecorded> {
     // A timer is a line in the history: none where there is nothing to wait for.
     if (this.#works) await this.#shield.run(() => condition(() => !this.#works, withinMs));
-    const named = this.#waiting.slice(0, namedAtMost).map(({ by, act, outcome, about }) => `not in the audit when the report was written, as the store did not take it: ${act} by ${by ?? 'nobody named'}, ${outcome}: ${about}`);
-    const more = this.#waiting.length - named.length + this.#left;
-    return [...named, ...(more > 0 ? [`not in the audit when the report was written: ${more} more messages, which the journal has`] : [])];
+    return this.unrecorded();
+  }
+
+  unrecorded(): Unrecorded {
+    return { decisions: [...this.#waiting], beyond: this.#beyond, error: this.#error };
   }
 
   async #write(): Promise<void> {
-    const { workflowId, runId } = workflowInfo();
+    const { workflowId, runId, workflowType } = workflowInfo();
     let pauseMs = firstPauseMs;
-    for (let act = this.#waiting[0]; act; act = this.#waiting[0]) {
+    for (let decision = this.#waiting[0]; decision; decision = this.#waiting[0]) {
       try {
-        await callControl('recordAct', { ...this.#of, ...act, workflowId, runId }, `audit: ${act.by ?? 'nobody named'}, ${act.act}, ${act.outcome}`);
+        await callControl('recordAct', { system: this.#system, workflow: workflowType, ...decision, workflowId, runId }, `audit: ${decision.by ?? 'nobody named'}, ${decision.act}, ${decision.outcome}`);
         this.#waiting.shift();
+        this.#error = undefined;
         pauseMs = firstPauseMs;
       } catch (error) {
         const { type, message } = describeFailure(error);
+        this.#error = error;
         if (pauseMs === firstPauseMs) this.#onTrouble(`decisions cannot be written into the audit for now, it is tried again: ${type}: ${message}`.slice(0, 300));
         await sleep(pauseMs, { summary: 'the store did not take a record of the audit' });
         pauseMs = Math.min(longestPauseMs, pauseMs * 2);
@@ -76,4 +91,11 @@ export class ActRecorder {
     }
     this.#works = false;
   }
+}
+
+/** For a report, a sentence each. */
+export function describeUnrecorded({ decisions, beyond }: Unrecorded): string[] {
+  const named = decisions.slice(0, namedAtMost).map(({ by, act, outcome, about }) => `not in the audit when the report was written, as the store did not take it: ${act} by ${by ?? 'nobody named'}, ${outcome}: ${about}`);
+  const more = decisions.length - named.length + beyond;
+  return [...named, ...(more > 0 ? [`not in the audit when the report was written: ${more} more messages, which the journal has`] : [])];
 }

@@ -1,11 +1,13 @@
 import { CancellationScope, CancelledFailure, workflowInfo } from '@temporalio/workflow';
-import { callControl } from './call.ts';
+import { ActRecorder } from './act-recorder.ts';
+import { HoldfastError } from './domain/errors.ts';
 import { anonymous, type MessageName } from './domain/messages.ts';
-import type { DecisionProof, GatePurpose, GateState, RunState } from './domain/run-state.ts';
+import type { GatePurpose, GateState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
-import { minutes } from './domain/units.ts';
+import { formatDuration, minutes } from './domain/units.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { driveRun, nowAt, type DrivenRun } from './runbook/drive-run.ts';
+import { findDecision } from './runbook/find-decision.ts';
 import { handleMessages } from './runbook/messages.ts';
 import type { GateRequest } from './runbook/run-types.ts';
 import { waiting } from './runbook/show-details.ts';
@@ -15,6 +17,9 @@ import { gateRequest } from './steps/gate-request.ts';
 
 /** What people can send to a workflow that has a gate. */
 const gateMessages: readonly MessageName[] = ['approve', 'reject', 'delegate', 'comment'];
+
+/** A store that is away for a while fails no retention that people have let pass. */
+const recordedWithinMs = minutes(10);
 
 export interface GateQuestion {
   view: SystemView;
@@ -47,13 +52,12 @@ export interface GateAnswer {
  * The gate of a workflow that is no run of a runbook, before what cannot be taken back: the very gate of a runbook, with its proofs, times, reminders, escalation,
  * delegation, messages to people and journal (docs/approvals.md), for it *is* one: the engine drives a run of this one step, in the workflow itself.
  *
- * Make it at once, synchronously, when the workflow begins, for a message may come with the first task; ask once. Every decision that counts is in the audit before `ask` answers.
+ * Make it at once, synchronously, when the workflow begins, for a message may come with the first task; ask once. Every decision, and what was refused, is in the audit before `ask` answers (act-recorder.ts).
  *
  * | killed | left behind | the next attempt |
  * |---|---|---|
  * | the worker, at any line | the history | the replay stands where it stood; timers go on meanwhile |
  * | while a proof is checked | the code is used up by this check | the same check is asked again, and finds its own note |
- * | between a decision and its record | the decision, in the history | writes the record; twice is once |
  */
 export class Gate {
   #run: DrivenRun | undefined;
@@ -67,12 +71,7 @@ export class Gate {
   async ask(question: GateQuestion): Promise<GateAnswer> {
     const { view, purpose, run, requestedBy } = question;
     const request = requestOf(question);
-    const records: Promise<unknown>[] = [];
-    const keep = (recorded: Promise<unknown>): void => {
-      records.push(recorded);
-      // It is looked at once all have answered.
-      recorded.catch(() => undefined);
-    };
+    const recorder = new ActRecorder(view.system, (what) => driven.warn('audit', what));
     const notifier = new RunNotifier({ system: view.system, notify: view.notify, run, snapshot: () => driven.snapshot(), state: () => driven.state(), outside: false, onTrouble: (what) => driven.warn('notify', what) });
     const startedAt = nowAt();
     const { workflowId } = workflowInfo();
@@ -98,19 +97,19 @@ export class Gate {
       onSeverity: () => undefined,
       onEvent: (before, event, after) => {
         notifier.onEvent(before, event, after);
-        const known = saidAt(before.state, purpose).map(({ about }) => about);
-        for (const said of saidAt(after.state, purpose).filter(({ about }) => !known.includes(about))) keep(driven.shield.run(() => record(view.system, said)));
+        const decision = findDecision(before, event, after);
+        if (decision) recorder.record(decision);
       },
     });
     this.#run = driven;
     this.#early.forEach((name) => driven.handle.unreadable(name, 'nothing waited for people yet'));
     const { state } = await driven.finish();
-    await Promise.allSettled(records);
+    const unrecorded = await recorder.settled(recordedWithinMs);
     // Whoever was asked is told that it is over; a receiver that is away holds up nothing for long.
     (await driven.shield.run(() => notifier.close(minutes(1)))).forEach((what) => driven.warn('notify', what));
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(`${purpose} of ${view.system}: cancelled while it waited for people`);
     // An approval that nobody can read up later lets nothing go.
-    await Promise.all(records);
+    if (unrecorded.decisions.some(({ outcome }) => outcome === 'permitted')) throw unrecorded.error ?? new HoldfastError('StoreUnavailable', `what was decided of ${purpose} of ${view.system} is not in the audit: the store has not answered for ${formatDuration(recordedWithinMs)}`);
     const { status, decisions } = state.gates[0]!;
     const rejected = decisions.find(({ decision }) => decision === 'reject');
     const journal = driven.snapshot().state.journal.map(({ at, about, what, by }) => `${at} ${about}: ${what}${by === null ? '' : ` (${by})`}`);
@@ -125,28 +124,6 @@ function requestOf({ view, purpose, gate, waitMs, about }: GateQuestion): GateRe
 }
 
 const warningsOf = (warnings: readonly string[]): string[] => (warnings.length === 0 ? [] : [['### Warnings', '', ...warnings.slice(-5).map((warning) => `- ⚠ ${warning.slice(0, 200)}`)].join('\n')]);
-
-interface Said {
-  by: string;
-  act: 'approve' | 'reject' | 'delegate';
-  about: string;
-}
-
-/** What people decided that counts. Each is told apart by its words: the audit takes what says the same for a repetition. */
-function saidAt(state: RunState, purpose: GatePurpose): Said[] {
-  const { gate, round = 1, decisions, delegations = [] } = state.gates[0]!;
-  const at = (when: string): string => `gate ${gate} of ${purpose}, round ${round}, at ${when}`;
-  const known = (proof: DecisionProof): string => (proof === 'claimed' ? 'name as claimed' : `proved by ${proof}`);
-  return [
-    ...decisions.map(({ by, decision, at: when, proof, onBehalfOf, reason }) => ({ by, act: decision, about: `${at(when)}: ${by}${onBehalfOf === undefined ? '' : ` for ${onBehalfOf}`}, ${known(proof)}${reason === null ? '' : `: ${reason}`}` })),
-    ...delegations.map(({ from, to, at: when, until, proof }) => ({ by: from, act: 'delegate' as const, about: `${at(when)}: ${from} hands the right to answer to ${to} until ${until}, ${known(proof)}` })),
-  ];
-}
-
-async function record(system: string, { by, act, about }: Said): Promise<void> {
-  const { workflowId, runId, workflowType } = workflowInfo();
-  await callControl('recordAct', { system, by, act, outcome: 'permitted', about, workflow: workflowType, workflowId, runId }, `audit: ${by}, ${act}`);
-}
 
 /** `erik (totp), fay (signature)`: who let it pass; empty: nobody had to. */
 export const approvedBy = ({ decisions }: Pick<GateAnswer, 'decisions'>): string => decisions.filter(({ decision }) => decision === 'approve').map(({ by, proof }) => `${by} (${proof})`).join(', ');

@@ -1,5 +1,5 @@
-import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, patched, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
-import { ActRecorder } from './act-recorder.ts';
+import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder, describeUnrecorded, type Decision } from './act-recorder.ts';
 import { callControl } from './call.ts';
 import { startLocked, trySignal } from './children.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
@@ -68,6 +68,8 @@ export interface RunIncidentInput {
   reminders?: number | undefined;
   /** others that came before this incident had begun */
   alerts?: AlertTold[] | undefined;
+  /** decisions that the store had not taken yet when the run before this one ended */
+  unrecorded?: readonly Decision[] | undefined;
 }
 
 /** A history must stay small: after so many messages it continues as new. */
@@ -116,7 +118,7 @@ class Incident {
   #shownStatus: IncidentState['status'] | undefined;
   #shownSeverity: Severity | null | undefined;
 
-  constructor({ view, opened, state, reminders = 0, alerts = [] }: RunIncidentInput) {
+  constructor({ view, opened, state, reminders = 0, alerts = [], unrecorded = [] }: RunIncidentInput) {
     if (!view?.system || !opened) throw new HoldfastError('BadInput', 'runIncident is started by openIncident, which checks what it is given.', { hint: 'start openIncident with {"system": "demo", "summary": "…"}' });
     this.#view = view;
     this.#opened = opened;
@@ -124,7 +126,7 @@ class Incident {
     this.#reminded = reminders > 0;
     this.#state = state ?? newState(view, opened);
     this.#announcer = new Announcer(view.system, (what) => this.#warn(`notify: ${what}`));
-    this.#recorder = new ActRecorder({ system: view.system, workflow: 'runIncident' }, (what) => this.#warn(`audit: ${what}`));
+    this.#recorder = new ActRecorder(view.system, (what) => this.#warn(`audit: ${what}`));
     this.#journal = new JournalKeeper({
       system: view.system,
       of: { in: 'incidents', id: this.#state.id },
@@ -136,6 +138,7 @@ class Incident {
     this.#handle();
     void CancellationScope.current().cancelRequested.catch(() => (this.#cancelled = true));
     if (!state) this.#begin();
+    unrecorded.forEach((decision) => this.#recorder.record(decision));
     alerts.forEach((told) => this.#hearAlert(told));
     this.#publish();
   }
@@ -146,8 +149,9 @@ class Incident {
       if (!this.#isLong()) await this.#waitForNews();
       else {
         await this.#settled();
+        const { decisions } = this.#recorder.unrecorded();
         // What ended it meanwhile must not be left behind.
-        if (!this.#isOver()) return { again: { view: this.#view, opened: this.#opened, state: this.#carried(), reminders: this.#reminders } };
+        if (!this.#isOver()) return { again: { view: this.#view, opened: this.#opened, state: this.#carried(), reminders: this.#reminders, ...(decisions.length > 0 ? { unrecorded: decisions } : {}) } };
       }
     }
   }
@@ -269,10 +273,10 @@ class Incident {
     return undefined;
   }
 
-  /** Words alone decide nothing. An incident that was opened before decisions were in the audit goes on without. */
+  /** Words alone decide nothing. */
   #decided({ name, message }: Asked, outcome: 'permitted' | 'refused', what: string): void {
     const isComment = name === 'update' && message.status === undefined && message.severity === undefined && message.impact === undefined && message.outside === undefined;
-    if (isComment || !patched('audit-decisions')) return;
+    if (isComment) return;
     this.#recorder.record({ by: message.by ?? null, act: acts[name], outcome, about: `incident ${this.#state.id}: ${name}: ${what.slice(0, 500)} (said at ${nowAt()})` });
   }
 
@@ -377,8 +381,7 @@ class Incident {
   }
 
   async #settled(): Promise<void> {
-    const [unrecorded] = await Promise.all([this.#recorder.settled(minutes(1)), this.#journal.settled(minutes(1))]);
-    unrecorded.forEach((what) => this.#warn(`audit: ${what}`));
+    await Promise.all([this.#recorder.settled(minutes(1)), this.#journal.settled(minutes(1))]);
     await condition(() => allHandlersFinished() && this.#starting === 0);
     (await this.#announcer.flush()).forEach((untold) => this.#warn(untold));
     await condition(() => allHandlersFinished() && this.#starting === 0);
@@ -395,6 +398,7 @@ class Incident {
     this.#tellOutside();
     this.#publish();
     await this.#settled();
+    describeUnrecorded(this.#recorder.unrecorded()).forEach((what) => this.#warn(`audit: ${what}`));
     await this.#write();
     await condition(allHandlersFinished);
     const [first, ...rest] = this.#next;

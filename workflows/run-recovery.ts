@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, patched, uuid4, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callsAt } from './call.ts';
 import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
@@ -16,7 +16,7 @@ import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
 import { failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
-import { ActRecorder } from './act-recorder.ts';
+import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { findDecision } from './runbook/find-decision.ts';
 import { IncidentTeller } from './incident/incident-teller.ts';
 import { comparedWhole, doubtDiffering, removePlaces } from './end-drill.ts';
@@ -87,7 +87,7 @@ function begin(input: RunRecoveryInput): Recovery {
     onTrouble: (what) => run.warn('notify', what),
   });
   const teller = request.incident === undefined ? undefined : new IncidentTeller(view.system, request.incident);
-  const recorder: ActRecorder = new ActRecorder({ system: view.system, workflow: 'runRecovery' }, (what) => run.warn('audit', what));
+  const recorder: ActRecorder = new ActRecorder(view.system, (what) => run.warn('audit', what));
   const recovery = { results, input, shown, notifier, recorder, runId, teller };
   mark({ system: view.system, purpose: request.purpose, severity: request.severity });
   const run: RunbookRun = startRunbook({
@@ -124,8 +124,7 @@ function begin(input: RunRecoveryInput): Recovery {
     onEvent: (before, event, after) => {
       notifier.onEvent(before, event, after);
       const decision = findDecision(before, event, after);
-      // A run that began before decisions were in the audit goes on without.
-      if (decision && patched('audit-decisions')) recorder.record(decision);
+      if (decision) recorder.record(decision);
       teller?.tell(after);
     },
   });
@@ -178,7 +177,7 @@ function contextOf(recovery: Recovery): GivenContext {
 /** What was said and decided is in the store, or the report names what is not: so long at most anything waits for it. */
 async function bookKept({ run, recorder }: Pick<Recovery, 'run' | 'recorder'>): Promise<void> {
   const [unrecorded] = await Promise.all([recorder.settled(minutes(1)), run.journalKept(minutes(1))]);
-  for (const what of unrecorded) run.warn('audit', what);
+  for (const what of describeUnrecorded(unrecorded)) run.warn('audit', what);
 }
 
 const nowAt = (): string => new Date(Date.now()).toISOString();

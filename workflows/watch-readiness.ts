@@ -4,7 +4,7 @@ import { continueOnCurrent } from './continue-on-current.ts';
 import { compareSettings, scheduleProblems, settingProblems } from './domain/further-problems.ts';
 import { describeReadiness } from './domain/describe-readiness.ts';
 import { HoldfastError } from './domain/errors.ts';
-import { judgeReadiness, unknownReadiness, type FoundProblem } from './domain/judge-readiness.ts';
+import { judgeReadiness, unknownReadiness } from './domain/judge-readiness.ts';
 import { lockIds } from './domain/names.ts';
 import { readinessBack, readinessBroken } from './domain/notify/other-notices.ts';
 import { permit } from './domain/permissions.ts';
@@ -25,6 +25,8 @@ const lookAgainMs = minutes(1);
 const mayPass: readonly Problem['kind'][] = ['rpo', 'reach', 'check', 'schedule'];
 /** The store's settings change by hand, and looking at them is some requests each time. */
 const settingsEveryMs = hours(1);
+/** Each schedule is a request of its own: those that are well are looked at so often, others with each check. */
+const schedulesEveryMs = minutes(15);
 
 const nowAt = (): string => new Date(Date.now()).toISOString();
 
@@ -100,11 +102,11 @@ async function checkOnce(system: string, state: ReadinessWatchState, asked: bool
     const isDue = asked || state.settings === undefined || Date.parse(startedAt) - Date.parse(state.settings.at) >= settingsEveryMs;
     const { facts, seen, settings, workerAt } = await callControl('checkReadiness', { system, seen: state.seen, knownSince: state.since, ...(accept.length > 0 ? { accept } : {}), ...(isDue ? { settings: true } : {}) }, 'could it be recovered now?');
     const clocks = [...facts.clocks, temporalClock(startedAt, workerAt, nowAt())];
-    const schedules = await lookAtSchedules(system, startedAt);
+    await lookAtSchedules(system, state, { at: startedAt, asked });
     state.seen = seen;
     state.taking = undefined;
     if (settings) state.settings = compareSettings(state.settings, settings, startedAt);
-    state.readiness = judgeReadiness({ ...facts, clocks }, state.readiness?.problems, [...schedules, ...settingProblems(state.settings, system)]);
+    state.readiness = judgeReadiness({ ...facts, clocks }, state.readiness?.problems, [...(state.schedules?.problems ?? []), ...settingProblems(state.settings, system)]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { type, message } = describeFailure(error);
@@ -115,13 +117,15 @@ async function checkOnce(system: string, state: ReadinessWatchState, asked: bool
 }
 
 /** Never throws but on cancel. What does not answer once may be a moment's matter: it is told when it is seen again. */
-async function lookAtSchedules(system: string, at: string): Promise<FoundProblem[]> {
+async function lookAtSchedules(system: string, state: ReadinessWatchState, { at, asked }: { at: string; asked: boolean }): Promise<void> {
+  const { schedules } = state;
+  if (!asked && schedules?.problems.length === 0 && Date.parse(at) - Date.parse(schedules.at) < schedulesEveryMs) return;
   try {
-    return scheduleProblems(await callControl('readFires', { system, at }, 'do its schedules still fire?'));
+    state.schedules = { at, problems: scheduleProblems(await callControl('readFires', { system, at }, 'do its schedules still fire?')) };
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { type, message } = describeFailure(error);
-    return scheduleProblems(null, `${type}: ${message}`.slice(0, 300));
+    state.schedules = { at, problems: scheduleProblems(null, `${type}: ${message}`.slice(0, 300)) };
   }
 }
 

@@ -193,6 +193,7 @@ async function recordReadiness(lab: Lab): Promise<void> {
     return { facts: { ...facts, sources: facts.sources.map((source) => ({ ...source, rpoMs: 36_000_000, lost: input.accept ? [] : ['base B1 was there, and its manifest is gone'] })) }, ...rest };
   };
   lab.stubs.answers.readFires = () => Promise.resolve([{ id: 'demo/full-backup', state: 'missing', lastAt: null, dueAt: null, nextAt: null }]);
+  await watch.signal('look');
   await pass();
   await pass();
   await watch.signal('accept', { source: 'documents', by: 'dana', reason: 'we deleted it' });

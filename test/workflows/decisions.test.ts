@@ -5,7 +5,7 @@ import type { ActToRecord } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { until as eventually } from '../harness/until.ts';
-import { gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
+import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 
 const quick = [join(import.meta.dirname, 'quick-retries.ts')];
 const decided = ({ stubs }: Lab): ActToRecord[] => stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => input as ActToRecord).filter(({ workflow }) => workflow === 'runRecovery');
@@ -39,19 +39,18 @@ test('what people decide in a run, and what is refused of it, is in the audit in
 });
 
 test('a store that takes no record holds no decision up: it takes effect, is tried again, and the report names what never got there', async (t) => {
-  const dead = (): Promise<never> => Promise.reject(new HoldfastError('StoreUnavailable', 'the store does not answer'));
+  const dead = ({ workflow }: ActToRecord): Promise<{ number: number }> => (workflow === 'runRecovery' ? Promise.reject(new HoldfastError('StoreUnavailable', 'the store does not answer')) : Promise.resolve({ number: 1 }));
   const lab = await openLab(t, { recordAct: dead }, quick);
   const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
   await until(lab.run(), gateOpen('approve-switch'));
-  await lab.run().executeUpdate('approve', { args: [{ by: 'erik' }] });
-  await until(lab.run(), ({ gates }) => gates.every(({ status }) => status === 'approved'));
-  const report = (await entry.result()) as RunReport;
-  assert.equal(report.outcome, 'done');
+  await lab.run().executeUpdate('reject', { args: [{ by: 'erik', reason: 'look again' }] });
+  await until(lab.run(), stepIs('approve-switch', 'failed'));
+  await lab.run().executeUpdate('abort', { args: [{ by: 'erik', reason: 'enough' }] });
+  assert.equal((await failureOf(entry)).type, 'Aborted');
   assert.ok(decided(lab).length > 1, 'it was tried');
-  const written = lab.stubs.calls.findLast(({ name }) => name === 'writeReport')!.input as { report: RunReport };
-  for (const { warnings } of [written.report, report]) {
-    assert.equal(warnings.filter((what) => /audit: not in the audit when the report was written, as the store did not take it: approve by erik, permitted: approve-switch: approved/.test(what)).length, 1, warnings.join('\n'));
-  }
+  const { report } = lab.stubs.calls.findLast(({ name }) => name === 'writeReport')!.input as { report: RunReport };
+  const unwritten = report.warnings.flatMap((what) => /audit: not in the audit when the report was written, as the store did not take it: (\w+) by erik, permitted: /.exec(what)?.[1] ?? []);
+  assert.deepEqual(unwritten, ['reject', 'abort'], report.warnings.join('\n'));
 });
 
 test('a record that the store refused for a while is written once it takes it, and nothing is said of it in the end', async (t) => {

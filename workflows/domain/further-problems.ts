@@ -32,7 +32,8 @@ export interface SeenSettings {
 export function compareSettings(before: SeenSettings | undefined, settings: readonly Setting[], at: string): SeenSettings {
   const wasHeld = (name: string): boolean => before?.held.includes(name) ?? false;
   const held = [...new Set([...(before?.held ?? []), ...settings.filter(({ state }) => state === 'as-asked').map(({ setting }) => setting)])];
-  const isUnknown = (name: string): boolean => !settings.some(({ setting, state }) => setting === name && state !== 'unread');
+  // Of a store that told nothing at all nothing is new; what it is not asked for any more is over.
+  const isUnknown = (name: string): boolean => settings.length === 0 || settings.some(({ setting, state }) => setting === name && state === 'unread');
   const changed = settings.filter(({ setting, state }) => wasHeld(setting) && (state === 'to-do' || state === 'cannot')).map(({ setting, found, wanted }) => ({ setting, found, wanted }));
   return { at, held, changed: [...changed, ...(before?.changed ?? []).filter(({ setting }) => isUnknown(setting))] };
 }

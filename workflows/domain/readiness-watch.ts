@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { NotifyView } from './notify/notice.ts';
 import type { Readiness, ReadinessFacts } from './readiness.ts';
 import type { SeenSettings } from './further-problems.ts';
+import type { FoundProblem } from './judge-readiness.ts';
 import type { SeenSource } from './seen-store.ts';
 import type { Setting } from './store-setup.ts';
 
@@ -31,6 +32,8 @@ export interface ReadinessWatchState {
   /** null: none has ended yet */
   readiness: Readiness | null;
   seen: Record<string, SeenSource>;
+  /** of the schedules, when they were last looked at; left out: not yet */
+  schedules?: { at: string; problems: FoundProblem[] } | undefined;
   /** of the store; left out: not looked at yet */
   settings?: SeenSettings | undefined;
   /** as of the last time that the system file could be read */

@@ -1,8 +1,6 @@
-import type { ActToRecord } from '../contract.ts';
+import type { Decision } from '../act-recorder.ts';
 import { messageNames, type MessageName } from '../domain/messages.ts';
 import type { PersonsEvent, RunEvent, RunSnapshot } from './run-types.ts';
-
-export type Decision = Pick<ActToRecord, 'by' | 'act' | 'outcome' | 'about'>;
 
 const aboutLength = 600;
 
