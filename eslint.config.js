@@ -58,6 +58,17 @@ export default tseslint.config(
       { regex: '^\\.\\./contract\\.ts$', allowTypeImports: true, message: 'domain/ is pure: of the contract it may know the types, nothing that runs.' },
     ],
   ),
+  {
+    files: ['workflows/domain/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...['VariableDeclaration[kind="let"]', 'VariableDeclaration > VariableDeclarator > NewExpression[callee.name=/^(Weak)?(Map|Set)$/]', 'VariableDeclaration > VariableDeclarator > Literal[regex.flags=/[gy]/]'].flatMap((kept) =>
+          ['Program', 'Program > ExportNamedDeclaration'].map((top) => ({ selector: `${top} > ${kept}`, message: 'A worker evaluates domain/ once, and all its runs share it (workflows/share-domain.ts): what one changed here, another would meet, and its replay would not.' })),
+        ),
+      ],
+    },
+  },
   arrows(
     ['workflows/domain/*/*.ts'],
     [onlyTool, noNode, { regex: '^(?!zod$|\\./|\\.\\./[a-z-]+\\.ts$)', message: 'domain/ is pure, its rooms too: they import zod, their own files and those of domain/, and nothing else.' }],

@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const keptBundles = 10;
 const workflowsFile = join(root, 'workflows', 'index.ts');
 const evictStale = join(root, 'workflows', 'evict-stale.ts');
+const domain = join(root, 'workflows', 'domain');
+const shareDomain = join(root, 'workflows', 'share-domain.ts');
 
 /**
  * The workflows as one piece of JavaScript.
@@ -27,6 +29,7 @@ export async function bundleWorkflows(log: Logger, { failureConverterPath }: Dat
   const bundle = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules,
+    preloadModules: [...(await readdir(domain, { recursive: true })).filter(isCode).sort().map((name) => join(domain, name)), shareDomain],
     ...(failureConverterPath ? { failureConverterPath } : {}),
     logger: temporalLogger(log.child({}, { level: 'warn' })),
   });
@@ -34,10 +37,12 @@ export async function bundleWorkflows(log: Logger, { failureConverterPath }: Dat
   return bundle;
 }
 
-/** Everything below workflows/, the entries themselves, and the exact packages. */
+const isCode = (name: string): boolean => name.endsWith('.ts');
+
+/** Everything below workflows/, the entries themselves, this file and the exact packages. */
 async function digestOf(entries: readonly string[]): Promise<string> {
   const below = await readdir(join(root, 'workflows'), { recursive: true });
-  const files = [...below.filter((name) => name.endsWith('.ts')).map((name) => join(root, 'workflows', name)), ...entries, join(root, 'package-lock.json')].sort();
+  const files = [...below.filter(isCode).map((name) => join(root, 'workflows', name)), ...entries, import.meta.filename, join(root, 'package-lock.json')].sort();
   const hash = createHash('sha256').update(process.version);
   for (const file of files) hash.update(`\0${file}\0`).update(await readFile(file));
   return hash.digest('hex').slice(0, 32);
