@@ -10,7 +10,7 @@ import type { AccessRole, EngineGrant, RightsFound } from '../../workflows/domai
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
-import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import type { CatalogBase, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { Endpoint, Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 
@@ -64,6 +64,12 @@ export interface Engine
   grants(role: AccessRole): EngineGrant;
   /** What the user that the system file names may do beside what the role is for; asks the source, changes nothing. @throws SourceUnavailable. */
   checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound>;
+  /**
+   * Whether what a base stands for, which another program keeps in a repository of its own, is there and whole, as that program says; left out: all that this engine
+   * backs up is in the store.
+   * @returns what is wrong; null: nothing.
+   */
+  verifyForeign?(context: SourceContext, base: CatalogBase): Promise<string | null>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import { expandRunbook } from '../../workflows/domain/expand-runbook.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
-import type { System } from '../../workflows/domain/system.ts';
+import type { Source, System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 import { findMuteReceivers } from '../notify/send-notice.ts';
 import type { LoadedSystem } from '../system-files.ts';
@@ -24,7 +24,14 @@ export function checkTools(system: System, runbook: string | undefined): Finding
   });
 }
 
-const targetServersOf = (system: System): ToolName[] => (Object.values(system.standby.provision).some(({ uses }) => uses === 'local') ? ['mongod'] : []);
+const targetServersOf = (system: System): ToolName[] => Object.entries(system.standby.provision).flatMap(([source, { uses }]) => (uses === 'local' ? targetServerOf(system.sources[source]) : []));
+
+/** What a target on the worker's own machine is served by: a mongod, also for a program that restores into one. */
+function targetServerOf(source: Source | undefined): ToolName[] {
+  if (source?.tool?.uses === 'pgbackrest') return ['postgres'];
+  return (source?.engine as string | undefined) === 'postgres' ? ['postgres', 'initdb'] : ['mongod'];
+}
+
 const doorsOf = (system: System): ToolName[] => (system.traffic.uses === 'nginx' ? ['nginx'] : []);
 const serversOf = (system: System): ToolName[] => [...targetServersOf(system), ...doorsOf(system)];
 
@@ -32,13 +39,13 @@ const serversOf = (system: System): ToolName[] => [...targetServersOf(system), .
 export function programsOfRole(system: System, role: 'control' | 'data' | 'archive' | 'recover'): string[] {
   if (role === 'control') return [...doorsOf(system), ...stepProgramsOf(system, undefined)];
   if (role === 'recover') return [...targetServersOf(system), ...programsOf(system)];
-  if (role === 'data') return Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongodump' : tool.dump.argv[0]!] : []));
+  if (role === 'data') return Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'command' ? tool.dump.argv[0]! : tool.uses] : []));
   return [];
 }
 
 /** What restores the sources of the tool engine; their dump programs run elsewhere. */
 const programsOf = (system: System): string[] =>
-  Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'mongodump' ? 'mongorestore' : tool.restore.argv[0]!] : []));
+  Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'command' ? tool.restore.argv[0]! : { mongodump: 'mongorestore', pgbackrest: 'pgbackrest' }[tool.uses]] : []));
 
 /** What the runbook's own steps run. A program whose name is a placeholder is none yet. */
 function stepProgramsOf(system: System, runbook: string | undefined): string[] {

@@ -68,3 +68,10 @@ async function writeClaim(directory: string, claim: Claim): Promise<void> {
     await rm(draft);
   }
 }
+
+/** @throws TargetNotEmpty - the directory is another run's, or nobody's. */
+export async function requireClaim(directory: string, run: string): Promise<void> {
+  const claim = await readClaim(directory);
+  if (claim?.run === run) return;
+  throw new HoldfastError('TargetNotEmpty', `${directory} ${claim ? `belongs to run ${claim.run}` : 'is no target of any run'}, not to ${run}`);
+}

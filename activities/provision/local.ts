@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import { findTool } from '../tool/find-tool.ts';
-import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
+import { closesWithinMs } from '../tool/knock.ts';
 import { findServer, readMark, type FenceMark } from '../traffic/fenced-directory.ts';
 import { readPidFile, startServer, stopByPidFile } from '../tool/start-server.ts';
 import { giveLeftBack, moveLeftAside } from './left-place.ts';
-import { claimDirectory, readClaim, refuseClaimed } from './claim.ts';
+import { claimDirectory, readClaim, refuseClaimed, requireClaim } from './claim.ts';
 import { readMongodConfig, writeMongodConfig, type MongodConfig } from './mongod-config.ts';
 import type { ProvisionContext, Provisioner } from './provisioner.ts';
+import { refuseTakenPort } from './refuse-taken-port.ts';
+import { removePlace } from './remove-place.ts';
 
 /** A clean shutdown writes what is in the cache; a KILL before that would cost the next start a recovery. */
 const stopWithinMs = 120_000;
@@ -49,7 +51,7 @@ export const localProvisioner: Provisioner = {
     if (context.inPlace) return { summary: await checkInPlace(place, mark) };
     if (mark && movesAside) return { summary: `what run ${mark.run} fenced in ${place.directory} would be moved aside` };
     await refuseClaimed(place.directory);
-    await refuseTakenPort(place, 0);
+    await refuseTakenPort(place.port, `the ${place.replicaSet} standby`, 0);
     return { summary: `nothing lies in ${place.directory}, and nothing serves at 127.0.0.1:${place.port}` };
   },
 
@@ -79,7 +81,7 @@ export const localProvisioner: Provisioner = {
     await claimDirectory(place.directory, { run: target.run, system: target.system, source: target.source });
     const config = await readMongodConfig(place.configFile);
     // A server of ours may have died just now, or been fenced here for a recovery in place: its process is gone before its port is closed.
-    if (!readPidFile(place.pidFile)) await refuseTakenPort(place, closesWithinMs);
+    if (!readPidFile(place.pidFile)) await refuseTakenPort(place.port, `the ${place.replicaSet} standby`, closesWithinMs);
     if (!config) {
       await mkdir(join(place.directory, 'data'), { recursive: true });
       await writeMongodConfig(place.configFile, standaloneConfig(place), `Restore target of run ${target.run}: standalone, loopback only.`);
@@ -91,7 +93,7 @@ export const localProvisioner: Provisioner = {
 
   async restartAsReplicaSet(context, target) {
     const place = placeOf(context);
-    await requireClaim(place, target.run);
+    await requireClaim(place.directory, target.run);
     const config = await readMongodConfig(place.configFile);
     const asks = asksForAuthentication(context, place);
     if (!config?.replication) {
@@ -104,26 +106,9 @@ export const localProvisioner: Provisioner = {
     return { summary: `replica set member ${address}, authentication ${asks ? 'on' : 'off, as its endpoint names no credentials'}`, replicaSet: place.replicaSet, address };
   },
 
-  /**
-   * Killed while a drill's copy is deleted, it lies under a name that says whose it was, and the next try deletes the rest.
-   */
   async remove(context, target, { discard } = {}) {
     const place = placeOf(context);
-    const discarded = `${place.directory}.discarded-${target.run}`;
-    const rest = async (): Promise<void> => await rm(discarded, { recursive: true, force: true, maxRetries: 5 });
-    if (discard) await rest();
-    const claim = await readClaim(place.directory);
-    if (!claim) return { summary: `nothing of this run in ${place.directory}` };
-    if (claim.run !== target.run) return { summary: `left alone: ${place.directory} belongs to run ${claim.run}` };
-    await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs);
-    if (discard) {
-      await rename(place.directory, discarded);
-      await rest();
-      return { summary: `stopped, and what was restored in ${place.directory} deleted` };
-    }
-    const aside = `${place.directory}.removed-${new Date().toISOString().replace(/[:.]/g, '-')}`;
-    await rename(place.directory, aside);
-    return { summary: `stopped, and moved to ${aside}` };
+    return await removePlace(place.directory, target, { discard, stop: async () => await stopByPidFile(place.pidFile, 'SIGTERM', stopWithinMs) });
   },
 
   async describe(context) {
@@ -256,18 +241,4 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     await client.close();
   }
-}
-
-/** Somebody else's server at our port would be taken for the target, and be written to. @param withinMs - how long one of ours may take to be gone. */
-async function refuseTakenPort(place: Place, withinMs: number): Promise<void> {
-  if ((await knockUntilClosed('127.0.0.1', place.port, withinMs)) !== 'open') return;
-  throw new HoldfastError('TargetNotEmpty', `something that no run started serves at 127.0.0.1:${place.port}`, {
-    hint: `stop it, or give the ${place.replicaSet} standby another port`,
-  });
-}
-
-async function requireClaim(place: Place, run: string): Promise<void> {
-  const claim = await readClaim(place.directory);
-  if (claim?.run === run) return;
-  throw new HoldfastError('TargetNotEmpty', `${place.directory} ${claim ? `belongs to run ${claim.run}` : 'is no target of any run'}, not to ${run}`);
 }

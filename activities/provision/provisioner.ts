@@ -1,6 +1,8 @@
 import type { Removed, TargetRef } from '../../workflows/contract.ts';
+import type { Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 import { existingProvisioner } from './existing.ts';
+import { localPostgresProvisioner } from './local-postgres.ts';
 import { localProvisioner } from './local.ts';
 
 /** What a provisioner is given; every SourceContext is one. */
@@ -46,8 +48,11 @@ export interface Provisioner {
   describe(context: ProvisionContext): Promise<TargetDescription>;
 }
 
-const provisioners = { local: localProvisioner, existing: existingProvisioner } as const satisfies Record<string, Provisioner>;
+/** What `local` makes is a server of the source's own kind: a mongod, also for a program that restores into one. */
+function localOf({ engine, tool }: Source): Provisioner {
+  return (engine as string) === 'postgres' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
+}
 
 /** The provisioner that the system file names for this source. */
 export const openProvisioner = ({ system, sourceName }: ProvisionContext): Provisioner =>
-  provisioners[system.standby.provision[sourceName]!.uses];
+  system.standby.provision[sourceName]!.uses === 'existing' ? existingProvisioner : localOf(system.sources[sourceName]!);

@@ -128,7 +128,7 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
     exact: manifest.start === manifest.end && manifest.units.every((unit) => unit.fuzzy === null),
     why: manifest.why,
     ...(manifest.origin && !manifest.origin.log ? { alone: true as const } : {}),
-    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program, moment: manifest.origin.moment } : {}),
+    ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program, moment: manifest.origin.moment, ...(manifest.origin.foreign ? { foreign: manifest.origin.foreign.label } : {}) } : {}),
   };
 }
 

@@ -44,7 +44,7 @@ const everything: ReadLimits = { atOnce: 4, untilMs: Infinity };
 export async function verifyRecoveryPoint(
   attempt: SourceContext,
   asked: WhatToVerify,
-  engine?: Pick<Engine, 'verifySlice'>,
+  engine?: Pick<Engine, 'verifySlice' | 'verifyForeign'>,
 ): Promise<VerifyResult> {
   return (await verifyPoint(attempt, asked, engine)).result;
 }
@@ -53,10 +53,10 @@ export async function verifyRecoveryPoint(
 export async function verifyPoint(
   attempt: SourceContext,
   { backup, scope: extent = 'newest' }: WhatToVerify,
-  engine?: Pick<Engine, 'verifySlice'>,
+  engine?: Pick<Engine, 'verifySlice' | 'verifyForeign'>,
 ): Promise<{ result: VerifyResult; found: Findings; catalog: Catalog; base: CatalogBase | undefined }> {
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
-  const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
+  const { verifySlice, verifyForeign } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
   const of = { system: attempt.system.system, source: attempt.sourceName };
   const catalog = await readCatalogOf(attempt, of, backup);
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: extent === 'base' ? [] : untrusted(catalog) };
@@ -68,7 +68,10 @@ export async function verifyPoint(
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
   const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: base.storedBytes }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
-  const baseIsWhole = extent === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
+  const partsAreWhole = extent === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
+  const missing = extent !== 'log' && partsAreWhole && base.foreign !== undefined ? ((await verifyForeign?.(context, base)) ?? null) : null;
+  if (missing !== null) found.problems.push({ key: base.manifest.key, problem: missing });
+  const baseIsWhole = partsAreWhole && missing === null;
   await verifyControl(context, scope, base.manifest, found);
   const reached = extent === 'base' ? (base.exact || base.alone ? base.end : undefined) : await verifyLogOf(context, scope, base, catalog, verifySlice, found);
   const usable = baseIsWhole && reached !== undefined;

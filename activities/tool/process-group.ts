@@ -34,11 +34,11 @@ export function signalGroup(groupPid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Ends a whole process group: TERM, then KILL for what is left after `graceMs`. Returns when `gone()` says so.
+ * Ends a whole process group: TERM (or another signal that it ends by), then KILL for what is left after `graceMs`. Returns when `gone()` says so.
  * Safe to repeat.
  */
-export async function endGroup(groupPid: number, graceMs: number, gone: () => boolean = () => !groupLives(groupPid)): Promise<void> {
-  signalGroup(groupPid, 'SIGTERM');
+export async function endGroup(groupPid: number, graceMs: number, gone: () => boolean = () => !groupLives(groupPid), signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  signalGroup(groupPid, signal);
   if (await within(graceMs, gone)) return;
   signalGroup(groupPid, 'SIGKILL');
   await within(10_000, gone);

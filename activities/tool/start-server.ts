@@ -98,14 +98,14 @@ export function readPidFile(pidFile: string): ServerProcess | undefined {
  * Stops the server that a pid file names, its whole group, and removes the file. Safe to repeat.
  * A pid that another process has taken meanwhile is left alone.
  *
- * @param signal - TERM by default, with KILL after `graceMs`; KILL ends it at once, as a crash would.
+ * @param signal - TERM by default, or another that it ends by, with KILL after `graceMs`; KILL ends it at once, as a crash would.
  * @returns whether there was something to stop.
  */
 export async function stopByPidFile(pidFile: string, signal: NodeJS.Signals = 'SIGTERM', graceMs = 15_000): Promise<boolean> {
   const server = readPidFile(pidFile);
   if (server) {
-    if (signal === 'SIGTERM') await endGroup(server.pid, graceMs, () => !runsStill(server));
-    else signalGroup(server.pid, signal);
+    if (signal === 'SIGKILL') signalGroup(server.pid, signal);
+    else await endGroup(server.pid, graceMs, () => !runsStill(server), signal);
     await within(10_000, () => !runsStill(server));
     // The leader is gone; children of its group must not outlive it and hold its port or its files.
     if (groupLives(server.pid)) signalGroup(server.pid, 'SIGKILL');

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { minutes, seconds } from '../../workflows/domain/units.ts';
 import { countGroup } from './process-group.ts';
+import type { Account } from './server-account.ts';
 import { startTool, type RunningTool, type ToolResult } from './run-tool.ts';
 
 export interface StreamOptions {
@@ -12,6 +13,8 @@ export interface StreamOptions {
   /** as in `ToolOptions` */
   env?: Record<string, string | undefined> | undefined;
   signal?: AbortSignal | undefined;
+  /** Whom it runs as; left out: as we do. */
+  account?: Account | undefined;
   /** removed when this process dies while the program runs, however it dies */
   removeOnLoss: string;
   /** How long what a program left behind may pass nothing on before it is ended, which is a failure. Left out: a minute. */
@@ -58,13 +61,14 @@ const graceMs = seconds(3);
  *
  * @throws the signal's reason, when it is aborted already. What keeps the program from starting is in `done`.
  */
-export function startStream(program: string, args: readonly string[], { label, env, signal, removeOnLoss, quietForMs = minutes(1) }: StreamOptions): RunningStream {
+export function startStream(program: string, args: readonly string[], { label, env, signal, account, removeOnLoss, quietForMs = minutes(1) }: StreamOptions): RunningStream {
   const tool = startTool({ path: '/bin/sh' }, ['-c', script, removeOnLoss, program, ...args], {
     label,
     pipes: 2,
     graceMs,
     ...(env ? { env } : {}),
     ...(signal ? { signal } : {}),
+    ...(account ? { account } : {}),
   });
   const [stdin, leash] = tool.pipes as [Duplex, Duplex];
   // Taken at once: what a program leaves in its pipe is thrown away when it ends and nobody reads there yet.

@@ -32,6 +32,8 @@ export interface PostgresOptions {
   initdb?: readonly string[];
   /** A data directory that is there already, as a restore made it: served in place, and not removed at the end. */
   dataDirectory?: string;
+  /** that data directory is empty still: what fills it brings its configuration */
+  restoresInto?: boolean;
   port?: number;
   /** How long it may take until it answers queries: recovery is part of it. */
   readyWithinMs?: number;
@@ -48,6 +50,8 @@ export interface Postgres {
   pid: number;
   directory: string;
   dataDirectory: string;
+  /** of the server's account: for programs that do not connect by the network */
+  socketDirectory: string;
   pidFile: string;
   logFile: string;
   credentials: { username: string; password: string } | null;
@@ -91,6 +95,9 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
   chmodSync(directory, 0o755);
   const port = options.port ?? (await freePort());
   const dataDirectory = options.dataDirectory ?? join(directory, 'data');
+  const socketDirectory = join(directory, 'socket');
+  mkdirSync(socketDirectory, { mode: 0o700 });
+  giveTo(account, socketDirectory);
   const pidFile = join(directory, 'server.pid');
   const logFile = join(directory, 'postgres.log');
   const credentials = options.auth ? { username: 'postgres', password: randomBytes(12).toString('hex') } : null;
@@ -121,6 +128,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
     pid: -1,
     directory,
     dataDirectory,
+    socketDirectory,
     pidFile,
     logFile,
     credentials,
@@ -157,7 +165,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
       const server = await startServer({
         name: `PostgreSQL ${major} on ${port}`,
         program: await program('postgres'),
-        args: ['-D', dataDirectory, '-p', String(port), '-k', '', '-c', 'listen_addresses=127.0.0.1'],
+        args: ['-D', dataDirectory, '-p', String(port), '-k', socketDirectory, '-c', 'listen_addresses=127.0.0.1'],
         cwd: directory,
         account,
         logFile,
@@ -176,7 +184,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   if (!options.dataDirectory) await makeCluster(await program('initdb'), postgres, options);
-  configureFirst(postgres, options);
+  if (!options.restoresInto) configureFirst(postgres, options);
   if (options.start !== false) await postgres.start();
   return postgres;
 }

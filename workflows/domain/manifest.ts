@@ -60,6 +60,8 @@ export const groupIndexSchema = z.strictObject({
       gone: z.boolean(),
       /** a program's stream: when the program ran, by its worker's clock */
       ran: z.strictObject({ fromAt: at, toAt: at }).optional(),
+      /** the engine's own: where a physical base begins and ends in the log */
+      detail: z.unknown().optional(),
     }),
   ),
 });
@@ -116,6 +118,8 @@ export const streamOriginSchema = z.strictObject({
   moment: z.enum(['start', 'end']).nullable(),
   log: z.null(),
   proof: z.strictObject({ kind: z.literal('none'), why: z.string() }),
+  /** the program keeps the backup itself, under this name: what is stored here says which one it is. Left out: all of it is stored here */
+  foreign: z.strictObject({ label: z.string() }).optional(),
 });
 export type StreamOrigin = z.infer<typeof streamOriginSchema>;
 

@@ -22,6 +22,8 @@ export interface CatalogBase {
   alone?: true;
   /** the program whose standard output it is: what is in it is not counted */
   program?: string;
+  /** the program keeps the backup itself, under this label, in a repository of its own: it may be gone from there. Left out: all of it is in the store */
+  foreign?: string;
   /** of a program: all of it is as it was at its start, or its end. Null: of no one moment. Left out: written by an earlier version, or no program's */
   moment?: 'start' | 'end' | null;
   /** what was said of it; left out: nothing that holds */

@@ -93,7 +93,7 @@ const sourceSchema = z
       if (source.tool) complain('tool', `belongs to the engine "tool", and this source’s is "${source.engine}"`);
       return;
     }
-    if (!source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, or uses command');
+    if (!source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pgbackrest or command');
     for (const field of driverOnly) {
       if (source[field]) complain(field, 'means nothing to the engine "tool": what a program reads, and how fast, its own arguments say');
     }
@@ -152,8 +152,10 @@ const localProvisionerSchema = z.strictObject({
   uses: z.literal('local'),
   directory: z.string().min(1).meta({ description: 'where the standby’s data, configuration and pid file live; ${ENV} allowed' }),
   replicaSet: z.string().default('rs0').meta({ description: 'name of the replica set that the standby becomes' }),
-  cache: bytesSchema.optional().meta({ description: 'WiredTiger cache; left out: the server’s own choice' }),
-  tls: z.strictObject({ certificateKeyFile: z.string().min(1), caFile: z.string().min(1) }).optional().meta({ description: 'PEM files of the server once it is promoted: it then speaks TLS too; ${ENV} allowed; left out: in the clear' }),
+  cache: bytesSchema.optional().meta({ description: 'WiredTiger cache, or shared buffers of PostgreSQL; left out: the server’s own choice, or an eighth of the memory up to 4 GiB' }),
+  version: z.number().int().min(14).max(18).optional().meta({ description: 'major version of the PostgreSQL server that is made for a source of the engine postgres; left out: 17' }),
+  settings: z.record(z.string().regex(/^[a-z_][a-z0-9_.]*$/, 'a setting such as max_connections'), z.union([z.string().regex(/^[^\n\r]*$/), z.number(), z.boolean()])).optional().meta({ description: 'lines of the postgresql.conf of that server: max_connections, shared_preload_libraries …' }),
+  tls: z.strictObject({ certificateKeyFile: z.string().min(1), caFile: z.string().min(1) }).optional().meta({ description: 'PEM files of the server: mongod speaks TLS too once it is promoted, PostgreSQL from the beginning; ${ENV} allowed; left out: in the clear' }),
 });
 
 const existingProvisionerSchema = z.strictObject({
@@ -309,7 +311,8 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const isServer = engine === 'mongodb' || tool?.uses === 'mongodump';
   const provision = system.standby.provision[sourceName];
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
-  if (provision && isServer !== (provision.uses === 'local')) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${isServer ? 'local' : 'existing'}"`);
+  const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['local', 'existing'];
+  if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
   const isFenced = system.fence[sourceName] !== undefined;
   if (isServer && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
   if (!isServer && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
@@ -404,7 +407,7 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
     }
     if (validator.uses === 'equality') return;
     const { engine, tool } = system.sources[validator.source] ?? {};
-    if (validator.uses === 'query' && tool?.uses === 'command') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is restored by a command`);
+    if (validator.uses === 'query' && tool && tool.uses !== 'mongodump') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is restored by ${tool.uses === 'command' ? 'a command' : tool.uses}`);
     if (validator.uses === 'command' && engine !== 'tool') complain(['validators', index, 'source'], `a command looks at a source of the engine "tool", and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
   });
 }

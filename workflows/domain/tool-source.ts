@@ -80,5 +80,14 @@ const commandSchema = z.strictObject({
   quietFor,
 });
 
-export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, commandSchema]);
+const pgbackrestSchema = z.strictObject({
+  uses: z.literal('pgbackrest').meta({ description: 'pgBackRest, which keeps the backup in a repository of its own: Holdfast stores which one it is' }),
+  stanza: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'a name of a stanza'),
+  config: z.string().regex(/^\//, 'an absolute path').optional().meta({ description: 'its configuration on the worker; left out: where pgBackRest itself looks' }),
+  type: z.enum(['full', 'diff', 'incr']).default('incr').meta({ description: 'of each backup; the first is full whatever is said' }),
+  quietFor,
+});
+export type PgBackRestConfig = z.output<typeof pgbackrestSchema>;
+
+export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, pgbackrestSchema, commandSchema]);
 export type ToolConfig = z.output<typeof toolSchema>;

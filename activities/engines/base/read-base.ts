@@ -6,7 +6,7 @@ import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 
 /** The signed manifest of a recovery point's base, at its exact version. @throws Tampered - it is of another base. */
-export async function readManifest(context: SourceContext, point: RecoveryPoint): Promise<Manifest> {
+export async function readManifest(context: SourceContext, point: Pick<RecoveryPoint, 'system' | 'source' | 'base'>): Promise<Manifest> {
   const { base } = point;
   const manifest = await readSigned(context.store, context.keys, manifestSchema, base.manifest, { signal: context.signal });
   const same = manifest.system === point.system && manifest.source === point.source

@@ -11,6 +11,7 @@ import { endpointOf } from '../base/source-environment.ts';
 import { promoteTarget as promoteMongodb } from '../mongodb/promote-target.ts';
 import { validateTarget as validateMongodb } from '../mongodb/validate-target.ts';
 import { commandProgram } from './command.ts';
+import { promoteForeign } from './pgbackrest/restore.ts';
 import { toolOf } from './programs.ts';
 import { runProgram } from './run-program.ts';
 
@@ -36,7 +37,7 @@ export async function validateTarget(
   if (validator?.uses === 'equality') throw new HoldfastError('Unsupported', `what a program restored into ${context.sourceName} cannot be proved equal`);
   if (validator?.uses === 'command') return await runValidator(context, input.target, validator);
   if (toolOf(context).uses === 'mongodump') return await validateMongodb(context, input);
-  throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by a command`);
+  throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by ${toolOf(context).uses}`);
 }
 
 async function runValidator(context: SourceContext, target: TargetRef, { id, effect, source, run }: Extract<ValidatorConfig, { uses: 'command' }>): Promise<ValidationResult> {
@@ -56,7 +57,9 @@ async function runValidator(context: SourceContext, target: TargetRef, { id, eff
 
 /** A server of MongoDB becomes a replica set; what a command restored serves as the command left it. Safe to repeat. */
 export async function promoteTarget(context: SourceContext, input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }> {
-  if (toolOf(context).uses === 'mongodump') return await promoteMongodb(context, input);
+  const { uses } = toolOf(context);
+  if (uses === 'mongodump') return await promoteMongodb(context, input);
+  if (uses === 'pgbackrest') return { summary: await promoteForeign(context, input.target), sourceIdentity: identityOf(input.target.run) };
   return { summary: `${context.sourceName}: nothing to promote: it serves as its restore program left it`, sourceIdentity: identityOf(input.target.run) };
 }
 

@@ -14,7 +14,8 @@ import { endpointOf } from '../base/source-environment.ts';
 import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
 import { StreamCutter } from './cut-stream.ts';
 import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
-import { dumpProgram } from './programs.ts';
+import { backUpForeign } from './pgbackrest/back-up.ts';
+import { dumpProgram, toolOf } from './programs.ts';
 import type { ProgramSpec } from './program-spec.ts';
 import { outputOf, runProgram, unlessQuiet } from './run-program.ts';
 
@@ -47,6 +48,13 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
   const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
   const fromAt = new Date().toISOString();
+  const tool = toolOf(context);
+  if (tool.uses === 'pgbackrest') {
+    const { parts, foreign } = await backUpForeign(context, tool, { store, key, scope: plan, signal }, stream, phase);
+    const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
+    const ran = { fromAt: foreign.startedAt, toAt: foreign.stoppedAt };
+    return await putIndex(context, plan, stream.group, [{ parts, summary: () => ({ unit: stream.unit, range: stream.range, documents: 0, plainBytes, hashSum: null, fuzzy: whyForeign, gone: false, ran, detail: foreign }) }]);
+  }
   const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: stream.group }));
   const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
     const stored = await storeStream({ store, key, scope: plan, signal }, { running, spec }, progress);
@@ -71,6 +79,8 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
 
 export const whyUnproved = ({ tool }: Pick<ToolPlan, 'tool'>): string =>
   `only ${tool.program} knows what is in its dump: nobody compared it with its source${tool.moment ? `; as configured, all of it is of the program’s ${tool.moment}` : ', and it is of no one moment'}`;
+
+export const whyForeign = 'pgBackRest keeps the backup in a repository of its own, and Holdfast stores which one it is: nobody compared it with its source';
 
 /** Whether an earlier attempt left parts of this backup. */
 async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promise<boolean> {

@@ -9,6 +9,7 @@ import { planDump } from './plan-dump.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
 import { refuseLivingSource } from './same-place.ts';
 import { sealBackup } from './seal-backup.ts';
+import { verifyForeign } from './verify-foreign.ts';
 
 const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
 
@@ -41,6 +42,7 @@ export const toolEngine: Engine = {
   grants: () => ({ engine: 'tool', commands: [], roles: [], about: 'the source’s own program logs in: what its user needs, its manual says' }),
   checkRights: async () => await Promise.resolve({ missing: [], tooMuch: [] }),
   checkTarget: refuseLivingSource,
+  verifyForeign,
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),
   narrowPoint: refuse('partial'),

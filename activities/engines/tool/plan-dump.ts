@@ -73,6 +73,8 @@ const lookedAtForSize = 10;
 function momentOf(context: SourceContext): 'start' | 'end' | null {
   const tool = toolOf(context);
   if (tool.uses === 'mongodump') return tool.oplog ? 'end' : null;
+  // It is consistent where it ended: that is where its restore stops.
+  if (tool.uses === 'pgbackrest') return 'end';
   return tool.moment ?? null;
 }
 

@@ -5,6 +5,7 @@ import type { Endpoint, System } from '../../../workflows/domain/system.ts';
 import type { ProgramConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';
 import { findProgram } from '../../tool/find-tool.ts';
+import type { Account } from '../../tool/server-account.ts';
 import { rememberSecret } from '../../secrets.ts';
 
 /** A program as it will be started. `{{file:NAME}}` in its arguments and variables still stands: the directory is made at the start. */
@@ -20,6 +21,8 @@ export interface ProgramSpec {
   files: Record<string, string>;
   /** how long it may pass nothing on; left out: for ever */
   quietForMs?: number;
+  /** whom it runs as; left out: as we do */
+  account?: Account | undefined;
 }
 
 /** What a program of the system file needs to be started; every SourceContext is one. */

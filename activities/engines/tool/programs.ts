@@ -6,6 +6,7 @@ import { findProgram } from '../../tool/find-tool.ts';
 import { runTool } from '../../tool/run-tool.ts';
 import { commandProgram } from './command.ts';
 import { mongodumpProgram, mongorestoreProgram } from './mongodump.ts';
+import { backupProgram } from './pgbackrest/back-up.ts';
 import { withoutSecrets, type ProgramSpec } from './program-spec.ts';
 
 export function toolOf(context: SourceContext): ToolConfig {
@@ -17,6 +18,7 @@ export function toolOf(context: SourceContext): ToolConfig {
 /** What dumps the source at this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
 export async function dumpProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
+  if (tool.uses === 'pgbackrest') return backupProgram(tool);
   const spec = tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await commandProgram(context, tool.dump, endpoint);
   return { ...spec, quietForMs: tool.quietFor };
 }
@@ -24,6 +26,7 @@ export async function dumpProgram(context: SourceContext, endpoint: Endpoint): P
 /** What restores to this endpoint. @throws ToolMissing, BadSystemFile - a secret that resolves to nothing. */
 export async function restoreProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
+  if (tool.uses === 'pgbackrest') throw new HoldfastError('Unsupported', `${context.sourceName}: pgBackRest restores from its own repository, and is fed nothing`);
   const spec = tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await commandProgram(context, tool.restore, endpoint);
   return { ...spec, quietForMs: tool.quietFor };
 }
@@ -31,7 +34,7 @@ export async function restoreProgram(context: SourceContext, endpoint: Endpoint)
 /** What the dump program says of its version, its first line; 'unknown' where it is not known how to ask. */
 export async function readToolVersion(context: SourceContext): Promise<string> {
   const tool = toolOf(context);
-  const [program, ...args] = tool.uses === 'mongodump' ? ['mongodump', '--version'] : (tool.version ?? []);
+  const [program, ...args] = tool.uses === 'mongodump' ? ['mongodump', '--version'] : tool.uses === 'pgbackrest' ? ['pgbackrest', 'version'] : (tool.version ?? []);
   if (program === undefined) return 'unknown';
   const { stdout, stderr } = await runTool({ path: findProgram(program) }, args, { signal: context.signal, timeoutMs: versionWithinMs, env: withoutSecrets(context.system) });
   const line = (stdout.trim() || stderr.trim()).split('\n')[0]!.trim();

@@ -14,7 +14,8 @@ import { endpointOf } from '../base/source-environment.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
 import { addressOf, type ProgramSpec } from './program-spec.ts';
-import { restoreProgram } from './programs.ts';
+import { foreignOf, prepareForeign, restoreForeign } from './pgbackrest/restore.ts';
+import { restoreProgram, toolOf } from './programs.ts';
 import { feed, runProgram } from './run-program.ts';
 import { refuseLivingSource } from './same-place.ts';
 
@@ -30,9 +31,12 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   const manifest = await readManifest(context, point);
   requireEngine(manifest, 'tool');
   await openBackupKey(context.store, context.keys, manifest, manifest.key);
-  for (const group of manifest.groups) await readGroupIndex(context, manifest.backup, group);
+  const indexes = [];
+  for (const group of manifest.groups) indexes.push(await readGroupIndex(context, manifest.backup, group));
   await requireTarget(context, target);
-  await restoreProgram(context, endpointOf(context, target.environment));
+  const tool = toolOf(context);
+  if (tool.uses === 'pgbackrest') await prepareForeign(context, tool, foreignOf(indexes[0]!, manifest.backup));
+  else await restoreProgram(context, endpointOf(context, target.environment));
   const groups = manifest.groups.map(({ group, index, plainBytes }) => ({ group, index, plainBytes }));
   return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
 }
@@ -69,12 +73,15 @@ export async function restoreGroup(
   const before = await readRecord(context);
   const isOurs = before?.run === record.run && before.backup === record.backup && before.group === record.group && before.address === record.address;
   if (isOurs && before.state === 'done') return { documents: 0, plainBytes };
-  const spec = await restoreProgram(context, endpoint);
-  if (isOurs) context.log?.('warn', `restore of ${point.system}/${point.source} by ${spec.name} ${startsAgain}`);
-  const phase = isOurs ? `restore by ${spec.name}, which ${startsAgain}` : `restore by ${spec.name}`;
+  const tool = toolOf(context);
+  const spec = tool.uses === 'pgbackrest' ? undefined : await restoreProgram(context, endpoint);
+  const name = spec?.name ?? tool.uses;
+  if (isOurs) context.log?.('warn', `restore of ${point.system}/${point.source} by ${name} ${startsAgain}`);
+  const phase = isOurs ? `restore by ${name}, which ${startsAgain}` : `restore by ${name}`;
   await writeRecord(context, { ...record, state: 'begun' });
   const parts: PartStore = { store: context.store, key, scope: manifest, signal: context.signal };
-  await runProgram(context, spec, async (running) => await feedParts(parts, index, { running, spec }, (done) => context.progress({ phase, done, of: plainBytes, unit: 'bytes', group: group.group })));
+  if (tool.uses === 'pgbackrest') await restoreForeign(context, tool, foreignOf(index, manifest.backup), phase);
+  if (spec) await runProgram(context, spec, async (running) => await feedParts(parts, index, { running, spec }, (done) => context.progress({ phase, done, of: plainBytes, unit: 'bytes', group: group.group })));
   await writeRecord(context, { ...record, state: 'done' });
   return { documents: 0, plainBytes };
 }

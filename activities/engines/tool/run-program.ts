@@ -23,7 +23,7 @@ export async function runProgram<T>(context: ProgramContext, spec: ProgramSpec, 
     const fill = (text: string): string => text.replace(/\{\{\s*file:([^{}]+?)\s*\}\}/g, (_, name: string) => `${directory.path}/${name}`);
     // What a secret holds is nobody's to fill in.
     const env = { ...withoutSecrets(context.system), ...Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, fill(value)])), ...spec.secrets };
-    const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, removeOnLoss: directory.path });
+    const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, account: spec.account, removeOnLoss: directory.path });
     // Heard from the beginning: it may fail while nobody waits for it yet.
     const end = running.done.then(() => undefined, (error: unknown) => error);
     await directory.noteGroup(running.pid).catch(async (error: unknown) => {

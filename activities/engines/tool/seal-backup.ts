@@ -1,11 +1,12 @@
 import type { BackupSummary } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { logPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
-import type { GroupIndex, Manifest } from '../../../workflows/domain/manifest.ts';
+import type { GroupIndex, Manifest, StreamOrigin } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 import { sealBase, type SealBackupInput } from '../base/seal-base.ts';
-import { whyUnproved } from './dump-group.ts';
+import { whyForeign, whyUnproved } from './dump-group.ts';
+import { foreignOf } from './pgbackrest/restore.ts';
 import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
 
 /** Seals the dump of a program: see `sealBase`. The manifest says which program it was, and what it does not know. */
@@ -24,8 +25,14 @@ function describe(plan: ToolPlan, indexes: readonly GroupIndex[]): Pick<Manifest
     start: positionAt(fromAt),
     // What the program read last lies before its end: for no earlier moment may it be taken.
     end: positionAt(toAt),
-    origin: { form: 'stream', program, toolVersion: version, ranFrom: fromAt, ranTo: toAt, moment, log: null, proof: { kind: 'none', why: whyUnproved(plan) } },
+    origin: { form: 'stream', program, toolVersion: version, ranFrom: fromAt, ranTo: toAt, moment, log: null, ...foreignIn(range, plan) },
   };
+}
+
+/** What the program keeps itself is not in the store. */
+function foreignIn(range: GroupIndex['ranges'][number], plan: ToolPlan): Pick<StreamOrigin, 'proof' | 'foreign'> {
+  if (range.detail === undefined) return { proof: { kind: 'none', why: whyUnproved(plan) } };
+  return { proof: { kind: 'none', why: whyForeign }, foreign: { label: foreignOf({ ranges: [range] }, plan.backup).label } };
 }
 
 const positionAt = (at: string): LogPosition => logPosition(Math.floor(Date.parse(at) / 1000), 0);
