@@ -14,8 +14,9 @@ const chunkBytes = kib(64);
 const tagBytes = 16;
 const lengthBytes = 4;
 
+/** Numbers only: a small buffer for each of a hundred thousand chunks would lie between the large ones that come and go, and keep their memory from going back. */
 interface Chunk {
-  nonce: Buffer;
+  counter: number;
   at: number;
   bytes: number;
 }
@@ -76,13 +77,12 @@ export class SpillFile {
   }
 
   #writeChunk(): void {
-    const nonce = Buffer.alloc(12);
-    nonce.writeUIntBE((chunksEncrypted += 1), 6, 6);
-    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    const counter = (chunksEncrypted += 1);
+    const cipher = createCipheriv('aes-256-gcm', key, nonceOf(counter));
     const compressed = zstdCompressSync(this.#buffer.subarray(0, this.#used), { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     const sealed = Buffer.concat([cipher.update(compressed), cipher.final(), cipher.getAuthTag()]);
     this.#write(sealed);
-    this.#chunks.push({ nonce, at: this.#end, bytes: sealed.length });
+    this.#chunks.push({ counter, at: this.#end, bytes: sealed.length });
     this.#end += sealed.length;
     this.#used = 0;
     if (this.#buffer.length > chunkBytes) this.#buffer = Buffer.allocUnsafe(chunkBytes);
@@ -100,14 +100,14 @@ export class SpillFile {
     }
   }
 
-  #open({ nonce, at, bytes }: Chunk): Buffer {
+  #open({ counter, at, bytes }: Chunk): Buffer {
     const sealed = Buffer.allocUnsafe(bytes);
     for (let done = 0; done < bytes; ) {
       const read = readSync(this.#file!, sealed, done, bytes - done, at + done);
       if (read === 0) throw new HoldfastError('Tampered', 'a file of this process for what does not fit into memory was cut');
       done += read;
     }
-    const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAuthTag(sealed.subarray(bytes - tagBytes));
+    const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(counter)).setAuthTag(sealed.subarray(bytes - tagBytes));
     try {
       const compressed = Buffer.concat([decipher.update(sealed.subarray(0, bytes - tagBytes)), decipher.final()]);
       return zstdDecompressSync(compressed);
@@ -115,6 +115,12 @@ export class SpillFile {
       throw new HoldfastError('Tampered', 'a file of this process for what does not fit into memory was changed', { cause });
     }
   }
+}
+
+function nonceOf(counter: number): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUIntBE(counter, 6, 6);
+  return nonce;
 }
 
 /** HOLDFAST_SPILL, or the system's directory for temporary files. Some systems keep that one in memory: then name another. */
