@@ -12,6 +12,7 @@ const modules: readonly (readonly [names: readonly string[], load: () => Promise
   [['up', 'down'], async () => (await import('./commands/up.ts')).up],
   [['doctor'], async () => (await import('./commands/doctor.ts')).doctor],
   [['worker'], async () => (await import('./commands/worker.ts')).worker],
+  [['wal-push', 'wal-fetch'], async () => (await import('./commands/wal.ts')).wal],
   [['backup'], async () => (await import('./commands/backup.ts')).backup],
   [['archive'], async () => (await import('./commands/archive.ts')).archive],
   [['points', 'catalog'], async () => (await import('./commands/points.ts')).points],

@@ -10,7 +10,7 @@ import type { AccessRole, EngineGrant, RightsFound } from '../../workflows/domai
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
-import type { CatalogBase, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import type { CatalogBase, RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { Endpoint, Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 
@@ -70,6 +70,11 @@ export interface Engine
    * @returns what is wrong; null: nothing.
    */
   verifyForeign?(context: SourceContext, base: CatalogBase): Promise<string | null>;
+  /**
+   * Where in the archive a place is that the source names in its own words (`isMark`), and where the replay is to stop; left out: its log has no such names.
+   * @throws NoRecoveryPoint - the archive does not hold it.
+   */
+  findMark?(context: SourceContext, mark: string): Promise<{ target: Pick<RecoveryTarget, 'targetPosition' | 'timeline'>; stop: NonNullable<RecoveryPoint['stop']> }>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

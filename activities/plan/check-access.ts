@@ -29,6 +29,7 @@ const targetServersOf = (system: System): ToolName[] => Object.entries(system.st
 /** What a target on the worker's own machine is served by: a mongod, also for a program that restores into one. */
 function targetServerOf(source: Source | undefined): ToolName[] {
   if (source?.tool?.uses === 'pgbackrest') return ['postgres'];
+  if (source?.engine === 'postgres-physical') return ['postgres', 'pg_verifybackup', 'pg_controldata'];
   return (source?.engine as string | undefined) === 'postgres' ? ['postgres', 'initdb'] : ['mongod'];
 }
 
@@ -39,7 +40,7 @@ const serversOf = (system: System): ToolName[] => [...targetServersOf(system), .
 export function programsOfRole(system: System, role: 'control' | 'data' | 'archive' | 'recover'): string[] {
   if (role === 'control') return [...doorsOf(system), ...stepProgramsOf(system, undefined)];
   if (role === 'recover') return [...targetServersOf(system), ...programsOf(system)];
-  if (role === 'data') return Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'command' ? tool.dump.argv[0]! : tool.uses] : []));
+  if (role === 'data') return Object.values(system.sources).flatMap(({ engine, tool }) => (tool ? [tool.uses === 'command' ? tool.dump.argv[0]! : tool.uses] : engine === 'postgres-physical' ? ['pg_basebackup'] : []));
   return [];
 }
 

@@ -58,7 +58,8 @@ export async function assertEpoch(store: Store, system: string, epoch: number, o
 
 const nobody = { found: undefined, rejected: [] };
 
-async function readHighestEpoch(store: Store, system: string, options: ReadOptions): Promise<number> {
+/** The highest epoch that anybody claimed; 0: nobody did. */
+export async function readHighestEpoch(store: Store, system: string, options: ReadOptions): Promise<number> {
   let highest = 0;
   for await (const version of store.list(layout.epochs(system), options)) {
     if (!version.isDeleteMarker && Number.isInteger(numberOf(version.key))) highest = Math.max(highest, numberOf(version.key));

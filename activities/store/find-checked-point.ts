@@ -3,7 +3,7 @@ import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts
 import { nextLogPosition } from '../../workflows/domain/log-position.ts';
 import type { CheckedPoint, PointCheck } from '../../workflows/domain/point-check.ts';
 import { describeDoubt } from '../../workflows/domain/point-mark.ts';
-import type { Catalog, RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import { isMark, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { Findings } from './findings.ts';
@@ -33,13 +33,15 @@ import { missingSlice, verifyLog } from './verify-log.ts';
  */
 export async function findCheckedPoint(
   context: SourceContext,
-  target: RecoveryTarget,
+  asked: RecoveryTarget,
   { readForMs, engine, avoid = [] }: { readForMs: number; engine?: Pick<Engine, 'verifySlice'>; avoid?: readonly string[] },
 ): Promise<CheckedPoint> {
   const startedMs = Date.now();
   const of = { system: context.system.system, source: context.sourceName };
   // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
   const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  const mark = isMark(asked.point) ? await findMark(context, asked.point) : undefined;
+  const target: RecoveryTarget = mark?.target ?? asked;
   const damage: Damage = new Map();
   for (;;) {
     const { store, keys, signal, progress } = context;
@@ -48,7 +50,7 @@ export async function findCheckedPoint(
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
-    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog, point) } };
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog, point) } };
     const known = damage.size;
     for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
     const [first] = inBase.problems;
@@ -71,6 +73,13 @@ async function sizeLog(context: SourceContext, { system, source, timeline, log, 
     size.storedBytes += bytes;
   }
   return size;
+}
+
+/** @throws Unsupported - the source's engine knows no such places. */
+async function findMark(context: SourceContext, mark: string): Promise<Awaited<ReturnType<NonNullable<Engine['findMark']>>>> {
+  const { findMark: find } = (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  if (find) return await find(context, mark);
+  throw new HoldfastError('Unsupported', `${context.system.system}/${context.sourceName}: the engine "${context.source.engine}" has no place "${mark}" in its log`, { hint: 'give a target time, a position, or the id of a base' });
 }
 
 type Damage = Map<string, { why: string; type: HoldfastError['type'] }>;

@@ -7,7 +7,8 @@
 
 Writes each collection's documents to <out>/<database>/<collection>.bson (one after another, as mongorestore and bsondump
 read them), its options and indexes to <collection>.detail.json beside it, and the log behind the backup to
-<out>/log.bson. What a program dumped (the engine "tool") comes out as it was, in <out>/<source>.stream. Every byte is
+<out>/log.bson. What a program dumped (the engine "tool") comes out as it was, in <out>/<source>.stream; a PostgreSQL
+server as files as <out>/<source>.tar of its data directory, its log as the segments of <out>/wal. Every byte is
 authenticated and each collection's proof is computed again; whatever does not agree ends it with exit code 1 and the
 object's name. What is written is not encrypted: the directory is made for its owner only.
 
@@ -226,6 +227,43 @@ class Opener:
         origin = manifest["origin"]
         print(f"{path.name}  {size} bytes of {origin['program']} ({origin['toolVersion']})  no proof: {origin['proof']['why']}")
 
+    def open_cluster(self, manifest, out):
+        """A PostgreSQL server: the tar that pg_basebackup wrote, with the server's own list of files (backup_manifest) in it."""
+        path, size = out / (urllib.parse.quote(manifest["source"], safe=" ") + ".tar"), 0
+        with path.open("wb") as file:
+            for _part, plain, _where in self.parts(manifest):
+                size += file.write(plain)
+        if size != manifest["totals"]["plainBytes"]:
+            raise Refused(f"{path.name}: {size} bytes; the manifest says {manifest['totals']['plainBytes']}")
+        detail = manifest["units"][0]["detail"]
+        print(f"{path.name}  {size} bytes of PostgreSQL {manifest['versions']['postgresql']}, WAL from {detail['startLsn']} to {detail['endLsn']}; unpack it and run pg_verifybackup")
+
+    def open_segments(self, manifest, out):
+        """The WAL behind the base, for restore_command: a slice is a whole segment, or a piece behind a head of 32 bytes."""
+        detail = manifest["units"][0]["detail"]
+        size, timeline, names = detail["segmentBytes"], detail["timeline"], set()
+        folder = out / "wal"
+        folder.mkdir(mode=0o700)
+        at = manifest["logFrom"]
+        for at, key, plain in self.slices(manifest, whole=True):
+            if plain[:8] == b"HFWALPC1":
+                lsn, body = int.from_bytes(plain[8:16], "big"), plain[32:]
+            else:
+                lsn, body = int.from_bytes(plain[8:16], "little"), plain
+            number, offset = divmod(lsn, size)
+            if offset + len(body) > size:
+                raise Refused(f"{key}: {len(body)} bytes at {offset} of a segment of {size}")
+            name = f"{timeline:08X}{(number * size) >> 32:08X}{number % (2**32 // size):08X}"
+            path = folder / name
+            if name not in names:
+                path.write_bytes(b"")
+                os.truncate(path, size)
+                names.add(name)
+            with path.open("r+b") as file:
+                file.seek(offset)
+                file.write(body)
+        print(f"wal  {len(names)} segments  after {manifest['logFrom']} up to {at}")
+
     def open_base(self, manifest, out):
         units = {unit["id"]: unit for unit in manifest["units"]}
         sums, counts = dict.fromkeys(units, 0), dict.fromkeys(units, 0)
@@ -252,8 +290,11 @@ class Opener:
                 raise Refused(f"{unit['name']}: {counts[unit['id']]} documents, hash sum {found}; the manifest says {unit['documents']}, {unit['hashSum']}")
             print(f"{unit['name']}  {counts[unit['id']]} documents  {'as proved' if unit['hashSum'] else 'no proof: ' + str(unit['fuzzy'])}")
 
-    def open_log(self, manifest, out):
-        """Slices behind `logFrom` as far as they touch; several ways may lead there, and the longest step is taken."""
+    def slices(self, manifest, whole=False):
+        """
+        Slices behind `logFrom` as far as they touch; several ways may lead there, and the longest step is taken. `whole`: from the beginning of
+        the segment that it lies in, of which there may be pieces before it.
+        """
         scope = {word: manifest[word] for word in ("system", "source", "timeline")}
         prefix = f"{self.system}/{self.source}/{manifest['timeline']}/"
         keys, slices = {}, {}
@@ -264,16 +305,27 @@ class Opener:
             ends = re.fullmatch(r"(\d{10}-\d{10})_(\d{10}-\d{10})", key.rsplit("/", 1)[1])
             if ends and key not in slices:
                 slices[key] = (*ends.groups(), version)
+        at = manifest["logFrom"]
+        if whole:
+            ends = {to: begin for begin, to, _ in slices.values() if begin[11:] == to[11:]}
+            at = max((begin for begin, to, _ in slices.values() if begin <= at < to), default=at)
+            while at in ends:
+                at = ends[at]
+        while steps := [(to, begin, key, version) for key, (begin, to, version) in slices.items() if begin <= at < to]:
+            to, begin, key, version = max(steps)
+            message = self.store.get(key, version)
+            context = {"holdfast": "slice", **scope, "from": begin, "to": to, "epoch": None}
+            name = self.key_name(message)
+            if name not in keys:
+                raise Refused(f"{key}: sealed under key {name}, of which there is no key object")
+            yield to, key, unzip(unseal(message, name, keys[name], context, key), key)
+            at = to
+
+    def open_log(self, manifest, out):
         at, entries = manifest["logFrom"], 0
         with (out / "log.bson").open("wb") as file:
-            while steps := [(to, begin, key, version) for key, (begin, to, version) in slices.items() if begin <= at < to]:
-                to, begin, key, version = max(steps)
-                message = self.store.get(key, version)
-                context = {"holdfast": "slice", **scope, "from": begin, "to": to, "epoch": None}
-                name = self.key_name(message)
-                if name not in keys:
-                    raise Refused(f"{key}: sealed under key {name}, of which there is no key object")
-                for entry in documents_of(unzip(unseal(message, name, keys[name], context, key), key), key):
+            for to, key, plain in self.slices(manifest):
+                for entry in documents_of(plain, key):
                     position = self.position(entry)
                     if at < position:
                         file.write(entry)
@@ -335,6 +387,11 @@ def main():
         print(f"backup {manifest['backup']} of {given.system}/{given.source}, timeline {manifest['timeline']}, at {manifest['end']}")
         if manifest.get("origin", {}).get("form") == "stream":
             opener.open_stream(manifest, given.out)
+            return
+        if manifest["engine"] == "postgres-physical":
+            opener.open_cluster(manifest, given.out)
+            if not given.no_log:
+                opener.open_segments(manifest, given.out)
             return
         opener.open_base(manifest, given.out)
         if not given.no_log:

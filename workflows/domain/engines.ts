@@ -18,6 +18,8 @@ export interface Abilities {
  */
 export const engines = {
   mongodb: { log: true, units: true, exchange: true, partial: true },
+  /** a whole PostgreSQL server as files (pg_basebackup), and its WAL */
+  'postgres-physical': { log: true, units: false, exchange: false, partial: false },
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
   tool: { log: false, units: false, exchange: false, partial: false },
 } as const satisfies Record<string, Abilities>;

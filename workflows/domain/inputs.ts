@@ -4,6 +4,7 @@ import { onlySchema } from './chosen-namespaces.ts';
 import { versionSchema } from './deployment.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
+import { markPattern } from './recovery-point.ts';
 import { parseTypedLogPosition } from './log-position.ts';
 import { severitySchema } from './messages.ts';
 import { periodNames } from './period-report.ts';
@@ -47,7 +48,7 @@ const position = z
 const target = {
   targetTime: instant.meta({ description: 'recover to this second, included whole; left out: the latest' }),
   targetPosition: position.meta({ description: 'recover to before this log position' }),
-  point: id.optional().meta({ description: 'a base or an import by its id: as it was at its own end' }),
+  point: z.union([id, z.string().regex(markPattern)], 'the id of a base or of an import, as listRecoveryPoints lists them; of PostgreSQL also lsn:0/3000060 or named:NAME').optional().meta({ description: 'a base or an import by its id: as it was at its own end; of PostgreSQL as files also lsn:0/3000060, or named:NAME, a restore point' }),
   timeline: z.string().regex(/^t\d{8}$/, 'a timeline such as t00000001, as listRecoveryPoints lists them').optional().meta({ description: 'on this timeline, also behind the moment that a later one left it at: its end, or targetTime or targetPosition of it' }),
 };
 const only = onlySchema.optional().meta({ description: 'a partial restore of these namespaces, for taking data out: ["shop.orders", "shop.*"]; no traffic is moved' });

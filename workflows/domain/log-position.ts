@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
 /**
- * A place in a source's log, written so that text order is log order.
+ * A place in a source's log, written so that text order is log order: `<seconds, 10 digits>-<ordinal, 10 digits>`, a second of the
+ * source's own clock that never goes backwards, and a number that keeps the order where seconds do not.
  *
- * MongoDB: `<seconds, 10 digits>-<ordinal, 10 digits>`, from the oplog's Timestamp. Chain and catalog compare positions
- * as text and never look inside, so an engine with another kind of log only has to write its positions at fixed width.
+ * MongoDB: the oplog's Timestamp. PostgreSQL: when a WAL segment was finished, and the segment's number. Chain and catalog compare positions as text.
  */
 export const logPositionSchema = z.string().regex(/^\d{10}-\d{10}$/, 'a log position such as 1763717205-0000000001');
 export type LogPosition = z.infer<typeof logPositionSchema>;
@@ -50,6 +50,9 @@ export function formatLogPosition(position: LogPosition): string {
  */
 export const limitOfTargetTime = (targetTimeAt: string): LogPosition =>
   logPosition(Math.floor(Date.parse(targetTimeAt) / 1000) + 1, 0);
+
+/** Whether a limit stands for a moment, as `limitOfTargetTime` makes it, and not for a place behind something that was archived. */
+export const isMoment = (limit: LogPosition): boolean => parseLogPosition(limit).ordinal === 0;
 
 /** Parses what a person types for a position: `1763717205-7`, `1763717205.7` or `1763717205:7`. */
 export function parseTypedLogPosition(text: string): LogPosition | undefined {

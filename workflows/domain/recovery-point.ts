@@ -74,7 +74,7 @@ export interface RecoveryTarget {
   targetTime?: string | undefined;
   /** exclusive */
   targetPosition?: LogPosition | undefined;
-  /** id of a base or of an import: the first moment at which it is whole */
+  /** id of a base or of an import: the first moment at which it is whole. Or a place in the source's own words: see `isMark` */
   point?: string | undefined;
   /** on this timeline, which was left for another: its end, or a moment of it; left out: the newest, and where that came from */
   timeline?: string | undefined;
@@ -82,6 +82,12 @@ export interface RecoveryTarget {
 
 /** An earlier moment was asked for, so what came after it is left out on purpose. */
 export const momentAsked = ({ targetTime, targetPosition, point, timeline }: RecoveryTarget): boolean => (targetTime ?? targetPosition ?? point ?? timeline) !== undefined;
+
+/**
+ * A place in the log as its source itself names it: `lsn:0/3000060`, exclusive, or `named:before-the-upgrade`. Its engine finds the position; where exactly it is, the server knows that replays.
+ */
+export const markPattern = /^(lsn:[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}|named:[^\0]{1,63})$/;
+export const isMark = (point: string | undefined): point is string => point !== undefined && markPattern.test(point);
 
 /** One source at one moment, provably restorable: a base and the unbroken log from it to `limit`. */
 export interface RecoveryPoint {
@@ -96,6 +102,8 @@ export interface RecoveryPoint {
   /** the second that `reaches` lies in, UTC ISO */
   reachesAt: string;
   log: { from: LogPosition; slices: number; storedBytes: number };
+  /** where within what lies before `limit` the server that replays stops; left out: it does not */
+  stop?: { lsn: string } | { name: string };
   /** a partial restore; left out: everything */
   only?: ChosenNamespaces;
 }

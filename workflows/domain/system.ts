@@ -4,7 +4,7 @@ import { carriesPassword } from './address.ts';
 import { bytesSchema } from './bytes.ts';
 import { checkPeople } from './check-people.ts';
 import { durationSchema } from './duration.ts';
-import { abilitiesOf, engineKinds } from './engines.ts';
+import { abilitiesOf, engineKinds, type EngineKind } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
 import { checkRunbooks } from './check-runbooks.ts';
 import { mainRunbook, runbookNames } from './expand-runbook.ts';
@@ -73,10 +73,18 @@ const archiveSchema = z.strictObject({
   bytes: bytesSchema.default(mib(8)).meta({ description: 'or when it has this many bytes of log' }),
 });
 
+/** How the log of a PostgreSQL server as files comes to the store. */
+const walSchema = z.strictObject({
+  by: z.enum(['push', 'receive']).default('push').meta({ description: 'push: the server runs `holdfast wal-push`; receive: a worker streams it out of a slot of the server' }),
+});
+
 const namespacesSchema = z.strictObject({ exclude: z.array(z.string()).default([]) });
 
-/** What only a MongoDB that is read by its driver has; filled in for every source, so that engines see one shape. */
-const driverOnly = ['archive', 'limits', 'namespaces'] as const;
+/** What only some engines have; filled in for every source, so that engines see one shape. */
+const meaningless: Partial<Record<EngineKind, { fields: readonly ('archive' | 'limits' | 'namespaces')[]; why: string }>> = {
+  tool: { fields: ['archive', 'limits', 'namespaces'], why: 'what a program reads, and how fast, its own arguments say' },
+  'postgres-physical': { fields: ['namespaces'], why: 'a physical base is the whole server' },
+};
 
 const sourceSchema = z
   .strictObject({
@@ -84,18 +92,19 @@ const sourceSchema = z
     environment: name.meta({ description: 'where the source lives: a name under environments' }),
     archive: archiveSchema.optional(),
     limits: limitsSchema.optional(),
+    wal: walSchema.optional().meta({ description: 'engine postgres-physical: how its log is archived; left out: pushed' }),
     namespaces: namespacesSchema.optional().meta({ description: 'databases or database.collection left out of backups' }),
     tool: toolSchema.optional().meta({ description: 'engine tool: the programs that dump and restore' }),
   })
   .superRefine((source, ctx) => {
     const complain = (path: string, message: string): void => ctx.addIssue({ code: 'custom', path: [path], message });
-    if (source.engine !== 'tool') {
-      if (source.tool) complain('tool', `belongs to the engine "tool", and this source’s is "${source.engine}"`);
-      return;
-    }
-    if (!source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pgbackrest or command');
-    for (const field of driverOnly) {
-      if (source[field]) complain(field, 'means nothing to the engine "tool": what a program reads, and how fast, its own arguments say');
+    if (source.engine !== 'tool' && source.tool) complain('tool', `belongs to the engine "tool", and this source’s is "${source.engine}"`);
+    if (source.engine === 'tool' && !source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pgbackrest or command');
+    if (source.engine !== 'postgres-physical' && source.wal) complain('wal', `belongs to the engine "postgres-physical", and this source’s is "${source.engine}"`);
+    if (source.engine === 'postgres-physical' && source.archive && source.wal?.by !== 'receive') complain('archive', 'a server that pushes its log says itself how often, by archive_timeout: it belongs to wal.by: receive');
+    const { fields = [], why } = meaningless[source.engine] ?? {};
+    for (const field of fields) {
+      if (source[field]) complain(field, `means nothing to the engine "${source.engine}": ${why}`);
     }
   })
   .transform(({ tool, ...source }) => ({
@@ -103,6 +112,7 @@ const sourceSchema = z
     archive: source.archive ?? archiveSchema.parse({}),
     limits: source.limits ?? limitsSchema.parse({}),
     namespaces: source.namespaces ?? namespacesSchema.parse({}),
+    wal: source.wal ?? walSchema.parse({}),
     ...(tool ? { tool } : {}),
   }));
 
@@ -305,17 +315,18 @@ const fields = {
 const fileSchema = z.strictObject(fields);
 type Complain = (path: (string | number)[], message: string) => void;
 
-/** What a server of MongoDB is made or stopped by fits a source that is one: read by its driver, or by mongodump. */
+/** What a server is made by fits a source that is one, and what stops a mongod a source that is that: read by its driver, or by mongodump. */
 function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, complain: Complain): void {
   const { engine, environment, tool } = system.sources[sourceName]!;
-  const isServer = engine === 'mongodb' || tool?.uses === 'mongodump';
+  const isMongod = engine === 'mongodb' || tool?.uses === 'mongodump';
+  const isServer = isMongod || engine === 'postgres-physical';
   const provision = system.standby.provision[sourceName];
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
   const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['local', 'existing'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
   const isFenced = system.fence[sourceName] !== undefined;
-  if (isServer && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
-  if (!isServer && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
+  if (isMongod && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
+  if (!isMongod && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
   const [living, target] = [environment, system.standby.environment].map((place) => system.environments[place]?.endpoints[sourceName]?.uri);
   if (engine === 'tool' && living !== undefined && living === target) {
     complain(['environments', system.standby.environment, 'endpoints', sourceName, 'uri'], `is the address of the living source "${sourceName}": a restore would write over it`);

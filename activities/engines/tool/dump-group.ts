@@ -1,6 +1,6 @@
 import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout } from '../../../workflows/domain/layout.ts';
+import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
 import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
@@ -44,7 +44,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
     throw new HoldfastError('BadInput', `backup ${plan.backup} is of ${plan.system}/${plan.source}/${plan.timeline}, and the source has gone on in ${timeline?.timeline ?? 'none'}`, { hint: 'start another backup' });
   }
   const spec = await dumpProgram(context, endpointOf(context, timeline.environment ?? context.source.environment));
-  const again = await isAgain(context, plan);
+  const again = await isAgain(context, plan, stream);
   if (again) context.log?.('warn', `dump of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
   const phase = again ? `dump by ${spec.name}, which ${startsAgain}` : `dump by ${spec.name}`;
   const fromAt = new Date().toISOString();
@@ -57,7 +57,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   }
   const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: stream.group }));
   const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
-    const stored = await storeStream({ store, key, scope: plan, signal }, { running, spec }, progress);
+    const stored = await storeStream({ store, key, scope: plan, signal }, stream, { running, spec }, progress);
     await unlessQuiet(spec, 'has closed its output, and has not ended', Promise.race([running.exitedAt, running.done]));
     return { parts: stored, exitedAt: running.exitedAt };
   });
@@ -83,13 +83,22 @@ export const whyUnproved = ({ tool }: Pick<ToolPlan, 'tool'>): string =>
 export const whyForeign = 'pgBackRest keeps the backup in a repository of its own, and Holdfast stores which one it is: nobody compared it with its source';
 
 /** Whether an earlier attempt left parts of this backup. */
-async function isAgain({ store, signal }: SourceContext, plan: ToolPlan): Promise<boolean> {
-  for await (const _ of store.list(layout.parts(plan, stream.unit, stream.range), { signal })) return true;
+export async function isAgain({ store, signal }: SourceContext, plan: BackupScope, of: { unit: string; range: string }): Promise<boolean> {
+  for await (const _ of store.list(layout.parts(plan, of.unit, of.range), { signal })) return true;
   return false;
 }
 
-/** Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight. */
-async function storeStream(to: PartStore, { running, spec }: { running: RunningStream; spec: ProgramSpec }, progress: StoredProgress): Promise<Part[]> {
+/**
+ * Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight.
+ * @param see - is shown everything, in order, before it is stored.
+ */
+export async function storeStream(
+  to: PartStore,
+  of: { unit: string; range: string },
+  { running, spec }: { running: RunningStream; spec: ProgramSpec },
+  progress: StoredProgress,
+  see?: (chunk: Buffer) => void,
+): Promise<Part[]> {
   // One that asks something would wait for ever.
   running.stdin.end();
   const cutter = new StreamCutter();
@@ -99,7 +108,7 @@ async function storeStream(to: PartStore, { running, spec }: { running: RunningS
   const upload = async (plain: Parameters<typeof putPart>[3]): Promise<void> => {
     const own = (name = nextPartName(name));
     await uploads.add(async () => {
-      parts[own.index] = await putPart(to, stream, own, plain);
+      parts[own.index] = await putPart(to, of, own, plain);
       const { length } = plain.bytes;
       cutter.release(plain);
       progress.stored(length);
@@ -108,6 +117,7 @@ async function storeStream(to: PartStore, { running, spec }: { running: RunningS
   try {
     for await (const chunk of outputOf(running, spec)) {
       progress.read(chunk.length);
+      see?.(chunk);
       for (const plain of cutter.add(chunk)) await upload(plain);
     }
     for (const plain of cutter.flush()) await upload(plain);

@@ -87,7 +87,7 @@ export async function restoreGroup(
 }
 
 /** The next part is fetched while the program reads the one before it: two in memory at once. */
-async function feedParts(from: PartStore, { parts }: GroupIndex, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<void> {
+export async function feedParts(from: PartStore, { parts }: GroupIndex, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<void> {
   // What it prints is nobody's; unread it would hold the program up.
   running.stdout.resume();
   const fetch = (at: number): Promise<{ bytes: Buffer } | { error: unknown }> | undefined =>

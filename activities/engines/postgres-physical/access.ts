@@ -1,0 +1,52 @@
+import type { AccessRole, EngineGrant, RightsFound } from '../../../workflows/domain/access-roles.ts';
+import type { SourceContext } from '../../context.ts';
+import { withSource } from './connect.ts';
+
+/** Which of the rights each role needs: a base streams the whole server, the archive only asks, a recovery logs a restore point and ends a segment. */
+const needs: Record<AccessRole, readonly ('replication' | 'monitor' | 'canary')[]> = {
+  backup: ['replication', 'monitor'],
+  archive: ['monitor'],
+  restore: ['monitor', 'canary'],
+  read: ['monitor'],
+  drill: [],
+  verify: [],
+  retention: [],
+  dispose: [],
+};
+
+const canary = ['pg_create_restore_point(text)', 'pg_switch_wal()'] as const;
+
+const statements = {
+  replication: ['ALTER ROLE holdfast REPLICATION'],
+  monitor: ['GRANT pg_monitor TO holdfast'],
+  canary: canary.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO holdfast`),
+} as const;
+
+const about = {
+  replication: 'streams the whole server (pg_basebackup)',
+  monitor: 'asks how far its log is',
+  canary: 'logs a restore point and ends a segment, which proves the archive',
+} as const;
+
+export function grants(role: AccessRole): EngineGrant {
+  const wanted = needs[role];
+  return {
+    engine: 'postgres-physical',
+    commands: wanted.flatMap((right) => [...statements[right]]),
+    roles: wanted.includes('monitor') ? ['pg_monitor'] : [],
+    about: wanted.length === 0 ? 'never logs in to the source' : wanted.map((right) => about[right]).join('; '),
+  };
+}
+
+/** @source PostgreSQL manual: pg_has_role, has_function_privilege, pg_roles. */
+export async function checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound> {
+  const { rows: [has] } = await withSource(context, async (client) => await client.query<Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>>(`
+    SELECT rolsuper AS superuser, rolreplication AS replication, pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
+      ${canary.map((name) => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS canary
+    FROM pg_roles WHERE rolname = current_user`));
+  const wanted = needs[role];
+  return {
+    missing: wanted.filter((right) => !has!.superuser && !has![right]).map((right) => `${right}: ${statements[right].join('; ')}`),
+    tooMuch: has!.superuser ? ['is a superuser, who may do anything'] : has!.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],
+  };
+}

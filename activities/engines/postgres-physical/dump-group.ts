@@ -1,0 +1,81 @@
+import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { kib } from '../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../context.ts';
+import { readSigned } from '../../store/signed-object.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import { findPostgresProgram } from '../../tool/find-postgres.ts';
+import { putIndex } from '../base/put-index.ts';
+import { StoredProgress } from '../base/stored-progress.ts';
+import { isAgain, startsAgain, storeStream } from '../tool/dump-group.ts';
+import type { ProgramSpec } from '../tool/program-spec.ts';
+import { runProgram } from '../tool/run-program.ts';
+import { withSource, type ServerAddress } from './connect.ts';
+import { cluster, planSchema, type Passed, type PhysicalPlan } from './plan.ts';
+import { identityOf, readServerFacts, type ServerFacts } from './server.ts';
+import { TarWatch } from './tar-watch.ts';
+
+/**
+ * Runs pg_basebackup to its standard output, with the WAL that the base itself needs, and cuts what comes into parts. Its index is put once the program has ended
+ * well and everything on the server's own list has passed.
+ *
+ * Safe to repeat, from the beginning: parts have keys of their own for each attempt, and those of one that was killed are named by nobody.
+ *
+ * @throws ToolFailed - retryable: it ended badly, or something is missing. BadInput - another server answers than was planned.
+ */
+export async function dumpGroup(context: SourceContext, input: SourceRef & { plan: DumpPlanRef; epoch: number; group: string }): Promise<GroupRef> {
+  const { store, keys, signal } = context;
+  const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
+  if (input.group !== cluster.group) throw new HoldfastError('BadInput', `the plan of backup ${plan.backup} has no group ${input.group}`);
+  const key = await openBackupKey(store, keys, plan, plan.key);
+  const spec = await withSource(context, async (client, address) => {
+    requireSame(plan, await readServerFacts(client));
+    return await baseBackupProgram(context, address, plan);
+  });
+  const again = await isAgain(context, plan, cluster);
+  if (again) context.log?.('warn', `base of ${plan.system}/${plan.source} by ${spec.name} ${startsAgain}`);
+  const phase = again ? `base by ${spec.name}, which ${startsAgain}` : `base by ${spec.name}`;
+  const fromAt = new Date().toISOString();
+  const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: cluster.group }));
+  const watch = new TarWatch();
+  const { parts, exitedAt } = await runProgram(context, spec, async (running) => ({
+    parts: await storeStream({ store, key, scope: plan, signal }, cluster, { running, spec }, progress, (chunk) => watch.add(chunk)),
+    exitedAt: running.exitedAt,
+  }));
+  const { timeline, startLsn, endLsn, files } = watch.end();
+  if (timeline !== plan.server.timeline) throw new HoldfastError('BadInput', `backup ${plan.backup} was planned of PostgreSQL timeline ${plan.server.timeline}, and the server was promoted to ${timeline} meanwhile`, { hint: 'start another backup' });
+  // By the clock that stamps the commits, once everything that is in the base was written.
+  const passed: Passed = { timeline, startLsn, endLsn, files, endedAt: await withSource(context, async (client) => (await readServerFacts(client)).at) };
+  const range = {
+    unit: cluster.unit,
+    range: cluster.range,
+    documents: 0,
+    plainBytes: parts.reduce((sum, part) => sum + part.plainBytes, 0),
+    hashSum: null,
+    fuzzy: null,
+    gone: false,
+    ran: { fromAt, toAt: await exitedAt },
+    detail: passed,
+  };
+  return await putIndex(context, plan, cluster.group, [{ parts, summary: () => range }]);
+}
+
+function requireSame({ backup, server }: PhysicalPlan, facts: ServerFacts): void {
+  if (identityOf(facts) === identityOf(server)) return;
+  throw new HoldfastError('BadInput', `backup ${backup} was planned of the server ${identityOf(server)}, and ${identityOf(facts)} answers`, { hint: 'start another backup' });
+}
+
+/** @source PostgreSQL manual, pg_basebackup: `-X fetch` puts the WAL into the one tar; a rate is 32 kB to 1 GB per second. */
+async function baseBackupProgram({ source }: SourceContext, { env, secrets }: ServerAddress, plan: PhysicalPlan): Promise<ProgramSpec> {
+  const { path } = await findPostgresProgram('pg_basebackup', plan.server.major);
+  const { bytesPerSecond } = source.limits;
+  const rate = bytesPerSecond === undefined ? [] : [`--max-rate=${Math.min(1_048_576, Math.max(32, Math.floor(bytesPerSecond / kib(1))))}k`];
+  return {
+    name: 'pg_basebackup',
+    path,
+    args: ['--pgdata=-', '--format=tar', '--wal-method=fetch', '--checkpoint=fast', '--no-password', `--label=holdfast ${plan.backup}`, ...rate],
+    env,
+    secrets,
+    files: {},
+  };
+}

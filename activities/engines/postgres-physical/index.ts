@@ -1,0 +1,74 @@
+import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { SourceContext } from '../../context.ts';
+import type { Engine } from '../engine.ts';
+import { refuseLivingSource } from '../tool/same-place.ts';
+import { checkRights, grants } from './access.ts';
+import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
+import { archiveLog } from './archive-log.ts';
+import { transportOf } from './connect.ts';
+import { requireTls } from '../../transport/require-tls.ts';
+import { dumpGroup } from './dump-group.ts';
+import { findMark } from './find-mark.ts';
+import { planDump } from './plan-dump.ts';
+import { promoteTarget } from './promote-target.ts';
+import { proveArchive } from './prove-archive.ts';
+import { readArchiveStatus } from './push-state.ts';
+import { replayLog } from './replay.ts';
+import { prepareRestore, restoreGroup } from './restore.ts';
+import { sealBackup } from './seal-backup.ts';
+
+const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
+
+/** The last door: whoever starts such work refuses it before. */
+const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
+  requireAbility(whoOf(context), ability);
+  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
+};
+
+const noRows = (context: SourceContext): HoldfastError =>
+  new HoldfastError('Unsupported', `${lackOf(whoOf(context), 'units')}; what an old primary took is in its own WAL, which is not read row by row`, { hint: 'its data directory is still there: start it apart, and compare' });
+
+/** A whole PostgreSQL server as files, and its WAL. */
+export const postgresPhysicalEngine: Engine = {
+  kind: 'postgres-physical',
+  can: engines['postgres-physical'],
+  planDump,
+  dumpGroup,
+  sealBackup,
+  planImport: refuse('exchange'),
+  importGroup: refuse('exchange'),
+  writeExport: refuse('exchange'),
+  archiveLog,
+  drainLog: async () => await Promise.resolve({ drained: false, to: null, note: 'its server pushes its log itself: what it had not pushed when it was fenced is on its own disk' }),
+  readDivergedWrites: async (context) => await Promise.reject(noRows(context)),
+  startTimeline,
+  proveArchive,
+  readArchiveStatus,
+  checkTransport: async ({ name, uri, endpoint }) => {
+    requireTls(transportOf(name, uri, endpoint).connector);
+    return await Promise.resolve(null);
+  },
+  grants,
+  checkRights,
+  checkTarget: refuseLivingSource,
+  verifySlice,
+  findMark,
+  countDiscarded,
+  narrowPoint: refuse('partial'),
+  openDivergedEntries: async function* (context) {
+    throw await Promise.resolve(noRows(context));
+  },
+  prepareRestore,
+  restoreGroup,
+  replayLog,
+  buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
+  validateTarget: async (context, { validator }) =>
+    await Promise.reject(new HoldfastError('Unsupported', `validator "${validator}" cannot ask the target of ${context.sourceName}: nothing looks into a server of the engine "postgres-physical" yet`)),
+  promoteTarget,
+  copyBeside: refuse('partial'),
+  dropCopies: refuse('partial'),
+  planSwap: refuse('partial'),
+  swapCollections: refuse('partial'),
+  swapBack: refuse('partial'),
+};

@@ -1,0 +1,52 @@
+import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { SourceContext } from '../../context.ts';
+import { assertEpoch } from '../../store/epoch.ts';
+import { createBackupKey } from '../../stream/backup-key.ts';
+import { findPostgresProgram } from '../../tool/find-postgres.ts';
+import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
+import { withSource } from './connect.ts';
+import { cluster, planSchema } from './plan.ts';
+import { positionNow, readServerFacts, type ServerFacts } from './server.ts';
+import { openTimeline } from './timeline.ts';
+
+/**
+ * Writes down which server will be read, and from where on its log is needed. Asks the server, and the program its version.
+ *
+ * Safe to repeat: the plan is put only where none is, and a second call returns the first one's.
+ *
+ * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, tablespaces of its own, or `wal_level = minimal`.
+ */
+export async function planDump(context: SourceContext, input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef> {
+  return await withSource(context, async (client) => {
+    const facts = await readServerFacts(client);
+    refuse(facts);
+    const program = await findPostgresProgram('pg_basebackup', facts.major);
+    await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
+    const { timeline } = await openTimeline(context, facts, input.why);
+    const scope = { system: input.system, source: input.source, timeline, backup: input.backup };
+    const adopted = await findPlan(context, planSchema, scope);
+    if (adopted) return planRef(adopted);
+    const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
+    const { rows } = await client.query<{ bytes: string }>('SELECT coalesce(sum(pg_database_size(oid)), 0)::text AS bytes FROM pg_database WHERE has_database_privilege(oid, \'CONNECT\')');
+    const estimatedBytes = Number(rows[0]!.bytes);
+    return planRef(await putPlan(context, planSchema, {
+      ...planHead(scope, input),
+      startedAt: new Date().toISOString(),
+      versions: { postgresql: facts.version, pg_basebackup: program.version, node: process.versions.node },
+      logFrom: positionNow(facts),
+      key: manifestKey,
+      units: [{ id: cluster.unit, name: input.source, kind: 'cluster' }],
+      groups: [{ group: cluster.group, estimatedBytes, ranges: [{ unit: cluster.unit, range: cluster.range, estimatedBytes }] }],
+      server: { system: facts.system, timeline: facts.timeline, major: facts.major, segmentBytes: facts.segmentBytes },
+    }));
+  });
+}
+
+/** Known before anything is written. */
+function refuse({ tablespaces, walLevel }: ServerFacts): void {
+  if (tablespaces.length > 0) {
+    throw new HoldfastError('Unsupported', `the server has tablespaces of its own (${tablespaces.slice(0, 5).join(', ')}): a physical base of more than one directory is not streamed yet`, { hint: 'back it up with the engine "postgres", or move what is in them to pg_default' });
+  }
+  if (walLevel === 'minimal') throw new HoldfastError('Unsupported', 'the server has wal_level = minimal: it logs too little to be restored from', { hint: 'set wal_level = replica, and restart it' });
+}

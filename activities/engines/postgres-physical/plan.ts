@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { planFields } from '../base/plan.ts';
+
+export const planSchema = z.strictObject({
+  ...planFields,
+  units: z.array(z.strictObject({ id: z.string(), name: z.string(), kind: z.literal('cluster') })),
+  server: z.strictObject({ system: z.string(), timeline: z.number().int(), major: z.number().int(), segmentBytes: z.number().int() }),
+});
+export type PhysicalPlan = z.infer<typeof planSchema>;
+
+/** The one stream, in the one group. */
+export const cluster = { unit: 'cluster', range: 'all', group: 'cluster' } as const;
+
+/** What is known of the stream once it has passed: the range's own `detail` in the index. */
+export const passedSchema = z.strictObject({
+  timeline: z.number().int(),
+  startLsn: z.string(),
+  endLsn: z.string(),
+  files: z.number().int(),
+  /** the source's own clock, once everything was read */
+  endedAt: z.iso.datetime(),
+});
+export type Passed = z.infer<typeof passedSchema>;
+
+/** The unit's own `detail` in the manifest: what restoring needs to know. */
+export const detailSchema = passedSchema.extend({ system: z.string(), major: z.number().int(), segmentBytes: z.number().int() });
+export type ClusterDetail = z.infer<typeof detailSchema>;

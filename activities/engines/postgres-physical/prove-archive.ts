@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ulid } from 'ulid';
+import type { SourceRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
+import { formatLogPosition, logPosition, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
+import { seconds } from '../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../context.ts';
+import { readSliceNames } from '../../store/slice-names.ts';
+import { currentTimeline } from '../../store/timelines.ts';
+import { SliceObjects } from '../base/slice-objects.ts';
+import { withSource } from './connect.ts';
+import { checkSegment, numberBefore, numberOfSlice, parseLsn, readPiece } from './segment.ts';
+import { positionIn, readServerFacts } from './server.ts';
+
+const lookEveryMs = seconds(0.5);
+
+/**
+ * Proves that the archive runs: logs a restore point of its own name, ends the segment, and waits until that segment, read back from the store and authenticated, holds the name.
+ * Twice: another point.
+ *
+ * @returns `proved: false` when no slice held it within `withinMs`.
+ * @throws SourceUnavailable, StoreUnavailable - retryable. NotPermitted - the user may do neither. BadInput - the source has no timeline yet.
+ */
+export async function proveArchive(context: SourceContext, input: SourceRef & { run: string; withinMs: number }): Promise<{ proved: boolean; position: LogPosition; tookMs: number }> {
+  const startedMs = Date.now();
+  const of = { system: input.system, source: input.source };
+  const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
+  if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline: its archive never began`, { hint: 'take a base, or start the archive first' });
+  const name = `holdfast ${ulid()}`;
+  const { number, at } = await withSource(context, async (client) => {
+    const facts = await readServerFacts(client);
+    const { rows } = await client.query<{ lsn: string }>('SELECT pg_create_restore_point($1)::text AS lsn', [name]);
+    await client.query('SELECT pg_switch_wal()');
+    return { number: numberBefore(parseLsn(rows[0]!.lsn), facts.segmentBytes), at: facts.at };
+  });
+  const position = positionIn(at, number);
+  const scope = { ...of, timeline: timeline.timeline };
+  for (;;) {
+    if (await holds(context, scope, { position, number, name })) return { proved: true, position, tookMs: Date.now() - startedMs };
+    if (Date.now() - startedMs >= input.withinMs) return { proved: false, position, tookMs: Date.now() - startedMs };
+    context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });
+    await sleep(lookEveryMs, undefined, { signal: context.signal });
+  }
+}
+
+/** Its slice begins behind the segment before it, which may have been finished long ago: a source that was idle. */
+async function holds(context: SourceContext, scope: TimelineScope, { position, number, name }: { position: LogPosition; number: number; name: string }): Promise<boolean> {
+  const { seconds: at } = parseLogPosition(position);
+  const near = layout.slice(scope, logPosition(Math.max(0, at - 600), 0), logPosition(0, 0));
+  const objects = new SliceObjects(context, scope, checkSegment);
+  for (const startAfter of [near, undefined]) {
+    const bodies: Buffer[] = [];
+    for await (const slice of readSliceNames(context.store, scope, { startAfter, signal: context.signal })) {
+      if ('unreadable' in slice || numberOfSlice(slice).number !== number) continue;
+      const plain = await objects.open(slice);
+      checkSegment(slice, plain);
+      // What is received may be cut in the middle of the name.
+      bodies.push(readPiece(plain, slice.key).body);
+      if (Buffer.concat(bodies).includes(name)) return true;
+    }
+  }
+  return false;
+}

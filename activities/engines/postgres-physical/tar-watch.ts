@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+
+/** What a base backup says of itself, as far as Holdfast needs it. */
+export interface BackupManifest {
+  timeline: number;
+  startLsn: string;
+  endLsn: string;
+  files: number;
+}
+
+interface ManifestFile {
+  'System-Identifier'?: number | string;
+  Files: { Path?: string; 'Encoded-Path'?: string; Size: number }[];
+  'WAL-Ranges': { Timeline: number; 'Start-LSN': string; 'End-LSN': string }[];
+  'Manifest-Checksum': string;
+}
+
+const block = 512;
+const manifestName = 'backup_manifest';
+/** A list of half a million files has about 100 MB: more would be held in memory. */
+const longestManifest = 256 * 2 ** 20;
+
+/**
+ * Looks at a base backup while it passes, as pg_basebackup writes it to standard output: one tar, the server's list of files last.
+ *
+ * What is checked is that nothing is missing: every file that the server lists passed with the size that it has there, and the list itself is whole. Each
+ * file's checksum is compared by pg_verifybackup when the base is restored: what happens to the bytes in between, the digests of the parts tell.
+ */
+export class TarWatch {
+  #header = Buffer.alloc(block);
+  #filled = 0;
+  /** bytes of the present file, and of the padding behind it, still to come */
+  #left = 0;
+  #padding = 0;
+  #manifest: Buffer[] | undefined;
+  #text: Buffer | undefined;
+  readonly #sizes = new Map<string, number>();
+
+  add(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length;) {
+      if (this.#left > 0) {
+        const taken = Math.min(this.#left, chunk.length - at);
+        // A copy: the chunk's memory is the stream's.
+        this.#manifest?.push(Buffer.from(chunk.subarray(at, at + taken)));
+        this.#left -= taken;
+        at += taken;
+        if (this.#left === 0) this.#endOfFile();
+      } else if (this.#padding > 0) {
+        const taken = Math.min(this.#padding, chunk.length - at);
+        this.#padding -= taken;
+        at += taken;
+      } else {
+        const taken = Math.min(block - this.#filled, chunk.length - at);
+        chunk.copy(this.#header, this.#filled, at, at + taken);
+        this.#filled += taken;
+        at += taken;
+        if (this.#filled === block) this.#readHeader();
+      }
+    }
+  }
+
+  /** @throws ToolFailed - retryable: something that the server lists did not pass, or the list itself. */
+  end(): BackupManifest {
+    if (!this.#text) throw incomplete('its list of files (backup_manifest) is missing');
+    const { Files, 'WAL-Ranges': ranges, 'Manifest-Checksum': checksum } = parseManifest(this.#text);
+    const upToChecksum = this.#text.subarray(0, this.#text.lastIndexOf('"Manifest-Checksum"'));
+    if (createHash('sha256').update(upToChecksum).digest('hex') !== checksum) throw incomplete('its list of files does not have the checksum that it says');
+    for (const { Path, 'Encoded-Path': encoded, Size } of Files) {
+      const path = Path ?? Buffer.from(encoded!, 'hex').toString('latin1');
+      const passed = this.#sizes.get(Path === undefined ? path : Buffer.from(path, 'utf8').toString('latin1'));
+      if (passed !== Size) throw incomplete(`${Path ?? encoded} has ${Size} bytes by the server's list, and ${passed === undefined ? 'did not come' : `${passed} came`}`);
+    }
+    const [range, ...others] = ranges;
+    if (!range || others.length > 0) throw new HoldfastError('Unsupported', `the base backup needs WAL of ${ranges.length} PostgreSQL timelines`, { hint: 'take it again, once the server has been promoted for a while' });
+    return { timeline: range.Timeline, startLsn: range['Start-LSN'], endLsn: range['End-LSN'], files: Files.length };
+  }
+
+  #readHeader(): void {
+    this.#filled = 0;
+    if (this.#header.every((byte) => byte === 0)) return;
+    const name = textAt(this.#header, 0, 100);
+    const prefix = textAt(this.#header, 345, 155);
+    const path = prefix === '' ? name : `${prefix}/${name}`;
+    const size = sizeIn(this.#header);
+    const type = String.fromCharCode(this.#header[156]!);
+    const isFile = type === '0' || type === '\0';
+    if (isFile) this.#sizes.set(path, size);
+    this.#left = isFile ? size : 0;
+    this.#padding = isFile ? (block - (size % block)) % block : 0;
+    if (path !== manifestName) return;
+    if (size > longestManifest) throw new HoldfastError('Unsupported', `the server's list of files has ${size} bytes: more than ${longestManifest} are not read`);
+    this.#manifest = [];
+  }
+
+  #endOfFile(): void {
+    if (!this.#manifest) return;
+    this.#text = Buffer.concat(this.#manifest);
+    this.#manifest = undefined;
+  }
+}
+
+const incomplete = (what: string): HoldfastError => new HoldfastError('ToolFailed', `pg_basebackup ended well, and its backup is not whole: ${what}`);
+
+function parseManifest(text: Buffer): ManifestFile {
+  try {
+    return JSON.parse(text.toString('utf8')) as ManifestFile;
+  } catch (cause) {
+    throw new HoldfastError('ToolFailed', `pg_basebackup ended well, and its list of files cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** As bytes: names of files may be in any encoding. */
+function textAt(header: Buffer, at: number, length: number): string {
+  const field = header.subarray(at, at + length);
+  const end = field.indexOf(0);
+  return field.toString('latin1', 0, end === -1 ? length : end);
+}
+
+/** Octal digits, or, from 8 GiB on, bytes behind a set first bit. */
+function sizeIn(header: Buffer): number {
+  if ((header[124]! & 0x80) === 0) return Number.parseInt(header.toString('latin1', 124, 136).replace(/[\0 ]+$/, '') || '0', 8);
+  return Number(header.readBigUInt64BE(128));
+}

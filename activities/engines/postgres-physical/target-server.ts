@@ -1,0 +1,203 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { seconds } from '../../../workflows/domain/units.ts';
+import type { SourceContext } from '../../context.ts';
+import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
+import { findPostgresProgram } from '../../tool/find-postgres.ts';
+import { runTool } from '../../tool/run-tool.ts';
+import { giveTo, reachableProgram } from '../../tool/server-account.ts';
+import { startServer } from '../../tool/start-server.ts';
+import { endpointOf } from '../base/source-environment.ts';
+import type { Stop } from './reached.ts';
+import { noteName } from './segment-feeder.ts';
+
+/** While it is restored: our own socket, which only its account and root reach, without a password; the application’s users, with theirs, from this machine. */
+const hba = 'local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
+
+/** What the source's own configuration must not decide while its copy is restored, and what it cannot know of this machine. */
+const settingsOf = ({ port, socket, hbaFile }: PhysicalPlace): Record<string, string> => ({
+  port: String(port),
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: socket,
+  hba_file: hbaFile,
+  ssl: 'off',
+  logging_collector: 'off',
+  log_destination: 'stderr',
+  // It is no source yet, and of a drill it never will be: what it would push is not the source's log.
+  archive_mode: 'off',
+  hot_standby: 'on',
+  primary_conninfo: '',
+  primary_slot_name: '',
+});
+
+/**
+ * Settings of a recovery that waits at its end: a standby is given what it asks for, and asks again. What it asked for in vain it notes beside.
+ * The other targets are named as none first: the source may have been restored itself, and still have one in its settings.
+ */
+const recoverySettings = ({ spool }: PhysicalPlace, stop: Stop | null): Record<string, string> => ({
+  restore_command: restoreCommand(spool),
+  wal_retrieve_retry_interval: '50ms',
+  recovery_target_timeline: 'current',
+  recovery_target_action: 'pause',
+  recovery_target: '',
+  recovery_target_xid: '',
+  recovery_target_inclusive: 'off',
+  ...targetsOf(stop),
+});
+
+/** An empty one first: two that are set at once are an error, even where the second is none. */
+function targetsOf(stop: Stop | null): Record<string, string> {
+  // Names of time zones are not known yet when this is read, not even Z.
+  const set = Object.entries(stop ?? {}).map(([kind, value]) => [`recovery_target_${kind}`, kind === 'time' ? String(value).replace('T', ' ').replace('Z', '+00') : String(value)] as const);
+  const none = ['recovery_target_time', 'recovery_target_lsn', 'recovery_target_name'].filter((name) => !set.some(([one]) => one === name));
+  return { ...Object.fromEntries(none.map((name) => [name, ''])), ...Object.fromEntries(set) };
+}
+
+/** @source PostgreSQL manual, restore_command: `%f` and `%p` are filled in, `%%` is a percent sign. */
+function restoreCommand(spool: string): string {
+  const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''").replaceAll('%', '%%')}'`;
+  const note = `${quoted(`${spool}/${noteName('')}`)}%f`;
+  return `if mv ${quoted(`${spool}/`)}%f "%p" 2>/dev/null; then rm -f ${note}; else : > ${note}; exit 1; fi`;
+}
+
+/**
+ * Starts what lies in the data directory as a standby that is given its log by us. It answers later: once it is consistent. Safe to repeat: one that runs is left
+ * as it is.
+ * @throws TargetUnavailable - retryable: it does not start; the tail of its log is in the message.
+ */
+export async function startRecovering(context: SourceContext, place: PhysicalPlace, { major, stop }: { major: number; stop: Stop | null }): Promise<void> {
+  writeFileSync(place.hbaFile, hba, { mode: 0o600 });
+  giveTo(place.account, place.hbaFile);
+  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.data, 'postmaster.pid'))));
+}
+
+/**
+ * Starts the promoted server as its own configuration says, at the target's address. @param archives - it pushes its log as its source did; see `pushesToUs`.
+ */
+export async function startPromoted(context: SourceContext, place: PhysicalPlace, major: number, archives: boolean): Promise<void> {
+  const { port, host, hbaFile, data } = place;
+  const own = existsSync(join(data, 'pg_hba.conf'));
+  const isLocal = host === 'localhost' || host === '127.0.0.1';
+  const settings = { port: String(port), listen_addresses: isLocal ? '127.0.0.1' : `127.0.0.1,${host}`, unix_socket_directories: place.socket, ...(archives ? {} : { archive_mode: 'off' }), logging_collector: 'off', log_destination: 'stderr', primary_conninfo: '', ...(own ? {} : { hba_file: hbaFile }) };
+  await start(context, place, major, { ...(await fileSettings(place, major)), ...settings }, async () => {
+    const client = new pg.Client({ host: place.socket, port, user: userOf(context), database: 'postgres', connectionTimeoutMillis: seconds(2) });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return true;
+    } catch (error) {
+      // It asks for a name, or a password, that only its own users have: it serves.
+      if (error instanceof pg.DatabaseError && error.code?.startsWith('28')) return true;
+      throw error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  });
+}
+
+/**
+ * Whether the configuration that came with the base pushes to Holdfast, which takes nothing of a server that is not the source: whatever else stands there
+ * must not be run by a copy. Asked of a server that does not run.
+ */
+export async function pushesToUs(place: PhysicalPlace, major: number): Promise<boolean> {
+  const program = reachableProgram(place.account, (await findPostgresProgram('postgres', major, 'same')).path, place.directory);
+  const settings = Object.entries(await fileSettings(place, major)).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const { stdout } = await runTool({ path: program }, ['-D', place.data, ...settings, '-C', 'archive_command'], { account: place.account, cwd: place.data });
+  return /\bholdfast\b.*\bwal-push\b/s.test(stdout);
+}
+
+async function start(context: SourceContext, place: PhysicalPlace, major: number, settings: Record<string, string>, ready: () => Promise<boolean>): Promise<void> {
+  const program = reachableProgram(place.account, (await findPostgresProgram('postgres', major, 'same')).path, place.directory);
+  await startServer({
+    name: `standby on 127.0.0.1:${place.port}`,
+    program,
+    args: ['-D', place.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    cwd: place.data,
+    account: place.account,
+    logFile: place.logFile,
+    pidFile: place.pidFile,
+    readyWithinMs: context.system.databaseReadyWithin,
+    signal: context.signal,
+    ready,
+  });
+}
+
+/**
+ * Some machines keep a server's configuration beside its data, so a base does not hold it: then only what replaying its log needs is set, as the control file has it.
+ * @source PostgreSQL manual, pg_controldata; hot standby needs these as large as its primary had them.
+ */
+async function fileSettings(place: PhysicalPlace, major: number): Promise<Record<string, string>> {
+  if (existsSync(join(place.data, 'postgresql.conf'))) return {};
+  const file = join(place.directory, 'postgresql.conf');
+  if (!existsSync(file)) {
+    writeFileSync(file, '# The base holds no configuration: put the server’s own here.\n', { mode: 0o600 });
+    giveTo(place.account, file);
+  }
+  const { stdout } = await runTool({ path: (await findPostgresProgram('pg_controldata', major, 'same')).path }, [place.data], { env: { LC_ALL: 'C' } });
+  const needed = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_xacts', 'max_locks_per_xact'];
+  const names: Record<string, string> = { max_prepared_xacts: 'max_prepared_transactions', max_locks_per_xact: 'max_locks_per_transaction' };
+  const found = needed.flatMap((name) => {
+    const value = new RegExp(`^${name} setting:\\s+(\\d+)$`, 'm').exec(stdout)?.[1];
+    return value === undefined ? [] : [[names[name] ?? name, value] as const];
+  });
+  return { config_file: file, ...Object.fromEntries(found) };
+}
+
+/** Whom we log in as, on our own socket: a user of the source. */
+const userOf = (context: SourceContext): string => endpointOf(context, context.system.standby.environment).credentials?.username ?? 'postgres';
+
+/** What a server says of its own recovery. */
+export interface RecoveryState {
+  recovering: boolean;
+  /** it has reached its target, and waits */
+  paused: boolean;
+  lsn: string | null;
+  /** of the last commit that was replayed, by the source's clock; null: there was none */
+  committedAt: string | null;
+}
+
+/** Asks a server through our own socket, over and over: it may not answer yet, or be started anew in between. */
+export class RecoveryWatch {
+  readonly #place: PhysicalPlace;
+  readonly #user: string;
+  #client: pg.Client | undefined;
+
+  constructor(context: SourceContext, place: PhysicalPlace) {
+    this.#place = place;
+    this.#user = userOf(context);
+  }
+
+  /** Undefined: it does not answer (yet). @throws NotPermitted - it does, and does not know our user. */
+  async look(): Promise<RecoveryState | undefined> {
+    try {
+      const client = (this.#client ??= await this.#connect());
+      const { rows: [row] } = await client.query<{ recovering: boolean; paused: boolean; lsn: string | null; at: Date | null }>(
+        `SELECT pg_is_in_recovery() AS recovering, CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() = 'paused' ELSE false END AS paused,
+          pg_last_wal_replay_lsn()::text AS lsn, pg_last_xact_replay_timestamp() AS at`,
+      );
+      const { recovering, paused, lsn, at } = row!;
+      return { recovering, paused, lsn, committedAt: at?.toISOString() ?? null };
+    } catch (error) {
+      await this.end();
+      if (error instanceof pg.DatabaseError && error.code === '28000') {
+        throw new HoldfastError('NotPermitted', `the restored server has no user ${this.#user}: ${error.message}`, { hint: 'name a user of the source under credentials of the target’s endpoint' });
+      }
+      return undefined;
+    }
+  }
+
+  async end(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ host: this.#place.socket, port: this.#place.port, user: this.#user, database: 'postgres', connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  }
+}

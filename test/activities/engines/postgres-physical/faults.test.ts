@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import type { SourceContext } from '../../../../activities/context.ts';
+import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
+import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import { readPidFile } from '../../../../activities/tool/start-server.ts';
+import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
+import { processesWith } from '../../../harness/running.ts';
+import { until } from '../../../harness/until.ts';
+import pg from 'pg';
+
+const type = (wanted: string) => (error: unknown) => error instanceof HoldfastError && error.type === wanted;
+
+const spansOf = async (context: SourceContext) => (await rebuildCatalog(context, physicalRef)).spans;
+
+/** Writes a row and has its segment finished. */
+async function write({ source }: PhysicalPlace, id: number): Promise<void> {
+  await source.query('INSERT INTO kept VALUES ($1)', [id]);
+  await source.query('SELECT pg_switch_wal()');
+}
+
+const archiver = async ({ source }: PhysicalPlace) => (await source.query<{ failed: string; last: string | null }>('SELECT failed_count AS failed, last_archived_wal AS last FROM pg_stat_archiver'))[0]!;
+
+/** Everything that the server has finished is pushed. */
+async function pushed(place: PhysicalPlace): Promise<void> {
+  await until('every finished segment to be pushed', () => readdirSync(join(place.source.dataDirectory, 'pg_wal', 'archive_status')).every((name) => !name.endsWith('.ready')), 90_000, 200);
+}
+
+test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothing that was acknowledged is lost, a hole is found before anything is restored', { skip: await physicalMissing(), timeout: 300_000 }, async (t) => {
+  const place = await physicalPlace(t, { settings: { archive_timeout: 0 } });
+  const context = await place.open();
+  await place.source.query('CREATE TABLE kept (id int)');
+  let lsn = '';
+  const keptOnTarget = async (): Promise<number[]> => {
+    const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
+    await client.connect();
+    const { rows } = await client.query<{ id: number }>('SELECT id FROM kept ORDER BY id');
+    await client.end();
+    return rows.map(({ id }) => id);
+  };
+
+  await t.test('pg_basebackup killed: begins again, whole, and says so', async () => {
+    const plan = await engine.planDump(context, { ...physicalRef, backup: 'b1', epoch: 0, why: 'test', requestedBy: 'test' });
+    const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: 2 ** 20 } } };
+    const first = engine.dumpGroup(slow, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
+    first.catch(() => undefined);
+    const { pid } = await until('pg_basebackup', () => processesWith('PGAPPNAME', 'holdfast').find(({ argv }) => argv[0]?.endsWith('pg_basebackup')), 20_000);
+    await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('base by') && done >= 0), 20_000);
+    process.kill(pid, 'SIGKILL');
+    await assert.rejects(first, type('ToolFailed'));
+    const group = await engine.dumpGroup(context, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
+    await engine.sealBackup(context, { ...physicalRef, plan, epoch: 0, groups: [group] });
+  });
+
+  await t.test('the same segment again is fine; other bytes, another server’s and half a segment are errors', async () => {
+    await write(place, 1);
+    await pushed(place);
+    const wal = join(place.source.dataDirectory, 'pg_wal');
+    const name = (await archiver(place)).last!;
+    const before = await spansOf(context);
+    assert.equal((await pushSegment(context, join(wal, name))).state, 'known');
+    assert.deepEqual(await spansOf(context), before, 'nothing was stored twice');
+    mkdirSync(join(place.directory, 'other'));
+    const copy = join(place.directory, 'other', name);
+    const altered = readFileSync(join(wal, name));
+    altered[altered.length - 1]! ^= 1;
+    writeFileSync(copy, altered);
+    await assert.rejects(pushSegment(context, copy), type('AlreadyExists'));
+    altered.writeBigUInt64LE(42n, 24);
+    writeFileSync(copy, altered);
+    await assert.rejects(pushSegment(context, copy), /this is the log of cluster 42/);
+    writeFileSync(copy, altered.subarray(0, 2 ** 20));
+    await assert.rejects(pushSegment(context, copy), /it has 1048576 bytes of 16777216/);
+    assert.equal((await pushSegment(context, join(wal, '00000002.history'))).state, 'not-kept');
+  });
+
+  await t.test('the store gone, the server killed, the store back: every segment comes, in one span', async () => {
+    await place.store.stop();
+    const { failed } = await archiver(place);
+    for (let id = 2; id <= 4; id += 1) await write(place, id);
+    lsn = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
+    await write(place, 5);
+    await place.source.query("SELECT pg_create_restore_point('before the sixth')");
+    await write(place, 6);
+    await until('a push to be refused', async () => Number((await archiver(place)).failed) > Number(failed), 60_000, 200);
+    await place.source.kill();
+    await place.source.start();
+    await place.store.start();
+    for (let id = 7; id <= 9; id += 1) await write(place, id);
+    await pushed(place);
+    assert.equal((await spansOf(context)).length, 1);
+  });
+
+  await t.test('job and server killed in mid-recovery: both go on, and every row is there', async () => {
+    const point = await findPoint(context, {});
+    assert.ok(point.log.slices >= 9);
+    await restoreBase(context, point, physicalTarget());
+    const aborter = new AbortController();
+    const job = { target: physicalTarget(), point, limit: point.limit };
+    const doomed = engine.replayLog({ ...context, signal: aborter.signal, progress: ({ done }) => void (done >= 2 && aborter.abort(new Error('killed'))) }, job);
+    await assert.rejects(doomed, /killed/);
+    const server = readPidFile(join(place.targetDirectory, 'server.pid'))!;
+    process.kill(-server.pid, 'SIGKILL');
+    // Its children outlive it for a moment, and a server that is started meanwhile is refused: as Temporal does, it is tried again.
+    const replayed = await until('the recovery to go on', async () => await engine.replayLog(context, job), 60_000, 500);
+    assert.equal(replayed.appliedTo, point.reaches);
+    assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const spool = join(place.targetDirectory, 'wal');
+    assert.equal(statSync(spool).mode & 0o777, 0o700);
+    assert.deepEqual(readdirSync(spool).filter((name) => !name.startsWith('wanted.')), [], 'nothing of the log is left beside the data');
+  });
+
+  await t.test('a place in the log and a named point are stopped at; a name that the log does not hold is told', async () => {
+    await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
+    await restoreTo(context, { point: 'named:before the sixth' }, physicalTarget('run-2'));
+    assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4, 5]);
+    await openProvisioner(context).remove(context, physicalTarget('run-2'), { discard: true });
+    await restoreTo(context, { point: `lsn:${lsn}` }, physicalTarget('run-3'));
+    assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4]);
+    await openProvisioner(context).remove(context, physicalTarget('run-3'), { discard: true });
+    await assert.rejects(restoreTo(context, { point: 'named:nobody made it' }, physicalTarget('run-4')), /the log ends, and a restore point "nobody made it" is not in it/);
+    await assert.rejects(findPoint(context, { point: 'lsn:FF/0' }), type('NoRecoveryPoint'));
+  });
+
+  await t.test('segments that were never pushed are a gap: found before a restore begins, and closed by a base', async () => {
+    await place.source.configure({ archive_command: '/bin/true' });
+    await write(place, 10);
+    await pushed(place);
+    await place.source.configure({ archive_command: place.archiveCommand });
+    await write(place, 11);
+    await pushed(place);
+    const round = await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 60_000 });
+    assert.equal(round.why, 'gap');
+    assert.match(round.gap!.why, /1 WAL segments? between/);
+    await assert.rejects(findPoint(context, {}), type('ChainBroken'));
+    assert.equal((await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 1 })).why, 'handover', 'a gap is told once');
+    await backUpPhysical(context, 'b2');
+    await write(place, 12);
+    await pushed(place);
+    assert.equal((await findPoint(context, {})).base.backup, 'b2');
+    const status = await engine.readArchiveStatus(context, { timeline: 't00000001', archivedTo: round.archivedTo, archivedToAt: null });
+    assert.ok(status.sourceReachable && status.rpoMs !== null);
+  });
+});

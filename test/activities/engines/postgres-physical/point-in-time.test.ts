@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import pg from 'pg';
+import type { SourceContext } from '../../../../activities/context.ts';
+import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
+import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
+import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { findSliceEnd } from '../../../../activities/store/find-resume-position.ts';
+import { runTool } from '../../../../activities/tool/run-tool.ts';
+import { limitOfTargetTime } from '../../../../workflows/domain/log-position.ts';
+import { backUpPhysical, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
+import { openerProgram, openerPython } from '../../../harness/opener.ts';
+import { until } from '../../../harness/until.ts';
+
+const scope = { ...physicalRef, timeline: 't00000001' };
+
+const now = async (place: PhysicalPlace): Promise<Date> => (await place.source.query<{ at: Date }>('SELECT clock_timestamp() AS at'))[0]!.at;
+
+/** How many rows of pgbench the source has that were committed before this moment, by its own book of commits. */
+async function committedBefore({ source }: PhysicalPlace, at: string): Promise<number> {
+  const [row] = await source.query<{ rows: string }>('SELECT count(*) AS rows FROM pgbench_history WHERE pg_xact_commit_timestamp(xmin) < $1', [at]);
+  return Number(row!.rows);
+}
+
+async function onTarget<Row extends pg.QueryResultRow>({ targetPort }: PhysicalPlace, sql: string, host = '127.0.0.1'): Promise<Row[]> {
+  const client = new pg.Client({ host, port: targetPort, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const rowsOf = async (place: PhysicalPlace): Promise<number> => Number((await onTarget<{ rows: string }>(place, 'SELECT count(*) AS rows FROM pgbench_history', join(place.targetDirectory, 'socket')))[0]!.rows);
+
+/** The archive holds everything up to this moment. */
+const archivedBeyond = async (context: SourceContext, limit: string): Promise<void> => void (await until(`the archive to reach ${limit}`, async () => ((await findSliceEnd(context, scope)) ?? '') >= limit, 60_000, 250));
+
+for (const version of [17, 15]) {
+  test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip: await physicalMissing(version), timeout: 240_000 }, async (t) => {
+    const place = await physicalPlace(t, { version });
+    const context = await place.open();
+    await place.source.pgbench(['-i', '-q', '-s', '1']);
+    const load = place.source.pgbench(['-c', '2', '-T', '8', '-R', '150', '-n']);
+    const summary = await backUpPhysical(context, 'b1');
+    assert.equal(summary.unproved.length, 0);
+    const targetTime = new Date((await now(place)).getTime() + 2_000).toISOString();
+    await load;
+    await place.source.query('SELECT pg_switch_wal()');
+    await archivedBeyond(context, limitOfTargetTime(targetTime));
+
+    const limitAt = new Date(Math.floor(Date.parse(targetTime) / 1000) * 1000 + 1000).toISOString();
+    const first = await restoreTo(context, { targetTime }, physicalTarget());
+    const wanted = await committedBefore(place, limitAt);
+    assert.ok(wanted > 0 && wanted < (await committedBefore(place, 'infinity')), `${wanted} rows before the target`);
+    assert.equal(await rowsOf(place), wanted, 'every row of the seconds up to the target, and none after');
+    assert.ok(first.replayed.appliedToAt! < limitAt && first.replayed.appliedToAt! > summary.endAt, `${first.replayed.appliedToAt} is the last commit before ${limitAt}`);
+    assert.ok(first.replayed.slices > 0 && first.replayed.appliedTo !== null);
+    // A second try finds it done, and says the same.
+    assert.deepEqual(await engine.replayLog(context, { target: physicalTarget(), point: first.point, limit: first.point.limit }), first.replayed);
+    await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
+
+    const latest = await restoreTo(context, {}, physicalTarget('run-2'));
+    const reached = latest.replayed.appliedToAt!;
+    const all = await rowsOf(place);
+    assert.ok(all >= (await committedBefore(place, reached)), `${all} rows, and those committed before ${reached}`);
+    assert.equal(all, await committedBefore(place, 'infinity'), 'pgbench had ended before the last segment');
+    await fetchesByHand(place);
+    await opensWithoutUs(t, place);
+    await takesOver(t, place, context, latest);
+  });
+}
+
+/** Each segment as the server had it, the next ones before they are asked for, and nothing behind the end. */
+async function fetchesByHand(place: PhysicalPlace): Promise<void> {
+  const wal = join(place.source.dataDirectory, 'pg_wal');
+  const names = readdirSync(join(wal, 'archive_status')).filter((name) => /^[0-9A-F]{24}\.done$/.test(name)).map((name) => name.slice(0, 24)).sort();
+  assert.ok(names.length >= 2);
+  mkdirSync(join(place.directory, 'hand', 'pg_wal'), { recursive: true });
+  const to = join(place.directory, 'hand', 'pg_wal', 'RECOVERYXLOG');
+  const fetch = async (name: string) => await runTool({ path: process.execPath }, [join(import.meta.dirname, '../../../../scripts/holdfast.ts'), 'wal-fetch', name, to, '--json']);
+  for (const name of names.slice(-2)) {
+    await fetch(name);
+    assert.ok(readFileSync(to).equals(readFileSync(join(wal, name))), name);
+  }
+  const after = segmentName({ timeline: 1, number: numberOfName(names.at(-1)!, 2 ** 24) + 50, bytes: 2 ** 24 });
+  await assert.rejects(fetch(after), /ended with code 1\b/);
+  process.env['HOLDFAST_SYSTEM'] = 'nowhere';
+  await assert.rejects(fetch(names[0]!), /ended with code 126\b/, 'what is no end of the log is not told as one');
+  process.env['HOLDFAST_SYSTEM'] = physicalRef.system;
+}
+
+/** By the SDK of others alone: the base as the tar that the server sent, the log as the segments that it wrote. */
+async function opensWithoutUs(t: TestContext, place: PhysicalPlace): Promise<void> {
+  const python = await openerPython();
+  if ('missing' in python) return t.diagnostic(python.missing);
+  const out = join(place.directory, 'opened');
+  const env = { AWS_ACCESS_KEY_ID: place.store.accessKeyId, AWS_SECRET_ACCESS_KEY: place.store.secretAccessKey, AWS_DEFAULT_REGION: place.store.region };
+  const { stdout } = await runTool({ path: python.path }, [openerProgram, '--bucket', 'physical', '--endpoint', place.store.endpoint, '--system', 'physical', '--source', 'main', '--out', out, '--key-file', join(place.directory, 'aes'), '--public-key', join(place.directory, 'public')], { env });
+  assert.match(stdout, /main\.tar {2}\d+ bytes of PostgreSQL/);
+  const listed = (await runTool({ path: '/bin/tar' }, ['-tf', join(out, 'main.tar')])).stdout;
+  assert.match(listed, /^PG_VERSION$/m);
+  assert.match(listed, /^backup_manifest$/m);
+  const wal = join(place.source.dataDirectory, 'pg_wal');
+  const opened = readdirSync(join(out, 'wal'));
+  assert.ok(opened.length > 0);
+  for (const name of opened.filter((one) => existsSync(join(wal, one)))) assert.ok(readFileSync(join(out, 'wal', name)).equals(readFileSync(join(wal, name))), name);
+}
+
+/** The copy is promoted, its log begins another timeline that it pushes itself, and the old server's is refused from then on. */
+async function takesOver(t: TestContext, place: PhysicalPlace, context: SourceContext, { point, replayed }: Awaited<ReturnType<typeof restoreTo>>): Promise<void> {
+  const target = physicalTarget('run-2');
+  const { sourceIdentity } = await engine.promoteTarget(context, { target });
+  assert.match(sourceIdentity, /^\d+\/2$/);
+  assert.deepEqual(await engine.promoteTarget(context, { target }), await engine.promoteTarget(context, { target }));
+  await onTarget(place, 'INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 1, 1, 1)');
+  await t.test('what it pushes is a timeline of its own, and the old server’s is refused', async () => {
+    const { timeline } = await engine.startTimeline(context, { ...physicalRef, epoch: 0, run: 'run-2', parent: { timeline: point.timeline, limit: point.limit }, environment: 'dr' });
+    assert.equal(timeline, 't00000002');
+    const proof = await engine.proveArchive(context, { ...physicalRef, run: 'run-2', withinMs: 60_000 });
+    assert.ok(proof.proved && proof.position > replayed.appliedTo!);
+    const wal = join(place.source.dataDirectory, 'pg_wal');
+    const old = readdirSync(wal).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort()[0]!;
+    await assert.rejects(pushSegment(context, join(wal, old)), /BadInput|is the log of PostgreSQL timeline 1/);
+  });
+}

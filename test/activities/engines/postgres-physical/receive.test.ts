@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import pg from 'pg';
+import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
+import { formatLsn, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
+import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo } from '../../../harness/physical-place.ts';
+import { until } from '../../../harness/until.ts';
+
+const scope = { ...physicalRef, timeline: 't00000001' };
+
+test('a log that is received: job, server and store are killed under load, the slot keeps what is not stored, and the latest has every commit without a segment being finished', { skip: await physicalMissing(), timeout: 240_000 }, async (t) => {
+  const place = await physicalPlace(t, { receive: true });
+  const { source } = place;
+  const context = await place.open();
+  await source.pgbench(['-i', '-q', '-s', '1']);
+
+  /** A round of the archive, again and again, as its workflow does. */
+  const rounds = (signal: AbortSignal) => (async () => {
+    const own = await place.open(signal);
+    while (!signal.aborted) {
+      await engine.archiveLog(own, { ...physicalRef, epoch: 0, forMs: 3_600_000 }).catch((error: unknown) => {
+        if (!signal.aborted && !(error instanceof HoldfastError && error.retryable)) throw error;
+      });
+    }
+  })();
+  const storedTo = async (): Promise<bigint> => (await findStoredEnd(context, scope))?.lsn ?? 0n;
+  const flushed = async (): Promise<bigint> => parseLsn((await source.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn'))[0]!.lsn);
+
+  const first = new AbortController();
+  const archive = rounds(first.signal);
+  await until('the archive to begin', async () => (await storedTo()) > 0n, 30_000, 200);
+  const load = source.pgbench(['-c', '2', '-T', '4', '-R', '200', '-n']);
+  await backUpPhysical(context, 'b1');
+  first.abort(new Error('killed'));
+  await archive.catch(() => undefined);
+  const second = new AbortController();
+  const again = rounds(second.signal);
+  await load;
+  await source.kill();
+  await source.start();
+  await place.store.stop();
+  await source.pgbench(['-c', '2', '-t', '100', '-n']);
+  await place.store.start();
+  await source.pgbench(['-c', '2', '-t', '100', '-n']);
+  const end = await flushed();
+  await until(`the store to hold the log up to ${formatLsn(end)}`, async () => (await storedTo()) >= end, 60_000, 200);
+  const slotAt = async (): Promise<bigint> => parseLsn((await source.query<{ lsn: string }>('SELECT restart_lsn::text AS lsn FROM pg_replication_slots'))[0]!.lsn);
+  await until('the server to be told that it may let go of that', async () => (await slotAt()) >= end, 20_000, 200);
+  await until('an idle server to be archived to its end, in the middle of a segment', async () => {
+    const archived = (await findStoredEnd(context, scope))!;
+    return (await engine.readArchiveStatus(context, { timeline: scope.timeline, archivedTo: archived.position, archivedToAt: null })).rpoMs === 0;
+  }, 30_000, 500);
+  assert.ok((await slotAt()) <= (await storedTo()), 'and of nothing else');
+  second.abort(new Error('done'));
+  await again.catch(() => undefined);
+  assert.equal((await rebuildCatalog(context, physicalRef)).spans.length, 1);
+
+  const { replayed } = await restoreTo(context, {}, physicalTarget());
+  const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  const { rows: [row] } = await client.query<{ rows: string }>('SELECT count(*) AS rows FROM pgbench_history');
+  await client.end();
+  const [all] = await source.query<{ rows: string; last: Date }>('SELECT count(*) AS rows, max(pg_xact_commit_timestamp(xmin)) AS last FROM pgbench_history');
+  assert.equal(row!.rows, all!.rows);
+  assert.ok(replayed.appliedToAt! >= all!.last.toISOString(), `the end that was reached, ${replayed.appliedToAt}, is the last commit there was or one of the server's own behind it`);
+
+  await t.test('what the slot did not keep is a gap, told once; a base behind it closes it', async () => {
+    await until('nobody to use the slot', async () => (await source.query('SELECT FROM pg_replication_slots WHERE NOT active')).length === 1, 30_000, 200);
+    await source.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
+    await source.pgbench(['-c', '1', '-t', '10', '-n']);
+    await source.query('SELECT pg_switch_wal()');
+    await source.query('CHECKPOINT');
+    const round = await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 60_000 });
+    assert.equal(round.why, 'gap');
+    assert.equal((await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 3_000 })).why, 'handover');
+    await assert.rejects(findPoint(context, {}), (error: unknown) => error instanceof HoldfastError && error.type === 'ChainBroken');
+    await backUpPhysical(context, 'b2');
+    assert.equal((await findPoint(context, {})).base.backup, 'b2');
+  });
+});

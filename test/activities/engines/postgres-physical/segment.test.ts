@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { checkSegment, endOf, kindOfFile, makePiece, numberBefore, numberOfName, parseLsn, readPiece, readSegment, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { TarWatch } from '../../../../activities/engines/postgres-physical/tar-watch.ts';
+
+const mib16 = 2 ** 24;
+
+/** A segment as its first page says: the rest is nobody's business here. */
+function segmentOf({ number, system = 7n, bytes = mib16 }: { number: number; system?: bigint; bytes?: number }): Buffer {
+  const plain = Buffer.alloc(bytes);
+  plain.writeUInt16LE(0xd116, 0);
+  plain.writeUInt16LE(2, 2);
+  plain.writeBigUInt64LE(BigInt(number) * BigInt(bytes), 8);
+  plain.writeBigUInt64LE(system, 24);
+  plain.writeUInt32LE(bytes, 32);
+  return plain;
+}
+
+test('names of segments count as the log does, at every size of segment', () => {
+  for (const bytes of [2 ** 20, mib16, 2 ** 30]) {
+    const perFile = 2 ** 32 / bytes;
+    for (const number of [0, 1, perFile - 1, perFile, 3 * perFile + 1]) assert.equal(numberOfName(segmentName({ timeline: 17, number, bytes }), bytes), number);
+  }
+  assert.equal(segmentName({ timeline: 1, number: 0xa7, bytes: mib16 }), '0000000100000000000000A7');
+  assert.equal(segmentName({ timeline: 1, number: 256, bytes: mib16 }), '000000010000000100000000');
+  assert.ok(segmentName({ timeline: 1, number: 255, bytes: mib16 }) < segmentName({ timeline: 1, number: 256, bytes: mib16 }));
+  assert.deepEqual(['0000000100000000000000A7', '00000002.history', '0000000100000000000000A7.00000028.backup', '0000000100000000000000A7.partial', 'A7'].map(kindOfFile), ['segment', 'history', 'backup', 'partial', 'unknown']);
+  // A log that ends with a segment does not need the next one.
+  assert.equal(numberBefore(parseLsn('0/3000000'), mib16), 2);
+  assert.equal(numberBefore(parseLsn('0/3000001'), mib16), 3);
+  assert.equal(numberBefore(parseLsn('1/0'), mib16), 255);
+});
+
+test('a segment says what it is, and what is none is refused', () => {
+  const plain = segmentOf({ number: 300, system: 2n ** 63n + 5n });
+  assert.deepEqual(readSegment(plain, 'x'), { system: '9223372036854775813', number: 300, bytes: mib16 });
+  const slice = (ordinal: number) => ({ key: 'k', from: `0000000000-${String(ordinal - 1).padStart(10, '0')}`, to: `0000000000-${String(ordinal).padStart(10, '0')}` });
+  assert.equal(checkSegment(slice(300), plain), 1);
+  assert.throws(() => checkSegment(slice(301), plain), /is of WAL segment 300, and not 301/);
+  assert.throws(() => readSegment(plain.subarray(0, 20), 'x'), /it has 20 bytes/);
+  assert.throws(() => readSegment(plain.subarray(0, 8192), 'x'), /it has 8192 bytes of 16777216/);
+  assert.throws(() => readSegment(Buffer.alloc(mib16), 'x'), /no long header/);
+});
+
+test('pieces of a segment say where they belong, and a slice’s name whether one ends it', () => {
+  const system = '9223372036854775813';
+  const at = (seconds: number, ordinal: number): string => `${String(seconds).padStart(10, '0')}-${String(ordinal).padStart(10, '0')}`;
+  const lsn = 300n * BigInt(mib16);
+  const first = makePiece({ lsn, system, segmentBytes: mib16 }, [Buffer.alloc(1000, 1), Buffer.alloc(24, 2)]);
+  const last = makePiece({ lsn: lsn + 1024n, system, segmentBytes: mib16 }, [Buffer.alloc(mib16 - 1024, 3)]);
+  assert.deepEqual([readPiece(first, 'x').number, readPiece(first, 'x').offset, readPiece(first, 'x').body.length, endOf(readPiece(first, 'x'))], [300, 0, 1024, lsn + 1024n]);
+  assert.equal(endOf(readPiece(last, 'x')), 301n * BigInt(mib16));
+  // A position counts segments that are whole: 299 of them, until the last piece of 300 has come.
+  assert.equal(checkSegment({ key: 'k', from: at(5, 299), to: at(6, 299) }, first), 1);
+  assert.equal(checkSegment({ key: 'k', from: at(6, 299), to: at(6, 300) }, last), 1);
+  assert.throws(() => checkSegment({ key: 'k', from: at(5, 299), to: at(6, 300) }, first), /does not end WAL segment 300/);
+  assert.throws(() => checkSegment({ key: 'k', from: at(5, 300), to: at(6, 300) }, first), /is of WAL segment 300, and not 301/);
+  assert.throws(() => makeAndRead(lsn + 1024n, mib16), /no piece of a WAL segment/);
+
+  function makeAndRead(from: bigint, bytes: number): void {
+    readPiece(makePiece({ lsn: from, system, segmentBytes: mib16 }, [Buffer.alloc(bytes)]), 'x');
+  }
+});
+
+/** A tar as pg_basebackup writes one. */
+function tarOf(files: Record<string, Buffer>): Buffer {
+  const blocks = Object.entries(files).flatMap(([path, content]) => {
+    const header = Buffer.alloc(512);
+    header.write(path, 0);
+    header.write(content.length.toString(8).padStart(11, '0'), 124);
+    header.write('0', 156);
+    return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+function manifestOf(files: { Path: string; Size: number }[]): Buffer {
+  const head = `{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": ${JSON.stringify(files)},\n"WAL-Ranges": [\n{ "Timeline": 1, "Start-LSN": "0/2000028", "End-LSN": "0/2000100" }\n],\n`;
+  return Buffer.from(`${head}"Manifest-Checksum": "${createHash('sha256').update(head).digest('hex')}"}\n`);
+}
+
+test('of a base that passes, in pieces of any size, what the server lists must be there', () => {
+  const files = { 'base/1/1': Buffer.alloc(1000, 1), 'base/1/2': Buffer.alloc(0), 'global/pg_control': Buffer.alloc(512, 2) };
+  const listed = Object.entries(files).map(([Path, { length: Size }]) => ({ Path, Size }));
+  const pass = (tar: Buffer, piece: number) => {
+    const watch = new TarWatch();
+    for (let at = 0; at < tar.length; at += piece) watch.add(tar.subarray(at, at + piece));
+    return watch.end();
+  };
+  for (const piece of [1, 7, 512, 1000, 1e6]) {
+    assert.deepEqual(pass(tarOf({ ...files, backup_manifest: manifestOf(listed) }), piece), { timeline: 1, startLsn: '0/2000028', endLsn: '0/2000100', files: 3 });
+  }
+  assert.throws(() => pass(tarOf(files), 512), /backup_manifest\) is missing/);
+  const { 'base/1/1': _gone, ...fewer } = files;
+  assert.throws(() => pass(tarOf({ ...fewer, backup_manifest: manifestOf(listed) }), 512), /base\/1\/1 has 1000 bytes by the server's list, and did not come/);
+  assert.throws(() => pass(tarOf({ ...files, 'base/1/1': Buffer.alloc(999), backup_manifest: manifestOf(listed) }), 512), /and 999 came/);
+  const altered = Buffer.from(manifestOf(listed).toString().replace('0/2000100', '0/2000200'));
+  assert.throws(() => pass(tarOf({ ...files, backup_manifest: altered }), 512), /does not have the checksum/);
+});
