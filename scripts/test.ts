@@ -25,8 +25,8 @@ import { runTool } from '../activities/tool/run-tool.ts';
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
-/** Nothing remembers how long a file took, so by folder, and within one by name. The demo has to keep its promises under load: small files are beside it. */
-const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/faults/', ''];
+/** Nothing remembers how long a file took, so the known ones, then by folder, and within one by name. The demo has to keep its promises under load: small files are beside it. */
+const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/activities/store/hostile.test.ts', 'test/workflows/killed-workers.test.ts', 'test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle.test.ts', 'test/workflows/recover-system.test.ts', ''];
 const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
@@ -89,8 +89,9 @@ async function check(name: string, commands: string[][]): Promise<string[]> {
 async function runTests(files: string[]): Promise<string[]> {
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
-  const heavy = files.filter((file) => heavyFiles.test(file)).sort((a, b) => rankOf(a) - rankOf(b));
-  const others = files.filter((file) => !heavyFiles.test(file));
+  const inOrder = [...files].sort((a, b) => rankOf(a) - rankOf(b));
+  const heavy = inOrder.filter((file) => heavyFiles.test(file));
+  const others = inOrder.filter((file) => !heavyFiles.test(file));
   const results: TestResult[] = [];
   const output = new Map<string, string>();
   const lanes = [...Array.from({ length: filesAtOnce }, () => [heavy, others]), ...Array.from({ length: Math.ceil(filesAtOnce / 2) }, () => [others])];

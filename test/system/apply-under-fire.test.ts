@@ -24,7 +24,7 @@ import { until } from '../harness/until.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 
 /** Enough that an apply is under way for a while. */
-const many = 300;
+const many = 100;
 
 const source = 'dictionary';
 const scope = { system: 'demo', source, timeline: 't00000001' };
