@@ -272,6 +272,8 @@ const dataActivities: DataActivities = {
 };
 
 const archiveActivities: ArchiveActivities = {
+  // In the worker's own process: it holds a session open, and reads nothing.
+  holdSnapshot: attempt(async (of, context) => await atSource(of, context, async (source) => await openEngine(source.source.engine).holdSnapshot(source, of))),
   archiveLog: inDataPlane('archiveLog'),
   drainLog: inDataPlane('drainLog'),
   readDivergedWrites: inDataPlane('readDivergedWrites'),

@@ -84,6 +84,8 @@ const table: Record<ActivityName, Row> = {
   writeExport: long('data'),
   publishExport: light('data'),
   discardExport: { ...light('data'), tries: 3 },
+  // Once: the next would hold another moment, and the workflow begins the base again with it.
+  holdSnapshot: { role: 'archive', tryMs: hours(48), tries: 1 },
   // For ever: an archive that gives up while its source is away is silently dead when it comes back.
   archiveLog: { role: 'archive', tryMs: hours(2), tries: Infinity },
   drainLog: { ...light('archive'), tryMs: minutes(30) },

@@ -526,6 +526,13 @@ export interface VerifyResult extends SourceRef {
 
 export interface ArchiveActivities {
   /**
+   * Holds the snapshot that a base is read at, for an engine whose snapshot dies with its session: until it is cancelled, which is its only good
+   * end. `planDump` of the same backup finds it at the server. Never tried again: another session's snapshot is of another moment.
+   * @throws SnapshotLost - the session ended: what was read is of a moment that nobody reads any more. What keeps it from being opened.
+   */
+  holdSnapshot(input: SourceRef & { backup: string }): Promise<void>;
+
+  /**
    * Tails the log into slices for up to `forMs`, then returns. Goes on from the bucket's last slice, whoever wrote it.
    * Heartbeats `ArchiveHeartbeat`. Returns early on a gap, so that the workflow can ask for a new base.
    */

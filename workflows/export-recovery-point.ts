@@ -26,7 +26,7 @@ export async function exportRecoveryPoint(typed: unknown): Promise<ExportSummary
     const view = await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
     await admit('exportRecoveryPoint', view, { requestedBy, reason: `${named ?? system} to ${path}` });
     const source = oneSource(view, named);
-    requireOf(view, source, 'exchange');
+    requireOf(view, source, 'exports');
     mark({ system: view.system, purpose: 'export', phase: 'running' });
     const call = callsAt(view.site);
     const { runId } = workflowInfo();

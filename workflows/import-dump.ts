@@ -28,7 +28,7 @@ export async function importDump(typed: unknown): Promise<ImportSummary> {
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
     await admit('importDump', view, input);
     const source = oneSource(view, input.source);
-    requireOf(view, source, 'exchange');
+    requireOf(view, source, 'imports');
     mark({ system: view.system, purpose: 'import', phase: 'running' });
     const of = { system: view.system, source };
     const call = callsAt(view.site);

@@ -1,6 +1,6 @@
 import { defineQuery, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { callsAt, callControl, type Call } from './call.ts';
-import type { BackupSummary } from './contract.ts';
+import type { BackupSummary, DumpPlanRef, GroupRef } from './contract.ts';
 import type { BackupReport } from './domain/backup-report.ts';
 import { describeProgress } from './domain/describe-progress.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -13,6 +13,7 @@ import { progressOfBackup } from './domain/step-progress.ts';
 import type { SystemView } from './domain/system.ts';
 import { formatBytes, minutes } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
+import { atHeldSnapshot } from './held-snapshot.ts';
 import { Announcer } from './notify/announcer.ts';
 import { handleProgress } from './runbook/messages.ts';
 import { mark } from './search-attributes.ts';
@@ -77,7 +78,7 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
     const call = callsAt(view.site);
     const { epoch } = await call('claimEpoch', { system: view.system, why: 'backup', takeOver: false }, `hold the command of ${view.system}`);
     const sources = input.source ? [input.source] : Object.keys(view.sources);
-    const summaries = await sideBySide(sources, sources.length, (source) => backUpChecked({ call, input, epoch, source, show, progress, warn: (what) => warnings.push(`${source}: ${what}`) }));
+    const summaries = await sideBySide(sources, sources.length, (source) => backUpChecked({ call, input, epoch, source, show, progress, holds: sourceCan(view, source, 'snapshot'), warn: (what) => warnings.push(`${source}: ${what}`) }));
     const logged = sources.filter((source) => sourceCan(view, source, 'log'));
     warnings.push(...(await Promise.all(logged.map((source) => warnOfArchive(call, view, source)))).flat());
     show();
@@ -131,6 +132,8 @@ interface SourceBackup {
   source: string;
   show(): void;
   progress: Record<string, BackupProgress>;
+  /** its engine reads at a snapshot that a session has to hold */
+  holds: boolean;
   warn(what: string): void;
 }
 
@@ -168,12 +171,31 @@ async function readBack({ call, input: { system }, source, show, progress, warn 
   }
 }
 
-async function backUpSource({ call, input, epoch, source, show, progress }: SourceBackup): Promise<BackupSummary> {
-  const { system, why, requestedBy } = input;
-  const backup = makeId(workflowInfo().startTime.getTime(), uuid4());
+async function backUpSource(of: SourceBackup): Promise<BackupSummary> {
+  const { call, input: { system }, source, epoch, holds, warn } = of;
+  const begin = (): BackupProgress => beginProgress(of, makeId(workflowInfo().startTime.getTime(), uuid4()));
+  const { plan, groups } = holds
+    ? await atHeldSnapshot({ call, system, source, warn }, async (held) => {
+        const now = begin();
+        return await held(now.backup, () => dumpSource(of, now));
+      })
+    : await dumpSource(of, begin());
+  Object.assign(of.progress[source]!, { phase: 'sealing', work: null, progress: null });
+  of.show();
+  return await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
+}
+
+function beginProgress({ progress, source, show }: SourceBackup, backup: string): BackupProgress {
   const now: BackupProgress = { phase: 'planning', backup, groups: 0, groupsDone: 0, estimatedBytes: 0, plainBytes: 0, storedBytes: 0, work: null, progress: null };
   progress[source] = now;
   show();
+  return now;
+}
+
+/** All that reads the source: the plan, and its groups side by side. */
+async function dumpSource({ call, input, epoch, source, show }: SourceBackup, now: BackupProgress): Promise<{ plan: DumpPlanRef; groups: GroupRef[] }> {
+  const { system, why, requestedBy } = input;
+  const { backup } = now;
   const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy }, `plan the dump of ${source}`);
   Object.assign(now, { phase: 'dumping', groups: plan.groups.length, estimatedBytes: plan.estimatedBytes });
   const meter = new WorkMeter(Date.now());
@@ -196,9 +218,7 @@ async function backUpSource({ call, input, epoch, source, show, progress }: Sour
     finished();
     return done;
   });
-  Object.assign(now, { phase: 'sealing', work: null, progress: null });
-  show();
-  return await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
+  return { plan, groups };
 }
 
 /** A base without a log restores to one moment only; whoever looks at the backup should know. Best effort: it is no part of the backup. */

@@ -39,7 +39,7 @@ export interface DivergedEntry {
 export interface Engine
   extends Jobs<Pick<DataActivities, 'planDump' | 'dumpGroup' | 'sealBackup' | 'planImport' | 'importGroup' | 'writeExport'>>,
     Jobs<Pick<ControlActivities, 'countDiscarded'>>,
-    Jobs<Pick<ArchiveActivities, 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
+    Jobs<Pick<ArchiveActivities, 'holdSnapshot' | 'archiveLog' | 'drainLog' | 'readDivergedWrites' | 'startTimeline' | 'proveArchive'>>,
     Jobs<Pick<RecoverActivities, 'prepareRestore' | 'restoreGroup' | 'replayLog' | 'buildIndexes' | 'validateTarget' | 'promoteTarget' | 'copyBeside' | 'dropCopies' | 'planSwap' | 'swapCollections' | 'swapBack'>> {
   readonly kind: EngineKind;
   /** what it can do beyond a base that is restored whole; the jobs of what it cannot refuse by name */

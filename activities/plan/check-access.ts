@@ -40,13 +40,16 @@ const serversOf = (system: System): ToolName[] => [...targetServersOf(system), .
 export function programsOfRole(system: System, role: 'control' | 'data' | 'archive' | 'recover'): string[] {
   if (role === 'control') return [...doorsOf(system), ...stepProgramsOf(system, undefined)];
   if (role === 'recover') return [...targetServersOf(system), ...programsOf(system)];
-  if (role === 'data') return Object.values(system.sources).flatMap(({ engine, tool }) => (tool ? [tool.uses === 'command' ? tool.dump.argv[0]! : tool.uses] : engine === 'postgres-physical' ? ['pg_basebackup'] : []));
+  if (role === 'data') return Object.values(system.sources).flatMap(({ engine, tool }) => (tool ? [tool.uses === 'command' ? tool.dump.argv[0]! : tool.uses] : engine === 'postgres' ? ['pg_dump'] : engine === 'postgres-physical' ? ['pg_basebackup'] : []));
   return [];
 }
 
-/** What restores the sources of the tool engine; their dump programs run elsewhere. */
+/** What restores the sources of the tool engine, and makes and compares a PostgreSQL's definitions; dump programs run elsewhere. */
 const programsOf = (system: System): string[] =>
-  Object.values(system.sources).flatMap(({ tool }) => (tool ? [tool.uses === 'command' ? tool.restore.argv[0]! : { mongodump: 'mongorestore', pgbackrest: 'pgbackrest' }[tool.uses]] : []));
+  Object.values(system.sources).flatMap(({ engine, tool }) => {
+    if (!tool) return engine === 'postgres' ? ['pg_restore', 'pg_dump'] : [];
+    return [tool.uses === 'command' ? tool.restore.argv[0]! : { mongodump: 'mongorestore', pg_dump: 'pg_restore', pgbackrest: 'pgbackrest' }[tool.uses]];
+  });
 
 /** What the runbook's own steps run. A program whose name is a placeholder is none yet. */
 function stepProgramsOf(system: System, runbook: string | undefined): string[] {

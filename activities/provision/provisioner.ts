@@ -1,6 +1,7 @@
 import type { Removed, TargetRef } from '../../workflows/contract.ts';
 import type { Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
+import { databaseProvisioner } from './database.ts';
 import { existingProvisioner } from './existing.ts';
 import { localPostgresProvisioner } from './local-postgres.ts';
 import { localProvisioner } from './local.ts';
@@ -52,9 +53,11 @@ export interface Provisioner {
 /** What `local` makes is a server of the source's own kind: a mongod, also for a program that restores into one. */
 function localOf({ engine, tool }: Source): Provisioner {
   if (engine === 'postgres-physical') return postgresPhysicalProvisioner;
-  return (engine as string) === 'postgres' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
+  return engine === 'postgres' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
 }
 
 /** The provisioner that the system file names for this source. */
-export const openProvisioner = ({ system, sourceName }: ProvisionContext): Provisioner =>
-  system.standby.provision[sourceName]!.uses === 'existing' ? existingProvisioner : localOf(system.sources[sourceName]!);
+export function openProvisioner({ system, sourceName }: ProvisionContext): Provisioner {
+  const { uses } = system.standby.provision[sourceName]!;
+  return uses === 'local' ? localOf(system.sources[sourceName]!) : { existing: existingProvisioner, database: databaseProvisioner }[uses];
+}

@@ -7,7 +7,8 @@
 
 Writes each collection's documents to <out>/<database>/<collection>.bson (one after another, as mongorestore and bsondump
 read them), its options and indexes to <collection>.detail.json beside it, and the log behind the backup to
-<out>/log.bson. What a program dumped (the engine "tool") comes out as it was, in <out>/<source>.stream; a PostgreSQL
+<out>/log.bson. A PostgreSQL's tables come out as <out>/<schema.table>.copy (read back by COPY … FROM, its columns beside it), its
+definitions as definitions.dump, for pg_restore. What a program dumped (the engine "tool") comes out as it was, in <out>/<source>.stream; a PostgreSQL
 server as files as <out>/<source>.tar of its data directory, its log as the segments of <out>/wal. Every byte is
 authenticated and each collection's proof is computed again; whatever does not agree ends it with exit code 1 and the
 object's name. What is written is not encrypted: the directory is made for its owner only.
@@ -290,6 +291,41 @@ class Opener:
                 raise Refused(f"{unit['name']}: {counts[unit['id']]} documents, hash sum {found}; the manifest says {unit['documents']}, {unit['hashSum']}")
             print(f"{unit['name']}  {counts[unit['id']]} documents  {'as proved' if unit['hashSum'] else 'no proof: ' + str(unit['fuzzy'])}")
 
+    def open_database(self, manifest, out):
+        """Of a PostgreSQL: a file of rows for each table, as COPY writes and reads them, named as SQL names it; the rest as it was stored."""
+        endings = {"definitions": ".dump", "globals": ".jsonl"}
+        units = {unit["id"]: unit for unit in manifest["units"]}
+        sums, counts = dict.fromkeys(units, 0), dict.fromkeys(units, 0)
+        digests = {unit: hashlib.sha256() for unit in units}
+        path_of = lambda unit: out / (urllib.parse.quote(unit["name"], safe=" ") + endings.get(unit["kind"], ".copy"))
+        for unit in units.values():
+            path_of(unit).write_bytes(b"")
+            if unit["detail"]:
+                (out / (urllib.parse.quote(unit["name"], safe=" ") + ".columns.json")).write_text(json.dumps(unit["detail"]["columns"]))
+        begun = {}
+        for part, plain, where in self.parts(manifest):
+            unit = units[part["unit"]]
+            with path_of(unit).open("ab") as file:
+                file.write(plain)
+            if unit["kind"] in endings:
+                digests[unit["id"]].update(plain)
+                continue
+            # A row larger than a part goes on in the next one. A line is a row: line ends in values are escaped.
+            plain = begun.pop((part["unit"], part["range"]), b"") + plain
+            if part["continues"]:
+                begun[part["unit"], part["range"]] = plain
+                continue
+            if not plain.endswith(b"\n"):
+                raise Refused(f"{where}: ends inside a row")
+            for row in plain[:-1].split(b"\n"):
+                counts[unit["id"]] += 1
+                sums[unit["id"]] += int.from_bytes(hashlib.sha256(row).digest(), "big")
+        for unit in units.values():
+            found = digests[unit["id"]].hexdigest() if unit["kind"] in endings else f"{sums[unit['id']] % 2**256:064x}"
+            if counts[unit["id"]] != unit["documents"] or unit["hashSum"] != found:
+                raise Refused(f"{unit['name']}: {counts[unit['id']]} rows, hash sum {found}; the manifest says {unit['documents']}, {unit['hashSum']}")
+            print(f"{unit['name']}  {counts[unit['id']]} rows  as proved")
+
     def slices(self, manifest, whole=False):
         """
         Slices behind `logFrom` as far as they touch; several ways may lead there, and the longest step is taken. `whole`: from the beginning of
@@ -387,6 +423,9 @@ def main():
         print(f"backup {manifest['backup']} of {given.system}/{given.source}, timeline {manifest['timeline']}, at {manifest['end']}")
         if manifest.get("origin", {}).get("form") == "stream":
             opener.open_stream(manifest, given.out)
+            return
+        if manifest["engine"] == "postgres":
+            opener.open_database(manifest, given.out)
             return
         if manifest["engine"] == "postgres-physical":
             opener.open_cluster(manifest, given.out)

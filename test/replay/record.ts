@@ -205,9 +205,24 @@ async function recordReadiness(lab: Lab): Promise<void> {
   await keep('watchReadiness.done', watch);
 }
 
+/** Its first snapshot is lost while its groups are read. */
+async function recordHeldSnapshot(lab: Lab): Promise<void> {
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, sources: { documents: { engine: 'postgres', environment: 'production' } } });
+  const { dumpGroup } = lab.stubs.answers;
+  const beginnings = (): number => lab.stubs.called().filter((name) => name === 'holdSnapshot').length;
+  lab.stubs.answers.holdSnapshot = async () => {
+    if (beginnings() > 1) return await untilCancelled();
+    while (!lab.stubs.called().includes('dumpGroup')) await new Promise((resolve) => setImmediate(resolve));
+    throw new HoldfastError('SnapshotLost', 'its session is gone');
+  };
+  lab.stubs.answers.dumpGroup = async (input) => await (beginnings() > 1 ? dumpGroup(input) : untilCancelled());
+  await (await lab.start('backUpSystem', 'demo')).result();
+  await keep('runBackup.held', lab.env.client.workflow.getHandle('backup/demo'));
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

@@ -264,6 +264,7 @@ function answersOf(): Answers {
     discardExport: () => Promise.resolve(),
     // A real one works for an hour; one that came back at once would spin.
     archiveLog: () => untilCancelled(),
+    holdSnapshot: () => untilCancelled(),
     drainLog: () => Promise.resolve({ drained: true, to: '1763700200-0000000005', note: 'to the fenced end' }),
     readDivergedWrites: ({ system, source, run, environment, timeline, limit }) =>
       Promise.resolve({ format: 1, system, source, run, environment, timeline, from: limit, to: null, firstAt: null, lastAt: null, entries: 0, inserts: 0, updates: 0, deletes: 0, namespaces: [], namespaceCount: 0, commands: [], commandCount: 0, readFrom: 'the fenced server', covers: [], doesNotCover: [], objects: [], writtenAt: nowAt() }),

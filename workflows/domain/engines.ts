@@ -6,10 +6,14 @@ export interface Abilities {
   log: boolean;
   /** its collections, documents and indexes are known one by one: what is restored can be proved equal */
   units: boolean;
-  /** dumps of other programs come in, and go out */
-  exchange: boolean;
+  /** dumps of other programs come in */
+  imports: boolean;
+  /** a recovery point goes out as a dump that another program restores */
+  exports: boolean;
   /** chosen namespaces can be restored alone */
   partial: boolean;
+  /** all of a base is read at one snapshot that a session of ours holds for as long as it is read */
+  snapshot: boolean;
 }
 
 /**
@@ -17,11 +21,13 @@ export interface Abilities {
  * the steps that pass a source over in words.
  */
 export const engines = {
-  mongodb: { log: true, units: true, exchange: true, partial: true },
+  mongodb: { log: true, units: true, imports: true, exports: true, partial: true, snapshot: false },
   /** a whole PostgreSQL server as files (pg_basebackup), and its WAL */
-  'postgres-physical': { log: true, units: false, exchange: false, partial: false },
+  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
-  tool: { log: false, units: false, exchange: false, partial: false },
+  tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
+  /** one database, table by table, by COPY: its log is another source's, of the whole server */
+  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true },
 } as const satisfies Record<string, Abilities>;
 
 export type EngineKind = keyof typeof engines;
@@ -33,8 +39,10 @@ export const abilitiesOf = (engine: string): Abilities => (Object.hasOwn(engines
 const lacks: Record<keyof Abilities, string> = {
   log: 'has no log: nothing can be archived, replayed or drained, only its bases can be restored',
   units: 'knows nothing of what is inside a dump: nothing can be proved equal',
-  exchange: 'neither imports nor exports dumps: what it stores is a program’s own dump already',
+  imports: 'imports no dumps',
+  exports: 'exports no dumps: what it stores is a program’s own dump already',
   partial: 'restores a dump whole or not at all',
+  snapshot: 'reads at no snapshot of a session',
 };
 
 /** One sentence: which source cannot do it, and why. */

@@ -30,6 +30,8 @@ export const errorTable = {
   StoreUnavailable: { retryable: true, exitCode: 10 },
   SourceUnavailable: { retryable: true, exitCode: 10 },
   TargetUnavailable: { retryable: true, exitCode: 10 },
+  // No further try of the same activity finds it again: the base begins anew, with another.
+  SnapshotLost: { retryable: false, exitCode: 10 },
   TemporalUnavailable: { retryable: true, exitCode: 10 },
   DataPlaneLost: { retryable: true, exitCode: 10 },
   TimedOut: { retryable: true, exitCode: 10 },

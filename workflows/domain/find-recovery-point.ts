@@ -213,7 +213,7 @@ function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reache
   const gap = catalog.gaps.find((one) => one.timeline === timeline.timeline && one.to > reached && (limit === undefined || one.from < limit));
   const nextLog = catalog.spans.filter((span) => span.timeline === timeline.timeline && span.to > reached).map((span) => span.from).sort()[0];
   const farSide = nextLog !== undefined && nextLog > reached ? nextLog : (gap?.to ?? after ?? limit ?? nextLogPosition(reached));
-  const why = claim ? `${claim.key} is not believed: ${claim.why}` : gap ? gap.why : catalog.expired?.some((one) => one.timeline === timeline.timeline && farSide <= one.before) ? 'retention took the log' : isLogless(catalog, timeline) ? 'the dumps of a program have no log between them' : 'no slice';
+  const why = claim ? `${claim.key} is not believed: ${claim.why}` : gap ? gap.why : catalog.expired?.some((one) => one.timeline === timeline.timeline && farSide <= one.before) ? 'retention took the log' : isLogless(catalog, timeline) ? 'there is no log between its bases' : 'no slice';
   return new HoldfastError(
     claim ? 'Tampered' : 'ChainBroken',
     `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${why}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
@@ -252,7 +252,7 @@ function shareOf(span: CatalogSpan, from: LogPosition, to: LogPosition): number 
   return whole <= 0 ? 1 : Math.min(1, Math.max(0, (secondsOf(to) - secondsOf(from)) / whole));
 }
 
-const isLogless = (catalog: Catalog, { timeline }: Timeline): boolean => catalog.bases.filter((base) => base.timeline === timeline).every((base) => base.program !== undefined);
+const isLogless = (catalog: Catalog, { timeline }: Timeline): boolean => [...catalog.spans, ...catalog.gaps].every((one) => one.timeline !== timeline) && catalog.bases.filter((base) => base.timeline === timeline).every((base) => base.exact || base.alone);
 
 const nameOf = (catalog: Catalog): string => `${catalog.system}/${catalog.source}`;
 /** A position as a person asks for it: up to and including it. */

@@ -93,15 +93,16 @@ const sourceSchema = z
     archive: archiveSchema.optional(),
     limits: limitsSchema.optional(),
     wal: walSchema.optional().meta({ description: 'engine postgres-physical: how its log is archived; left out: pushed' }),
-    namespaces: namespacesSchema.optional().meta({ description: 'databases or database.collection left out of backups' }),
+    namespaces: namespacesSchema.optional().meta({ description: 'databases or database.collection left out of backups; of PostgreSQL the rows of a schema or of schema.table' }),
     tool: toolSchema.optional().meta({ description: 'engine tool: the programs that dump and restore' }),
   })
   .superRefine((source, ctx) => {
     const complain = (path: string, message: string): void => ctx.addIssue({ code: 'custom', path: [path], message });
     if (source.engine !== 'tool' && source.tool) complain('tool', `belongs to the engine "tool", and this source’s is "${source.engine}"`);
-    if (source.engine === 'tool' && !source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pgbackrest or command');
+    if (source.engine === 'tool' && !source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pg_dump, pgbackrest or command');
     if (source.engine !== 'postgres-physical' && source.wal) complain('wal', `belongs to the engine "postgres-physical", and this source’s is "${source.engine}"`);
     if (source.engine === 'postgres-physical' && source.archive && source.wal?.by !== 'receive') complain('archive', 'a server that pushes its log says itself how often, by archive_timeout: it belongs to wal.by: receive');
+    if (source.engine === 'postgres' && source.archive) complain('archive', 'the engine "postgres" archives no log');
     const { fields = [], why } = meaningless[source.engine] ?? {};
     for (const field of fields) {
       if (source[field]) complain(field, `means nothing to the engine "${source.engine}": ${why}`);
@@ -173,7 +174,12 @@ const existingProvisionerSchema = z.strictObject({
   directory: z.string().min(1).meta({ description: 'where it is noted which run restores to it; ${ENV} allowed' }),
 });
 
-const provisionSchema = z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema])).meta({ description: 'one per source, by the source’s name' });
+const databaseProvisionerSchema = z.strictObject({
+  uses: z.literal('database').meta({ description: 'a database of a PostgreSQL server that is there already: made by the restore where it is not there, and taken away again with it' }),
+  directory: z.string().min(1).meta({ description: 'where it is noted which run restores to it; ${ENV} allowed' }),
+});
+
+const provisionSchema = z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema, databaseProvisionerSchema])).meta({ description: 'one per source, by the source’s name' });
 
 const standbySchema = z.strictObject({ environment: name, provision: provisionSchema });
 
@@ -322,13 +328,13 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const isServer = isMongod || engine === 'postgres-physical';
   const provision = system.standby.provision[sourceName];
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
-  const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['local', 'existing'];
+  const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
   const isFenced = system.fence[sourceName] !== undefined;
   if (isMongod && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
   if (!isMongod && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
   const [living, target] = [environment, system.standby.environment].map((place) => system.environments[place]?.endpoints[sourceName]?.uri);
-  if (engine === 'tool' && living !== undefined && living === target) {
+  if (!isServer && living !== undefined && living === target) {
     complain(['environments', system.standby.environment, 'endpoints', sourceName, 'uri'], `is the address of the living source "${sourceName}": a restore would write over it`);
   }
 }
@@ -418,7 +424,7 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
     }
     if (validator.uses === 'equality') return;
     const { engine, tool } = system.sources[validator.source] ?? {};
-    if (validator.uses === 'query' && tool && tool.uses !== 'mongodump') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is restored by ${tool.uses === 'command' ? 'a command' : tool.uses}`);
+    if (validator.uses === 'query' && engine !== undefined && engine !== 'mongodb' && tool?.uses !== 'mongodump') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is ${tool ? `restored by ${tool.uses === 'command' ? 'a command' : tool.uses}` : 'none'}`);
     if (validator.uses === 'command' && engine !== 'tool') complain(['validators', index, 'source'], `a command looks at a source of the engine "tool", and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
   });
 }

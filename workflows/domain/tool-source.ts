@@ -68,6 +68,11 @@ const mongodumpSchema = z.strictObject({
   quietFor,
 });
 
+const pgDumpSchema = z.strictObject({
+  uses: z.literal('pg_dump').meta({ description: 'pg_dump --format=custom of one database, of one moment, its start; and pg_restore --clean into a database that is there already' }),
+  quietFor,
+});
+
 const commandSchema = z.strictObject({
   uses: z.literal('command').meta({ description: 'any program that dumps to standard output, and any that restores from standard input' }),
   dump: programSchema,
@@ -89,5 +94,5 @@ const pgbackrestSchema = z.strictObject({
 });
 export type PgBackRestConfig = z.output<typeof pgbackrestSchema>;
 
-export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, pgbackrestSchema, commandSchema]);
+export const toolSchema = z.discriminatedUnion('uses', [mongodumpSchema, pgDumpSchema, pgbackrestSchema, commandSchema]);
 export type ToolConfig = z.output<typeof toolSchema>;

@@ -12,7 +12,7 @@ export async function replaySource(ctx: StepContext, source: string, limit: LogP
   // A tail without an entry leaves the last entry where it was.
   ctx.results.replays[source] = replayed.appliedTo === null && before ? { ...replayed, appliedTo: before.appliedTo, appliedToAt: before.appliedToAt } : replayed;
   ctx.results.limits[source] = limit;
-  if (!sourceCan(ctx.view, source, 'log')) return `${source}: no log to replay, it is as its dump program left it${replayed.appliedToAt ? `, which holds all up to ${replayed.appliedToAt}` : ''}`;
+  if (!sourceCan(ctx.view, source, 'log')) return `${source}: no log to replay, it is as its base was${replayed.appliedToAt ? `, which holds all up to ${replayed.appliedToAt}` : ''}`;
   return `${source}: ${replayed.entries} entries${replayed.appliedToAt ? `, the last of ${replayed.appliedToAt}` : ''}`;
 }
 

@@ -13,7 +13,7 @@ export async function sourceEnvironment(context: SourceContext): Promise<string>
   return timeline?.environment ?? context.source.environment;
 }
 
-export function endpointOf(context: SourceContext, environment: string): Endpoint {
+export function endpointOf(context: Pick<SourceContext, 'system' | 'sourceName'>, environment: string): Endpoint {
   const endpoint = context.system.environments[environment]?.endpoints[context.sourceName];
   if (endpoint) return endpoint;
   throw new HoldfastError('BadInput', `environment "${environment}" of ${context.system.system} has no endpoint for source "${context.sourceName}"`, {

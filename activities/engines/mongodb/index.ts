@@ -1,4 +1,5 @@
-import { engines } from '../../../workflows/domain/engines.ts';
+import { engines, lackOf } from '../../../workflows/domain/engines.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Engine } from '../engine.ts';
 import { checkRights, grants } from './access.ts';
 import { archiveLog } from './archive/archive-log.ts';
@@ -37,6 +38,7 @@ export const mongodbEngine: Engine = {
   planImport,
   importGroup,
   writeExport,
+  holdSnapshot: async (context) => await Promise.reject(new HoldfastError('Unsupported', lackOf({ system: context.system.system, source: context.sourceName, engine: 'mongodb' }, 'snapshot'))),
   archiveLog,
   drainLog,
   readDivergedWrites,

@@ -4,7 +4,7 @@ import type { StoredProgress } from '../base/stored-progress.ts';
 import { nextPartName, putPart, type PartName, type PartStore, type PlainPart } from '../base/stored-parts.ts';
 import { adoptParts } from './adopt-parts.ts';
 import type { PartCutter } from './cut-parts.ts';
-import { HashSum } from './hash.ts';
+import { HashSum } from '../base/hash-sum.ts';
 import { shareOfPlace, type InFlight } from '../base/in-flight.ts';
 import { rangeName, type PlanUnit } from './plan.ts';
 

@@ -6,7 +6,7 @@ import { readSigned } from '../../store/signed-object.ts';
 import { sealBase, type SealBackupInput } from '../base/seal-base.ts';
 import { withSource } from './connect.ts';
 import { fuzzyRangeOf } from './dump-range.ts';
-import { addHashSums } from './hash.ts';
+import { addHashSums } from '../base/hash-sum.ts';
 import { planSchema, type Plan, type PlanUnit } from './plan.ts';
 import { readSettledPosition } from './server-facts.ts';
 

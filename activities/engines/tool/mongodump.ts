@@ -7,6 +7,7 @@ import { isLoopback } from '../../transport/require-tls.ts';
 import { tryHandshake } from '../../transport/try-handshake.ts';
 import type { Engine } from '../engine.ts';
 import { mongoTransport } from '../mongodb/transport.ts';
+import { postgresAddress } from '../postgres/transport.ts';
 import { hostsOf } from '../../tool/hosts-of.ts';
 import { addressOf, secretOf, type ProgramSpec } from './program-spec.ts';
 
@@ -67,6 +68,10 @@ async function requireTlsOf(context: SourceContext, endpoint: Endpoint): Promise
 export async function checkTransport({ name, uri, endpoint, source }: Parameters<Engine['checkTransport']>[0]): Promise<string | null> {
   if (source.tool?.uses === 'mongodump') {
     await mongoTransport(name, uri, endpoint);
+    return null;
+  }
+  if (source.tool?.uses === 'pg_dump') {
+    await postgresAddress(name, uri, endpoint);
     return null;
   }
   const away = hostsOf(uri).filter(({ host }) => !isLoopback(host)).map(({ host }) => host);

@@ -35,8 +35,9 @@ export const unknownIdentity = 'unknown: a program’s source';
  * @throws ToolMissing, BadSystemFile - the program, or a secret of it, is not there: known before anything is written.
  */
 export async function planDump(context: SourceContext, input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef> {
-  const spec = await dumpProgram(context, endpointOf(context, await sourceEnvironment(context)));
-  const version = await readToolVersion(context);
+  const endpoint = endpointOf(context, await sourceEnvironment(context));
+  const spec = await dumpProgram(context, endpoint);
+  const version = await readToolVersion(context, endpoint);
   // A plan makes the timeline of a source that has none yet.
   await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
   const scope = { system: input.system, source: input.source, timeline: await sourceTimeline(context, input), backup: input.backup };
@@ -75,6 +76,7 @@ function momentOf(context: SourceContext): 'start' | 'end' | null {
   if (tool.uses === 'mongodump') return tool.oplog ? 'end' : null;
   // It is consistent where it ended: that is where its restore stops.
   if (tool.uses === 'pgbackrest') return 'end';
+  if (tool.uses === 'pg_dump') return 'start';
   return tool.moment ?? null;
 }
 

@@ -7,6 +7,7 @@ import { runTool } from '../../tool/run-tool.ts';
 import { commandProgram } from './command.ts';
 import { mongodumpProgram, mongorestoreProgram } from './mongodump.ts';
 import { backupProgram } from './pgbackrest/back-up.ts';
+import { pgDumpProgram, pgDumpVersion, pgRestoreProgram } from './pg-dump.ts';
 import { withoutSecrets, type ProgramSpec } from './program-spec.ts';
 
 export function toolOf(context: SourceContext): ToolConfig {
@@ -19,7 +20,7 @@ export function toolOf(context: SourceContext): ToolConfig {
 export async function dumpProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
   if (tool.uses === 'pgbackrest') return backupProgram(tool);
-  const spec = tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await commandProgram(context, tool.dump, endpoint);
+  const spec = tool.uses === 'command' ? await commandProgram(context, tool.dump, endpoint) : tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await pgDumpProgram(context, endpoint);
   return { ...spec, quietForMs: tool.quietFor };
 }
 
@@ -27,13 +28,14 @@ export async function dumpProgram(context: SourceContext, endpoint: Endpoint): P
 export async function restoreProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
   if (tool.uses === 'pgbackrest') throw new HoldfastError('Unsupported', `${context.sourceName}: pgBackRest restores from its own repository, and is fed nothing`);
-  const spec = tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await commandProgram(context, tool.restore, endpoint);
+  const spec = tool.uses === 'command' ? await commandProgram(context, tool.restore, endpoint) : tool.uses === 'mongodump' ? mongorestoreProgram(context, endpoint, tool) : await pgRestoreProgram(context, endpoint);
   return { ...spec, quietForMs: tool.quietFor };
 }
 
 /** What the dump program says of its version, its first line; 'unknown' where it is not known how to ask. */
-export async function readToolVersion(context: SourceContext): Promise<string> {
+export async function readToolVersion(context: SourceContext, endpoint: Endpoint): Promise<string> {
   const tool = toolOf(context);
+  if (tool.uses === 'pg_dump') return await pgDumpVersion(context, endpoint);
   const [program, ...args] = tool.uses === 'mongodump' ? ['mongodump', '--version'] : tool.uses === 'pgbackrest' ? ['pgbackrest', 'version'] : (tool.version ?? []);
   if (program === undefined) return 'unknown';
   const { stdout, stderr } = await runTool({ path: findProgram(program) }, args, { signal: context.signal, timeoutMs: versionWithinMs, env: withoutSecrets(context.system) });

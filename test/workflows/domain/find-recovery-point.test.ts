@@ -278,7 +278,7 @@ test('dumps of a program are their own recovery points: the latest, one by its i
   assert.equal(find(catalog, { point: 'b15' }).limit, nextLogPosition(at(15)));
   assert.equal(find(catalog, { targetPosition: nextLogPosition(at(15)) }).base.backup, 'b15');
   const between = refusal(catalog, before(40), 'ChainBroken');
-  assert.match(between.message, /the dumps of a program have no log between them/);
+  assert.match(between.message, /there is no log between its bases/);
   assert.deepEqual([between.details['nearestBefore'], between.details['nearestAfter']], [nextLogPosition(at(15)), nextLogPosition(at(55))]);
   refusal(catalog, before(12), 'NoRecoveryPoint');
 });

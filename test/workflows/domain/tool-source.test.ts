@@ -74,3 +74,20 @@ test('what the engine cannot prove, fence or restore to is refused before anythi
   assert.match(problems(fileOf({ uses: 'mongodump' }, (file) => void (file.fence = {}))).join(), /fence: no fence for source "orders"/);
   assert.match(problems(fileOf(command, (file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop'))).join(), /environments\.dr\.endpoints\.orders\.uri: is the address of the living source "orders"/);
 });
+
+test('a database of a PostgreSQL is a whole system, proved equal by default; what it has not is refused', () => {
+  const postgres = (change: (file: SystemFile) => void = () => undefined): string => problems(fileOf(undefined, (file) => {
+    file.sources['orders'] = { engine: 'postgres', environment: 'production', namespaces: { exclude: ['scratch'] }, limits: { bytesPerSecond: '50MiB' } };
+    file.standby.provision['orders'] = { uses: 'database', directory: '/dr' };
+    delete file.validators;
+    change(file);
+  })).join();
+  assert.equal(postgres(), '');
+  assert.deepEqual(problems(fileOf({ uses: 'pg_dump' })), []);
+  assert.match(postgres((file) => void (file.sources['orders']!.archive = {})), /sources\.orders\.archive: the engine "postgres" archives no log/);
+  assert.match(postgres((file) => void (file.sources['orders']!.tool = { uses: 'pg_dump' })), /belongs to the engine "tool", and this source’s is "postgres"/);
+  assert.match(postgres((file) => void (file.standby.provision['orders'] = { uses: 'existing', directory: '/dr' })), /"existing" does not fit source "orders" \(engine postgres\); expected "database"/);
+  assert.match(postgres((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } })), /fences a mongod, and this is source "orders" \(engine postgres\)/);
+  assert.match(postgres((file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }])), /a query asks a MongoDB, and source "orders" is none/);
+  assert.match(postgres((file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop')), /is the address of the living source "orders"/);
+});

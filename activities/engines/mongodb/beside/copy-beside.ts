@@ -9,7 +9,7 @@ import { explicitSpec } from '../build-indexes.ts';
 import { requireClaim } from '../claim-target.ts';
 import { fromPrimary, withoutValues, withSource, withTarget } from '../connect.ts';
 import { scanCollection } from '../equality/scan-collection.ts';
-import { HashSum } from '../hash.ts';
+import { HashSum } from '../../base/hash-sum.ts';
 import { readCatalogue, type ListedCollection } from '../list-collections.ts';
 import { splitNamespace } from '../namespaces.ts';
 import { sendable } from '../ordered-documents.ts';

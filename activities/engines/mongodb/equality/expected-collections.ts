@@ -2,7 +2,7 @@ import type { LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { Manifest } from '../../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../../context.ts';
-import { addHashSums, HashSum, negateHashSum } from '../hash.ts';
+import { addHashSums, HashSum, negateHashSum } from '../../base/hash-sum.ts';
 import type { Selection } from '../selection/selection.ts';
 import type { CollectionHistory } from './collection-history.ts';
 import { Fold } from './fold.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { mib } from '../../../../workflows/domain/units.ts';
-import { HashSum } from '../hash.ts';
+import { HashSum } from '../../base/hash-sum.ts';
 import { findElement } from '../oplog/raw-elements.ts';
 import { SpillFile } from '../spill-file.ts';
 import { applyUpdate, replaceDocument } from './apply-update.ts';

@@ -1,5 +1,5 @@
 import type { MongoClient } from 'mongodb';
-import { HashSum } from '../hash.ts';
+import { HashSum } from '../../base/hash-sum.ts';
 import { splitNamespace } from '../namespaces.ts';
 
 /** Every document of a collection, raw, in batches. A view into the answer's memory: copy what is kept. */

@@ -1,9 +1,6 @@
-import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { writeFile, type WriteOptions } from '../../../exchange/write-file.ts';
 import { encodeBlockStart, encodeNamespaceEnd, encodePrelude, terminator } from './archive-format.ts';
 import { Crc64 } from './crc64.ts';
 import type { ExportContents, ExportedCollection } from './export-contents.ts';
@@ -22,11 +19,6 @@ export async function* archiveBytes(contents: Pick<ExportContents, 'prelude' | '
     yield terminator;
     yield encodeNamespaceEnd(data, crc.value());
   }
-}
-
-export interface WriteOptions {
-  gzip: boolean;
-  signal: AbortSignal;
 }
 
 /** Writes an archive, readable by its owner only, and returns its length when it is whole and on disk. */
@@ -58,16 +50,4 @@ const ending = (name: string, { gzip }: WriteOptions): string => (gzip ? `${name
 
 async function* text(content: string): AsyncGenerator<Buffer> {
   yield await Promise.resolve(Buffer.from(content));
-}
-
-async function writeFile(path: string, pieces: AsyncGenerator<Buffer>, { gzip, signal }: WriteOptions): Promise<number> {
-  const file = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true });
-  await pipe(pieces, file, { gzip, signal });
-  return file.bytesWritten;
-}
-
-async function pipe(pieces: AsyncGenerator<Buffer>, to: Writable, { gzip, signal }: { gzip: boolean; signal: AbortSignal }): Promise<void> {
-  const source = Readable.from(pieces, { objectMode: false });
-  if (gzip) await pipeline(source, createGzip({ level: 6 }), to, { signal });
-  else await pipeline(source, to, { signal });
 }

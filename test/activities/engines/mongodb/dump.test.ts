@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Document, MongoClient } from 'mongodb';
-import { HashSum } from '../../../../activities/engines/mongodb/hash.ts';
+import { HashSum } from '../../../../activities/engines/base/hash-sum.ts';
 import { timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
 import { dumpGroup } from '../../../../activities/engines/mongodb/dump-group.ts';
 import { listCollections } from '../../../../activities/engines/mongodb/list-collections.ts';

@@ -11,7 +11,7 @@ import { findArchiveEnd } from '../../../../activities/store/find-archive-end.ts
 import { positionOf, timestampOf } from '../../../../activities/engines/mongodb/bson-position.ts';
 import { carriesData, parseEntry } from '../../../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { buildIndexes } from '../../../../activities/engines/mongodb/build-indexes.ts';
-import { HashSum } from '../../../../activities/engines/mongodb/hash.ts';
+import { HashSum } from '../../../../activities/engines/base/hash-sum.ts';
 import { listCollections } from '../../../../activities/engines/mongodb/list-collections.ts';
 import { prepareRestore } from '../../../../activities/engines/mongodb/prepare-restore.ts';
 import { replayLog } from '../../../../activities/engines/mongodb/replay/replay-log.ts';

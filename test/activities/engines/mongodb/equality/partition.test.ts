@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BSON } from 'mongodb';
 import { Partitions, RecordId, recordKind } from '../../../../../activities/engines/mongodb/equality/partition.ts';
-import { HashSum } from '../../../../../activities/engines/mongodb/hash.ts';
+import { HashSum } from '../../../../../activities/engines/base/hash-sum.ts';
 
 const text = 'x'.repeat(1_000);
 const documentOf = (_id: number, n: number): Buffer => Buffer.from(BSON.serialize({ _id, n, text }));

@@ -1,0 +1,78 @@
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { mib, formatBytes } from '../../../workflows/domain/units.ts';
+import type { GroupIndex, Manifest, ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { openBackupKey } from '../../stream/backup-key.ts';
+import type { DataKey } from '../../stream/keys.ts';
+import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
+import { getPart, type PartStore } from '../base/stored-parts.ts';
+import { parseGlobals, type Global } from './globals.ts';
+import { ownUnits } from './plan.ts';
+import { chosenUnits } from './selection.ts';
+import { ownGroup } from './split-groups.ts';
+
+/** A base as whoever restores or compares needs it, but for the rows. */
+export interface BaseContents {
+  manifest: Manifest;
+  parts: PartStore;
+  definitions: Buffer;
+  globals: Global[];
+}
+
+/** All definitions of a database are held in memory, several times over. */
+const definitionsAtMostBytes = mib(64);
+
+/** @throws Tampered, WrongKey, ObjectMissing, Unsupported. */
+export async function openBase(context: SourceContext, point: RecoveryPoint): Promise<BaseContents> {
+  const { manifest, parts } = await openBaseParts(context, point);
+  const own = manifest.groups.find(({ group }) => group === ownGroup);
+  if (!own) throw new HoldfastError('Tampered', `the manifest of backup ${manifest.backup} names no group "${ownGroup}"`);
+  const index = await readGroupIndex(context, manifest.backup, own);
+  const read = async (unit: string): Promise<Buffer> => {
+    const wanted = index.parts.filter((part) => part.unit === unit);
+    const bytes = wanted.reduce((sum, part) => sum + part.plainBytes, 0);
+    if (bytes > definitionsAtMostBytes) throw new HoldfastError('Unsupported', `the ${unit} of backup ${manifest.backup} take ${formatBytes(bytes)}, and ${formatBytes(definitionsAtMostBytes)} is the most that is restored`);
+    return Buffer.concat(await Promise.all(wanted.map(async (part) => await getPart(parts, part))));
+  };
+  const [definitions, globals] = [await read(ownUnits.definitions), await read(ownUnits.globals)];
+  if (definitions.length === 0) throw new HoldfastError('Tampered', `backup ${manifest.backup} holds no definitions`);
+  return { manifest, parts, definitions, globals: parseGlobals(globals.toString('utf8')) };
+}
+
+/** Manifest and key alone. */
+export async function openBaseParts(context: SourceContext, point: RecoveryPoint): Promise<Pick<BaseContents, 'manifest' | 'parts'>> {
+  const manifest = await readManifest(context, point);
+  requireEngine(manifest, 'postgres');
+  const key: DataKey = await openBackupKey(context.store, context.keys, manifest, manifest.key);
+  return { manifest, parts: { store: context.store, key, scope: manifest, signal: context.signal } };
+}
+
+export interface GroupToRestore {
+  group: string;
+  index: ObjectRef;
+  plainBytes: number;
+  pieces: number;
+}
+
+/**
+ * Each index is what its manifest says, and together they hold what the units say.
+ * @returns the groups of rows, of a partial restore those that hold some of it; what is no table is made before any row is loaded, or after all.
+ */
+export async function checkIndexes(context: SourceContext, manifest: Manifest, point: Pick<RecoveryPoint, 'only'>): Promise<GroupToRestore[]> {
+  const chosen = new Set(chosenUnits(manifest, point).map(({ id }) => id));
+  const rows = new Map<string, number>();
+  const groups: GroupToRestore[] = [];
+  for (const [done, group] of manifest.groups.entries()) {
+    const { parts }: GroupIndex = await readGroupIndex(context, manifest.backup, group);
+    for (const { unit, documents } of parts) rows.set(unit, (rows.get(unit) ?? 0) + documents);
+    const wanted = parts.filter(({ unit }) => chosen.has(unit));
+    if (wanted.length > 0) groups.push({ group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0), pieces: wanted.length });
+    context.progress({ phase: 'check base', done, of: manifest.groups.length, unit: 'objects' });
+  }
+  for (const unit of manifest.units) {
+    const found = rows.get(unit.id) ?? 0;
+    if (found !== unit.documents) throw new HoldfastError('Tampered', `${unit.name}: the manifest of backup ${manifest.backup} says ${unit.documents} rows, its parts hold ${found}`);
+  }
+  return groups;
+}

@@ -1,0 +1,77 @@
+import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { logPositionAt } from '../../../workflows/domain/log-position.ts';
+import type { SourceContext } from '../../context.ts';
+import { unaskedStatus } from '../base/archive-status.ts';
+import type { Engine } from '../engine.ts';
+import { checkRights, grants } from './access.ts';
+import { buildIndexes } from './build-indexes.ts';
+import { dumpGroup } from './dump-group.ts';
+import { refuseLivingDatabase } from './living-database.ts';
+import { planDump } from './plan-dump.ts';
+import { prepareRestore } from './prepare-restore.ts';
+import { promoteTarget, startTimeline } from './promote-target.ts';
+import { restoreGroup } from './restore-group.ts';
+import { sealBackup } from './seal-backup.ts';
+import { narrowPoint } from './selection.ts';
+import { holdSnapshot } from './snapshot.ts';
+import { checkTransport } from './transport.ts';
+import { validateTarget } from './validate-target.ts';
+import { writeExport } from './write-export.ts';
+
+const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
+
+/** The last door: whoever starts such work refuses it before. */
+const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
+  requireAbility(whoOf(context), ability);
+  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
+};
+
+const refuseCopies = async (context: SourceContext): Promise<never> =>
+  await Promise.reject(new HoldfastError('Unsupported', `${context.system.system}/${context.sourceName}: the engine "${context.source.engine}" copies nothing into a living source`));
+
+/**
+ * One database of a PostgreSQL server, by its driver: rows by COPY, tables side by side at one snapshot, everything that is no row by pg_dump. It
+ * brings a database back as it was at one moment, on any server that is as new; what came after that moment is in the log of the whole server,
+ * which is another source.
+ */
+export const postgresEngine: Engine = {
+  kind: 'postgres',
+  can: engines.postgres,
+  planDump,
+  dumpGroup,
+  sealBackup,
+  holdSnapshot,
+  planImport: refuse('imports'),
+  importGroup: refuse('imports'),
+  writeExport,
+  archiveLog: refuse('log'),
+  drainLog: async (context) => await Promise.resolve({ drained: false, to: null, note: lackOf(whoOf(context), 'log') }),
+  readDivergedWrites: refuse('log'),
+  startTimeline,
+  proveArchive: refuse('log'),
+  readArchiveStatus: async (context, archived) => await Promise.resolve({ ...unaskedStatus(context, archived), noLog: true, note: lackOf(whoOf(context), 'log') }),
+  checkTransport,
+  grants,
+  checkRights,
+  checkTarget: refuseLivingDatabase,
+  verifySlice: refuse('log'),
+  countDiscarded: refuse('log'),
+  narrowPoint,
+  openDivergedEntries: (context) => {
+    requireAbility(whoOf(context), 'log');
+    throw new Error(`engine "${context.source.engine}" has no such job`);
+  },
+  prepareRestore,
+  restoreGroup,
+  // The base is of one moment, and there is nothing behind it.
+  replayLog: async (_, { point }) => await Promise.resolve({ appliedTo: null, appliedToAt: logPositionAt(point.base.end), entries: 0, operations: 0, slices: 0, discardedTransactions: 0 }),
+  buildIndexes,
+  validateTarget,
+  promoteTarget,
+  copyBeside: refuseCopies,
+  dropCopies: refuseCopies,
+  planSwap: refuseCopies,
+  swapCollections: refuseCopies,
+  swapBack: refuseCopies,
+};

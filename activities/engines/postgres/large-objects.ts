@@ -1,0 +1,38 @@
+import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { globalsOf, type Global } from './globals.ts';
+
+const { escapeIdentifier: name, escapeLiteral: literal } = pg;
+
+/** Bytes of a page: a quarter of a block. */
+export const pageBytes = 2048;
+const madeTogether = 1_000;
+
+/** Empty, under their own numbers: rows of the application name them by these. */
+export async function makeLargeObjects(client: pg.Client, globals: readonly Global[]): Promise<void> {
+  const oids = globalsOf(globals, 'large-object').map(({ oid }) => oid);
+  for (let at = 0; at < oids.length; at += madeTogether) await client.query('SELECT lo_create(o) FROM unnest($1::oid[]) AS o', [oids.slice(at, at + madeTogether)]);
+}
+
+const pages = 'pg_temp.holdfast_pages';
+
+/** A COPY of pages, into a table that is empty again after each commit. */
+export async function copyPagesIn(client: pg.Client): Promise<ReturnType<typeof copyFrom>> {
+  await client.query(`CREATE TEMP TABLE IF NOT EXISTS holdfast_pages (loid oid, pageno int4, data bytea) ON COMMIT DELETE ROWS`);
+  return client.query(copyFrom(`COPY ${pages} (loid, pageno, data) FROM STDIN`));
+}
+
+/** Writes what was copied into the objects themselves: what is not written stays the hole that it was. */
+export async function putPages(client: pg.Client): Promise<void> {
+  await client.query(`SELECT count(lo_put(loid, pageno::int8 * ${pageBytes}, data)) FROM ${pages}`);
+}
+
+/** Whose they are, and who may read them; last, since the one who restores writes them first. */
+export async function finishLargeObjects(client: pg.Client, globals: readonly Global[]): Promise<void> {
+  const statements = globalsOf(globals, 'large-object').flatMap(({ oid, owner, comment, grants }) => [
+    ...(comment === null ? [] : [`COMMENT ON LARGE OBJECT ${Number(oid)} IS ${literal(comment)}`]),
+    `ALTER LARGE OBJECT ${Number(oid)} OWNER TO ${name(owner)}`,
+    ...(grants ?? []).filter(({ grantee }) => grantee !== owner).map(({ grantee, privilege, grantable }) => `GRANT ${privilege} ON LARGE OBJECT ${Number(oid)} TO ${grantee === null ? 'PUBLIC' : name(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`),
+  ]);
+  for (let at = 0; at < statements.length; at += madeTogether) await client.query(statements.slice(at, at + madeTogether).join(';\n'));
+}

@@ -1,0 +1,53 @@
+import type pg from 'pg';
+import type { TargetRef } from '../../../workflows/contract.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { SourceContext } from '../../context.ts';
+import { noteDatabase } from '../../provision/restored-database.ts';
+import { ask, targetPlace, withClient, withOtherDatabase, type Place } from './connect.ts';
+import { claimDatabase, claimOf, isDone, once, prepared } from './control.ts';
+import { checkIndexes, openBase, type GroupToRestore } from './base-contents.ts';
+import { globalsOf, type Global } from './globals.ts';
+import { makeDatabase, makeRoles, requireServer } from './make-database.ts';
+import { makeLargeObjects } from './large-objects.ts';
+import { refuseLivingDatabase } from './living-database.ts';
+import { makeSection } from './make-section.ts';
+import { readServerFacts } from './server-facts.ts';
+
+/**
+ * Checks the base (signature, key, indexes), makes the roles and the database that the target's server lacks, claims the database for the run, and makes
+ * everything in it that has to be there before rows: schemas, types, functions, tables. What rows would have to obey (indexes, constraints,
+ * triggers) comes after them.
+ *
+ * | killed after | the next attempt |
+ * |---|---|
+ * | the roles, or the database | finds them: the database is empty still |
+ * | the claim | finds it its own |
+ * | some of the tables | goes on behind the last that was committed with its note |
+ *
+ * @throws TargetNotEmpty - something there that this run did not make. @throws Unsupported - the server lacks something; names it. @throws Tampered, WrongKey, ObjectMissing.
+ */
+export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: GroupToRestore[]; plainBytes: number }> {
+  const { manifest, definitions, globals } = await openBase(context, point);
+  const groups = await checkIndexes(context, manifest, point);
+  const place = await targetPlace(context, target);
+  await refuseLivingDatabase(context, target);
+  const major = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, manifest.versions['postgresql']!));
+  await withClient(context, place, async (client) => {
+    await claimDatabase(client, claimOf(target, point));
+    await noteDatabase(context, target, (await readServerFacts(client)).identity);
+    if (await isDone(client, prepared)) return;
+    await makeSection(context, client, { bytes: definitions, major }, 'pre-data');
+    await once(client, prepared, async () => await (point.only ? Promise.resolve() : makeLargeObjects(client, globals)));
+  });
+  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
+}
+
+async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], source: string): Promise<number> {
+  const target = await readServerFacts(client);
+  if (await ask<boolean>(client, 'SELECT pg_is_in_recovery()')) throw new HoldfastError('TargetNotEmpty', `the target at ${place.address.host}:${place.address.port} is a standby, and takes no writes`, { hint: 'promote it, or name another server' });
+  await requireServer(client, globals, { source, target });
+  await makeRoles(client, globals);
+  await makeDatabase(client, place.address.database, globalsOf(globals, 'database')[0]!);
+  return target.major;
+}

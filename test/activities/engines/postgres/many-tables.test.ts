@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { backUpPostgres, database, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
+import { postgresMissing } from '../../../harness/postgres.ts';
+
+const skip = await postgresMissing();
+
+/** As 2,000 tables are on a server with the usual number of locks, at a sixth of both. */
+const tables = 320;
+
+test('many tables, each with keys and a sequence, on a server with few locks for so many', { skip, timeout: 240_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true, settings: { max_locks_per_transaction: 10 } });
+  const { source } = place;
+  for (let at = 0; at < tables; at += 40) {
+    await source.query(Array.from({ length: 40 }, (_, n) => `CREATE TABLE "t ${at + n}" (id serial PRIMARY KEY, note text UNIQUE); INSERT INTO "t ${at + n}" (note) VALUES ('a'), ('b')`).join(';'), [], database);
+  }
+  const summary = await backUpPostgres(place);
+  assert.deepEqual([summary.documents, summary.units], [2 * tables, tables + 2]);
+  const context = await place.open();
+  assert.deepEqual((await restorePostgres(context, summary)).failed, []);
+  const { ok, problems, collectionCount } = await validatePostgres(context, summary);
+  assert.deepEqual([ok, problems, collectionCount], [true, [], tables]);
+});

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
+import { publishExport } from '../../../../activities/exchange/publish-export.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import { runTool } from '../../../../activities/tool/run-tool.ts';
+import type { TargetRef } from '../../../../workflows/contract.ts';
+import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
+import { openerProgram, openerPython } from '../../../harness/opener.ts';
+import { postgresMissing } from '../../../harness/postgres.ts';
+import { lookAt, oddDatabase } from './odd-database.ts';
+
+const skip = await postgresMissing();
+const restored = `${database}_dr`;
+
+test('a database of every kind of thing comes back as it was at the snapshot, and a difference is seen and named', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t);
+  const { source, target } = place;
+  mkdirSync(join(place.directory, 'exchange'), { mode: 0o700 });
+  place.change((file) => void (file.exchange = { directories: [join(place.directory, 'exchange')] }));
+  await source.query(oddDatabase, [], database);
+  const before = await lookAt(source, database);
+  const context = await place.open();
+
+  const summary = await backUpPostgres(place, {
+    // What comes after the snapshot is in no table of the base, and what an old snapshot cannot see does not happen meanwhile.
+    meanwhile: async () => {
+      await source.query(`INSERT INTO public.animals VALUES ('late', 0); UPDATE public.parts SET amount = -1 WHERE id < 300; DELETE FROM public.secrets`, [], database);
+      await assert.rejects(source.query(`SET lock_timeout = '50ms'; TRUNCATE public.parts_rest`, [], database), /lock timeout/);
+    },
+  });
+  await noSessions(source);
+  assert.deepEqual(summary.unproved, []);
+  assert.equal(summary.end, summary.logFrom);
+  const { bases } = await rebuildCatalog(context, pgRef);
+  assert.equal(bases[0]!.exact, true, 'one moment, restorable without a log');
+
+  const built = await restorePostgres(context, summary);
+  assert.deepEqual(built.failed, []);
+  const after = await lookAt(target, restored);
+  for (const [what, wanted] of Object.entries(before)) assert.deepEqual(after[what], wanted, what);
+  assert.deepEqual(await target.query('SELECT relispopulated FROM pg_class WHERE relname = $1', ['unfilled'], restored), [{ relispopulated: false }]);
+
+  const well = await validatePostgres(context, summary);
+  assert.deepEqual(well.problems, []);
+  assert.match(well.claim, /^equal to the base: \d+ tables by count and SHA-256 of every row, 4 sequences by what they hand out next, large objects by count and SHA-256 of every page, \d+ definitions by name, \d+ of them word for word$/);
+  assert.equal(well.collections.length, 12, well.collections.map(({ ns }) => ns).join());
+
+  const changes: [string, RegExp][] = [
+    [`UPDATE public.secrets SET owner = 'x' WHERE id = 1`, /public\.secrets: 2 rows, expected 2, and their bytes differ/],
+    [`DELETE FROM public.cats WHERE name = 'kit'`, /public\.cats: 1 rows, expected 2/],
+    [`DROP INDEX public.totals_region_idx`, /1 definitions are missing: totals_region_idx; Type: INDEX/],
+    [`CREATE TABLE public.stray (id int)`, /1 definitions are not the source’s: stray; Type: TABLE/],
+    [`INSERT INTO public.stray VALUES (1)`, /public\.stray: holds rows, and none are in the base/],
+    [`SELECT lo_put(54323, 3, 'x'), lo_unlink(54322)`, /2 large objects, expected 3/],
+    [`SELECT 1`, /pg_catalog\.pg_largeobject: 8 rows, expected 8, and their bytes differ/],
+    [`SELECT nextval('public.untouched')`, /sequence public\.untouched: is at 42/],
+    [`REFRESH MATERIALIZED VIEW public.grand WITH NO DATA`, /materialized view public\.grand: is not filled/],
+  ];
+  for (const [sql] of changes) await target.query(sql, [], restored);
+  const found = await validatePostgres(context, summary);
+  assert.equal(found.ok, false);
+  for (const [, problem] of changes) assert.match(found.problems.join('\n'), problem);
+
+  // The same base as a script for psql, into a third database.
+  const path = join(place.directory, 'exchange', 'ledger.sql');
+  const written = await postgresEngine.writeExport(context, { ...pgRef, path, form: 'archive', gzip: false, run: 'export-1', point: pgPoint(summary) });
+  await publishExport(context, { path, run: 'export-1', partial: written.partial });
+  assert.match(written.restoreCommand, /^psql .* --file=\S+ledger\.sql$/);
+  await source.query('CREATE DATABASE by_psql');
+  await source.run('psql', ['--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--dbname=by_psql', `--file=${path}`]);
+  // A setting of the database is none of the script's.
+  await source.query('ALTER DATABASE by_psql SET search_path = "odd ""x", public');
+  const byPsql = await lookAt(source, 'by_psql');
+  for (const what of ['rows', 'parts', 'animals', 'others', 'orders', 'views', 'sequences', 'constraints', 'indexes', 'policies', 'acls']) assert.deepEqual(byPsql[what], before[what], `by psql: ${what}`);
+  assert.deepEqual((byPsql['largeObjects'] as { content: string }[]).map(({ content }) => content), (before['largeObjects'] as { content: string }[]).map(({ content }) => content));
+
+  // And by a program that knows nothing of us.
+  const python = await openerPython();
+  if ('path' in python) {
+    const out = join(place.directory, 'opened');
+    const { stdout } = await runTool(python, [openerProgram, '--directory', join(place.directory, 'store'), '--system', pgRef.system, '--source', pgRef.source, '--key-file', join(place.directory, 'aes'), '--public-key', join(place.directory, 'public'), '--out', out]);
+    assert.match(stdout, /^public\.orders {2}50 rows {2}as proved$/m);
+    assert.equal((await source.run('pg_restore', ['--list', join(out, 'definitions.dump')])).stdout.includes('TABLE public orders'), true);
+  }
+
+  const promoted = await postgresEngine.promoteTarget(context, { target: pgTarget });
+  assert.equal((await target.query(`SELECT FROM pg_namespace WHERE nspname = 'holdfast_restore'`, [], restored)).length, 0);
+  assert.match(promoted.sourceIdentity, /^\d+\/\d+$/);
+  const { timeline } = await postgresEngine.startTimeline(context, { ...pgRef, epoch: 1, run: 'run-1', parent: { timeline: summary.timeline, limit: pgPoint(summary).limit }, environment: 'dr' });
+  assert.equal(timeline, 't00000002');
+});
+
+test('a large table is read and loaded in ranges, with a row larger than a part; a target is one run’s own, and is taken away again', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true, settings: { max_wal_size: '4GB' } });
+  const { source } = place;
+  await source.query(`CREATE TABLE big (id int PRIMARY KEY, filler text NOT NULL); ALTER TABLE big ALTER filler SET STORAGE plain;
+    INSERT INTO big SELECT i, repeat(md5(i::text), 60) FROM generate_series(1, 70000) AS i;
+    CREATE TABLE wide (id int, content text); INSERT INTO wide VALUES (1, 'small'), (2, repeat('0123456789', 3500000)), (3, 'small too'), (4, repeat('x', 16252928)), (5, NULL);
+    DELETE FROM big WHERE id % 10 = 3; INSERT INTO big SELECT -i, 'new' FROM generate_series(1, 1000) AS i`, [], database);
+  const context = await place.open();
+  const summary = await backUpPostgres(place, {
+    // Rows that come and go after the snapshot, in pages that are read and in new ones.
+    meanwhile: async () => {
+      for (const sql of ['DELETE FROM big WHERE id < 30000', 'VACUUM big', `INSERT INTO big SELECT i, 'after' FROM generate_series(200001, 220000) AS i`]) await source.query(sql, [], database);
+    },
+  });
+  assert.equal(summary.documents, 64_005);
+  const { groups } = await postgresEngine.prepareRestore(await claimed(place, 'run-1'), { target: pgTarget, point: pgPoint(summary) });
+  assert.ok(groups.length >= 3, `${groups.length} groups: ranges of the large table`);
+
+  const other: TargetRef = { ...pgTarget, run: 'run-2' };
+  await assert.rejects(postgresEngine.prepareRestore(context, { target: other, point: pgPoint(summary) }), { type: 'TargetNotEmpty', message: /the target database belongs to run run-1/ });
+  for (const group of groups) await postgresEngine.restoreGroup(context, { target: pgTarget, point: pgPoint(summary), group });
+  await postgresEngine.buildIndexes(context, { target: pgTarget, point: pgPoint(summary) });
+  const { ok, problems } = await validatePostgres(context, summary);
+  assert.deepEqual([ok, problems], [true, []]);
+  assert.deepEqual(await source.query('SELECT id, length(content) AS size FROM wide ORDER BY id', [], restored), [[1, 5], [2, 35_000_000], [3, 9], [4, 16_252_928], [5, null]].map(([id, size]) => ({ id, size })));
+
+  const provisioner = openProvisioner(context);
+  await assert.rejects(provisioner.check(context, { movesAside: false }), { type: 'TargetNotEmpty' });
+  const { summary: removed } = await provisioner.remove(context, pgTarget);
+  assert.match(removed, /database ledger_dr at 127\.0\.0\.1:\d+ is called ledger_dr_removed_\d+ now/);
+  assert.match((await provisioner.check(context, { movesAside: false })).summary, /is not there yet/);
+  // Somebody else's, under the name: never touched.
+  await openProvisioner(context).provision(context, other);
+  await source.query(`CREATE DATABASE ${restored}`);
+  await source.query('CREATE TABLE theirs (id int)', [], restored);
+  await assert.rejects(postgresEngine.prepareRestore(context, { target: other, point: pgPoint(summary) }), { type: 'TargetNotEmpty', message: /holds something that this run did not restore: .*theirs/ });
+  await provisioner.remove(context, other, { discard: true });
+  assert.equal((await source.query('SELECT FROM theirs', [], restored)).length, 0);
+});
+
+/** The place of a run, claimed for it. */
+async function claimed(place: Awaited<ReturnType<typeof postgresPlace>>, run: string) {
+  const context = await place.open();
+  await openProvisioner(context).provision(context, { ...pgTarget, run });
+  return context;
+}
+
+test('a snapshot that is gone stops its base by name; the server killed under it too, and no session stays', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true });
+  const { source } = place;
+  await source.query('CREATE TABLE one (id int); INSERT INTO one SELECT generate_series(1, 1000)', [], database);
+  const context = await place.open();
+  const backup = newBackup();
+  const held = await hold(place, backup);
+  const plan = await postgresEngine.planDump(context, planInput(backup));
+  assert.deepEqual(await postgresEngine.planDump(context, planInput(backup)), plan, 'the first plan is adopted');
+  await held.letGo();
+  await noSessions(source);
+  const dump = async () => await postgresEngine.dumpGroup(context, { ...pgRef, plan, epoch: 1, group: plan.groups[1]!.group });
+  await assert.rejects(dump(), { type: 'SnapshotLost', message: /snapshot "[^"]+" does not exist/ });
+
+  const second = await hold(place, newBackup());
+  await source.kill();
+  const lost = (await second.lost) as { type: string; message: string };
+  assert.deepEqual([lost.type, /the session that held the snapshot of backup .* is gone/.test(lost.message)], ['SnapshotLost', true]);
+  await assert.rejects(dump(), { type: 'SourceUnavailable' });
+  await source.start();
+  assert.equal((await backUpPostgres(place)).documents, 1000);
+});
+
+test('what a base would lack is refused by name before anything is read', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true, auth: true });
+  const { source } = place;
+  const asUser = (username: string, password: string): void => {
+    process.env['PG_TEST_PASSWORD'] = password;
+    place.change((file) => void (file.environments['production']!.endpoints['ledger']!.credentials = { username, password: '${PG_TEST_PASSWORD}' }));
+  };
+  await source.query(`CREATE TABLE hidden (id int, owner text); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; INSERT INTO hidden VALUES (1, 'x');
+    CREATE TABLE left_out (id int); INSERT INTO left_out VALUES (1); CREATE ROLE holdfast LOGIN PASSWORD 'of-the-backup'`, [], database);
+  const refused = async (): Promise<string> => {
+    try {
+      await backUpPostgres(place);
+      return 'done';
+    } catch (error) {
+      return `${(error as { type: string }).type}: ${(error as Error).message}`;
+    }
+  };
+  asUser('holdfast', 'a-wrong-password');
+  assert.match(await refused(), /^SourceUnavailable: 127\.0\.0\.1:\d+ refuses the user or its password/);
+  asUser('holdfast', 'of-the-backup');
+  assert.match(await refused(), /^NotPermitted: .*permission denied for table/);
+  await source.query('GRANT pg_read_all_data, pg_monitor TO holdfast');
+  assert.match(await refused(), /^NotPermitted: row-level security hides rows of public\.hidden from the user/);
+  await source.query('ALTER ROLE holdfast BYPASSRLS');
+  assert.deepEqual(await postgresEngine.checkRights(await place.open(), 'backup'), { missing: [], tooMuch: [] });
+  await source.query(`CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE by_mood (m mood) PARTITION BY HASH (m)`, [], database);
+  assert.match(await refused(), /^Unsupported: the database has tables that are split by the hash of an enumeration.*: public\.by_mood /);
+  await source.query(`DROP TABLE by_mood; SELECT lo_from_bytea(0, 'large')`, [], database);
+  place.change((file) => void (file.sources['ledger']!.namespaces = { exclude: ['public.left_out'] }));
+  assert.equal(await refused(), 'done');
+  place.change((file) => void (file.environments['dr']!.endpoints['ledger']!.uri = 'postgres://192.0.2.1:5432/x'));
+  await assert.rejects(openProvisioner(await place.open()).check(await place.open(), { movesAside: false }), { type: 'WeakTransport', message: /in the clear, off this machine/ });
+});
+
+test('a restore that is cut off at every step goes on behind what was committed, and nothing is there twice', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true });
+  const { source } = place;
+  await source.query(oddDatabase, [], database);
+  const before = await lookAt(source, database);
+  const summary = await backUpPostgres(place);
+  let attempts = 0;
+  for (let cut = 1; ; cut += 1) {
+    attempts += 1;
+    const abort = new AbortController();
+    let said = 0;
+    const context = await place.open({ signal: abort.signal, progress: () => void ((said += 1) === cut && abort.abort(new Error('cut off'))) });
+    try {
+      assert.deepEqual((await restorePostgres(context, summary)).failed, []);
+      break;
+    } catch (error) {
+      assert.equal((error as Error).message, 'cut off');
+    }
+  }
+  assert.ok(attempts > 10, `${attempts} attempts`);
+  await noSessions(source);
+  const after = await lookAt(source, restored);
+  for (const what of Object.keys(before)) assert.deepEqual(after[what], before[what], what);
+  assert.deepEqual((await validatePostgres(await place.open(), summary)).problems, []);
+});
+
+test('chosen tables alone: their rows, foreign keys among them held, and one that the data does not obey named', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true });
+  const { source } = place;
+  await source.query(`CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(1, 10);
+    CREATE TABLE orders (id int PRIMARY KEY, person int REFERENCES people (id)); INSERT INTO orders SELECT i, 1 + i % 10 FROM generate_series(1, 100) AS i;
+    CREATE TABLE "order items" (id int PRIMARY KEY, "order" int REFERENCES orders (id)); INSERT INTO "order items" SELECT i, 1 + i % 100 FROM generate_series(1, 1000) AS i`, [], database);
+  const context = await place.open();
+  const summary = await backUpPostgres(place);
+  const whole = pgPoint(summary);
+  await assert.rejects(postgresEngine.narrowPoint(context, { point: whole, only: ['public.ordrs'] }), { type: 'BadInput', message: /no table is called "public\.ordrs" in the base HINT: near it: public\.orders/ });
+  const point = await postgresEngine.narrowPoint(context, { point: whole, only: ['public.orders', 'public.order*items'] });
+  assert.deepEqual([point.only!.collections, point.only!.documents], [2, 1_100]);
+  await openProvisioner(context).provision(context, pgTarget);
+  const { groups } = await postgresEngine.prepareRestore(context, { target: pgTarget, point });
+  await assert.rejects(postgresEngine.prepareRestore(context, { target: pgTarget, point: whole }), { type: 'TargetNotEmpty', message: /was claimed for \["public\.orders","public\.order\*items"\], this is for everything/ });
+  for (const group of groups) await postgresEngine.restoreGroup(context, { target: pgTarget, point, group });
+  // A row that breaks what the source held: among chosen tables that is no matter of taste.
+  await source.query('INSERT INTO "order items" VALUES (5000, 5000)', [], restored);
+  const { failed } = await postgresEngine.buildIndexes(context, { target: pgTarget, point });
+  assert.deepEqual(failed.map(({ index }) => index.includes('order items_order_fkey')), [true], JSON.stringify(failed));
+  await source.query('DELETE FROM "order items" WHERE id = 5000', [], restored);
+  assert.deepEqual((await postgresEngine.buildIndexes(context, { target: pgTarget, point })).failed, [], 'asked again, it is tried again');
+  const result = await postgresEngine.validateTarget(context, { target: pgTarget, point, limit: point.limit, validator: 'equality' });
+  assert.deepEqual([result.problems, result.collections.map(({ ns }) => ns).sort()], [[], ['public."order items"', 'public.orders']]);
+  assert.deepEqual(await source.query(`SELECT (SELECT count(*)::int FROM people) AS people, (SELECT count(*)::int FROM pg_constraint WHERE contype = 'f') AS held`, [], restored), [{ people: 0, held: 1 }]);
+});
