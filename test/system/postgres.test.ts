@@ -94,7 +94,7 @@ test('a worker killed in the middle of a PostgreSQL base and of its restore: ano
     await stack.runIs('the second gate is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'accept-unproved-fence' && status === 'open'), 60_000, system);
     await run.signal('approve', { gate: 'accept-unproved-fence', by: 'fay' });
     const report = (await entry.result()) as RunReport;
-    assert.equal(report.outcome, 'done');
+    assert.equal(report.outcome, 'done, fence unproved');
     assert.deepEqual(await to.query(`SELECT (SELECT count(*)::int FROM small) AS small, (SELECT count(*)::int FROM entries) AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'ledger'), await from.query(`SELECT 1001 AS small, 30000 AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'ledger'));
     // The new side has a base of its own, in a timeline of its own.
     const bases = (await stack.keys(layout.backups({ ...scope, timeline: 't00000002' }))).filter((key) => key.endsWith('/manifest.json'));
