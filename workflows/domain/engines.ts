@@ -40,7 +40,7 @@ const lacks: Record<keyof Abilities, string> = {
   log: 'has no log: nothing can be archived, replayed or drained, only its bases can be restored',
   units: 'knows nothing of what is inside a dump: nothing can be proved equal',
   imports: 'imports no dumps',
-  exports: 'exports no dumps: what it stores is a program’s own dump already',
+  exports: 'exports no dumps',
   partial: 'restores a dump whole or not at all',
   snapshot: 'reads at no snapshot of a session',
 };
