@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadSystemFile } from '../../activities/system-files.ts';
+import { applyRetentionInput, backUpSystemInput, recoverSystemInput, reportSystemInput, sealAuditInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
+import { expandRunbook } from '../../workflows/domain/expand-runbook.ts';
+import { planCriticalPath, type StepPlan } from '../../workflows/domain/plan-critical-path.ts';
+import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
+import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
+import type { System } from '../../workflows/domain/system.ts';
+import { hours, minutes } from '../../workflows/domain/units.ts';
+
+/** The figures of the handbook, written down once more, beside what the system file makes of them. */
+const days = (count: number): number => hours(24 * count);
+const load = async (name: string): Promise<System> => (await loadSystemFile(name)).system;
+
+const planOf = (system: System, runbook?: string): StepPlan => planCriticalPath(expandRunbook(system, runbook).map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null })));
+const endOf = ({ steps }: StepPlan, ids: readonly string[]): number => Math.max(...steps.filter(({ id }) => ids.includes(id)).map(({ endMs }) => endMs));
+/** Ids of steps whose title begins with this number. */
+const numbered = (system: System, number: number, runbook?: string): string[] => expandRunbook(system, runbook).filter(({ title }) => title?.startsWith(`${number}. `)).map(({ id }) => id);
+
+const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput, reportSystem: reportSystemInput };
+
+function timesOf(system: System): Record<string, string> {
+  for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
+  return Object.fromEntries(desiredSchedules(system).map(({ id, times, workflow }) => [id.split('/')[1]!, `${describeTimes(times)}: ${workflow}`]));
+}
+
+/** A drill that waited for people at night would hold the lock that a recovery needs. */
+function drillsAsk(system: System): string[] {
+  const drilled = Object.values(system.schedules ?? {}).filter(({ does }) => does === 'drill').map(({ with: settings }) => settings['runbook'] as string | undefined);
+  return drilled.flatMap((runbook) => expandRunbook(system, runbook).filter(({ uses, id, with: settings }) => uses === 'approval' && !system.approvals[String(settings?.['gate'] ?? id)]?.preApproved).map(({ id }) => id));
+}
+
+test('corporate-intel: ten steps of 70 minutes in sequence bring service back after 40, and are all done after 50', async () => {
+  const system = await load('corporate-intel');
+  assert.deepEqual(system.objectives, { rto: hours(1), rpo: hours(24) });
+  const table = [5, 10, 5, 15, 10, 5, 5, 5, 5, 5];
+  const budgets = new Map(system.runbook.steps.map(({ id, budget }) => [id, budget ?? 0]));
+  const spent = table.map((_, at) => numbered(system, at + 1).reduce((sum, id) => sum + budgets.get(id)!, 0));
+  assert.deepEqual(spent, table.map((one) => minutes(one)));
+  assert.equal([...budgets.values()].reduce((sum, one) => sum + one, 0), minutes(70), 'in sequence it does not fit');
+  const plan = planOf(system);
+  assert.deepEqual([plan.servedBy, plan.criticalMs], ['switch-traffic', minutes(40)]);
+  assert.equal(endOf(plan, table.flatMap((_, at) => numbered(system, at + 1))), minutes(50));
+  assert.ok(plan.criticalPath.includes('restore-database') && !plan.criticalPath.includes('restore-objects') && !plan.criticalPath.includes('find-recovery-point'), 'what need not wait goes side by side');
+  // Data is restored before it is verified, verified before people decide, and decided before anything of production is touched.
+  const order = ['assess', 'provision', 'restore-database', 'validate', 'approve-switch', 'fence-primary', 'switch-traffic', 'test-application', 'communicate'];
+  assert.deepEqual([...order].sort((a, b) => endOf(plan, [a]) - endOf(plan, [b])), order);
+});
+
+test('corporate-intel: its schedules, retention and drills', async () => {
+  const system = await load('corporate-intel');
+  assert.deepEqual(timesOf(system), {
+    'daily-backup': '02:00 UTC: backUpSystem',
+    'weekly-backup': '03:00 sunday UTC: backUpSystem',
+    'monthly-backup': '04:00 day 1 UTC: backUpSystem',
+    verification: 'every 6h00m: verifySystem',
+    sample: 'every 6h00m + 3h00m: verifySystem',
+    log: 'every 1h00m + 30m00s: verifySystem',
+    'test-restore': '05:00 sunday UTC: recoverSystem',
+    'full-drill': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',
+    retention: '07:00 UTC: applyRetention',
+    'seal-audit': '00:15 UTC: sealAudit',
+    'daily-report': '08:00 UTC: reportSystem',
+    'weekly-report': '08:15 monday UTC: reportSystem',
+  });
+  const { daily, weekly, monthly, log, weekBegins } = system.retention!.sources['database']!;
+  assert.deepEqual([daily, weekly, monthly, log, weekBegins], [{ forMs: days(7) }, { forMs: days(28) }, { forMs: days(365) }, days(30), 'sunday']);
+  assert.deepEqual(drillsAsk(system), []);
+  const verifyOnly = expandRunbook(system, 'verify-only');
+  assert.deepEqual(verifyOnly.map(({ id }) => id), ['declare', 'find-recovery-point', 'provision', 'restore', 'replay', 'validate', 'report']);
+  assert.deepEqual(verifyOnly.find(({ id }) => id === 'validate')!.with, { command: 'verify-data', inDrills: true });
+});
