@@ -138,7 +138,8 @@ async function listShipped(): Promise<Shipped[]> {
 function ofEachKind(all: readonly Shipped[]): Shipped[] {
   const known = new Set<string>();
   return all.filter(({ mode, steps }) => {
-    const kinds = steps.map(({ uses }) => `${mode} ${uses}`).filter((kind) => !known.has(kind));
+    // A message is sent beside the run, by nothing that a step waits for.
+    const kinds = steps.filter(({ uses }) => uses !== 'notify').map(({ uses }) => `${mode} ${uses}`).filter((kind) => !known.has(kind));
     kinds.forEach((kind) => known.add(kind));
     return kinds.length > 0;
   });
