@@ -105,7 +105,7 @@ test('an unknown system lists the known ones', async () => {
 test('a misspelt field names line, column, field and the fields that there are', async () => {
   assert.equal(
     await failure(good.replace('    engine: mongodb', '    engien: mongodb')),
-    'shop.yaml:17:5 sources.documents.engine: missing; expected one of mongodb, postgres-physical, tool\n' +
+    'shop.yaml:17:5 sources.documents.engine: missing; expected one of mongodb, postgres-physical, tool, postgres\n' +
       'shop.yaml:17:5 sources.documents.engien: unknown field; expected one of engine, environment, archive, limits, wal, namespaces, tool',
   );
 });
@@ -175,7 +175,7 @@ test('an unknown field of a store lists the fields of that kind of store', async
 
 test('a wrong value names what was expected and what was found', async () => {
   assert.match(await failure(good.replace('rto: 1h', 'rto: soon')), /^shop\.yaml:3:20 objectives\.rto: a duration such as 90s, 5m or 1h30m; found "soon"$/);
-  assert.match(await failure(good.replace('engine: mongodb', 'engine: oracle')), /^shop\.yaml:17:13 sources\.documents\.engine: expected one of mongodb, postgres-physical, tool; found "oracle"$/);
+  assert.match(await failure(good.replace('engine: mongodb', 'engine: oracle')), /^shop\.yaml:17:13 sources\.documents\.engine: expected one of mongodb, postgres-physical, tool, postgres; found "oracle"$/);
 });
 
 test('a reference to something that is not there names it', async () => {
