@@ -34,7 +34,8 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
       ...planHead(scope, input),
       startedAt: new Date().toISOString(),
       versions: { postgresql: facts.version, pg_basebackup: program.version, node: process.versions.node },
-      logFrom: positionNow(facts),
+      // Asked anew: the timeline is there by now, and the log of a base does not begin before its timeline.
+      logFrom: positionNow(await readServerFacts(client)),
       key: manifestKey,
       units: [{ id: cluster.unit, name: input.source, kind: 'cluster' }],
       groups: [{ group: cluster.group, estimatedBytes, ranges: [{ unit: cluster.unit, range: cluster.range, estimatedBytes }] }],
