@@ -5,7 +5,7 @@ import { readSynsets } from '../../scripts/demo/parse-wordnet.ts';
 export const database = 'bench';
 
 /** A small generator with a seed: the data of two runs is equal, and so is how well it compresses. */
-class Random {
+export class Random {
   #state: number;
 
   constructor(seed: number) {
@@ -35,7 +35,7 @@ const kinds: Kind[] = [
   { collection: 'users', share: 0.1, documentBytes: 520, indexes: [{ email: 1 }, { 'address.city': 1 }] },
 ];
 
-async function readTexts(): Promise<string[]> {
+export async function readTexts(): Promise<string[]> {
   return [...(await readSynsets()).values()].map(({ definition, examples }) => [definition, ...examples].join('. '));
 }
 

@@ -30,13 +30,17 @@ const shown = ({ value, unit }: Figure): string => {
 
 export const describeFigure = (figure: Figure): string => `${figure.bench}  ${figure.of}  ${shown(figure)}${figure.note ? `   ${figure.note}` : ''}`;
 
-/** Replaces the section of one bench in docs/benchmarks.md between its own marks; without such a section it goes to the end. */
 export function writeFigures(bench: string, title: string, figures: readonly Figure[], command: string): void {
-  const path = join(import.meta.dirname, '../../docs/benchmarks.md');
-  const [begin, end] = [`<!-- ${bench}: written by the bench -->`, `<!-- end of ${bench} -->`];
   const rows = figures.map((figure) => `| ${[figure.of, shown(figure), figure.note ?? ''].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
   const made = `${new Date().toISOString().slice(0, 10)}, \`${command}\`; ${availableParallelism()} processors, load ${loadavg()[0]!.toFixed(1)} at the end.`;
-  const section = [begin, '', made, '', '| what | measured | |', '| --- | --- | --- |', ...rows, '', end].join('\n');
+  writeSection(bench, title, [made, '', '| what | measured | |', '| --- | --- | --- |', ...rows].join('\n'));
+}
+
+/** Replaces the section of one bench in docs/benchmarks.md between its own marks; without such a section it goes to the end. */
+export function writeSection(bench: string, title: string, body: string): void {
+  const path = join(import.meta.dirname, '../../docs/benchmarks.md');
+  const [begin, end] = [`<!-- ${bench}: written by the bench -->`, `<!-- end of ${bench} -->`];
+  const section = [begin, '', body, '', end].join('\n');
   const text = readFileSync(path, 'utf8');
   const [before, rest] = text.split(begin);
   const after = rest?.split(end)[1];

@@ -13,8 +13,10 @@ import { measureForecast } from './measure-forecast.ts';
 import { measureStanding } from './measure-standing.ts';
 import { measureSystems } from './measure-systems.ts';
 import { measureYear } from './measure-year.ts';
-import { writeReport } from './report.ts';
+import { measurePostgres, postgresPrograms } from './postgres/measure-postgres.ts';
+import { writeLines, writeReport } from './report.ts';
 import { Stages } from './stages.ts';
+import type { ToolName } from '../../activities/tool/find-tool.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { owning, World, type Options } from './world.ts';
 
@@ -40,8 +42,13 @@ const alone: Record<string, { title: string; measure: (owner: Owner, options: Al
   year: { title: 'A year of what lives long', measure: measureYear },
 };
 
+/** Beside peers, each on parts of its own; not among `all`. */
+const apart: Record<string, { title: string; size: string; programs: readonly ToolName[]; measure: (owner: Owner, options: Options) => Promise<BenchLine[]> }> = {
+  postgres: { title: 'PostgreSQL', size: '1GiB', programs: postgresPrograms, measure: measurePostgres },
+};
+
 interface Flags {
-  size: string;
+  size?: string;
   rounds: string;
   json?: boolean;
   quick?: boolean;
@@ -50,17 +57,17 @@ interface Flags {
 
 const entriesPerByte = 190_000 / (400 * 1024 * 1024);
 
-function optionsOf(flags: Flags): Options {
-  const bytes = flags.quick ? 4 * 1024 * 1024 : parseBytes(flags.size);
+function optionsOf(flags: Flags, size = '400MiB'): Options {
+  const bytes = flags.quick ? 4 * 1024 * 1024 : parseBytes(flags.size ?? size);
   const rounds = flags.quick ? 1 : Number(flags.rounds);
-  if (bytes === undefined) throw new Error(`--size ${flags.size}: expected a size such as 400MiB`);
+  if (bytes === undefined) throw new Error(`--size ${flags.size!}: expected a size such as 400MiB`);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${flags.rounds}: expected a whole number from 1`);
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   return { bytes, rounds, quick: flags.quick === true, say, entries: Math.round(bytes * entriesPerByte) };
 }
 
 async function bench(named: string[], flags: Flags): Promise<void> {
-  const known = [...Object.keys(benches), ...Object.keys(alone)];
+  const known = [...Object.keys(benches), ...Object.keys(apart), ...Object.keys(alone)];
   for (const name of named) if (name !== 'all' && !known.includes(name)) throw new Error(`no bench "${name}"; known: ${known.join(', ')}, all`);
   const chosen = named.includes('all') ? Object.keys(benches) : named.filter((name) => benches[name]);
   const options = optionsOf(flags);
@@ -76,6 +83,14 @@ async function bench(named: string[], flags: Flags): Promise<void> {
     };
     partly(await owning(async (owner) => await alone[name]!.measure(owner, { ...options, partly })));
   }
+  const print = (line: BenchLine): void => void process.stdout.write(`${flags.json ? JSON.stringify(line) : describeLine(line)}\n`);
+  for (const name of named.filter((one) => apart[one])) {
+    const { title, size, programs, measure } = apart[name]!;
+    options.say(`${name}:`);
+    const measured = await owning(async (owner) => await measure(owner, optionsOf(flags, size)));
+    measured.forEach(print);
+    if (flags.report) await writeLines(name, title, measured, command, programs);
+  }
   if (chosen.length === 0) return;
   await owning(async (owner) => {
     const stages = new Stages(await World.open(owner, options));
@@ -83,7 +98,7 @@ async function bench(named: string[], flags: Flags): Promise<void> {
       options.say(`${name}:`);
       for (const line of await benches[name]!(stages)) {
         lines.push(line);
-        process.stdout.write(`${flags.json ? JSON.stringify(line) : describeLine(line)}\n`);
+        print(line);
       }
     }
   });
@@ -92,8 +107,8 @@ async function bench(named: string[], flags: Flags): Promise<void> {
 
 await new Command('bench')
   .description('Measures Holdfast beside the tools that people use. Peers are taken from PATH; one that is missing leaves ours alone.')
-  .argument('<bench...>', `${Object.keys(benches).join(', ')}, all of these; ${Object.keys(alone).join(', ')}, which are of ours alone`)
-  .option('--size <size>', 'plain data of the source', '400MiB')
+  .argument('<bench...>', `${Object.keys(benches).join(', ')}, all of these; ${Object.keys(apart).join(', ')}, beside peers too; ${Object.keys(alone).join(', ')}, which are of ours alone`)
+  .option('--size <size>', 'plain data of the source; left out: 400MiB, of postgres 1GiB')
   .option('--rounds <n>', 'how often each is measured', '3')
   .option('--json', 'one JSON object a line')
   .option('--report', 'writes docs/benchmarks.md and its chart')

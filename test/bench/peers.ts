@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { locateTool } from '../../activities/tool/find-tool.ts';
 import { startTool } from '../../activities/tool/run-tool.ts';
+import type { Account } from '../../activities/tool/server-account.ts';
 import type { Mongod } from '../harness/mongod.ts';
 import { timed } from './ours.ts';
 import type { Taken } from './race.ts';
@@ -15,9 +16,9 @@ export const restoreTool = (): string | undefined => locateTool('mongorestore')?
 const uriOf = (server: Mongod): string => `mongodb://127.0.0.1:${server.port}/?directConnection=true`;
 
 /** Runs a program to its end, timed from its start. */
-async function run(path: string, args: readonly string[], env: Record<string, string> = {}): Promise<Taken> {
+export async function run(path: string, args: readonly string[], env: Record<string, string> = {}, account?: Account): Promise<Taken> {
   return await timed(async (memory) => {
-    const tool = startTool({ path }, args, { input: '', collectStdout: true, env });
+    const tool = startTool({ path }, args, { input: '', collectStdout: true, env, account });
     memory.add(tool.pid);
     await tool.done;
   });
@@ -37,9 +38,11 @@ export async function restoreFromStore(target: Mongod, key: string, args: readon
   ]);
 }
 
-async function runPipeline(pipeline: string, args: readonly string[]): Promise<Taken> {
+/** A pipeline of bash, in which "$1" and the following are the arguments. */
+export async function runPipeline(pipeline: string, args: readonly string[], env: Record<string, string> = {}): Promise<Taken> {
   return await run('/bin/bash', ['-c', `set -o pipefail; ${pipeline}`, 'bash', ...args], {
     NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/holdfast'),
+    ...env,
   });
 }
 

@@ -15,6 +15,12 @@ export function processMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }
 
+/** The same, with what its children took that have ended: a server that makes a process for each session. Fields 16 and 17. */
+export function familyMs(pid: number): number {
+  const fields = statOf(pid);
+  return processMs(pid) + (Number(fields[13]) + Number(fields[14])) * tickMs;
+}
+
 /** `VmRSS`: what it holds now; `VmHWM`: the most that it ever held. */
 export function memoryMib(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   const line = readFileSync(`/proc/${pid}/status`, 'latin1').split('\n').find((one) => one.startsWith(`${what}:`))!;

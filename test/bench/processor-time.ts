@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { processMs, tickMs } from './process-figures.ts';
+import { familyMs, tickMs } from './process-figures.ts';
 
 /** Processor time that some work took, by whom. Of the machine: whatever else ran is in it, so it says something on a quiet machine only. */
 export interface Spent {
@@ -26,6 +26,6 @@ export function describeSpent(name: string, { ms, spent }: { ms: number; spent: 
 
 function read(servers: readonly number[]): Spent {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = readFileSync('/proc/stat', 'latin1').split('\n')[0]!.split(/\s+/).slice(1).map(Number);
-  const serversMs = servers.reduce((sum, pid) => sum + processMs(pid), 0);
+  const serversMs = servers.reduce((sum, pid) => sum + familyMs(pid), 0);
   return { machineMs: (user + nice + system + irq + softIrq) * tickMs, serversMs };
 }

@@ -64,20 +64,10 @@ export class World {
   }
 
   #writeSystemFile(endpoint: string): void {
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const systems = join(this.directory, 'systems');
     mkdirSync(systems);
     writeFileSync(join(systems, 'bench.yaml'), JSON.stringify(systemFile(this.source.uri, this.directory)));
-    Object.assign(process.env, {
-      HOLDFAST_SYSTEMS: systems,
-      BENCH_S3: endpoint,
-      BENCH_S3_ID: this.store.accessKeyId,
-      BENCH_S3_SECRET: this.store.secretAccessKey,
-      BENCH_KEY: randomBytes(32).toString('hex'),
-      BENCH_PRIVATE: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      BENCH_PUBLIC: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-      BENCH_TARGET_PORT: '1',
-    });
+    setBenchEnvironment(systems, endpoint, this.store);
   }
 
   /** A server to restore to, fresh or with the data of another, as people start it. */
@@ -100,15 +90,7 @@ export class World {
   /** One job, in a process as a worker would give it. @param target - where it writes to, for those that do. */
   async job<T>(name: JobName, input: object, options: JobOptions = {}): Promise<T> {
     if (options.target) process.env['BENCH_TARGET_PORT'] = String(options.target.port);
-    return await runJob(name, input, {
-      signal: options.signal ?? new AbortController().signal,
-      progress: options.progress ?? (() => undefined),
-      onStart: (pid) => {
-        options.memory?.add(pid);
-        options.onStart?.(pid);
-      },
-      onPeakRss: options.onPeakRss ?? (() => undefined),
-    }) as T;
+    return await runOurs<T>(name, input, options);
   }
 
   /** Store and keys, opened in this process: for looking. */
@@ -120,6 +102,41 @@ export class World {
     return await use(await this.source.connect());
   }
 }
+
+/** One job, in a process as a worker would give it. */
+export async function runOurs<T>(name: JobName, input: object, options: Omit<JobOptions, 'target'> = {}): Promise<T> {
+  return await runJob(name, input, {
+    signal: options.signal ?? new AbortController().signal,
+    progress: options.progress ?? (() => undefined),
+    onStart: (pid) => {
+      options.memory?.add(pid);
+      options.onStart?.(pid);
+    },
+    onPeakRss: options.onPeakRss ?? (() => undefined),
+  }) as T;
+}
+
+/** Keys made for this run, the store's address and its credentials: what the system files of the benches read from the environment. */
+export function setBenchEnvironment(systems: string, endpoint: string, store: ObjectStore): void {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  Object.assign(process.env, {
+    HOLDFAST_SYSTEMS: systems,
+    BENCH_S3: endpoint,
+    BENCH_S3_ID: store.accessKeyId,
+    BENCH_S3_SECRET: store.secretAccessKey,
+    BENCH_KEY: randomBytes(32).toString('hex'),
+    BENCH_PRIVATE: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    BENCH_PUBLIC: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    BENCH_TARGET_PORT: '1',
+  });
+}
+
+/** The key and the store of every bench's system file, from that environment. */
+export const benchKey: SystemFile['key'] = { id: 'bench', aes256: '${BENCH_KEY}', signing: { privateKey: '${BENCH_PRIVATE}', publicKeys: ['${BENCH_PUBLIC}'] } };
+export const benchStore: SystemFile['stores'][number] = {
+  name: 'main', kind: 's3', endpoint: '${BENCH_S3}', bucket, lock: { retain: '1h' },
+  credentials: { accessKeyId: '${BENCH_S3_ID}', secretAccessKey: '${BENCH_S3_SECRET}' },
+};
 
 export interface JobOptions extends Partial<Pick<RunJobOptions, 'signal' | 'progress' | 'onStart' | 'onPeakRss'>> {
   target?: Mongod;
@@ -139,11 +156,8 @@ function systemFile(uri: string, directory: string): SystemFile {
     },
     // Limits are left at their defaults: those are what a source is cared for by.
     sources: { documents: { engine: 'mongodb', environment: 'production', archive: { every: '1s' } } },
-    stores: [{
-      name: 'main', kind: 's3', endpoint: '${BENCH_S3}', bucket, lock: { retain: '1h' },
-      credentials: { accessKeyId: '${BENCH_S3_ID}', secretAccessKey: '${BENCH_S3_SECRET}' },
-    }],
-    key: { id: 'bench', aes256: '${BENCH_KEY}', signing: { privateKey: '${BENCH_PRIVATE}', publicKeys: ['${BENCH_PUBLIC}'] } },
+    stores: [benchStore],
+    key: benchKey,
     standby: { environment: 'dr', provision: { documents: { uses: 'local', directory: join(directory, 'dr'), replicaSet: 'rs7' } } },
     fence: { documents: { uses: 'local', directory } },
     traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },

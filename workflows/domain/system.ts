@@ -328,7 +328,7 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const isServer = isMongod || engine === 'postgres-physical';
   const provision = system.standby.provision[sourceName];
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
-  const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database'];
+  const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database', 'local'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
   const isFenced = system.fence[sourceName] !== undefined;
   if (isMongod && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);

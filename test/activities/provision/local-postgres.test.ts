@@ -28,6 +28,8 @@ interface At {
 }
 
 async function placeFor(t: TestContext, credentials: { username: string; password: string } | undefined = { username: 'restorer', password: 'file:password' }): Promise<At> {
+  // Before the directory's own hook, which takes the pid file away.
+  t.after(async () => await stopByPidFile(join(home, 'dr', 'server.pid'), 'SIGKILL'));
   const home = tempDir(t);
   // As root, the account that the server runs as must get there.
   chmodSync(home, 0o755);
@@ -46,7 +48,6 @@ async function placeFor(t: TestContext, credentials: { username: string; passwor
     secret: async () => await Promise.resolve(password),
     signal: new AbortController().signal,
   };
-  t.after(async () => await stopByPidFile(join(directory, 'server.pid'), 'SIGKILL'));
   const inside: At['inside'] = async (sql) => await withPlace(postgresPlaceOf(context), async (client) => [await client.query({ text: sql, rowMode: 'array' })].flat().at(-1)!.rows.flat());
   const ask: At['ask'] = async (sql, user, by) => {
     const client = new pg.Client({ host: '127.0.0.1', port, user, password: by ?? '', database: 'postgres', connectionTimeoutMillis: 5_000 });

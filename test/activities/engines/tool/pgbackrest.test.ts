@@ -31,6 +31,8 @@ interface Place extends ToolPlace {
 
 /** A server that pgBackRest archives and backs up, and a system file over it. */
 async function placeFor(t: TestContext): Promise<Place> {
+  // Before the directory's own hook, which takes the pid file away.
+  t.after(async () => await stopByPidFile(join(home, 'dr', 'server.pid'), 'SIGKILL'));
   const home = tempDir(t);
   chmodSync(home, 0o755);
   const server = await startPostgres(t, { version, settings: { archive_mode: true, archive_command: 'false' } });
@@ -51,7 +53,6 @@ async function placeFor(t: TestContext): Promise<Place> {
     file.environments['dr']!.endpoints['files'] = { uri: `postgres://127.0.0.1:${targetPort}/postgres` };
     file.standby.provision['files'] = { uses: 'local', directory: join(home, 'dr') };
   });
-  t.after(async () => await stopByPidFile(join(home, 'dr', 'server.pid'), 'SIGKILL'));
   return { ...place, server, targetPort, pgbackrest };
 }
 

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import pg from 'pg';
+import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
+import { stopByPidFile } from '../../../../activities/tool/start-server.ts';
+import { freePort } from '../../../harness/free-port.ts';
+import { postgresMissing } from '../../../harness/postgres.ts';
+import { backUpPostgres, database, pgTarget, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
+import { tempDir } from '../../../harness/temp-dir.ts';
+
+const version = 14;
+const skip = (await postgresMissing()) || (await postgresMissing(version));
+
+test('a base of PostgreSQL 14 is restored to a server that is made for it, proved, and opened to the application by its own password', { skip, timeout: 180_000 }, async (t) => {
+  const place = await postgresPlace(t, { version, beside: true });
+  // Before the directory's own hook, which takes the pid file away.
+  t.after(async () => await stopByPidFile(join(home, 'dr', 'server.pid'), 'SIGKILL'));
+  const home = tempDir(t);
+  chmodSync(home, 0o755);
+  const port = await freePort();
+  writeFileSync(join(place.directory, 'restorer-password'), 'restorer’s own');
+  place.change((file) => {
+    file.environments['dr']!.endpoints['ledger'] = { uri: `postgres://127.0.0.1:${port}/${database}`, credentials: { username: 'restorer', password: 'file:restorer-password' } };
+    file.standby.provision['ledger'] = { uses: 'local', directory: join(home, 'dr') };
+  });
+  await place.source.query("CREATE ROLE app LOGIN PASSWORD 'right'; CREATE TABLE rows AS SELECT n, 'row ' || n AS text FROM generate_series(1, 5000) AS n; ALTER TABLE rows ADD PRIMARY KEY (n); GRANT SELECT ON rows TO app", undefined, database);
+  const context = await place.open();
+  const summary = await backUpPostgres(place);
+  await restorePostgres(context, summary);
+  assert.deepEqual((await validatePostgres(context, summary)).problems, []);
+  const asApp = async (): Promise<string> => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'app', password: 'right', database });
+    await client.connect();
+    try {
+      return (await client.query<{ said: string }>("SELECT count(*) || ' of ' || current_setting('server_version_num') AS said FROM rows")).rows[0]!.said;
+    } finally {
+      await client.end();
+    }
+  };
+  await assert.rejects(asApp(), /no pg_hba.conf entry/, 'not before the promotion');
+  await postgresEngine.promoteTarget(context, { target: pgTarget });
+  assert.match(await asApp(), /^5000 of 17/);
+  await openProvisioner(context).remove(context, pgTarget, { discard: true });
+  assert.ok(!existsSync(join(home, 'dr')));
+});

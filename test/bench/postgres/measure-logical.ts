@@ -1,0 +1,93 @@
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { ulid } from 'ulid';
+import pg from 'pg';
+import type { BackupSummary } from '../../../workflows/contract.ts';
+import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import { formatBytes } from '../../../workflows/domain/units.ts';
+import type { Owner } from '../../harness/cleanup.ts';
+import { lineOf, type BenchLine } from '../line.ts';
+import { openClient } from '../object-client.ts';
+import { timed } from '../ours.ts';
+import { spending } from '../processor-time.ts';
+import { race, type Contender } from '../race.ts';
+import { bucket, owning, type Options } from '../world.ts';
+import { database, hashOf, loadData } from './data.ts';
+import { backUp, restore } from './ours.ts';
+import { chain, chainBack, dumpToStore, restoreFromStore } from './peers.ts';
+import { of, PostgresWorld } from './world.ts';
+
+/**
+ * A whole backup of a database to S3 and back, against the chain of the handbooks: `pg_dump | gzip | encrypt | upload`, and its way back. Ours goes onto the server that our
+ * provisioner makes, theirs onto one with the same memory that is otherwise as people start it. The servers are empty and run when the clock starts, and after each restore
+ * every row of every table must be the source's.
+ */
+export async function measureLogical(owner: Owner, options: Options): Promise<BenchLine[]> {
+  const world = await PostgresWorld.open(owner, options);
+  options.say(`loading ${formatBytes(options.bytes)} of rows`);
+  const client = await world.source.connect(database);
+  const { rows, diskBytes } = await loadData(client, options.bytes);
+  const hash = await hashOf(client);
+  options.say(`  ${rows} rows, ${formatBytes(diskBytes)} on disk`);
+  const { line, summary, key } = await measureBackup(world, rows);
+  return [line, await measureRestore(world, { summary, key, hash, rows })];
+}
+
+async function measureBackup(world: PostgresWorld, rows: number): Promise<{ line: BenchLine; summary: BackupSummary; key: string }> {
+  const { rounds, say } = world.options;
+  const servers = [world.source.pid, world.store.pid];
+  let summary: BackupSummary | undefined;
+  let key = '';
+  const ours: Contender = { name: 'ours', run: async () => await spending(servers, async () => await timed(async (memory) => (summary = await backUp(world, memory)))) };
+  const peer: Contender = { name: chain, run: async () => await spending(servers, async () => await dumpToStore(world.source, (key = `peer/${ulid()}`))) };
+  // Once, unmeasured: the source's cache is as warm for the first as for the last.
+  await peer.run(-1);
+  const [taken, peers] = await race([ours, peer], rounds, say);
+  const { ContentLength } = await openClient().send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+  const { plainBytes, storedBytes } = summary!;
+  const note = [`${formatBytes(plainBytes)} of rows became ${formatBytes(storedBytes)} (1:${(plainBytes / storedBytes).toFixed(1)}), by gzip ${formatBytes(ContentLength!)} (1:${(plainBytes / ContentLength!).toFixed(1)})`, taken!.spent!, peers!.spent!].join('; ');
+  return { line: lineOf({ bench: 'postgres backup', of: 'to S3', bytes: plainBytes, entries: rows, atLeast: 2, note }, taken!, { name: peer.name, result: peers! }), summary: summary!, key };
+}
+
+async function measureRestore(world: PostgresWorld, { summary, key, hash, rows }: { summary: BackupSummary; key: string; hash: string; rows: number }): Promise<BenchLine> {
+  const { rounds, say } = world.options;
+  const point = pointOf(summary);
+  const ours: Contender = {
+    name: 'ours',
+    run: async () => await owning(async (owner) => {
+      const { pid } = await world.ourTarget(owner);
+      const taken = await spending([pid, world.store.pid], async () => await timed(async (memory) => await restore(world, point, memory)));
+      await requireEqual(world.targetPort, hash, 'ours');
+      return taken;
+    }),
+  };
+  const peer: Contender = {
+    name: chainBack,
+    run: async () => await owning(async (owner) => {
+      const target = await world.theirTarget(owner);
+      const taken = await spending([target.pid, world.store.pid], async () => await restoreFromStore(target, key));
+      await requireEqual(target.port, hash, chainBack);
+      return taken;
+    }),
+  };
+  const [taken, peers] = await race([ours, peer], rounds, say);
+  const note = [taken!.spent!, peers!.spent!].join('; ');
+  return lineOf({ bench: 'postgres restore', of: 'indexes and constraints included', bytes: summary.plainBytes, entries: rows, atLeast: 1.43, note }, taken!, { name: peer.name, result: peers! });
+}
+
+async function requireEqual(port: number, hash: string, whose: string): Promise<void> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database });
+  await client.connect();
+  try {
+    if ((await hashOf(client)) !== hash) throw new Error(`${whose}: what was restored is not what the source held`);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The base alone: there is no log. */
+function pointOf(summary: BackupSummary): RecoveryPoint {
+  const { timeline, backup, manifest, logFrom, end, endAt, documents, plainBytes, storedBytes, unproved } = summary;
+  const base = { timeline, backup, manifest, logFrom, start: end, end, finishedAt: endAt, documents, plainBytes, storedBytes, exact: unproved.length === 0, why: 'bench' };
+  return { ...of, timeline, base, limit: nextLogPosition(end), reaches: end, reachesAt: endAt, log: { from: logFrom, slices: 0, storedBytes: 0 } };
+}
