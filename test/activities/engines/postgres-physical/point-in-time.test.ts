@@ -48,9 +48,11 @@ for (const version of [17, 15]) {
     const load = place.source.pgbench(['-c', '2', '-T', '8', '-R', '150', '-n']);
     const summary = await backUpPhysical(context, 'b1');
     assert.equal(summary.unproved.length, 0);
-    const targetTime = new Date((await now(place)).getTime() + 2_000).toISOString();
     await load;
-    await place.source.query('SELECT pg_switch_wal()');
+    const targetTime = new Date((await now(place)).getTime() + 2_000).toISOString();
+    await place.source.pgbench(['-c', '2', '-T', '5', '-R', '150', '-n']);
+    const [last] = await place.source.query<{ segment: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS segment');
+    await until(`segment ${last!.segment} to be archived`, async () => (await place.source.query<{ archived: boolean }>('SELECT last_archived_wal >= $1 AS archived FROM pg_stat_archiver', [last!.segment]))[0]!.archived, 60_000, 250);
     await archivedBeyond(context, limitOfTargetTime(targetTime));
 
     const limitAt = new Date(Math.floor(Date.parse(targetTime) / 1000) * 1000 + 1000).toISOString();
