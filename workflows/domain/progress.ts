@@ -70,14 +70,19 @@ export function withSample(samples: readonly Sample[], next: Sample): Sample[] {
 /** While the window is younger than that, the first third of it does not count: caches are cold and code is new, and what comes is not like it. */
 const startsUpForMs = windowMs / 3;
 
+/** The first sample that counts, of those up to now. Only so far as there is more than one behind it: work that speaks seldom is measured over all that is known. */
+function firstCounted(samples: readonly Sample[], nowMs: number): Sample | undefined {
+  const [begun] = samples;
+  if (!begun) return undefined;
+  const countedFromMs = begun.atMs + Math.min(startsUpForMs, (nowMs - begun.atMs) / 3);
+  const late = samples.findLastIndex(({ atMs }) => atMs <= countedFromMs);
+  return samples.length - late > countedSamples ? samples[late]! : begun;
+}
+
 /** Moved a second between the first sample that counts and now; null while that is not known, or nothing moved. */
 function rateOf(samples: readonly Sample[], nowMs: number, of: (sample: Sample) => number): number | null {
-  const [begun] = samples;
-  if (!begun) return null;
-  const countedFromMs = begun.atMs + Math.min(startsUpForMs, (nowMs - begun.atMs) / 3);
-  // Only so far as there is more than one sample behind it: work that speaks seldom is measured over all that is known.
-  const late = samples.findLastIndex(({ atMs }) => atMs <= countedFromMs);
-  const first = samples.length - late > countedSamples ? samples[late]! : begun;
+  const first = firstCounted(samples, nowMs);
+  if (!first) return null;
   const tookMs = nowMs - first.atMs;
   const moved = of(samples.at(-1)!) - of(first);
   return tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
@@ -262,7 +267,8 @@ export class WorkMeter {
   }
 
   work(ofBytes: number): Work {
-    const first = this.#samples[0]!;
+    const [begun] = this.#samples;
+    const first = begun!.atMs === this.#startMs ? firstCounted(this.#samples, this.#samples.at(-1)!.atMs)! : begun!;
     const at = (ms: number): string => new Date(ms).toISOString();
     return {
       done: this.#done,

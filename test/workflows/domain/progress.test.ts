@@ -103,6 +103,13 @@ test('the start does not count for the rate: a tenth that began slowly says what
   assert.deepEqual([meter.read(20_000)!.perSecond, meter.read(20_000)!.leftMs], [10, 84_500]);
 });
 
+test('nor does it for pieces side by side, as soon as enough of them are behind it', () => {
+  const meter = new WorkMeter(0);
+  for (let second = 1; second <= 10; second += 1) meter.add(50, second * 1_000);
+  for (let second = 11; second <= 30; second += 1) meter.add(100, second * 1_000);
+  assert.equal(sumProgress([], meter.work(10_000), 30_000)!.perSecond, 100);
+});
+
 test('of work that quickens, the tenth that was slow says what the quicker rest takes', () => {
   // The cost of the unit at x of the work is 1.3 - 0.6 x of the mean: all of it takes 1000 s.
   const spentMs = (x: number): number => (1.3 * x - 0.3 * x * x) * 1_000_000;
