@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openLab } from './lab.ts';
 
-test('what domain/ holds is made once for all runs of a worker: a run meets what another has met, can parse by it, and cannot change it', async (t) => {
+test('what domain/ holds is made once for all runs of a worker: a run meets what another has met, can parse by it, and cannot change it', { timeout: 120_000 }, async (t) => {
   const { start } = await openLab(t, {}, [join(import.meta.dirname, 'touch-domain.ts')]);
   const tell = async (who: string): Promise<unknown> => await (await start('listRecoveryPoints', who, who)).result();
   const first = await tell('first');
