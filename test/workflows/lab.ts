@@ -106,7 +106,8 @@ export const stateOf = (handle: WorkflowHandle): Promise<RunState> => handle.que
 export async function until(handle: WorkflowHandle, wanted: (state: RunState) => boolean): Promise<RunState> {
   const deadline = Date.now() + 60_000;
   let last: unknown;
-  while (Date.now() < deadline) {
+  // Each ask is work for the worker that is waited for.
+  for (let everyMs = 15; Date.now() < deadline; everyMs = Math.min(60, everyMs * 1.3)) {
     try {
       const state = await stateOf(handle);
       if (wanted(state)) return state;
@@ -114,7 +115,7 @@ export async function until(handle: WorkflowHandle, wanted: (state: RunState) =>
     } catch (error) {
       last = error;
     }
-    await delay(15);
+    await delay(everyMs);
   }
   throw new Error(`not reached within 60 s; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
 }

@@ -67,7 +67,7 @@ async function work(name: string, input: Record<string, unknown>): Promise<unkno
   const system = workflowId.split('/')[1]!;
   const order = `${runId}/${context.info.activityId}`;
   const call = callOf(name, input);
-  const beat = setInterval(() => context.heartbeat(), 200);
+  const beat = setInterval(() => context.heartbeat(), 500);
   try {
     if (orders.holds[system]?.includes(call)) {
       say({ system, call, order, is: 'held' });
@@ -83,7 +83,7 @@ async function work(name: string, input: Record<string, unknown>): Promise<unkno
 
 const activities = Object.fromEntries(Object.keys(stubActivities({}).activities).map((name) => [name, (input: Record<string, unknown>) => work(name, input)]));
 // What was cached by a worker that died is asked for there first, for as long as the sticky queue's time-out.
-const common = { connection: await NativeConnection.connect({ address: process.argv[2]! }), activities, maxHeartbeatThrottleInterval: '200ms', stickyQueueScheduleToStartTimeout: '500ms' } as const;
+const common = { connection: await NativeConnection.connect({ address: process.argv[2]! }), activities, maxHeartbeatThrottleInterval: '500ms', maxConcurrentActivityTaskExecutions: 1_000, stickyQueueScheduleToStartTimeout: '500ms' } as const;
 const workflowBundle = await bundleWorkflows(openLog('error'), {}, undefined, [join(import.meta.dirname, 'quick-heartbeats.ts')]);
 const workers = await Promise.all([
   Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle }),
