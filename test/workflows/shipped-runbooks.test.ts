@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
 import { permissions } from '../../workflows/domain/permissions.ts';
 import { peopleWith } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
-import { copiesOf, isInPlace } from '../../workflows/domain/homeward.ts';
+import { copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
 import { failureOf, openLab, until, type Lab } from './lab.ts';
 
-/** The saga trio for every runbook that is shipped: every step fails, every step is done twice, every undo is done twice. */
+/**
+ * The saga trio for every runbook that is shipped: every step fails, every step is done twice, every undo is done twice. Undone from where it can last be: what promotes fails, so that nobody's traffic was
+ * touched; and the switch breaks, before anybody is let in and once people were.
+ */
 interface Case {
   lab: Lab;
   view: SystemView;
@@ -32,10 +35,61 @@ async function open(t: TestContext, name: string, runbook: string): Promise<Case
   return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy, ...(runbook === mainRunbook ? {} : { runbook }), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) ? { only: ['shop.orders'] } : {}) }) };
 }
 
-const promotes = (view: SystemView, runbook: string): boolean => expandRunbook(view, runbook).some(({ uses }) => uses === 'promote');
+const has = (view: SystemView, runbook: string, type: 'promote' | 'switch'): boolean => expandRunbook(view, runbook).some(({ uses }) => uses === type);
 
 /** All that undos call; none of it may harm when it is done twice. */
 const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'releaseHold', 'deployVersion'] as const;
+
+/**
+ * From here on the calls of undos are done and fail all the same: at first with what comes first in `failures`, and well once none is left. Not before: some of them are calls of steps, too.
+ * @returns the calls that were done, in order.
+ */
+function failAfterDone(lab: Lab, failures: readonly ErrorType[]): string[] {
+  const undone: string[] = [];
+  for (const activity of undoCalls) {
+    const works = lab.stubs.answers[activity] as (input: unknown) => Promise<unknown>;
+    const times = new Map<string | undefined, number>();
+    Object.assign(lab.stubs.answers, {
+      [activity]: async (input: { source?: string }) => {
+        const answer = await works(input);
+        undone.push(activity);
+        const time = times.get(input.source) ?? 0;
+        times.set(input.source, time + 1);
+        if (time < failures.length) throw new HoldfastError(failures[time]!, 'the answer is lost');
+        return answer;
+      },
+    });
+  }
+  return undone;
+}
+
+/** Aborts a run that is paused, and tries each undo again that gets stuck. @returns what was stuck, in order, and how the run ended. */
+async function abortAndRetry(run: WorkflowHandle, entry: WorkflowHandle, by: string): Promise<{ stuck: string[]; report: RunReport }> {
+  const stuck: string[] = [];
+  await run.executeUpdate('abort', { args: [{ by }] });
+  for (;;) {
+    const { status, steps } = await until(run, ({ status: is }) => is === 'stuck' || is === 'aborted');
+    if (status === 'aborted') break;
+    const { id } = steps.find(({ state }) => state === 'stuck')!;
+    stuck.push(id);
+    assert.ok(stuck.length < 50, `${id} stays stuck`);
+    await run.executeUpdate('retry', { args: [{ step: id, by }] });
+  }
+  const failure = await failureOf(entry);
+  assert.equal(failure.type, 'Aborted');
+  return { stuck, report: failure.details![0] as RunReport };
+}
+
+/** Once the target is promoted, traffic is moved as it is asked to be, and fails all the same. @returns what mends it. */
+function breakSwitch(lab: Lab, at: (percent: number) => boolean): () => void {
+  const works = lab.stubs.answers.admitTraffic;
+  lab.stubs.answers.admitTraffic = async (input) => {
+    const done = await works(input);
+    if (at(input.percent) && lab.stubs.called().includes('promoteTarget')) throw new HoldfastError('Tampered', `${input.percent} % goes to ${input.environment}, and the switch broke`);
+    return done;
+  };
+  return () => void (lab.stubs.answers.admitTraffic = works);
+}
 
 const itemsLeft = (state: RunState): { step: string; item: string }[] =>
   state.steps.filter(({ state: is }) => is === 'waiting').flatMap(({ id: step, items = [] }) => items.filter(({ by }) => by === null).map(({ id: item }) => ({ step, item })));
@@ -50,9 +104,12 @@ async function answer(run: WorkflowHandle, state: RunState, by: string): Promise
   await run.executeUpdate('approve', { args: [{ gate: gate.gate, by: asked[0]! }] });
 }
 
-const shipped = await Promise.all((await listSystems()).map(async (name) => runbookNames((await loadSystemFile(name)).system).map((runbook) => ({ name, runbook }))));
+const shipped = await Promise.all((await listSystems()).map(async (name) => {
+  const { system, digest } = await loadSystemFile(name);
+  return runbookNames(system).map((runbook) => ({ name, runbook, switches: has(toSystemView(system, digest), runbook, 'switch') }));
+}));
 
-for (const { name, runbook } of shipped.flat()) {
+for (const { name, runbook, switches } of shipped.flat()) {
   const called = runbook === mainRunbook ? name : `${name} ${runbook}`;
 
   test(`${called}: every step fails in turn and waits for a person, or is gone on without; retried, the run ends well`, async (t) => {
@@ -119,24 +176,11 @@ for (const { name, runbook } of shipped.flat()) {
     const copies = copiesOf(view, runbook);
     const works = lab.stubs.answers.writeReport;
     if (copies) lab.stubs.answers.writeReport = () => Promise.reject(new HoldfastError('ValidationFailed', 'no report'));
-    else if (!promotes(view, runbook)) lab.stubs.answers.writeReport = ({ report }) => (report.outcome === 'aborted' ? works({ report }) : Promise.reject(new HoldfastError('ValidationFailed', 'no report')));
+    else if (!has(view, runbook, 'promote')) lab.stubs.answers.writeReport = ({ report }) => (report.outcome === 'aborted' ? works({ report }) : Promise.reject(new HoldfastError('ValidationFailed', 'no report')));
     else lab.stubs.answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
-    const undone: string[] = [];
-    const eachUndoTwice = (): void => undoCalls.forEach((activity) => {
-      const works = lab.stubs.answers[activity] as (input: unknown) => Promise<unknown>;
-      Object.assign(lab.stubs.answers, {
-        [activity]: async (input: unknown) => {
-          const answer = await works(input);
-          undone.push(activity);
-          if (undone.filter((one) => one === activity).length === 1) throw new HoldfastError('DataPlaneLost', 'the answer is lost');
-          return answer;
-        },
-      });
-    });
     const entry = await start();
     for (let state = await until(run, answered); state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
-    // From here on: some of them are calls of steps, too.
-    eachUndoTwice();
+    const undone = failAfterDone(lab, ['DataPlaneLost']);
     await run.executeUpdate('abort', { args: [{ by }] });
     const failure = await failureOf(entry);
     assert.equal(failure.type, 'Aborted');
@@ -149,7 +193,7 @@ for (const { name, runbook } of shipped.flat()) {
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
     }
-    if (!promotes(view, runbook)) {
+    if (!has(view, runbook, 'promote')) {
       assert.deepEqual([...undone].sort(), ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget']);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
@@ -169,4 +213,60 @@ for (const { name, runbook } of shipped.flat()) {
     const deployed = lab.stubs.calls.flatMap(({ name: activity, input }) => (activity === 'deployVersion' ? [(input as { version: string }).version] : []));
     assert.deepEqual(deployed, view.deployer ? ['2.4.1', '2.5.0', '2.5.0'] : [], 'what ran before is deployed again');
   });
+
+  if (!switches) continue;
+
+  test(`${called}: a switch that breaks before anybody is let in, aborted: every undo is done three times, tried again by Temporal and by a person; people are served by the old side again`, async (t) => {
+    const { lab, view, run, start, by } = await open(t, name, runbook);
+    const { sources, standbyEnvironment } = viewFor(view, runbook);
+    const mend = breakSwitch(lab, () => true);
+    const entry = await start();
+    let state = await until(run, answered);
+    for (; state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
+    const { id: switchId } = state.steps.find(({ uses }) => uses === 'switch')!;
+    assert.equal(state.steps.find(({ state: is }) => is === 'failed')?.id, switchId);
+    assert.deepEqual(await trafficOf(lab), { environment: standbyEnvironment, percent: 0 }, 'nobody is served while it waits for a person');
+    mend();
+    const registered = state.steps.filter(({ undo }) => undo).map(({ id }) => id);
+    const undone = failAfterDone(lab, ['DataPlaneLost', 'Tampered']);
+    const { stuck, report } = await abortAndRetry(run, entry, by);
+    for (const activity of undone) assert.ok(undone.filter((one) => one === activity).length >= 3, `${activity} was done less than three times`);
+    // In place nobody is let in before the server is back: what leads people there is the fence's undo.
+    const calling = registered.filter((id) => !isInPlace(view, runbook) || id !== switchId);
+    assert.deepEqual([...new Set(stuck)].sort(), [...calling].sort(), 'each undo was tried again by a person');
+    if (!isInPlace(view, runbook)) assert.deepEqual([stuck[0], undone[0]], [switchId, 'admitTraffic'], 'the last that was begun is the first that is undone');
+    assert.deepEqual(report.state.steps.filter(({ state: is }) => is === 'undone').map(({ id }) => id).sort(), [...registered].sort());
+    assert.deepEqual(report.state.steps.filter(({ undo }) => undo), []);
+    assert.deepEqual(await trafficOf(lab), { environment: homesOf(sources)[0], percent: 100 });
+  });
+
+  test(`${called}: a switch that breaks once people were let in is not turned back, however often that is asked: nobody gets in, the old side stays fenced, and the target stays`, async (t) => {
+    const { lab, view, run, start, by } = await open(t, name, runbook);
+    const mend = breakSwitch(lab, (percent) => percent > 0);
+    const entry = await start();
+    let state = await until(run, answered);
+    for (; state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
+    const { id: step } = state.steps.find(({ uses }) => uses === 'switch')!;
+    mend();
+    const undone = failAfterDone(lab, []);
+    await run.executeUpdate('abort', { args: [{ by }] });
+    for (const attempt of [1, 2]) {
+      const { steps } = await until(run, ({ status }) => status === 'stuck');
+      assert.match(steps.find(({ id }) => id === step)!.error!.message, /traffic is not turned back: up to \d+ % was let in, and nothing proves that none of it wrote/);
+      assert.deepEqual([undone.length, await trafficOf(lab)], [attempt, { environment: viewFor(view, runbook).standbyEnvironment, percent: 0 }]);
+      if (attempt === 1) await run.executeUpdate('retry', { args: [{ step, by }] });
+    }
+    await run.executeUpdate('skip', { args: [{ step, by, reason: 'the new side is looked at by hand' }] });
+    const failure = await failureOf(entry);
+    assert.equal(failure.type, 'Aborted');
+    const { warnings } = failure.details![0] as RunReport;
+    const fence = state.steps.find(({ uses }) => uses === 'fence')!;
+    assert.ok(warnings.some((warning) => warning.includes(fence.id) && warning.includes('not undone')), warnings.join('\n'));
+    assert.deepEqual(undone.filter((activity) => activity !== 'releaseHold'), ['admitTraffic', 'admitTraffic'], 'nothing else is undone: two sides that both took writes cannot be merged');
+  });
+}
+
+async function trafficOf(lab: Lab): Promise<{ environment: string | null; percent: number }> {
+  const { environment, percent } = await lab.stubs.answers.readTraffic({ system: 'any' });
+  return { environment, percent };
 }
