@@ -1,7 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { MongoClient, type Db } from 'mongodb';
 import { parse, stringify } from 'yaml';
@@ -20,7 +19,7 @@ import { readPidFile } from '../../activities/tool/start-server.ts';
 import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
-import { historyToJson, type History } from '../replay/history.ts';
+import { writeHistory, type History } from '../replay/history.ts';
 import type { Owner } from './cleanup.ts';
 import { processesWith, type RunningProcess } from './running.ts';
 import { StoreProxy } from './store-proxy.ts';
@@ -205,7 +204,7 @@ export class SystemStack {
       if ((history.events?.length ?? 0) > (longest.get(type)?.events?.length ?? 0)) longest.set(type, history);
     }
     mkdirSync(directory, { recursive: true });
-    for (const [type, history] of longest) writeFileSync(join(directory, `${type}.json.gz`), gzipSync(historyToJson(history)));
+    for (const [type, history] of longest) writeHistory(join(directory, `${type}.json.gz`), history);
   }
 
   /** Every history of the stack as text, payloads decoded. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { WorkflowHandle } from '@temporalio/client';
 
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -25,14 +25,30 @@ const { History } = temporal.api.history.v1;
 export const historyBytes = (history: History): number => History.encode(history).finish().length;
 
 /** Which machine recorded it, and where the project lay there, is left out. */
-export function historyToJson(history: History): string {
+function historyToJson(history: History): string {
   const plain = History.toObject(history, { longs: String, enums: String, bytes: String });
   const json = JSON.stringify(plain, (key, value: unknown) => (key === 'identity' ? 'recorder' : key === 'stackTrace' ? '' : value));
   // A worker's own task queue is called by its machine and process.
   return `${json.replaceAll(/holdfast@[^:"]+:\d+\//g, 'recorder/')}\n`;
 }
 
-export const writeHistory = (path: string, history: History): void => writeFileSync(path, historyToJson(history));
+const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+/** Release lines that CHANGELOG.md knows, `0.1`, the newest first; each has a set of histories, `test/replay/<line>/`. */
+export const releaseLines = [...new Set([...read('CHANGELOG.md').matchAll(/^## (\d+\.\d+)\.\d+/gm)].map(([, line]) => line!))];
+const { version } = JSON.parse(read('package.json')) as { version: string };
+const releaseLine = version.split('.').slice(0, 2).join('.');
+const isReleased = !read('CHANGELOG.md').includes(`\n## ${releaseLine}.0 — unreleased\n`);
+/** Where the histories of today are kept. `real/` in it holds those of a whole run on real parts, recorded by test/system/killed-worker.test.ts when HOLDFAST_RECORD_HISTORIES is set. */
+export const historiesDirectory = fileURLToPath(new URL(`./${releaseLine}/`, import.meta.url));
+
+/**
+ * @param path - `.json`, or `.json.gz`. Before the first release of its line a recording is written over; from then on it stays, since runs of that release may be open, and the new
+ * shape is recorded beside it, under a name of its own.
+ */
+export function writeHistory(path: string, history: History): void {
+  const text = historyToJson(history);
+  writeFileSync(path, path.endsWith('.gz') ? gzipSync(text) : text, { flag: isReleased ? 'wx' : 'w' });
+}
 
 /** @param path - `.json`, or `.json.gz`. */
 export function readHistory(path: string): History {

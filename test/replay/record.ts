@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
@@ -10,14 +11,14 @@ import { entryWorkflows, lockIds } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
 import { destroyed, point, view } from '../workflows/stub-activities.ts';
 import { untilCancelled } from '../workflows/until-cancelled.ts';
-import { writeHistory } from './history.ts';
+import { historiesDirectory, writeHistory } from './history.ts';
 
 /**
  * Records a history of each workflow, for replay.test.ts: `node test/replay/record.ts`. Only a new workflow, or a new way through one, needs a new
- * recording. One that no longer replays is a broken run somewhere: mend the code (a patch or a new version), not the recording.
+ * recording. Of a released line one that no longer replays is a broken run somewhere: mend the code (a patch or a new version), not the recording (CONTRIBUTING.md).
  */
 async function keep(name: string, handle: WorkflowHandle): Promise<void> {
-  writeHistory(fileURLToPath(new URL(`${name}.json`, import.meta.url)), await handle.fetchHistory());
+  writeHistory(join(historiesDirectory, `${name}.json`), await handle.fetchHistory());
 }
 
 async function atGate(lab: Lab): Promise<WorkflowHandle> {
@@ -222,6 +223,7 @@ async function recordHeldSnapshot(lab: Lab): Promise<void> {
 
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
+mkdirSync(historiesDirectory, { recursive: true });
 for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;

@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { Worker } from '@temporalio/worker';
 import { entryWorkflows, lockIds } from '../../workflows/domain/names.ts';
 import { workflowBundle } from '../workflows/lab.ts';
-import { readHistory } from './history.ts';
+import { historiesDirectory, readHistory, releaseLines } from './history.ts';
 
 const directory = fileURLToPath(new URL('./', import.meta.url));
-/** `real/` holds those of a whole run on real parts, recorded by test/system/killed-worker.test.ts when HOLDFAST_RECORD_HISTORIES is set. */
-const files = globSync([`${directory}*.json`, `${directory}real/*.json.gz`]).sort();
+/** Of every release line. */
+const files = globSync([`${directory}**/*.json`, `${directory}**/*.json.gz`]).sort();
 
 test('every recorded history replays with the workflows as they are now', async () => {
   const histories = files.map((path) => ({ workflowId: basename(path).startsWith('watchReadiness.') ? lockIds.ready('demo') : basename(path, '.json'), history: readHistory(path) }));
@@ -21,11 +21,17 @@ test('every recorded history replays with the workflows as they are now', async 
   assert.deepEqual(failed, []);
 });
 
-test('there is a recording of every workflow type', () => {
-  const recorded = new Set(files.map((path) => basename(path).split('.')[0]));
+test('every release line has its set of recordings', () => {
+  assert.ok(releaseLines.length > 0);
+  assert.deepEqual(releaseLines.filter((line) => !files.some((path) => path.startsWith(`${directory}${line}/`))), []);
+});
+
+test('there is a recording of every workflow type, as it is now', () => {
+  const ours = files.filter((path) => path.startsWith(historiesDirectory));
+  const recorded = new Set(ours.map((path) => basename(path).split('.')[0]));
   // A watch on readiness, an incident, the record of a deployment, a mark, a retention, a disposal, an apply, a seal of the audit, a list of drills and a report work on no data: what they do is the same on stubs.
   const onStubs: readonly string[] = ['watchReadiness', 'openIncident', 'recordDeployment', 'markPoint', 'applyRetention', 'disposePoint', 'applySystem', 'sealAudit', 'listDrills', 'reportSystem'];
   const types = [...entryWorkflows.filter((type) => !onStubs.includes(type)), 'runRecovery', 'runBackup', 'runArchive'];
   assert.deepEqual([...types, ...onStubs, 'runWatch', 'runIncident'].filter((type) => !recorded.has(type)), []);
-  assert.deepEqual(types.filter((type) => !files.some((path) => path.endsWith(`real/${type}.json.gz`))), [], 'and of a real run');
+  assert.deepEqual(types.filter((type) => !ours.some((path) => path.endsWith(`real/${type}.json.gz`))), [], 'and of a real run');
 });

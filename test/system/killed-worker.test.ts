@@ -20,6 +20,7 @@ import { plantSecrets, secretForms, watchArguments } from '../harness/planted-se
 import type { Held, StoreRequest } from '../harness/store-proxy.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
+import { historiesDirectory } from '../replay/history.ts';
 
 /** Parts that a dump or a restore has in its hands at once. */
 const inFlight = 3;
@@ -202,7 +203,7 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
   });
 
   // Only a new way through a workflow needs a new recording: see test/replay.
-  if (process.env['HOLDFAST_RECORD_HISTORIES']) await stack.recordHistories(join(import.meta.dirname, '..', 'replay', 'real'));
+  if (process.env['HOLDFAST_RECORD_HISTORIES']) await stack.recordHistories(join(historiesDirectory, 'real'));
 
   await t.test('no secret and no connection string in any argument list, history, log line or report', async () => {
     const secrets = secretForms(stack.home);
