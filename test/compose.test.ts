@@ -98,6 +98,27 @@ test('the worker has every variable and secret that demo.yaml names, and files t
   for (const file of commands.filter((word) => /^(scripts|workers)\/.*\.(ts|mjs)$/.test(word))) assert.ok(existsSync(join(project, file)), file);
 });
 
+test('the authorizer that can be taken in stands where it belongs: its keys come from the environment, its token from a file, and the lines change nothing else', () => {
+  const taken = parse(text.replaceAll(/^( *)#\+ /gm, '$1'), { merge: true }) as Compose;
+  const { temporal, worker } = taken.services as { temporal: Service; worker: Service };
+  const before = compose.services;
+  const { TEMPORAL_JWT_KEY_SOURCE1: keySource, ...authorizer } = Object.fromEntries(Object.entries(temporal.environment!).filter(([name]) => !(name in before['temporal']!.environment!)));
+  assert.deepEqual(authorizer, {
+    TEMPORAL_AUTH_AUTHORIZER: 'default', TEMPORAL_AUTH_CLAIM_MAPPER: 'default',
+    USE_INTERNAL_FRONTEND: 'true', SERVICES: 'frontend:internal-frontend:history:matching:worker', SKIP_DEFAULT_NAMESPACE_CREATION: 'true', SKIP_ADD_CUSTOM_SEARCH_ATTRIBUTES: 'true',
+  });
+  assert.match(keySource!, /^\$\{TEMPORAL_JWT_KEY_SOURCE1:-https:/);
+  const [, , command] = worker.command!;
+  const [, secret] = /^TEMPORAL_API_KEY="\$\$\(cat \/run\/secrets\/([\w-]+)\)" exec (.*)$/.exec(command!)!;
+  assert.ok(worker.secrets!.includes(secret!) && taken.secrets[secret!], secret);
+  assert.ok(readFileSync(join(project, 'Dockerfile'), 'utf8').includes(`CMD ${JSON.stringify(command!.split(' exec ')[1]!.split(' ')).replaceAll('","', '", "')}`), 'what is run is what the image runs');
+  assert.equal(worker.environment!['TEMPORAL_TLS'], 'false');
+  assert.deepEqual(
+    { ...taken, services: { ...taken.services, temporal: { ...temporal, environment: before['temporal']!.environment }, worker: { ...worker, command: undefined, environment: before['worker']!.environment, secrets: before['worker']!.secrets } }, secrets: compose.secrets },
+    { ...compose, services: { ...before, worker: { ...before['worker'], command: undefined } } },
+  );
+});
+
 test('what the worker speaks to in the clear, inside the network, its overlay allows by name', async (t) => {
   const { content } = compose.configs['holdfast-overlay'] as { content: string };
   const overlay = join(tempDir(t), 'overlay.yaml');
