@@ -1,18 +1,22 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockIds } from '../../workflows/domain/names.ts';
-import type { GateState } from '../../workflows/domain/run-state.ts';
+import type { GateState, RunState } from '../../workflows/domain/run-state.ts';
 import type { Printer } from '../output/printer.ts';
 import type { RunStatusView } from '../status/read-run.ts';
+import { readState } from '../status/read-state.ts';
 
 /** Who answers the demo's gates: never who asked for the run, and somebody else for each gate. */
 const approvers = ['incident-commander', 'database-owner', 'head-of-operations'];
 const givenAfterMs = 3_000;
+const looksEveryMs = 1_000;
 
 export interface Approvals {
   /** ask at the terminal; else the approval is given after a few seconds */
   ask: boolean;
+  /** where a person types; the process's own, unless it is given */
+  input?: NodeJS.ReadableStream;
   signal: AbortSignal;
 }
 
@@ -20,7 +24,8 @@ export interface Approvals {
  * Answers the gates of a run as a person would, by signal, and aborts a run that paused: a demo must end.
  * Made once a run; what it returns is called with every state.
  */
-export function answerGates(printer: Printer, client: Client, { ask, signal }: Approvals): (view: RunStatusView) => Promise<void> {
+export function answerGates(printer: Printer, client: Client, approvals: Approvals): (view: RunStatusView) => Promise<void> {
+  const { ask } = approvals;
   const answered = new Map<string, string>();
   const handle = client.workflow.getHandle(lockIds.recover('demo'));
   const by = approvers[0]!;
@@ -49,7 +54,10 @@ export function answerGates(printer: Printer, client: Client, { ask, signal }: A
       if (answered.has(key)) continue;
       const approver = approvers[answered.size % approvers.length]!;
       answered.set(key, approver);
-      if (await decide(printer, gate, approver, ask, signal)) {
+      const decision = await decide(printer, handle, gate, approver, approvals);
+      if (decision === 'elsewhere') {
+        printer.note(`approval    gate ${gate.gate} was answered elsewhere, as in the Temporal UI`);
+      } else if (decision) {
         await handle.signal('approve', { gate: gate.gate, by: approver, reason: ask ? 'approved at the terminal' : 'approved by the demo' });
         printer.note(`approval    signal approve sent, by ${approver} (claimed)`);
       } else {
@@ -59,21 +67,36 @@ export function answerGates(printer: Printer, client: Client, { ask, signal }: A
   };
 }
 
-async function decide(printer: Printer, gate: GateState, by: string, ask: boolean, signal: AbortSignal): Promise<boolean> {
+async function decide(printer: Printer, handle: WorkflowHandle, gate: GateState, by: string, { ask, input = process.stdin, signal }: Approvals): Promise<boolean | 'elsewhere'> {
   if (!ask) {
     printer.note(`approval    gate ${gate.gate} is open; ${by} approves in ${givenAfterMs / 1000} s`);
     await sleep(givenAfterMs, undefined, { signal });
     return true;
   }
   printer.endFrames();
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const terminal = createInterface({ input, output: process.stdout });
+  const over = new AbortController();
+  const closed = untilClosed(handle, gate, over.signal);
   try {
     while (true) {
-      const text = (await terminal.question(`${gate.description}\napprove ${gate.gate} as ${by}? (y/n) `, { signal })).trim().toLowerCase();
-      if (['y', 'yes'].includes(text)) return true;
-      if (['n', 'no'].includes(text)) return false;
+      const typed = terminal.question(`${gate.description}\napprove ${gate.gate} as ${by}? (y/n), or in the Temporal UI `, { signal });
+      const text = await Promise.race([typed, closed]);
+      if (text === 'elsewhere') return text;
+      if (['y', 'yes'].includes(text.trim().toLowerCase())) return true;
+      if (['n', 'no'].includes(text.trim().toLowerCase())) return false;
     }
   } finally {
+    over.abort();
     terminal.close();
+  }
+}
+
+/** A gate that somebody answers in the Temporal UI is not asked about any more. Never rejects: who cannot ask the run goes on waiting for the terminal. */
+async function untilClosed(handle: WorkflowHandle, { gate, openedAt }: GateState, signal: AbortSignal): Promise<'elsewhere'> {
+  for (;;) {
+    await sleep(looksEveryMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return await new Promise(() => undefined);
+    const state = await readState<RunState>(handle).catch(() => undefined);
+    if (state && !state.gates.some((one) => one.gate === gate && one.openedAt === openedAt && one.status === 'open')) return 'elsewhere';
   }
 }
