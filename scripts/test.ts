@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { run } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,7 @@ process.chdir(project);
 if (filters.length === 0) problems.push(...(await checkCode()));
 problems.push(...(await runTests(findFiles())), ...(await findLeaks()));
 for (const problem of problems) console.log(`\nFAILED  ${problem}`);
+tellPictures();
 console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}${unstableFiles.length === 0 ? '' : `, ${unstableFiles.length} unstable`}  ${formatDuration(Date.now() - startedAt)}`);
 process.exit(problems.length === 0 ? 0 : 1);
 
@@ -163,6 +164,12 @@ function summarize(results: TestResult[]): void {
   for (const { name, file, skip } of skipped) console.log(`skipped ${file}  ${name}: ${skip === 'true' ? 'no reason given' : skip}`);
   const slowest = [...results].sort((a, b) => b.ms - a.ms).slice(0, 8).filter((result) => result.ms > 1_000);
   for (const { name, file, ms } of slowest) console.log(`slow    ${formatDuration(ms).padStart(6)}  ${basename(file)}  ${name}`);
+}
+
+/** Those that tests took in the browser, where they are kept. */
+function tellPictures(): void {
+  const directory = process.env['HOLDFAST_SCREENSHOTS'];
+  if (directory) console.log(`\npictures  ${globSync('*.webp', { cwd: directory }).length} in ${resolve(directory)}`);
 }
 
 function causeOf({ error }: TestResult): string {

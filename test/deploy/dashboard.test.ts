@@ -6,6 +6,7 @@ import { parse, stringify } from 'yaml';
 import { locateTool } from '../../activities/tool/find-tool.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { metricRows } from '../../workers/watch/metrics.ts';
+import { skipWithout } from '../harness/required-parts.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
 // No Grafana is at hand: the file is checked, not what it looks like.
@@ -26,7 +27,7 @@ test('every panel asks for metrics that a worker tells, by labels that they have
   }
 });
 
-test('every query is one that Prometheus understands', { skip: locateTool('promtool') ? false : 'no promtool here (Debian: prometheus)' }, async (t) => {
+test('every query is one that Prometheus understands', { skip: locateTool('promtool') ? false : skipWithout('promtool', 'no promtool here (Debian: prometheus)') }, async (t) => {
   const file = join(tempDir(t), 'queries.yml');
   writeFileSync(file, stringify({ groups: [{ name: 'dashboard', rules: queries.map(({ expr }, n) => ({ record: `query:${n}`, expr })) }] }));
   assert.match((await runTool('promtool', ['check', 'rules', file])).stdout, new RegExp(`${queries.length} rules found`));

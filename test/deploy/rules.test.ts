@@ -6,13 +6,14 @@ import { parse, stringify } from 'yaml';
 import { locateTool } from '../../activities/tool/find-tool.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { metricRows } from '../../workers/watch/metrics.ts';
+import { skipWithout } from '../harness/required-parts.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const rulesFile = join(project, 'deploy', 'prometheus', 'rules.yml');
 const rules = (parse(readFileSync(rulesFile, 'utf8')) as { groups: { rules: { alert: string; expr: string; labels: { severity: string } }[] }[] }).groups.flatMap((group) => group.rules);
 const promtool = locateTool('promtool');
-const without = promtool ? false : 'no promtool here (Debian: prometheus)';
+const without = promtool ? false : skipWithout('promtool', 'no promtool here (Debian: prometheus)');
 
 /** Series of one minute's step, as promtool writes them; `T` in a value is how many minutes there are. */
 type Series = Record<string, string>;

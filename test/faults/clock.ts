@@ -1,12 +1,13 @@
 import { existsSync, globSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findTool } from '../../activities/tool/find-tool.ts';
+import { skipWithout } from '../harness/required-parts.ts';
 
 const library = (): string | undefined =>
   [...globSync('/usr/lib/*/faketime/libfaketimeMT.so.1'), '/usr/lib/faketime/libfaketimeMT.so.1'].find((path) => existsSync(path));
 
 /** @returns a reason where a process's clock cannot be set here; null where it can. */
-export const whyNoClock = (): string | null => (library() ? null : 'libfaketime is not installed (Debian: libfaketime)');
+export const whyNoClock = (): string | null => (library() ? null : skipWithout('faketime', 'libfaketime is not installed (Debian: libfaketime)'));
 
 /** The wall clock of a worker and its data planes: it can be set while they run. What measures time that passes is left alone. */
 export class Clock {

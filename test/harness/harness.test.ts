@@ -1,8 +1,12 @@
 import { S3Client, PutObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { runTool } from '../../activities/tool/run-tool.ts';
 import { startMongod } from './mongod.ts';
 import { startObjectStore } from './object-store.ts';
+import { requiredPartsVariable } from './required-parts.ts';
 
 test('a replica set of one is primary, asks for authentication, and keeps what was acknowledged through a kill', async (t) => {
   const mongod = await startMongod(t, { replicaSet: 'rs0', auth: true, oplogSizeMb: 50 });
@@ -34,3 +38,18 @@ async function startMongodClientWithoutUser(uri: string) {
   const { MongoClient } = await import('mongodb');
   return await new MongoClient(uri).connect();
 }
+
+test('a part that a run requires and does not have fails it by name, and is a skip where nobody requires it; .ci/run requires what tests ask for', async () => {
+  const browser = join(import.meta.dirname, '..', 'ui', 'browser.ts');
+  const without = async (required: string): Promise<string> => {
+    const { stdout } = await runTool('node', ['--input-type=module', '-e', `import(${JSON.stringify(browser)}).then(({ noChromium }) => console.log('skips:', noChromium), ({ message }) => console.log('fails:', message))`], {
+      env: { PATH: '/nonexistent', HOLDFAST_CHROMIUM: '', [requiredPartsVariable]: required },
+    });
+    return stdout;
+  };
+  assert.match(await without('promtool'), /^skips: there is no Chromium/);
+  assert.match(await without('promtool, chromium'), /^fails: there is no Chromium.*HOLDFAST_TEST_REQUIRES names chromium/);
+  const ci = readFileSync(join(import.meta.dirname, '..', '..', '.ci', 'run'), 'utf8');
+  const [, always, whereItIs] = /HOLDFAST_TEST_REQUIRES="([\w,-]+)"[^]*?\$HOLDFAST_TEST_REQUIRES,([\w-]+)"/.exec(ci)!;
+  assert.match(await without('no-such-part'), new RegExp(`^fails: .*no-such-part; known: ${[...always!.split(','), whereItIs!].sort().join(', ')}$`, 'm'));
+});

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { toolsDirectory } from '../../activities/tool/find-tool.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
+import { skipWithout } from './required-parts.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 const requirements = join(project, 'scripts', 'opener', 'requirements.txt');
@@ -19,7 +20,7 @@ export async function openerPython(): Promise<{ path: string } | { missing: stri
   if (existsSync(join(home, 'whole'))) return { path };
   const python = { path: '/usr/bin/env' };
   const wanted = await runTool(python, ['python3', '-c', 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))']).then(() => true, () => false);
-  if (!wanted) return { missing: 'the opener’s packages want Python 3.10 or newer with venv' };
+  if (!wanted) return { missing: skipWithout('python3-venv', 'the opener’s packages want Python 3.10 or newer with venv') };
   rmSync(home, { recursive: true, force: true });
   mkdirSync(toolsDirectory(), { recursive: true });
   await runTool(python, ['python3', '-m', 'venv', home]);

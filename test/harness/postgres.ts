@@ -12,6 +12,7 @@ import { startServer, stopByPidFile } from '../../activities/tool/start-server.t
 import type { Owner } from './cleanup.ts';
 import { freePort } from './free-port.ts';
 import { bringPostgres14 } from './postgres-14.ts';
+import { skipWithout } from './required-parts.ts';
 
 export type PostgresSettings = Record<string, string | number | boolean>;
 
@@ -83,7 +84,8 @@ export async function postgresMissing(version = 17): Promise<string | false> {
   if (await there()) return false;
   const why = version === 14 ? await bringPostgres14() : undefined;
   if (await there()) return false;
-  return `no PostgreSQL ${version} here (${why ?? `Debian: postgresql-${version}`})`;
+  const missing = `no PostgreSQL ${version} here (${why ?? `Debian: postgresql-${version}`})`;
+  return version === 15 ? skipWithout('postgresql-15', missing) : missing;
 }
 
 /** A real server of the owner's own on loopback, which lets in everybody from there; takes queries when this returns. */

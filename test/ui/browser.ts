@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import type { Owner } from '../harness/cleanup.ts';
+import { skipWithout } from '../harness/required-parts.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -22,7 +23,7 @@ export function findChromium(): string | undefined {
 }
 
 /** Why a test of the UI cannot run here; false: it can. */
-export const noChromium: string | false = findChromium() === undefined && 'there is no Chromium: put one on PATH (Debian: apt-get install chromium), or name it in HOLDFAST_CHROMIUM';
+export const noChromium: string | false = findChromium() === undefined && skipWithout('chromium', 'there is no Chromium: put one on PATH (Debian: apt-get install chromium), or name it in HOLDFAST_CHROMIUM');
 
 export interface Browser {
   page: Page;

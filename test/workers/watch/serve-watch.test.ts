@@ -14,6 +14,7 @@ import type { RoleState } from '../../../workers/watch/role-readiness.ts';
 import { serveWatch } from '../../../workers/watch/serve-watch.ts';
 import { locateTool } from '../../../activities/tool/find-tool.ts';
 import { runTool } from '../../../activities/tool/run-tool.ts';
+import { skipWithout } from '../../harness/required-parts.ts';
 import { until } from '../../harness/until.ts';
 import { createServer } from 'node:http';
 
@@ -122,7 +123,7 @@ test('what the readiness watch answers is told by source, and of a source that d
   assert.deepEqual(lines.filter((line) => /^holdfast_(rpo_seconds|verified_timestamp|restorable_\w+)\{/.test(line) && line.includes('users')), []);
 });
 
-test('Prometheus finds nothing wrong with what is told', { skip: locateTool('promtool') ? false : 'no promtool here (Debian: prometheus)' }, async () => {
+test('Prometheus finds nothing wrong with what is told', { skip: locateTool('promtool') ? false : skipWithout('promtool', 'no promtool here (Debian: prometheus)') }, async () => {
   // It reads the text from its standard input, and complains of names and help texts too.
   await runTool('promtool', ['check', 'metrics'], { input: await renderMetrics([facts({ readiness })]) });
 });

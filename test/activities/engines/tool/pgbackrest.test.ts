@@ -16,12 +16,13 @@ import { stopByPidFile } from '../../../../activities/tool/start-server.ts';
 import { describePoints } from '../../../../workflows/domain/list-points.ts';
 import { freePort } from '../../../harness/free-port.ts';
 import { postgresMissing, startPostgres, type Postgres } from '../../../harness/postgres.ts';
+import { skipWithout } from '../../../harness/required-parts.ts';
 import { backUpByTool, restoreByTool, toolPlace, toolPoint, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
 
 /** The newest that Debian's pgBackRest knows. */
 const version = 15;
-const skip = locateTool('pgbackrest') ? await postgresMissing(version) : 'no pgbackrest here (Debian: pgbackrest)';
+const skip = locateTool('pgbackrest') ? await postgresMissing(version) : skipWithout('pgbackrest', 'no pgbackrest here (Debian: pgbackrest)');
 
 interface Place extends ToolPlace {
   server: Postgres;
