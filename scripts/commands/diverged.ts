@@ -4,27 +4,31 @@ import { readDivergedReport } from '../../activities/store/read-diverged-report.
 import { divergedWrites } from '../../workflows/domain/diverged.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
+import { admitCommand } from '../bucket/admit-command.ts';
 import { openSources } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
+import { currentUser } from './recover.ts';
 
 /**
- * `holdfast diverged`: what an old primary took that the recovered data does not hold, decrypted. Bucket and key are enough. It prints
- * data: where it goes is the business of whoever runs it.
+ * `holdfast diverged`: what an old primary took that the recovered data does not hold, decrypted. Bucket and keys are enough. It prints
+ * data, so the audit has it before anything is opened; where it goes from there is the business of whoever runs it.
  */
 export function diverged(cli: Cli): void {
-  cli.add<[string], { source?: string; run?: string; out?: string }>(
+  cli.add<[string], { source?: string; run?: string; out?: string; by: string }>(
     'diverged <system>',
-    'print the writes of an old primary that the recovered data does not hold, decrypted; needs no Temporal',
+    'print the writes of an old primary that the recovered data does not hold, decrypted, once the audit has that you asked; needs no Temporal',
     (command) =>
       command
         .option('--source <source>', 'may be left out when the system has only one')
         .option('--run <run>', 'of this recovery; left out: the newest report')
-        .option('--out <file>', 'write every entry, whole and in order, as BSON into a new file that only you may read; prints the summary alone'),
-    async (printer, { source, run, out }, system) => {
+        .option('--out <file>', 'write every entry, whole and in order, as BSON into a new file that only you may read; prints the summary alone')
+        .option('--by <name>', 'who asks', currentUser()),
+    async (printer, { source, run, out, by }, system) => {
       const contexts = await openSources(system, source);
       const [context] = contexts;
       if (!context || contexts.length > 1) throw new HoldfastError('BadInput', `${system} has ${contexts.length} sources`, { hint: `name one: --source ${contexts.map(({ sourceName }) => sourceName).join('|')}` });
       const report = await readDivergedReport(context, run);
+      await admitCommand({ system, by, act: 'take-data-out', command: 'diverged', about: `writes of the old primary of ${report.source} that run ${report.run} left behind, decrypted, ${out === undefined ? 'printed' : 'into a file'}` });
       // `wx`: what is there already is never written over.
       const file = out === undefined ? undefined : await open(out, 'wx', 0o600).catch((cause: unknown) => {
         throw new HoldfastError('BadInput', `${out}: ${(cause as Error).message}`, { cause });

@@ -8,12 +8,14 @@ import { openVerifier } from '../../activities/open-context.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import { describeEvidence, type EvidenceRead } from '../../workflows/domain/evidence.ts';
 import { layout } from '../../workflows/domain/layout.ts';
+import { admitCommand } from '../bucket/admit-command.ts';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../errors.ts';
+import { currentUser } from './recover.ts';
 
-/** `holdfast evidence`: what runs and incidents have left, signed; from the bucket and the public keys alone. */
+/** `holdfast evidence`: what runs and incidents have left, signed; from the bucket and the public keys alone. What hands it out (`get`) asks, and signs a record of that into the audit first. */
 export function evidence(cli: Cli): void {
-  const group = cli.group('evidence', 'what runs and incidents have left, signed; needs the bucket and the public keys, and no Temporal');
+  const group = cli.group('evidence', 'what runs and incidents have left, signed; needs the bucket and the public keys (get: the signing key, too), and no Temporal');
   const readAll = async (system: string, run?: string): Promise<EvidenceRead[]> => {
     const room = await openVerifier(system);
     const audit = await readAuditRecords(room, system);
@@ -31,15 +33,16 @@ export function evidence(cli: Cli): void {
     async (printer, _options, system) => printer.result({ system, evidence: await readAll(system) }, ({ evidence: all }) => (all.length === 0 ? `no evidence yet of ${system}: a recovery, a drill and an incident leave theirs when they end` : all.flatMap(describeEvidence).join('\n'))),
     group,
   );
-  cli.add<[string, string], { to: string }>(
+  cli.add<[string, string], { to: string; by: string }>(
     'get <system> <run>',
-    'write the newest bundle of a run, and its files, into a folder',
-    (command) => command.requiredOption('--to <directory>', 'a folder that is made; nothing in it is written over'),
-    async (printer, { to }, system, run) => {
+    'write the newest bundle of a run, and its files, into a folder, once the audit has that you asked',
+    (command) => command.requiredOption('--to <directory>', 'a folder that is made; nothing in it is written over').option('--by <name>', 'who asks', currentUser()),
+    async (printer, { to, by }, system, run) => {
       const room = await openVerifier(system);
       const of = (await listEvidence(room, system, await readAuditRecords(room, system))).find(({ id }) => id === run);
       const bundle = of && (await readBundles(room, system, of)).at(-1);
       if (!of || !bundle) throw new HoldfastError('ObjectMissing', `${system}: no bundle of ${run} is there`, { hint: `holdfast evidence list ${system} names those that are` });
+      await admitCommand({ system, by, act: 'read', command: 'evidence get', about: `evidence of ${of.in === 'runs' ? 'run' : 'incident'} ${run}, ${bundle.body.files.length + 1} files` });
       const folder = layout.recordOf(system, of);
       const paths: string[] = [];
       for (const ref of [bundle.ref, ...bundle.body.files]) {

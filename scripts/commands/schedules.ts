@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { recordAct } from '../../activities/audit/record-act.ts';
-import { openSystem } from '../../activities/open-context.ts';
 import { backfill } from '../../activities/schedules/backfill.ts';
 import { describeSchedules, readSchedules } from '../../activities/schedules/read-schedules.ts';
 import type { ScheduleView } from '../../workflows/domain/schedules/view.ts';
@@ -8,6 +5,7 @@ import { listSystems, loadSystemFile, toSystemView } from '../../activities/syst
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import { askedBySchedule } from '../../workflows/domain/schedules/desired.ts';
 import { permit, type Act } from '../../workflows/domain/permissions.ts';
+import { recordByCommand } from '../bucket/admit-command.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
 import type { Printer } from '../output/printer.ts';
@@ -17,9 +15,8 @@ import { currentUser } from './recover.ts';
 async function recordBackfill(printer: Printer, of: { system: string; id: string; from: string; to: string; by: string; act: string; workflow: string; moments: readonly string[] }): Promise<void> {
   const { system, id, from, to, by, act, workflow, moments } = of;
   try {
-    const { store, keys } = await openSystem(system);
     const about = `backfill of ${id}, ${moments.length} starts from ${from} to ${to}`;
-    await recordAct({ store, keys, signal: AbortSignal.timeout(20_000) }, { system, by, act, outcome: 'permitted', about, workflow, workflowId: askedBySchedule(system, id.slice(system.length + 1)), runId: randomUUID() });
+    await recordByCommand({ system, by, act, outcome: 'permitted', about, workflow, workflowId: askedBySchedule(system, id.slice(system.length + 1)) });
   } catch (error) {
     printer.note(`the audit did not take it: ${describeError(error).message}`);
   }

@@ -7,7 +7,7 @@ export const accessRoles = {
   drill: { about: 'recovers to a place apart, as restore does, and touches no source', puts: true, deletes: 'holds' },
   retention: { about: 'deletes what the rules let go, and writes down what', puts: true, deletes: true },
   dispose: { about: 'destroys keys and parts of what is disposed of, as their locks end, and certifies it', puts: true, deletes: true, readsLocks: true },
-  read: { about: 'points, plan, audit and the like: reads, and writes nothing', puts: false, deletes: false },
+  read: { about: 'points, plan, audit and the like, not diverged or evidence get: reads, and writes nothing', puts: false, deletes: false },
 } as const satisfies Record<string, { about: string; puts: boolean; deletes: boolean | 'holds'; readsLocks?: true }>;
 
 export type AccessRole = keyof typeof accessRoles;

@@ -30,11 +30,11 @@ export const permissions: Readonly<Record<Act, Row>> = {
   'back-up': { about: 'take a backup', who: operations },
   archive: { about: 'start the archive of a log', who: operations },
   verify: { about: 'verify what the bucket holds', who: everybody },
-  read: { about: 'read what can be recovered, plans and archive status', who: everybody },
+  read: { about: 'read what can be recovered, plans, evidence and archive status', who: everybody },
   drill: { about: 'start a drill', who: operations },
   'dry-run': { about: 'try a recovery without touching anything', who: operations },
   recover: { about: 'recover production', who: administrator, elevated: ['dr-team'] },
-  'take-data-out': { about: 'restore a part to take data out', who: administrator, elevated: ['dr-team'] },
+  'take-data-out': { about: 'take data out (restore a part, print diverged writes)', who: administrator, elevated: ['dr-team'] },
   'take-over': { about: 'take the command from another control plane', who: administrator },
   import: { about: 'import a dump', who: administrator },
   // What an export writes is not encrypted.

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BSON, type MongoClient } from 'mongodb';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readAudit } from '../../../../activities/audit/read-audit.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { errorTable, HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
@@ -51,6 +52,33 @@ async function holdfastDiverged(place: EnginePlace, ...args: string[]): Promise<
   }
 }
 
+/** Who may have them; what the audit has of who asked; and that nothing is handed out where it takes no record. */
+async function assertAudited(place: EnginePlace): Promise<void> {
+  const { store, keys } = place.context;
+  const acts = async (): Promise<string[]> => (await readAudit({ store, keys }, 'place')).entries.map(({ by, act, outcome, from, workflow, about }) => `${by} ${act} ${outcome} (${from}, ${workflow}): ${about}`);
+  const before = await acts();
+  assert.equal(before.length, 4, 'each time it was asked for');
+  place.file.people = { ada: { roles: ['administrator'] }, dana: { roles: ['dr-team'] } };
+  const out = join(place.directory, 'not-to-be.bson');
+  assert.match((await holdfastDiverged(place, '--by', 'ada')).said, /  i  d\.notes  .*"diverged"/);
+  const refused = await holdfastDiverged(place, '--by', 'dana', '--out', out);
+  assert.deepEqual([refused.exitCode, existsSync(out)], [errorTable.NotPermitted.exitCode, false]);
+  assert.match(refused.said, /dana may take data out .* by elevation only/);
+  const [given, ...more] = (await acts()).slice(before.length);
+  assert.equal(given, 'ada take-data-out permitted (the command line, holdfast diverged): writes of the old primary of documents that run R1 left behind, decrypted, printed');
+  assert.match(more.join('\n'), /^dana take-data-out refused \(the command line, holdfast diverged\): dana may take data out/);
+
+  const audit = join(place.storePath, 'holdfast', 'place', 'audit');
+  renameSync(audit, `${audit}-away`);
+  writeFileSync(audit, 'no place for records');
+  for (const args of [[], ['--json'], ['--out', out]]) {
+    const { exitCode, said } = await holdfastDiverged(place, '--by', 'ada', ...args);
+    assert.deepEqual([exitCode, existsSync(out)], [errorTable.StoreUnavailable.exitCode, false], said);
+    assert.match(said, /nothing is handed out, since the audit of place does not take the record of it/);
+    assert.doesNotMatch(said, /d\.notes|"diverged"|inserts/);
+  }
+}
+
 test('what an old primary took is read from the server, and from its data directory once it is stopped; its entries open again, and only whole', { timeout: 300_000 }, async (t) => {
   const place = await enginePlace(t);
   const { context } = place;
@@ -91,6 +119,7 @@ test('what an old primary took is read from the server, and from its data direct
   assert.deepEqual([readFileSync(out).equals(Buffer.concat(entries.map(({ raw }) => raw))), statSync(out).mode & 0o777], [true, 0o600], 'every entry, whole, for its owner alone');
   const refused = await holdfastDiverged(place, '--out', out);
   assert.deepEqual([refused.exitCode, /EEXIST/.test(refused.said)], [errorTable.BadInput.exitCode, true], 'nothing is written over');
+  await assertAudited(place);
 
   await assert.rejects(all(openDivergedEntries(context, { ...report, run: 'R2' })), (error: HoldfastError) => error.type === 'Tampered');
   await assert.rejects(all(openDivergedEntries(context, { ...report, entries: report.entries + 1 })), /says \d+ diverged entries, its objects hold/);
