@@ -6,6 +6,8 @@ import { recordOf, totalOf } from '../../../workflows/domain/incident-record.ts'
 import { kindOf, type IncidentRun, type IncidentState } from '../../../workflows/domain/incident.ts';
 import { renderIncident } from '../../../workflows/domain/render-incident.ts';
 import { runbookSchema } from '../../../workflows/domain/runbook.ts';
+import { showIncident } from '../../../workflows/incident/show-incident.ts';
+import { detailsBytes } from '../../../workflows/runbook/show-details.ts';
 import { runbook } from '../stub-activities.ts';
 
 const sources = { documents: {} };
@@ -66,4 +68,29 @@ test('the time to recovery is until service was back, or until people said that 
   assert.equal(totalOf([], null).mttrMs, null);
   assert.ok(renderIncident(byHand).includes('Cause: \\# a cause'));
   assert.deepEqual([undefined, null, 'main', 'cache', 'home'].map((name) => kindOf(name, ['home'])), ['full', 'full', 'full', 'component', 'failback']);
+});
+
+/** As much of everything as an incident may have, in words that are `word`. */
+function crowded(word: string): IncidentState {
+  const words = (length: number): string => word.repeat(length).slice(0, length);
+  const at = '2026-11-21T03:00:00.000Z';
+  const owners = Array.from({ length: 60 }, (_, n) => ({ step: `step-${n}-${'x'.repeat(50)}`, role: words(80), person: words(100) }));
+  const steps = owners.slice(10, 14).map(({ step: id }) => ({ id, state: 'running' as const }));
+  const runs = Array.from({ length: 30 }, (_, n) => run({ id: `r${n}`, status: n === 29 ? 'proposed' : 'running', why: words(500), by: words(100), steps }));
+  const alerts = Array.from({ length: 100 }, (_, n) => ({ key: `k${n}`, from: 'alertmanager' as const, rule: 'down', name: words(60), summary: words(300), link: null, firing: true, at, lastAt: at, count: n }));
+  return incident({
+    status: 'identified', summary: words(500), impact: words(500), openedBy: words(100), resolvedAt: null, closedAt: null, nextUpdateAt: '2026-11-21T04:00:00.000Z', owners, runs, alerts,
+    journal: Array.from({ length: 200 }, () => ({ at, by: words(100), what: words(500) })), warnings: Array.from({ length: 50 }, () => words(400)),
+  });
+}
+
+test('however much there is of an incident, its details stay under 4 KB, and say what it is, who owns what runs, by when people hear again and what to send', () => {
+  for (const word of ['lost ', 'Ünï ☂ ', '災害']) {
+    const text = showIncident(crowded(word), '2026-11-21T03:30:00.000Z');
+    assert.ok(Buffer.byteLength(text) <= detailsBytes, `${word}: ${Buffer.byteLength(text)}`);
+    assert.match(text, /^\*\*incident demo P1: identified\*\*[^]*\n- what: \*\*[^]*\n- impact: [^]*of 1h00m RTO, breach at 2026-11-21 04:00:00Z[^]*\n- next update due by 2026-11-21 04:00:00Z\n/);
+    assert.match(text, /\n- run r29: full, proposed[^]*\n- alerts: 100 of 100 fire: [^]*\n- owner of step-10-x+: .*: \*\*running\*\*\n[^]*signal `start` with `\{"run": "r29"[^]*signal `update`[^]*signal `resolve`/);
+  }
+  const small = showIncident(incident({ journal: [{ at: '2026-11-21T03:02:00.000Z', by: 'dana', what: 'we look' }] }), '2026-11-21T03:30:00.000Z');
+  assert.match(small, /\n\n- 2026-11-21 03:02:00Z dana: we look$/, 'where there is room the journal is there');
 });
