@@ -16,6 +16,7 @@ async function open(t: TestContext): Promise<Place & { server: HttpReceiver }> {
   return {
     server,
     config,
+    keyless: true,
     distrusting: { ...config, caFile: undefined },
     secrets: { 'file:slack': `${server.url}/services/T000/B000/verysecret` },
     arrived: () => server.requests.map((request) => ({ key: null, text: unescape(readSaid(request).blocks.flatMap(({ text, elements }) => [text?.text ?? '', ...(elements ?? []).map((element) => element.text)]).join('\n')) })),
