@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { ActToRecord } from '../../workflows/contract.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { runbookSchema } from '../../workflows/domain/runbook.ts';
+import type { RunState } from '../../workflows/domain/run-state.ts';
 import { details, gateOpen, openLab, stateOf, stepIs, until } from './lab.ts';
-import { point } from './stub-activities.ts';
+import { point, view } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';
 
 const update = async (handle: WorkflowHandle, name: string, input: object = {}): Promise<string> => {
@@ -105,6 +108,33 @@ test('hold, resume, comment, extend and severity, by signal and by update: accep
   assert.equal(report.outcome, 'done');
   assert.deepEqual([report.state.severity, report.state.steps.find(({ id }) => id === 'validate')!.budgetMs], ['P1', 540_000]);
   assert.match(report.state.journal.map(({ what, by }) => `${what} by ${by}`).join('\n'), /comment: the disk is lost by erik/);
+});
+
+test('extend, delegate, choose and escalate by signal, to the run or to the entry that people started: obeyed, and in the audit', async (t) => {
+  const people = Object.fromEntries([['ada', 'administrator'], ['dana', 'dr-team'], ['erik', 'dr-team'], ['olaf', 'operator']].map(([name, role]) => [name, { name: name!, roles: [role!], proofs: [] }]));
+  const approvals = { 'approve-switch': { description: 'May it?', quorum: 1, people: ['dana', 'erik'], notRequester: true } };
+  const instead = runbookSchema.parse({ steps: [{ id: 'tell', uses: 'manual', with: { items: [{ id: 'all', do: 'tell all' }] } }] });
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve({ ...view, people, approvals, runbooks: { instead } }) });
+  const entry = await lab.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'ada' });
+  const run = lab.run();
+  const found = (): number => lab.stubs.called().filter((name) => name === 'findRecoveryPoint').length;
+  const by = 'dana';
+  const signals: [to: WorkflowHandle, name: string, message: object, obeyed: (state: RunState) => boolean][] = [
+    [run, 'extend', { step: 'fence', budget: '9m', by, reason: 'it is far away' }, ({ steps }) => steps.find(({ id }) => id === 'fence')!.budgetMs === 540_000],
+    [entry, 'delegate', { to: 'olaf', for: '2h', by }, ({ gates }) => gates[0]!.delegations?.some(({ from, to }) => from === by && to === 'olaf') ?? false],
+    [run, 'choose', { targetTime: '2026-11-21T02:58:00Z', by, reason: 'corrupt since 02:59' }, (state) => state.target?.targetTime === '2026-11-21T02:58:00.000Z' && found() === 2 && gateOpen('approve-switch')(state)],
+    [entry, 'escalate', { runbook: 'instead', by, reason: 'more is broken' }, (state) => state.runbook === 'instead' && stepIs('tell', 'waiting')(state)],
+  ];
+  await until(run, gateOpen('approve-switch'));
+  for (const [to, name, message, obeyed] of signals) {
+    assert.ok(!obeyed(await stateOf(run)), name);
+    await to.signal(name, message);
+    await until(run, obeyed);
+  }
+  await run.signal('confirm', { by });
+  assert.equal(((await entry.result()) as RunReport).outcome, 'done');
+  const acts = lab.stubs.calls.filter(({ name }) => name === 'recordAct').map(({ input }) => input as ActToRecord).filter(({ workflow }) => workflow === 'runRecovery');
+  assert.deepEqual(acts.map(({ by: who, act, outcome }) => `${who} ${act} ${outcome}`), [...signals.map(([, name]) => name), 'confirm'].map((name) => `dana ${name} permitted`));
 });
 
 test('once traffic is let in, another recovery point is refused by name', async (t) => {
