@@ -9,14 +9,15 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
 import { taskQueues } from '../../workflows/contract.ts';
-import { mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
-import { copiesOf, isInPlace } from '../../workflows/domain/homeward.ts';
+import { expandRunbook, mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { lockIds, searchAttributes } from '../../workflows/domain/names.ts';
 import { peopleWith } from '../../workflows/domain/people.ts';
 import { permissions } from '../../workflows/domain/permissions.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState, StepState } from '../../workflows/domain/run-state.ts';
 import type { StepTypeName } from '../../workflows/domain/step-settings.ts';
+import type { SystemView } from '../../workflows/domain/system.ts';
 import type { ActivityName } from '../../workflows/call.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
@@ -27,7 +28,7 @@ import type { Orders, Said } from './stub-worker.ts';
 /**
  * The last of the saga's promises, for every runbook that is shipped: a worker process dies (KILL) in the middle of every step and of every undo, and while every gate is open; the next process, which has nothing but the history, goes on.
  *
- * First each runbook runs as it is, to its end and aborted: what it calls then is what workers die in, and how it ends is how the others have to end. Those run
+ * First each runbook runs as it is, to its end and aborted where it can last be undone, as when its switch breaks before anybody is let in: what it calls then is what workers die in, and how it ends is how the others have to end. Those run
  * beside each other, on one server: each dies at several of the calls, spread over its length, and one death is a death in each of them. A worker is killed
  * when every run waits for it: nothing else is under way, so what had ended by then must not be done again.
  *
@@ -111,11 +112,14 @@ interface Shipped {
   /** somebody who may abort */
   by: string;
   steps: readonly { id: string; uses: string; needs: readonly string[] }[];
+  /** where people are served before traffic is moved; null: none is moved to another side */
+  oldSide: string | null;
 }
 
 interface Run {
   shipped: Shipped;
   system: string;
+  /** where it can last be undone */
   isAborted: boolean;
   /** calls, gates as `gate <name>` and checklists as `list <step>`, that a worker has still to die in */
   left: string[];
@@ -131,8 +135,14 @@ async function listShipped(): Promise<Shipped[]> {
     const who = (may: keyof typeof permissions): string[] => (view.people ? peopleWith(view.people, permissions[may].who) : ['dana', 'erik']);
     const requestedBy = who('recover')[0]!;
     const by = who('abort').find((person) => person !== requestedBy)!;
-    return runbookNames(system).map((runbook) => ({ base: system.system, runbook, ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) ? { only: ['shop.orders'] } : {}), requestedBy, by, steps: (view.runbooks?.[runbook] ?? view.runbook).steps }));
+    return runbookNames(system).map((runbook) => ({ base: system.system, runbook, oldSide: oldSideOf(view, runbook), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) ? { only: ['shop.orders'] } : {}), requestedBy, by, steps: (view.runbooks?.[runbook] ?? view.runbook).steps }));
   });
+}
+
+/** In place traffic comes back by the fence's undo, which an abort of any later step does. */
+function oldSideOf(view: SystemView, runbook: string): string | null {
+  const moves = expandRunbook(view, runbook).some(({ uses }) => uses === 'switch') && !isInPlace(view, runbook);
+  return moves ? homesOf(viewFor(view, runbook).sources)[0]! : null;
 }
 
 async function begin({ client }: TestWorkflowEnvironment, shipped: Shipped, isAborted: boolean, name: string, left: string[]): Promise<Run> {
@@ -256,7 +266,7 @@ async function killAll(t: Owner, env: TestWorkflowEnvironment, runs: readonly Ru
     await worker.work({
       systems: Object.fromEntries(runs.map(({ system, shipped }) => [system, shipped.base])),
       holds: Object.fromEntries(runs.map(({ system, left }) => [system, left])),
-      broken: runs.filter(({ isAborted }) => isAborted).map(({ system }) => system),
+      broken: Object.fromEntries(runs.filter(({ isAborted }) => isAborted).map(({ system, shipped }) => [system, shipped.oldSide === null ? 'promotion' : 'switch'])),
     });
     if (runs.some(({ left }) => left.length > 0)) next = new StubWorker(t, env.address);
     const waitIn = await untilAllMayDie(env, runs, worker);
@@ -332,5 +342,8 @@ test('every shipped runbook: a worker killed in every step and every undo, and a
   const deaths = await killAll(t, env, runs);
   t.diagnostic(`${shipped.length} runbooks in ${runs.length} runs: ${deaths} workers died in ${calls} calls`);
   for (const { end, runs: killed } of groups) for (const run of killed) assert.deepEqual([run.system, await endOf(run)], [run.system, end]);
+  for (const { system, said, shipped: { oldSide } } of [...unharmed, ...runs].filter(({ isAborted, shipped: { oldSide } }) => isAborted && oldSide !== null)) {
+    assert.equal(said.findLast(({ is, call }) => is === 'done' && call.startsWith('admitTraffic'))?.call, `admitTraffic ${oldSide} 100`, `${system}: the old side serves again`);
+  }
   assert.deepEqual(runs.flatMap(({ system, left }) => left.map((what) => `${system}: ${what}`)), [], 'no worker died in these');
 });

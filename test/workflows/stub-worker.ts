@@ -19,8 +19,8 @@ export interface Orders {
   systems: Record<string, string>;
   /** the calls that are held, by system */
   holds: Record<string, readonly string[]>;
-  /** systems whose standby cannot be promoted */
-  broken: readonly string[];
+  /** systems whose recovery fails where it can last be undone: when the switch first touches traffic, or before, where it moves none to another side */
+  broken: Record<string, 'switch' | 'promotion'>;
 }
 
 export interface Said {
@@ -33,9 +33,9 @@ export interface Said {
 }
 
 const callOf = (name: string, input: Record<string, unknown>): string =>
-  [name, ...['source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])]))].join(' ');
+  [name, ...[...(name === 'admitTraffic' ? ['environment'] : []), 'source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])]))].join(' ');
 
-let orders: Orders = { systems: {}, holds: {}, broken: [] };
+let orders: Orders = { systems: {}, holds: {}, broken: {} };
 const say = (said: Said | 'loaded'): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const worlds = new Map<string, Stubs>();
 
@@ -48,14 +48,19 @@ function worldOf(system: string): Stubs {
       return { ...toSystemView(file, digest), system };
     },
   });
-  if (orders.broken.includes(system)) breakEnd(stubs.answers);
+  const where = orders.broken[system];
+  if (where) breakEnd(stubs.answers, where);
   worlds.set(system, stubs);
   return stubs;
 }
 
-/** What comes last of a recovery that can still be undone: a promotion, or the report of what promotes nothing. */
-function breakEnd(answers: Stubs['answers']): void {
-  const { writeReport } = answers;
+/** What comes last of a recovery that can still be undone: the switch before it lets anybody in, a promotion, or the report of what promotes nothing. */
+function breakEnd(answers: Stubs['answers'], where: 'switch' | 'promotion'): void {
+  const { writeReport, admitTraffic } = answers;
+  if (where === 'switch') {
+    answers.admitTraffic = async (input) => (input.percent === 0 ? await Promise.reject(new HoldfastError('ValidationFailed', 'no switch')) : await admitTraffic(input));
+    return;
+  }
   answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
   answers.writeReport = ({ report }) => (report.outcome !== 'aborted' && !report.state.steps.some(({ uses }) => uses === 'promote') ? Promise.reject(new HoldfastError('ValidationFailed', 'no report')) : writeReport({ report }));
 }
