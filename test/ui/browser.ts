@@ -27,8 +27,8 @@ export const noChromium: string | false = findChromium() === undefined && skipWi
 
 export interface Browser {
   page: Page;
-  /** keeps what is seen now as `<name>.webp`, where HOLDFAST_SCREENSHOTS says; else it goes with the test */
-  shoot(name: string): Promise<void>;
+  /** keeps what is seen now, or its upper part, as `<name>.webp`, where HOLDFAST_SCREENSHOTS says; else it goes with the test */
+  shoot(name: string, height?: number): Promise<void>;
 }
 
 /** A window of 1,280 × 900 in a browser of the test's own, at UTC, closed when it is over. */
@@ -47,8 +47,9 @@ export async function openBrowser(owner: Owner): Promise<Browser> {
   const protocol = await context.newCDPSession(page);
   return {
     page,
-    shoot: async (name) => {
-      const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 70 });
+    shoot: async (name, height) => {
+      const clip = height === undefined ? {} : { clip: { x: 0, y: 0, width: page.viewportSize()!.width, height, scale: 1 } };
+      const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 70, ...clip });
       writeFileSync(join(directory, `${name}.webp`), Buffer.from(data, 'base64'));
     },
   };

@@ -19,6 +19,8 @@ import { until } from '../harness/until.ts';
 import { noChromium, openBrowser } from './browser.ts';
 import { TemporalUi } from './temporal-ui.ts';
 
+/** Below it a stack trace begins, with paths of whoever took the picture. */
+const pictureHeight = 638;
 /** What only somebody with the key may read: of the input, and of the failure. */
 const secrets = ['marked-input', 'take a base'];
 
@@ -46,7 +48,7 @@ test('in the real UI what is encrypted is read by who signed in to the codec ser
     return await shown(page);
   };
   assert.deepEqual(readable(await open()), [], 'without a codec server');
-  await shoot('codec-without');
+  await shoot('codec-without', pictureHeight);
 
   await ui.setCodecServer(codecUrl);
   await signIn(page, codecUrl, 'close-sesame', /That is not the token/);
@@ -58,7 +60,7 @@ test('in the real UI what is encrypted is read by who signed in to the codec ser
   await signIn(page, codecUrl, 'open-sesame', /Signed in/);
   await open();
   await until('the UI shows input and failure', async () => readable(await shown(page)).length === secrets.length, 30_000);
-  await shoot('codec-with');
+  await shoot('codec-with', pictureHeight);
 
   const ask = async (): Promise<string | number> =>
     await page.evaluate<string | number>(`fetch('${codecUrl}/decode', { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: '{"payloads":[]}' }).then((answer) => answer.status, (error) => error.name)`);
