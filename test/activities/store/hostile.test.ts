@@ -314,7 +314,8 @@ async function assertPlan({ store, keys }: Hostile, expected: Expected, lies: st
 
 /** @param options - `isServer`: it has delete markers, and is asked over the network: what is the same code for every store is left to the other table. */
 function table(name: string, options: { cells: (kind: Kind, damage: string) => boolean; planted: Cell[]; isServer: boolean }, prepare: (owner: Owner) => Promise<() => Promise<Hostile>>): void {
-  describe(`a hostile store: ${name}`, () => {
+  // Where each cell has a copy of its own, some wait for the disk while others work.
+  describe(`a hostile store: ${name}`, { concurrency: options.isServer ? 1 : 4 }, () => {
     const cleanUps: (() => void | Promise<void>)[] = [];
     let open: () => Promise<Hostile>;
     before(async () => void (open = await prepare({ after: (cleanUp) => void cleanUps.unshift(cleanUp) })));
