@@ -142,8 +142,10 @@ async function reportDiverged({ system, source, run, environment, timeline, limi
     note(state, `diverged writes: ${divergedWrites(report)}; ${paths.html}`);
     if (inserts + updates + deletes > 0) log.error(`${system}/${source}: the old primary took writes that the recovered data does not hold, and nothing merges them`, { ...state.diverged });
   } catch (error) {
-    state.trouble = failing(error, 'its diverged writes could not be read');
-    note(state, state.trouble);
+    const said = failing(error, 'its diverged writes could not be read');
+    // Of an engine that cannot, asking again helps nothing: people are told once, and where to look.
+    state.trouble = describeFailure(error).type === 'Unsupported' ? null : said;
+    note(state, said);
   }
 }
 

@@ -3,12 +3,16 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { FenceResult } from '../../workflows/contract.ts';
 import { withoutArguments } from '../engines/mongodb/connect.ts';
 import { endServer, fenceConfig, findServer, readMark, unfenceConfig, writeMark, type FenceMark } from './fenced-directory.ts';
-import { closesWithinMs, knockUntilClosed } from '../tool/knock.ts';
+import { closesWithinMs, knock, knockUntilClosed } from '../tool/knock.ts';
 import { isThisMachine } from '../tool/this-machine.ts';
 import type { FenceContext, FenceMethod } from './fence.ts';
 import { askOldPrimary, namedMembers, oldAddress, stepDown, stepDownForSeconds, tryWrite, withOldPrimary } from './old-primary.ts';
 
-const directoryOf = ({ system, sourceName, address }: FenceContext): string => address(system.fence[sourceName]!.directory);
+function directoryOf({ system, sourceName, address }: FenceContext): string {
+  const settings = system.fence[sourceName];
+  if (settings?.uses !== 'local') throw new HoldfastError('BadSystemFile', `fence.${sourceName}: expected "local"`);
+  return address(settings.directory);
+}
 const isTheirs = (mark: FenceMark | undefined, run: string): boolean => mark !== undefined && mark.run !== run;
 
 /**
@@ -78,6 +82,16 @@ export const localFence: FenceMethod = {
     if (hello.isWritablePrimary) return { summary: 'its configuration is as it was; it is primary' };
     await withOldPrimary(context, async (client) => await client.db('admin').command({ replSetFreeze: 0 }));
     return { summary: 'its configuration is as it was; it may be elected again' };
+  },
+
+  async probe(context) {
+    const { host, port } = oldAddress(context);
+    const where = `${host}:${port}`;
+    const heard = await knock(host, port);
+    if (heard !== 'open') return { heard, takesWrites: null, seen: heard === 'refused' ? `nothing listens at ${where}` : `${where} does not answer` };
+    const { hello } = await askOldPrimary(context);
+    if (!hello) return { heard, takesWrites: null, seen: `something listens at ${where} and does not speak` };
+    return { heard, takesWrites: hello.isWritablePrimary, seen: `${where} answers, ${hello.isWritablePrimary ? 'and takes writes' : 'and is not primary'}` };
   },
 };
 

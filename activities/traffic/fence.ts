@@ -1,10 +1,14 @@
-import type { FenceResult } from '../../workflows/contract.ts';
+import type { FenceResult, OldPrimaryProbe } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
+import { databaseFence } from '../engines/postgres/fence.ts';
 import { localFence } from './fence-local.ts';
 import { noFence } from './no-fence.ts';
 
 /** What a fence is given; every SourceContext is one. */
 export type FenceContext = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'address' | 'secret' | 'signal'>;
+
+/** What is seen of the old primary from outside. */
+export type OldSide = Pick<OldPrimaryProbe, 'heard' | 'takesWrites' | 'seen'>;
 
 /**
  * Takes the old primary's power to write, before traffic moves: writes taken by two primaries cannot be merged.
@@ -19,9 +23,11 @@ export interface FenceMethod {
   retire(context: FenceContext, run: string): Promise<FenceResult>;
   /** Before the switch only: undoes what this run did, and nothing that another run did. */
   unfence(context: FenceContext, run: string): Promise<{ summary: string }>;
+  /** Knocks, and asks whether it takes writes. Changes nothing. */
+  probe(context: FenceContext): Promise<OldSide>;
 }
 
-const methods = { local: localFence, none: noFence } as const satisfies Record<string, FenceMethod>;
+const methods = { local: localFence, database: databaseFence, databases: databaseFence, none: noFence } as const satisfies Record<string, FenceMethod>;
 
-/** The fence that the system file names for this source; a source of a command has none. */
+/** The fence that the system file names for this source; left out, it has none. */
 export const openFence = ({ system, sourceName }: FenceContext): FenceMethod => methods[system.fence[sourceName]?.uses ?? 'none'];

@@ -7,4 +7,5 @@ export const noFence: FenceMethod = {
   fence: async ({ sourceName }) => await Promise.resolve({ outcome: 'unproved', logReachable: false, evidence: [nothing(sourceName)], fencedAt: new Date().toISOString() }),
   retire: async ({ sourceName }) => await Promise.resolve({ outcome: 'unproved', logReachable: false, evidence: [nothing(sourceName)], fencedAt: new Date().toISOString() }),
   unfence: async ({ sourceName }) => await Promise.resolve({ summary: `the old side of ${sourceName} was never fenced` }),
+  probe: async ({ sourceName }) => await Promise.resolve({ heard: 'silent', takesWrites: null, seen: nothing(sourceName) }),
 };

@@ -1,8 +1,7 @@
 import type { OldPrimaryProbe, SourceRef } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
 import { currentTimeline } from '../store/timelines.ts';
-import { knock } from '../tool/knock.ts';
-import { askOldPrimary, oldAddress } from './old-primary.ts';
+import { openFence } from './fence.ts';
 
 /**
  * Knocks at the old primary's address and asks whether it takes writes. Changes nothing, so it may run as often as it likes.
@@ -14,13 +13,7 @@ export async function probeOldPrimary(context: SourceContext, input: SourceRef &
   const at = new Date().toISOString();
   const over = context.system.fence[input.source] ? await whyOver(context, input) : `${input.source} has no fence: nothing here reaches its old side`;
   if (over !== null) return { heard: 'refused', takesWrites: null, seen: 'not asked', over, at };
-  const { host, port } = oldAddress(context);
-  const where = `${host}:${port}`;
-  const heard = await knock(host, port);
-  if (heard !== 'open') return { heard, takesWrites: null, seen: heard === 'refused' ? `nothing listens at ${where}` : `${where} does not answer`, over, at };
-  const { hello } = await askOldPrimary(context);
-  if (!hello) return { heard, takesWrites: null, seen: `something listens at ${where} and does not speak`, over, at };
-  return { heard, takesWrites: hello.isWritablePrimary, seen: `${where} answers, ${hello.isWritablePrimary ? 'and takes writes' : 'and is not primary'}`, over, at };
+  return { ...(await openFence(context).probe(context)), over, at };
 }
 
 async function whyOver(context: SourceContext, { environment, timeline, system, source }: SourceRef & { environment: string; timeline: string | null }): Promise<string | null> {

@@ -206,7 +206,7 @@ test('a way home is held to what the way to the standby is held to, and no runbo
   const { system } = await load(home(declared));
   const turned = turnSystem(system);
   assert.deepEqual([turned.sources['documents']!.environment, turned.standby.environment], ['dr', 'production']);
-  assert.deepEqual([turned.fence['documents']!.directory, turned.standby.provision['documents']!.directory], ['/d', '/h']);
+  assert.deepEqual([turned.fence['documents'], turned.standby.provision['documents']!.directory], [{ uses: 'local', directory: '/d' }, '/h']);
   assert.match(await failure(home('')), /runbooks\.home\.towards: .*home needs failback/);
   assert.match(await failure(home("failback: { provision: { documents: { uses: local, directory: '/h' } } }")), /failback\.fence: .*no fence for source "documents"/);
   assert.match(await failure(home('failback: { provision: {} }')), /failback\.provision: .*nothing provisions source "documents"/);
@@ -323,7 +323,7 @@ test('an overlay changes addresses, credentials and directories', async () => {
   assert.equal(system.environments['dr']?.endpoints['documents']?.uri, 'mongodb://127.0.0.1:5/');
   assert.equal(system.environments['production']?.endpoints['documents']?.credentials?.username, 'holdfast');
   assert.deepEqual([system.stores[0]?.kind, system.stores[0]?.kind === 's3' && system.stores[0].endpoint], ['s3', 'http://127.0.0.1:6']);
-  assert.equal(system.fence['documents']?.directory, '/old');
+  assert.deepEqual(system.fence['documents'], { uses: 'local', directory: '/old' });
   delete process.env['HOLDFAST_OVERLAY'];
   assert.notEqual((await loadSystemFile('shop')).digest, digest);
 });
@@ -340,7 +340,7 @@ test('a bad value of an overlay is located in the overlay', async () => {
 
 test('an overlay that names another system leaves this one alone', async () => {
   const { system } = await load(good, 'system: other\nfence: { documents: { directory: /old } }\n');
-  assert.equal(system.fence['documents']?.directory, '${SHOP_HOME}/production');
+  assert.deepEqual(system.fence['documents'], { uses: 'local', directory: '${SHOP_HOME}/production' });
 });
 
 test('a secret is read from environment or file, and a failure names the reference only', async () => {

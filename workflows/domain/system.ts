@@ -183,14 +183,20 @@ const provisionSchema = z.record(name, z.discriminatedUnion('uses', [localProvis
 
 const standbySchema = z.strictObject({ environment: name, provision: provisionSchema });
 
-const mongodbFenceSchema = z.strictObject({
-  uses: z.literal('local'),
-  directory: z.string().min(1).meta({ description: 'directory of the old primary, with its mongod.conf and pid file; ${ENV} allowed' }),
-});
+const fenceUser = credentialsSchema.optional().meta({ description: 'a user that may close its databases and end their sessions; left out: the endpoint’s' });
+
+const fenceSchema = z.discriminatedUnion('uses', [
+  z.strictObject({
+    uses: z.literal('local').meta({ description: 'a mongod on the worker’s machine: stepped down, or stopped, and kept from starting as a primary' }),
+    directory: z.string().min(1).meta({ description: 'directory of the old primary, with its mongod.conf and pid file; ${ENV} allowed' }),
+  }),
+  z.strictObject({ uses: z.literal('database').meta({ description: 'the endpoint’s database of a PostgreSQL server is closed to everybody; the server goes on' }), credentials: fenceUser }),
+  z.strictObject({ uses: z.literal('databases').meta({ description: 'all databases of a PostgreSQL server are closed to everybody, but template1, which it is commanded from' }), credentials: fenceUser }),
+]);
 
 const failbackSchema = z.strictObject({
   provision: provisionSchema.meta({ description: 'how each source’s home is made anew, one per source' }),
-  fence: z.record(name, mongodbFenceSchema).default({}).meta({ description: 'how the standby is made unable to write once the source leaves it, by source' }),
+  fence: z.record(name, fenceSchema).default({}).meta({ description: 'how the standby is made unable to write once the source leaves it, by source' }),
 });
 
 const nginxTrafficSchema = z.strictObject({
@@ -292,7 +298,7 @@ const fields = {
   stores: z.array(z.discriminatedUnion('kind', [s3StoreSchema, localStoreSchema])).min(1).meta({ description: 'the first is used; others are not written yet' }),
   key: keySchema,
   standby: standbySchema,
-  fence: z.record(name, mongodbFenceSchema).meta({ description: 'how each source’s old primary is made unable to write; a source of a command has none: its fence is never proved' }),
+  fence: z.record(name, fenceSchema).meta({ description: 'how each source’s old primary is made unable to write; without one it is never proved' }),
   drill: standbySchema.optional().meta({ description: 'where drills are restored to, apart from the standby; left out: to the standby' }),
   failback: failbackSchema.optional().meta({ description: 'the way home for a source that lives on the standby: what a runbook with towards: home restores to, and fences' }),
   traffic: nginxTrafficSchema,
@@ -330,9 +336,10 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
   const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database', 'local'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
-  const isFenced = system.fence[sourceName] !== undefined;
-  if (isMongod && !isFenced) complain(['fence'], `no fence for source "${sourceName}"`);
-  if (!isMongod && isFenced) complain(['fence', sourceName], `fences a mongod, and this is ${of}: leave it out, and its fence is never proved`);
+  const fence = system.fence[sourceName];
+  const fits = isMongod ? 'local' : engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? 'databases' : engine === 'postgres' || tool?.uses === 'pg_dump' ? 'database' : undefined;
+  if (isMongod && !fence) complain(['fence'], `no fence for source "${sourceName}"`);
+  if (fence && fence.uses !== fits) complain(['fence', sourceName, 'uses'], `"${fence.uses}" does not fence ${of}; ${fits ? `expected "${fits}"` : 'nothing does: leave it out, and its fence is never proved'}`);
   const [living, target] = [environment, system.standby.environment].map((place) => system.environments[place]?.endpoints[sourceName]?.uri);
   if (!isServer && living !== undefined && living === target) {
     complain(['environments', system.standby.environment, 'endpoints', sourceName, 'uri'], `is the address of the living source "${sourceName}": a restore would write over it`);
@@ -360,7 +367,7 @@ function checkInPlace(system: z.output<typeof fileSchema>, complain: Complain): 
       const made = system.failback?.provision[source];
       const fenced = system.fence[source];
       if (engine !== 'mongodb') complain([...where, 'mode'], `in-place restores a source of the engine "mongodb", and that of "${source}" is "${engine}"`);
-      else if (made && made.directory !== fenced?.directory) complain(['failback', 'provision', source, 'directory'], `runbook "${name}" restores in place: expected the directory that fence.${source} fences`);
+      else if (made && made.directory !== (fenced?.uses === 'local' ? fenced.directory : undefined)) complain(['failback', 'provision', source, 'directory'], `runbook "${name}" restores in place: expected the directory that fence.${source} fences`);
     }
   }
 }
@@ -392,7 +399,7 @@ function checkDrill(system: z.output<typeof fileSchema>, complain: Complain): vo
       continue;
     }
     const kept = [system.standby.provision, system.fence, system.failback?.provision ?? {}, system.failback?.fence ?? {}].flatMap((places) => Object.values(places));
-    if (kept.some(({ directory }) => directory === made.directory)) complain(['drill', 'provision', sourceName, 'directory'], 'is a directory of the standby, of home or of a fence too: a drill deletes what it restored');
+    if (kept.some((place) => 'directory' in place && place.directory === made.directory)) complain(['drill', 'provision', sourceName, 'directory'], 'is a directory of the standby, of home or of a fence too: a drill deletes what it restored');
     checkEngine(drillSystem(system), sourceName, ([first, ...rest], message) => complain(first === 'standby' ? ['drill', ...rest] : [first!, ...rest], message));
   }
   for (const { environment: home } of Object.values(system.sources)) {

@@ -28,7 +28,7 @@ export async function startTimeline(
     await assertEpoch(store, system, epoch, { signal });
     const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
     return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity, environment, parent }, { signal });
-  }, environment);
+  }, { environment });
 }
 
 /** How much log lies behind a moment is known, and how many rows it changes is not: nobody here reads it row by row. */

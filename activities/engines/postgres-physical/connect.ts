@@ -69,11 +69,12 @@ export function transportOf(name: string, uri: string, { tls, weakerTls }: Pick<
   return { host, port: Number(port ?? 5432), user: user || undefined, database: database || 'postgres', connector: { name, hosts: [host], tls: tls !== undefined, weakerTls } };
 }
 
-/** Runs `use` on the server where the source lives. @throws SourceUnavailable - retryable; names host and port. */
-export async function withSource<T>(context: SourceContext, use: (client: pg.Client, address: ServerAddress) => Promise<T>, environment?: string): Promise<T> {
+/** Runs `use` on the server where the source lives, in the address’ database if no other is named. @throws SourceUnavailable - retryable; names host and port. */
+export async function withSource<T>(context: SourceContext, use: (client: pg.Client, address: ServerAddress) => Promise<T>, { environment, database }: { environment?: string; database?: string } = {}): Promise<T> {
   const place = environment ?? (await sourceEnvironment(context));
   const address = await addressOf(context, place, endpointOf(context, place));
-  return await using(context, address, 'SourceUnavailable', async (client) => await use(client, address));
+  const config = database === undefined ? address.config : { ...address.config, database };
+  return await using(context, { ...address, config }, 'SourceUnavailable', async (client) => await use(client, address));
 }
 
 async function using<T>({ signal }: Pick<SourceContext, 'signal'>, { config, host, port, connector }: ServerAddress, unavailable: ErrorType, use: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -8,6 +8,7 @@ import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts'
 import { archiveLog } from './archive-log.ts';
 import { transportOf } from './connect.ts';
 import { requireTls } from '../../transport/require-tls.ts';
+import { drainLog } from './drain-log.ts';
 import { dumpGroup } from './dump-group.ts';
 import { findMark } from './find-mark.ts';
 import { planDump } from './plan-dump.ts';
@@ -41,7 +42,7 @@ export const postgresPhysicalEngine: Engine = {
   writeExport: refuse('exports'),
   holdSnapshot: refuse('snapshot'),
   archiveLog,
-  drainLog: async () => await Promise.resolve({ drained: false, to: null, note: 'its server pushes its log itself: what it had not pushed when it was fenced is on its own disk' }),
+  drainLog,
   readDivergedWrites: async (context) => await Promise.reject(noRows(context)),
   startTimeline,
   proveArchive,

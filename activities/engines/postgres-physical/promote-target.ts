@@ -16,7 +16,7 @@ import { isStandby, noteReached, readReached, type Reached } from './reached.ts'
 import { requireTarget } from './restore.ts';
 import { parseLsn } from './segment.ts';
 import { identityOf } from './server.ts';
-import { pushesToUs, startPromoted, startRecovering, RecoveryWatch } from './target-server.ts';
+import { openWhatWasFenced, pushesToUs, startPromoted, startRecovering, RecoveryWatch } from './target-server.ts';
 
 /**
  * Ends the recovery: the server takes writes, on a PostgreSQL timeline of its own that no other copy of this source has had, and is started anew with its own
@@ -29,12 +29,14 @@ export async function promoteTarget(context: SourceContext, { target }: { target
   const major = await majorOf(place);
   const reached = await readReached(place);
   if (!reached) throw new HoldfastError('TargetUnavailable', `${place.directory}: its log was not replayed yet`, { hint: 'run the step that replays first' });
-  if (isStandby(place)) {
+  if (reached.promotedTo === undefined) {
+    // A try that was killed behind its promotion finds a server that is none any more: it is started by our socket too.
     await startRecovering(context, place, { major, stop: reached.stop });
-    await endRecovery(context, place, { own: (await readControl(place, major)).timeline, reached });
+    if (isStandby(place)) await endRecovery(context, place, { own: (await readControl(place, major)).timeline, reached });
+    await openWhatWasFenced(context, place);
+    // Shut down in order its control file says which timeline it is on.
+    await stopPostgres(place);
   }
-  // Shut down in order its control file says which timeline it is on.
-  if (reached.promotedTo === undefined) await stopPostgres(place);
   const { system, timeline } = await readControl(place, major);
   const sourceIdentity = reached.promotedTo ?? identityOf({ system, timeline });
   // What a drill restored is nobody's source.

@@ -10,6 +10,7 @@ import { runTool } from '../../tool/run-tool.ts';
 import { giveTo, reachableProgram } from '../../tool/server-account.ts';
 import { startServer } from '../../tool/start-server.ts';
 import { endpointOf } from '../base/source-environment.ts';
+import { commandedFrom, openFenced } from '../postgres/fence.ts';
 import type { Stop } from './reached.ts';
 import { noteName } from './segment-feeder.ts';
 
@@ -195,9 +196,36 @@ export class RecoveryWatch {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({ host: this.#place.socket, port: this.#place.port, user: this.#user, database: 'postgres', connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
-    client.on('error', () => undefined);
-    await client.connect();
-    return client;
+    return await logInByItsSocket(this.#place, this.#user);
+  }
+}
+
+/** By the one database that a fence leaves open: what its source's fence closed is closed here too, once the log has been replayed that far. */
+async function logInByItsSocket({ socket, port }: PhysicalPlace, user: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: socket, port, user, database: commandedFrom, connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** Who closed them may open them: a copy has the same users, and our own socket asks for no password. */
+function fencerOf(context: SourceContext): string {
+  const fence = context.system.fence[context.sourceName];
+  const own = fence && 'credentials' in fence ? fence.credentials : undefined;
+  return (own ?? endpointOf(context, context.source.environment).credentials)?.username ?? userOf(context);
+}
+
+/** Of a server that takes writes by now, and is reached by our own socket. @returns databases that its source's fence had closed, and that let people in now. */
+export async function openWhatWasFenced(context: SourceContext, place: PhysicalPlace): Promise<string[]> {
+  const client = await logInByItsSocket(place, fencerOf(context));
+  try {
+    return await openFenced(client);
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === '42501') {
+      throw new HoldfastError('NotPermitted', `what the fence of its source had closed cannot be opened on the copy: ${error.message}`, { hint: 'name a user that owns the databases, or a superuser, under fence.<source>.credentials', cause: error });
+    }
+    throw error;
+  } finally {
+    await client.end().catch(() => undefined);
   }
 }

@@ -40,7 +40,7 @@ test('a PostgreSQL server as files is a whole system, pushed or received; what i
   assert.match(problems(fileOf(({ sources }) => void (sources['orders']!.engine = 'mongodb'))), /fence/);
   assert.match(problems(fileOf((file) => void Object.assign(file.sources['orders']!, { engine: 'mongodb', wal: { by: 'push' } }))), /sources\.orders\.wal: belongs to the engine "postgres-physical"/);
   assert.match(problems(fileOf(({ standby }) => void (standby.provision['orders'] = { uses: 'existing', directory: '/dr' }))), /"existing" does not fit/);
-  assert.match(problems(fileOf((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))), /fence\.orders: fences a mongod/);
+  assert.match(problems(fileOf((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))), /fence\.orders\.uses: "local" does not fence source "orders" .*; expected "databases"/);
 });
 
 test('a place in the source’s own words is typed as a point', () => {

@@ -69,7 +69,7 @@ test('what the engine cannot prove, fence or restore to is refused before anythi
   assert.match(problems(fileOf(command, (file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }]))).join(), /validators\.0\.source: a query asks a MongoDB, and source "orders" is restored by a command/);
   assert.deepEqual(problems(fileOf(command, (file) => void (file.validators = [{ id: 'v', uses: 'command', source: 'orders', run: { argv: ['psql'] } }]))), []);
   assert.match(problems(fileOf(command, (file) => void (file.validators = [{ id: 'v', uses: 'command', source: 'order', run: { argv: ['psql'] } }]))).join(), /validators\.0\.source: a command looks at a source of the engine "tool", and the engine of "order" is "unknown"/);
-  assert.match(problems(fileOf(command, (file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))).join(), /fence\.orders: fences a mongod/);
+  assert.match(problems(fileOf(command, (file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))).join(), /fence\.orders\.uses: "local" does not fence source "orders" .*; nothing does/);
   assert.match(problems(fileOf(command, (file) => void (file.standby.provision['orders'] = { uses: 'local', directory: '/dr' }))).join(), /standby\.provision\.orders\.uses: "local" does not fit source "orders" \(engine tool, command\); expected "existing"/);
   assert.match(problems(fileOf({ uses: 'mongodump' }, (file) => void (file.fence = {}))).join(), /fence: no fence for source "orders"/);
   assert.match(problems(fileOf(command, (file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop'))).join(), /environments\.dr\.endpoints\.orders\.uri: is the address of the living source "orders"/);
@@ -87,7 +87,7 @@ test('a database of a PostgreSQL is a whole system, proved equal by default; wha
   assert.match(postgres((file) => void (file.sources['orders']!.archive = {})), /sources\.orders\.archive: the engine "postgres" archives no log/);
   assert.match(postgres((file) => void (file.sources['orders']!.tool = { uses: 'pg_dump' })), /belongs to the engine "tool", and this source’s is "postgres"/);
   assert.match(postgres((file) => void (file.standby.provision['orders'] = { uses: 'existing', directory: '/dr' })), /"existing" does not fit source "orders" \(engine postgres\); expected "database"/);
-  assert.match(postgres((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } })), /fences a mongod, and this is source "orders" \(engine postgres\)/);
+  assert.match(postgres((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } })), /"local" does not fence source "orders" \(engine postgres\); expected "database"/);
   assert.match(postgres((file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }])), /a query asks a MongoDB, and source "orders" is none/);
   assert.match(postgres((file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop')), /is the address of the living source "orders"/);
 });

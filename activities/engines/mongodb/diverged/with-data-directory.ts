@@ -18,7 +18,9 @@ import { startServer, stopByPidFile } from '../../../tool/start-server.ts';
  * @throws SourceUnavailable - there is no data here; TargetUnavailable - it does not start: the tail of its log is in the message.
  */
 export async function withDataDirectory<T>(context: SourceContext, use: (client: MongoClient) => Promise<T>): Promise<T> {
-  const directory = context.address(context.system.fence[context.sourceName]!.directory);
+  const fence = context.system.fence[context.sourceName];
+  if (fence?.uses !== 'local') throw new HoldfastError('SourceUnavailable', `the old primary's log cannot be read: fence.${context.sourceName} names no directory of it`);
+  const directory = context.address(fence.directory);
   const config = (await readMongodConfig(join(directory, 'mongod.conf.before-fence'))) ?? (await readMongodConfig(join(directory, 'mongod.conf')));
   const dbPath = config?.storage?.dbPath ?? join(directory, 'data');
   if (!existsSync(join(dbPath, 'WiredTiger'))) {

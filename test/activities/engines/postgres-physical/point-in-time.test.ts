@@ -7,10 +7,11 @@ import type { SourceContext } from '../../../../activities/context.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
 import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
 import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { openFence } from '../../../../activities/traffic/fence.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { findSliceEnd } from '../../../../activities/store/find-resume-position.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
-import { limitOfTargetTime } from '../../../../workflows/domain/log-position.ts';
+import { limitOfTargetTime, nextLogPosition } from '../../../../workflows/domain/log-position.ts';
 import { backUpPhysical, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { until } from '../../../harness/until.ts';
@@ -41,7 +42,7 @@ const rowsOf = async (place: PhysicalPlace): Promise<number> => Number((await on
 const archivedBeyond = async (context: SourceContext, limit: string): Promise<void> => void (await until(`the archive to reach ${limit}`, async () => ((await findSliceEnd(context, scope)) ?? '') >= limit, 60_000, 250));
 
 for (const version of [17, 15]) {
-  test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip: await physicalMissing(version), timeout: 240_000 }, async (t) => {
+  test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip: await physicalMissing(version), timeout: 480_000 }, async (t) => {
     const place = await physicalPlace(t, { version });
     const context = await place.open();
     await place.source.pgbench(['-i', '-q', '-s', '1']);
@@ -52,7 +53,7 @@ for (const version of [17, 15]) {
     const targetTime = new Date((await now(place)).getTime() + 2_000).toISOString();
     await place.source.pgbench(['-c', '2', '-T', '5', '-R', '150', '-n']);
     const [last] = await place.source.query<{ segment: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS segment');
-    await until(`segment ${last!.segment} to be archived`, async () => (await place.source.query<{ archived: boolean }>('SELECT last_archived_wal >= $1 AS archived FROM pg_stat_archiver', [last!.segment]))[0]!.archived, 60_000, 250);
+    await until(`segment ${last!.segment} to be archived`, async () => (await place.source.query<{ archived: boolean }>('SELECT last_archived_wal >= $1 AS archived FROM pg_stat_archiver', [last!.segment]))[0]!.archived, 180_000, 250);
     await archivedBeyond(context, limitOfTargetTime(targetTime));
 
     const limitAt = new Date(Math.floor(Date.parse(targetTime) / 1000) * 1000 + 1000).toISOString();
@@ -113,12 +114,26 @@ async function opensWithoutUs(t: TestContext, place: PhysicalPlace): Promise<voi
   for (const name of opened.filter((one) => existsSync(join(wal, one)))) assert.ok(readFileSync(join(out, 'wal', name)).equals(readFileSync(join(wal, name))), name);
 }
 
+/** A row that no segment of the store has yet is there once the fenced server's log was drained, on a copy that lets people in. */
+async function drains(place: PhysicalPlace, context: SourceContext, { point, target }: { point: Awaited<ReturnType<typeof restoreTo>>['point']; target: ReturnType<typeof physicalTarget> }): Promise<void> {
+  await place.source.query('INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (7, 777, 7, 7)');
+  const fenceable = { ...context, system: { ...context.system, fence: { main: { uses: 'databases' as const } } } };
+  const fenced = await openFence(fenceable).fence(fenceable, 'run-2');
+  assert.deepEqual([fenced.outcome, fenced.logReachable], ['proved', true], fenced.evidence.join('; '));
+  await assert.rejects(place.source.query('SELECT 1'), /not currently accepting connections/);
+  const drained = await engine.drainLog(context, { ...scope, epoch: 0 });
+  assert.ok(drained.drained, drained.note);
+  await engine.replayLog(context, { target, point, limit: nextLogPosition(drained.to!) });
+}
+
 /** The copy is promoted, its log begins another timeline that it pushes itself, and the old server's is refused from then on. */
 async function takesOver(t: TestContext, place: PhysicalPlace, context: SourceContext, { point, replayed }: Awaited<ReturnType<typeof restoreTo>>): Promise<void> {
   const target = physicalTarget('run-2');
+  await drains(place, context, { point, target });
   const { sourceIdentity } = await engine.promoteTarget(context, { target });
   assert.match(sourceIdentity, /^\d+\/2$/);
   assert.deepEqual(await engine.promoteTarget(context, { target }), await engine.promoteTarget(context, { target }));
+  assert.equal((await onTarget(place, 'SELECT FROM pgbench_history WHERE bid = 777')).length, 1, 'what was drained is there');
   await onTarget(place, 'INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 1, 1, 1)');
   await t.test('what it pushes is a timeline of its own, and the old server’s is refused', async () => {
     const { timeline } = await engine.startTimeline(context, { ...physicalRef, epoch: 0, run: 'run-2', parent: { timeline: point.timeline, limit: point.limit }, environment: 'dr' });
