@@ -261,6 +261,7 @@ const dataActivities: DataActivities = {
   planRetention: inDataPlane('planRetention'),
   expire: inDataPlane('expire'),
   planDisposal: inDataPlane('planDisposal'),
+  planDisposals: inDataPlane('planDisposals'),
   orderDisposal: inDataPlane('orderDisposal'),
   destroyPoint: inDataPlane('destroyPoint'),
   certifyDisposal: inDataPlane('certifyDisposal'),

@@ -76,6 +76,7 @@ const table: Record<ActivityName, Row> = {
   planRetention: { ...light('data'), tryMs: hours(1), tries: 8 },
   expire: long('data'),
   planDisposal: { ...light('data'), tryMs: hours(1) },
+  planDisposals: { ...light('data'), tryMs: hours(4) },
   orderDisposal: { ...light('data'), tryMs: hours(1) },
   destroyPoint: long('data'),
   certifyDisposal: { ...light('data'), tryMs: hours(1) },

@@ -7,6 +7,7 @@ import type { Deployment, FoundDeployment } from './domain/deployment.ts';
 import type { DrillHistory } from './domain/drill-history.ts';
 import type { DiscardedWrites } from './domain/discarded-writes.ts';
 import type { DisposalPlan } from './domain/disposal/describe-disposal.ts';
+import type { DisposalList } from './domain/disposal/describe-list.ts';
 import type { DisposalCertificate, DisposalOrder, Inventory } from './domain/disposal/records.ts';
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
@@ -373,6 +374,9 @@ export interface DataActivities {
   /** What a disposal would destroy, and what stands against it. Changes nothing. @throws NoRecoveryPoint. */
   planDisposal(input: SourceRef & { point: string; evenTheLast: boolean }): Promise<DisposalPlan>;
 
+  /** Every base and import of the sources, and what stands against the disposal of each, though it were the last. Changes nothing. @throws BadInput - there are more than a list holds. */
+  planDisposals(input: { system: string; sources: readonly string[] }): Promise<DisposalList>;
+
   /**
    * Writes down what is going to be destroyed, and marks the point, so that nobody is given it any more. Twice under one `run`: once.
    * @throws NotPermitted - somebody holds it, a run reads it, or it is needed. EpochSuperseded.
@@ -383,7 +387,7 @@ export interface DataActivities {
   destroyPoint(input: SourceRef & { epoch: number; point: string; timeline: string; run: string }): Promise<Destroyed>;
 
   /** Looks what is there, signs what was destroyed and what was not, and the audit names it. Twice: the same certificate. */
-  certifyDisposal(input: SourceRef & { point: string; run: string; keysGoneAt: string | null; allGoneAt: string | null; left: DisposalCertificate['left'] }): Promise<CertifiedDisposal>;
+  certifyDisposal(input: SourceRef & { point: string; run: string; workflow: string; keysGoneAt: string | null; allGoneAt: string | null; left: DisposalCertificate['left'] }): Promise<CertifiedDisposal>;
 
   /**
    * Reads a dump of another program from end to end, and writes down what importing it will write. Only under the

@@ -1,13 +1,13 @@
 import { sleep, workflowInfo } from '@temporalio/workflow';
-import { callControl, callsAt, type Call } from './call.ts';
+import { callControl, callsAt } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
 import type { CertifiedDisposal, Destroyed } from './contract.ts';
+import { longWaitMs, orderPoint, passPoint, type DisposalOrdered, type PointOutcome, type PointUnderway } from './disposal/destroy-point.ts';
 import { describeCertificate, describePlan, type DisposalPlan } from './domain/disposal/describe-disposal.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { disposePointInput, parseInput, type DisposePointInput } from './domain/inputs.ts';
-import { anonymous } from './domain/messages.ts';
 import type { SystemView } from './domain/system.ts';
-import { formatDuration, hours, minutes, seconds } from './domain/units.ts';
+import { formatDuration } from './domain/units.ts';
 import { surfacing } from './failure.ts';
 import { approvedBy, Gate, type GateAnswer } from './gate.ts';
 import { admit } from './permit.ts';
@@ -21,7 +21,7 @@ export interface DisposalResult {
   source: string;
   point: string;
   /** dry: nothing was to be touched; rejected: at the gate; withdrawn: somebody holds it, or took its mark back, while it waited; incomplete: the store keeps some, and tells of no lock */
-  outcome: 'dry' | 'rejected' | 'withdrawn' | 'destroyed' | 'incomplete';
+  outcome: 'dry' | 'rejected' | PointOutcome['outcome'];
   /** who rejected it; why it was withdrawn */
   why: string | null;
   plan: DisposalPlan;
@@ -31,17 +31,9 @@ export interface DisposalResult {
 /** What a disposal takes along when it goes on as a new run, after a long wait. Set by the workflow itself. */
 export interface DisposalUnderway {
   plan: DisposalPlan;
-  /** names it in the store: the first run of the workflow */
-  run: string;
-  epoch: number;
-  timeline: string;
-  keysGoneAt: string | null;
+  ordered: Pick<DisposalOrdered, 'run' | 'epoch' | 'requestedBy'>;
+  one: PointUnderway;
 }
-
-/** A longer wait ends on the workers of that day. */
-const longWaitMs = hours(12);
-/** The store refuses until its lock is over by its own clock, to the second. */
-const afterLockMs = seconds(2);
 
 /**
  * Destroys one base or import for ever, with proof: its keys first, so that nothing of it can be opened from then on, then every version of every object, each as soon as its lock ends; then a signed,
@@ -57,9 +49,8 @@ export async function disposePoint(typed: unknown, underway?: DisposalUnderway):
   const ended = await surfacing(async () => {
     const input = parseInput('disposePoint', disposePointInput, typed);
     const view = await callControl('loadSystem', { system: input.system }, `read systems/${input.system}.yaml`);
-    const source = oneSource(view, input.source);
-    const begun = underway ?? (await begin(gate, view, source, input));
-    return 'outcome' in begun ? begun : await destroy(view, source, begun);
+    const begun = underway ?? (await begin(gate, view, oneSource(view, input.source), input));
+    return 'outcome' in begun ? begun : await destroy(view, begun);
   });
   // Outside of what turns failures into the workflow's own: continuing as new is thrown too.
   return 'outcome' in ended ? ended : await continueOnCurrent<typeof disposePoint>(typed, ended);
@@ -68,11 +59,10 @@ export async function disposePoint(typed: unknown, underway?: DisposalUnderway):
 /** Up to the point where nobody is given it any more. */
 async function begin(gate: Gate, view: SystemView, source: string, { point, evenTheLast, dryRun, requestedBy, reason }: DisposePointInput): Promise<DisposalResult | DisposalUnderway> {
   const { system } = view;
-  const call = callsAt(view.site);
-  const { runId: run, workflowId } = workflowInfo();
+  const { runId: run } = workflowInfo();
   await admit('disposePoint', view, { requestedBy, dryRun, reason: `${source}/${point}: ${reason}` });
   mark({ system, purpose: 'disposal', phase: 'running' });
-  const plan = await call('planDisposal', { system, source, point, evenTheLast }, `what ${point} is, and what stands against its disposal`);
+  const plan = await callsAt(view.site)('planDisposal', { system, source, point, evenTheLast }, `what ${point} is, and what stands against its disposal`);
   const lines = describePlan(plan);
   const end = (outcome: 'dry' | 'rejected', why: string | null = null): DisposalResult => {
     mark({ phase: outcome === 'dry' ? 'done' : 'aborted' });
@@ -86,38 +76,30 @@ async function begin(gate: Gate, view: SystemView, source: string, { point, even
   const answer: GateAnswer | null = approval === undefined ? null : await gate.ask({ view, purpose: 'disposal', run, gate: approval, waitMs: 0, requestedBy, about: `${source}/${point} is destroyed for ever: ${reason}.`, lines });
   if (answer && !answer.passed) return end('rejected', answer.by);
   mark({ phase: 'running' });
-  const approvers = answer ? approvedBy(answer) : '';
   const { epoch } = await callControl('claimEpoch', { system, why: 'disposal', takeOver: false }, `hold the command of ${system}`);
-  // Nothing goes that the audit does not tell of.
-  await callControl('recordAct', { system, by: requestedBy ?? anonymous, act: 'dispose', outcome: 'permitted', about: `${source}/${point} is destroyed${approvers ? `, approved by ${approvers}` : ''}: ${reason}`, workflow: 'disposePoint', workflowId, runId: run }, `audit: ${point} is destroyed`);
-  const { timeline } = await call('orderDisposal', { system, source, epoch, point, run, workflowId, by: requestedBy ?? null, approvedBy: approvers === '' ? [] : approvers.split(', '), reason, evenTheLast }, `order the disposal of ${point}: from here on nobody is given it`);
-  return { plan, run, epoch, timeline, keysGoneAt: null };
+  const one = await orderPoint(view, { source, point }, { run, epoch, requestedBy, approvers: answer ? approvedBy(answer) : '', reason, evenTheLast });
+  return { plan, ordered: { run, epoch, requestedBy }, one };
 }
 
 /** @returns underway: after a long wait, which is over. */
-async function destroy(view: SystemView, source: string, underway: DisposalUnderway): Promise<DisposalResult | DisposalUnderway> {
+async function destroy(view: SystemView, underway: DisposalUnderway): Promise<DisposalResult | DisposalUnderway> {
   const { system } = view;
-  const { plan, run, epoch, timeline } = underway;
-  const { point } = plan;
-  let { keysGoneAt } = underway;
-  const call = callsAt(view.site);
-  for (let looks = 0; ; looks += 1) {
-    const pass = await call('destroyPoint', { system, source, epoch, point, timeline, run }, keysGoneAt === null ? `destroy the keys of ${point}, then what lies there of it` : `destroy what is left of ${point}`);
-    if (pass.keysGone) keysGoneAt ??= pass.at;
-    if (pass.state === 'withdrawn') {
-      mark({ phase: 'aborted' });
-      showLines(`disposal of ${point}, ${system}: withdrawn: ${pass.why}`, describePlan(plan));
-      return { system, source, point, outcome: 'withdrawn', why: pass.why, plan, certificate: null };
+  const { plan, ordered, one } = underway;
+  const { source, point } = one;
+  for (;;) {
+    const passed = await passPoint(view, one, ordered);
+    if ('outcome' in passed) {
+      const { outcome, why, certificate } = passed;
+      mark({ phase: outcome === 'withdrawn' ? 'aborted' : 'done' });
+      showLines(`disposal of ${point}, ${system}: ${outcome}${why === null ? '' : `: ${why}`}`, certificate ? [...describeCertificate(certificate.certificate), `certificate: ${certificate.ref.key}`] : describePlan(plan));
+      return { system, source, point, outcome, why, plan, certificate };
     }
-    if (pass.state === 'gone' || pass.state === 'left') return await certify(call, { system, source, plan, run, keysGoneAt, pass });
-    const waitMs = await waitFor(system, point, pass, { looks, keysGoneAt });
-    if (waitMs > longWaitMs) return { ...underway, keysGoneAt };
+    await waitFor(system, one, passed);
+    if (passed.forMs > longWaitMs) return underway;
   }
 }
 
-/** Until the lock ends by the store's clock; for a run that reads it, longer and longer. */
-async function waitFor(system: string, point: string, { state, why, until, waitMs, at, objects }: Destroyed, { looks, keysGoneAt }: { looks: number; keysGoneAt: string | null }): Promise<number> {
-  const forMs = state === 'locked' && waitMs !== null ? waitMs + afterLockMs : Math.min(hours(6), minutes(1) * 2 ** Math.min(looks, 10));
+async function waitFor(system: string, { point, keysGoneAt }: PointUnderway, { waits: { state, why, until, at, objects }, forMs }: { waits: Destroyed; forMs: number }): Promise<void> {
   mark({ phase: 'waiting' });
   showLines(`disposal of ${point}, ${system}: waits ${formatDuration(forMs)}${until === null ? '' : `, for a lock that ends at ${until} by the store’s clock`}: ${why ?? ''}`, [
     keysGoneAt === null ? 'its keys are there, and nobody is given it' : `its keys are destroyed since ${keysGoneAt}: nothing of it can be opened`,
@@ -126,14 +108,4 @@ async function waitFor(system: string, point: string, { state, why, until, waitM
   ]);
   await sleep(forMs, { summary: state === 'locked' ? `until the lock ends, ${until}` : `a run reads it: ${why}` });
   mark({ phase: 'running' });
-  return forMs;
-}
-
-async function certify(call: Call, { system, source, plan, run, keysGoneAt, pass }: { system: string; source: string; plan: DisposalPlan; run: string; keysGoneAt: string | null; pass: Destroyed }): Promise<DisposalResult> {
-  const { point } = plan;
-  const certificate = await call('certifyDisposal', { system, source, point, run, keysGoneAt, allGoneAt: pass.state === 'gone' ? pass.at : null, left: pass.left }, `certify the disposal of ${point}`);
-  const outcome = certificate.certificate.leftCount === 0 ? 'destroyed' : 'incomplete';
-  mark({ phase: 'done' });
-  showLines(`disposal of ${point}, ${system}: ${outcome}`, [...describeCertificate(certificate.certificate), `certificate: ${certificate.ref.key}`]);
-  return { system, source, point, outcome, why: null, plan, certificate };
 }

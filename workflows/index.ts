@@ -3,6 +3,7 @@ export { applyRetention } from './apply-retention.ts';
 export { applySystem } from './apply-system.ts';
 export { archiveLog } from './archive-log.ts';
 export { backUpSystem } from './back-up-system.ts';
+export { disposeAll } from './dispose-all.ts';
 export { disposePoint } from './dispose-point.ts';
 export { exportRecoveryPoint } from './export-recovery-point.ts';
 export { importDump } from './import-dump.ts';

@@ -7,8 +7,16 @@ export const showLines = (heading: string, lines: readonly string[]): void => se
 /** A Markdown list under what is above it, as much of it as the UI shows. */
 export function fitLines(above: string, lines: readonly string[]): string {
   const rest = (count: number): string => (count > 0 ? `\n- … and ${count} more lines: in the result` : '');
-  let shown = lines.length;
-  const text = (): string => `${above}\n${lines.slice(0, shown).map((line) => `\n- ${line.trim()}`).join('')}${rest(lines.length - shown)}`;
-  while (shown > 0 && bytesOf(text()) > detailsBytes) shown -= 1;
-  return text();
+  const room = detailsBytes - bytesOf(rest(lines.length));
+  let text = `${above}\n`;
+  let bytes = bytesOf(text);
+  let shown = 0;
+  for (const line of lines) {
+    const item = `\n- ${line.trim()}`;
+    bytes += bytesOf(item);
+    if (bytes > (shown === lines.length - 1 ? detailsBytes : room)) break;
+    text += item;
+    shown += 1;
+  }
+  return `${text}${rest(lines.length - shown)}`;
 }

@@ -6,6 +6,7 @@ import { certifyDisposal } from '../disposal/certify-disposal.ts';
 import { destroyPoint } from '../disposal/destroy-point.ts';
 import { orderDisposal } from '../disposal/order-disposal.ts';
 import { planDisposal } from '../disposal/plan-disposal.ts';
+import { planDisposals } from '../disposal/plan-disposals.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { checkReadiness } from '../readiness/check-readiness.ts';
@@ -81,6 +82,7 @@ const jobs = {
   planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
   expire: async ({ plan, run, backupRuns, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run, backupRuns }),
   planDisposal: async ({ point, evenTheLast, ...of }, job) => await planDisposal(await openContext(whichSource(of), job), { point, evenTheLast }),
+  planDisposals: async ({ system, sources }, job) => await planDisposals(await Promise.all(sources.map(async (source) => await openContext(whichSource({ system, source }), job)))),
   orderDisposal: async (input, job) => await orderDisposal(await openContext(whichSource(input), job), input),
   destroyPoint: async (input, job) => await destroyPoint(await openContext(whichSource(input), job), input),
   certifyDisposal: async (input, job) => await certifyDisposal(await openContext(whichSource(input), job), input),

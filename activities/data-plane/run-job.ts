@@ -12,7 +12,7 @@ const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
  * What no person waits for, as they wait for a recovery: it runs at a low priority, since it may share a machine with the source that
  * it reads, or with a recovery.
  */
-const backgroundJobs: ReadonlySet<string> = new Set<JobName>(['planDump', 'dumpGroup', 'sealBackup', 'planImport', 'importGroup', 'writeExport', 'verifyRecoveryPoint', 'verifyKept', 'planRetention', 'expire', 'planDisposal', 'orderDisposal', 'destroyPoint', 'certifyDisposal']);
+const backgroundJobs: ReadonlySet<string> = new Set<JobName>(['planDump', 'dumpGroup', 'sealBackup', 'planImport', 'importGroup', 'writeExport', 'verifyRecoveryPoint', 'verifyKept', 'planRetention', 'expire', 'planDisposal', 'planDisposals', 'orderDisposal', 'destroyPoint', 'certifyDisposal']);
 
 /** Behind these come groups, several side by side: what the second needs is started meanwhile. */
 const beforeGroups: ReadonlySet<string> = new Set<JobName>(['planDump', 'prepareRestore']);

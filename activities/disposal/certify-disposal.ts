@@ -20,7 +20,7 @@ const method = 'Every wrapping of the data key (AES-256) that its parts are encr
  *
  * @param left - what the store does not let go, as the last pass was told.
  */
-export async function certifyDisposal(context: SourceContext, { point, run, keysGoneAt, allGoneAt, left }: Pick<DisposalCertificate, 'point' | 'run' | 'left'> & { keysGoneAt: string | null; allGoneAt: string | null }): Promise<CertifiedDisposal> {
+export async function certifyDisposal(context: SourceContext, { point, run, workflow, keysGoneAt, allGoneAt, left }: Pick<DisposalCertificate, 'point' | 'run' | 'left'> & { workflow: string; keysGoneAt: string | null; allGoneAt: string | null }): Promise<CertifiedDisposal> {
   const { store, keys, signal, system, sourceName } = context;
   const of = { system: system.system, source: sourceName, point, run };
   const orders = await readOrders(context, of);
@@ -29,6 +29,8 @@ export async function certifyDisposal(context: SourceContext, { point, run, keys
   const { timeline, workflowId, by, approvedBy, reason } = order;
   const now = await takeInventory(context, { ...of, timeline, backup: point });
   const first = orders[0]!.body;
+  // Of two at once the one that was judged first may have counted last.
+  const whole = orders.map(({ body }) => body.inventory).reduce((most, one) => (one.versions > most.versions ? one : most));
   const there = new Set(now.wrappings.map(nameOfWrapping));
   const wrappings = new Map(orders.flatMap(({ body }) => body.wrappings).filter((one) => !there.has(nameOfWrapping(one))).map((one) => [nameOfWrapping(one), one]));
   const leftCount = now.inventory.versions + now.inventory.deleteMarkers;
@@ -37,7 +39,7 @@ export async function certifyDisposal(context: SourceContext, { point, run, keys
     at: (await store.now({ signal })).toISOString(),
     orders: orders.map(({ ref }) => ref),
     wrappings: [...wrappings.values()],
-    destroyed: without(first.inventory, now.inventory),
+    destroyed: without(whole, now.inventory),
     steps: { orderedAt: first.at, keysGoneAt: now.wrappings.length > 0 ? null : keysGoneAt, allGoneAt: leftCount > 0 ? null : allGoneAt },
     left: leftCount === 0 ? [] : left.length > 0 ? left : [{ what: `${leftCount} versions`, why: 'were there when this was written' }],
     leftCount,
@@ -47,7 +49,7 @@ export async function certifyDisposal(context: SourceContext, { point, run, keys
   await putSigned(store, keys, layout.disposalCertificate(of), certificate, { ifAbsent: true, signal }).catch(unlessThere);
   const { found } = await findSigned(store, keys, disposalCertificateSchema, layout.disposalCertificate(of), { signal });
   if (!found) throw new HoldfastError('Tampered', `${layout.disposalCertificate(of)} was written, and is not believed`);
-  await recordAct({ store, keys, signal }, { system: of.system, by, act: disposalAct, outcome: 'done', about: `${of.source}/${point}: ${nameOf(found.ref)}`, workflow: 'disposePoint', workflowId, runId: run });
+  await recordAct({ store, keys, signal }, { system: of.system, by, act: disposalAct, outcome: 'done', about: `${of.source}/${point}: ${nameOf(found.ref)}`, workflow, workflowId, runId: run });
   return { ref: found.ref, certificate: found.body };
 }
 

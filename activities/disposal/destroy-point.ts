@@ -4,7 +4,7 @@ import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { Deleter } from '../retention/delete-versions.ts';
-import { deleteKeys, folderOf, takeBase } from '../retention/take-base.ts';
+import { deleteKeys, isEmpty, takeBase } from '../retention/take-base.ts';
 import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { listHolds } from '../store/holds.ts';
@@ -67,9 +67,4 @@ async function sayAgain(context: SourceContext, { system, source, backup }: Back
     // Its manifest is gone too: there is nothing to be given.
     if (!(error instanceof HoldfastError) || error.type !== 'NoRecoveryPoint') throw error;
   });
-}
-
-async function isEmpty({ store, signal }: SourceContext, scope: BackupScope): Promise<boolean> {
-  for await (const _ of store.list(folderOf(scope), { signal })) return false;
-  return true;
 }

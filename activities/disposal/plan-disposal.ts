@@ -5,11 +5,14 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { RetentionFacts } from '../../workflows/domain/retention/plan.ts';
 import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
+import type { CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import { readFacts } from '../retention/read-facts.ts';
 import { folderOf, keyFolders } from '../retention/take-base.ts';
 import { sha256Hex } from '../store/checks.ts';
+import { keysUnder } from '../store/keys-under.ts';
 import { readHistory } from '../store/marks.ts';
 import type { Found } from '../store/signed-object.ts';
 import { readOrders } from './read-disposals.ts';
@@ -32,26 +35,27 @@ export interface PointFound {
  * @throws NoRecoveryPoint - neither a base nor an import of the source, and no disposal of such a one was ever begun.
  */
 export async function planDisposal(context: SourceContext, asked: { point: string; evenTheLast: boolean }): Promise<DisposalPlan> {
-  const { store, signal } = context;
   const { scope, end, manifest, orders, refused, notes, at } = await findPoint(context, asked);
   const { inventory, wrappings } = await takeInventory(context, scope);
-  const lockOf = async (versions: readonly { key: string; versionId: string }[]): Promise<string | null> => {
-    const locks: string[] = [];
-    for (const version of versions) locks.push(...[await store.lockedUntil(version, { signal })].filter((until) => until !== null));
-    return locks.sort().at(-1) ?? null;
-  };
   return {
     system: scope.system, source: scope.source, point: asked.point, timeline: scope.timeline, end, at, inventory, wrappings: wrappings.length,
-    lockedUntil: { keys: await lockOf(wrappings), manifest: await lockOf(manifest ? [manifest] : []) },
+    lockedUntil: { keys: await lastLock(context, wrappings), manifest: await lastLock(context, manifest ? [manifest] : []) },
     begunAt: orders[0]?.body.at ?? null, refused, notes,
   };
 }
 
-/** Judges it by all that the bucket says now. Reads only. @throws as `planDisposal`. */
-export async function findPoint(context: SourceContext, { point, evenTheLast }: { point: string; evenTheLast: boolean }): Promise<PointFound> {
+/** Until when the store keeps the last of them; null: it keeps none. */
+export async function lastLock({ store, signal }: SourceContext, versions: readonly { key: string; versionId: string }[]): Promise<string | null> {
+  const locks: string[] = [];
+  for (const version of versions) locks.push(...[await store.lockedUntil(version, { signal }).catch(gone)].filter((until) => until !== null));
+  return locks.sort().at(-1) ?? null;
+}
+
+/** Judges it by all that the bucket says now, or by what was read of it. Reads only. @throws as `planDisposal`. */
+export async function findPoint(context: SourceContext, { point, evenTheLast }: { point: string; evenTheLast: boolean }, read?: RetentionFacts): Promise<PointFound> {
   const of = { system: context.system.system, source: context.sourceName, point };
   const rules = context.system.retention?.sources[of.source];
-  const facts = await readFacts(context, rules);
+  const facts = read ?? (await readFacts(context, rules));
   const orders = await readOrders(context, of);
   const verdict = judgeDisposal(facts, rules, point);
   const begun = orders.at(-1)?.body;
@@ -65,7 +69,33 @@ export async function findPoint(context: SourceContext, { point, evenTheLast }: 
   return { scope: { ...of, timeline: begun!.timeline, backup: point }, end: begun!.end, manifest: null, orders, refused: hold ? [`it is ${describeMark({ hold })}`] : [], notes: begun!.notes, at: facts.now };
 }
 
+/**
+ * Why a point that is marked `disposed` may not go after all: judged as if it were given still, and as if all that others have begun to take, disposals by their mark and retention by its note, were gone.
+ * Of several that each say what they take before they look at what the others said at least one meets another, whatever comes between: so together they take nothing that none may take alone.
+ */
+export async function judgeMarked(context: SourceContext, { system, source, backup }: BackupScope): Promise<string[]> {
+  const rules = context.system.retention?.sources[source];
+  const facts = await readFacts(context, rules);
+  const { bases, disposed = [] } = facts.catalog;
+  const own = [...disposed, ...bases].find((base) => base.backup === backup);
+  // An import stands in for nothing.
+  if (!own || !facts.catalog.timelines.some(({ timeline }) => timeline === own.timeline)) return [];
+  const going = new Set<string>();
+  for await (const key of keysUnder(context.store, layout.expiredBases(system, source), context.signal)) going.add(key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, ''));
+  const { disposal: _, ...mark } = own.mark ?? {};
+  const given: CatalogBase[] = [...bases.filter((base) => base.backup !== backup && !going.has(base.backup)), { ...own, mark }];
+  // Who reads it by now is waited for, and who holds it is met before anything goes.
+  const { unlessEvenTheLast } = judgeDisposal({ ...facts, catalog: { ...facts.catalog, bases: given, disposed: [] } }, rules, backup)!;
+  return unlessEvenTheLast.map((why) => `${why}: only with evenTheLast`);
+}
+
 const refusalsOf = ({ never, unlessEvenTheLast }: DisposalVerdict, evenTheLast: boolean): string[] => [...never, ...(evenTheLast ? [] : unlessEvenTheLast.map((why) => `${why}: only with evenTheLast`))];
+
+/** Another disposal, or a retention, was faster. */
+function gone(error: unknown): null {
+  if (!(error instanceof HoldfastError) || error.type !== 'ObjectMissing') throw error;
+  return null;
+}
 
 /** All that lies there, and every wrapping of its key by the digest of what is stored. Memory holds the wrappings and not the rest. */
 export async function takeInventory({ store, signal, progress }: SourceContext, scope: BackupScope): Promise<{ inventory: Inventory; wrappings: Wrapping[] }> {
@@ -78,11 +108,15 @@ export async function takeInventory({ store, signal, progress }: SourceContext, 
       inventory.deleteMarkers += 1;
       continue;
     }
+    if (folders.some((folder) => key.startsWith(folder))) {
+      const stored = await store.getVersion({ key, versionId }, { signal }).catch(gone);
+      if (stored === null) continue;
+      wrappings.push({ key, versionId, sha256: sha256Hex(stored) });
+    }
     if (key !== before) inventory.objects += 1;
     before = key;
     inventory.versions += 1;
     inventory.bytes += bytes;
-    if (folders.some((folder) => key.startsWith(folder))) wrappings.push({ key, versionId, sha256: sha256Hex(await store.getVersion({ key, versionId }, { signal })) });
     if (inventory.versions % 1_000 === 0) progress({ phase: 'list', done: inventory.versions, of: 0, unit: 'objects' });
   }
   return { inventory, wrappings };

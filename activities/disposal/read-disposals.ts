@@ -3,11 +3,13 @@ import type { DisposalRead } from '../../workflows/domain/disposal/describe-disp
 import { disposalCertificateSchema, disposalOrderSchema, type DisposalCertificate, type DisposalOrder } from '../../workflows/domain/disposal/records.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
+import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { AuditRoom } from '../audit/record-act.ts';
 import { nameOf } from '../evidence/bundles.ts';
 import type { AuditRecords } from '../evidence/read-evidence.ts';
 import { folderOf } from '../retention/take-base.ts';
 import { keysUnder } from '../store/keys-under.ts';
+import { readHistory } from '../store/marks.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
 import { findSigned, type Found, type SignedBody } from '../store/signed-object.ts';
 
@@ -50,7 +52,8 @@ export async function listDisposals(room: AuditRoom, system: string): Promise<Di
     for await (const point of foldersUnder(room.store, layout.disposalsIn({ system, source }), room.signal)) {
       const { orders, certificates } = await readSaid(room, { system, source, point });
       const order = orders.at(-1);
-      if (order) all.push({ source, point, order: order.body, certificate: certificates.at(-1)?.body ?? null, problems: [] });
+      const certificate = certificates.at(-1)?.body ?? null;
+      if (order) all.push({ source, point, order: order.body, certificate, withdrawn: certificate ? null : await whyWithdrawn(room, { system, source, point }), problems: [] });
     }
   }
   return all.sort((a, b) => (a.order.at < b.order.at ? -1 : 1));
@@ -73,9 +76,9 @@ export async function verifyDisposal(room: AuditRoom, system: string, point: str
     const certificate = newest?.body ?? null;
     if (!certificate) problems.push({ object: layout.disposalsOf(of), problem: 'there is no certificate that is believed: it goes on, was given up, or was destroyed itself' });
     else problems.push(...holdAgainstAudit(newest!, audit), ...certificate.left.map(({ what, why }) => ({ object: what, problem: `was left: ${why}` })));
-    for (const { ref, body } of newest ? orders : []) if (body.at <= newest!.body.at && !newest!.body.orders.some((one) => nameOf(one) === nameOf(ref))) problems.push({ object: ref.key, problem: 'the certificate does not name this order' });
+    for (const { ref, body } of newest ? orders : []) if (body.at <= newest!.body.at && !certificates.some((one) => one.body.orders.some((named) => nameOf(named) === nameOf(ref)))) problems.push({ object: ref.key, problem: 'no certificate names this order' });
     if (order) problems.push(...(await whatIsThere(room, { ...of, timeline: order.timeline })));
-    found.push({ source, point, order: order ?? nothingBelieved, certificate, problems });
+    found.push({ source, point, order: order ?? nothingBelieved, certificate, withdrawn: certificate ? null : await whyWithdrawn(room, of), problems });
   }
   for (const { body } of audit.values()) {
     const [of, name] = body.about.split(': ') as [string, string];
@@ -83,11 +86,18 @@ export async function verifyDisposal(room: AuditRoom, system: string, point: str
     if (body.act !== disposalAct || body.outcome !== 'done' || of !== `${source}/${point}`) continue;
     const read = found.find((one) => one.source === source);
     const problem = { object: name.split(' ')[0]!, problem: `record ${body.number} of the audit names it, and no such certificate is believed` };
-    if (!read) found.push({ source, point, order: nothingBelieved, certificate: null, problems: [problem] });
+    if (!read) found.push({ source, point, order: nothingBelieved, certificate: null, withdrawn: null, problems: [problem] });
     else if (!(await readSaid(room, { system, source, point })).certificates.some(({ ref }) => nameOf(ref) === name)) read.problems.push(problem);
   }
   if (found.length === 0) throw new HoldfastError('ObjectMissing', `${system}: no disposal of ${point} was ever ordered`, { hint: `holdfast disposals list ${system} names those that were` });
   return found;
+}
+
+/** The point is given again: somebody took its mark back, or the disposal did, giving way. */
+async function whyWithdrawn({ store, keys, signal }: AuditRoom, of: PointRef): Promise<string | null> {
+  const history = await readHistory({ store, keys, signal }, of, of.point);
+  const last = history.findLast(({ state }) => state === 'good' || state === 'kept');
+  return last && !foldMarks(history)?.disposal ? `${last.state === 'kept' ? 'gave way' : `taken back by ${last.by}`} at ${last.at} (${last.reason})` : null;
 }
 
 const nothingBelieved = { run: '', at: '', by: null, approvedBy: [], reason: 'no order is believed' };

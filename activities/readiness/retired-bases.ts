@@ -1,7 +1,9 @@
 import { layout } from '../../workflows/domain/layout.ts';
 import { approvedRetentionSchema } from '../../workflows/domain/manifest.ts';
+import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { readOrders } from '../disposal/read-disposals.ts';
+import { readHistory } from '../store/marks.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { ObjectVersion } from '../store/store.ts';
@@ -21,7 +23,9 @@ export async function retiredBases({ store, keys, system: { system }, sourceName
     for (const { backup, goes } of found?.body.bases ?? []) if (goes) retired.add(backup);
   }
   for await (const point of foldersUnder(store, layout.disposalsIn({ system, source: sourceName }), signal)) {
-    if ((await readOrders({ store, keys, signal }, { system, source: sourceName, point })).length > 0) retired.add(point);
+    const of = { system, source: sourceName, point };
+    // What gave way, or was taken back, is given as before.
+    if ((await readOrders({ store, keys, signal }, of)).length > 0 && foldMarks(await readHistory({ store, keys, signal }, of, point))?.disposal) retired.add(point);
   }
   return retired;
 }

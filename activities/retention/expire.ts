@@ -44,13 +44,24 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   const approved = await readSigned(context.store, context.keys, approvedRetentionSchema, ref, { signal: context.signal });
   const rules = context.system.retention?.sources[context.sourceName];
   const deleter = new Deleter(context);
+  const refused = new Set<string>();
+  // Before the facts: what is said while they are read counts too.
+  let marks = await marksOf(context);
   const facts = await readFacts(context, rules);
   const now = planRetention(facts, rules);
   const going = agreed(approved, now, deleter);
   await finishBegun(context, deleter, facts, new Set(going.map(({ backup }) => backup)));
-  const refused = new Set<string>();
+  let current = now;
+  // A mark that was said since, a disposal's among them, may have made another base the one that has to stay.
+  const stays = async (backup: string): Promise<string | null> => {
+    const said = await marksOf(context);
+    if (said !== marks) current = planRetention(await readFacts(context, rules, refused), rules);
+    marks = said;
+    const verdict = current.bases.find((one) => one.backup === backup);
+    return verdict?.goes ? null : (verdict?.why.join('; ') ?? 'a disposal takes it');
+  };
   for (const base of going) {
-    if (!(await takeBase(context, deleter, base, { run, at: facts.now }))) refused.add(base.backup);
+    if (!(await takeBase(context, deleter, base, { run, at: facts.now, stays }))) refused.add(base.backup);
   }
   if (!backupRuns) for (const one of agreedUnfinished(approved, now)) await takeUnfinished(context, deleter, one, { run, at: facts.now });
   const left = await readFacts(context, rules, refused);
@@ -60,6 +71,13 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   deleter.done.bases = approved.bases.filter(({ backup, goes }) => goes && !there.has(backup)).length;
   for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
   return deleter.done;
+}
+
+/** All that was ever said of the source's points, by its names: as long as they are the same, nothing was said. */
+async function marksOf({ store, signal, system, sourceName }: SourceContext): Promise<string> {
+  const keys: string[] = [];
+  for await (const key of keysUnder(store, layout.marks(system.system, sourceName), signal)) keys.push(key);
+  return keys.join('\n');
 }
 
 /** The oldest first. What was to go and stays now is said. */
@@ -122,9 +140,12 @@ async function expireLog(context: SourceContext, deleter: Deleter, timeline: str
     if (to !== undefined && goes({ from: previousLogPosition(to), to })) headsGone = (await deleter.deleteKey(key)) && headsGone;
   }
   if (!headsGone) return deleter.leave(`the log of ${timeline} up to ${before}`, 'a head that names it is locked');
-  const { objects } = deleter.done;
+  const { objects, leftCount: refusedBefore } = deleter.done;
   await deleter.deleteAll(versionsThatGo(context, scope, held, goes));
   deleter.done.slices += deleter.done.objects - objects;
+  if (deleter.done.leftCount > refusedBefore) return;
+  // By the store: what was deleted is gone.
+  for await (const slice of slicesOf(context, scope)) if (goes(slice)) deleter.leave(slice.key, 'it is there, though it was deleted: the next run looks again');
 }
 
 async function* slicesOf({ store, signal }: SourceContext, scope: TimelineScope): AsyncGenerator<ObjectVersion & { from: LogPosition; to: LogPosition }> {

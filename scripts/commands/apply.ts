@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { fileTrouble, planApply, planWithoutFile } from '../../activities/schedules/apply-system.ts';
 import { inParallel } from '../../activities/store/in-parallel.ts';
 import { systemOf } from '../../activities/schedules/server-schedule.ts';
@@ -10,6 +9,7 @@ import { changes, describePlan, type ApplyPlan } from '../../workflows/domain/sc
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, type Temporal } from '../client.ts';
 import { exitCodes } from '../errors.ts';
+import { askFor } from '../output/ask.ts';
 import type { Printer } from '../output/printer.ts';
 import { currentUser } from './recover.ts';
 
@@ -82,7 +82,7 @@ async function applyAll(printer: Printer, temporal: Temporal, names: readonly st
   }
   if (!yes) {
     for (const line of plans.flatMap(describePlan)) printer.note(line);
-    await askFor(printer);
+    await askFor(printer, { question: 'apply? [y/N] ', answer: /^y(es)?$/i, refused: 'not applied', otherwise: 'look at it with --dry-run, then say --yes' });
   }
   if (!(await hasWorker(temporal))) throw new HoldfastError('TemporalUnavailable', 'no worker asks for work, and a worker is what applies', { hint: 'start `holdfast worker`; --dry-run needs none' });
   await inParallel(wanted, atOnce, async ({ system, digest }) => {
@@ -93,17 +93,6 @@ async function applyAll(printer: Printer, temporal: Temporal, names: readonly st
   });
   answer(true);
   return code;
-}
-
-/** @throws BadInput - nobody is there to ask. @throws Aborted - they said no. */
-async function askFor(printer: Printer): Promise<void> {
-  if (printer.json || !process.stdin.isTTY) throw new HoldfastError('BadInput', 'the plan was not agreed to: nobody is at a terminal', { hint: 'look at it with --dry-run, then say --yes' });
-  const asked = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    if (!/^y(es)?$/i.test((await asked.question('apply? [y/N] ')).trim())) throw new HoldfastError('Aborted', 'not applied');
-  } finally {
-    asked.close();
-  }
 }
 
 /** Systems that have schedules of ours and no file any more: whatever they start fails. */

@@ -10,7 +10,7 @@ const readEveryMs = 1_000;
 export function status(cli: Cli): void {
   cli.add<[string], { watch: boolean }>(
     'status <system>',
-    'show the recovery that runs, or the last one, the watch that it left, and what else runs: backup, archive, import, export, verification',
+    'show the recovery that runs, or the last one, the watch that it left, and what else runs: backup, archive, import, export, verification, retention, disposal',
     (command) => command.option('--watch', 'until it ends; JSON: one object a line', false),
     async (printer, { watch }, system) => {
       const meanwhile = (kept: WorkView): void => printer.note(formatWork(kept));
@@ -30,5 +30,5 @@ export function status(cli: Cli): void {
   );
 }
 
-/** An archive runs for ever: nobody waits for its end. */
-const goesOn = (view: StatusView): boolean => (view.state !== undefined && view.workflowStatus === 'RUNNING') || view.work.some(({ archive, unanswered }) => (unanswered ? unanswered.workflowStatus === 'RUNNING' : !archive));
+/** An archive runs for ever, and a disposal for as long as its locks: nobody waits for their end. */
+const goesOn = (view: StatusView): boolean => (view.state !== undefined && view.workflowStatus === 'RUNNING') || view.work.some(({ archive, asking, unanswered }) => (unanswered ? unanswered.workflowStatus === 'RUNNING' : !archive && !asking));

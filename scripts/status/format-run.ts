@@ -26,7 +26,8 @@ function runningFacts(step: StepState, view: RunStatusView, nowMs: number): stri
   ];
 }
 
-function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
+/** How far a gate is, a fact each. */
+export function waitingFacts(gate: GateState | undefined, nowMs: number): string[] {
   if (!gate) return [];
   const approved = gate.decisions.filter(({ decision }) => decision === 'approve').length;
   return [
@@ -68,9 +69,12 @@ function forecast(state: RunState, nowMs: number): string[] {
   return [`forecast ${formatDuration(state.forecastMs)}, ${against}; ${describeShare(Math.max(0, nowMs - Date.parse(state.incidentAt)), state.forecastMs)}`];
 }
 
+/** The command that answers a gate: `of` is the system, and where it is not the system's run the workflow. */
+export const howToAnswer = (of: string, { gate, proof }: GateState): string => `answer: holdfast approve ${of} --gate ${gate} --by NAME${proof === undefined ? '' : proof === 'signature' ? ' --sign KEYFILE' : ' --code CODE'}`;
+
 /** What a person can do now, with the exact command. */
 function wayOn(state: RunState): string[] {
-  const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => `answer: holdfast approve ${state.system} --gate ${gate.gate} --by NAME${gate.proof === undefined ? '' : gate.proof === 'signature' ? ' --sign KEYFILE' : ' --code CODE'}`);
+  const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => howToAnswer(state.system, gate));
   const failed = state.status === 'paused' || state.status === 'stuck' ? [`paused: holdfast retry|skip|abort ${state.system}`] : [];
   const held = state.held ? [`held by ${state.held.by} since ${state.held.at}${state.held.reason ? `: ${state.held.reason}` : ''}; go on: holdfast resume ${state.system}`] : [];
   const items = state.steps.flatMap((step) => (step.state === 'waiting' ? (step.items ?? []) : []).filter(({ by }) => by === null).map((item) => `to do: ${item.do}; then holdfast confirm ${state.system} --step ${step.id} --item ${item.id}`));

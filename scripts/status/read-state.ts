@@ -4,10 +4,12 @@ import { queryNames } from '../../workflows/domain/messages.ts';
 import { lastPolls, pollsWithinMs } from '../client.ts';
 
 /**
- * How long each ask waits. Temporal hands a question to the worker that holds the run, for 10 s, and then to any open poll; a worker that hangs keeps what
- * it is handed, and its polls stay open for a minute. Each ask uses up one of them, so another worker is met after a few.
+ * How long the first ask waits, and then others side by side. Temporal hands a question to the worker that holds the run, for 10 s, and then to any open poll; a worker that hangs keeps what
+ * it is handed, and its polls stay open for a minute. Each ask uses up one of them, so with a few another worker is met.
  */
-const asksMs = [12_000, 4_000, 4_000, 4_000, 4_000];
+const firstMs = 12_000;
+const othersMs = 5_000;
+const others = 4;
 /** No answer in time: the deadline, met by us or by the server, which resets the call then; or no worker for it. */
 const unanswered = { cancelled: 1, deadlineExceeded: 4, failedPrecondition: 9 };
 
@@ -21,22 +23,41 @@ export const readState = async <T>(handle: WorkflowHandle): Promise<T> => await 
 /** Any query, as `readState` does its own. */
 export async function askWorker<T>(handle: WorkflowHandle, name: string, ...input: unknown[]): Promise<T> {
   const startedMs = Date.now();
-  let polls: { text: string; workers: number } | undefined;
-  let cause: unknown;
-  for (const [ask, withinMs] of asksMs.entries()) {
+  const ask = async (withinMs: number): Promise<{ answer: T } | { unanswered: unknown }> => {
     try {
-      return await handle.client.withDeadline(Date.now() + withinMs, async () => await handle.query<T, unknown[]>(name, ...input));
+      return { answer: await handle.client.withDeadline(Date.now() + withinMs, async () => await handle.query<T, unknown[]>(name, ...input)) };
     } catch (error) {
       const said = error instanceof ServiceError ? error.cause : error;
       if (!isGrpcServiceError(said) || !Object.values(unanswered).includes(said.code)) throw error;
-      cause = error;
+      return { unanswered: error };
     }
-    polls = await whoPolls(handle);
+  };
+  const first = await ask(firstMs);
+  if ('answer' in first) return first.answer;
+  let polls = await whoPolls(handle);
+  if (polls.workers > 0) {
     // Of one worker alone it is enough to have asked twice: there is no other to be met.
-    if (polls.workers === 0 || (polls.workers === 1 && ask > 0)) break;
+    const answer = await firstAnswer(Array.from({ length: polls.workers === 1 ? 1 : others }, async () => await ask(othersMs)));
+    if (answer) return answer.answer;
+    polls = await whoPolls(handle);
   }
-  const hint = polls && polls.workers > 0 ? 'kill a worker that hangs and start it again, or start one that is gone: holdfast worker; what is under way goes on then' : 'holdfast worker; what is under way goes on once one runs';
-  throw new HoldfastError('TimedOut', `no worker answered for ${handle.workflowId} within ${Math.round((Date.now() - startedMs) / 1000)} s${polls?.text ?? ''}`, { hint, cause });
+  const cause = first.unanswered;
+  const hint = polls.workers > 0 ? 'kill a worker that hangs and start it again, or start one that is gone: holdfast worker; what is under way goes on then' : 'holdfast worker; what is under way goes on once one runs';
+  throw new HoldfastError('TimedOut', `no worker answered for ${handle.workflowId} within ${Math.round((Date.now() - startedMs) / 1000)} s${polls.text}`, { hint, cause });
+}
+
+/** Undefined: none was answered. @throws what one says that is no silence. */
+async function firstAnswer<T>(asks: readonly Promise<{ answer: T } | { unanswered: unknown }>[]): Promise<{ answer: T } | undefined> {
+  return await new Promise((resolve, reject) => {
+    let left = asks.length;
+    for (const one of asks) {
+      one.then((said) => {
+        left -= 1;
+        if ('answer' in said) resolve(said);
+        else if (left === 0) resolve(undefined);
+      }, reject);
+    }
+  });
 }
 
 async function whoPolls(handle: WorkflowHandle): Promise<{ text: string; workers: number }> {

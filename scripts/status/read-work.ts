@@ -4,7 +4,10 @@ import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/do
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
+import type { GateState, RunState } from '../../workflows/domain/run-state.ts';
+import { howToAnswer, waitingFacts } from './format-run.ts';
 import { describeTries, readActivities, runningProgress, type ActivityProgress } from './read-activities.ts';
+import { askWorker, readState } from './read-state.ts';
 import { formatBackup, readBackup, type BackupView } from './watch-backup.ts';
 import { formatTransfer, readTransfer, type TransferView } from './watch-transfer.ts';
 
@@ -15,8 +18,20 @@ export interface WorkView {
   /** an import, an export or a verification */
   transfer?: TransferView;
   archive?: ArchivingView;
+  /** a retention or a disposal */
+  asking?: AskingView;
   /** no worker answers for it: what Temporal keeps is all there is to show; `phase`: as a worker last said, null: none did */
   unanswered?: { workflowStatus: string; phase: string | null; why: string; activities: ActivityProgress[] };
+}
+
+/** What may ask people before it lets anything go. */
+export interface AskingView {
+  system: string;
+  readAt: string;
+  /** the first line of what the UI shows of it */
+  says: string;
+  /** gates that wait for people */
+  gates: GateState[];
 }
 
 export interface ArchivingView {
@@ -26,9 +41,9 @@ export interface ArchivingView {
   lastFailure: string | null;
 }
 
-const kinds = { runBackup: 'backup', importDump: 'import', exportRecoveryPoint: 'export', verifySystem: 'verify', runArchive: 'archive' } as const;
+const kinds = { runBackup: 'backup', importDump: 'import', exportRecoveryPoint: 'export', verifySystem: 'verify', runArchive: 'archive', applyRetention: 'asking', disposePoint: 'asking', disposeAll: 'asking' } as const;
 
-/** Backups, imports, exports, verifications and archives of a system that run now, by the list that Temporal keeps: it may be seconds behind. */
+/** Backups, imports, exports, verifications, archives, retentions and disposals of a system that run now, by the list that Temporal keeps: it may be seconds behind. */
 export async function readWork(client: Client, system: string): Promise<WorkView[]> {
   const types = Object.keys(kinds).map((type) => `"${type}"`).join(', ');
   const query = `${searchAttributes.system} = "${system}" AND ExecutionStatus = "Running" AND WorkflowType IN (${types})`;
@@ -51,6 +66,10 @@ async function readOne(client: Client, system: string, workflowId: string, kind:
     const archive = await readArchiving(client, workflowId);
     return archive && { workflowId, archive };
   }
+  if (kind === 'asking') {
+    const asking = await readAsking(client, system, workflowId);
+    return asking && { workflowId, asking };
+  }
   const transfer = await readTransfer(`${kind} ${system}`, client.workflow.getHandle(workflowId));
   return transfer && { workflowId, transfer };
 }
@@ -68,6 +87,30 @@ export async function readKept(client: Client, workflowId: string, why: string):
   const handle = client.workflow.getHandle(workflowId);
   const description = await handle.describe();
   return { workflowId, unanswered: { workflowStatus: description.status.name, phase: description.typedSearchAttributes.get(phaseKey) ?? null, why, activities: await readActivities(handle, description) } };
+}
+
+/** @throws TimedOut - no worker answers for it. */
+async function readAsking(client: Client, system: string, workflowId: string): Promise<AskingView | undefined> {
+  const handle = client.workflow.getHandle(workflowId);
+  if ((await handle.describe()).status.name !== 'RUNNING') return undefined;
+  const { currentDetails = '' } = await askWorker<{ currentDetails?: string }>(handle, '__temporal_workflow_metadata');
+  // Before it asks anybody there is no state to be had.
+  const gates = await readState<RunState>(handle).then(({ gates: all }) => all.filter(({ status }) => status === 'open'), (error: unknown) => {
+    if (error instanceof HoldfastError) throw error;
+    return [];
+  });
+  return { system, readAt: new Date().toISOString(), says: currentDetails.split('\n')[0]!.replaceAll('**', ''), gates };
+}
+
+export function formatAsking(workflowId: string, { system, readAt, says, gates }: AskingView): string {
+  const of = `${system} --workflow ${workflowId}`;
+  return [
+    `${workflowId}  ${says || 'has begun'}`,
+    ...gates.flatMap((gate) =>
+      gate.quorum === 0
+        ? [`  begins at ${gate.notBefore}, unless somebody says no: holdfast reject ${of} --gate ${gate.gate} --by NAME --reason …`]
+        : [`  gate ${gate.gate}: ${waitingFacts(gate, Date.parse(readAt)).filter((fact) => fact !== '').join('  ')}`, `  ${howToAnswer(of, gate)}`]),
+  ].join('\n');
 }
 
 const formatUnanswered = (workflowId: string, { workflowStatus, phase, why, activities }: NonNullable<WorkView['unanswered']>): string =>
@@ -91,7 +134,8 @@ export async function readArchiving(client: Client, workflowId: string): Promise
 export const formatArchiving = ({ workflowId, heartbeat, lastFailure }: ArchivingView): string =>
   [workflowId, ...(heartbeat ? describeArchiving(heartbeat) : ['has not said anything yet']), ...(lastFailure ? [`last try: ${lastFailure.split('\n')[0]}`] : [])].join('  ');
 
-export function formatWork({ workflowId, backup, transfer, archive, unanswered }: WorkView): string {
+export function formatWork({ workflowId, backup, transfer, archive, asking, unanswered }: WorkView): string {
   if (unanswered) return formatUnanswered(workflowId, unanswered);
+  if (asking) return formatAsking(workflowId, asking);
   return backup ? formatBackup(backup) : transfer ? formatTransfer(transfer) : archive ? formatArchiving(archive) : '';
 }

@@ -177,6 +177,16 @@ async function recordDisposal(lab: Lab): Promise<void> {
   await rejected.signal('reject', { by: 'erik', reason: 'an audit is on' });
   await rejected.result();
   await keep('disposePoint.rejected', rejected);
+  const passed = [3_600_000, 30 * 86_400_000].map((waitMs) => destroyed({ state: 'locked', why: 'its keys are locked', until: '2026-11-23T12:00:00.000Z', waitMs, keysGone: false }));
+  lab.stubs.answers.destroyPoint = () => Promise.resolve(passed.shift() ?? destroyed());
+  const all = await lab.start('disposeAll', { system: 'demo', reason: 'it is given up', expected: 'd'.repeat(64), requestedBy: 'dana' }, 'all');
+  const first = (await all.describe()).runId;
+  while (!lab.stubs.called().includes('planDisposals')) await all.describe();
+  await lab.env.sleep('10m');
+  await all.executeUpdate('approve', { args: [{ by: 'erik' }] });
+  await all.result();
+  await keep('disposeAll.waited', lab.env.client.workflow.getHandle('all', first));
+  await keep('disposeAll.underway', all);
 }
 
 /** It is late, its store was changed and a schedule has stopped; what is gone is accepted, and it is stopped. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { ActToRecord, Destroyed } from '../../workflows/contract.ts';
+import type { DisposalOfAll } from '../../workflows/dispose-all.ts';
 import type { DisposalResult } from '../../workflows/dispose-point.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { hours } from '../../workflows/domain/units.ts';
 import { until } from '../harness/until.ts';
 import { details, failureOf, openLab, type Lab } from './lab.ts';
@@ -91,6 +93,79 @@ test('what stands against it ends it by name; a dry run only says so; who may no
   lab.stubs.answers.destroyPoint = () => Promise.resolve(destroyed({ state: 'withdrawn', why: 'its mark was taken back', keysGone: false }));
   const withdrawn = (await (await lab.start('disposePoint', input, 'd')).result()) as DisposalResult;
   assert.deepEqual([withdrawn.outcome, withdrawn.why, withdrawn.certificate], ['withdrawn', 'its mark was taken back', null]);
+  const { outcome, about } = lab.stubs.calls.findLast(({ name }) => name === 'recordAct')!.input as ActToRecord;
+  assert.deepEqual([outcome, about], ['refused', 'documents/B1 stays: its mark was taken back'], 'the audit does not end with what did not come to be');
+  const { orderDisposal } = lab.stubs.answers;
+  lab.stubs.answers.orderDisposal = () => Promise.reject(new HoldfastError('NotPermitted', 'another disposal came at the same time'));
+  assert.equal((await failureOf(await lab.start('disposePoint', input, 'gave way'))).type, 'NotPermitted');
+  assert.equal((lab.stubs.calls.findLast(({ name }) => name === 'recordAct')!.input as ActToRecord).about, 'documents/B1 stays: another disposal came at the same time');
+  lab.stubs.answers.orderDisposal = orderDisposal;
   lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, people: { dana: { name: 'dana', roles: ['operator'], proofs: [] } } });
   assert.match((await failureOf(await lab.start('disposePoint', input, 'e'))).message, /dana \(operator\) may not dispose of keys and backups/);
+});
+
+const whole = { system: 'demo', reason: 'it is given up', requestedBy: 'dana' };
+const digest = 'd'.repeat(64);
+const touching = ['claimEpoch', 'orderDisposal', 'destroyPoint', 'certifyDisposal'];
+
+test('all of a system goes by the list that somebody was shown, which the gate is asked for once; all are ordered before the first is destroyed, and each is certified', async (t) => {
+  const lab = await open(t, [destroyed()], asks);
+  const dry = (await (await lab.start('disposeAll', { ...whole, dryRun: true }, 'dry')).result()) as DisposalOfAll;
+  assert.deepEqual([dry.outcome, dry.list.points.map(({ point }) => point), lab.stubs.called().filter((name) => touching.includes(name))], ['dry', ['B1', 'B2'], []]);
+  const handle = await lab.start('disposeAll', { ...whole, expected: dry.list.digest }, 'all');
+  await until('it asks', async () => (await details(handle)).includes('waits for people') || undefined);
+  const asked = await details(handle);
+  assert.match(asked, /2 recovery points, all of demo, 1\.6 KiB, are destroyed for ever: it is given up\. The list has the SHA-256 d{64}/);
+  assert.match(asked, /documents\/B1 of [\s\S]*documents\/B2 of /);
+  await handle.executeUpdate('approve', { args: [{ by: 'erik' }] });
+  await handle.executeUpdate('approve', { args: [{ by: 'fay' }] });
+  const result = (await handle.result()) as DisposalOfAll;
+  assert.deepEqual([result.outcome, result.points.map(({ point, outcome, certificate }) => [point, outcome, certificate !== null])], ['done', [['B1', 'destroyed', true], ['B2', 'destroyed', true]]]);
+  const done = lab.stubs.calls.slice(lab.stubs.called().indexOf('claimEpoch')).filter(({ name }) => name !== 'notify');
+  assert.deepEqual(done.map(({ name }) => name).slice(0, 5), ['claimEpoch', 'recordAct', 'orderDisposal', 'recordAct', 'orderDisposal'], 'the audit tells of each before it is ordered');
+  assert.deepEqual(done.slice(5).map(({ name }) => name).sort(), ['certifyDisposal', 'certifyDisposal', 'destroyPoint', 'destroyPoint']);
+  const orders = done.filter(({ name }) => name === 'orderDisposal').map(({ input: of }) => of as { point: string; evenTheLast: boolean; approvedBy: string[]; reason: string });
+  assert.deepEqual(orders.map(({ point, evenTheLast, approvedBy }) => [point, evenTheLast, approvedBy.map((name) => name.split(' ')[0])]), [['B1', true, ['erik', 'fay']], ['B2', true, ['erik', 'fay']]]);
+  assert.match(orders[0]!.reason, /^it is given up \(one of 2, list d{64}\)$/);
+});
+
+test('without a digest, with that of another list, or while one of them is held, nothing of all goes; one that is held since stays alone', async (t) => {
+  const lab = await open(t);
+  const { planDisposals, orderDisposal } = lab.stubs.answers;
+  assert.match((await failureOf(await lab.start('disposeAll', whole, 'a'))).message, /field "expected" is missing: all of demo goes only by a list that somebody was shown HINT: say "dryRun": true/);
+  assert.match((await failureOf(await lab.start('disposeAll', { ...whole, expected: 'e'.repeat(64) }, 'b'))).message, /has changed since it was shown/);
+  assert.match((await failureOf(await lab.start('disposeAll', { ...whole, source: 'other', expected: digest }, 'c'))).message, /field "source" is "other"/);
+  lab.stubs.answers.planDisposals = async (of) => {
+    const list = await planDisposals(of);
+    return { ...list, points: list.points.map((one) => (one.point === 'B2' ? { ...one, refused: ['it is held by dana'] } : one)) };
+  };
+  assert.match((await failureOf(await lab.start('disposeAll', { ...whole, source: 'documents', expected: digest }, 'd'))).message, /nothing of all of demo\/documents is disposed of: documents\/B2: it is held by dana/);
+  lab.stubs.answers.planDisposals = async (of) => ({ ...(await planDisposals(of)), points: [] });
+  assert.match((await failureOf(await lab.start('disposeAll', { ...whole, expected: digest }, 'e'))).message, /there is no base and no import/);
+  assert.deepEqual(lab.stubs.called().filter((name) => touching.includes(name)), []);
+  lab.stubs.answers.planDisposals = planDisposals;
+  lab.stubs.answers.orderDisposal = (of) => (of.point === 'B1' ? Promise.reject(new HoldfastError('NotPermitted', 'demo/documents: B1 is not disposed of: run R9 reads it')) : orderDisposal(of));
+  const { points } = (await (await lab.start('disposeAll', { ...whole, expected: digest }, 'f')).result()) as DisposalOfAll;
+  assert.deepEqual(points.map(({ point, outcome, why }) => [point, outcome, why]), [['B1', 'refused', 'demo/documents: B1 is not disposed of: run R9 reads it'], ['B2', 'destroyed', null]]);
+  lab.stubs.answers.orderDisposal = () => Promise.reject(new HoldfastError('EpochSuperseded', 'another commands'));
+  assert.equal((await failureOf(await lab.start('disposeAll', { ...whole, expected: digest }, 'g'))).type, 'EpochSuperseded');
+});
+
+test('of all, each point goes when its own lock ends; behind a long wait the rest goes on as a new run, and nothing is ordered, or certified, twice', async (t) => {
+  const lab = await open(t);
+  const locks: Record<string, Destroyed[]> = { B1: [lockedFor(hours(2))], B2: [lockedFor(hours(24 * 30)), lockedFor(hours(1), { keysGone: true, why: '7 versions are locked' })] };
+  lab.stubs.answers.destroyPoint = ({ point }) => Promise.resolve(locks[point]!.shift() ?? destroyed());
+  const began = await lab.env.currentTimeMs();
+  const handle = await lab.start('disposeAll', { ...whole, expected: digest });
+  await until('it waits', async () => (await details(handle)).includes('waits 2h') || undefined);
+  assert.match(await details(handle), /documents\/B2: its keys are there, and nobody is given it; its keys are locked, looked at again at /);
+  const first = (await handle.describe()).runId;
+  const result = (await handle.result()) as DisposalOfAll;
+  assert.deepEqual(result.points.map(({ point, outcome }) => [point, outcome]), [['B1', 'destroyed'], ['B2', 'destroyed']]);
+  assert.ok((await lab.env.currentTimeMs()) - began >= hours(24 * 30 + 1));
+  assert.notEqual((await lab.env.client.workflow.getHandle(handle.workflowId).describe()).runId, first);
+  const of = (name: string): { point: string; run: string }[] => lab.stubs.calls.filter((call) => call.name === name).map(({ input: given }) => given as { point: string; run: string });
+  assert.deepEqual([of('orderDisposal').length, of('certifyDisposal').map(({ point }) => point)], [2, ['B1', 'B2']]);
+  assert.deepEqual(of('destroyPoint').map(({ point }) => point).sort(), ['B1', 'B1', 'B2', 'B2', 'B2'], 'only what is due is looked at');
+  assert.deepEqual([...new Set(['orderDisposal', 'destroyPoint', 'certifyDisposal'].flatMap((name) => of(name).map(({ run }) => run)))], [first], 'under the orders of the first run');
 });

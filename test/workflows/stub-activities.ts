@@ -234,6 +234,7 @@ function answersOf(): Answers {
     planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
     expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, unfinished: 0, objects: 9, bytes: 800, left: [], leftCount: 0 }),
     planDisposal: ({ system, source, point }) => Promise.resolve({ ...disposalPlan, system, source, point }),
+    planDisposals: ({ system, sources }) => Promise.resolve({ system, at: disposalPlan.at, digest: 'd'.repeat(64), bytes: sources.length * 1_600, stays: [], points: sources.flatMap((source) => ['B1', 'B2'].map((point) => ({ source, point, timeline: 't00000001', end: disposalPlan.end, objects: 9, bytes: 800, wrappings: 1, keysLockedUntil: null, begunAt: null, refused: [] }))) }),
     orderDisposal: () => Promise.resolve({ timeline: 't00000001', order: object('order'), orderedAt: disposalPlan.at, wrappings: 1, inventory: disposalPlan.inventory }),
     destroyPoint: () => Promise.resolve(destroyed()),
     certifyDisposal: ({ system, source, point, run, keysGoneAt, allGoneAt, left }) =>

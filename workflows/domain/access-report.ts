@@ -1,5 +1,5 @@
-import { personOf, viewPeople, type People, type ProofKind } from './people.ts';
-import { permissions, permit, type Act } from './permissions.ts';
+import { findPeople, viewPeople, type People, type ProofKind } from './people.ts';
+import { mayWith, permissions, type Act } from './permissions.ts';
 import type { RunState } from './run-state.ts';
 import type { System } from './system.ts';
 
@@ -35,16 +35,17 @@ const elevationsOf = (run: RunState | null): AccessReport['elevations'] =>
 export function reportAccess({ file, run, unread, at }: { file: System; run: RunState | null; unread: string | null; at: string }): AccessReport {
   const people: People = viewPeople(file.people) ?? {};
   const acts = Object.keys(permissions) as Act[];
-  const can = (name: string, wanted: true | 'elevated'): Act[] => acts.filter((act) => permit(people, act, name).may === wanted);
+  const can = (roles: readonly string[], wanted: true | 'elevated'): Act[] => acts.filter((act) => mayWith(roles, act) === wanted);
+  const idOf = findPeople(people);
   const answers = (id: string, roles: readonly string[]): string[] =>
     Object.entries(file.approvals)
-      .filter(([, gate]) => gate.people.some((name) => personOf(people, name) === id) || (gate.roles ?? []).some((role) => roles.includes(role)))
+      .filter(([, gate]) => gate.people.some((name) => idOf(name) === id) || (gate.roles ?? []).some((role) => roles.includes(role)))
       .map(([gate]) => gate);
   return {
     system: file.system,
     at,
     named: Object.keys(people).length > 0,
-    people: Object.entries(people).map(([id, { name, roles, proofs }]) => ({ id, name, roles, proofs, may: can(name, true), mayElevated: can(name, 'elevated'), gates: answers(id, roles) })),
+    people: Object.entries(people).map(([id, { name, roles, proofs }]) => ({ id, name, roles, proofs, may: can(roles, true), mayElevated: can(roles, 'elevated'), gates: answers(id, roles) })),
     permissions: acts.map((act) => ({ act, about: permissions[act].about, roles: permissions[act].who, elevated: permissions[act].elevated ?? [] })),
     gates: Object.entries(file.approvals).map(([gate, { quorum, people: named, roles = [], notRequester, proof = 'none' }]) => ({ gate, quorum, people: named, roles, notRequester, proof })),
     elevations: elevationsOf(run),

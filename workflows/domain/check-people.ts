@@ -1,5 +1,5 @@
 import type { Contacts } from './contacts.ts';
-import { hasRights, knownRoles, peopleWith, personOf, viewPeople, type PeopleConfig, type ProofKind } from './people.ts';
+import { findPeople, hasRights, knownRoles, peopleWith, personOf, viewPeople, type PeopleConfig, type ProofKind } from './people.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -26,6 +26,7 @@ export function checkPeople({ people: config, approvals, contacts = {} }: { peop
     }
     return;
   }
+  const idOf = findPeople(people);
   for (const [ladder, rungs] of Object.entries(contacts)) {
     rungs.forEach(({ to }, rung) => to.forEach((name, index) => {
       if (personOf(people, name) === undefined) complain(['contacts', ladder, rung, 'to', index], `"${name}" is neither id nor name of one of the system’s people`);
@@ -36,7 +37,7 @@ export function checkPeople({ people: config, approvals, contacts = {} }: { peop
     const unknown = person.roles.find((role) => !(knownRoles as readonly string[]).includes(role) && !asked.has(role));
     if (person.roles.length === 0 && person.proofs.length > 0) complain(['people', id, 'roles'], 'nobody without a role has anything to prove: give them one, or leave totp and publicKey out');
     if (unknown) complain(['people', id, 'roles'], `no role "${unknown}": known are ${knownRoles.join(', ')}, and those that a gate asks for`);
-    if (personOf(people, person.name) !== id) complain(['people', id, 'name'], `"${person.name}" is the name or id of another person too`);
+    if (idOf(person.name) !== id) complain(['people', id, 'name'], `"${person.name}" is the name or id of another person too`);
   }
   if (peopleWith(people, ['administrator']).length === 0) complain(['people'], 'nobody is an administrator: nobody could do what only they may');
   for (const [gate, { people: named, roles = [], quorum, proof = 'none', escalate = [] }] of gates) {
@@ -50,7 +51,7 @@ export function checkPeople({ people: config, approvals, contacts = {} }: { peop
     escalate.forEach(({ to }, rung) => to.forEach((name, index) => {
       if (personOf(people, name) === undefined) complain(['approvals', gate, 'escalate', rung, 'to', index], `"${name}" is neither id nor name of one of the system’s people`);
     }));
-    const answering = new Set([...named, ...peopleWith(people, roles)].map((name) => personOf(people, name)));
+    const answering = new Set([...named, ...peopleWith(people, roles)].map((name) => idOf(name)));
     if (named.length + roles.length > 0 && answering.size < quorum) complain(['approvals', gate, 'quorum'], `${quorum} different people must approve, and ${answering.size} may answer`);
     const asked = named.length + roles.length > 0 ? [...answering].flatMap((id) => (id === undefined ? [] : [people[id]!])) : Object.values(people).filter(({ roles: of }) => of.length > 0);
     const proving = asked.filter(({ proofs }) => (proof === 'any' ? proofs.length > 0 : proofs.includes(proof as ProofKind)));

@@ -1,6 +1,6 @@
 import { describeError } from './errors.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep, type Runbooks } from './expand-runbook.ts';
-import { peopleWith, personOf, viewPeople, type PeopleConfig } from './people.ts';
+import { peopleWith, findPeople, viewPeople, type PeopleConfig } from './people.ts';
 import { copiesOf, isHomeward, isInPlace, sameWay } from './homeward.ts';
 import { findCycle, type Runbook } from './runbook.ts';
 import { isStepType, stepSettings, typesNeeded, typesPerSource } from './step-settings.ts';
@@ -43,10 +43,11 @@ export function checkRunbooks(system: Checked, complain: Complain): void {
 /** A gate that too few people are left to open, once one of them has asked for the run, would wait for ever. */
 function checkApprovers({ approvals, people: config }: Checked, complain: Complain): void {
   const people = viewPeople(config ?? {});
+  const idOf = people && findPeople(people);
   for (const [gate, { quorum, people: named, roles = [], notRequester }] of Object.entries(approvals)) {
     if (named.length + roles.length === 0) continue;
     const having = people ? peopleWith(people, roles) : [];
-    const answering = new Set([...named, ...having].map((name) => (people && personOf(people, name)) ?? name.trim().toLowerCase())).size;
+    const answering = new Set([...named, ...having].map((name) => idOf?.(name) ?? name.trim().toLowerCase())).size;
     if (answering < quorum || !notRequester || answering - 1 >= quorum) continue;
     complain(['approvals', gate, 'people'], `${answering} may answer, and whoever asks for the run may not: too few are left for a quorum of ${quorum} when one of them asks. Name another, or set notRequester: false`);
   }

@@ -227,6 +227,16 @@ export const disposePointInput = z.strictObject({
 });
 export type DisposePointInput = z.output<typeof disposePointInput>;
 
+export const disposeAllInput = z.strictObject({
+  system,
+  source: everySource,
+  reason: z.string('some text').min(1, 'some text').max(400, 'at most 400 characters').meta({ description: 'why; it stays with each certificate' }),
+  expected: z.string().regex(/^[0-9a-f]{64}$/, 'the digest of a list, 64 hex digits').optional().meta({ description: 'the list that was looked at, which a dry run shows: if there is another by now, nothing goes' }),
+  dryRun: z.boolean('true or false').optional().meta({ description: 'true: lists what would be destroyed and what stands against it, and touches nothing' }),
+  requestedBy: text,
+});
+export type DisposeAllInput = z.output<typeof disposeAllInput>;
+
 export const applySystemInput = z.strictObject({
   system,
   dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be done, and does nothing' }),
@@ -269,6 +279,7 @@ export const inputExamples = {
   openIncident: '{"system": "demo", "summary": "documents cannot be saved", "severity": "P1", "requestedBy": "dana"}',
   applyRetention: '{"system": "demo"}',
   markPoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "state": "suspect", "reason": "orders of that night look wrong", "requestedBy": "dana"}',
+  disposeAll: '{"system": "demo", "source": "documents", "reason": "the system is given up", "dryRun": true, "requestedBy": "dana"}',
   disposePoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "reason": "an erasure that a court ordered", "requestedBy": "dana"}',
   recordDeployment: '{"system": "demo", "version": "2.4.1", "requestedBy": "dana"}',
   applySystem: '{"system": "demo", "dryRun": true, "requestedBy": "dana"}',

@@ -58,6 +58,13 @@ const folded = (name: string): string => name.trim().toLowerCase();
 export const personOf = (people: People | undefined, by: string): string | undefined =>
   people && Object.entries(people).find(([id, { name }]) => folded(id) === folded(by) || folded(name) === folded(by))?.[0];
 
+/** As `personOf`, for whoever asks for many: every name is looked at once, and not again for each that is asked for. */
+export function findPeople(people: People): (by: string) => string | undefined {
+  const ids = new Map<string, string>();
+  for (const [id, { name }] of Object.entries(people)) for (const one of [folded(id), folded(name)]) if (!ids.has(one)) ids.set(one, id);
+  return (by) => ids.get(folded(by));
+}
+
 /** Whether two names mean one person: an id and a name may be the same one's. */
 export const samePerson = (people: People | undefined, a: string, b: string): boolean =>
   (personOf(people, a) ?? folded(a)) === (personOf(people, b) ?? folded(b));

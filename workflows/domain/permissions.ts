@@ -93,16 +93,22 @@ export function permit(people: People | undefined, act: Act, by: string | undefi
   if (by === undefined) return { may: false, why: `Nobody without a name may ${row.about}. ${who}` };
   const id = personOf(people, by);
   if (id === undefined) return { may: false, why: `${by} may not ${row.about}: the system’s people do not name them. ${who}` };
-  const roles = people[id]!.roles;
-  const has = (some: readonly Role[] = []): boolean => some.some((role) => roles.includes(role));
-  if (has(row.who)) return { may: true };
-  if (has(row.elevated)) return { may: 'elevated' };
+  const { roles } = people[id]!;
+  const may = mayWith(roles, act);
+  if (may !== false) return { may };
   return { may: false, why: `${by} (${roles.join(', ') || 'no role'}) may not ${row.about}. ${who}` };
+}
+
+/** Whether somebody with these roles may, or may by elevation. */
+export function mayWith(roles: readonly string[], act: Act): Permission['may'] {
+  const { who, elevated = [] } = permissions[act];
+  const has = (some: readonly Role[]): boolean => some.some((role) => roles.includes(role));
+  return has(who) ? true : has(elevated) && 'elevated';
 }
 
 /** Which act the start of a workflow is, by what it is asked for. */
 export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined; apply?: boolean | undefined }): Act {
-  if ((workflow === 'applySystem' || workflow === 'disposePoint') && asked.dryRun) return 'read';
+  if ((workflow === 'applySystem' || workflow === 'disposePoint' || workflow === 'disposeAll') && asked.dryRun) return 'read';
   if (workflow === 'applyRetention') return asked.apply ? 'retain' : 'read';
   if (workflow !== 'recoverSystem') return startActs[workflow];
   if (asked.dryRun) return 'dry-run';
@@ -128,6 +134,7 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   recordDeployment: 'record-deployment',
   markPoint: 'mark',
   disposePoint: 'dispose',
+  disposeAll: 'dispose',
   applySystem: 'apply',
   reportSystem: 'report',
 };

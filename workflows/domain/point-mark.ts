@@ -3,8 +3,8 @@ import type { LogPosition } from './log-position.ts';
 
 /** What people, or a verification, say of a base, an import or a slice. */
 export const markStates = ['suspect', 'bad', 'hold', 'good'] as const;
-/** Those, and what a disposal says before it destroys anything. */
-export const writtenMarkStates = [...markStates, 'disposed'] as const;
+/** Those, and what a disposal says: before it destroys anything, and when it gives way and destroys nothing. */
+export const writtenMarkStates = [...markStates, 'disposed', 'kept'] as const;
 export type MarkState = (typeof writtenMarkStates)[number];
 
 export interface Said {
@@ -36,6 +36,8 @@ export function foldMarks(marks: readonly (Said & { state: MarkState })[]): Poin
     if (state === 'good') now = {};
     else if (state === 'hold') now = { ...now, hold: said };
     else if (state === 'disposed') now = { ...now, disposal: said };
+    // Whoever said that it is bad has not been asked.
+    else if (state === 'kept') now = { ...(now.doubt ? { doubt: now.doubt } : {}), ...(now.hold ? { hold: now.hold } : {}) };
     else now = { ...now, doubt: { is: state, ...said } };
   }
   return now.doubt || now.hold || now.disposal ? now : undefined;
@@ -65,5 +67,6 @@ const consequences: Readonly<Record<MarkState, string>> = {
   bad: 'given to nobody who does not name it',
   hold: 'neither retention nor a disposal takes it',
   disposed: 'given to nobody',
+  kept: 'its disposal gave way, and it is given as before',
   good: 'nothing is said against it any more, and nobody holds it',
 };

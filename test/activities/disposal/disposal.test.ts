@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -7,6 +8,7 @@ import { certifyDisposal } from '../../../activities/disposal/certify-disposal.t
 import { destroyPoint } from '../../../activities/disposal/destroy-point.ts';
 import { orderDisposal } from '../../../activities/disposal/order-disposal.ts';
 import { planDisposal } from '../../../activities/disposal/plan-disposal.ts';
+import { planDisposals } from '../../../activities/disposal/plan-disposals.ts';
 import { listDisposals, verifyDisposal } from '../../../activities/disposal/read-disposals.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { readAuditRecords } from '../../../activities/evidence/read-evidence.ts';
@@ -25,6 +27,7 @@ import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
 import { openBackupKey } from '../../../activities/stream/backup-key.ts';
 import type { Destroyed } from '../../../workflows/contract.ts';
+import type { DisposalRead } from '../../../workflows/domain/disposal/describe-disposal.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
@@ -35,6 +38,7 @@ import { hours } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
+import { dyingStore, interruptedStore, withMethods } from '../../harness/odd-store.ts';
 import { contextOf, of, scope, startFirstTimeline, writeBackup, writeHead, writeSlices, type WrittenBackup } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -68,15 +72,22 @@ async function place(t: TestContext): Promise<Place & { path: string }> {
   return { ...placeOf(store, keys, await writeSource(store, keys)), path };
 }
 
+/** As it lies there, in a place of its own. */
+async function copyOf(t: TestContext, { path, keys, backups }: Place & { path: string }): Promise<Place> {
+  const copy = tempDir(t);
+  cpSync(path, copy, { recursive: true, preserveTimestamps: true });
+  return placeOf(await openLocalStore({ name: 'test', path: copy, prefix: 'p' }), keys, backups);
+}
+
 const find = async ({ store, keys }: Place, target: RecoveryTarget = {}) => findRecoveryPoint(await rebuildCatalog({ store, keys }, of), target, { now: new Date().toISOString() });
 const below = async ({ store }: Place, backup: string): Promise<string[]> => (await collect(store, layout.backupFolder({ ...scope, backup }))).map(({ key }) => key);
 const asked = (point: string, more: object = {}) => ({ point, run: 'run-1', workflowId: 'dispose/demo', by: 'dana', approvedBy: ['erik (totp)'], reason: 'a court ordered it', evenTheLast: false, ...more });
 
 /** All that the workflow does, where nothing is waited for. */
-async function dispose(to: Place, point: string, { context = to.context(), run = 'run-1' } = {}): Promise<Destroyed> {
-  const { timeline } = await orderDisposal(context, asked(point, { run }));
+async function dispose(to: Place, point: string, { context = to.context(), run = 'run-1', evenTheLast = false } = {}): Promise<Destroyed> {
+  const { timeline } = await orderDisposal(context, asked(point, { run, evenTheLast }));
   const pass = await destroyPoint(context, { point, timeline, run });
-  if (pass.state === 'gone' || pass.state === 'left') await certifyDisposal(context, { point, run, keysGoneAt: pass.at, allGoneAt: pass.state === 'gone' ? pass.at : null, left: pass.left });
+  if (pass.state === 'gone' || pass.state === 'left') await certifyDisposal(context, { point, run, workflow: 'disposePoint', keysGoneAt: pass.at, allGoneAt: pass.state === 'gone' ? pass.at : null, left: pass.left });
   return pass;
 }
 
@@ -120,23 +131,7 @@ test('killed before and after every single act, nobody is ever given it, no kept
   const before = await others();
   let kills = 0;
   for (let done = false; !done; kills += 1) {
-    // Each try gets one act further than the last one: with every second the act is done, and its answer lost.
-    const killed = new HoldfastError('StoreUnavailable', 'killed');
-    let acts = 0;
-    const dying = <A extends unknown[], R>(act: (...given: A) => Promise<R>) => async (...given: A): Promise<R> => {
-      acts += 1;
-      if (acts === 1 && kills % 2 === 0) throw killed;
-      if (acts === 2) throw killed;
-      const result = await act(...given);
-      if (kills % 2 === 1) throw killed;
-      return result;
-    };
-    const store = Object.create(to.store) as Store;
-    for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock', 'lockedUntil'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
-    Object.defineProperty(store, 'deleteVersion', { value: dying((version: { key: string; versionId: string }) => to.store.deleteVersion(version)) });
-    // A put that is there already is no act.
-    const put = dying((...given: Parameters<Store['put']>) => to.store.put(...given));
-    Object.defineProperty(store, 'put', { value: async (...given: Parameters<Store['put']>) => (given[2]?.ifAbsent && (await collect(to.store, given[0])).length > 0 ? await to.store.put(...given) : await put(...given)) });
+    const { store, killed } = dyingStore(to.store, kills);
     const outcome = await dispose(to, 'b45', { context: to.context({ store }) }).then(() => 'done', (error: unknown) => error);
     if (outcome !== 'done') assert.equal(outcome, killed);
     done = outcome === 'done';
@@ -208,13 +203,12 @@ test('a retention that runs meanwhile leaves it to its disposal, and a disposal 
   await expire(to.context(), { plan, run: 'retention-1', backupRuns: false });
   assert.ok((await below(to, 'b10')).length > 0, 'it is not retention’s any more');
   // Killed among the parts.
-  const store = Object.create(to.store) as Store;
-  for (const name of ['get', 'getVersion', 'list', 'now', 'put', 'lockedUntil'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
   let deletions = 0;
-  Object.defineProperty(store, 'deleteVersion', { value: async (version: { key: string; versionId: string }) => {
+  const deleteVersion: Store['deleteVersion'] = async (version) => {
     if ((deletions += 1) > 3) throw new HoldfastError('StoreUnavailable', 'killed');
     await to.store.deleteVersion(version);
-  } });
+  };
+  const store = withMethods(to.store, { deleteVersion });
   await assert.rejects(destroyPoint(to.context({ store }), { point: 'b10', timeline, run: 'run-1' }), { name: 'StoreUnavailable' });
   const left = await below(to, 'b10');
   assert.ok(left.length > 0 && !left.some((key) => key.endsWith('/manifest.json')));
@@ -223,6 +217,92 @@ test('a retention that runs meanwhile leaves it to its disposal, and a disposal 
   assert.deepEqual(await problemsOf(to, 'b10'), []);
   const [{ certificate }] = (await listDisposals(to, of.system)) as unknown as [{ certificate: { wrappings: object[]; orders: object[]; destroyed: { versions: number } } }];
   assert.deepEqual([certificate.wrappings.length, certificate.orders.length, certificate.destroyed.versions], [1, 2, 8], 'the first order tells what the second cannot');
+});
+
+test('two disposals of one point, the second of them whole before any call of the first: both end, each with its certificate, and nothing is left', async (t) => {
+  let met = 0;
+  const shared = await place(t);
+  const { limit } = await find(shared);
+  for (let at = 1, calls = at; at <= calls; at += 11) {
+    const to = await copyOf(t, shared);
+    const first = interruptedStore(to.store, at, async () => {
+      met += 1;
+      assert.equal((await dispose(to, 'b45', { run: 'run-2' })).state, 'gone');
+    });
+    assert.equal((await dispose(to, 'b45', { context: to.context({ store: first.store }) })).state, 'gone', `at ${at}`);
+    calls = first.calls();
+    assert.deepEqual([await below(to, 'b45'), await collect(to.store, layout.expiredBases(of.system, of.source)), await problemsOf(to, 'b45')], [[], [], []], `at ${at}`);
+    assert.equal((await collect(to.store, layout.disposals(of.system))).filter(({ key }) => key.endsWith('/certificate.json')).length, at <= calls ? 2 : 1);
+    const [{ certificate }] = (await listDisposals(to, of.system)) as [DisposalRead];
+    assert.deepEqual([certificate!.destroyed.versions, certificate!.wrappings.length], [8, 1], `at ${at}`);
+    assert.equal((await find(to)).limit, limit);
+  }
+  assert.ok(met > 6, `${met} times`);
+  const to = await copyOf(t, shared);
+  const both = await Promise.all(['run-1', 'run-2'].map(async (run) => await dispose(to, 'b45', { run })));
+  assert.deepEqual([both.map(({ state }) => state), await below(to, 'b45'), await problemsOf(to, 'b45')], [['gone', 'gone'], [], []]);
+  await checkOthers(to, limit);
+});
+
+test('two disposals, or a disposal and a retention, that each find the other’s point there never take the last together, whatever comes before any call of the other', async (t) => {
+  const shared = await place(t);
+  await writeMark(shared, { ...of, point: 'b10', by: 'dana', state: 'bad', reason: 'a test', id: 'bad' });
+  const system = { ...shared.context().system, retention: { wait: 0, sources: { [of.source]: rulesSchema.parse({ atLeast: 1, atMost: '1KiB', log: '0h' }) } } } as unknown as System;
+  const refused = (error: unknown): 'refused' => {
+    assert.ok(error instanceof HoldfastError && error.type === 'NotPermitted', String(error));
+    return 'refused';
+  };
+  const takes = async (to: Place, point: string, run: string, store = to.store): Promise<string> => await dispose(to, point, { context: to.context({ store, system }), run }).then(({ state }) => state, refused);
+  const lets = async (to: Place, store = to.store): Promise<string> => {
+    const { plan } = await planForRun(to.context({ system }), { run: 'retention-1', limit: 50 });
+    await expire(to.context({ store, system }), { plan: plan!, run: 'retention-1', backupRuns: false });
+    return (await below(to, 'b28')).length > 0 ? 'refused' : 'gone';
+  };
+  const pairs = {
+    'two disposals': { first: async (to: Place, store: Store) => await takes(to, 'b45', 'run-1', store), second: async (to: Place) => await takes(to, 'b28', 'run-2') },
+    'a retention in a disposal': { first: async (to: Place, store: Store) => await takes(to, 'b45', 'run-1', store), second: async (to: Place) => await lets(to) },
+    'a disposal in a retention': { first: async (to: Place, store: Store) => await lets(to, store), second: async (to: Place) => await takes(to, 'b45', 'run-1') },
+  };
+  for (const [name, { first, second }] of Object.entries(pairs)) {
+    const seen = new Set<string>();
+    for (let at = 1, calls = at; at <= calls; at += 9) {
+      const to = await copyOf(t, shared);
+      let other = 'not met';
+      const interrupted = interruptedStore(to.store, at, async () => void (other = await second(to)));
+      const own = await first(to, interrupted.store);
+      calls = interrupted.calls();
+      seen.add(`${own}, ${other}`);
+      const told = await listDisposals(to, of.system);
+      assert.deepEqual(told.filter(({ certificate, withdrawn }) => certificate === null && withdrawn === null).map(({ point }) => point), [], `${name}, at ${at}: each is certified, or told as given up`);
+      const { base } = await find(to);
+      assert.ok(base.backup === 'b28' || base.backup === 'b45', `${name}, at ${at}: ${base.backup}`);
+      assert.equal((await below(to, base.backup)).length, 8, `${name}, at ${at}: it is whole`);
+    }
+    assert.ok(seen.has('refused, gone') && !seen.has('gone, gone'), `${name}: ${[...seen].join('; ')}`);
+  }
+});
+
+test('a list of all is what lies there, by a digest that another base changes; disposed of one by one nothing can be restored, and each has its certificate', async (t) => {
+  const to = await place(t);
+  const timeline = importTimeline('b70');
+  await writeSlices(to.store, to.keys, [65, 75], timeline);
+  await writeBackup(to.store, to.keys, 70, { timeline });
+  const before = await collect(to.store, '');
+  const list = await planDisposals([to.context()]);
+  assert.deepEqual(await collect(to.store, ''), before, 'nothing is touched');
+  assert.deepEqual(list.points.map(({ point, wrappings, refused }) => [point, wrappings, refused]), [['b10', 1, []], ['b28', 1, []], ['b45', 1, []], ['b70', 2, []]]);
+  assert.equal(list.bytes, list.points.reduce((sum, { bytes }) => sum + bytes, 0));
+  assert.match(list.stays.join('; '), /documents: the log since is not its own: it goes by the rules of retention/);
+  assert.equal((await planDisposals([to.context()])).digest, list.digest);
+  await writeBackup(to.store, to.keys, 50);
+  assert.notEqual((await planDisposals([to.context()])).digest, list.digest);
+  await writeHold(to.store, to.keys, 'run-9', await find(to, { point: 'b28' }), 'run run-9 reads it');
+  assert.deepEqual((await planDisposals([to.context()])).points.filter(({ refused }) => refused.length > 0).map(({ point, refused }) => [point, refused]), [['b28', ['run run-9 reads it']]]);
+  await releaseHold(to.store, { system: of.system, run: 'run-9' });
+  for (const point of ['b10', 'b28', 'b45', 'b50', 'b70']) assert.equal((await dispose(to, point, { evenTheLast: true })).state, 'gone', point);
+  await assert.rejects(find(to), { name: 'NoRecoveryPoint' });
+  for (const point of ['b10', 'b28', 'b45', 'b50', 'b70']) assert.deepEqual(await problemsOf(to, point), [], point);
+  assert.deepEqual((await planDisposals([to.context()])).points, [], 'what is certified is on no list');
 });
 
 test('an import goes with its own log and the keys of that', async (t) => {

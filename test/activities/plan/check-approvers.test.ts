@@ -50,6 +50,18 @@ test('one who cannot is a warning while enough others can', async (t) => {
   assert.match(findings[0]!.message, /file:erik/);
 });
 
+test('the gates of retention and disposal are looked at, too: one that would stay shut holds up no recovery, and is a warning', async (t) => {
+  const loaded = await place(t, { erik: secret, fay: pem('ed25519') });
+  const gate = loaded.system.approvals['approve-switch']!;
+  Object.assign(loaded.system.approvals, { disposing: { ...gate, proof: 'totp' }, letting: { ...gate, quorum: 1, proof: 'signature' } });
+  Object.assign(loaded.system, { retention: { wait: 0, approval: 'letting', sources: {} }, disposal: { approval: 'disposing' } });
+  const findings = await checkApprovers(loaded, undefined);
+  assert.deepEqual(findings.map(({ effect, about, message }) => [effect, about, message]), [['warns', 'people', 'gate "disposing" of every disposal would stay shut: 2 must prove who they are, and 1 of those who may answer could']]);
+  loaded.system.disposal = { approval: 'approve-switch' };
+  gate.proof = 'totp';
+  assert.deepEqual((await checkApprovers(loaded, undefined)).map(({ effect }) => effect), ['fails'], 'one that a recovery needs too is told once');
+});
+
 test('a gate that asks for no proof, or of another runbook, is not looked at', async (t) => {
   const loaded = await place(t, {});
   loaded.system.approvals['approve-switch']!.proof = 'none';

@@ -19,7 +19,6 @@ import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
 import type { DumpPlanRef } from '../../../workflows/contract.ts';
-import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
 import type { Expired } from '../../../workflows/domain/retention/describe-retention.ts';
@@ -31,6 +30,7 @@ import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
+import { dyingStore, withMethods } from '../../harness/odd-store.ts';
 import { contextOf, of, scope, startFirstTimeline, writeBackup, writeGap, writeHead, writeSlices } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -124,20 +124,7 @@ test('killed before and after every single act, it leaves whole bases or rests t
   const bases = new Set((await rebuildCatalog(to, of)).bases.map(({ backup }) => backup));
   let kills = 0;
   for (let done = false; !done; kills += 1) {
-    // Each try gets one act further than the last one: with every second the act is done, and its answer lost.
-    const killed = new HoldfastError('StoreUnavailable', 'killed');
-    let acts = 0;
-    const dying = <A extends unknown[], R>(act: (...given: A) => Promise<R>) => async (...given: A): Promise<R> => {
-      acts += 1;
-      if (acts === 1 && kills % 2 === 0) throw killed;
-      if (acts === 2) throw killed;
-      const result = await act(...given);
-      if (kills % 2 === 1) throw killed;
-      return result;
-    };
-    const store = Object.create(to.store, { deleteVersion: { value: dying((version: { key: string; versionId: string }) => to.store.deleteVersion(version)) } }) as Store;
-    Object.defineProperty(store, 'put', { value: to.store.put.bind(to.store) });
-    for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
+    const { store, killed } = dyingStore(to.store, kills, ['deleteVersion']);
     const outcome = await expire(to.context(twoNewest, { store }), { plan: plan!, run: 'run-1', backupRuns: false }).then(() => 'done', (error: unknown) => error);
     if (outcome !== 'done') assert.equal(outcome, killed);
     done = outcome === 'done';
@@ -207,8 +194,6 @@ test('a run that begins to read a base in the moment before it is let go keeps i
   const to = await place(t);
   const plan = (await planForRun(to.context(), { run: 'run-1', limit: 50 })).plan!;
   const point = await find(to, { point: 'b10' });
-  const store = Object.create(to.store) as Store;
-  for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock', 'deleteVersion'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
   let noted = 0;
   const put: Store['put'] = async (key, ...rest) => {
     const ref = await to.store.put(key, ...rest);
@@ -217,8 +202,7 @@ test('a run that begins to read a base in the moment before it is let go keeps i
     await writeHold(to.store, to.keys, 'run-9', point, 'run run-9 reads it');
     return ref;
   };
-  Object.defineProperty(store, 'put', { value: put });
-  const { bases, left } = await expire(to.context(twoNewest, { store }), { plan, run: 'run-1', backupRuns: false });
+  const { bases, left } = await expire(to.context(twoNewest, { store: withMethods(to.store, { put }) }), { plan, run: 'run-1', backupRuns: false });
   assert.equal(noted, 1);
   assert.deepEqual([bases, left], [0, [{ what: 'base b10', why: 'it was to go, and stays: run run-9 reads it' }]]);
   assert.equal((await find(to, { point: 'b10' })).limit, point.limit, 'its log is there, too');
@@ -236,14 +220,12 @@ test('a run that begins to read an old moment while log is let go keeps what is 
   let gone = 0;
   // A hold is flushed to the disk, a deletion is not: where that takes long, all slices would be gone before the hold is there.
   let held: Promise<void> | undefined;
-  const { deleteVersion } = to.store;
-  const store = Object.create(to.store) as Store;
-  for (const name of ['get', 'getVersion', 'list', 'now', 'extendLock', 'put'] as const) Object.defineProperty(store, name, { value: (to.store[name] as (...given: unknown[]) => unknown).bind(to.store) });
-  Object.defineProperty(store, 'deleteVersion', { value: async (version: { key: string; versionId: string }) => {
+  const deleteVersion: Store['deleteVersion'] = async (version) => {
     if (version.key.startsWith(layout.slices(scope)) && (gone += 1) === 50) held = writeHold(to.store, to.keys, 'run-9', { ...point, log: { ...point.log, from: at(100) }, limit: at(231) }, 'run run-9 reads it');
     await held;
-    await deleteVersion.call(to.store, version);
-  } });
+    await to.store.deleteVersion(version);
+  };
+  const store = withMethods(to.store, { deleteVersion });
   const { slices } = await expire(to.context(rules, { store }), { plan: approved, run: 'run-1', backupRuns: false });
   assert.ok(slices >= 50 && slices <= 120, `${slices} slices are gone: the hold was met at the next look`);
   await expire(to.context(rules), { plan: approved, run: 'run-1', backupRuns: false });

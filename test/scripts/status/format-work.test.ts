@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatWork } from '../../../scripts/status/read-work.ts';
+import type { GateState } from '../../../workflows/domain/run-state.ts';
 
 const failed = { activity: 'dumpGroup', attempt: 3, heartbeat: null, lastFailure: 'StoreUnavailable: store primary: the store is away\nat …' };
 
@@ -13,4 +14,16 @@ test('a backup whose try failed says which try it is at, and why the last one fa
 test('work that no worker answers for is shown as far as Temporal knows it', () => {
   const shown = formatWork({ workflowId: 'recover/demo', unanswered: { workflowStatus: 'RUNNING', phase: 'waiting', why: 'no worker answers for recover/demo', activities: [failed, { activity: 'restoreGroup', attempt: 1, heartbeat: { phase: 'loading', unit: 'bytes', done: 5, of: 10, percent: 50, perSecond: null, leftMs: null }, lastFailure: null }] } });
   assert.deepEqual(shown.split('\n'), ['recover/demo  RUNNING, last known to be waiting  no worker answers for recover/demo', '  restoreGroup  last said: loading  50.0%  5 B of 10 B  time left not known yet', '  dumpGroup  try 3, last: StoreUnavailable: store primary: the store is away']);
+});
+
+test('a retention or a disposal that waits for people says for whom, and the command that answers', () => {
+  const gate: GateState = { gate: 'go', step: 'go', description: 'may it go?', status: 'open', quorum: 2, people: ['erik', 'fay'], notRequester: true, proof: 'any', openedAt: '2026-01-01T00:00:00.000Z', closedAt: null, decisions: [{ by: 'erik', decision: 'approve', reason: null, at: '2026-01-01T00:01:00.000Z', proof: 'totp' }] };
+  const asking = { system: 'demo', readAt: '2026-01-01T00:05:00.000Z', says: 'disposal demo: waits for people as of 00:05:00Z', gates: [gate] };
+  assert.deepEqual(formatWork({ workflowId: 'dispose/demo/B1', asking }).split('\n'), [
+    'dispose/demo/B1  disposal demo: waits for people as of 00:05:00Z',
+    '  gate go: 1 of 2 approvals  from erik, fay  proof: any  open for 5m00s',
+    '  answer: holdfast approve demo --workflow dispose/demo/B1 --gate go --by NAME --code CODE',
+  ]);
+  const quiet: GateState = { ...gate, gate: 'retention', quorum: 0, people: [], proof: undefined, decisions: [], notBefore: '2026-01-01T01:00:00.000Z' };
+  assert.match(formatWork({ workflowId: 'retention/demo', asking: { ...asking, gates: [quiet] } }), /begins at 2026-01-01T01:00:00.000Z, unless somebody says no: holdfast reject demo --workflow retention\/demo --gate retention --by NAME/);
 });

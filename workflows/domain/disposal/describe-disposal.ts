@@ -30,6 +30,8 @@ export interface DisposalRead {
   order: Pick<DisposalOrder, 'run' | 'at' | 'by' | 'approvedBy' | 'reason'>;
   /** the newest; null: it goes on, or was given up */
   certificate: DisposalCertificate | null;
+  /** of one without a certificate: that it was taken back, or gave way, in words; null: it was not */
+  withdrawn: string | null;
   /** of `verify` only: what is wrong with it */
   problems: { object: string; problem: string }[];
 }
@@ -50,7 +52,7 @@ export const describeCertificate = ({ source, point, by, approvedBy, reason, ste
   ...left.map(({ what, why }) => `left: ${what}: ${why}`),
 ];
 
-export const describeRead = ({ source, point, order, certificate, problems }: DisposalRead): string[] => [
-  ...(certificate ? describeCertificate(certificate) : [`${source}/${point}: ordered at ${order.at} by ${order.by ?? 'nobody named'}, no certificate yet: ${order.reason}`]),
+export const describeRead = ({ source, point, order, certificate, withdrawn, problems }: DisposalRead): string[] => [
+  ...(certificate ? describeCertificate(certificate) : [`${source}/${point}: ordered at ${order.at} by ${order.by ?? 'nobody named'}, ${withdrawn ?? 'no certificate yet'}: ${order.reason}`]),
   ...problems.map(({ object, problem }) => `  ${object}: ${problem}`),
 ];

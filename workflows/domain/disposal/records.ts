@@ -57,7 +57,7 @@ export const disposalCertificateSchema = z.strictObject({
   orders: z.array(objectRefSchema),
   method: z.string(),
   wrappings: z.array(wrappingSchema),
-  /** what lay there when the first order was written, without what is left */
+  /** what lay there when it was ordered, without what is left */
   destroyed: inventorySchema,
   steps: z.strictObject({
     orderedAt: at,
