@@ -2,8 +2,7 @@ import { sleep, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
 import { longWaitMs, orderPoint, passPoint, type DisposalOrdered, type PointOutcome, type PointUnderway } from './disposal/destroy-point.ts';
-import { describeEnds, describeList, type DisposalList, type ListedPoint } from './domain/disposal/describe-list.ts';
-import { HoldfastError } from './domain/errors.ts';
+import { describeEnds, describeList, refuseList, type DisposalList, type ListedPoint } from './domain/disposal/describe-list.ts';
 import { disposeAllInput, parseInput, type DisposeAllInput } from './domain/inputs.ts';
 import type { ObjectRef } from './domain/manifest.ts';
 import type { SystemView } from './domain/system.ts';
@@ -49,7 +48,7 @@ export interface AllUnderway {
 
 /** Each is a listing and deletions of its own, which go on side by side too. */
 const atOnce = 3;
-/** What is due so soon is waited for with what is due now. */
+/** What is due so soon after another is waited for with it. */
 const togetherMs = seconds(60);
 
 /**
@@ -91,7 +90,7 @@ async function begin(gate: Gate, view: SystemView, { source, expected, dryRun, r
   };
   if (dryRun) return end('dry');
   showLines(`disposal of ${what}`, lines);
-  refuse(what, list, expected);
+  refuseList(what, list, expected);
   const approval = view.disposal?.approval;
   const about = `${list.points.length} recovery points, ${what}, ${formatBytes(list.bytes)}, are destroyed for ever: ${reason}. The list has the SHA-256 ${list.digest}.`;
   const answer: GateAnswer | null = approval === undefined ? null : await gate.ask({ view, purpose: 'disposal', run, gate: approval, waitMs: 0, requestedBy, about, lines });
@@ -99,15 +98,6 @@ async function begin(gate: Gate, view: SystemView, { source, expected, dryRun, r
   const { epoch } = await callControl('claimEpoch', { system, why: 'disposal', takeOver: false }, `hold the command of ${system}`);
   const ordered: DisposalOrdered = { run, epoch, requestedBy, approvers: answer ? approvedBy(answer) : '', reason: `${reason} (one of ${list.points.length}, list ${list.digest})`, evenTheLast: true };
   return { list, ordered, rest: list.points.map(({ source: of, point }) => ({ source: of, point })), left: [], points: [] };
-}
-
-function refuse(what: string, { digest, points }: DisposalList, expected: string | undefined): void {
-  if (points.length === 0) throw new HoldfastError('NoRecoveryPoint', `${what}: there is no base and no import`);
-  const shown = 'say "dryRun": true, look at the list, and give its digest as "expected"';
-  if (expected === undefined) throw new HoldfastError('BadInput', `field "expected" is missing: ${what} goes only by a list that somebody was shown`, { hint: shown });
-  if (expected !== digest) throw new HoldfastError('BadInput', `field "expected" is ${expected}, and the list of ${what} is ${digest} by now: it has changed since it was shown`, { hint: shown });
-  const against = points.flatMap(({ source, point, refused }) => refused.map((why) => `${source}/${point}: ${why}`));
-  if (against.length > 0) throw new HoldfastError('NotPermitted', `nothing of ${what} is disposed of: ${against.slice(0, 10).join('; ')}${against.length > 10 ? `; and ${against.length - 10} more` : ''}`);
 }
 
 /** @returns underway: a long wait is over, or the history is long. */
@@ -122,7 +112,7 @@ async function destroy(view: SystemView, underway: AllUnderway): Promise<Disposa
     show(system, underway);
   }
   while (left.length > 0) {
-    const due = left.filter(({ againAtMs }) => againAtMs <= Date.now() + togetherMs).slice(0, 100);
+    const due = left.filter(({ againAtMs }) => againAtMs <= Date.now()).slice(0, 100);
     await sideBySide(due, atOnce, async (one) => {
       const passed = await passPoint(view, one, ordered);
       if ('waits' in passed) return void Object.assign(one, { againAtMs: Date.now() + passed.forMs, why: passed.waits.why });
@@ -131,8 +121,8 @@ async function destroy(view: SystemView, underway: AllUnderway): Promise<Disposa
       show(system, underway);
     });
     if (left.length === 0) break;
-    const waitMs = Math.min(...left.map(({ againAtMs }) => againAtMs)) - Date.now();
-    if (waitMs > togetherMs) await waitFor(system, underway, waitMs);
+    const waitMs = untilNext(left);
+    if (waitMs > 0) await waitFor(system, underway, waitMs);
     if (waitMs > longWaitMs || workflowInfo().continueAsNewSuggested) return underway;
   }
   mark({ phase: 'done' });
@@ -140,6 +130,13 @@ async function destroy(view: SystemView, underway: AllUnderway): Promise<Disposa
   // In the order of the list: they end as they end.
   const ends = new Map(points.map((end) => [`${end.source}/${end.point}`, end]));
   return { system, outcome: 'done', why: null, list, points: list.points.flatMap(({ source, point }) => ends.get(`${source}/${point}`) ?? []) };
+}
+
+/** Until the next of them is due, and what is due soon after it. */
+function untilNext(left: AllUnderway['left']): number {
+  const dueAtMs = left.map(({ againAtMs }) => againAtMs);
+  const next = Math.min(...dueAtMs);
+  return Math.max(...dueAtMs.filter((ms) => ms <= next + togetherMs)) - Date.now();
 }
 
 /** A hold or a run that came since the list was made keeps its point, and no other. */

@@ -1,5 +1,4 @@
 import type { Destroyed } from '../../workflows/contract.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
@@ -8,7 +7,7 @@ import { deleteKeys, isEmpty, takeBase } from '../retention/take-base.ts';
 import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { listHolds } from '../store/holds.ts';
-import { readHistory, writeMark } from '../store/marks.ts';
+import { readHistory, sayDisposedAgain } from '../store/marks.ts';
 import { canBeOpened } from './plan-disposal.ts';
 
 /**
@@ -43,7 +42,7 @@ export async function destroyPoint(context: SourceContext, { point, timeline, ru
   await assertEpoch(store, scope.system, epoch, { signal });
   const keysGone = await deleteKeys(deleter, scope);
   if (!keysGone && deleter.lockedUntil !== null) return await answer('locked', { why: 'its keys are locked' });
-  if (keysGone) await sayAgain(context, scope, run);
+  if (keysGone) await sayDisposedAgain(context, { system: scope.system, source: scope.source, point }, `${run}/again`);
   // Of what is gone only the note can be left: a new one would have to be taken away again.
   const empty = await isEmpty(context, scope);
   if (empty) await forgetBase(context, scope);
@@ -58,13 +57,4 @@ export async function destroyPoint(context: SourceContext, { point, timeline, ru
 async function readerOf({ store, keys, signal }: SourceContext, { system, source, backup }: BackupScope): Promise<string | null> {
   const hold = (await listHolds(store, keys, system, { signal })).find((one) => one.source === source && one.backup === backup);
   return hold ? hold.why || `run ${hold.run} reads it` : null;
-}
-
-/** Who took the mark back while the wrappings went would have people given what nobody can open. */
-async function sayAgain(context: SourceContext, { system, source, backup }: BackupScope, run: string): Promise<void> {
-  if (foldMarks(await readHistory(context, { system, source }, backup))?.disposal) return;
-  await writeMark(context, { system, source, point: backup, state: 'disposed', reason: 'its keys are destroyed', by: 'disposal', id: `${run}/again` }).catch((error: unknown) => {
-    // Its manifest is gone too: there is nothing to be given.
-    if (!(error instanceof HoldfastError) || error.type !== 'NoRecoveryPoint') throw error;
-  });
 }

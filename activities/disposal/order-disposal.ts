@@ -64,7 +64,11 @@ async function giveWay(context: SourceContext, of: PointRef & { run: string }, {
   if (!(await canBeOpened(context, scope)) || (await readOrders(context, of)).some(({ body }) => body.evenTheLast && body.at > since)) return;
   const refused = await judgeMarked(context, scope);
   if (refused.length === 0) return;
-  await writeMark(context, { ...of, state: 'kept', reason: refused.join('; ').slice(0, 500), by: 'disposal', id: keptId(of.run) });
+  await writeMark(context, { ...of, state: 'kept', reason: refused.join('; ').slice(0, 500), by: 'disposal', id: keptId(of.run) }).catch(async (error: unknown) => {
+    // Another disposal of it was faster, to its last key.
+    if (await canBeOpened(context, scope)) throw error;
+  });
+  if (!(await canBeOpened(context, scope))) return;
   refuseKept(of, await readHistory(context, of, of.point));
 }
 

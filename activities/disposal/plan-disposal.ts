@@ -75,13 +75,14 @@ export async function findPoint(context: SourceContext, { point, evenTheLast }: 
  */
 export async function judgeMarked(context: SourceContext, { system, source, backup }: BackupScope): Promise<string[]> {
   const rules = context.system.retention?.sources[source];
+  // Before the bases: a note goes last, so what is noted no more is not among them.
+  const going = new Set<string>();
+  for await (const key of keysUnder(context.store, layout.expiredBases(system, source), context.signal)) going.add(key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, ''));
   const facts = await readFacts(context, rules);
   const { bases, disposed = [] } = facts.catalog;
   const own = [...disposed, ...bases].find((base) => base.backup === backup);
   // An import stands in for nothing.
   if (!own || !facts.catalog.timelines.some(({ timeline }) => timeline === own.timeline)) return [];
-  const going = new Set<string>();
-  for await (const key of keysUnder(context.store, layout.expiredBases(system, source), context.signal)) going.add(key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, ''));
   const { disposal: _, ...mark } = own.mark ?? {};
   const given: CatalogBase[] = [...bases.filter((base) => base.backup !== backup && !going.has(base.backup)), { ...own, mark }];
   // Who reads it by now is waited for, and who holds it is met before anything goes.

@@ -53,7 +53,7 @@ export async function listDisposals(room: AuditRoom, system: string): Promise<Di
       const { orders, certificates } = await readSaid(room, { system, source, point });
       const order = orders.at(-1);
       const certificate = certificates.at(-1)?.body ?? null;
-      if (order) all.push({ source, point, order: order.body, certificate, withdrawn: certificate ? null : await whyWithdrawn(room, { system, source, point }), problems: [] });
+      if (order) all.push({ source, point, order: order.body, certificate, withdrawn: certificate ? null : await whyWithdrawn(room, order.body), problems: [] });
     }
   }
   return all.sort((a, b) => (a.order.at < b.order.at ? -1 : 1));
@@ -78,7 +78,7 @@ export async function verifyDisposal(room: AuditRoom, system: string, point: str
     else problems.push(...holdAgainstAudit(newest!, audit), ...certificate.left.map(({ what, why }) => ({ object: what, problem: `was left: ${why}` })));
     for (const { ref, body } of newest ? orders : []) if (body.at <= newest!.body.at && !certificates.some((one) => one.body.orders.some((named) => nameOf(named) === nameOf(ref)))) problems.push({ object: ref.key, problem: 'no certificate names this order' });
     if (order) problems.push(...(await whatIsThere(room, { ...of, timeline: order.timeline })));
-    found.push({ source, point, order: order ?? nothingBelieved, certificate, withdrawn: certificate ? null : await whyWithdrawn(room, of), problems });
+    found.push({ source, point, order: order ?? nothingBelieved, certificate, withdrawn: certificate || !order ? null : await whyWithdrawn(room, order), problems });
   }
   for (const { body } of audit.values()) {
     const [of, name] = body.about.split(': ') as [string, string];
@@ -93,10 +93,10 @@ export async function verifyDisposal(room: AuditRoom, system: string, point: str
   return found;
 }
 
-/** The point is given again: somebody took its mark back, or the disposal did, giving way. */
-async function whyWithdrawn({ store, keys, signal }: AuditRoom, of: PointRef): Promise<string | null> {
-  const history = await readHistory({ store, keys, signal }, of, of.point);
-  const last = history.findLast(({ state }) => state === 'good' || state === 'kept');
+/** The point is given again: somebody took its mark back since it was ordered, or the disposal did, giving way. */
+async function whyWithdrawn({ store, keys, signal }: AuditRoom, order: PointRef & { at: string }): Promise<string | null> {
+  const history = await readHistory({ store, keys, signal }, order, order.point);
+  const last = history.findLast(({ state, at }) => (state === 'good' || state === 'kept') && at > order.at);
   return last && !foldMarks(history)?.disposal ? `${last.state === 'kept' ? 'gave way' : `taken back by ${last.by}`} at ${last.at} (${last.reason})` : null;
 }
 

@@ -24,27 +24,50 @@ export type MarkToWrite = Pick<Mark, 'system' | 'source' | 'point' | 'state' | '
  * Writes one mark, behind those that are there, by the store's clock. Killed before the put: nothing was said. After it, or tried again under one `id`: it
  * was said once.
  *
+ * What takes a disposal back is looked at once more when it is said: a disposal looks at the marks behind its last key, so whichever of the two comes last says that it is disposed of.
+ *
  * @throws NoRecoveryPoint - the store holds no such base, import or slice, and no list of bases names it. NotPermitted - it is disposed of, and nothing opens it any more.
  */
 export async function writeMark(room: MarkRoom, said: MarkToWrite): Promise<Mark> {
-  const { store, keys, signal } = room;
   await refuseUnknown(room, said);
   for (;;) {
     const before = await readHistory(room, said, said.point);
-    const again = before.find(({ id }) => id === said.id);
-    if (again) return again;
-    if (said.state === 'good' && foldMarks(before)?.disposal) await refuseRevival(room, said);
-    const lastMs = Math.max(0, ...before.map(({ at }) => Date.parse(at)));
-    const at = new Date(Math.max((await store.now({ signal })).getTime(), lastMs + 1)).toISOString();
-    const { system, source, point, state, reason, by, id } = said;
-    const mark: Mark = { format: formatVersion, kind: 'mark', system, source, point, state, reason, by, at, id };
-    try {
-      await putSigned(store, keys, layout.mark(said, point, at), mark, { ifAbsent: true, signal });
-      return mark;
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
-    }
+    const mark = before.find(({ id }) => id === said.id) ?? (await putBehind(room, said, before));
+    if (mark === undefined) continue;
+    if (takesBack(said) && (await readHistory(room, said, said.point)).some(({ state }) => state === 'disposed')) await refuseRevival(room, said).catch(async (refused: unknown) => {
+      await sayDisposedAgain(room, said, `${said.id}/again`);
+      throw refused;
+    });
+    return mark;
   }
+}
+
+const takesBack = ({ state }: Pick<Mark, 'state'>): boolean => state === 'good' || state === 'kept';
+
+/** Undefined: somebody else was faster. */
+async function putBehind(room: MarkRoom, said: MarkToWrite, before: readonly Mark[]): Promise<Mark | undefined> {
+  const { store, keys, signal } = room;
+  if (takesBack(said) && foldMarks(before)?.disposal) await refuseRevival(room, said);
+  const lastMs = Math.max(0, ...before.map(({ at }) => Date.parse(at)));
+  const at = new Date(Math.max((await store.now({ signal })).getTime(), lastMs + 1)).toISOString();
+  const { system, source, point, state, reason, by, id } = said;
+  const mark: Mark = { format: formatVersion, kind: 'mark', system, source, point, state, reason, by, at, id };
+  try {
+    await putSigned(store, keys, layout.mark(said, point, at), mark, { ifAbsent: true, signal });
+    return mark;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+    return undefined;
+  }
+}
+
+/** Whoever took it back while its last key went would have people given what nobody can open. */
+export async function sayDisposedAgain(room: MarkRoom, { system, source, point }: Pick<Mark, 'system' | 'source' | 'point'>, id: string): Promise<void> {
+  if (foldMarks(await readHistory(room, { system, source }, point))?.disposal) return;
+  await writeMark(room, { system, source, point, state: 'disposed', reason: 'its keys are destroyed', by: 'disposal', id }).catch((error: unknown) => {
+    // Its manifest is gone too: there is nothing to be given.
+    if (!(error instanceof HoldfastError) || error.type !== 'NoRecoveryPoint') throw error;
+  });
 }
 
 /** All that was said of a point and is believed, the oldest first. */

@@ -3,7 +3,7 @@ import { listDisposals, verifyDisposal } from '../../activities/disposal/read-di
 import { readAuditRecords } from '../../activities/evidence/read-evidence.ts';
 import { openVerifier } from '../../activities/open-context.ts';
 import { describeCertificate, describePlan, describeRead } from '../../workflows/domain/disposal/describe-disposal.ts';
-import { describeEnds, describeList } from '../../workflows/domain/disposal/describe-list.ts';
+import { describeEnds, describeList, refuseList } from '../../workflows/domain/disposal/describe-list.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import { disposeAllInput, disposePointInput, parseInput } from '../../workflows/domain/inputs.ts';
 import type { DisposalOfAll } from '../../workflows/dispose-all.ts';
@@ -84,6 +84,7 @@ async function disposeWhole(printer: Printer, temporal: Temporal, { system, sour
       return exitCodes.ok;
     }
     for (const line of describeList(shown.list)) printer.note(line);
+    refuseList(`all of ${what}`, shown.list, shown.list.digest);
     const { points } = shown.list;
     await askFor(printer, { question: `${points.length} recovery points are destroyed for ever. Type ${points.length} to go on: `, answer: new RegExp(`^${points.length}$`), refused: 'nothing is disposed of', otherwise: 'look at the list with --dry-run, then give its digest: --expected …' });
     digest = shown.list.digest;

@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import { readAudit } from '../../activities/audit/read-audit.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
-import { readPidFile } from '../../activities/tool/start-server.ts';
-import { pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { readPidFile, stopByPidFile } from '../../activities/tool/start-server.ts';
+import { startObjectStoreServer } from '../../scripts/stack/object-store.ts';
+import { directoryOf, pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import { startTemporal } from '../../scripts/stack/temporal.ts';
 import type { DisposalOfAll } from '../../workflows/dispose-all.ts';
 import type { DisposalList } from '../../workflows/domain/disposal/describe-list.ts';
@@ -20,6 +22,13 @@ const isDeleted = (of: StoreRequest, what: string): boolean => of.method === 'DE
 async function killTemporal(stack: SystemStack): Promise<void> {
   process.kill(readPidFile(pidFileOf(stack.file, 'temporal'))!.pid, 'SIGKILL');
   await until('Temporal is gone', () => readPidFile(pidFileOf(stack.file, 'temporal')) === undefined);
+}
+
+const killStore = async ({ file }: SystemStack): Promise<void> => await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL');
+
+async function startStore({ file }: SystemStack): Promise<void> {
+  const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };
+  await startObjectStoreServer(directoryOf(file, 'objectStore'), file.objectStore.ports, identity, { tiedToUs: true });
 }
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
@@ -40,24 +49,30 @@ test('all of a system is disposed of, on a whole stack', { timeout: 400_000 }, a
   await holdfast('backup', 'demo');
   await (await stack.start('backUpSystem', { system: 'demo' })).result();
   await (await stack.start('markPoint', { system: 'demo', point: (await basesOf(stack))[0]!, state: 'hold', reason: 'a court asks for it', requestedBy: 'dana' })).result();
-  await t.test('all of it is disposed of by the list that was shown, its worker killed among the parts and its Temporal server at a certificate: each point has its certificate, and nothing can be restored', async () => {
+  await t.test('all of it is disposed of by the list that was shown, its store killed among the keys, its worker among the parts and its Temporal server at a certificate: each point has its certificate, and nothing can be restored', async () => {
     const whole = ['dispose', '--all', '--system', 'demo', '--reason', 'it is given up', '--by', 'dana'];
     const shown = async (): Promise<DisposalList> => (JSON.parse(await holdfast(...whole, '--dry-run', '--json')) as DisposalOfAll).list;
     const [held, newest] = await basesOf(stack);
     const { digest, points } = await shown();
     assert.deepEqual(points.map(({ point, refused }) => [point, refused.length]), [[held, 1], [newest, 0]]);
-    await assert.rejects(holdfast(...whole), /nobody is at a terminal/);
-    await assert.rejects(holdfast(...whole, '--expected', digest), /nothing of all of demo is disposed of: dictionary\/.* held by dana/);
+    for (const agreed of [[], ['--expected', digest]]) await assert.rejects(holdfast(...whole, ...agreed), /nothing of all of demo is disposed of: dictionary\/.* held by dana/);
     await (await stack.start('markPoint', { system: 'demo', point: held!, state: 'good', reason: 'the court is done', requestedBy: 'dana' })).result();
+    await assert.rejects(holdfast(...whole), /nobody is at a terminal/);
     await assert.rejects(holdfast(...whole, '--expected', 'e'.repeat(64)), /has changed since it was shown/);
     const { workflowId } = JSON.parse(await holdfast(...whole, '--expected', digest, '--no-wait', '--json')) as { workflowId: string };
     const said = await until('status says how to answer', async () => {
       const text = await holdfast('status', 'demo');
-      return text.includes('answer: holdfast approve') ? text : undefined;
+      assert.match(text, /answer: holdfast approve/);
+      return text;
     }, 60_000, 500);
     assert.match(said, new RegExp(`^${workflowId}  disposal demo: waits for people.*\\n  gate let-go: 0 of 1 approval .*\\n  answer: holdfast approve demo --workflow ${workflowId} --gate let-go --by NAME$`, 'm'));
+    const wrapping = stack.store.hold((of) => isDeleted(of, '/keys/'));
     const parts = stack.store.hold((of) => isDeleted(of, '/parts/'));
     await holdfast('approve', 'demo', '--workflow', workflowId, '--by', 'erik');
+    await wrapping.reached;
+    await killStore(stack);
+    wrapping.release();
+    await startStore(stack);
     await parts.reached;
     await stack.killWorker();
     parts.release();

@@ -4,7 +4,7 @@ import type { ActToRecord, Destroyed } from '../../workflows/contract.ts';
 import type { DisposalOfAll } from '../../workflows/dispose-all.ts';
 import type { DisposalResult } from '../../workflows/dispose-point.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { hours } from '../../workflows/domain/units.ts';
+import { hours, seconds } from '../../workflows/domain/units.ts';
 import { until } from '../harness/until.ts';
 import { details, failureOf, openLab, type Lab } from './lab.ts';
 import { destroyed, view } from './stub-activities.ts';
@@ -104,6 +104,14 @@ test('what stands against it ends it by name; a dry run only says so; who may no
   assert.match((await failureOf(await lab.start('disposePoint', input, 'e'))).message, /dana \(operator\) may not dispose of keys and backups/);
 });
 
+test('what is gone since it was judged ends the disposal, and the audit does not end with its being destroyed', async (t) => {
+  const lab = await open(t);
+  lab.stubs.answers.orderDisposal = () => Promise.reject(new HoldfastError('NoRecoveryPoint', 'demo/documents: no base and no import B1'));
+  assert.equal((await failureOf(await lab.start('disposePoint', input))).type, 'NoRecoveryPoint');
+  const { outcome, about } = lab.stubs.calls.findLast(({ name }) => name === 'recordAct')!.input as ActToRecord;
+  assert.deepEqual([outcome, about], ['refused', 'documents/B1 is not there: demo/documents: no base and no import B1']);
+});
+
 const whole = { system: 'demo', reason: 'it is given up', requestedBy: 'dana' };
 const digest = 'd'.repeat(64);
 const touching = ['claimEpoch', 'orderDisposal', 'destroyPoint', 'certifyDisposal'];
@@ -168,4 +176,17 @@ test('of all, each point goes when its own lock ends; behind a long wait the res
   assert.deepEqual([of('orderDisposal').length, of('certifyDisposal').map(({ point }) => point)], [2, ['B1', 'B2']]);
   assert.deepEqual(of('destroyPoint').map(({ point }) => point).sort(), ['B1', 'B1', 'B2', 'B2', 'B2'], 'only what is due is looked at');
   assert.deepEqual([...new Set(['orderDisposal', 'destroyPoint', 'certifyDisposal'].flatMap((name) => of(name).map(({ run }) => run)))], [first], 'under the orders of the first run');
+});
+
+test('of all, what is due within a minute is waited for together, and not asked for again and again', async (t) => {
+  const lab = await open(t);
+  const began = await lab.env.currentTimeMs();
+  const ends: Record<string, number> = { B1: began + seconds(40), B2: began + seconds(80) };
+  lab.stubs.answers.destroyPoint = async ({ point }) => {
+    const waitMs = ends[point]! - (await lab.env.currentTimeMs());
+    return waitMs > 0 ? lockedFor(waitMs) : destroyed();
+  };
+  const { points } = (await (await lab.start('disposeAll', { ...whole, expected: digest })).result()) as DisposalOfAll;
+  assert.deepEqual(points.map(({ outcome }) => outcome), ['destroyed', 'destroyed']);
+  assert.equal(lab.stubs.called().filter((name) => name === 'destroyPoint').length, 4, 'once, and once more behind the later lock');
 });

@@ -39,7 +39,7 @@ export const longWaitMs = hours(12);
 /** The store refuses until its lock is over by its own clock, to the second. */
 const afterLockMs = seconds(2);
 
-/** Nothing goes that the audit does not tell of. Then the point is given to nobody. @throws NotPermitted - it stays after all, and the audit has that, too. */
+/** Nothing goes that the audit does not tell of. Then the point is given to nobody. @throws NotPermitted - it stays after all; NoRecoveryPoint - it is gone since. The audit has that, too. */
 export async function orderPoint(view: SystemView, { source, point }: { source: string; point: string }, ordered: DisposalOrdered): Promise<PointUnderway> {
   const { system } = view;
   const { run, epoch, requestedBy, approvers, reason, evenTheLast } = ordered;
@@ -49,7 +49,7 @@ export async function orderPoint(view: SystemView, { source, point }: { source: 
     return { source, point, timeline, keysGoneAt: null, looks: 0 };
   } catch (error) {
     const { type, message } = describeFailure(error);
-    if (type === 'NotPermitted') await record(system, ordered, 'refused', `${source}/${point} stays: ${message}`);
+    if (type === 'NotPermitted' || type === 'NoRecoveryPoint') await record(system, ordered, 'refused', `${source}/${point} ${type === 'NotPermitted' ? 'stays' : 'is not there'}: ${message}`);
     throw error;
   }
 }

@@ -196,6 +196,45 @@ test('while its keys are there it can be taken back, and a hold stops it; once t
   assert.equal((await pass('run-2')).state, 'gone');
 });
 
+test('whoever takes it back in any moment of its destruction, it is never given once nothing opens it', async (t) => {
+  const shared = await place(t);
+  const good = async ({ store, keys }: Place, through = store): Promise<string> =>
+    await writeMark({ store: through, keys }, { ...of, point: 'b45', by: 'erik', state: 'good', reason: 'an error', id: 'good' }).then(() => 'taken back', (error: unknown) => (error as HoldfastError).type);
+  const pass = async (to: Place, through = to.store): Promise<string> => (await destroyPoint(to.context({ store: through }), { point: 'b45', timeline: scope.timeline, run: 'run-1' })).state;
+  const killed = async (to: Place): Promise<string> => await pass(to, dyingStore(to.store, 1, ['deleteVersion']).store).catch((error: unknown) => (error as Error).message);
+  const ways = {
+    'destroyed while it is taken back, and killed behind its keys': { first: good, second: killed, step: 1 },
+    'taken back while it is destroyed': { first: pass, second: good, step: 3 },
+  };
+  for (const [name, { first, second, step }] of Object.entries(ways)) {
+    const seen = new Set<string>();
+    for (let at = 1, calls = at; at <= calls; at += step) {
+      const to = await copyOf(t, shared);
+      await orderDisposal(to.context(), asked('b45'));
+      let other = 'not met';
+      const met = interruptedStore(to.store, at, async () => void (other = await second(to)));
+      seen.add(`${await first(to, met.store)}, ${other}`);
+      calls = met.calls();
+      const opens = (await collect(to.store, layout.backupKeys({ ...scope, backup: 'b45' }))).length > 0;
+      assert.equal((await find(to)).base.backup, opens ? 'b45' : 'b28', `${name}, at ${at}`);
+    }
+    assert.ok(seen.size > 1, `${name}: ${[...seen].join('; ')}`);
+  }
+});
+
+test('an order that nothing followed from yet is told as one that goes on, whatever was said of the point before', async (t) => {
+  const to = await place(t);
+  for (const state of ['suspect', 'good'] as const) await writeMark(to, { ...of, point: 'b45', by: 'dana', state, reason: 'a test', id: state });
+  const { store, killed } = dyingStore(to.store, 1);
+  await assert.rejects(orderDisposal(to.context({ store }), asked('b45')), killed);
+  const [read] = await listDisposals(to, of.system);
+  assert.deepEqual([read!.order.by, read!.withdrawn], ['dana', null]);
+  assert.deepEqual([...await retiredBases(to.context())], [], 'it is given still: whoever takes it away is not the disposal');
+  await orderDisposal(to.context(), asked('b45'));
+  await writeMark(to, { ...of, point: 'b45', by: 'erik', state: 'good', reason: 'an error', id: 'taken back' });
+  assert.match((await listDisposals(to, of.system))[0]!.withdrawn!, /^taken back by erik at .* \(an error\)$/);
+});
+
 test('a retention that runs meanwhile leaves it to its disposal, and a disposal that was given up is finished by another', async (t) => {
   const to = await place(t);
   const plan = (await planForRun(to.context(), { run: 'retention-1', limit: 50 })).plan!;
@@ -280,6 +319,33 @@ test('two disposals, or a disposal and a retention, that each find the other’s
     }
     assert.ok(seen.has('refused, gone') && !seen.has('gone, gone'), `${name}: ${[...seen].join('; ')}`);
   }
+  // Begun before the disposal says anything, and ended before any call of it.
+  let met = 0;
+  for (let at = 1, calls = at; at <= calls; at += 3) {
+    const to = await copyOf(t, shared);
+    const plan = (await planForRun(to.context({ system }), { run: 'retention-1', limit: 50 })).plan!;
+    const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const deleteVersion: Store['deleteVersion'] = async (version) => {
+      if (version.key === layout.manifest({ ...scope, backup: 'b28' })) {
+        reached.resolve();
+        await goOn.promise;
+      }
+      await to.store.deleteVersion(version);
+    };
+    const retention = expire(to.context({ store: withMethods(to.store, { deleteVersion }), system }), { plan, run: 'retention-1', backupRuns: false });
+    await reached.promise;
+    const interrupted = interruptedStore(to.store, at, async () => {
+      met += 1;
+      goOn.resolve();
+      await retention;
+    });
+    assert.equal(await takes(to, 'b45', 'run-1', interrupted.store), 'refused', `a retention that was begun, at ${at}`);
+    calls = interrupted.calls();
+    goOn.resolve();
+    await retention;
+    assert.deepEqual([(await find(to)).base.backup, (await below(to, 'b45')).length], ['b45', 8], `a retention that was begun, at ${at}`);
+  }
+  assert.ok(met > 10, `${met} times`);
 });
 
 test('a list of all is what lies there, by a digest that another base changes; disposed of one by one nothing can be restored, and each has its certificate', async (t) => {

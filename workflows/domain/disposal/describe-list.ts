@@ -1,3 +1,4 @@
+import { HoldfastError } from '../errors.ts';
 import { formatLogPosition, type LogPosition } from '../log-position.ts';
 import { formatBytes } from '../units.ts';
 
@@ -30,6 +31,20 @@ export interface ListedPoint {
   begunAt: string | null;
   /** why none of the list goes; empty: nothing stands against it */
   refused: string[];
+}
+
+/**
+ * Nothing of a list goes where one thing stands against it.
+ * @param expected - the digest that was agreed to.
+ * @throws NoRecoveryPoint, BadInput, NotPermitted.
+ */
+export function refuseList(what: string, { digest, points }: DisposalList, expected: string | undefined): void {
+  if (points.length === 0) throw new HoldfastError('NoRecoveryPoint', `${what}: there is no base and no import`);
+  const shown = 'say "dryRun": true, look at the list, and give its digest as "expected"';
+  if (expected === undefined) throw new HoldfastError('BadInput', `field "expected" is missing: ${what} goes only by a list that somebody was shown`, { hint: shown });
+  if (expected !== digest) throw new HoldfastError('BadInput', `field "expected" is ${expected}, and the list of ${what} is ${digest} by now: it has changed since it was shown`, { hint: shown });
+  const against = points.flatMap(({ source, point, refused }) => refused.map((why) => `${source}/${point}: ${why}`));
+  if (against.length > 0) throw new HoldfastError('NotPermitted', `nothing of ${what} is disposed of: ${against.slice(0, 10).join('; ')}${against.length > 10 ? `; and ${against.length - 10} more` : ''}`);
 }
 
 export const describeList = ({ system, at, digest, points, bytes, stays }: DisposalList): string[] => [

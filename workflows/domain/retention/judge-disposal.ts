@@ -32,7 +32,10 @@ export function judgeDisposal(facts: RetentionFacts, rules: RetentionRules | und
     ...(base.mark?.hold ? [`it is ${describeMark({ hold: base.mark.hold })}`] : []),
     ...holds.filter(({ backup }) => backup === point).map(({ run, why }) => why || `run ${run} reads it`),
   ];
-  const notes = imported ? [] : ['the log since is not its own: it goes by the rules of retention, and holds what was written since'];
+  const notes = [
+    ...(imported || base.alone ? [] : ['the log since is not its own: it goes by the rules of retention, and holds what was written since']),
+    ...(base.foreign === undefined ? [] : [`the backup itself is ${base.foreign} in the repository of ${base.program}, which is not touched, and can be opened as before: what lies here only names it`]),
+  ];
   if (begun || imported) return { base, never, unlessEvenTheLast: [], notes };
   return { base, never, notes, unlessEvenTheLast: [...latestLost(catalog, base), ...(proved?.backup === point ? [`it is the last that was restored and found equal (run ${proved.run}, ${proved.at})`] : []), ...momentsLost(facts, rules, base)] };
 }

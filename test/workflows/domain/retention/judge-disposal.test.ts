@@ -24,6 +24,12 @@ test('a base whose moments others lead to may go; the first of its log, and the 
   assert.equal(judge(chain, 'b11'), undefined);
 });
 
+test('of what a program keeps in a repository of its own it is said that it stays there; what has no log has none that stays', () => {
+  const kept = base(10, { alone: true, program: 'pgbackrest', foreign: '20251121-030000F' });
+  assert.deepEqual(judge({ bases: [kept] }, 'b10')!.notes, ['the backup itself is 20251121-030000F in the repository of pgbackrest, which is not touched, and can be opened as before: what lies here only names it']);
+  assert.match(judge({ bases: [base(10)] }, 'b10')!.notes.join(), /^the log since is not its own/);
+});
+
 test('what people hold and runs read is never disposed of; what was proved last only with evenTheLast; on older timelines the same holds', () => {
   const said = { by: 'dana', at: now, reason: 'a court asks' };
   const chain = { bases: [base(10), base(28, { mark: { hold: said } })], spans: [span(5, 60)] };
