@@ -1,8 +1,8 @@
-import type { Client } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { QueryNotRegisteredError, type Client } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, WorkflowNotFoundError } from '@temporalio/common';
 import { describeArchiving, type ArchiveHeartbeatSeen } from '../../workflows/domain/describe-archiving.ts';
 import { describeProgress } from '../../workflows/domain/describe-progress.ts';
-import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import { searchAttributes } from '../../workflows/domain/names.ts';
 import type { GateState, RunState } from '../../workflows/domain/run-state.ts';
 import { howToAnswer, waitingFacts } from './format-run.ts';
@@ -43,15 +43,18 @@ export interface ArchivingView {
 
 const kinds = { runBackup: 'backup', importDump: 'import', exportRecoveryPoint: 'export', verifySystem: 'verify', runArchive: 'archive', applyRetention: 'asking', disposePoint: 'asking', disposeAll: 'asking' } as const;
 
-/** Backups, imports, exports, verifications, archives, retentions and disposals of a system that run now, by the list that Temporal keeps: it may be seconds behind. */
+/**
+ * Backups, imports, exports, verifications, archives, retentions and disposals of a system that run now, by the list that Temporal keeps. It may be seconds behind, and longer where its server is busy or
+ * has just come back: what it lacks is answered by its id all the same (`approve --workflow`), which whoever started it, and the message to those who are asked, know.
+ */
 export async function readWork(client: Client, system: string): Promise<WorkView[]> {
   const types = Object.keys(kinds).map((type) => `"${type}"`).join(', ');
   const query = `${searchAttributes.system} = "${system}" AND ExecutionStatus = "Running" AND WorkflowType IN (${types})`;
   const asked: Promise<WorkView | undefined>[] = [];
   for await (const { workflowId, type } of client.workflow.list({ query })) {
     const kind = kinds[type as keyof typeof kinds];
-    // One that has ended meanwhile keeps nothing else from being shown; side by side, one that nobody answers for holds up no other.
-    asked.push(readOne(client, system, workflowId, kind).catch(readUnanswered(client, workflowId)).catch(() => undefined));
+    // One of which nothing can be read keeps nothing else from being shown, and is not left out; side by side, one that nobody answers for holds up no other.
+    asked.push(readOne(client, system, workflowId, kind).catch(readUnanswered(client, workflowId)).catch(unreadable(workflowId)));
   }
   const work = (await Promise.all(asked)).filter((view) => view !== undefined);
   return work.sort((a, b) => (a.workflowId < b.workflowId ? -1 : 1));
@@ -80,6 +83,10 @@ export const readUnanswered = (client: Client, workflowId: string) => async (err
   return await readKept(client, workflowId, error.message);
 };
 
+/** It has ended meanwhile, or Temporal itself says why it tells nothing of it. */
+const unreadable = (workflowId: string) => (error: unknown): WorkView | undefined =>
+  error instanceof WorkflowNotFoundError ? undefined : { workflowId, unanswered: { workflowStatus: 'RUNNING', phase: null, why: describeError(error).message, activities: [] } };
+
 const phaseKey = defineSearchAttributeKey(searchAttributes.phase, SearchAttributeType.KEYWORD);
 
 /** What Temporal itself knows of a workflow, without any worker. */
@@ -96,7 +103,7 @@ async function readAsking(client: Client, system: string, workflowId: string): P
   const { currentDetails = '' } = await askWorker<{ currentDetails?: string }>(handle, '__temporal_workflow_metadata');
   // Before it asks anybody there is no state to be had.
   const gates = await readState<RunState>(handle).then(({ gates: all }) => all.filter(({ status }) => status === 'open'), (error: unknown) => {
-    if (error instanceof HoldfastError) throw error;
+    if (!(error instanceof QueryNotRegisteredError)) throw error;
     return [];
   });
   return { system, readAt: new Date().toISOString(), says: currentDetails.split('\n')[0]!.replaceAll('**', ''), gates };

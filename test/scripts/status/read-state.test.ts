@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startTool, type RunningTool } from '../../../activities/tool/run-tool.ts';
 import { askWorker } from '../../../scripts/status/read-state.ts';
-import { readStatus } from '../../../scripts/status/read-status.ts';
+import { formatStatus, readStatus } from '../../../scripts/status/read-status.ts';
 import { formatWork } from '../../../scripts/status/read-work.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { startTemporalServer } from '../../harness/temporal-server.ts';
@@ -33,11 +33,12 @@ test('while a worker hangs another one answers, whatever the hung one was given;
   for (const handle of handles) assert.equal(await askWorker(handle, 'how'), 'runs');
   const other = await startWorker(t, address);
   process.kill(-hung.pid, 'SIGSTOP');
-  for (const handle of handles) {
+  // Side by side: each is given to the hung one first, and waits for that.
+  await Promise.all(handles.map(async (handle) => {
     const startedMs = Date.now();
     assert.equal(await askWorker(handle, 'how'), 'runs');
     t.diagnostic(`answered after ${Date.now() - startedMs} ms`);
-  }
+  }));
   const run = await client.workflow.start('twoEnds', { taskQueue, workflowId: lockIds.recover('demo') });
   assert.equal(await askWorker(run, 'how'), 'runs');
   process.kill(-other.pid, 'SIGSTOP');
@@ -58,4 +59,11 @@ test('where no worker runs it is said at once', { timeout: 120_000 }, async (t) 
   const startedMs = Date.now();
   await assert.rejects(askWorker(handle, 'how'), { name: 'TimedOut', message: /no worker answered for asked\/nobody within \d+ s: none polls its queue asked/ });
   assert.ok(Date.now() - startedMs < 20_000);
+});
+
+test('where Temporal does not list what runs, status says why, and not that nothing does', { timeout: 60_000 }, async (t) => {
+  // As on a server that nobody has set up for Holdfast.
+  const { client } = await startTemporalServer(t, undefined, []);
+  await assert.rejects(readStatus(client, 'demo'), (error: Error) => error.name !== 'NotWaiting' && /HoldfastSystem/.test(`${error.message} ${String(error.cause)}`));
+  assert.equal(formatStatus({ system: 'demo', readAt: '2026-01-01T00:00:00.000Z', work: [], unlisted: 'the list is away' }), 'what else runs is not known, Temporal does not list it: the list is away');
 });
