@@ -35,8 +35,8 @@ export function dyingStore(whole: Store, kills: number, acts: readonly ('put' | 
   return { store, killed };
 }
 
-/** A store on which somebody else does something right before the `at`th call. `calls`: how many there were. */
-export function interruptedStore(whole: Store, at: number, meanwhile: () => Promise<unknown>): { store: Store; calls(): number } {
+/** A store on which somebody else does something right before the `at`th call. `met`: whether there were so many. */
+export function interruptedStore(whole: Store, at: number, meanwhile: () => Promise<unknown>): { store: Store; met(): boolean } {
   let calls = 0;
   const look = async (): Promise<void> => {
     calls += 1;
@@ -53,5 +53,5 @@ export function interruptedStore(whole: Store, at: number, meanwhile: () => Prom
       yield* whole.list(...given);
     },
   });
-  return { store, calls: () => calls };
+  return { store, met: () => calls >= at };
 }

@@ -24,7 +24,7 @@ async function killTemporal(stack: SystemStack): Promise<void> {
   await until('Temporal is gone', () => readPidFile(pidFileOf(stack.file, 'temporal')) === undefined);
 }
 
-const killStore = async ({ file }: SystemStack): Promise<void> => await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL');
+const killStore = async ({ file }: SystemStack): Promise<void> => void (await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL'));
 
 async function startStore({ file }: SystemStack): Promise<void> {
   const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };

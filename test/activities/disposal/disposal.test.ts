@@ -208,13 +208,14 @@ test('whoever takes it back in any moment of its destruction, it is never given 
   };
   for (const [name, { first, second, step }] of Object.entries(ways)) {
     const seen = new Set<string>();
-    for (let at = 1, calls = at; at <= calls; at += step) {
+    for (let at = 1, goesOn = true; goesOn; at += step) {
       const to = await copyOf(t, shared);
       await orderDisposal(to.context(), asked('b45'));
       let other = 'not met';
-      const met = interruptedStore(to.store, at, async () => void (other = await second(to)));
-      seen.add(`${await first(to, met.store)}, ${other}`);
-      calls = met.calls();
+      const interrupted = interruptedStore(to.store, at, async () => void (other = await second(to)));
+      const own = await first(to, interrupted.store);
+      goesOn = interrupted.met();
+      if (goesOn) seen.add(`${own}, ${other}`);
       const opens = (await collect(to.store, layout.backupKeys({ ...scope, backup: 'b45' }))).length > 0;
       assert.equal((await find(to)).base.backup, opens ? 'b45' : 'b28', `${name}, at ${at}`);
     }
@@ -262,16 +263,16 @@ test('two disposals of one point, the second of them whole before any call of th
   let met = 0;
   const shared = await place(t);
   const { limit } = await find(shared);
-  for (let at = 1, calls = at; at <= calls; at += 11) {
+  for (let at = 1, goesOn = true; goesOn; at += 11) {
     const to = await copyOf(t, shared);
     const first = interruptedStore(to.store, at, async () => {
       met += 1;
       assert.equal((await dispose(to, 'b45', { run: 'run-2' })).state, 'gone');
     });
     assert.equal((await dispose(to, 'b45', { context: to.context({ store: first.store }) })).state, 'gone', `at ${at}`);
-    calls = first.calls();
+    goesOn = first.met();
     assert.deepEqual([await below(to, 'b45'), await collect(to.store, layout.expiredBases(of.system, of.source)), await problemsOf(to, 'b45')], [[], [], []], `at ${at}`);
-    assert.equal((await collect(to.store, layout.disposals(of.system))).filter(({ key }) => key.endsWith('/certificate.json')).length, at <= calls ? 2 : 1);
+    assert.equal((await collect(to.store, layout.disposals(of.system))).filter(({ key }) => key.endsWith('/certificate.json')).length, goesOn ? 2 : 1);
     const [{ certificate }] = (await listDisposals(to, of.system)) as [DisposalRead];
     assert.deepEqual([certificate!.destroyed.versions, certificate!.wrappings.length], [8, 1], `at ${at}`);
     assert.equal((await find(to)).limit, limit);
@@ -304,12 +305,12 @@ test('two disposals, or a disposal and a retention, that each find the other’s
   };
   for (const [name, { first, second }] of Object.entries(pairs)) {
     const seen = new Set<string>();
-    for (let at = 1, calls = at; at <= calls; at += 9) {
+    for (let at = 1, goesOn = true; goesOn; at += 9) {
       const to = await copyOf(t, shared);
       let other = 'not met';
       const interrupted = interruptedStore(to.store, at, async () => void (other = await second(to)));
       const own = await first(to, interrupted.store);
-      calls = interrupted.calls();
+      goesOn = interrupted.met();
       seen.add(`${own}, ${other}`);
       const told = await listDisposals(to, of.system);
       assert.deepEqual(told.filter(({ certificate, withdrawn }) => certificate === null && withdrawn === null).map(({ point }) => point), [], `${name}, at ${at}: each is certified, or told as given up`);
@@ -321,7 +322,7 @@ test('two disposals, or a disposal and a retention, that each find the other’s
   }
   // Begun before the disposal says anything, and ended before any call of it.
   let met = 0;
-  for (let at = 1, calls = at; at <= calls; at += 3) {
+  for (let at = 1, goesOn = true; goesOn; at += 7) {
     const to = await copyOf(t, shared);
     const plan = (await planForRun(to.context({ system }), { run: 'retention-1', limit: 50 })).plan!;
     const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -340,12 +341,12 @@ test('two disposals, or a disposal and a retention, that each find the other’s
       await retention;
     });
     assert.equal(await takes(to, 'b45', 'run-1', interrupted.store), 'refused', `a retention that was begun, at ${at}`);
-    calls = interrupted.calls();
+    goesOn = interrupted.met();
     goOn.resolve();
     await retention;
     assert.deepEqual([(await find(to)).base.backup, (await below(to, 'b45')).length], ['b45', 8], `a retention that was begun, at ${at}`);
   }
-  assert.ok(met > 10, `${met} times`);
+  assert.ok(met > 6, `${met} times`);
 });
 
 test('a list of all is what lies there, by a digest that another base changes; disposed of one by one nothing can be restored, and each has its certificate', async (t) => {
