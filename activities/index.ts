@@ -203,7 +203,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   writeReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    const written = await writeReport({ store, signal }, { report, directory: reportsDirectory });
+    const written = await writeReport({ store, keys, signal }, { report, directory: reportsDirectory });
     await rememberDrill({ store, keys, signal }, report);
     return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfRun(report), written.evidence)] };
   }),
@@ -241,14 +241,14 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),
 
   readDrills: attempt(async ({ system, limit }, { signal }) => {
-    const { loaded, store } = await openSystem(system);
+    const { loaded, store, keys } = await openSystem(system);
     const onServer = await readOnServer(Context.current().client, drillSchedules(loaded.system).map(({ id }) => id));
-    return await readDrills({ store, signal }, loaded.system, { limit, nowMs: Date.now(), onServer });
+    return await readDrills({ store, keys, signal }, loaded.system, { limit, nowMs: Date.now(), onServer });
   }),
 
   readStepHistory: attempt(async ({ system }, { signal }) => {
-    const { store } = await openSystem(system);
-    return await readStepHistory({ store, signal }, system);
+    const { store, keys } = await openSystem(system);
+    return await readStepHistory({ store, keys, signal }, system);
   }),
 });
 

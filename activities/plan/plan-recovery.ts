@@ -81,8 +81,8 @@ function stepsToPlan(system: System, name: string | undefined, partial: boolean)
 /** As a run that begins now would forecast it; a store that does not answer has its finding already. */
 async function forecastOf(system: System, { steps, passedOver }: { steps: readonly PlannedTimes[]; passedOver: ReadonlySet<string> }, points: readonly RecoveryPoint[], job: JobContext): Promise<{ forecastMs: number | null; forecastBasis: string | null }> {
   try {
-    const { store } = await openContext({ system: system.system, source: points[0]!.source, epoch: 0 }, job);
-    const history = await readStepHistory({ store, signal: job.signal }, system.system);
+    const { store, keys } = await openContext({ system: system.system, source: points[0]!.source, epoch: 0 }, job);
+    const history = await readStepHistory({ store, keys, signal: job.signal }, system.system);
     if (Object.keys(history.steps).length === 0) return { forecastMs: null, forecastBasis: null };
     const now = new Date().toISOString();
     const pending = { title: '', state: 'pending', attempt: 0, startedAt: null, endedAt: null, elapsedMs: 0, error: null, summary: null, undo: false } as const;

@@ -35,7 +35,7 @@ export interface ReadinessAsked {
  * @throws UnknownSystem, BadSystemFile - there is no such system, or its file cannot be read.
  */
 export async function checkReadiness({ system: name, seen = {}, knownSince, accept = [], settings = false }: ReadinessAsked, job: JobContext): Promise<ReadinessCheck> {
-  const { loaded, store } = await openSystem(name);
+  const { loaded, store, keys } = await openSystem(name);
   const { system } = loaded;
   const facts: ReadinessFacts = {
     system: name, title: system.title, at: new Date().toISOString(), rtoObjectiveMs: system.objectives.rto, rpoObjectiveMs: system.objectives.rpo,
@@ -73,7 +73,7 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
     facts.forecastMs = planned.forecastMs ?? planned.runbook.criticalMs;
     facts.forecastBasis = planned.forecastBasis ?? 'no earlier run: the budgets of the critical path';
   }
-  const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, signal: job.signal }, system, { nowMs, onServer: onServerSince(system, knownSince) })));
+  const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, keys, signal: job.signal }, system, { nowMs, onServer: onServerSince(system, knownSince) })));
   Object.assign(facts, drills ? told(drills) : {});
   const checked = settings ? await tried('the settings of the store', async () => await checkStore(loaded, { probe: false })) : undefined;
   return { facts, seen: seenNow, ...(checked ? { settings: checked.settings } : {}), workerAt: new Date().toISOString() };

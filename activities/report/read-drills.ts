@@ -2,8 +2,7 @@ import { drillDue, drillHistory, drillOf, type Drill, type DrillHistory } from '
 import { drillSchedules } from '../../workflows/domain/schedules/drill-schedules.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { OnServer } from '../schedules/read-on-server.ts';
-import type { Store } from '../store/store.ts';
-import { newestReports } from './read-step-history.ts';
+import { newestReports, type ReportRoom } from './read-step-history.ts';
 
 /** So many runs are looked at when nobody says how many: more than two years of weekly drills. */
 const newestRuns = 120;
@@ -16,8 +15,8 @@ export interface DrillsAsked {
   onServer?: Readonly<Record<string, OnServer>> | undefined;
 }
 
-/** The drills and recoveries that left a report in the store, and whether drills come as the system file says. Reads the store alone; unreadable reports are passed over. */
-export async function readDrills(room: { store: Store; signal: AbortSignal }, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, onServer }: DrillsAsked): Promise<DrillHistory> {
+/** The drills and recoveries that left a report in the store, and whether drills come as the system file says. Reads the store alone; a report that nobody signed counts for nothing. */
+export async function readDrills(room: ReportRoom, system: Pick<System, 'system' | 'schedules'>, { limit = newestRuns, nowMs, onServer }: DrillsAsked): Promise<DrillHistory> {
   const runs = await readRuns(room, system.system, limit);
   const due = drillSchedules(system).map((schedule) => {
     const known = onServer?.[schedule.id];
@@ -27,7 +26,7 @@ export async function readDrills(room: { store: Store; signal: AbortSignal }, sy
 }
 
 /** The newest first, by when they began. */
-export async function readRuns(room: { store: Store; signal: AbortSignal }, system: string, limit: number): Promise<Drill[]> {
+export async function readRuns(room: ReportRoom, system: string, limit: number): Promise<Drill[]> {
   const runs: Drill[] = [];
   // A page that was written while the run went on says nothing of its end.
   for await (const report of newestReports(room, system, limit)) if (report.state.purpose !== 'backup' && report.state.endedAt !== null) runs.push(drillOf(report));

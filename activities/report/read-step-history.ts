@@ -2,15 +2,19 @@ import type { PastStep, StepHistory } from '../../workflows/contract.ts';
 import { amountsOf } from '../../workflows/domain/forecast-rto.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { ObjectVersion, Store } from '../store/store.ts';
+import { evidenceSchema, type Evidence } from '../../workflows/domain/manifest.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { findSigned } from '../store/signed-object.ts';
+import type { Store } from '../store/store.ts';
+import type { Keys } from '../stream/keys.ts';
 
 /** More than these say little more, and each one is read. */
 const newestRuns = 30;
 /** Of one step, the newest: what a workflow is given has a bound. */
 const newestTimes = 10;
 
-/** Times of each step that ended well, from the newest runs that left a report in the store; drills count as recoveries do. Unreadable reports are passed over. */
-export async function readStepHistory(room: { store: Store; signal: AbortSignal }, system: string): Promise<StepHistory> {
+/** Times of each step that ended well, from the newest runs that left a report in the store; drills count as recoveries do. */
+export async function readStepHistory(room: ReportRoom, system: string): Promise<StepHistory> {
   const steps: Record<string, PastStep[]> = {};
   for await (const report of newestReports(room, system, newestRuns)) {
     // A part of the data says nothing of how long all of it takes.
@@ -27,17 +31,54 @@ export async function readStepHistory(room: { store: Store; signal: AbortSignal 
   return { steps };
 }
 
-/** The reports that runs left in the store, the newest first, by when they were stored. Unreadable ones are passed over. */
-export async function* newestReports({ store, signal }: { store: Store; signal: AbortSignal }, system: string, atMost: number): AsyncGenerator<RunReport> {
-  const suffix = '/report.json';
-  const newest = new Map<string, ObjectVersion>();
-  for await (const version of store.list(layout.evidence(system, '', '').replace(/\/+$/, '/'), { signal })) {
-    // A run that writes its report twice says at its end what it could not know before; versions of a key come in no order that every store keeps.
-    if (version.key.endsWith(suffix) && !version.isDeleteMarker && (version.isLatest || !newest.has(version.key))) newest.set(version.key, version);
+/** Where reports lie, and the keys that their evidence is signed by. */
+export interface ReportRoom {
+  store: Store;
+  keys: Keys;
+  signal: AbortSignal;
+}
+
+/**
+ * The reports that runs left in the store, the newest first, by when their evidence was signed. Each is the very version that the newest bundle of its run names: what nobody signed, was put over
+ * it, or was signed for another run, is passed over, as is what cannot be read.
+ */
+export async function* newestReports(room: ReportRoom, system: string, atMost: number): AsyncGenerator<RunReport> {
+  const { store, signal } = room;
+  const bundles = new Map<string, string[]>();
+  for await (const { key, isDeleteMarker } of store.list(layout.evidence(system, '', '').replace(/\/+$/, '/'), { signal })) {
+    const [, run] = isDeleteMarker ? [] : (/\/runs\/([^/]+)\/evidence\/[^/]+\.json$/.exec(key) ?? []);
+    if (run === undefined) continue;
+    const of = bundles.get(run) ?? [];
+    if (of.at(-1) !== key) bundles.set(run, [...of, key]);
   }
-  for (const version of [...newest.values()].sort((a, b) => b.modifiedAt.localeCompare(a.modifiedAt)).slice(0, atMost)) {
-    const report = parseReport(await store.getVersion(version, { signal }));
-    if (report) yield report;
+  const instantOf = (keys: readonly string[]): string => keys.at(-1)!.split('/').at(-1)!;
+  let found = 0;
+  for (const [run, keys] of [...bundles].sort(([, a], [, b]) => (instantOf(a) < instantOf(b) ? 1 : -1))) {
+    const report = await signedReport(room, system, run, keys);
+    if (!report) continue;
+    yield report;
+    if (++found === atMost) return;
+  }
+}
+
+/** @param bundles - of the run, the oldest first: the newest that is believed names what counts. */
+async function signedReport({ store, keys, signal }: ReportRoom, system: string, run: string, bundles: readonly string[]): Promise<RunReport | undefined> {
+  for (const key of [...bundles].reverse()) {
+    const { found } = await findSigned(store, keys, evidenceSchema, key, { signal });
+    if (found) return await readNamed({ store, signal }, found.body, layout.evidence(system, run, 'report.json'));
+  }
+  return undefined;
+}
+
+async function readNamed({ store, signal }: Pick<ReportRoom, 'store' | 'signal'>, { files }: Evidence, key: string): Promise<RunReport | undefined> {
+  const ref = files.find((file) => file.key === key);
+  if (!ref) return undefined;
+  try {
+    return parseReport(await store.get(ref, { signal }));
+  } catch (error) {
+    // It is gone, or is another one by now.
+    if (!(error instanceof HoldfastError) || error.retryable) throw error;
+    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
 import { withWholeJournal } from './journal-pages.ts';
 import { readRuns } from './read-drills.ts';
+import type { ReportRoom } from './read-step-history.ts';
 import { renderDivergedHtml } from './render-diverged.ts';
 import { renderReportMarkdown } from './render-report-markdown.ts';
 import { renderReportHtml } from './render-report.ts';
@@ -25,7 +26,7 @@ interface Written {
  * Twice: overwrites on disk, adds a version in the store.
  */
 export async function writeReport(
-  { store, signal }: { store: Store; signal: AbortSignal },
+  { store, keys, signal }: ReportRoom,
   input: { report: RunReport; directory: string },
 ): Promise<Written> {
   // Errors of steps stand in it as they were said; what a program said may hold an address with a password.
@@ -33,7 +34,7 @@ export async function writeReport(
   const lost = state.warnings.filter((warning) => !input.report.state.warnings.includes(warning));
   const report = scrubValue({ ...input.report, state, warnings: [...input.report.warnings, ...lost] }) as RunReport;
   // What it is held against is no part of its own evidence: a page without it is a report all the same.
-  const runs = await readRuns({ store, signal }, report.system, comparedRuns).catch(() => []);
+  const runs = await readRuns({ store, keys, signal }, report.system, comparedRuns).catch(() => []);
   // Of its start, which stays: what a run writes twice is one folder.
   const directory = join(input.directory, report.system, `${report.state.startedAt.slice(0, 19).replaceAll(':', '-')}Z-${report.runId.slice(0, 8)}`);
   return await writeFiles({ store, signal }, { system: report.system, run: report.runId, directory, name: 'report', json: report, page: renderReportHtml(report, runs), markdown: renderReportMarkdown(report, runs) });

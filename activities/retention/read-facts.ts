@@ -33,7 +33,7 @@ export async function readFacts(context: SourceContext, rules: RetentionRules | 
   }
   const holds = (await listHolds(store, keys, of.system, { signal })).filter(({ source }) => source === of.source);
   const recentLogFrom = rules?.log === undefined ? {} : await readRecent(context, catalog, now.getTime() - rules.log);
-  return { now: now.toISOString(), catalog, imports, stored, recentLogFrom, holds, proved: await readProved(store, of, signal), unfinished: await readUnfinished(context, catalog) };
+  return { now: now.toISOString(), catalog, imports, stored, recentLogFrom, holds, proved: await readProved({ store, keys, signal }, of), unfinished: await readUnfinished(context, catalog) };
 }
 
 /** Undefined: its manifest went since the catalog was read. */

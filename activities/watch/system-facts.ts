@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { usual, type AgeLimits } from '../../workflows/domain/anomalies.ts';
 import type { BackupHistory } from '../../workflows/domain/backup-history.ts';
 import { forecastCapacity, growthOf, type Capacity } from '../../workflows/domain/capacity.ts';
-import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
+import type { DrillHistory, DrillResult } from '../../workflows/domain/drill-history.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { readinessQuery, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import type { Readiness } from '../../workflows/domain/readiness.ts';
@@ -21,7 +21,7 @@ import { readVerified, type KnownVerifications, type VerifiedShare } from './rea
 import { readRoom, type Counted } from './read-room.ts';
 
 /**
- * What the metrics of one system are made of. All of it lies in the store or in Temporal: two workers, or one that was started again, read the same. What
+ * What the metrics of one system are made of. All of it lies in the store or in Temporal: two workers, or one that was started again, read the same, but for what is counted since a process began. What
  * could not be read is null, and named in `unread`: a figure that nobody knows is not shown as the last one that was known.
  */
 export interface SystemFacts {
@@ -42,6 +42,8 @@ export interface SystemFacts {
   /** by source */
   archives: Record<string, boolean> | null;
   drills: DrillHistory | null;
+  /** drills by result since this process began, those that were there then included: a counter, which never falls */
+  drilled: Record<DrillResult, number> | null;
   verified: VerifiedShare[] | null;
   unread: { what: string; why: string }[];
 }
@@ -50,6 +52,8 @@ export interface SystemFacts {
 export interface Kept {
   manifests: KnownManifests;
   verifications: KnownVerifications;
+  /** by run: a list of the newest forgets the oldest, a counter must not */
+  drilled: Map<string, DrillResult>;
   counted?: Counted | undefined;
 }
 
@@ -73,7 +77,7 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
     }
   };
   const context = await asked('file', async () => await openSystem(name));
-  if (!context) return { system: name, file: null, at: new Date().toISOString(), sources: [], ages: usual.age, history: null, capacity: null, readiness: null, fires: null, ends: null, open: null, archives: null, drills: null, verified: null, unread };
+  if (!context) return { system: name, file: null, at: new Date().toISOString(), sources: [], ages: usual.age, history: null, capacity: null, readiness: null, fires: null, ends: null, open: null, archives: null, drills: null, drilled: null, verified: null, unread };
   const { system } = context.loaded;
   const sources = Object.keys(system.sources);
   const [runs, taken, fires, onServer, ends, open, archives, readiness] = await Promise.all([
@@ -88,11 +92,12 @@ export async function readSystemFacts(client: Client, name: string, kept: Kept, 
   ]);
   const at = taken?.at ?? new Date().toISOString();
   const history = taken && { system: name, at, taken: taken.taken, runs: runs?.runs ?? [], runsSince: runs?.runsSince ?? at };
-  const drills = taken && (await asked('drills', async () => await readDrills({ store: context.store, signal }, system, { nowMs: Date.parse(at), onServer: onServer ?? undefined })));
+  const drills = taken && (await asked('drills', async () => await readDrills({ store: context.store, keys: context.keys, signal }, system, { nowMs: Date.parse(at), onServer: onServer ?? undefined })));
   const capacity = history && (await asked('room', async () => await readCapacity(context, history, kept, signal)));
   const verified = taken && (await asked('verifications', async () => await readVerified({ store: context.store, keys: context.keys, signal }, system, Date.parse(at), kept.verifications)));
+  const drilled = drills && countDrills(kept.drilled, drills);
   const ages = system.monitor?.backupAge ?? usual.age;
-  return { system: name, file: { title: system.title, objectives: system.objectives }, at: new Date().toISOString(), sources, ages, history, capacity, readiness, fires, ends, open, archives, drills, verified, unread };
+  return { system: name, file: { title: system.title, objectives: system.objectives }, at: new Date().toISOString(), sources, ages, history, capacity, readiness, fires, ends, open, archives, drills, drilled, verified, unread };
 }
 
 async function readStored({ store, keys }: SystemContext, name: string, sources: string[], { manifests }: Kept, signal: AbortSignal): Promise<Pick<BackupHistory, 'taken' | 'at'>> {
@@ -121,4 +126,12 @@ async function readReadiness(client: Client, system: string): Promise<Readiness 
   } catch {
     return null;
   }
+}
+
+/** @param known - is added to. A run that wrote its report again counts as it ended in the end. */
+export function countDrills(known: Map<string, DrillResult>, { drills }: Pick<DrillHistory, 'drills'>): Record<DrillResult, number> {
+  for (const { run, purpose, result } of drills) if (purpose === 'drill') known.set(run, result);
+  const counts: Record<DrillResult, number> = { passed: 0, missed: 0, failed: 0 };
+  for (const result of known.values()) counts[result] += 1;
+  return counts;
 }

@@ -17,9 +17,9 @@ export function drills(cli: Cli): void {
     (command) => command.option('--limit <count>', 'the newest so many runs; 50 when left out').option('--out <file>', 'also a page with charts (HTML that loads nothing), written over what is there'),
     async (printer, typed, system) => {
       const { limit } = parseInput('listDrills', listDrillsInput, { system, ...(typed.limit === undefined ? {} : { limit: Number(typed.limit) }) });
-      const { loaded, store } = await openSystem(system);
+      const { loaded, store, keys } = await openSystem(system);
       const onServer = await askServer(drillSchedules(loaded.system).map(({ id }) => id));
-      const history = await readDrills({ store, signal: withoutTemporal().signal }, loaded.system, { limit, nowMs: Date.now(), onServer });
+      const history = await readDrills({ store, keys, signal: withoutTemporal().signal }, loaded.system, { limit, nowMs: Date.now(), onServer });
       const { out } = typed;
       if (out !== undefined) {
         // Charts take long to load, and most who ask want none.

@@ -81,7 +81,8 @@ test('a system that lives on its standby goes home: nothing that the standby ack
   assert.ok(told!.rto.met && told!.rpo.achievedMs !== null && told!.result !== 'failed', JSON.stringify(told));
   assert.equal(before!.purpose, 'recovery');
   assert.deepEqual(due.map(({ schedule, overdue, nextAt }) => [schedule, overdue, nextAt?.slice(11, 16)]), [['demo/nightly-drill', false, '03:00']]);
-  const room = { store: (await openSystem('demo')).store, signal: new AbortController().signal };
+  const { store: evidence, keys: signers } = await openSystem('demo');
+  const room = { store: evidence, keys: signers, signal: new AbortController().signal };
   const times = (await readStepHistory(room, 'demo')).steps['restore']!;
   assert.deepEqual(times.map(({ ms }) => ms).sort(), [told!, before!].map(({ steps }) => steps.find(({ uses }) => uses === 'restore')!.elapsedMs).sort(), 'both feed the forecast of the next run');
 

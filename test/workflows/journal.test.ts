@@ -13,12 +13,14 @@ import { journalPageLines, journalStateLines, type JournalLine, type JournalPage
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { kib } from '../../workflows/domain/units.ts';
 import { incidentsSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
+import { newKeys } from '../harness/keys.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 import { until as eventually } from '../harness/until.ts';
 import { gateOpen, openLab, openRealLab, stateOf, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 
 const signal = new AbortController().signal;
+const keys = await newKeys();
 
 /** Workflows on stubs, but for what writes journals, reports and records: that is real, in a local store. */
 async function openWorld(t: TestContext, open: typeof openLab = openLab): Promise<{ lab: Lab; store: Store; directory: string }> {
@@ -27,7 +29,7 @@ async function openWorld(t: TestContext, open: typeof openLab = openLab): Promis
   const lab = await open(t, {
     loadSystem: () => Promise.resolve({ ...view, incidents: toIncidentsView(incidentsSchema.parse({})) }),
     writeJournalPage: (page) => writeJournalPage({ store, signal }, page),
-    writeReport: ({ report }) => writeReport({ store, signal }, { report, directory }),
+    writeReport: ({ report }) => writeReport({ store, keys, signal }, { report, directory }),
     writeIncident: ({ record }) => writeIncident({ store, signal }, { record, directory }),
   });
   return { lab, store, directory };
@@ -72,7 +74,7 @@ test('a run of very many comments keeps a small state and a bounded history; eve
   await lab.run().signal('approve', { by: 'erik' });
   const returned = (await entry.result()) as RunReport;
   assert.ok(returned.state.journal.length < journalStateLines);
-  const { paths } = await writeReport({ store, signal }, { report: returned, directory });
+  const { paths } = await writeReport({ store, keys, signal }, { report: returned, directory });
   const written = JSON.parse(readFileSync(paths.json, 'utf8')) as RunReport;
   assert.deepEqual(written.state.journal.slice(0, asked.length), asked);
   assert.equal(written.state.journalPages, undefined);
@@ -107,7 +109,7 @@ test('a store that is away, or whose answer is lost, costs no line and no line i
   const { lines, missing } = await readJournalPages({ store, signal }, 'demo', { in: 'runs', id: report.runId });
   assert.deepEqual(missing, []);
   assert.deepEqual(sorted(saidIn([...lines, ...report.state.journal])), upTo(450));
-  const { paths } = await writeReport({ store: await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' }), signal }, { report, directory });
+  const { paths } = await writeReport({ store: await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' }), keys, signal }, { report, directory });
   assert.match(readFileSync(paths.html, 'utf8'), /lines 1 to 100 of the journal could not be read from the store/);
   await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
 });

@@ -39,7 +39,7 @@ export class FactsKeeper {
     for (const name of this.#facts.keys()) if (!names.includes(name)) this.#facts.delete(name);
     for (const name of names) {
       if (this.#signal.aborted) return;
-      const kept = this.#kept.get(name) ?? { manifests: new Map(), verifications: new Map() };
+      const kept = this.#kept.get(name) ?? { manifests: new Map(), verifications: new Map(), drilled: new Map() };
       this.#kept.set(name, kept);
       const facts = await readSystemFacts(this.#client, name, kept, this.#signal);
       this.#facts.set(name, { facts, readMs: performance.now() });

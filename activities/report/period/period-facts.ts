@@ -58,7 +58,7 @@ export async function readPeriodFacts(room: Room, period: Period): Promise<Perio
   const work = await trying('what ran could not be asked of Temporal', async () => await readWorkFacts(room.client, name, period));
   const incidents = await trying('incidents could not be read', async () => await readIncidentFacts(room, period));
   const acts = await trying('the audit could not be read', async () => await readActs(room, name, period));
-  const facts = await readSystemFacts(room.client, name, { manifests: new Map(), verifications: new Map() }, room.signal, factsWithinMs);
+  const facts = await readSystemFacts(room.client, name, { manifests: new Map(), verifications: new Map(), drilled: new Map() }, room.signal, factsWithinMs);
   room.signal.throwIfAborted();
   if (failures.length === 3 && !facts.history) throw failures[0];
   unread.push(...facts.unread.flatMap(({ what, why }) => (unreadWords[what] === undefined ? [] : [`${unreadWords[what]}: ${why}`.slice(0, 500)])));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { sealBase } from '../../../activities/engines/base/seal-base.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { evidenceOfRun, sealEvidence } from '../../../activities/evidence/seal-evidence.ts';
 import { expire } from '../../../activities/retention/expire.ts';
 import { makeRetentionPlan, planForRun } from '../../../activities/retention/make-plan.ts';
 import type { SourceContext } from '../../../activities/context.ts';
@@ -23,6 +24,7 @@ import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
 import type { Expired } from '../../../workflows/domain/retention/describe-retention.ts';
 import { rulesSchema } from '../../../workflows/domain/retention/rules.ts';
+import type { RunReport } from '../../../workflows/domain/report.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import type { System } from '../../../workflows/domain/system.ts';
 import { hours } from '../../../workflows/domain/units.ts';
@@ -278,18 +280,20 @@ test('what was never sealed is taken a week after its last object, never while a
   }
 });
 
-test('what a run last restored and found equal stays, by the newest report that says so', async (t) => {
+test('what a run last restored and found equal stays, by the newest signed report that says so; one that nobody signed protects nothing', async (t) => {
   const to = await place(t);
   const point = await find(to, { point: 'b10' });
   const write = async (run: string, more: object): Promise<void> => {
-    const report = { format: 1, outcome: 'done', finishedAt: '2026-11-01T10:00:00.000Z', points: [point], validation: [{ id: 'equality', ok: true, effect: 'gate' }], state: { run, steps: [] }, ...more };
-    await to.store.put(layout.evidence(of.system, run, 'report.json'), Buffer.from(JSON.stringify(report)));
+    const report = { format: 1, system: of.system, runId: run, workflowId: 'recover/demo', outcome: 'done', finishedAt: '2026-11-01T10:00:00.000Z', points: [point], validation: [{ id: 'equality', ok: true, effect: 'gate', collectionCount: 1 }], state: { run, steps: [], gates: [] }, ...more } as unknown as RunReport;
+    const written = await to.store.put(layout.evidence(of.system, run, 'report.json'), Buffer.from(JSON.stringify(report)));
+    if (run !== 'forged') await sealEvidence(to, evidenceOfRun(report), [written]);
   };
   const whyOf = async (): Promise<string | undefined> => (await makeRetentionPlan(to.context())).plan.bases.find(({ backup, goes }) => backup === 'b10' && !goes)?.why.join('; ');
   await write('aborted', { outcome: 'aborted' });
-  await write('partial', { state: { run: 'partial', steps: [], only: ['a.b'] } });
-  await write('unequal', { validation: [{ id: 'equality', ok: false, effect: 'gate' }] });
+  await write('partial', { state: { run: 'partial', steps: [], gates: [], only: ['a.b'] } });
+  await write('unequal', { validation: [{ id: 'equality', ok: false, effect: 'gate', collectionCount: 1 }] });
   await write('unproved', { validation: [] });
+  await write('forged', {});
   assert.equal(await whyOf(), undefined);
   await write('drill-7', {});
   assert.match((await whyOf()) ?? '', /^the last that was restored and found equal \(run drill-7, 2026-11-01T10:00:00\.000Z\)/);

@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Client } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { parse } from 'yaml';
 import { applySystem, planApply } from '../../../activities/schedules/apply-system.ts';
+import { searchAttributes } from '../../../workflows/domain/names.ts';
+import { taskQueues } from '../../../workflows/contract.ts';
 import { changes, type ApplyPlan } from '../../../workflows/domain/schedules/apply-plan.ts';
 import { systemSchema, type System, type SystemFile } from '../../../workflows/domain/system.ts';
 import { startTemporalServer } from '../../harness/temporal-server.ts';
@@ -132,6 +135,20 @@ test('a watch on readiness that the file pauses is told to stop', async () => {
   assert.deepEqual(await rowOf(paused), [['stop', 'paused: while it moves']]);
   const { events } = await client.workflow.getHandle('ready/still').fetchHistory();
   assert.deepEqual((events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []), ['stop']);
+});
+
+test('the archive of a source that is not in the file any more is told to stop, and no other', async () => {
+  const of = system({}, 'smaller');
+  await applySystem({ client, system: of });
+  await client.workflow.start('runArchive', { taskQueue: taskQueues.control, workflowId: 'archive/smaller/gone', args: [{ system: 'smaller', source: 'gone' }], typedSearchAttributes: [{ key: defineSearchAttributeKey(searchAttributes.system, 'KEYWORD'), value: 'smaller' }] });
+  const rows = await until('the list to name it', async () => {
+    const found = (await planApply({ client, system: of })).rows.filter(({ what }) => what === 'archive').map(({ change, id, why }) => [change, id, ...why]);
+    return found.length === 2 ? found : undefined;
+  });
+  assert.deepEqual(rows, [['unchanged', 'archive/smaller/dictionary'], ['stop', 'archive/smaller/gone', 'source "gone" is not in systems/smaller.yaml any more']]);
+  await applySystem({ client, system: of });
+  const signalsOf = async (id: string): Promise<unknown[]> => ((await client.workflow.getHandle(id).fetchHistory()).events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? []);
+  assert.deepEqual([await signalsOf('archive/smaller/gone'), await signalsOf('archive/smaller/dictionary')], [['stop'], []]);
 });
 
 test('a worker that reads another file than the person who agreed does nothing', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { usual } from '../../../workflows/domain/anomalies.ts';
-import type { SystemFacts } from '../../../activities/watch/system-facts.ts';
+import { countDrills, type SystemFacts } from '../../../activities/watch/system-facts.ts';
 import type { TakenBackup } from '../../../workflows/domain/backup-history.ts';
+import type { Drill, DrillResult } from '../../../workflows/domain/drill-history.ts';
 import { logPosition } from '../../../workflows/domain/log-position.ts';
 import type { Readiness } from '../../../workflows/domain/readiness.ts';
 import { gib, hours, minutes } from '../../../workflows/domain/units.ts';
@@ -48,6 +49,7 @@ const facts = (of: Partial<SystemFacts> = {}): SystemFacts => ({
   open: [],
   archives: { words: true },
   drills: null,
+  drilled: null,
   verified: [{ source: 'words', share: 0.25 }],
   unread: [],
   ...of,
@@ -82,6 +84,16 @@ test('metrics are what the facts say: the same from any worker, and what is not 
   assert.ok(lines.includes('holdfast_schedule_stopped{system="demo",schedule="nightly"} 1'));
   assert.equal(lines.filter((line) => line.startsWith('backup_') && line.includes('other')).length, 0);
   assert.equal(await renderMetrics([facts(), facts({ system: 'other', history: null, fires: null })]), told);
+});
+
+test('drills are counted by result and never fall, though only the newest runs are read', async () => {
+  const known = new Map<string, DrillResult>();
+  const runs = (from: number, result: DrillResult): Drill[] => Array.from({ length: 120 }, (_, index) => ({ run: `r${from + index}`, purpose: 'drill', result }) as Drill);
+  assert.deepEqual(countDrills(known, { drills: [...runs(0, 'passed'), { run: 'a recovery', purpose: 'recovery', result: 'failed' } as Drill] }), { passed: 120, missed: 0, failed: 0 });
+  const drilled = countDrills(known, { drills: runs(119, 'missed') });
+  assert.deepEqual(drilled, { passed: 119, missed: 120, failed: 0 }, 'one told its end only now');
+  const lines = (await renderMetrics([facts({ drilled })])).split('\n');
+  for (const line of ['{result="passed",system="demo"} 119', '{result="missed",system="demo"} 120', '{result="failed",system="demo"} 0']) assert.ok(lines.includes(`backup_restore_tests_total${line}`), lines.filter((one) => one.includes('restore_tests')).join('\n'));
 });
 
 const readiness: Readiness = {

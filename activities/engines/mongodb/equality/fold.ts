@@ -17,9 +17,12 @@ import { TouchedDocuments } from './touched-documents.ts';
 /** Log lies compressed in the store, by about this factor; an entry of it has about these bytes. Both only size what grows by itself. */
 const compression = 6;
 const entryBytes = 150;
-/** A partition takes about twice as much while it is folded; each holds up to two chunks (64 KiB) of what waits for the disk. */
-const bytesPerPartition = mib(32);
-const partitionsAtMost = 128;
+/**
+ * A partition takes about four times as much while it is folded (what updates leave behind goes late); each holds up to two chunks (64 KiB) of what waits for the disk.
+ * Ten million entries over 10 GiB, in 128 partitions: 50 MiB each, and 270 MiB while one was folded.
+ */
+const bytesPerPartition = mib(16);
+const partitionsAtMost = 384;
 
 export interface FoldOptions {
   point: RecoveryPoint;
