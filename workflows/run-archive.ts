@@ -1,5 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, sleep, startChild, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { callControl, callsAt } from './call.ts';
 import { trySignal } from './children.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
@@ -15,6 +16,7 @@ import { describeFailure, failure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { LagWatch, type Late } from './notify/lag-watch.ts';
 import { mark } from './search-attributes.ts';
+import { stopDecision } from './stop-decision.ts';
 
 export interface RunArchiveInput {
   system: string;
@@ -55,7 +57,7 @@ export interface ArchiveState {
   last: ArchiveOutcome | null;
   trouble: Trouble | null;
   baseWanted: BaseWanted | null;
-  /** why somebody could not be told of a gap, newest; left out: nobody could not */
+  /** why somebody could not be told of a gap, or the audit not of who stopped it, the newest; left out: all were */
   untold?: string | undefined;
   /** people were told that it is late; left out: it is not, or nobody is to be told */
   late?: Late | undefined;
@@ -84,7 +86,9 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
   let moved = false;
   let notify: NotifyView | undefined;
   const isLong = (): boolean => workflowInfo().historyLength > eventsPerRun;
-  setHandler(defineSignal(archiveSignals.stop.name), () => {
+  const recorder = new ActRecorder(state.system, (what) => void (state.untold = `audit: ${what}`));
+  setHandler(defineSignal<[unknown?]>(archiveSignals.stop.name), (typed) => {
+    if (input?.source && !state.stopping) recorder.record(stopDecision(`the archive of ${input.source}`, typed));
     state.stopping = true;
     round?.cancel();
   }, { description: archiveSignals.stop.description });
@@ -99,7 +103,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
       throw new HoldfastError('BadInput', 'runArchive is started by archiveLog.', { hint: 'start archiveLog with {"system": "demo", "source": "documents"}' });
     }
     mark({ system: input.system, purpose: 'archive', phase: 'running' });
-    const announcer = new Announcer(state.system, (what) => void (state.untold = what.slice(0, 500)));
+    const announcer = new Announcer(state.system, (what) => void (state.untold = `notify: ${what}`.slice(0, 500)));
     notify = input.notify;
     const seekBase = baseSeeker(state, () => announcer.tell(notify, 'gap', (origin) => gapClosed(origin, state.source)));
     seekBase();
@@ -138,6 +142,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     await condition(allHandlersFinished);
     await announcer.flush();
     if (!state.stopping) return true;
+    describeUnrecorded(await recorder.settled(minutes(2))).forEach((what) => void (state.untold = `audit: ${what}`));
     show(state);
     mark({ phase: 'done' });
     return false;
@@ -268,7 +273,7 @@ function show(state: ArchiveState): void {
   const trouble = state.trouble ? `\n- ⚠ rounds fail since ${state.trouble.since}, last at ${state.trouble.lastAt}, and are tried again: ${state.trouble.what}` : '';
   const wanted = state.baseWanted;
   const base = wanted ? `\n- ⚠ a base after the gap is wanted since ${wanted.since}${wanted.failed ? `; the last one failed: ${wanted.failed}` : ''}` : '';
-  const untold = state.untold ? `\n- ⚠ notify: ${state.untold}` : '';
+  const untold = state.untold ? `\n- ⚠ ${state.untold}` : '';
   const late = state.late ? `\n- ⚠ LATE since ${state.late.since}: ${state.late.why}` : '';
   setCurrentDetails(
     `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${late}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,

@@ -166,7 +166,7 @@ function contextOf(recovery: Recovery): GivenContext {
       const child = await startLocked(type, id, input, summary);
       return { started: child !== undefined, result: async () => (await child?.result()) as unknown };
     },
-    signalOther: (id, signal) => trySignal(id, signal),
+    signalOther: (id, signal) => trySignal(id, signal, { by: `run ${recovery.runId}` }),
     cancelOther: (id) => tryCancel(id),
     tell: (text, audience) => recovery.notifier.note(text, audience),
     journalKept: () => bookKept(recovery),

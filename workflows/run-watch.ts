@@ -1,4 +1,5 @@
 import { allHandlersFinished, condition, defineQuery, defineSignal, log, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { callControl, callsAt, type Call } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
 import type { FenceResult, OldPrimaryProbe } from './contract.ts';
@@ -12,6 +13,7 @@ import { watchSignals, type WatchInput, type WatchState } from './domain/watch.t
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { mark } from './search-attributes.ts';
+import { stopDecision } from './stop-decision.ts';
 
 /** Knocks by one run at most: a history must stay small. */
 const probesPerRun = 300;
@@ -37,7 +39,12 @@ const newState = ({ system, source, run, environment, startedAt, endsAt, fence }
 export async function runWatch(input: WatchInput): Promise<WatchState> {
   const state = input?.state ?? newState(input ?? ({} as WatchInput));
   const told = { stop: false, look: false };
-  setHandler(defineSignal(watchSignals.stop.name), () => void (told.stop = true), { description: watchSignals.stop.description });
+  const recorder = new ActRecorder(input?.system ?? '', (what) => void note(state, `audit: ${what}`));
+  setHandler(defineSignal<[unknown?]>(watchSignals.stop.name), (typed) => {
+    // A run that takes the old primary's place tells it until it is gone.
+    if (input?.source && !told.stop) recorder.record(stopDecision(`the watch on the old primary of ${input.source}`, typed));
+    told.stop = true;
+  }, { description: watchSignals.stop.description });
   setHandler(defineSignal(watchSignals.look.name), () => void (told.look = true), { description: watchSignals.look.description });
   setHandler(defineQuery<WatchState>(queryNames.state), () => state, { description: 'Whether the old primary was seen, what became of it, and the report of diverged writes.' });
 
@@ -61,7 +68,10 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
     }
     await condition(allHandlersFinished);
     await announcer.flush();
+    // Said while the last messages went out: the next run would not have heard it.
+    if (told.stop) state.over ??= 'told to stop';
     if (state.over === null) return true;
+    describeUnrecorded(await recorder.settled(minutes(2))).forEach((what) => void note(state, `audit: ${what}`));
     show(state);
     mark({ phase: 'done' });
     return false;

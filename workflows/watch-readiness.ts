@@ -1,4 +1,5 @@
 import { allHandlersFinished, condition, defineQuery, defineSignal, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { callControl } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
 import { compareSettings, scheduleProblems, settingProblems } from './domain/further-problems.ts';
@@ -17,6 +18,7 @@ import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { bytesOf, detailsBytes } from './runbook/show-details.ts';
 import { mark } from './search-attributes.ts';
+import { stopDecision } from './stop-decision.ts';
 
 /** Checks by one run at most: what each saw of the store is in the history twice. */
 const checksPerRun = 100;
@@ -50,7 +52,11 @@ const newState = (): ReadinessWatchState => {
 export async function watchReadiness(input: WatchReadinessInput): Promise<ReadinessAnswer> {
   const state = input?.state ?? newState();
   const told = { look: false };
-  setHandler(defineSignal(readinessSignals.stop.name), () => void (state.stopping = true), { description: readinessSignals.stop.description });
+  const recorder = new ActRecorder(input?.system ?? '', (what) => void (state.untold = `audit: ${what}`.slice(0, 500)));
+  setHandler(defineSignal<[unknown?]>(readinessSignals.stop.name), (typed) => {
+    if (input?.system && !state.stopping) recorder.record(stopDecision('the watch on readiness', typed));
+    state.stopping = true;
+  }, { description: readinessSignals.stop.description });
   setHandler(defineSignal(readinessSignals.look.name), () => void (told.look = true), { description: readinessSignals.look.description });
   setHandler(defineSignal<[unknown?]>(readinessSignals.accept.name), (typed) => {
     state.accepting = [...state.accepting, parseAccept(typed)].slice(-10);
@@ -64,7 +70,7 @@ export async function watchReadiness(input: WatchReadinessInput): Promise<Readin
       throw new HoldfastError('BadInput', 'watchReadiness is started by `holdfast apply`, under the id ready/<system>', { hint: 'start applySystem with {"system": "demo"}' });
     }
     mark({ system, purpose: 'readiness', phase: phaseOf(state) });
-    const announcer = new Announcer(system, (what) => void (state.untold = what.slice(0, 500)));
+    const announcer = new Announcer(system, (what) => void (state.untold = `notify: ${what}`.slice(0, 500)));
     for (let checks = 0; checks < checksPerRun && !workflowInfo().continueAsNewSuggested && !state.stopping; checks += 1) {
       const asked = told.look;
       told.look = false;
@@ -77,6 +83,7 @@ export async function watchReadiness(input: WatchReadinessInput): Promise<Readin
     await condition(allHandlersFinished);
     await announcer.flush();
     if (!state.stopping) return true;
+    describeUnrecorded(await recorder.settled(minutes(2))).forEach((what) => void (state.untold = `audit: ${what}`.slice(0, 500)));
     mark({ phase: 'done' });
     return false;
   });
@@ -184,7 +191,7 @@ function detailsOf(system: string, state: ReadinessWatchState): string {
   const { heading, problems, lines } = describeReadiness(readiness);
   const foot = [
     ...(paged ? [`people were told at ${paged.at}`] : []),
-    ...(untold ? [`⚠ notify: ${untold}`] : []),
+    ...(untold ? [`⚠ ${untold}`] : []),
     ...(accepted ? [`accepted: ${accepted}`] : []),
     'to check now: signal `look`; what is gone from the store is known: signal `accept`; to end it: signal `stop`',
   ];

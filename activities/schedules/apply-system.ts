@@ -176,7 +176,7 @@ async function carryOutSchedule({ client, system: { system } }: ApplyTo, { id, t
 async function carryOutArchive({ client, system: { system } }: ApplyTo, { id, source, change }: ArchivePlanRow): Promise<void> {
   try {
     if (change === 'start') await client.workflow.start('runArchive', { taskQueue: taskQueues.control, workflowId: id, args: [{ system, source }], staticSummary: `archive of ${system}/${source}` });
-    if (change === 'stop') await client.workflow.getHandle(id).signal(archiveSignals.stop.name);
+    if (change === 'stop') await client.workflow.getHandle(id).signal(archiveSignals.stop.name, { by: 'holdfast apply' });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)) throw error;
   }
@@ -186,7 +186,7 @@ async function carryOutArchive({ client, system: { system } }: ApplyTo, { id, so
 async function carryOutReadiness({ client, system: { system, readiness } }: ApplyTo, { id, change }: ReadinessPlanRow): Promise<void> {
   try {
     if (change === 'start') await client.workflow.start('watchReadiness', { taskQueue: taskQueues.control, workflowId: id, args: [{ system }], staticSummary: `could ${system} be recovered now?` });
-    else if (change === 'stop') await client.workflow.getHandle(id).signal(readinessSignals.stop.name);
+    else if (change === 'stop') await client.workflow.getHandle(id).signal(readinessSignals.stop.name, { by: 'holdfast apply' });
     else if (readiness?.paused === undefined) await client.workflow.getHandle(id).signal(readinessSignals.look.name);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)) throw error;

@@ -32,12 +32,12 @@ export function archive(cli: Cli): void {
       printer.result({ started }, () => started.map((one) => `started ${one.workflowId}${one.link ? `\nlink ${one.link}` : ''}`).join('\n'));
     });
   }, group);
-  cli.add<[string], SourceOption>('stop <system>', 'close the open slice and end', (command) => command.option(...sourceOption), async (printer, { source }, system) => {
+  cli.add<[string], SourceOption & { by: string; reason?: string }>('stop <system>', 'close the open slice and end', (command) => command.option(...sourceOption).option('--by <name>', 'who asks', currentUser()).option('--reason <text>', 'why; the audit keeps it'), async (printer, { source, by, reason }, system) => {
     const sources = await sourceNames(system, source);
     await withTemporal(async ({ client }) => {
       for (const name of sources) {
         const handle = client.workflow.getHandle(lockIds.archive(system, name));
-        await handle.signal(archiveSignals.stop.name);
+        await handle.signal(archiveSignals.stop.name, { by, reason });
         await handle.result().catch(() => undefined);
       }
       printer.result({ stopped: sources.map((name) => ({ system, source: name })) }, ({ stopped }) => stopped.map((one) => `stopped ${one.system}/${one.source}`).join('\n'));

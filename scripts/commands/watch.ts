@@ -7,6 +7,7 @@ import type { Cli } from '../cli.ts';
 import { withTemporal, type Temporal } from '../client.ts';
 import { formatWatch } from '../status/format-watch.ts';
 import { readWatches } from '../status/read-watches.ts';
+import { currentUser } from './recover.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;
@@ -21,9 +22,10 @@ export function watch(cli: Cli): void {
     printer.result({ watches }, () => watches.map(formatWatch).join('\n'));
   }, group);
   const send = (name: 'look' | 'stop', about: string): void =>
-    cli.add<[string], SourceOption>(`${name} <system>`, about, (command) => command.option(...sourceOption), async (printer, { source }, system) => {
+    cli.add<[string], SourceOption & { by: string; reason?: string }>(`${name} <system>`, about, (command) => (name === 'look' ? command.option(...sourceOption) : command.option(...sourceOption).option('--by <name>', 'who asks', currentUser()).option('--reason <text>', 'why; the audit keeps it')), async (printer, { source, by, reason }, system) => {
       const told = await forEachWatch(system, source, async (temporal, id, of) => {
-        await temporal.client.workflow.getHandle(id).signal(watchSignals[name].name);
+        const handle = temporal.client.workflow.getHandle(id);
+        await (name === 'look' ? handle.signal(watchSignals.look.name) : handle.signal(watchSignals.stop.name, { by, reason }));
         return { system, source: of };
       });
       printer.result({ told }, () => told.map((one) => `${name}        ${one.system}/${one.source}`).join('\n'));

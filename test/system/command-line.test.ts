@@ -71,7 +71,7 @@ test('the command line against a real server: what it asks and answers is what t
   };
 
   await t.test('archive stop closes the archive, which says so', async () => {
-    assert.match(await ok('archive', 'stop', 'demo'), /^stopped demo\/dictionary$/m);
+    assert.match(await ok('archive', 'stop', 'demo', '--by', 'dana', '--reason', 'a test'), /^stopped demo\/dictionary$/m);
     assert.equal((await stack.handle(lockIds.archive('demo', 'dictionary')).describe()).status.name, 'COMPLETED');
     await assertEndIsSigned('t00000001');
     const again = await holdfast('archive', 'stop', 'demo');
@@ -119,7 +119,8 @@ test('the command line against a real server: what it asks and answers is what t
   await t.test('the audit has who asked for what, from the bucket and from the workflow, and its chain holds', async () => {
     const { entries, problems } = await json<AuditPage>('audit', 'list', 'demo');
     assert.deepEqual(problems, []);
-    assert.deepEqual([...new Set(entries.map(({ act }) => act))].sort(), ['archive', 'back-up', 'read']);
+    assert.deepEqual([...new Set(entries.map(({ act }) => act))].sort(), ['archive', 'back-up', 'read', 'stop']);
+    assert.deepEqual(entries.filter(({ act }) => act === 'stop').map(({ by, about }) => [by, about]), [['dana', 'the archive of dictionary is stopped: a test'], [null, 'the watch on readiness is stopped']]);
     const page = await workflow<AuditPage>('readAudit', { system: 'demo', requestedBy: 'dana' });
     assert.deepEqual(page.entries.slice(0, -1), entries);
     assert.deepEqual([page.entries.at(-1)?.act, page.entries.at(-1)?.by, page.entries.at(-1)?.outcome], ['read-audit', 'dana', 'permitted']);

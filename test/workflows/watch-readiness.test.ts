@@ -136,8 +136,10 @@ test('it goes on as a new run before its history grows, and forgets neither what
   assert.equal(first.status.name, 'CONTINUED_AS_NEW');
   assert.ok(first.historyLength < 4_000, `${first.historyLength} events`);
   assert.deepEqual(watched.titles().filter((title) => !title.includes('still')).length, 1, watched.titles().join('\n'));
-  await watched.watch.signal('stop');
+  await watched.watch.signal('stop', { by: 'dana', reason: 'it is given up' });
   await watched.watch.result();
+  const { by, act, about } = watched.lab.stubs.calls.findLast(({ name }) => name === 'recordAct')!.input as ActToRecord;
+  assert.deepEqual([by, act, about], ['dana', 'stop', 'the watch on readiness is stopped: it is given up']);
 });
 
 test('under another id it is refused, with the way in', { timeout: 60_000 }, async (t) => {

@@ -99,7 +99,7 @@ export const messageDescriptions: Record<MessageName, string> = {
 
 /** Signals of the archive, which runs until it is told otherwise. */
 export const archiveSignals = {
-  stop: { name: 'stop', description: 'Close the slice that is open, then end. No input.' },
+  stop: { name: 'stop', description: 'Close the slice that is open, then end. Example: {"by": "dana", "reason": "the source is moved"}' },
   moved: { name: 'moved', description: 'The source lives elsewhere now: begin again there. Sent by a recovery; no input.' },
 } as const;
 

@@ -69,7 +69,7 @@ export interface ReadinessAnswer {
 export const readinessQuery = 'readiness';
 
 export const readinessSignals = {
-  stop: { name: 'stop', description: 'End the watch on readiness; `holdfast apply` starts it again. No input.' },
+  stop: { name: 'stop', description: 'End the watch on readiness; `holdfast apply` starts it again. Example: {"by": "dana", "reason": "the system is given up"}' },
   look: { name: 'look', description: 'Check now, and with the system file as it is now. No input.' },
   accept: { name: 'accept', description: 'What is gone from the store, or was changed in it, is known: from now on it is held against what is there now. Example: {"source": "documents", "by": "dana", "reason": "we deleted the test backups by hand"}' },
 } as const;

@@ -61,6 +61,6 @@ export interface WatchState {
 }
 
 export const watchSignals = {
-  stop: { name: 'stop', description: 'End the watch: the old primary is gone for good. No input.' },
+  stop: { name: 'stop', description: 'End the watch: the old primary is gone for good. Example: {"by": "dana", "reason": "its disk is wiped"}' },
   look: { name: 'look', description: 'Knock at the old primary now. No input.' },
 } as const;

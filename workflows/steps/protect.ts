@@ -105,15 +105,15 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
     ...(view.notify ? { notify: view.notify } : {}),
   };
   const id = lockIds.watch(view.system, source);
-  for (let attempt = 1; attempt <= 5; attempt += 1) {
+  for (let attempt = 1; attempt <= 8; attempt += 1) {
     const { started } = await ctx.startChild('runWatch', id, input, `watch on the old primary of ${source}`);
     if (started) {
       ctx.results.watches[source] = { workflowId: id, endsAt: input.endsAt };
       return `${id} looks after the old side for ${formatDuration(forMs)}`;
     }
-    // One of an earlier recovery: what it watches is not where this one left.
+    // One of an earlier recovery: what it watches is not where this one left. It ends once the audit has who stopped it, or after two minutes.
     await ctx.signalOther(id, watchSignals.stop.name);
-    await ctx.sleep(seconds(1), 'an earlier watch ends');
+    await ctx.sleep(seconds(2 ** (attempt - 1)), 'an earlier watch ends');
   }
   ctx.warn(`nobody watches the old primary of ${source}: ${id} is an earlier watch that does not end`);
   return `${id} could not be started`;
