@@ -21,6 +21,7 @@ import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
 import { approveWithProof } from './approve-with-proof.ts';
+import { commandARun, planWhatFails, withCommanded } from './command-a-run.ts';
 import { noChromium } from '../ui/browser.ts';
 import { commandFromUi } from '../ui/command-from-ui.ts';
 
@@ -36,7 +37,7 @@ interface Said {
   stderr: string;
 }
 
-test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 400_000 }, async (t) => {
+test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 500_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   await stack.startWorker();
   await fillDictionary(stack, 1);
@@ -91,6 +92,7 @@ test('the command line against a real server: what it asks and answers is what t
     assert.equal(read.archives[0]!.archivedTo, status.archives[0]!.archivedTo);
     assert.equal(read.archives[0]!.sourceReachable, true);
     const plan = await json<RecoveryPlan>('plan', 'demo');
+    assert.deepEqual([plan.forecastMs, plan.forecastBasis], [null, null], 'no run has said yet how long it takes');
     const planned = await workflow<RecoveryPlan>('planRecovery', { system: 'demo' });
     assert.deepEqual(untimed([planned.runbook, planned.points]), untimed([plan.runbook, plan.points]));
     assert.deepEqual(planned.findings.filter(({ effect }) => effect === 'fails'), []);
@@ -190,6 +192,11 @@ test('the command line against a real server: what it asks and answers is what t
     assert.ok(restored[0]!.objects > 1 && restored[0]!.bytes > 0, JSON.stringify(restored));
     const [, id] = /^\S+Z {2}(backup-\d{8}T\d{6}Z-[0-9a-f]{8}) {2}Backup done/m.exec(await ok('reports', 'demo'))!;
     assert.match(await ok('reports', 'demo', id!), /Read back +every byte; .*Why: for the test;/s);
+  });
+
+  await withCommanded(stack, async () => {
+    await t.test('plan says what a program that is nowhere, and a front door that is down, would fail, and when service would be back by what drills took', async () => await planWhatFails(stack, { holdfast, ok, json }));
+    await t.test('every other command of a run, by the command line', async (st) => await commandARun(st, stack, { holdfast, ok, json }));
   });
 
   await t.test('the real primary is lost, and a person in the Temporal UI has nothing else: started, read, refused, approved, done', { skip: noChromium }, async (st) => {

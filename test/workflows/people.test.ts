@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadSystemFile } from '../../activities/system-files.ts';
+import { reportAccess } from '../../workflows/domain/access-report.ts';
 import type { ActToRecord } from '../../workflows/contract.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
@@ -81,7 +83,9 @@ test('a recovery that the DR team asks for waits for an administrator before it 
   assert.match(asked.gates.find(({ gate }) => gate === 'elevation')!.description, /dana asks for a recovery of demo that their roles do not let them start alone: disk lost/);
   await assert.rejects(here.run().executeUpdate('approve', { args: [{ by: 'fay' }] }));
   await here.run().executeUpdate('approve', { args: [{ by: 'ada' }] });
-  await until(here.run(), gateOpen('approve-switch'));
+  const run = await until(here.run(), gateOpen('approve-switch'));
+  const { elevations } = reportAccess({ file: (await loadSystemFile('demo')).system, run, unread: null, at: run.startedAt });
+  assert.deepEqual(elevations.map(({ person, approvedBy, until: ends, reason }) => [person, approvedBy, ends, /disk lost/.test(reason)]), [['dana', ['ada (claimed)'], 'the end of the run', true]], 'the access report has it');
   // The gate names nobody: whoever the table lets approve is asked.
   await assert.rejects(here.run().executeUpdate('approve', { args: [{ by: 'sara' }] }));
   await here.run().signal('approve', { by: 'fay' });
