@@ -22,6 +22,7 @@ const changeable = [
   'stores.*.caFile',
   'stores.*.weakerTls',
   'key.aes256',
+  ...['recipients', 'retiring'].flatMap((group) => ['aes256', 'keyId', 'region', 'endpoint', 'credentials', 'caFile', 'weakerTls', 'publicKey', 'privateKey', 'passphrase'].map((field) => `key.${group}.*.${field}`)),
   'key.signing',
   'standby.provision.*.directory',
   'standby.provision.*.tls',

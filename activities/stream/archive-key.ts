@@ -2,6 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { hours } from '../../workflows/domain/units.ts';
 import type { Store } from '../store/store.ts';
+import { readKeyObjects } from './backup-key.ts';
 import { archiveKeyContext } from './contexts.ts';
 import type { DataKey, Keys } from './keys.ts';
 
@@ -62,14 +63,10 @@ export class ArchiveKeys {
 
   async #find(scope: TimelineScope, keyId: string): Promise<DataKey> {
     const prefix = `${layout.archiveKeys(scope)}${keyId}.`;
-    const objects: { bytes: Uint8Array; key: string }[] = [];
-    for await (const version of this.#store.list(prefix)) {
-      if (version.isDeleteMarker) continue;
-      objects.push({ bytes: await this.#store.getVersion(version), key: version.key });
-    }
+    const objects = await readKeyObjects(this.#store, prefix);
     if (objects.length === 0) {
       throw new HoldfastError('ObjectMissing', `${prefix}*: the key that slices were sealed under is not in the store`);
     }
-    return this.#keys.open(objects, archiveKeyContext(scope));
+    return this.#keys.open(objects, archiveKeyContext(scope), keyId);
   }
 }

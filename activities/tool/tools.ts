@@ -118,6 +118,14 @@ export const tools = {
     needed: 'optional',
     bySetUp: false,
   },
+  gpg: {
+    purpose: 'wraps and opens keys for recipients of the kind gpg',
+    programs: ['gpg', 'gpg2'],
+    inProject: [],
+    versionArguments: ['--version'],
+    needed: 'optional',
+    bySetUp: false,
+  },
   promtool: {
     purpose: 'tests of the alert rules and the dashboard',
     programs: ['promtool'],

@@ -25,7 +25,7 @@ const activities = {
 };
 const refuseInProcess = attempt(async () => {
   const { system, directory } = await loadSystemFile('shop');
-  const secret = await resolveSecret(system.key.aes256, directory);
+  const secret = await resolveSecret(system.key.aes256!, directory);
   throw new TypeError(`cannot use ${secret} at mongodb://app:${secret}@127.0.0.1/`);
 });
 

@@ -16,6 +16,7 @@ export const errorTable = {
   Tampered: { retryable: false, exitCode: 5 },
   ObjectMissing: { retryable: false, exitCode: 5 },
   WrongKey: { retryable: false, exitCode: 5 },
+  KeyRefused: { retryable: false, exitCode: 5 },
   NewerFormat: { retryable: false, exitCode: 5 },
   ValidationFailed: { retryable: false, exitCode: 6 },
   ReplayFailed: { retryable: false, exitCode: 6 },
@@ -32,6 +33,7 @@ export const errorTable = {
   TargetUnavailable: { retryable: true, exitCode: 10 },
   // No further try of the same activity finds it again: the base begins anew, with another.
   SnapshotLost: { retryable: false, exitCode: 10 },
+  KeyUnavailable: { retryable: true, exitCode: 10 },
   TemporalUnavailable: { retryable: true, exitCode: 10 },
   DataPlaneLost: { retryable: true, exitCode: 10 },
   TimedOut: { retryable: true, exitCode: 10 },

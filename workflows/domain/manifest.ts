@@ -448,7 +448,7 @@ export const deploymentRecordSchema = z.strictObject({
 });
 export type DeploymentRecord = z.infer<typeof deploymentRecordSchema>;
 
-/** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is an AWS Encryption SDK message, base64. */
+/** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is what its kind makes of it (docs/format.md), base64; `signature` is over all the rest, and only the oldest have none. */
 export const wrappedKeySchema = z.strictObject({
   format: z.literal(formatVersion),
   kind: z.literal('wrapped-key'),
@@ -456,6 +456,7 @@ export const wrappedKeySchema = z.strictObject({
   recipient: z.strictObject({ kind: z.string(), id: z.string() }),
   context: z.record(z.string(), z.string()),
   wrapped: z.string(),
+  signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }).optional(),
 });
 export type WrappedKey = z.infer<typeof wrappedKeySchema>;
 

@@ -10,6 +10,7 @@ import { checkRunbooks } from './check-runbooks.ts';
 import { mainRunbook, runbookNames } from './expand-runbook.ts';
 import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homeward.ts';
 import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
+import { keySchema } from './key-schema.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { readinessSchema, type ReadinessView } from './readiness-schema.ts';
@@ -148,15 +149,6 @@ const localStoreSchema = z.strictObject({
   prefix: z.string().default('holdfast'),
   budget: budgetSchema,
   lock: lockSchema.optional(),
-});
-
-const keySchema = z.strictObject({
-  id: name.meta({ description: 'name of this key; written into every key object that it wraps' }),
-  aes256: secretRefSchema.meta({ description: '32 bytes as 64 hex digits' }),
-  signing: z.strictObject({
-    privateKey: secretRefSchema.meta({ description: 'Ed25519 private key, PEM' }),
-    publicKeys: z.array(secretRefSchema).min(1).meta({ description: 'Ed25519 public keys, PEM, that manifests are accepted from' }),
-  }),
 });
 
 const localProvisionerSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { carriesPassword } from '../../../workflows/domain/address.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { secretRefsOf } from '../../../workflows/domain/key-schema.ts';
 import type { Endpoint, System } from '../../../workflows/domain/system.ts';
 import type { ProgramConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';
@@ -77,9 +78,7 @@ export function withoutSecrets({ environments, sources, stores, key, validators,
   const refs = [
     ...Object.values(environments).flatMap(({ endpoints }) => Object.values(endpoints).map(({ credentials }) => credentials?.password)),
     ...stores.flatMap((store) => (store.kind === 's3' ? Object.values(store.credentials ?? {}) : [])),
-    key.aes256,
-    key.signing.privateKey,
-    ...key.signing.publicKeys,
+    ...secretRefsOf(key),
     ...programs.flatMap(({ env, files }) => [...Object.values(env), ...Object.values(files)]),
   ];
   const names = refs.flatMap((ref) => (typeof ref === 'string' ? (/^\$\{(\w+)\}$/.exec(ref)?.[1] ?? []) : []));

@@ -47,7 +47,7 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
   /** as a real job does: secrets by reference, resolved here; and then everything that can be said of one is said */
   leak: async (_, { progress }) => {
     const { system, directory } = await loadSystemFile('shop');
-    const secret = await resolveSecret(system.key.aes256, directory);
+    const secret = await resolveSecret(system.key.aes256!, directory);
     progress({ phase: `with ${secret}`, done: 0, of: 0, unit: 'bytes', secret });
     await startTool('node', ['-e', 'setTimeout(() => {}, 300)'], { env: { TOY_SECRET: secret }, input: secret }).done;
     process.stderr.write('last words\n');
