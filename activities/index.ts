@@ -15,6 +15,7 @@ import { runCommand } from './deploy/run-command.ts';
 import { evidenceAfterwards, evidenceOfIncident, evidenceOfRun, sealEvidence } from './evidence/seal-evidence.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
+import { recordRotation } from './keys/record-rotation.ts';
 import { linkToRun } from './notify/run-link.ts';
 import { readPage } from './notify/read-page.ts';
 import { sendNotice } from './notify/send-notice.ts';
@@ -109,6 +110,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     const { loaded, store, keys } = await openSystem(said.system);
     if (!loaded.system.sources[said.source]) throw new HoldfastError('BadInput', `system "${said.system}" has no source "${said.source}"`);
     return await writeMark({ store, keys, signal }, said);
+  }),
+
+  recordRotation: attempt(async (said, { signal }) => {
+    const { store, keys } = await openSystem(said.system);
+    return await recordRotation({ store, keys, signal }, said);
   }),
 
   recordDeployment: attempt(async ({ environment, ...of }, { signal }) => {
@@ -258,6 +264,10 @@ const dataActivities: DataActivities = {
   sealBackup: inDataPlane('sealBackup'),
   verifyRecoveryPoint: inDataPlane('verifyRecoveryPoint'),
   verifyKept: inDataPlane('verifyKept'),
+  checkKeys: inDataPlane('checkKeys'),
+  wrapKeys: inDataPlane('wrapKeys'),
+  proveKeys: inDataPlane('proveKeys'),
+  recordRecoveryProof: inDataPlane('recordRecoveryProof'),
   planRetention: inDataPlane('planRetention'),
   expire: inDataPlane('expire'),
   planDisposal: inDataPlane('planDisposal'),

@@ -19,6 +19,7 @@ const modules: readonly (readonly [names: readonly string[], load: () => Promise
   [['mark'], async () => (await import('./commands/mark.ts')).mark],
   [['retention'], async () => (await import('./commands/retention.ts')).retention],
   [['dispose', 'disposals'], async () => (await import('./commands/dispose.ts')).dispose],
+  [['key'], async () => (await import('./commands/key.ts')).key],
   [['verify'], async () => (await import('./commands/verify.ts')).verify],
   [['report', 'reports'], async () => (await import('./commands/report.ts')).report],
   [['import'], async () => (await import('./commands/import.ts')).importCommand],

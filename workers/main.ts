@@ -1,9 +1,11 @@
 import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
-import { scrub } from '../activities/secrets.ts';
+import { resolveSecret, scrub } from '../activities/secrets.ts';
+import { openKeys } from '../activities/stream/open-keys.ts';
 import { listSystems, loadSystemFile } from '../activities/system-files.ts';
 import { abilitiesOf } from '../workflows/domain/engines.ts';
+import { HoldfastError } from '../workflows/domain/errors.ts';
 import { bundleWorkflows } from './bundle-workflows.ts';
 import { readDataConverter } from './codec/data-converter.ts';
 import { connectTemporal, type WorkerConnection } from './connection.ts';
@@ -24,6 +26,7 @@ export async function runWorker(signal: AbortSignal, environment: WorkerEnvironm
   // Handlers of our own: all workers of the process stop together.
   const telemetry = environment.temporalMetrics === null ? {} : { telemetryOptions: { metrics: { prometheus: { bindAddress: environment.temporalMetrics } } } };
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: [], ...telemetry });
+  await sayBadKeys(log);
   const dataConverter = await readDataConverter();
   const temporal = await connectTemporal();
   try {
@@ -69,6 +72,24 @@ async function readSystems(log: Logger): Promise<{ sites: string[]; logs: Map<st
     }
   }
   return { sites: [...logs.keys()].sort(), logs };
+}
+
+/**
+ * A key that is none is said at once, not by the first backup. A worker that serves one system alone does not start: nothing that it could do is left. One that is not there yet may be mounted later.
+ * @throws BadSystemFile - names the field and its variable or file, never what stands there.
+ */
+async function sayBadKeys(log: Logger): Promise<void> {
+  const names = await listSystems();
+  for (const name of names) {
+    const loaded = await loadSystemFile(name).catch(() => undefined);
+    if (!loaded) continue;
+    try {
+      await openKeys(loaded.system.key, async (ref) => await resolveSecret(ref, loaded.directory));
+    } catch (error) {
+      if (names.length === 1 && error instanceof HoldfastError && error.details['malformedKey'] === true) throw error;
+      log.error({ system: name, error: scrub((error as Error).message) }, 'the keys of the system are not usable: nothing of it is backed up or opened here');
+    }
+  }
 }
 
 /** A log for which there is no place waits up to an hour for one, and nothing of it is archived meanwhile. */

@@ -34,6 +34,7 @@ const table: Record<ActivityName, Row> = {
   rebuildCatalog: { ...light(), tryMs: minutes(10) },
   markPoint: light(),
   recordDeployment: light(),
+  recordRotation: light(),
   applySystem: light(),
   pauseWithoutFile: light(),
   // It may ask a program what runs.
@@ -73,6 +74,10 @@ const table: Record<ActivityName, Row> = {
   sealBackup: { ...light('data'), tryMs: hours(1), tries: 12 },
   verifyRecoveryPoint: long('data'),
   verifyKept: long('data'),
+  checkKeys: long('data'),
+  wrapKeys: long('data'),
+  proveKeys: { ...light('data'), tryMs: hours(1) },
+  recordRecoveryProof: { ...light('data'), tries: 3 },
   planRetention: { ...light('data'), tryMs: hours(1), tries: 8 },
   expire: long('data'),
   planDisposal: { ...light('data'), tryMs: hours(1) },

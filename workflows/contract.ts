@@ -12,6 +12,8 @@ import type { DisposalCertificate, DisposalOrder, Inventory } from './domain/dis
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
 import type { JournalLine, JournalOf } from './domain/journal.ts';
+import type { KeyProof, WrappedKeys } from './domain/keys/describe.ts';
+import type { KeyRotation, RecoveryClaim, RecoveryProof } from './domain/keys/records.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
@@ -138,6 +140,9 @@ export interface ControlActivities {
    * @throws NoRecoveryPoint - the store holds no such thing.
    */
   markPoint(input: SourceRef & Pick<Mark, 'point' | 'state' | 'reason' | 'by' | 'id'>): Promise<Mark>;
+
+  /** Writes down, signed, who opens every kept key from now on, and whom nothing depends on any more; the audit names it. Twice: the same record. @throws EpochSuperseded. */
+  recordRotation(input: Pick<KeyRotation, 'system' | 'run' | 'workflowId' | 'epoch' | 'by' | 'reason' | 'sources'>): Promise<{ ref: ObjectRef; record: KeyRotation }>;
 
   /**
    * Writes down which version of the application runs since when. Twice under one `id`: once, or told apart by it.
@@ -361,6 +366,24 @@ export interface DataActivities {
 
   /** Reads and authenticates a share of all that is kept, the one that was read longest ago; one share: everything. What is damaged is marked bad. Twice under one `run`: the same share. */
   verifyKept(input: SourceRef & Rotation & { run: string }): Promise<VerifyResult>;
+
+  /** Whether every kept key is wrapped for every recipient of the system file, and opens with each whose private half is here. What came of it is in the store. Safe to repeat. */
+  checkKeys(input: SourceRef & { run: string }): Promise<VerifyResult>;
+
+  /**
+   * Wraps kept keys for whoever of the system file has no wrapping of them that opens: a page of them. Nothing is rewritten. Twice: puts nothing.
+   * @param after - `next` of the page before; null: from the beginning. @throws EpochSuperseded. KeyRefused - nothing can be wrapped for a recipient.
+   */
+  wrapKeys(input: SourceRef & { epoch: number; after: string | null; dryRun: boolean }): Promise<WrappedKeys>;
+
+  /** Opens the newest base, a part of it and a slice of its log, with each recipient alone whose private half is here. Reads only. @throws WrongKey, KeyRefused, Tampered. */
+  proveKeys(input: SourceRef): Promise<KeyProof[]>;
+
+  /**
+   * Writes down, signed, that an offline key opened a base, once the worker has opened it too and found that `mac` was made with its key. Twice: another record, which says the same.
+   * @throws NotPermitted - it was not. BadInput - there is no such recipient.
+   */
+  recordRecoveryProof(input: RecoveryClaim & { mac: string; run: string; by: string | null }): Promise<{ ref: ObjectRef; record: RecoveryProof }>;
 
   /**
    * Says of every base and every stretch of log whether it stays or goes, and why. Changes nothing of them.

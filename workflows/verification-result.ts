@@ -16,9 +16,9 @@ import type { RunBackupInput } from './run-backup.ts';
 export const byVerification = 'verification';
 
 /** What one source came to, for people. */
-export const describeVerified = ({ source, ok, backup, objects, bytes, slices, restorable, problems, sample }: VerifyResult): string =>
+export const describeVerified = ({ source, scope, ok, backup, objects, bytes, slices, restorable, problems, sample }: VerifyResult): string =>
   [
-    `${source}: **${ok ? 'verified' : `${problems.length} problems`}** ${backup ?? (sample ? describeSample(sample) : 'no backup')}, ${objects} objects, ${formatBytes(bytes)}, ${slices} slices`,
+    scope === 'keys' ? `${source}: **${ok ? 'every key opens' : `${problems.length} problems`}** ${objects} wrappings opened` : `${source}: **${ok ? 'verified' : `${problems.length} problems`}** ${backup ?? (sample ? describeSample(sample) : 'no backup')}, ${objects} objects, ${formatBytes(bytes)}, ${slices} slices`,
     ...(restorable ? [`restorable from ${restorable.from} to ${restorable.to}`] : []),
     ...problems.slice(0, 3).map(({ key, problem }) => `${key}: ${problem}`),
   ].join('; ');

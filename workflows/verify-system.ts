@@ -16,7 +16,7 @@ import { damageOf, describeVerified, startNewBase, tellDamage, tellWell } from '
 
 /**
  * Reads and authenticates, without restoring: every byte of a base of each source and of the log after it, that log alone, or, of all that is kept, everything or the
- * share that was read longest ago.
+ * share that was read longest ago. Or opens keys, and reads no more than shows that they open.
  *
  * What it finds damaged is marked bad, people are told, and a new base is started at once, unless an earlier verification has told of the same already: once, and not
  * again when that one fails too. What came of it is in the store.
@@ -24,7 +24,7 @@ import { damageOf, describeVerified, startNewBase, tellDamage, tellWell } from '
  * @param typed - VerifySystemInput as a person types it, or the bare name of a system.
  * @throws LogGap - of the log alone: it is later than the RPO.
  * @throws NotPermitted - whoever asked may not.
- * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results.
+ * @throws Tampered - something is not what it was when it was written; names it, and its details hold the results. WrongKey - of the keys: one does not open, or is not wrapped for somebody.
  */
 export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
   const transfer = watchTransfer('verifying');
@@ -50,19 +50,22 @@ export async function verifySystem(typed: unknown): Promise<VerifyResult[]> {
 async function verifySource({ system, site }: SystemView, source: string, { scope, backup, shares, within }: VerifySystemInput): Promise<VerifyResult> {
   const call = callsAt(site);
   const run = workflowInfo().runId;
+  if (scope === 'keys') return await call('checkKeys', { system, source, run }, `open the keys of all that is kept of ${source}`);
   if (scope === 'all') return await call('verifyKept', { system, source, run, shares: 1, withinMs: usualRotation.withinMs }, `read and authenticate all that is kept of ${source}`);
   if (scope === 'sample') return await call('verifyKept', { system, source, run, shares: shares ?? usualRotation.shares, withinMs: within ?? usualRotation.withinMs }, `read and authenticate a share of all that is kept of ${source}`);
   return await call('verifyRecoveryPoint', { system, source, backup, scope, run }, `read and authenticate ${scope === 'log' ? 'the log behind ' : ''}${backup ?? 'the newest backup'} of ${source}`);
 }
 
-/** @throws Tampered - always. */
+const keysHint = ({ system }: SystemView): string => `What is not wrapped for somebody, holdfast key rotate ${system} wraps; a key that is lost or wrong has to be put right where the worker reads it, while another still opens.`;
+
+/** @throws Tampered, or of the keys WrongKey - always. */
 async function fail(view: SystemView, { scope }: VerifySystemInput, results: VerifyResult[], way: Way): Promise<never> {
-  const next = await startNewBase(view, results);
+  const next = scope === 'keys' ? keysHint(view) : await startNewBase(view, results);
   setCurrentDetails([...results.map(describeVerified), next].map((line) => `- ${line}`).join('\n'));
   // It says more than that a schedule failed.
   way.handedOn = true;
   await tellDamage(view, scope, results, next);
-  throw failure('Tampered', `${view.system} does not verify: ${damageOf(results)}. ${next}`, { details: [results] });
+  throw failure(scope === 'keys' ? 'WrongKey' : 'Tampered', `${view.system} does not verify: ${damageOf(results)}. ${next}`, { details: [results] });
 }
 
 /** A log that is whole and ends hours ago is no recovery point of now. A source that does not answer is judged by the archive's own end. @throws LogGap */

@@ -9,6 +9,10 @@ import { planDisposal } from '../disposal/plan-disposal.ts';
 import { planDisposals } from '../disposal/plan-disposals.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
+import { checkKeys } from '../keys/check-keys.ts';
+import { proveKeys } from '../keys/prove-keys.ts';
+import { recordRecoveryProof } from '../keys/prove-recovery.ts';
+import { wrapKeys } from '../keys/wrap-keys.ts';
 import { checkReadiness } from '../readiness/check-readiness.ts';
 import { expire } from '../retention/expire.ts';
 import { planForRun } from '../retention/make-plan.ts';
@@ -18,6 +22,7 @@ import { assertEpoch } from '../store/epoch.ts';
 import { writeHold } from '../store/holds.ts';
 import { readSourceFacts } from '../report/period/source-facts.ts';
 import { listRecoveryPoints, readCatalog } from '../store/list-recovery-points.ts';
+import { requireRoom } from '../store/require-room.ts';
 import { refuseMovedSource } from '../store/refuse-moved-source.ts';
 import { verifyAndMark } from '../store/mark-damage.ts';
 import type { FindJob } from './serve-jobs.ts';
@@ -55,7 +60,11 @@ function whichSource(input: unknown): SourceRef & Directed & { epoch: number } {
 
 /** What runs in a process of its own: everything whose work or memory grows with the data. */
 const jobs = {
-  planDump: byEngine('planDump'),
+  planDump: async (input, job) => {
+    const plan = await byEngine('planDump')(input, job);
+    await requireRoom(await openContext(whichSource(input), job), plan.estimatedBytes);
+    return plan;
+  },
   dumpGroup: byEngine('dumpGroup'),
   sealBackup: byEngine('sealBackup'),
   planImport: byEngine('planImport'),
@@ -79,6 +88,10 @@ const jobs = {
 
   listRecoveryPoints: async ({ limit, after, ...of }, job) => await listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
   readSourceFacts: async ({ from, to, ...of }, job) => await readSourceFacts(await openContext(whichSource(of), job), { from, to }),
+  checkKeys: async ({ run, ...of }, job) => await checkKeys(await openContext(whichSource(of), job), { run }),
+  wrapKeys: async ({ after, dryRun, ...of }, job) => await wrapKeys(await openContext(whichSource(of), job), { after, dryRun }),
+  proveKeys: async (of, job) => await proveKeys(await openContext(whichSource(of), job)),
+  recordRecoveryProof: async (input, job) => await recordRecoveryProof(await openContext(whichSource(input), job), input),
   planRetention: async ({ run, limit, ...of }, job) => await planForRun(await openContext(whichSource(of), job), { run, limit }),
   expire: async ({ plan, run, backupRuns, ...of }, job) => await expire(await openContext(whichSource(of), job), { plan, run, backupRuns }),
   planDisposal: async ({ point, evenTheLast, ...of }, job) => await planDisposal(await openContext(whichSource(of), job), { point, evenTheLast }),

@@ -1,4 +1,5 @@
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
+import { recipientsOf, retiringOf } from '../../workflows/domain/keys/schema.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { describeWeakerTls, type WeakerTls } from '../../workflows/domain/weaker-tls.ts';
@@ -29,6 +30,15 @@ export async function checkTransport(system: System): Promise<Finding[]> {
         if (store.endpoint === undefined) return [];
         const url = new URL(resolveAddress(store.endpoint));
         requireTls({ name: `store ${store.name}`, hosts: [url.hostname], tls: url.protocol === 'https:', weakerTls: store.weakerTls });
+        return [];
+      }),
+    ])),
+    ...[...recipientsOf(system.key), ...retiringOf(system.key)].map(async ({ where, config }) => (config.kind !== 'kms' ? [] : [
+      ...permission(`${where} (KMS)`, config.weakerTls),
+      ...await refusalOf(() => {
+        if (config.endpoint === undefined) return [];
+        const url = new URL(resolveAddress(config.endpoint));
+        requireTls({ name: `${where} (KMS)`, hosts: [url.hostname], tls: url.protocol === 'https:', weakerTls: config.weakerTls });
         return [];
       }),
     ])),

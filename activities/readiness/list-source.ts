@@ -14,6 +14,10 @@ export interface ListedSource extends Listed {
   sealedAt: ReadonlyMap<string, string>;
   /** keys of the newest verifications, the oldest of them first */
   verified: readonly string[];
+  /** key of the newest check of its keys; null: there was none */
+  keyCheck: string | null;
+  /** keys of the newest proofs of offline recipients, by recipient */
+  recoveryProofs: ReadonlyMap<string, string>;
 }
 
 /** One listing of all that lies in a source's folder, added up: names, sizes and times, and no byte of an object. */
@@ -28,6 +32,9 @@ export async function listSource({ store, system: { system }, sourceName, signal
   };
   const verifications = layout.verifications(system, sourceName);
   let verified: string[] = [];
+  let keyCheck: string | null = null;
+  const recoveryProofs = new Map<string, string>();
+  const [checks, proofs] = [layout.keyChecks(system, sourceName), layout.recoveryProofs(system, sourceName)];
   let done = 0;
   let versionsOfKey = { key: '', count: 0 };
   for await (const { key, bytes, isDeleteMarker, modifiedAt } of store.list(layout.source(system, sourceName), { signal })) {
@@ -39,6 +46,9 @@ export async function listSource({ store, system: { system }, sourceName, signal
     versionsOfKey = versionsOfKey.key === key ? { key, count: versionsOfKey.count + 1 } : { key, count: 1 };
     if (versionsOfKey.count > 1 && writtenOnce.test(key)) note('overwrites', key);
     if (key.startsWith(verifications) && versionsOfKey.count === 1) verified = [...verified.slice(1 - verifiedKept), key];
+    // By time, as they are named by it: the last is the newest.
+    if (key.startsWith(checks)) keyCheck = key;
+    if (key.startsWith(proofs)) recoveryProofs.set(key.slice(proofs.length).split('.')[0]!, key);
     const backup = backupFolder.exec(key)?.[1];
     if (backup === undefined) continue;
     const folder = folders.get(backup) ?? { objects: 0, bytes: 0 };
@@ -46,5 +56,5 @@ export async function listSource({ store, system: { system }, sourceName, signal
     const sealed = sealedAt.get(backup);
     if (key.endsWith('/manifest.json') && (sealed === undefined || modifiedAt < sealed)) sealedAt.set(backup, modifiedAt);
   }
-  return { folders, sealedAt, verified, examples, ...strays };
+  return { folders, sealedAt, verified, keyCheck, recoveryProofs, examples, ...strays };
 }

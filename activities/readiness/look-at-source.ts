@@ -10,6 +10,7 @@ import type { SourceContext } from '../context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { rebuildCatalog } from '../store/read-catalog.ts';
 import { lastWhole } from '../store/verifications.ts';
+import { lookAtKeys } from './look-at-keys.ts';
 import { listSource } from './list-source.ts';
 import { retiredBases } from './retired-bases.ts';
 
@@ -56,6 +57,7 @@ export async function lookAtSource(context: SourceContext, { nowMs, knownSinceMs
       disbelieved: catalog.rejected.filter(({ spare, marked }) => !spare && !marked).slice(0, shown).map(({ key, why }) => ({ key, why })),
       lost: compared.lost,
       verified: await lastWhole(context, listed.verified),
+      keys: await lookAtKeys(context, listed, { nowMs, knownSinceMs }),
     },
     seen: compared.seen,
     clocks: status.clockAheadMs === undefined ? [] : [{ of: `source ${context.sourceName}`, aheadMs: status.clockAheadMs }],

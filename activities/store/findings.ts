@@ -1,4 +1,6 @@
 import { HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import { describeExposed } from './local-tree.ts';
+import type { Store } from './store.ts';
 
 /** How much is read whole. */
 export interface ReadLimits {
@@ -53,6 +55,15 @@ export async function readOrNote<T>(found: Findings, key: string, probe: () => P
 }
 
 const isUnavailable = (error: unknown): boolean => error instanceof HoldfastError && error.type === 'StoreUnavailable';
+
+const exposedTold = 20;
+
+/** Notes what of a directory store others than its owner may read or change: it is whole all the same. */
+export async function noteExposed({ store, signal }: { store: Store; signal: AbortSignal }, found: Findings): Promise<void> {
+  const exposed = (await store.exposed?.({ signal })) ?? [];
+  for (const one of exposed.slice(0, exposedTold)) found.problems.push({ key: one.path, problem: describeExposed(one), type: 'NotPermitted' });
+  if (exposed.length > exposedTold) found.problems.push({ key: store.name, problem: `${exposed.length - exposedTold} more are open to others than their owner`, type: 'NotPermitted' });
+}
 
 /** The items of a list until the time is over. */
 export async function* untilTime<T>(items: AsyncIterable<T> | Iterable<T>, untilMs: number): AsyncGenerator<T> {

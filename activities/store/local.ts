@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { isEvidence } from '../../workflows/domain/layout.ts';
+import { isData, isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import { formatBytes } from '../../workflows/domain/units.ts';
 import { checkPut, checkRead, maxObjectBytes, sha256Hex } from './checks.ts';
+import { bytesUnder, exposedUnder, type Exposed } from './local-tree.ts';
 import { decodeName, encodeKey, encodeName, objectSuffix } from './local-names.ts';
 import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
 
@@ -16,6 +18,8 @@ export interface LocalStoreOptions {
   lockMs?: number | undefined;
   /** the same for evidence (`isEvidence`); left out: as long as everything */
   evidenceLockMs?: number | undefined;
+  /** so much may lie in the directory, of all systems: no data is put beyond it; left out: as much as there is room for */
+  quotaBytes?: number | undefined;
 }
 
 const code = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
@@ -28,6 +32,7 @@ const missing = (error: unknown): boolean => code(error) === 'ENOENT' || code(er
  * which it must not be deleted. An object's directory appears by one rename, with its first version in it, and a rename
  * onto a directory that is not empty fails: so put-if-absent is atomic even against another process. There are no
  * delete markers. The lock binds this program only: who owns the directory can do as he likes.
+ * Directories are made 0700 and files 0600; what somebody opens to others later, `exposed` names.
  */
 export async function openLocalStore(options: LocalStoreOptions): Promise<Store> {
   const root = join(options.path, ...encodeKey(options.prefix || 'root').split('/'));
@@ -44,6 +49,8 @@ class LocalStore implements Store {
   readonly name: string;
   readonly #lockMs: number | undefined;
   readonly #evidenceLockMs: number | undefined;
+  readonly #quota: Quota | undefined;
+  readonly #path: string;
   readonly #root: string;
   readonly #temporary: string;
 
@@ -51,6 +58,8 @@ class LocalStore implements Store {
     this.name = options.name;
     this.#lockMs = options.lockMs;
     this.#evidenceLockMs = options.evidenceLockMs ?? options.lockMs;
+    this.#quota = options.quotaBytes === undefined ? undefined : new Quota(options.name, options.path, options.quotaBytes);
+    this.#path = options.path;
     this.#root = root;
     this.#temporary = temporary;
   }
@@ -61,6 +70,7 @@ class LocalStore implements Store {
     const directory = this.#objectDirectory(key);
     const lockUntil = this.#lockUntil(key, options.lockUntil);
     return guard(this.name, async () => {
+      await this.#quota?.require(key, body.byteLength);
       const staged = join(this.#temporary, randomBytes(12).toString('hex'));
       await mkdir(staged, { mode: 0o700 });
       try {
@@ -194,6 +204,10 @@ class LocalStore implements Store {
     return until && until.getTime() > Date.now() ? until.toISOString() : null;
   }
 
+  async exposed(options: ReadOptions = {}): Promise<Exposed[]> {
+    return await guard(this.name, () => exposedUnder(this.#path, options.signal), options.signal);
+  }
+
   async deleteVersion(version: { key: string; versionId: string }): Promise<void> {
     const path = this.#versionPath(version);
     await guard(this.name, async () => {
@@ -250,6 +264,43 @@ class LocalStore implements Store {
     return new HoldfastError('ObjectMissing', `${version.key} version ${version.versionId} is not in store ${this.name}`, { details: { key: version.key } });
   }
 }
+
+/** What is counted is what all processes have put: so often, and again before anything is refused. */
+const recountAfterMs = 15_000;
+const recountAtMostEveryMs = 1_000;
+
+/** Keeps data out of a directory that is full, so that what is small, and what makes room again, can still be put. */
+class Quota {
+  readonly #name: string;
+  readonly #path: string;
+  readonly #bytes: number;
+  #counted = { bytes: 0, atMs: -Infinity };
+  #putSince = 0;
+
+  constructor(name: string, path: string, bytes: number) {
+    this.#name = name;
+    this.#path = path;
+    this.#bytes = bytes;
+  }
+
+  /** @throws StoreFull - of a part of a base: another try would not help. StoreUnavailable - of log, which waits for room. */
+  async require(key: string, bytes: number): Promise<void> {
+    if (!isData(key)) return;
+    const sinceMs = (): number => performance.now() - this.#counted.atMs;
+    const fits = (): boolean => this.#counted.bytes + this.#putSince + bytes <= this.#bytes;
+    if (sinceMs() > recountAfterMs || (!fits() && sinceMs() > recountAtMostEveryMs)) {
+      this.#putSince = 0;
+      this.#counted = { bytes: await bytesUnder(this.#path), atMs: performance.now() };
+    }
+    if (!fits()) {
+      const what = `store ${this.#name} is full: ${formatBytes(this.#counted.bytes + this.#putSince)} of its quota of ${formatBytes(this.#bytes)}, and ${key} has ${formatBytes(bytes)}`;
+      throw new HoldfastError(key.includes('/parts/') ? 'StoreFull' : 'StoreUnavailable', what, { hint: makeRoom });
+    }
+    this.#putSince += bytes;
+  }
+}
+
+export const makeRoom = 'let retention take what may go (holdfast retention … --apply), or raise quota in the system file';
 
 const versionName = (n: number): string => `${String(n).padStart(8, '0')}-${randomBytes(4).toString('hex')}`;
 

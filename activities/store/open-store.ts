@@ -19,7 +19,7 @@ export interface Resolve {
  */
 export async function openStore(config: StoreConfig, { secret, address = (text) => text }: Resolve): Promise<Store> {
   if (config.kind === 'local') {
-    return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain, evidenceLockMs: config.lock?.evidence });
+    return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain, evidenceLockMs: config.lock?.evidence, quotaBytes: config.quota });
   }
   return openS3Store(await s3Options(config, { secret, address }));
 }

@@ -134,6 +134,9 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'audit': return layout.auditRecord(of.system, of.number);
     case 'audit-seal': return layout.auditSeal(of.system, of.day);
     case 'evidence': return layout.evidenceBundle(of.system, of, of.at);
+    case 'key-check': return layout.keyCheck(of, of.at);
+    case 'key-rotation': return layout.keyRotation(of.system, of.run);
+    case 'recovery-proof': return layout.recoveryProof(body as unknown as Parameters<typeof layout.recoveryProof>[0]);
     case 'deployment': return layout.deployment(of.system, of.number);
     case 'backup-report':
     case 'period-report': return layout.keptReport(of.system, of.id, 'report.json');

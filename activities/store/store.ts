@@ -1,3 +1,4 @@
+import type { Exposed } from './local-tree.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 
 /** One version in a listing, delete markers included. */
@@ -51,6 +52,8 @@ export interface Store {
   extendLock(version: { key: string; versionId: string }, until?: Date): Promise<void>;
   /** Until when a version is locked, UTC ISO; null: it is not, or the store has no locks. A lock that is over counts as none. */
   lockedUntil(version: { key: string; versionId: string }, options?: ReadOptions): Promise<string | null>;
+  /** What of it others than its owner may read or change, on the disk that it lies on; left out: there is no such thing to look at. */
+  exposed?(options?: ReadOptions): Promise<Exposed[]>;
   /** Deletes one version for ever. @throws NotPermitted while it is locked. */
   deleteVersion(version: { key: string; versionId: string }): Promise<void>;
   /** What time it is for the store, to a few minutes. Ours may be wrong by hours, and what is kept for so long is kept by this. */

@@ -87,7 +87,8 @@ async function verifyKey(context: SourceContext, scope: BackupScope, manifest: M
   const [first] = whole;
   if (!first) {
     if (manifest.key.objects.length === 0) found.problems.push({ key: manifest.key.id, problem: 'the manifest names no object of this key' });
-    return undefined;
+    // One that was added since may open it: what is damaged is noted already.
+    return await openBackupKey(context.store, context.keys, scope, { ...manifest.key, objects: [] }).catch(unlessRetryable);
   }
   try {
     const key = await openBackupKey(context.store, context.keys, scope, { ...manifest.key, objects: whole });
@@ -98,6 +99,10 @@ async function verifyKey(context: SourceContext, scope: BackupScope, manifest: M
     found.problems.push({ key: first.key, problem: error.message, type: error.type });
   }
   return undefined;
+}
+
+function unlessRetryable(error: unknown): undefined {
+  if (!(error instanceof HoldfastError) || error.retryable) throw error;
 }
 
 async function readIndex(context: SourceContext, manifest: Manifest, group: Manifest['groups'][number], attempt: Attempt): Promise<GroupIndex | undefined> {

@@ -8,7 +8,7 @@ import { nextShares, rotationAfter, type Rotation } from '../../workflows/domain
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { tellWhole } from '../whole-progress.ts';
-import { readOrNote, type Findings, type ReadLimits } from './findings.ts';
+import { noteExposed, readOrNote, type Findings, type ReadLimits } from './findings.ts';
 import { inParallel } from './in-parallel.ts';
 import { isKnownHole } from './known-hole.ts';
 import { findMissingBases } from './missing-bases.ts';
@@ -46,6 +46,7 @@ export async function verifyKept(attempt: SourceContext, rotation: Rotation, bef
   for (const base of bases) await sampleBase(context, { ...of, ...base }, base, isDue, found);
   for (const timeline of new Set([...catalog.timelines, ...catalog.spans].map((one) => one.timeline))) await sampleLog(context, { ...of, timeline }, catalog, isDue, engine.verifySlice, found);
   found.problems = [...(await withoutLetGo(context, of, found.problems)), ...(await findMissingBases(context, catalog))];
+  await noteExposed(attempt, found);
   if (catalog.bases.length === 0 && found.problems.length === 0) throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: there is no base at all: nothing is kept that could be verified`, { hint: 'take a base backup' });
   const { problems, ...counts } = found;
   const sample = { of: rotation.shares, read, ...rotationAfter([...done, { at: now, read }], rotation) };

@@ -9,7 +9,7 @@ import type { Engine } from '../engines/engine.ts';
 import { isKnownHole } from './known-hole.ts';
 import { findMissingBases } from './missing-bases.ts';
 import { readCatalogOf } from './read-catalog.ts';
-import type { Findings, ReadLimits } from './findings.ts';
+import { noteExposed, type Findings, type ReadLimits } from './findings.ts';
 import { verifyControl } from './verify-control.ts';
 import { verifyBase } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
@@ -60,7 +60,10 @@ export async function verifyPoint(
   const of = { system: attempt.system.system, source: attempt.sourceName };
   const catalog = await readCatalogOf(attempt, of, backup);
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: extent === 'base' ? [] : untrusted(catalog) };
-  if (extent === 'newest' && backup === undefined) found.problems.push(...(await findMissingBases(attempt, catalog)));
+  if (extent === 'newest' && backup === undefined) {
+    found.problems.push(...(await findMissingBases(attempt, catalog)));
+    await noteExposed(attempt, found);
+  }
   const base = chooseBase(catalog, backup);
   if (!base) {
     if (found.problems.length === 0) throw noSuchBackup(catalog, backup);

@@ -17,6 +17,7 @@ export function aes256Wrapper(id: string, hex: string, where: string): KeyWrappe
     const found = digits.length === 64 ? '64 characters that are not all hex digits' : `${digits.length} characters`;
     throw new HoldfastError('BadSystemFile', `${where}: expected 32 bytes as 64 hex digits, found ${found}`, {
       hint: 'make one with: openssl rand -hex 32',
+      details: { malformedKey: true },
     });
   }
   const recipient = { kind: 'aes256', id };

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
-import { hours } from '../../workflows/domain/units.ts';
+import { hours, minutes } from '../../workflows/domain/units.ts';
 import type { Store } from '../store/store.ts';
 import { readKeyObjects } from './backup-key.ts';
 import { archiveKeyContext } from './contexts.ts';
@@ -25,16 +25,26 @@ export class ArchiveKeys {
     this.#nowMs = nowMs;
   }
 
-  /** The key for the next slice. Its key objects lie in the store before it is handed out: no slice without its key. */
+  /**
+   * The key for the next slice. Its key objects lie in the store before it is handed out: no slice without its key.
+   * While no new one can be made (a recipient that is far away does not answer) the last one serves on: log that waits for KMS would be lost with its source.
+   */
   forWriting(scope: TimelineScope): Promise<DataKey> {
     const name = scopeName(scope);
-    const current = this.#writing.get(name);
-    if (current && this.#nowMs() < current.untilMs) return current.key;
-    const key = this.#make(scope);
-    this.#writing.set(name, { key, untilMs: this.#nowMs() + hours(1) });
-    // A failed one must not be remembered for an hour.
-    key.catch(() => this.#writing.delete(name));
-    return key;
+    const last = this.#writing.get(name);
+    if (last && this.#nowMs() < last.untilMs) return last.key;
+    const next = { key: this.#make(scope), untilMs: this.#nowMs() + hours(1) };
+    next.key = next.key.catch(async (error: unknown) => {
+      if (last && error instanceof HoldfastError && error.retryable) {
+        next.untilMs = this.#nowMs() + minutes(1);
+        return await last.key;
+      }
+      // A failed one must not be remembered for an hour.
+      this.#writing.delete(name);
+      throw error;
+    });
+    this.#writing.set(name, next);
+    return next.key;
   }
 
   /**

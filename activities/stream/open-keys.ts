@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { recipientsOf, retiringOf, type NamedRecipient } from '../../workflows/domain/key-schema.ts';
+import { recipientsOf, retiringOf, type NamedRecipient } from '../../workflows/domain/keys/schema.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { resolveAddress } from '../secrets.ts';
 import { aes256Wrapper } from './aes256-wrapper.ts';

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Room } from '../../workflows/domain/capacity.ts';
 import type { StoreConfig } from '../../workflows/domain/system.ts';
 import { resolveAddress } from '../secrets.ts';
+import { bytesUnder } from '../store/local-tree.ts';
 import type { Store } from '../store/store.ts';
 
 /** So much of the time may go into counting what a store holds. */
@@ -17,12 +18,13 @@ export interface Counted {
 
 /**
  * How full a store is. Of a directory its file system says so, whoever fills it; of a bucket the listing of the system's own objects, against the `budget` of
- * the system file. A listing is long where there is much, so it is made again once ten minutes, and twenty times what it took, are over.
+ * the system file; of a directory with a `quota`, by that. A listing is long where there is much, so it is made again once ten minutes, and twenty times what it took, are over.
  */
 export async function readRoom(store: Store, config: StoreConfig, system: string, { before, signal, nowMs = Date.now() }: { before?: Counted | undefined; signal?: AbortSignal | undefined; nowMs?: number } = {}): Promise<{ room: Room; counted: Counted }> {
   const counted = before && before.nextMs > nowMs ? before : await count(store, system, signal);
   const { budget } = config;
   if (budget !== undefined) return { room: { usedBytes: counted.bytes, limit: { kind: 'budget', bytes: budget } }, counted };
+  if (config.kind === 'local' && config.quota !== undefined) return { room: { usedBytes: await bytesUnder(resolve(resolveAddress(config.path)), signal), limit: { kind: 'quota', bytes: config.quota } }, counted };
   if (config.kind !== 'local') return { room: { usedBytes: counted.bytes, limit: null }, counted };
   const { bsize, blocks, bavail } = await statfs(resolve(resolveAddress(config.path)));
   // What is kept for root is nobody's room: a disk is full for us when none is available.

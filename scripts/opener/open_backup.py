@@ -14,7 +14,9 @@ authenticated and each collection's proof is computed again; whatever does not a
 object's name. What is written is not encrypted: the directory is made for its owner only.
 
 docs/format.md says what is read here and why. From S3: --bucket NAME [--endpoint URL], with AWS's usual variables for
-the credentials. The system's key is 64 hex digits, in a file or in HOLDFAST_KEY.
+the credentials. The system's key is 64 hex digits, in a file or in HOLDFAST_KEY. Where another recipient's key is at hand
+instead, a program that opens what is wrapped for it does: --unwrap-with "gpg --batch --decrypt" for the kind gpg,
+--unwrap-with "age --decrypt -i recovery.key" for the kind age; --kms-region for the kind kms.
 """
 import argparse
 import base64
@@ -24,6 +26,8 @@ import logging
 import os
 import pathlib
 import re
+import shlex
+import subprocess
 import sys
 import urllib.parse
 
@@ -147,9 +151,42 @@ def documents_of(data, where):
         at += size
 
 
+class Recipient:
+    """Opens key objects with what whoever runs this has: the system's key, a program, or the right to ask KMS."""
+
+    def __init__(self, system_key, command, kms_region, kms_endpoint):
+        self.system_key, self.command, self.kms = system_key, command, None
+        if kms_region:
+            import boto3
+
+            self.kms = boto3.client("kms", region_name=kms_region, endpoint_url=kms_endpoint)
+
+    def open(self, wrapped, context, where):
+        recipient, cipher = wrapped["recipient"], base64.b64decode(wrapped["wrapped"])
+        kind = recipient["kind"]
+        if kind == "aes256" and self.system_key:
+            return unseal(cipher, recipient["id"], self.system_key, context, where)
+        if kind in ("gpg", "age") and self.command:
+            ended = subprocess.run(shlex.split(self.command), input=cipher, capture_output=True, check=False)
+            if ended.returncode != 0:
+                raise Refused(f"{where}: {self.command.split()[0]} does not open it: {ended.stderr.decode(errors='replace').strip()[-300:]}")
+            envelope = json.loads(ended.stdout)
+            if envelope["context"] != context:
+                raise Refused(f"{where}: was wrapped for something else: {envelope['context']}")
+            return base64.b64decode(envelope["key"])
+        if kind == "kms" and self.kms:
+            if any(wrapped["context"].get(word) != value for word, value in context.items()):
+                raise Refused(f"{where}: was wrapped for something else: {wrapped['context']}")
+            try:
+                return self.kms.decrypt(CiphertextBlob=cipher, EncryptionContext=wrapped["context"])["Plaintext"]
+            except Exception as error:  # boto makes the classes of its errors as it runs
+                raise Refused(f"{where}: KMS does not open it: {error}") from error
+        raise Refused(f"{where}: wrapped for {kind} {recipient['id']}, whose key was not given")
+
+
 class Opener:
-    def __init__(self, store, system, source, system_key, public_keys):
-        self.store, self.system, self.source, self.system_key = store, system, source, system_key
+    def __init__(self, store, system, source, recipient, public_keys):
+        self.store, self.system, self.source, self.recipient = store, system, source, recipient
         self.public_keys = {
             sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))[:16]: key for key in public_keys
         }
@@ -160,17 +197,21 @@ class Opener:
         body, signature = value["body"], value["signature"]
         if body["format"] > 1:
             raise Refused(f"{key}: format {body['format']}; this program reads format 1")
-        if self.public_keys:
-            public = self.public_keys.get(signature["keyId"])
-            if public is None:
-                raise Refused(f"{key}: signed by key {signature['keyId']}, which was not given")
-            # RFC 8785; all numbers in a manifest are whole, so this is its canonical form.
-            canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            try:
-                public.verify(base64.b64decode(signature["value"]), canonical)
-            except InvalidSignature as error:
-                raise Refused(f"{key}: its signature does not fit its content") from error
+        self.vouch(body, signature, key)
         return body
+
+    def vouch(self, body, signature, key):
+        if not self.public_keys:
+            return
+        public = self.public_keys.get(signature["keyId"])
+        if public is None:
+            raise Refused(f"{key}: signed by key {signature['keyId']}, which was not given")
+        # RFC 8785; all numbers in what we sign are whole, so this is its canonical form.
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            public.verify(base64.b64decode(signature["value"]), canonical)
+        except InvalidSignature as error:
+            raise Refused(f"{key}: its signature does not fit its content") from error
 
     def manifests(self):
         """The oldest believable version of each manifest, oldest backup first."""
@@ -194,19 +235,34 @@ class Opener:
             raise Refused(f"{ref['key']}: not the bytes that were written")
         return data
 
-    def data_key(self, wrapped, context, where):
-        wrapped = json.loads(wrapped)
-        recipient = wrapped["recipient"]
-        if recipient["kind"] != "aes256":
-            raise Refused(f"{where}: wrapped for {recipient['kind']} {recipient['id']}; this program opens aes256")
-        return unseal(base64.b64decode(wrapped["wrapped"]), recipient["id"], self.system_key, context, where)
+    def data_key(self, prefix, name, context):
+        """By the first of its key objects that opens. Its name is a hash of it, so that no other can be taken for it."""
+        why = []
+        for where, version in self.store.versions(prefix):
+            if not where.startswith(f"{prefix}{name}."):
+                continue
+            try:
+                wrapped = json.loads(self.store.get(where, version))
+                signature = wrapped.pop("signature", None)
+                # What is wrapped for a public key anybody may have wrapped.
+                if wrapped["recipient"]["kind"] in ("gpg", "age"):
+                    if signature is None:
+                        raise Refused(f"{where}: is not signed")
+                    self.vouch(wrapped, signature, where)
+                key = self.recipient.open(wrapped, context, where)
+            except Refused as refusal:
+                why.append(str(refusal))
+                continue
+            if "k" + sha256(b"holdfast data key" + key)[:24] == name:
+                return key
+            why.append(f"{where}: holds another key")
+        raise Refused("; ".join(why) or f"{prefix}{name}.*: there is no object of this key")
 
     def parts(self, manifest):
         """Every part that the manifest's indexes name, authenticated and opened, group by group in their order."""
         scope = {word: manifest[word] for word in ("system", "source", "timeline", "backup")}
-        objects = [ref for ref in manifest["key"]["objects"] if ".aes256." in ref["key"] or len(manifest["key"]["objects"]) == 1]
-        key_ref = (objects or manifest["key"]["objects"])[0]
-        key = self.data_key(self.pinned(key_ref), {"holdfast": "backup-key", **scope}, key_ref["key"])
+        prefix = f"{manifest['system']}/{manifest['source']}/{manifest['timeline']}/backups/{manifest['backup']}/keys/"
+        key = self.data_key(prefix, manifest["key"]["id"], {"holdfast": "backup-key", **scope})
         for group in manifest["groups"]:
             index = json.loads(self.pinned(group["index"]))
             for part in index["parts"]:
@@ -334,9 +390,6 @@ class Opener:
         scope = {word: manifest[word] for word in ("system", "source", "timeline")}
         prefix = f"{self.system}/{self.source}/{manifest['timeline']}/"
         keys, slices = {}, {}
-        for key, version in self.store.versions(prefix + "keys/"):
-            name = key.rsplit("/", 1)[1].split(".", 1)[0]
-            keys.setdefault(name, self.data_key(self.store.get(key, version), {"holdfast": "archive-key", **scope}, key))
         for key, version in self.store.versions(prefix + "slices/"):
             ends = re.fullmatch(r"(\d{10}-\d{10})_(\d{10}-\d{10})", key.rsplit("/", 1)[1])
             if ends and key not in slices:
@@ -353,7 +406,7 @@ class Opener:
             context = {"holdfast": "slice", **scope, "from": begin, "to": to, "epoch": None}
             name = self.key_name(message)
             if name not in keys:
-                raise Refused(f"{key}: sealed under key {name}, of which there is no key object")
+                keys[name] = self.data_key(prefix + "keys/", name, {"holdfast": "archive-key", **scope})
             yield to, key, unzip(unseal(message, name, keys[name], context, key), key)
             at = to
 
@@ -402,19 +455,23 @@ def main():
     parser.add_argument("--source", required=True)
     parser.add_argument("--backup", help="id of the backup; left out: the newest")
     parser.add_argument("--key-file", type=pathlib.Path, help="the system's key, 64 hex digits; left out: HOLDFAST_KEY")
+    parser.add_argument("--unwrap-with", metavar="COMMAND", help="opens what is wrapped for the kinds gpg and age: reads it, and writes what it opens to")
+    parser.add_argument("--kms-region", help="open what is wrapped for the kind kms, there")
+    parser.add_argument("--kms-endpoint", help="of a KMS that is not AWS")
     parser.add_argument("--public-key", type=pathlib.Path, action="append", default=[], help="Ed25519 public key, PEM; may be repeated")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="directory to write to; must not exist")
     parser.add_argument("--no-log", action="store_true", help="the base only")
     given = parser.parse_args()
     try:
         text = given.key_file.read_text() if given.key_file else os.environ.get("HOLDFAST_KEY", "")
-        if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()) and (text or not (given.unwrap_with or given.kms_region)):
             raise Refused("the system's key must be 64 hex digits: --key-file FILE, or HOLDFAST_KEY")
+        recipient = Recipient(bytes.fromhex(text.strip()), given.unwrap_with, given.kms_region, given.kms_endpoint)
         store = Directory(given.directory, given.prefix) if given.directory else Bucket(given.bucket, given.endpoint, given.prefix)
         public_keys = [load_pem_public_key(path.read_bytes()) for path in given.public_key]
         if not public_keys:
             print("no --public-key was given: nothing vouches for who wrote the manifest", file=sys.stderr)
-        opener = Opener(store, given.system, given.source, bytes.fromhex(text.strip()), public_keys)
+        opener = Opener(store, given.system, given.source, recipient, public_keys)
         manifests = [manifest for manifest in opener.manifests() if given.backup in (None, manifest["backup"])]
         if not manifests:
             raise Refused(f"no backup {given.backup or 'of ' + given.system + '/' + given.source} in this store")

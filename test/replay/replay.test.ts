@@ -29,8 +29,8 @@ test('every release line has its set of recordings', () => {
 test('there is a recording of every workflow type, as it is now', () => {
   const ours = files.filter((path) => path.startsWith(historiesDirectory));
   const recorded = new Set(ours.map((path) => basename(path).split('.')[0]));
-  // A watch on readiness, an incident, the record of a deployment, a mark, a retention, disposals, an apply, a seal of the audit, a list of drills and a report work on no data: what they do is the same on stubs.
-  const onStubs: readonly string[] = ['watchReadiness', 'openIncident', 'recordDeployment', 'markPoint', 'applyRetention', 'disposePoint', 'disposeAll', 'applySystem', 'sealAudit', 'listDrills', 'reportSystem'];
+  // A watch on readiness, an incident, the record of a deployment, a mark, a retention, disposals, a rotation of keys, a proof of an offline one, an apply, a seal of the audit, a list of drills and a report work on no data: what they do is the same on stubs.
+  const onStubs: readonly string[] = ['watchReadiness', 'openIncident', 'recordDeployment', 'markPoint', 'applyRetention', 'disposePoint', 'disposeAll', 'rotateKeys', 'recordRecoveryProof', 'applySystem', 'sealAudit', 'listDrills', 'reportSystem'];
   const types = [...entryWorkflows.filter((type) => !onStubs.includes(type)), 'runRecovery', 'runBackup', 'runArchive'];
   assert.deepEqual([...types, ...onStubs, 'runWatch', 'runIncident'].filter((type) => !recorded.has(type)), []);
   assert.deepEqual(types.filter((type) => !ours.some((path) => path.endsWith(`real/${type}.json.gz`))), [], 'and of a real run');

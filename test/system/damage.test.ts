@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,6 +12,7 @@ import { directoryOf, pidFileOf, secretsDirectory } from '../../scripts/stack/st
 import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import type { BackupSummary, VerifyResult } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import type { RotationResult } from '../../workflows/domain/keys/describe.ts';
 import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
 import { logPositionAt } from '../../workflows/domain/log-position.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
@@ -249,5 +250,36 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.match(said, /WrongKey|key/);
     await abortAndLookAround(stack, entry);
     assert.ok(!readFileSync(join(directoryOf(stack.file, 'worker'), 'worker.log'), 'utf8').includes(readSecret(stack.file, 'key-aes256')));
+  });
+
+  await cell('a new key in the place of the old one, the worker killed at the first wrapping: it goes on, and all opens by the new one alone', async () => {
+    const secrets = secretsDirectory(stack.file);
+    writeFileSync(join(secrets, 'key-next'), randomBytes(32).toString('hex'), { mode: 0o600 });
+    await stack.stopWorker();
+    stack.changeSystem(({ key }) => Object.assign(key, { id: 'next-key', aes256: 'file:${HOLDFAST_DEMO_SECRETS}/key-next', retiring: { 'demo-key': { kind: 'aes256', aes256: key.aes256! } } }));
+    await stack.startWorker();
+    const held = stack.store.hold(({ method, key }) => method === 'PUT' && key.includes('.next-key.json'));
+    const before = await stack.keys(layout.timelineFolder(scope));
+    const entry = await stack.start('rotateKeys', { system: 'demo', reason: 'the quarter is over', requestedBy: 'dana' });
+    await held.reached;
+    await stack.killWorker();
+    held.release();
+    await stack.startWorker();
+    const { sources, rotation } = (await entry.result()) as RotationResult;
+    assert.deepEqual(rotation!.record.retired, [{ kind: 'aes256', id: 'demo-key' }]);
+    const [one] = sources;
+    assert.ok(one!.keys >= 2 && one!.added >= one!.keys - 1, JSON.stringify(one));
+    assert.ok(one!.proofs.some(({ recipient, part, slice }) => recipient.id === 'next-key' && part !== null && slice !== null));
+    const now = await stack.keys(layout.timelineFolder(scope));
+    assert.deepEqual(before.filter((key) => !now.includes(key)), [], 'it only adds');
+    // The old one is nowhere from here on.
+    await stack.stopWorker();
+    rmSync(join(secrets, 'key-aes256'));
+    stack.changeSystem(({ key }) => void delete key.retiring);
+    await stack.startWorker();
+    const [checked] = (await (await stack.start('verifySystem', { system: 'demo', scope: 'keys' })).result()) as VerifyResult[];
+    assert.deepEqual([checked!.ok, checked!.parts, checked!.slices], [true, 1, 1]);
+    const { exitCode, said } = await holdfast(stack, 'verify');
+    assert.equal(exitCode, 0, said);
   });
 });

@@ -57,6 +57,7 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
     'ai-writing/full-backup': '01:00 UTC: backUpSystem',
     'ai-writing/incremental': '03:00, 09:00, 15:00, 21:00 UTC: verifySystem',
     'ai-writing/integrity': '06:00 UTC: verifySystem',
+    'ai-writing/key-check': '05:30 UTC: verifySystem',
     'ai-writing/retention': '07:00 UTC: applyRetention',
     'ai-writing/sample': 'every 6h00m + 2h00m: verifySystem',
     'ai-writing/seal-audit': '00:15 UTC: sealAudit',
@@ -70,5 +71,5 @@ test('ai-writing’s schedules are its handbook’s, and each can be started by 
   for (const { id, uses } of system.runbook.steps) if (uses === 'approval') assert.equal(system.approvals[id]?.preApproved?.purpose, 'drill', id);
   const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput, reportSystem: reportSystemInput };
   for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
-  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'retain', 'seal-audit', 'drill', 'drill', 'report', 'report', 'drill']);
+  assert.deepEqual(Object.values(toSystemView(system, digest).schedules ?? {}).map(({ act }) => act), ['back-up', 'verify', 'verify', 'verify', 'verify', 'retain', 'seal-audit', 'drill', 'drill', 'report', 'report', 'drill']);
 });

@@ -11,7 +11,8 @@ import { parse, stringify } from 'yaml';
 import { taskQueues } from '../../workflows/contract.ts';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { startTimeOf, within } from '../../activities/tool/process-group.ts';
-import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
+import { runTool, startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
+import { newSecrets } from '../harness/keys.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 import { textsOf } from '../harness/texts-of.ts';
 
@@ -160,6 +161,20 @@ test('a planted secret appears in no argument list, log line or history', async 
     assert.ok(handle === inProcess || history.includes('said [secret]'), 'histories were looked at');
     assert.ok(!history.includes(secret), 'history');
   }
+});
+
+test('a worker whose only system has a key that is none does not start, and names where the key stands, never the key', async (t) => {
+  const systems = tempDir(t);
+  const demo = parse(readFileSync(join(import.meta.dirname, '..', '..', 'systems', 'demo.yaml'), 'utf8')) as { key: Record<string, unknown> };
+  writeFileSync(join(systems, 'shop.yaml'), stringify({ ...demo, system: 'shop', key: { ...demo.key, aes256: '${SHOP_BACKUP_KEY}', signing: { privateKey: 'file:private', publicKeys: ['file:public'] } } }));
+  const secrets = newSecrets();
+  for (const [ref, name] of [['${PRIVATE}', 'private'], ['${PUBLIC}', 'public']] as const) writeFileSync(join(systems, name), secrets[ref]!);
+  const main = join(import.meta.dirname, '..', '..', 'workers', 'main.ts');
+  await assert.rejects(runTool('node', [main], { env: { HOLDFAST_SYSTEMS: systems, SHOP_BACKUP_KEY: 'planted-secret-value', TEMPORAL_ADDRESS: '127.0.0.1:1' }, timeoutMs: 60_000 }), (error: Error) => {
+    assert.match(error.message, /ended with code 1; it said: .*key\.aes256 \(\$\{SHOP_BACKUP_KEY\}\): expected 32 bytes as 64 hex digits, found 20 characters/s);
+    assert.doesNotMatch(error.message, /planted/);
+    return true;
+  });
 });
 
 function argumentLists(): string[] {

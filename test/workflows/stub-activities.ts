@@ -168,6 +168,8 @@ function answersOf(): Answers {
     recordAct: () => Promise.resolve({ number: 1 }),
     markPoint: ({ system, source, point: marked, state, reason, by, id }) => Promise.resolve({ format: 1, kind: 'mark', system, source, point: marked, state, reason, by, at: '2026-11-21T03:00:00.000Z', id }),
     recordDeployment: ({ environment, version, at, by, why }) => Promise.resolve({ number: 1, environment: environment ?? 'production', version, deployedAt: at ?? '2026-11-21T03:00:00.000Z', claimed: at !== undefined, recordedAt: '2026-11-21T03:00:00.000Z', by, why }),
+    recordRotation: (said) =>
+      Promise.resolve({ ref: object('rotation'), record: { format: 1, kind: 'key-rotation', ...said, at: '2026-11-22T12:00:00.000Z', recipients: [{ kind: 'aes256', id: 'next', opens: true }], retired: [{ kind: 'aes256', id: 'last' }] } }),
     proposeDeployment: ({ point: { reachesAt }, environment }) =>
       Promise.resolve({
         environment, at: reachesAt, servedIn: 'production', problems: [], now: { version: '2.5.0', read: true }, unread: null,
@@ -231,6 +233,11 @@ function answersOf(): Answers {
       Promise.resolve({ system, source, scope: 'newest', ok: true, backup: 'B1', timeline: 't00000001', objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: { from: point.base.end, to: '1763700200-0000000005' } }),
     verifyKept: ({ system, source, shares }) =>
       Promise.resolve({ system, source, scope: 'sample', ok: true, backup: null, timeline: null, objects: 9, bytes: 900, parts: 6, slices: 3, entries: 30, problems: [], restorable: null, sample: { of: shares, read: [4], unread: 3, wholeSince: null, wholeBy: '2026-11-28T03:00:00.000Z' } }),
+    checkKeys: ({ system, source }) =>
+      Promise.resolve({ system, source, scope: 'keys', ok: true, backup: null, timeline: null, objects: 9, bytes: 0, parts: 1, slices: 1, entries: 0, problems: [], restorable: null }),
+    wrapKeys: () => Promise.resolve({ next: null, keys: 4, added: 0, unopened: [], unopenedCount: 0 }),
+    proveKeys: () => Promise.resolve([{ recipient: { kind: 'aes256', id: 'next' }, backup: 'B1', part: 'part', slice: 'slice' }]),
+    recordRecoveryProof: ({ mac: _, ...claim }) => Promise.resolve({ ref: object('proof'), record: { format: 1, kind: 'recovery-proof', ...claim, id: 'P1', at: '2026-11-22T12:00:00.000Z' } }),
     planRetention: ({ system, source, run, limit }) => Promise.resolve({ summary: summariseRetention(retentionPlan(system, source), [{ timeline: 't00000001', from: point.base.logFrom, to: point.reaches, slices: 3, storedBytes: 300, goes: true, why: ['no base that stays needs it'] }], limit), plan: run === undefined ? null : object('retention') }),
     expire: ({ system, source }) => Promise.resolve({ system, source, bases: 1, slices: 3, unfinished: 0, objects: 9, bytes: 800, left: [], leftCount: 0 }),
     planDisposal: ({ system, source, point }) => Promise.resolve({ ...disposalPlan, system, source, point }),

@@ -12,8 +12,8 @@ export interface Held {
 
 export interface Room {
   usedBytes: number;
-  /** disk: of the file system that the store lies on, whoever uses it; budget: what the system file allows this system. Null: neither is known */
-  limit: { kind: 'disk' | 'budget'; bytes: number } | null;
+  /** disk: of the file system that the store lies on, whoever uses it; budget: what the system file allows this system; quota: what it allows the directory. Null: neither is known */
+  limit: { kind: 'disk' | 'budget' | 'quota'; bytes: number } | null;
 }
 
 export interface Capacity extends Room {

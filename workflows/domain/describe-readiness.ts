@@ -26,12 +26,19 @@ export function inShort({ sources, forecastMs, rpoMs, rtoObjectiveMs, rpoObjecti
 
 export const describeProblem = ({ makes, what, since, hint }: Problem): string => `${makes}: ${what}; since ${since}${hint === null ? '' : `; ${hint}`}`;
 
-function describeSource({ source, newest, oldestAt, windows, rpoMs, base, openGaps, gaps, verified }: SourceReadiness): string[] {
+function describeSource({ source, newest, oldestAt, windows, rpoMs, base, openGaps, gaps, verified, keys }: SourceReadiness): string[] {
   if (!newest) return [`${source}: no good recovery point`];
   const age = base ? `, base ${base.backup} of ${base.at} (${formatDuration(base.ageMs)} ago)` : '';
   return [
     `${source}: newest recovery point ${newest.toAt}, loss now ${rpoMs === null ? 'not known' : formatDuration(rpoMs)}`,
     `${source}: any moment from ${newest.fromAt} to ${newest.toAt}${age}; ${windows} bases, the oldest moment ${oldestAt ?? '-'}; ${gaps} gaps${openGaps.length > 0 ? `, ${openGaps.length} of them open` : ''}`,
+    ...describeKeys(source, keys),
     `${source}: last verified ${verified === null ? 'not of late' : `${verified.at}: ${describeScope[verified.scope]}`}`,
   ];
+}
+
+function describeKeys(source: string, keys: SourceReadiness['keys']): string[] {
+  if (!keys || (keys.checked === null && keys.offline.length === 0)) return [];
+  const offline = keys.offline.map(({ recipient, provedAt }) => `${recipient} ${provedAt === null ? 'never proved' : `proved ${provedAt}`}`);
+  return [`${source}: ${[...(keys.checked ? [`keys looked at ${keys.checked.at}: ${keys.checked.ok ? 'every one opens' : `${keys.checked.problemCount} problems`}`] : []), ...offline].join('; ')}`];
 }

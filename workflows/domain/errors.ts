@@ -16,6 +16,7 @@ export const errorTable = {
   Tampered: { retryable: false, exitCode: 5 },
   ObjectMissing: { retryable: false, exitCode: 5 },
   WrongKey: { retryable: false, exitCode: 5 },
+  StoreFull: { retryable: false, exitCode: 6 },
   KeyRefused: { retryable: false, exitCode: 5 },
   NewerFormat: { retryable: false, exitCode: 5 },
   ValidationFailed: { retryable: false, exitCode: 6 },

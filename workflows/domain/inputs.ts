@@ -6,6 +6,7 @@ import { describeIssues } from './describe-issues.ts';
 import { HoldfastError } from './errors.ts';
 import { markPattern } from './recovery-point.ts';
 import { parseTypedLogPosition } from './log-position.ts';
+import { recoveryClaimSchema } from './keys/records.ts';
 import { severitySchema } from './messages.ts';
 import { periodNames } from './period-report.ts';
 import { markStates } from './point-mark.ts';
@@ -104,9 +105,9 @@ export const verifySystemInput = z
     source,
     backup: text.meta({ description: 'a backup’s id; left out: the newest of each source' }),
     scope: z
-      .enum(['newest', 'log', 'sample', 'all'], '"newest", "log", "sample" or "all"')
+      .enum(['newest', 'log', 'sample', 'all', 'keys'], '"newest", "log", "sample", "all" or "keys"')
       .default('newest')
-      .meta({ description: 'newest: every byte of the newest base and its log; log: only the log since that base, which must be no later than the RPO; sample: the share of all that is kept that was read longest ago; all: every byte of all that is kept' }),
+      .meta({ description: 'newest: every byte of the newest base and its log; log: only the log since that base, which must be no later than the RPO; sample: the share of all that is kept that was read longest ago; all: every byte of all that is kept; keys: that every kept key is wrapped for everybody, and opens' }),
     ...rotationFields,
     requestedBy: text,
   })
@@ -237,6 +238,22 @@ export const disposeAllInput = z.strictObject({
 });
 export type DisposeAllInput = z.output<typeof disposeAllInput>;
 
+export const rotateKeysInput = z.strictObject({
+  system,
+  source: everySource,
+  reason: z.string('some text').min(1, 'some text').max(500, 'at most 500 characters').meta({ description: 'why; it stays with the record' }),
+  dryRun: z.boolean('true or false').optional().meta({ description: 'true: says how many wrappings are missing, and puts none' }),
+  requestedBy: text,
+}).refine(({ source: one, dryRun }) => one === undefined || dryRun === true, { path: ['source'], message: 'only of a dry run: a key is retired for the whole system' });
+export type RotateKeysInput = z.output<typeof rotateKeysInput>;
+
+export const recordRecoveryProofInput = z.strictObject({
+  system,
+  proofs: z.array(recoveryClaimSchema.omit({ system: true }).extend({ mac: z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits') })).min(1).max(100).meta({ description: 'what holdfast key prove-recovery opened, a source each' }),
+  requestedBy: text,
+});
+export type RecordRecoveryProofInput = z.output<typeof recordRecoveryProofInput>;
+
 export const applySystemInput = z.strictObject({
   system,
   dryRun: z.boolean('true or false').optional().meta({ description: 'true: says what would be done, and does nothing' }),
@@ -281,6 +298,8 @@ export const inputExamples = {
   markPoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "state": "suspect", "reason": "orders of that night look wrong", "requestedBy": "dana"}',
   disposeAll: '{"system": "demo", "source": "documents", "reason": "the system is given up", "dryRun": true, "requestedBy": "dana"}',
   disposePoint: '{"system": "demo", "point": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "reason": "an erasure that a court ordered", "requestedBy": "dana"}',
+  rotateKeys: '{"system": "demo", "reason": "the quarter is over", "requestedBy": "dana"}',
+  recordRecoveryProof: '{"system": "demo", "proofs": [{"source": "documents", "timeline": "t00000001", "backup": "01KAJ6S0Z5M6W2T8Q4V1X9C3RB", "recipient": {"kind": "age", "id": "paper"}, "key": "k0123456789abcdef01234567", "archiveKey": null, "part": null, "plainSha256": null, "mac": "0000000000000000000000000000000000000000000000000000000000000000"}], "requestedBy": "dana"}',
   recordDeployment: '{"system": "demo", "version": "2.4.1", "requestedBy": "dana"}',
   applySystem: '{"system": "demo", "dryRun": true, "requestedBy": "dana"}',
   reportSystem: '{"system": "demo", "period": "week", "requestedBy": "dana"}',

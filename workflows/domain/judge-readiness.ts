@@ -1,6 +1,6 @@
 import type { ErrorType } from './errors.ts';
 import { formatLogPosition } from './log-position.ts';
-import type { Problem, ProblemKind, Readiness, ReadinessFacts, SourceReadiness, Verdict } from './readiness.ts';
+import type { KeysReadiness, Problem, ProblemKind, Readiness, ReadinessFacts, SourceReadiness, Verdict } from './readiness.ts';
 import type { Finding } from './recovery-plan.ts';
 import { formatDuration, minutes } from './units.ts';
 
@@ -66,9 +66,29 @@ function problemsOf(of: SourceReadiness, { at, rpoObjectiveMs }: ReadinessFacts)
   if (base && baseDueAt !== null && base.at < baseDueAt) {
     problems.push(problem('base', 'at risk', `the newest base is ${formatDuration(base.ageMs)} old (${base.at}), and by its schedule one was due at ${baseDueAt}`, { since: baseDueAt, hint: 'holdfast schedules' }));
   }
+  if (of.keys) problems.push(...keyProblems(source, of.keys, problem));
   if (lost.length > 0) problems.push(problem('bucket', 'at risk', `THE STORE WAS CHANGED, and not by Holdfast: ${lost.slice(0, 3).join('; ')}${lost.length > 3 ? `; and ${lost.length - 3} more` : ''}`, { hint: 'look who did it; signal accept to ready/<system> once it is known' }));
   else if (disbelieved.length > 0) problems.push(problem('bucket', 'at risk', `not believed: ${disbelieved.slice(0, 3).map(({ key, why }) => `${key}: ${why}`).join('; ')}`, { key: `disbelieved/${source}`, hint: 'holdfast verify' }));
   return problems;
+}
+
+type Make = (kind: ProblemKind, makes: Problem['makes'], what: string, more?: Partial<Found>) => Found;
+
+/** A key that nothing opens is a base that nobody recovers; one recipient less is a way less. */
+function keyProblems(source: string, { checked, dueAt, offline }: KeysReadiness, problem: Make): Found[] {
+  const found: Found[] = [];
+  const add = (name: string, makes: Problem['makes'], what: string, more: Partial<Found>): void => void found.push(problem('key', makes, what.slice(0, 500), { key: `key/${source}/${name}`, ...more }));
+  if (checked && !checked.ok) {
+    const said = `${checked.problems.map(({ key, problem: why }) => `${key}: ${why}`).join('; ')}${checked.problemCount > checked.problems.length ? `; and ${checked.problemCount - checked.problems.length} more` : ''}`;
+    if (checked.lost > 0) add('check', 'not ready', `NOTHING OPENS ${checked.lost} KEYS of what is kept: ${said}`, { since: checked.at, hint: 'holdfast key check' });
+    else add('check', 'at risk', `not every key is as it should be: ${said}`, { since: checked.at, hint: 'holdfast key check' });
+  }
+  if (dueAt !== null && (checked === null || checked.at < dueAt)) add('due', 'at risk', `${checked === null ? 'nobody has looked yet whether its keys open' : `nobody has looked whether its keys open since ${checked.at}`}, and by the schedule that was due at ${dueAt}`, { since: dueAt, hint: 'holdfast key check' });
+  for (const { recipient, provedAt, overdueSince } of offline) {
+    if (provedAt === null) add(`offline/${recipient}`, 'at risk', `the offline key ${recipient} was never proved: nobody knows whether it opens a backup`, { hint: 'holdfast key prove-recovery' });
+    else if (overdueSince !== null) add(`offline/${recipient}`, 'at risk', `the offline key ${recipient} was last proved at ${provedAt}, and is to be again`, { since: overdueSince, hint: 'holdfast key prove-recovery' });
+  }
+  return found;
 }
 
 function systemProblems({ forecastMs, forecastBasis, rtoObjectiveMs, lastDrill, drillsOverdue, clocks, unread }: ReadinessFacts): Found[] {
@@ -86,7 +106,7 @@ function systemProblems({ forecastMs, forecastBasis, rtoObjectiveMs, lastDrill, 
 
 const kindOf: Partial<Record<ErrorType, ProblemKind>> = {
   ToolMissing: 'tool', BadSystemFile: 'tool', NotPermitted: 'permission', TargetUnavailable: 'reach', StoreUnavailable: 'reach', SourceUnavailable: 'reach',
-  NoRecoveryPoint: 'point', Tampered: 'bucket', ObjectMissing: 'bucket', WrongKey: 'permission', ChainBroken: 'point', LogGap: 'gap',
+  NoRecoveryPoint: 'point', Tampered: 'bucket', ObjectMissing: 'bucket', WrongKey: 'key', ChainBroken: 'point', LogGap: 'gap', KeyRefused: 'key', KeyUnavailable: 'reach',
 };
 
 /** How far the archive is, and what is not believed, is judged by the sources' own figures; what is not written yet is no problem of today. */

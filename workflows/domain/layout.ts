@@ -19,6 +19,9 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/reports/<report>/<name>                a backup, a day or a week: report.json (signed), report.md, report.html
  * <system>/disposals/<source>/<point>/<run>/order.json        what a disposal is going to destroy, why, and for whom; signed, put-if-absent
  * <system>/disposals/<source>/<point>/<run>/certificate.json  that it did, and what could not be destroyed; signed, put-if-absent
+ * <system>/key-rotations/<run>.json                  who opens every kept key since then, and whom nothing depends on any more; signed, put-if-absent
+ * <system>/<source>/key-checks/<instant>.json        whether every kept key is wrapped for everybody, and opens; signed, put-if-absent
+ * <system>/<source>/recovery-proofs/<recipient>.<instant>.<id>.json  an offline key opened a base; signed, put-if-absent
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
  * <system>/<source>/marks/<point>/<instant>.json    what somebody says of a base, an import or a slice: the latest counts, all are kept; signed, put-if-absent
  * <system>/<source>/verified/<instant>.json            what a verification read and found; whose turn it is next follows from these; signed, put-if-absent
@@ -91,7 +94,13 @@ export const layout = {
   evidenceBundles: (system: string, of: JournalOf) => `${layout.recordOf(system, of)}evidence/`,
   evidenceBundle: (system: string, of: JournalOf, at: string) => `${layout.evidenceBundles(system, of)}${instant(at)}.json`,
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
+  keyRotations: (system: string) => `${system}/key-rotations/`,
+  keyRotation: (system: string, run: string) => `${system}/key-rotations/${run}.json`,
   source: (system: string, source: string) => `${system}/${source}/`,
+  keyChecks: (system: string, source: string) => `${system}/${source}/key-checks/`,
+  keyCheck: (of: { system: string; source: string }, at: string) => `${layout.keyChecks(of.system, of.source)}${instant(at)}.json`,
+  recoveryProofs: (system: string, source: string) => `${system}/${source}/recovery-proofs/`,
+  recoveryProof: (of: { system: string; source: string; recipient: { id: string }; at: string; id: string }) => `${layout.recoveryProofs(of.system, of.source)}${of.recipient.id}.${instant(of.at)}.${of.id}.json`,
   expiredBases: (system: string, source: string) => `${system}/${source}/expired/`,
   expiredBase: (of: { system: string; source: string; backup: string }) => `${layout.expiredBases(of.system, of.source)}${of.backup}.json`,
   expiredLogs: (of: TimelineScope) => `${scope(of)}/expired/`,
@@ -152,10 +161,13 @@ export function parseRecordKey(key: string): number | undefined {
 export const parseSealKey = (key: string): string | undefined => /\/audit-seals\/(\d{4}-\d{2}-\d{2})\.json$/.exec(key)?.[1];
 
 /**
- * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, kept reports, what retention and disposals did. It is locked for `lock.evidence`;
+ * Whether a key is of what is kept for whoever looks back: the audit and its seals, evidence of runs and incidents, kept reports, what retention, disposals and rotations of keys did. It is locked for `lock.evidence`;
  * the writes of an old primary that lie beside a run's evidence are data, and are not.
  */
-export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals|reports)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
+export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals|key-rotations|reports)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
+
+/** Whether a key is of what grows with the data: parts, slices, writes of an old primary. What is small is written whatever room there is. */
+export const isData = (key: string): boolean => /\/(?:parts|slices|diverged)\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

@@ -19,4 +19,4 @@ export const searchAttributes = { system: 'HoldfastSystem', purpose: 'HoldfastPu
 export type Phase = 'running' | 'waiting' | 'paused' | 'held' | 'rewinding' | 'paging' | 'compensating' | 'stuck' | 'done' | 'aborted' | 'investigating' | 'identified' | 'monitoring' | 'resolved';
 
 /** The workflows that a person or a schedule starts, under any id. */
-export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog', 'readAudit', 'sealAudit', 'openIncident', 'recordDeployment', 'markPoint', 'applyRetention', 'disposePoint', 'disposeAll', 'applySystem', 'reportSystem', 'listDrills'] as const;
+export const entryWorkflows = ['recoverSystem', 'backUpSystem', 'archiveLog', 'verifySystem', 'importDump', 'exportRecoveryPoint', 'listRecoveryPoints', 'planRecovery', 'readArchiveStatus', 'rebuildCatalog', 'readAudit', 'sealAudit', 'openIncident', 'recordDeployment', 'rotateKeys', 'recordRecoveryProof', 'markPoint', 'applyRetention', 'disposePoint', 'disposeAll', 'applySystem', 'reportSystem', 'listDrills'] as const;

@@ -9,7 +9,7 @@ import { personOf, type People, type Role } from './people.ts';
 
 /** Everything that people do, by a name of its own: a workflow may be more than one act, by what it is asked for. */
 export type Act = MessageName | StartAct;
-type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'seal-audit' | 'elevate' | 'dispose' | 'rotate' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | 'report' | IncidentAct;
+type StartAct = 'back-up' | 'archive' | 'verify' | 'import' | 'export' | 'recover' | 'take-data-out' | 'drill' | 'dry-run' | 'take-over' | 'read' | 'read-audit' | 'seal-audit' | 'elevate' | 'dispose' | 'rotate' | 'prove-recovery' | 'open-incident' | 'record-deployment' | 'apply' | 'mark' | 'retain' | 'report' | IncidentAct;
 /** What people do to an incident, beside starting its recoveries. */
 type IncidentAct = 'update-incident' | 'dismiss-run' | 'resolve-incident' | 'review-incident';
 
@@ -44,6 +44,7 @@ export const permissions: Readonly<Record<Act, Row>> = {
   'seal-audit': { about: 'seal the audit', who: operations },
   dispose: { about: 'dispose of keys and backups', who: administrator },
   rotate: { about: 'rotate keys', who: administrator },
+  'prove-recovery': { about: 'write down that the offline key opens backups', who: operations },
   mark: { about: 'say of a recovery point that it is suspect, bad, held or good', who: operations },
   retain: { about: 'let go what the rules of retention let go', who: operations },
   report: { about: 'have the report of a day or a week written', who: everybody },
@@ -108,7 +109,7 @@ export function mayWith(roles: readonly string[], act: Act): Permission['may'] {
 
 /** Which act the start of a workflow is, by what it is asked for. */
 export function actOf(workflow: EntryWorkflow, asked: { purpose?: string | undefined; dryRun?: boolean | undefined; only?: unknown; takeOver?: boolean | undefined; apply?: boolean | undefined }): Act {
-  if ((workflow === 'applySystem' || workflow === 'disposePoint' || workflow === 'disposeAll') && asked.dryRun) return 'read';
+  if ((workflow === 'applySystem' || workflow === 'disposePoint' || workflow === 'disposeAll' || workflow === 'rotateKeys') && asked.dryRun) return 'read';
   if (workflow === 'applyRetention') return asked.apply ? 'retain' : 'read';
   if (workflow !== 'recoverSystem') return startActs[workflow];
   if (asked.dryRun) return 'dry-run';
@@ -135,6 +136,8 @@ const startActs: Readonly<Record<Exclude<EntryWorkflow, 'recoverSystem' | 'apply
   markPoint: 'mark',
   disposePoint: 'dispose',
   disposeAll: 'dispose',
+  rotateKeys: 'rotate',
+  recordRecoveryProof: 'prove-recovery',
   applySystem: 'apply',
   reportSystem: 'report',
 };

@@ -27,6 +27,7 @@ export const problemKinds = {
   people: 'nobody could approve, or would be told',
   reach: 'what a recovery works with does not answer',
   clock: 'a clock is wrong by more than ten minutes',
+  key: 'a backup’s key does not open, or nobody has seen of late that it does',
   file: 'the system file is gone or cannot be read',
   check: 'the check itself failed, or has not ended of late',
 } as const;
@@ -86,6 +87,17 @@ export interface SourceReadiness {
   lost: string[];
   /** what was last read, or restored by a drill, and found whole; null: nothing of late */
   verified: { at: string; scope: VerifyScope } | null;
+  /** left out: of a check that did not look */
+  keys?: KeysReadiness | undefined;
+}
+
+export interface KeysReadiness {
+  /** what the last check of the keys found; null: there was none that is believed */
+  checked: { at: string; ok: boolean; lost: number; problems: { key: string; problem: string }[]; problemCount: number } | null;
+  /** since when a check should be there, by the schedules; null: none says so */
+  dueAt: string | null;
+  /** recipients that only an offline key opens. `provedAt` null: never */
+  offline: { recipient: string; provedAt: string | null; overdueSince: string | null }[];
 }
 
 export interface LastDrill {

@@ -10,7 +10,7 @@ import { checkRunbooks } from './check-runbooks.ts';
 import { mainRunbook, runbookNames } from './expand-runbook.ts';
 import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homeward.ts';
 import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
-import { keySchema } from './key-schema.ts';
+import { keySchema } from './keys/schema.ts';
 import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { readinessSchema, type ReadinessView } from './readiness-schema.ts';
@@ -148,6 +148,7 @@ const localStoreSchema = z.strictObject({
   path: z.string().min(1),
   prefix: z.string().default('holdfast'),
   budget: budgetSchema,
+  quota: bytesSchema.optional().meta({ description: 'so much may lie in the directory, whoever’s it is: a base that would not fit is refused, before it begins and while it is written; left out: as much as there is room for' }),
   lock: lockSchema.optional(),
 });
 

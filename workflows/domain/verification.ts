@@ -1,13 +1,14 @@
 import { hours } from './units.ts';
 
-/** What a verification reads: the newest base and its log; one base alone; the log alone; a share of all that is kept; all of it; a whole restore. */
-export const verifyScopes = ['newest', 'base', 'log', 'sample', 'all', 'restore'] as const;
+/** What a verification reads: the newest base and its log; one base alone; the log alone; a share of all that is kept; all of it; the keys of all of it; a whole restore. */
+export const verifyScopes = ['newest', 'base', 'log', 'sample', 'all', 'keys', 'restore'] as const;
 export const describeScope: Readonly<Record<VerifyScope, string>> = {
   newest: 'the newest base and its log',
   base: 'the new base',
   log: 'the log since the newest base',
   sample: 'a sample of all that is kept',
   all: 'all that is kept',
+  keys: 'the keys of all that is kept',
   restore: 'a whole restore',
 };
 export type VerifyScope = (typeof verifyScopes)[number];

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { carriesPassword } from '../../../workflows/domain/address.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { secretRefsOf } from '../../../workflows/domain/key-schema.ts';
+import { secretRefsOf } from '../../../workflows/domain/keys/schema.ts';
 import type { Endpoint, System } from '../../../workflows/domain/system.ts';
 import type { ProgramConfig } from '../../../workflows/domain/tool-source.ts';
 import type { SourceContext } from '../../context.ts';

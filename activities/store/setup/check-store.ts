@@ -12,7 +12,7 @@ const skewFromMs = minutes(1);
 const slowFromMs = seconds(2);
 
 /** What of the settings is worth a page; the rest is a warning: data is encrypted before it leaves the worker, and unfinished uploads only cost. */
-const grave = new Set(['bucket', 'versioning', 'object lock', 'default retention', 'public access', 'directory', 'owner', 'free space']);
+const grave = new Set(['bucket', 'versioning', 'object lock', 'default retention', 'public access', 'directory', 'owner', 'permissions', 'free space']);
 
 const finding = (effect: Finding['effect'], type: ErrorType, message: string, hint: string | null = null): Finding => ({ effect, type, message, hint });
 

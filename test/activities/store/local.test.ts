@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { SourceContext } from '../../../activities/context.ts';
+import { claimEpoch } from '../../../activities/store/epoch.ts';
+import { noteExposed, type Findings } from '../../../activities/store/findings.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { requireRoom } from '../../../activities/store/require-room.ts';
+import { checkStore } from '../../../activities/store/setup/check-store.ts';
+import { initStore } from '../../../activities/store/setup/init-store.ts';
+import type { LoadedSystem } from '../../../activities/system-files.ts';
+import type { System } from '../../../workflows/domain/system.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import { collect, storeConformance } from '../../conformance/store.ts';
+import { storePlace } from '../../harness/engine-place.ts';
+import { newKeys } from '../../harness/keys.ts';
+import { contextOf, of, startFirstTimeline, writeBackup, writeSlices } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
 storeConformance('a directory', async (owner) => {
@@ -54,4 +65,59 @@ test('a directory: a version id that walks out of it is not followed', async (t)
   const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
   await store.put('k', Buffer.from('v'));
   await assert.rejects(store.getVersion({ key: 'k', versionId: '../k@/00000001-aaaaaaaa' }), { name: 'ObjectMissing' });
+});
+
+test('a directory with a quota takes no part beyond it, by name; log waits; what is small, and what makes room, goes on', async (t) => {
+  const path = tempDir(t);
+  const open = async () => await openLocalStore({ name: 'test', path, prefix: 'p', quotaBytes: 100_000 });
+  const store = await open();
+  const part = (n: number): string => `s/d/t00000001/backups/b1/parts/u/r/${n}`;
+  const first = await store.put(part(0), randomBytes(60_000));
+  await assert.rejects(store.put(part(1), randomBytes(60_000)), { name: 'StoreFull', message: /store test is full: 58\.6 KiB of its quota of 97\.7 KiB, and s\/d\/.*\/1 has 58\.6 KiB HINT: let retention take/ });
+  await assert.rejects(store.put('s/d/t00000001/slices/a_b', randomBytes(60_000)), { name: 'StoreUnavailable', message: /is full/ }, 'an archive sits that out');
+  await store.put('s/audit/00000001.json', randomBytes(60_000));
+  assert.equal((await collect(store, 's/d/')).length, 1, 'nothing is left of what was refused');
+  // Whoever filled it: another process, or another system.
+  await assert.rejects((await open()).put(part(2), randomBytes(10)), { name: 'StoreFull', message: /117\.2 KiB of its quota/ });
+  await store.deleteVersion(first);
+  await store.put(part(3), randomBytes(30_000));
+});
+
+test('what somebody opened to others is named, in a check and in a verification, which calls nothing damaged for it', async (t) => {
+  const { context, storePath } = await storePlace(t);
+  const { store, keys } = context;
+  assert.deepEqual(await store.exposed!(), []);
+  await claimEpoch(store, keys, 'place', 'the control plane', { why: 'test', takeOver: false });
+  const ref = await store.put('place/documents/x', Buffer.from('v'));
+  const [x] = (await files(storePath)).filter((name) => name.includes(ref.versionId));
+  await chmod(x!, 0o644);
+  await chmod(join(storePath, 'holdfast', 'place'), 0o750);
+  assert.deepEqual((await store.exposed!()).map(({ path, mode, wanted }) => [path, mode, wanted]), [[join(storePath, 'holdfast', 'place'), '0750', '0700'], [x, '0644', '0600']]);
+  const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: [] };
+  await noteExposed(context, found);
+  assert.deepEqual(found.problems.map(({ type }) => type), ['NotPermitted', 'NotPermitted']);
+  assert.match(found.problems[1]!.problem, /is open to others than its owner: mode 0644, and 0600 is wanted/);
+
+  const loaded = { system: context.system, directory: storePath, digest: 'd' } as unknown as LoadedSystem;
+  const check = await checkStore(loaded, { probe: false });
+  const said = check.findings.find(({ message }) => message.includes('permissions'))!;
+  assert.equal(said.effect, 'fails');
+  assert.match(said.message, /permissions: 2 are open to others: .*place \(0750\), .* \(0644\); wanted: directories 0700, files 0600/);
+  await initStore(loaded, { dryRun: false });
+  assert.deepEqual(await store.exposed!(), []);
+  assert.equal((await checkStore(loaded, { probe: false })).findings.some(({ message }) => message.includes('permissions')), false);
+});
+
+test('a base for which there is no room is refused before it begins, by how much the newest one was compressed', async (t) => {
+  const path = tempDir(t);
+  const store = await openLocalStore({ name: 'test', path, prefix: 'p' });
+  const keys = await newKeys();
+  await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await startFirstTimeline(store, keys);
+  await writeSlices(store, keys, [5, 15]);
+  await writeBackup(store, keys, 10, { alterManifest: (manifest) => void (manifest.totals = { ...manifest.totals, plainBytes: manifest.totals.storedBytes * 10 }) });
+  const context: SourceContext = { ...contextOf(store, keys), system: { system: of.system, stores: [{ kind: 'local', name: 'test', path, prefix: 'p', quota: 100_000 }] } as unknown as System };
+  await requireRoom(context, 50_000);
+  await requireRoom(context, 500_000);
+  await assert.rejects(requireRoom(context, 5_000_000), { name: 'StoreFull', message: /a base of documents needs about 488\.3 KiB, and [\d.]+ KiB of its quota of 97\.7 KiB are free HINT/ });
 });

@@ -119,8 +119,8 @@ for (const { what, damage, problem } of damages) {
       assert.match(result.problems[0]!.problem, problem);
       assert.equal(result.restorable, null);
       assert.equal(result.slices, 4);
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(file, before);
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await writeFile(file, before, { mode: 0o600 });
     }
     assert.equal((await verify(store, keys)).ok, true);
   });

@@ -3,9 +3,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { cpSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { BSON } from 'mongodb';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { runTool } from '../../../activities/tool/run-tool.ts';
+import { newGpgPair } from '../../harness/gpg.ts';
+import { startKms } from '../../harness/kms.ts';
 import { openerProgram, openerPython } from '../../harness/opener.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 import { backUpByTool, tar, toolPlace } from '../../harness/tool-place.ts';
@@ -106,4 +109,40 @@ test('what a program dumped opens as it was written, and is named without proof'
   ]);
   assert.match(stdout, /files\.stream {2}20000000 bytes of cat \(tar .*\) {2}no proof: only cat knows what is in its dump/);
   assert.ok(readFileSync(join(out, 'files.stream')).equals(content));
+});
+
+test('without the system’s key it opens by whoever else it was wrapped for: gpg, age, KMS; and what the system has not signed it does not believe', { skip, timeout: 120_000 }, async (t) => {
+  const kms = await startKms(t);
+  const pair = await newGpgPair(t);
+  const privateKey = await generateX25519Identity();
+  const publicKey = await identityToRecipient(privateKey);
+  const keyId = 'missing' in kms ? undefined : await kms.createKey();
+  const tools = toolPlace(t, { ...tar, dump: { argv: ['cat', '{{uri}}/large'] } }, ({ key }) => {
+    key.recipients = {
+      paper: { kind: 'age', publicKey },
+      ...(pair ? { ops: { kind: 'gpg' as const, publicKey: 'file:ops.asc' } } : {}),
+      ...('missing' in kms ? {} : { cloud: { kind: 'kms' as const, keyId: keyId!, region: kms.settings.region, endpoint: kms.settings.endpoint!, credentials: { accessKeyId: 'file:access', secretAccessKey: 'file:access' } } }),
+    };
+  });
+  for (const [name, content] of [['ops.asc', pair?.publicKey], ['paper.key', privateKey], ['access', 'test']] as const) if (content !== undefined) tools.secret(name, content);
+  const content = randomBytes(200_000);
+  writeFileSync(join(tools.sourcePath, 'large'), content);
+  await backUpByTool(await tools.open(), 'b1');
+  const age = `${process.execPath} ${join(import.meta.dirname, '..', '..', 'harness', 'age-decrypt.ts')} ${join(tools.directory, 'paper.key')}`;
+  const open = async (name: string, args: string[]): Promise<boolean> => {
+    const out = join(tools.directory, name);
+    await runTool({ path: (python as { path: string }).path }, [
+      openerProgram, '--directory', tools.storePath, '--system', 'tools', '--source', 'files', '--out', out, '--public-key', join(tools.directory, 'public'), ...args,
+    ], { env: { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }, timeoutMs: 60_000 });
+    return readFileSync(join(out, 'files.stream')).equals(content);
+  };
+  assert.ok(await open('by-age', ['--unwrap-with', age]));
+  if (pair) assert.ok(await open('by-gpg', ['--unwrap-with', `${pair.program} --homedir ${pair.home} --batch --no-tty --decrypt`]));
+  if (!('missing' in kms)) assert.ok(await open('by-kms', ['--kms-region', kms.settings.region, '--kms-endpoint', kms.settings.endpoint!]));
+  await assert.rejects(open('by-nothing', []), /64 hex digits/);
+  await assert.rejects(open('by-false', ['--unwrap-with', 'false']), /paper\.json: false does not open it/);
+  const paper = join(tools.storePath, globSync('holdfast/tools/files/*/backups/b1/keys/*.paper.json@/*', { cwd: tools.storePath, exclude: (name) => name.endsWith('.lock') })[0]!);
+  const { signature: _, ...unsigned } = JSON.parse(readFileSync(paper, 'utf8')) as Record<string, unknown>;
+  writeFileSync(paper, JSON.stringify(unsigned));
+  await assert.rejects(open('by-unsigned', ['--unwrap-with', age]), /paper\.json: is not signed/);
 });

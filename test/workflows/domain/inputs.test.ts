@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyRetentionInput, applySystemInput, archiveLogInput, backUpSystemInput, disposeAllInput, disposePointInput, exportRecoveryPointInput, importDumpInput, inputExamples, listDrillsInput, listRecoveryPointsInput, markPointInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recordDeploymentInput, recoverSystemInput, reportSystemInput, sealAuditInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
+import { applyRetentionInput, applySystemInput, archiveLogInput, backUpSystemInput, disposeAllInput, disposePointInput, exportRecoveryPointInput, importDumpInput, inputExamples, listDrillsInput, listRecoveryPointsInput, markPointInput, openIncidentInput, parseInput, planRecoveryInput, readAuditInput, readArchiveStatusInput, rebuildCatalogInput, recordDeploymentInput, recordRecoveryProofInput, recoverSystemInput, reportSystemInput, rotateKeysInput, sealAuditInput, verifySystemInput, type EntryWorkflow } from '../../../workflows/domain/inputs.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
 import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas } from '../../../workflows/domain/incident-messages.ts';
 import { messageDescriptions, messageNames, messageSchemas } from '../../../workflows/domain/messages.ts';
@@ -22,6 +22,8 @@ test('every example that a refusal shows is accepted', () => {
     exportRecoveryPoint: exportRecoveryPointInput,
     openIncident: openIncidentInput,
     recordDeployment: recordDeploymentInput,
+    rotateKeys: rotateKeysInput,
+    recordRecoveryProof: recordRecoveryProofInput,
     markPoint: markPointInput,
     applyRetention: applyRetentionInput,
     disposePoint: disposePointInput,

@@ -17,7 +17,7 @@ test('each role may do what the handbook’s table says, and nothing else', () =
   const may = (name: string): Act[] => (Object.keys(permissions) as Act[]).filter((act) => permit(people, act, name).may === true);
   assert.deepEqual(may('ada'), Object.keys(permissions), 'full access');
   assert.deepEqual(may('sara'), ['verify', 'read', 'read-audit', 'report'], 'read-only');
-  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'dry-run', 'seal-audit', 'mark', 'retain', 'report', 'record-deployment', 'apply', 'open-incident', 'update-incident', 'review-incident', 'comment', 'confirm'], 'monitoring and validation');
+  assert.deepEqual(may('olaf'), ['back-up', 'archive', 'verify', 'read', 'drill', 'dry-run', 'seal-audit', 'prove-recovery', 'mark', 'retain', 'report', 'record-deployment', 'apply', 'open-incident', 'update-incident', 'review-incident', 'comment', 'confirm'], 'monitoring and validation');
   assert.deepEqual((Object.keys(permissions) as Act[]).filter((act) => permit(people, act, 'dana').may === 'elevated'), ['recover', 'take-data-out']);
 });
 

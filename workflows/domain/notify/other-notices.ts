@@ -54,7 +54,7 @@ export const verificationWell = (origin: Origin, { scope, lines }: VerificationS
 export const verificationFailed = (origin: Origin, { scope, lines }: VerificationSaid, next: string): Notice =>
   made(origin, {
     phase: 'verification-failed', severity: 'error', title: `VERIFICATION FAILED: ${describeScope[scope]}`, key: alertKeys.verification(origin.system, scope), state: 'open', facts: { scope },
-    lines: [next, ...lines, 'What was read and is damaged is marked bad: nobody is given it who does not name it.'],
+    lines: [next, ...lines, ...(scope === 'keys' ? [] : ['What was read and is damaged is marked bad: nobody is given it who does not name it.'])],
     answers: [`what can be restored: \`holdfast points ${origin.system}\``],
   });
 

@@ -3,7 +3,7 @@ import { lastMoment } from './moments.ts';
 import type { Schedule } from './schema.ts';
 import { compileWhen } from './when.ts';
 
-/** How long a base may take before it is missed: a quarter of the time between two, within bounds. */
+/** How long it may take before it is missed: a quarter of the time between two, within bounds. */
 const graceMs = (betweenMs: number): number => Math.min(hours(6), Math.max(minutes(30), betweenMs / 4));
 
 /**
@@ -11,8 +11,17 @@ const graceMs = (betweenMs: number): number => Math.min(hours(6), Math.max(minut
  * @param knownSinceMs - what was due before nobody was there to start is no fault.
  */
 export function baseDueMs(schedules: Record<string, Schedule> | undefined, source: string, nowMs: number, knownSinceMs = 0): number | null {
+  return dueMs(schedules, source, ({ does }) => does === 'backup', nowMs, knownSinceMs);
+}
+
+/** As `baseDueMs`, of the newest check of its keys. */
+export function keyCheckDueMs(schedules: Record<string, Schedule> | undefined, source: string, nowMs: number, knownSinceMs = 0): number | null {
+  return dueMs(schedules, source, ({ does, with: settings }) => does === 'verification' && settings['scope'] === 'keys', nowMs, knownSinceMs);
+}
+
+function dueMs(schedules: Record<string, Schedule> | undefined, source: string, isOne: (schedule: Schedule) => boolean, nowMs: number, knownSinceMs: number): number | null {
   const due = Object.values(schedules ?? {})
-    .filter(({ does, paused, with: settings }) => does === 'backup' && paused === undefined && (settings['source'] === undefined || settings['source'] === source))
+    .filter((schedule) => isOne(schedule) && schedule.paused === undefined && (schedule.with['source'] === undefined || schedule.with['source'] === source))
     .flatMap((schedule) => {
       const times = compileWhen(schedule);
       const newest = lastMoment(times, nowMs - schedule.jitter);

@@ -34,12 +34,12 @@ export const operations = {
     input: ({ system, schedule, by }, settings) => ({ system, ...settings, why: schedule, requestedBy: by, ifRunning }),
   },
   verification: {
-    about: 'reads and authenticates every byte of the newest base and the log after it, a rotating sample of all that is kept, or all of it',
+    about: 'reads and authenticates every byte of the newest base and the log after it, a rotating sample of all that is kept, or all of it; or looks whether every key opens',
     workflow: 'verifySystem',
     kind: 'verify',
     settings: z.strictObject({
       source,
-      scope: z.enum(['newest', 'sample', 'all'], '"newest", "sample" or "all"').optional().meta({ description: 'newest: the newest base and its log; sample: the share of all that is kept that was read longest ago; all: all that is kept; left out: newest' }),
+      scope: z.enum(['newest', 'sample', 'all', 'keys'], '"newest", "sample", "all" or "keys"').optional().meta({ description: 'newest: the newest base and its log; sample: the share of all that is kept that was read longest ago; all: all that is kept; keys: that every kept key is wrapped for everybody, and opens; left out: newest' }),
       ...rotationFields,
     }).refine(({ scope, shares, within }) => scope === 'sample' || (shares ?? within) === undefined, { path: ['scope'], message: 'shares and within are of scope sample' }),
     input: ({ system, by }, settings) => ({ system, ...settings, requestedBy: by }),

@@ -125,7 +125,7 @@ test('a directory is made its owner’s alone, and one that others may enter is 
   assert.equal(statSync(path).mode & 0o777, 0o700);
   const { probe, findings, settings } = await checkStore(loaded);
   assert.deepEqual(findings, []);
-  assert.deepEqual(states(settings), { directory: 'as-asked', owner: 'as-asked', 'free space': 'as-asked' });
+  assert.deepEqual(states(settings), { directory: 'as-asked', owner: 'as-asked', permissions: 'as-asked', 'free space': 'as-asked' });
   assert.deepEqual([probe!.ifAbsentHolds, probe!.lockHolds, probe!.checksumHolds, probe!.mayDelete], [true, true, null, true]);
   chmodSync(path, 0o755);
   assert.match((await checkStore(loaded)).findings[0]!.message, /mode 0755; wanted: a directory that only its owner may enter/);

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { carriesPassword } from './address.ts';
-import { durationSchema } from './duration.ts';
-import { secretRefSchema } from './tool-source.ts';
-import { hours } from './units.ts';
-import { weakerTlsSchema } from './weaker-tls.ts';
+import { carriesPassword } from '../address.ts';
+import { durationSchema } from '../duration.ts';
+import { secretRefSchema } from '../tool-source.ts';
+import { hours } from '../units.ts';
+import { weakerTlsSchema } from '../weaker-tls.ts';
 
 /**
  * The keys of a system, as its file names them. Each backup, and each hour of log, has a key of its own, which is wrapped for every recipient: any one of them opens it.

@@ -1,0 +1,150 @@
+import type { VerifyResult } from '../../workflows/contract.ts';
+import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { nameOf } from '../../workflows/domain/keys/describe.ts';
+import type { CheckedRecipient, KeyCheck } from '../../workflows/domain/keys/records.ts';
+import { layout } from '../../workflows/domain/layout.ts';
+import { formatVersion } from '../../workflows/domain/manifest.ts';
+import { foldMarks } from '../../workflows/domain/point-mark.ts';
+import type { SourceContext } from '../context.ts';
+import { hasVersion } from '../retention/read-unfinished.ts';
+import { readHistory } from '../store/marks.ts';
+import { putSigned } from '../store/signed-object.ts';
+import type { DataKey, KeyWrapper } from '../stream/keys.ts';
+import { parseKeyObject, requireSigned } from '../stream/wrapped-key.ts';
+import { keptKeysIn, keyFoldersOf, type KeptKey, type KeyFolder } from './kept-keys.ts';
+import { proveWith } from './prove-keys.ts';
+
+const problemsKept = 100;
+
+/**
+ * Looks whether the keys of a source are what a recovery will need: every kept key has a wrapping for every recipient of the system file and is opened by one of them; each recipient whose private half is here
+ * opens a key of each base and import, the newest of each timeline's log, and, alone, a part of the newest base and a slice of the log. What came of it is written into the store, where readiness finds it.
+ *
+ * Far recipients (KMS), and slow ones (gpg), are asked for one key of an hour of log only, not for hundreds. Reads, but for the record; killed, the next try looks again; twice under a run: two records that say the same.
+ */
+export async function checkKeys(context: SourceContext, { run }: { run: string }): Promise<VerifyResult> {
+  const of = { system: context.system.system, source: context.sourceName };
+  const check = new Check(context);
+  for (const folder of await keyFoldersOf(context, of)) if (!(await isGoing(context, folder))) await check.look(folder);
+  for (const wrapper of context.keys.wrappers.filter(({ opens }) => opens)) await check.prove(wrapper);
+  const { problems, keys, lost, recipients } = check;
+  const ok = problems.length === 0;
+  const record = { ...of, run, ok, keys, lost, recipients, problems: problems.slice(0, problemsKept), problemCount: problems.length };
+  await writeCheck(context, record);
+  const opened = recipients.reduce((sum, one) => sum + one.opened, 0);
+  return { ...of, scope: 'keys', ok, backup: null, timeline: null, objects: opened, bytes: 0, parts: check.parts, slices: check.slices, entries: 0, problems: record.problems, restorable: null };
+}
+
+class Check {
+  readonly #context: SourceContext;
+  readonly problems: { key: string; problem: string }[] = [];
+  readonly recipients: CheckedRecipient[];
+  keys = 0;
+  lost = 0;
+  parts = 0;
+  slices = 0;
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+    this.recipients = context.keys.wrappers.map(({ recipient, opens }) => ({ ...recipient, opens, opened: 0, missing: 0, failed: 0 }));
+  }
+
+  async look(folder: KeyFolder): Promise<void> {
+    let newest: { kept: KeptKey; at: string; key: DataKey } | undefined;
+    for await (const kept of keptKeysIn(this.#context, folder)) {
+      this.keys += 1;
+      this.#context.progress({ phase: 'check keys', done: this.keys, of: 0, unit: 'objects' });
+      const key = await this.#context.keys.open(kept.objects, folder.context, kept.id).catch((error: unknown) => this.#note(kept, 'nothing here opens it', error, 'lost'));
+      for (const [index, wrapper] of this.#context.keys.wrappers.entries()) if (!isThere(kept, wrapper)) this.#missing(kept, index);
+      if (!key) continue;
+      const at = kept.objects.map(({ modifiedAt }) => modifiedAt).sort()[0]!;
+      if (folder.of === 'base') await this.#openWithEach(kept, key);
+      else if (!newest || at > newest.at) newest = { kept, at, key };
+    }
+    if (newest) await this.#openWithEach(newest.kept, newest.key);
+  }
+
+  /** One recipient alone, as in a disaster that has taken all others. */
+  async prove(wrapper: KeyWrapper): Promise<void> {
+    const of = { system: this.#context.system.system, source: this.#context.sourceName };
+    try {
+      const { part, slice } = await proveWith(this.#context, of, wrapper);
+      if (part !== null) this.parts += 1;
+      if (slice !== null) this.slices += 1;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.type === 'StoreUnavailable') throw error;
+      // What was found key by key is told by name already.
+      if (this.problems.length === 0) this.problems.push({ key: layout.source(of.system, of.source), problem: `the newest base does not open with ${nameOf(wrapper.recipient)} alone: ${error.message}` });
+    }
+  }
+
+  async #openWithEach(kept: KeptKey, key: DataKey): Promise<void> {
+    for (const [index, wrapper] of this.#context.keys.wrappers.entries()) {
+      if (!wrapper.opens || !isThere(kept, wrapper)) continue;
+      try {
+        await openBy(this.#context, kept, wrapper, key);
+        this.recipients[index]!.opened += 1;
+      } catch (error) {
+        this.recipients[index]!.failed += 1;
+        this.#note(kept, `${nameOf(wrapper.recipient)} does not open it`, error);
+      }
+    }
+  }
+
+  #missing({ folder, id }: KeptKey, index: number): void {
+    const one = this.recipients[index]!;
+    one.missing += 1;
+    // Of a recipient that was named yesterday all of them are missing: one line says so.
+    const what = `is not wrapped for ${nameOf(one)}: holdfast key rotate ${this.#context.system.system} wraps it`;
+    const said = this.problems.find(({ problem }) => problem.includes(what));
+    if (said) said.problem = `${what}; and ${one.missing - 1} more keys`;
+    else this.problems.push({ key: `${folder.prefix}${id}`, problem: what });
+  }
+
+  #note({ folder, id }: KeptKey, what: string, error: unknown, lost?: 'lost'): undefined {
+    if (!(error instanceof HoldfastError) || error.type === 'StoreUnavailable') throw error;
+    if (lost) this.lost += 1;
+    this.problems.push({ key: `${folder.prefix}${id}`, problem: `${what}: ${error.type}: ${error.message}`.slice(0, 500) });
+  }
+}
+
+/** What disposal or retention is taking is no key that anybody will need. */
+async function isGoing(context: SourceContext, { backup }: KeyFolder): Promise<boolean> {
+  const of = { system: context.system.system, source: context.sourceName };
+  if (backup === null) return false;
+  return (await hasVersion(context, layout.expiredBase({ ...of, backup }))) || foldMarks(await readHistory(context, of, backup))?.disposal !== undefined;
+}
+
+const objectsFor = ({ id, objects }: KeptKey, { recipient }: KeyWrapper) =>
+  objects.flatMap((object) => {
+    const parsed = parseKeyObject(object.bytes);
+    return parsed && parsed.wrapped.key === id && parsed.wrapped.recipient.kind === recipient.kind && parsed.wrapped.recipient.id === recipient.id ? [{ ...parsed, key: object.key }] : [];
+  });
+
+const isThere = (kept: KeptKey, wrapper: KeyWrapper): boolean => objectsFor(kept, wrapper).length > 0;
+
+/** @throws - why the last of its objects does not open, or is not believed. */
+async function openBy({ keys }: SourceContext, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<void> {
+  let failure: unknown;
+  for (const object of objectsFor(kept, wrapper)) {
+    try {
+      if (!wrapper.authenticates) requireSigned(keys.signer, object, object.key);
+      if (Buffer.from((await wrapper.unwrap(object.wrapped, kept.folder.context)).bytes).equals(key.bytes)) return;
+      failure = new HoldfastError('WrongKey', `${object.key}: opens to another key`);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function writeCheck({ store, keys, signal }: SourceContext, said: Omit<KeyCheck, 'format' | 'kind' | 'at'>): Promise<void> {
+  for (let afterMs = 0; ; afterMs += 1) {
+    const at = new Date((await store.now({ signal })).getTime() + afterMs).toISOString();
+    try {
+      return void (await putSigned(store, keys, layout.keyCheck(said, at), { format: formatVersion, kind: 'key-check' as const, ...said, at }, { ifAbsent: true, signal }));
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+    }
+  }
+}
