@@ -15,6 +15,7 @@ import { runCommand } from './deploy/run-command.ts';
 import { evidenceAfterwards, evidenceOfIncident, evidenceOfRun, sealEvidence } from './evidence/seal-evidence.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { discardExport, publishExport } from './exchange/publish-export.ts';
+import { beginRotation } from './keys/begin-rotation.ts';
 import { recordRotation } from './keys/record-rotation.ts';
 import { linkToRun } from './notify/run-link.ts';
 import { readPage } from './notify/read-page.ts';
@@ -110,6 +111,11 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     const { loaded, store, keys } = await openSystem(said.system);
     if (!loaded.system.sources[said.source]) throw new HoldfastError('BadInput', `system "${said.system}" has no source "${said.source}"`);
     return await writeMark({ store, keys, signal }, said);
+  }),
+
+  beginRotation: attempt(async (said, { signal }) => {
+    const { store, keys } = await openSystem(said.system);
+    return await beginRotation({ store, keys, signal }, said);
   }),
 
   recordRotation: attempt(async (said, { signal }) => {

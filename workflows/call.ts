@@ -34,6 +34,7 @@ const table: Record<ActivityName, Row> = {
   rebuildCatalog: { ...light(), tryMs: minutes(10) },
   markPoint: light(),
   recordDeployment: light(),
+  beginRotation: { ...light(), tryMs: minutes(10) },
   recordRotation: light(),
   applySystem: light(),
   pauseWithoutFile: light(),

@@ -12,7 +12,7 @@ import type { DisposalCertificate, DisposalOrder, Inventory } from './domain/dis
 import type { DivergedReport } from './domain/diverged.ts';
 import type { IncidentRecord } from './domain/incident-record.ts';
 import type { JournalLine, JournalOf } from './domain/journal.ts';
-import type { KeyProof, WrappedKeys } from './domain/keys/describe.ts';
+import type { KeyProof, RotationKeys, WrappedKeys } from './domain/keys/describe.ts';
 import type { KeyRotation, RecoveryClaim, RecoveryProof } from './domain/keys/records.ts';
 import type { LogPosition } from './domain/log-position.ts';
 import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manifest.ts';
@@ -141,8 +141,14 @@ export interface ControlActivities {
    */
   markPoint(input: SourceRef & Pick<Mark, 'point' | 'state' | 'reason' | 'by' | 'id'>): Promise<Mark>;
 
+  /**
+   * Says whom a rotation is for, and notes, signed, of each key that it retires that it wraps nothing any more. Twice: the same.
+   * @throws BadSystemFile - something is kept of a source that the system file does not name. EpochSuperseded.
+   */
+  beginRotation(input: { system: string; sources: readonly string[]; run: string; by: string | null; epoch: number; dryRun: boolean }): Promise<RotationKeys>;
+
   /** Writes down, signed, who opens every kept key from now on, and whom nothing depends on any more; the audit names it. Twice: the same record. @throws EpochSuperseded. */
-  recordRotation(input: Pick<KeyRotation, 'system' | 'run' | 'workflowId' | 'epoch' | 'by' | 'reason' | 'sources'>): Promise<{ ref: ObjectRef; record: KeyRotation }>;
+  recordRotation(input: Pick<KeyRotation, 'system' | 'run' | 'workflowId' | 'epoch' | 'by' | 'reason' | 'sources'> & { began: RotationKeys }): Promise<{ ref: ObjectRef; record: KeyRotation }>;
 
   /**
    * Writes down which version of the application runs since when. Twice under one `id`: once, or told apart by it.
@@ -372,12 +378,12 @@ export interface DataActivities {
 
   /**
    * Wraps kept keys for whoever of the system file has no wrapping of them that opens: a page of them. Nothing is rewritten. Twice: puts nothing.
-   * @param after - `next` of the page before; null: from the beginning. @throws EpochSuperseded. KeyRefused - nothing can be wrapped for a recipient.
+   * @param after - `next` of the page before; null: from the beginning. @throws EpochSuperseded. BadSystemFile - the worker's file names others than the rotation began with. KeyRefused - nothing can be wrapped for a recipient.
    */
-  wrapKeys(input: SourceRef & { epoch: number; after: string | null; dryRun: boolean }): Promise<WrappedKeys>;
+  wrapKeys(input: SourceRef & { epoch: number; after: string | null; dryRun: boolean; began: RotationKeys }): Promise<WrappedKeys>;
 
   /** Opens the newest base, a part of it and a slice of its log, with each recipient alone whose private half is here. Reads only. @throws WrongKey, KeyRefused, Tampered. */
-  proveKeys(input: SourceRef): Promise<KeyProof[]>;
+  proveKeys(input: SourceRef & { began: RotationKeys }): Promise<KeyProof[]>;
 
   /**
    * Writes down, signed, that an offline key opened a base, once the worker has opened it too and found that `mac` was made with its key. Twice: another record, which says the same.

@@ -10,8 +10,8 @@ import { hasVersion } from '../retention/read-unfinished.ts';
 import { readHistory } from '../store/marks.ts';
 import { putSigned } from '../store/signed-object.ts';
 import type { DataKey, KeyWrapper } from '../stream/keys.ts';
-import { parseKeyObject, requireSigned } from '../stream/wrapped-key.ts';
-import { keptKeysIn, keyFoldersOf, type KeptKey, type KeyFolder } from './kept-keys.ts';
+import { findRetired } from '../stream/make-key.ts';
+import { keptKeysIn, keyFoldersOf, wrappingsFor, type KeptKey, type KeyFolder } from './kept-keys.ts';
 import { proveWith } from './prove-keys.ts';
 
 const problemsKept = 100;
@@ -25,6 +25,7 @@ const problemsKept = 100;
 export async function checkKeys(context: SourceContext, { run }: { run: string }): Promise<VerifyResult> {
   const of = { system: context.system.system, source: context.sourceName };
   const check = new Check(context);
+  await check.lookForRetired();
   for (const folder of await keyFoldersOf(context, of)) if (!(await isGoing(context, folder))) await check.look(folder);
   for (const wrapper of context.keys.wrappers.filter(({ opens }) => opens)) await check.prove(wrapper);
   const { problems, keys, lost, recipients } = check;
@@ -49,13 +50,20 @@ class Check {
     this.recipients = context.keys.wrappers.map(({ recipient, opens }) => ({ ...recipient, opens, opened: 0, missing: 0, failed: 0 }));
   }
 
+  async lookForRetired(): Promise<void> {
+    const { store, keys, system: { system }, signal } = this.#context;
+    for (const { recipient, at } of await findRetired(store, keys, system, { signal })) {
+      this.problems.push({ key: layout.retiredKey(system, recipient.id), problem: `${nameOf(recipient)} is being retired since ${at}, and the system file here still has new keys wrapped for it: give this worker the newer file, and a new key a new name` });
+    }
+  }
+
   async look(folder: KeyFolder): Promise<void> {
     let newest: { kept: KeptKey; at: string; key: DataKey } | undefined;
     for await (const kept of keptKeysIn(this.#context, folder)) {
       this.keys += 1;
       this.#context.progress({ phase: 'check keys', done: this.keys, of: 0, unit: 'objects' });
       const key = await this.#context.keys.open(kept.objects, folder.context, kept.id).catch((error: unknown) => this.#note(kept, 'nothing here opens it', error, 'lost'));
-      for (const [index, wrapper] of this.#context.keys.wrappers.entries()) if (!isThere(kept, wrapper)) this.#missing(kept, index);
+      for (const [index, wrapper] of this.#context.keys.wrappers.entries()) if ((await wrappingsFor(this.#context.keys.signer, kept, wrapper)).length === 0) this.#missing(kept, index);
       if (!key) continue;
       const at = kept.objects.map(({ modifiedAt }) => modifiedAt).sort()[0]!;
       if (folder.of === 'base') await this.#openWithEach(kept, key);
@@ -80,10 +88,9 @@ class Check {
 
   async #openWithEach(kept: KeptKey, key: DataKey): Promise<void> {
     for (const [index, wrapper] of this.#context.keys.wrappers.entries()) {
-      if (!wrapper.opens || !isThere(kept, wrapper)) continue;
+      if (!wrapper.opens) continue;
       try {
-        await openBy(this.#context, kept, wrapper, key);
-        this.recipients[index]!.opened += 1;
+        if (await isOpenedBy(this.#context, kept, wrapper, key)) this.recipients[index]!.opened += 1;
       } catch (error) {
         this.recipients[index]!.failed += 1;
         this.#note(kept, `${nameOf(wrapper.recipient)} does not open it`, error);
@@ -103,6 +110,8 @@ class Check {
 
   #note({ folder, id }: KeptKey, what: string, error: unknown, lost?: 'lost'): undefined {
     if (!(error instanceof HoldfastError) || error.type === 'StoreUnavailable') throw error;
+    // Whoever is asked and does not answer has lost nothing: the next try asks again.
+    if (lost && error.retryable) throw error;
     if (lost) this.lost += 1;
     this.problems.push({ key: `${folder.prefix}${id}`, problem: `${what}: ${error.type}: ${error.message}`.slice(0, 500) });
   }
@@ -115,27 +124,19 @@ async function isGoing(context: SourceContext, { backup }: KeyFolder): Promise<b
   return (await hasVersion(context, layout.expiredBase({ ...of, backup }))) || foldMarks(await readHistory(context, of, backup))?.disposal !== undefined;
 }
 
-const objectsFor = ({ id, objects }: KeptKey, { recipient }: KeyWrapper) =>
-  objects.flatMap((object) => {
-    const parsed = parseKeyObject(object.bytes);
-    return parsed && parsed.wrapped.key === id && parsed.wrapped.recipient.kind === recipient.kind && parsed.wrapped.recipient.id === recipient.id ? [{ ...parsed, key: object.key }] : [];
-  });
-
-const isThere = (kept: KeptKey, wrapper: KeyWrapper): boolean => objectsFor(kept, wrapper).length > 0;
-
-/** @throws - why the last of its objects does not open, or is not believed. */
-async function openBy({ keys }: SourceContext, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<void> {
+/** False: it is not wrapped for this recipient, which was told. @throws - why the last of its objects does not open. */
+async function isOpenedBy({ keys }: SourceContext, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<boolean> {
   let failure: unknown;
-  for (const object of objectsFor(kept, wrapper)) {
+  for (const { wrapped } of await wrappingsFor(keys.signer, kept, wrapper)) {
     try {
-      if (!wrapper.authenticates) requireSigned(keys.signer, object, object.key);
-      if (Buffer.from((await wrapper.unwrap(object.wrapped, kept.folder.context)).bytes).equals(key.bytes)) return;
-      failure = new HoldfastError('WrongKey', `${object.key}: opens to another key`);
+      if (Buffer.from((await wrapper.unwrap(wrapped, kept.folder.context)).bytes).equals(key.bytes)) return true;
+      failure = new HoldfastError('WrongKey', `key ${kept.id} opens to another key`);
     } catch (error) {
       failure = error;
     }
   }
-  throw failure;
+  if (failure) throw failure;
+  return false;
 }
 
 async function writeCheck({ store, keys, signal }: SourceContext, said: Omit<KeyCheck, 'format' | 'kind' | 'at'>): Promise<void> {

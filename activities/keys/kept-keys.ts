@@ -2,7 +2,9 @@ import { importTimeline, isTimelineId, layout, type BackupScope, type TimelineSc
 import type { SourceContext } from '../context.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
 import { archiveKeyContext, backupKeyContext } from '../stream/contexts.ts';
-import type { KeyObject } from '../stream/keys.ts';
+import { unlessGone } from '../stream/backup-key.ts';
+import type { KeyObject, KeyWrapper, Signer } from '../stream/keys.ts';
+import { isFor, type ParsedKeyObject } from '../stream/wrapped-key.ts';
 
 /** Where the key objects of a base, an import, or a timeline's log lie, and what they are wrapped under. */
 export interface KeyFolder {
@@ -39,18 +41,29 @@ export async function keyFoldersOf({ store, signal }: Room, of: { system: string
   return folders.sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
 }
 
-/** @param after - what an earlier answer calls `mark`: keys up to it are left out. */
+/** Key by key. What goes while it is read is left out. @param after - what an earlier answer calls `mark`: keys up to it are left out. */
 export async function* keptKeysIn({ store, signal }: Room, folder: KeyFolder, after = ''): AsyncGenerator<KeptKey> {
   let kept: KeptKey | undefined;
   // `~` is after every character of a key object's name.
   for await (const { key, versionId, isDeleteMarker, modifiedAt } of store.list(folder.prefix, { signal, ...(after.startsWith(folder.prefix) ? { startAfter: `${after}~` } : {}) })) {
     const id = key.slice(folder.prefix.length).split('.')[0]!;
     if (isDeleteMarker) continue;
-    if (kept && kept.id !== id) yield kept;
+    if (kept && kept.id !== id && kept.objects.length > 0) yield kept;
     if (kept?.id !== id) kept = { id, folder, objects: [] };
-    kept.objects.push({ key, versionId, modifiedAt, bytes: await store.getVersion({ key, versionId }, { signal }) });
+    const bytes = await store.getVersion({ key, versionId }, { signal }).catch(unlessGone);
+    if (bytes) kept.objects.push({ key, versionId, modifiedAt, bytes });
   }
-  if (kept) yield kept;
+  if (kept && kept.objects.length > 0) yield kept;
+}
+
+/** The wrappings of a key for one recipient that anybody would believe: under its context, and where it needs a signature, signed. Whether they open is another question. */
+export async function wrappingsFor(signer: Signer, { id, objects, folder }: KeptKey, wrapper: KeyWrapper): Promise<ParsedKeyObject[]> {
+  const found: ParsedKeyObject[] = [];
+  for (const { key, bytes } of objects) {
+    const parsed = await isFor(signer, wrapper, { key, bytes }, folder.context);
+    if (parsed?.wrapped.key === id) found.push(parsed);
+  }
+  return found;
 }
 
 /** Where a list of kept keys goes on. */

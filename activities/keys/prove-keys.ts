@@ -1,4 +1,4 @@
-import type { KeyProof } from '../../workflows/domain/keys/describe.ts';
+import type { KeyProof, RotationKeys } from '../../workflows/domain/keys/describe.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import { groupIndexSchema, manifestSchema, type Manifest, type Part } from '../../workflows/domain/manifest.ts';
@@ -13,6 +13,7 @@ import { sliceContext } from '../stream/contexts.ts';
 import type { DataKey, KeyWrapper } from '../stream/keys.ts';
 import { keysOf } from '../stream/open-keys.ts';
 import { contextOf, keyIdOf, open } from '../stream/sealed.ts';
+import { requireSameKeys } from './rotation-keys.ts';
 
 /** What opening needs; a job's context is one. */
 export type OpeningRoom = Pick<SourceContext, 'store' | 'keys' | 'signal'>;
@@ -40,8 +41,9 @@ export interface OpenedWith {
   archiveKey: string | null;
 }
 
-/** By all the recipients whose private half is here, the one after the other. */
-export async function proveKeys(context: SourceContext): Promise<KeyProof[]> {
+/** By all the recipients whose private half is here, the one after the other. @throws BadSystemFile - this worker's file names others than the rotation began with; and as `proveWith`. */
+export async function proveKeys(context: SourceContext, { began }: { began: RotationKeys }): Promise<KeyProof[]> {
+  requireSameKeys(context.keys, began);
   const proofs: KeyProof[] = [];
   for (const wrapper of context.keys.wrappers.filter(({ opens }) => opens)) {
     const { opened: _, ...proof } = await proveWith(context, { system: context.system.system, source: context.sourceName }, wrapper);

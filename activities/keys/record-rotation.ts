@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { nameOf } from '../../workflows/domain/keys/describe.ts';
+import { nameOf, type RotationKeys } from '../../workflows/domain/keys/describe.ts';
 import { keyRotationSchema, type KeyRotation } from '../../workflows/domain/keys/records.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { formatVersion, type ObjectRef } from '../../workflows/domain/manifest.ts';
@@ -9,25 +9,27 @@ import { assertEpoch } from '../store/epoch.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';
 import type { Store } from '../store/store.ts';
 import type { Keys } from '../stream/keys.ts';
+import { requireSameKeys } from './rotation-keys.ts';
 
-export type RotationToRecord = Pick<KeyRotation, 'system' | 'run' | 'workflowId' | 'epoch' | 'by' | 'reason' | 'sources'>;
+export type RotationToRecord = Pick<KeyRotation, 'system' | 'run' | 'workflowId' | 'epoch' | 'by' | 'reason' | 'sources'> & { began: RotationKeys };
 
 /**
  * Writes down, signed and locked as evidence is, who opens every kept key from now on, and which keys of `key.retiring` nothing depends on any more; the audit names it.
  *
  * Killed before the put: nothing is retired. After it: a record that the audit does not name; the next try adopts it, and the audit names it. Twice: the same one.
- * @throws EpochSuperseded.
+ * @throws EpochSuperseded. BadSystemFile - this worker's file names others than the rotation began with.
  */
-export async function recordRotation(room: { store: Store; keys: Keys; signal: AbortSignal }, said: RotationToRecord): Promise<{ ref: ObjectRef; record: KeyRotation }> {
+export async function recordRotation(room: { store: Store; keys: Keys; signal: AbortSignal }, { began, ...said }: RotationToRecord): Promise<{ ref: ObjectRef; record: KeyRotation }> {
   const { store, keys, signal } = room;
   const { system, run, by } = said;
+  requireSameKeys(keys, began);
   await assertEpoch(store, system, said.epoch, { signal });
   const key = layout.keyRotation(system, run);
   const record: KeyRotation = {
     format: formatVersion, kind: 'key-rotation', ...said,
     at: (await store.now({ signal })).toISOString(),
-    recipients: keys.wrappers.map(({ recipient, opens }) => ({ kind: recipient.kind, id: recipient.id, opens })),
-    retired: keys.retiring.map(({ recipient }) => ({ kind: recipient.kind, id: recipient.id })),
+    recipients: began.recipients,
+    retired: began.retiring,
   };
   await putSigned(store, keys, key, record, { ifAbsent: true, signal }).catch(unlessThere);
   const { found } = await findSigned(store, keys, keyRotationSchema, key, { signal });

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import type { WrappedKeys } from '../../workflows/domain/keys/describe.ts';
+import type { RotationKeys, WrappedKeys } from '../../workflows/domain/keys/describe.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
@@ -8,28 +8,30 @@ import { hasVersion } from '../retention/read-unfinished.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { readHistory } from '../store/marks.ts';
 import type { DataKey, KeyWrapper } from '../stream/keys.ts';
-import { parseKeyObject, requireSigned, signedKeyObject } from '../stream/wrapped-key.ts';
-import { isBehind, keptKeysIn, keyFoldersOf, markOf, type KeptKey } from './kept-keys.ts';
+import { signedKeyObject } from '../stream/wrapped-key.ts';
+import { isBehind, keptKeysIn, keyFoldersOf, markOf, wrappingsFor, type KeptKey } from './kept-keys.ts';
+import { requireSameKeys } from './rotation-keys.ts';
 
 /** A page ends behind so many keys: it is what a lost attempt does again at most. */
 const keysAPage = 500;
 const told = 10;
 
 /**
- * Wraps every kept key of a source (of bases, imports, and each hour of log) for everybody whom the system file names and who has no wrapping of it that opens. Nothing is rewritten, and no wrapping is taken
- * away. Each that is put is read back by its version and, where its private half is here, opened and held against the key.
+ * Wraps every kept key of a source (of bases, imports, and each hour of log) for everybody whom the system file names and who has no wrapping of it that opens. Nothing is rewritten, and no wrapping of what is kept is
+ * taken away. Each that is put is read back by its version and, where its private half is here, opened and held against the key.
  *
  * | killed | left behind | the next try |
  * |---|---|---|
  * | before a put | keys with some wrappings more | finds those, and goes on |
  * | after a put, before it was read back | a wrapping that nobody has looked at | opens it; one that does not open gets another beside it |
- * | between a put and the look whether its base goes | a wrapping of a base that is disposed of, or that retention takes | takes it away again, where the store lets go of it |
+ * | between a put and the look whether its base goes | a wrapping of a base that is disposed of, or that retention takes | takes it away again, where the store lets go of it; of retention, what was never sealed goes after a week |
  *
  * Twice: the second puts nothing.
  *
- * @param after - `next` of the page before. @throws EpochSuperseded. KeyUnavailable, StoreUnavailable - retryable. KeyRefused, ToolMissing - a recipient that nothing can be wrapped for.
+ * @param after - `next` of the page before. @param began - whom the rotation is for. @throws EpochSuperseded. BadSystemFile - this worker's file names others. KeyUnavailable, StoreUnavailable - retryable. KeyRefused, ToolMissing - a recipient that nothing can be wrapped for.
  */
-export async function wrapKeys(context: SourceContext, { after, dryRun }: { after: string | null; dryRun: boolean }): Promise<WrappedKeys> {
+export async function wrapKeys(context: SourceContext, { after, dryRun, began }: { after: string | null; dryRun: boolean; began: RotationKeys }): Promise<WrappedKeys> {
+  requireSameKeys(context.keys, began);
   const { store, system, sourceName, epoch, signal } = context;
   if (!dryRun) await assertEpoch(store, system.system, epoch, { signal });
   const page: WrappedKeys = { next: null, keys: 0, added: 0, unopened: [], unopenedCount: 0 };
@@ -60,16 +62,13 @@ async function wrapKey(context: SourceContext, kept: KeptKey, page: WrappedKeys,
   }
 }
 
-export const openKept = async ({ keys }: Pick<SourceContext, 'keys'>, { id, objects, folder }: KeptKey): Promise<DataKey> => await keys.open(objects, folder.context, id);
+const openKept = async ({ keys }: Pick<SourceContext, 'keys'>, { id, objects, folder }: KeptKey): Promise<DataKey> => await keys.open(objects, folder.context, id);
 
-/** By a wrapping that opens; for whom nothing opens here, one that the system has signed. */
-export async function isWrappedFor({ keys }: Pick<SourceContext, 'keys'>, { id, objects, folder }: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<boolean> {
-  for (const object of objects) {
-    const parsed = parseKeyObject(object.bytes);
-    if (!parsed || parsed.wrapped.key !== id || parsed.wrapped.recipient.id !== wrapper.recipient.id || parsed.wrapped.recipient.kind !== wrapper.recipient.kind) continue;
+/** By a wrapping that opens; for whom nothing opens here, one for the public half that is here, which the system has signed. */
+async function isWrappedFor({ keys }: Pick<SourceContext, 'keys'>, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<boolean> {
+  for (const { wrapped } of await wrappingsFor(keys.signer, kept, wrapper)) {
     try {
-      if (!wrapper.authenticates) requireSigned(keys.signer, parsed, object.key);
-      if (!wrapper.opens || Buffer.from((await wrapper.unwrap(parsed.wrapped, folder.context)).bytes).equals(key.bytes)) return true;
+      if (!wrapper.opens || Buffer.from((await wrapper.unwrap(wrapped, kept.folder.context)).bytes).equals(key.bytes)) return true;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.retryable) throw error;
     }
@@ -97,10 +96,12 @@ async function isLetGo(context: SourceContext, { folder, objects }: KeptKey, { s
   const of = { system: system.system, source: sourceName };
   const disposal = foldMarks(await readHistory(context, of, backup))?.disposal;
   const expires = await hasVersion(context, layout.expiredBase({ ...of, backup }));
-  const isThere = put === undefined || (await hasVersion(context, layout.manifest({ ...of, timeline, backup }))) || (await hasVersion(context, layout.plan({ ...of, timeline, backup })));
+  const isSealed = await hasVersion(context, layout.manifest({ ...of, timeline, backup }));
+  const isThere = put === undefined || isSealed || (await hasVersion(context, layout.plan({ ...of, timeline, backup })));
   if (!disposal && !expires && isThere) return false;
-  const since = disposal?.at;
-  const strays = put ? [put] : sweep && since !== undefined ? objects.filter(({ modifiedAt }) => modifiedAt > since) : [];
+  // While its manifest stands the mark can be taken back, and what was wrapped before it is still somebody's. Both times are the store's.
+  const since = isSealed ? disposal?.at : '';
+  const strays = put ? [put] : sweep && disposal && since !== undefined ? objects.filter(({ modifiedAt }) => modifiedAt > since) : [];
   for (const { key, versionId } of strays) {
     await store.deleteVersion({ key, versionId }).catch((error: unknown) => {
       // Locked: the disposal waits for it, or says in its certificate that it is left.

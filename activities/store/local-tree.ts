@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What a directory store is on disk: how much it takes, and whether it is its owner's alone. */
@@ -17,13 +17,18 @@ interface Entry {
   bytes: number;
 }
 
-/** Everything below a directory, and itself first. What goes meanwhile is left out. */
+/** Everything below a directory, and itself first; a link to it is followed, those in it are not, and have no mode of their own. What goes meanwhile is left out. */
 async function* entriesOf(path: string): AsyncGenerator<Entry> {
+  const home = await realpath(path).catch(unlessGone);
+  if (home !== undefined) yield* entriesBelow(home);
+}
+
+async function* entriesBelow(path: string): AsyncGenerator<Entry> {
   const found = await lstat(path).catch(unlessGone);
-  if (!found) return;
+  if (!found || found.isSymbolicLink()) return;
   yield { path, isDirectory: found.isDirectory(), mode: found.mode & 0o777, bytes: found.isFile() ? found.size : 0 };
   if (!found.isDirectory()) return;
-  for (const name of (await readdir(path).catch(unlessGone)) ?? []) yield* entriesOf(join(path, name));
+  for (const name of (await readdir(path).catch(unlessGone)) ?? []) yield* entriesBelow(join(path, name));
 }
 
 function unlessGone(error: NodeJS.ErrnoException): undefined {

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { isData, isEvidence } from '../../workflows/domain/layout.ts';
+import { isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/manifest.ts';
-import { formatBytes } from '../../workflows/domain/units.ts';
 import { checkPut, checkRead, maxObjectBytes, sha256Hex } from './checks.ts';
-import { bytesUnder, exposedUnder, type Exposed } from './local-tree.ts';
+import { exposedUnder, type Exposed } from './local-tree.ts';
 import { decodeName, encodeKey, encodeName, objectSuffix } from './local-names.ts';
+import { Quota } from './quota.ts';
 import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
 
 export interface LocalStoreOptions {
@@ -264,43 +264,6 @@ class LocalStore implements Store {
     return new HoldfastError('ObjectMissing', `${version.key} version ${version.versionId} is not in store ${this.name}`, { details: { key: version.key } });
   }
 }
-
-/** What is counted is what all processes have put: so often, and again before anything is refused. */
-const recountAfterMs = 15_000;
-const recountAtMostEveryMs = 1_000;
-
-/** Keeps data out of a directory that is full, so that what is small, and what makes room again, can still be put. */
-class Quota {
-  readonly #name: string;
-  readonly #path: string;
-  readonly #bytes: number;
-  #counted = { bytes: 0, atMs: -Infinity };
-  #putSince = 0;
-
-  constructor(name: string, path: string, bytes: number) {
-    this.#name = name;
-    this.#path = path;
-    this.#bytes = bytes;
-  }
-
-  /** @throws StoreFull - of a part of a base: another try would not help. StoreUnavailable - of log, which waits for room. */
-  async require(key: string, bytes: number): Promise<void> {
-    if (!isData(key)) return;
-    const sinceMs = (): number => performance.now() - this.#counted.atMs;
-    const fits = (): boolean => this.#counted.bytes + this.#putSince + bytes <= this.#bytes;
-    if (sinceMs() > recountAfterMs || (!fits() && sinceMs() > recountAtMostEveryMs)) {
-      this.#putSince = 0;
-      this.#counted = { bytes: await bytesUnder(this.#path), atMs: performance.now() };
-    }
-    if (!fits()) {
-      const what = `store ${this.#name} is full: ${formatBytes(this.#counted.bytes + this.#putSince)} of its quota of ${formatBytes(this.#bytes)}, and ${key} has ${formatBytes(bytes)}`;
-      throw new HoldfastError(key.includes('/parts/') ? 'StoreFull' : 'StoreUnavailable', what, { hint: makeRoom });
-    }
-    this.#putSince += bytes;
-  }
-}
-
-export const makeRoom = 'let retention take what may go (holdfast retention … --apply), or raise quota in the system file';
 
 const versionName = (n: number): string => `${String(n).padStart(8, '0')}-${randomBytes(4).toString('hex')}`;
 

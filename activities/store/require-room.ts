@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { SourceContext } from '../context.ts';
-import { makeRoom } from './local.ts';
 import { bytesUnder } from './local-tree.ts';
+import { makeRoom } from './quota.ts';
 import { rebuildCatalog } from './read-catalog.ts';
 
 /**

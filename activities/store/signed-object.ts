@@ -136,6 +136,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'evidence': return layout.evidenceBundle(of.system, of, of.at);
     case 'key-check': return layout.keyCheck(of, of.at);
     case 'key-rotation': return layout.keyRotation(of.system, of.run);
+    case 'retired-key': return layout.retiredKey(of.system, (body as unknown as { recipient: { id: string } }).recipient.id);
     case 'recovery-proof': return layout.recoveryProof(body as unknown as Parameters<typeof layout.recoveryProof>[0]);
     case 'deployment': return layout.deployment(of.system, of.number);
     case 'backup-report':

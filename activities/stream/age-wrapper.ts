@@ -31,9 +31,10 @@ export async function ageWrapper(id: string, { publicKey, privateKey }: { public
     recipient,
     opens: identity !== undefined,
     authenticates: false,
+    of: () => Promise.resolve(publicKey),
 
     async wrap(dataKey, context) {
-      return wrappedKey(recipient, dataKey, context, await encrypter.encrypt(envelopeOf(dataKey, context)));
+      return wrappedKey({ ...recipient, of: publicKey }, dataKey, context, await encrypter.encrypt(envelopeOf(dataKey, context)));
     },
 
     async unwrap(wrapped, context) {

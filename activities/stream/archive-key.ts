@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import { readKeyObjects } from './backup-key.ts';
 import { archiveKeyContext } from './contexts.ts';
 import type { DataKey, Keys } from './keys.ts';
+import { makeKey } from './make-key.ts';
 
 const scopeName = (of: TimelineScope): string => `${of.system}/${of.source}/${of.timeline}`;
 
@@ -27,7 +28,7 @@ export class ArchiveKeys {
 
   /**
    * The key for the next slice. Its key objects lie in the store before it is handed out: no slice without its key.
-   * While no new one can be made (a recipient that is far away does not answer) the last one serves on: log that waits for KMS would be lost with its source.
+   * While no new one can be made (a recipient that is far away does not answer, or a rotation retires one that this worker's file still names) the last one serves on: log that waits would be lost with its source.
    */
   forWriting(scope: TimelineScope): Promise<DataKey> {
     const name = scopeName(scope);
@@ -62,11 +63,7 @@ export class ArchiveKeys {
   }
 
   async #make(scope: TimelineScope): Promise<DataKey> {
-    const key = this.#keys.newDataKey();
-    await this.#keys.store(key, archiveKeyContext(scope), {
-      store: this.#store,
-      keyOf: (recipient) => layout.archiveKey(scope, key.id, recipient),
-    });
+    const { key } = await makeKey(this.#store, this.#keys, scope.system, archiveKeyContext(scope), ({ id }, recipient) => layout.archiveKey(scope, id, recipient));
     this.#reading.set(`${scopeName(scope)}/${key.id}`, Promise.resolve(key));
     return key;
   }

@@ -4,14 +4,11 @@ import type { Manifest } from '../../workflows/domain/manifest.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import { backupKeyContext } from './contexts.ts';
 import type { DataKey, KeyObject, Keys } from './keys.ts';
+import { makeKey } from './make-key.ts';
 
 /** Makes the key of a new backup and writes its key objects; the manifest names them. */
 export async function createBackupKey(store: Store, keys: Keys, of: BackupScope): Promise<{ key: DataKey; manifestKey: Manifest['key'] }> {
-  const key = keys.newDataKey();
-  const objects = await keys.store(key, backupKeyContext(of), {
-    store,
-    keyOf: (recipient) => layout.backupKey(of, key.id, recipient),
-  });
+  const { key, objects } = await makeKey(store, keys, of.system, backupKeyContext(of), ({ id }, recipient) => layout.backupKey(of, id, recipient));
   return { key, manifestKey: { id: key.id, objects } };
 }
 
@@ -34,11 +31,17 @@ export async function openBackupKey(store: Store, keys: Keys, of: BackupScope, m
   throw failed.at(-1) ?? new HoldfastError('ObjectMissing', `${layout.backupKeys(of)}${manifestKey.id}.*: no object of this key is in the store`);
 }
 
-/** Every version of every key object below a prefix. */
+/** Every version of every key object below a prefix; without those that are taken away while it reads. */
 export async function readKeyObjects(store: Store, prefix: string, options: ReadOptions = {}): Promise<(KeyObject & { versionId: string })[]> {
   const objects: (KeyObject & { versionId: string })[] = [];
   for await (const { key, versionId, isDeleteMarker } of store.list(prefix, options)) {
-    if (!isDeleteMarker) objects.push({ key, versionId, bytes: await store.getVersion({ key, versionId }, options) });
+    const bytes = isDeleteMarker ? undefined : await store.getVersion({ key, versionId }, options).catch(unlessGone);
+    if (bytes) objects.push({ key, versionId, bytes });
   }
   return objects;
+}
+
+/** Retention, a disposal and a rotation take key objects away. */
+export function unlessGone(error: unknown): undefined {
+  if (!(error instanceof HoldfastError) || error.type !== 'ObjectMissing') throw error;
 }

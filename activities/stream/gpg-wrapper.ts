@@ -38,17 +38,23 @@ export async function gpgWrapper(id: string, settings: GpgSettings, where: strin
   needBlock('publicKey', 'PUBLIC');
   needBlock('privateKey', 'PRIVATE');
   const refused = (message: string, hint?: string, cause?: unknown): HoldfastError => new HoldfastError('KeyRefused', `the gpg key ${id} ${message}`, { ...(hint ? { hint } : {}), cause });
+  let known: Promise<string> | undefined;
+  const of = async (): Promise<string> => await (known ??= inKeyring({ publicKey: settings.publicKey }, async (gpg, home) => (await readPublic(gpg, home, where)).fingerprint).catch((error: unknown) => {
+    known = undefined;
+    throw error;
+  }));
   return {
     recipient,
     opens: settings.privateKey !== undefined,
     authenticates: false,
+    of,
 
     wrap: async (dataKey, context) => await inKeyring(settings, async (gpg, home) => {
-      await requireUsable(gpg, home, settings, refused, where);
+      const fingerprint = await requireUsable(gpg, home, settings, refused, where);
       await writeFile(join(home, 'key'), envelopeOf(dataKey, context), { mode: 0o600 });
       await gpg(['--trust-model', 'always', '--recipient-file', join(home, 'public.asc'), '--output', join(home, 'key.gpg'), '--encrypt', join(home, 'key')])
         .catch((error: unknown) => fail(error, (why) => refused(`wraps nothing: ${why}`)));
-      return wrappedKey(recipient, dataKey, context, await readFile(join(home, 'key.gpg')));
+      return wrappedKey({ ...recipient, of: fingerprint }, dataKey, context, await readFile(join(home, 'key.gpg')));
     }),
 
     async unwrap(wrapped, context) {
@@ -82,17 +88,24 @@ async function inKeyring<T>({ publicKey, privateKey, passphrase = '' }: GpgSetti
   }
 }
 
-/** Says why nothing would be wrapped for it, which gpg itself does not. Of gpg's listing: field 2 is what the key is, 7 when it expires, 10 whose it is, 12 what it may do. */
-async function requireUsable(gpg: Gpg, home: string, { recipient }: GpgSettings, refused: (message: string, hint?: string) => HoldfastError, where: string): Promise<void> {
+/** Of gpg's listing: field 2 is what the key is, 7 when it expires, 10 whose it is, 12 what it may do; the first fingerprint is the whole key's. */
+async function readPublic(gpg: Gpg, home: string, where: string): Promise<{ rows: string[][]; state: string; expires: string | undefined; fingerprint: string }> {
   const { stdout } = await gpg(['--with-colons', '--show-keys', join(home, 'public.asc')]).catch((error: unknown) => fail(error, (why) => new HoldfastError('BadSystemFile', `${where}.publicKey: gpg does not read it: ${why}`)));
   const rows = stdout.split('\n').map((line) => line.split(':'));
   const [, state, , , , , expires] = rows.find(([kind]) => kind === 'pub') ?? [];
-  if (state === undefined) throw new HoldfastError('BadSystemFile', `${where}.publicKey: holds no public key`);
+  const fingerprint = rows.find(([kind]) => kind === 'fpr')?.[9];
+  if (state === undefined || fingerprint === undefined) throw new HoldfastError('BadSystemFile', `${where}.publicKey: holds no public key`);
+  return { rows, state, expires, fingerprint };
+}
+
+/** Says why nothing would be wrapped for it, which gpg itself does not. @returns its fingerprint. */
+async function requireUsable(gpg: Gpg, home: string, { recipient }: GpgSettings, refused: (message: string, hint?: string) => HoldfastError, where: string): Promise<string> {
+  const { rows, state, expires, fingerprint } = await readPublic(gpg, home, where);
   const names = rows.filter(([kind]) => kind === 'uid' || kind === 'fpr').map((row) => row[9] ?? '');
   const same = (text: string): string => text.replaceAll(/\s/g, '').toLowerCase();
   if (recipient !== undefined && !names.some((name) => same(name) === same(recipient) || same(name).includes(`<${same(recipient)}>`))) throw refused(`is not of ${recipient}: it is of ${names.join(', ')}`, `look at ${where}.recipient`);
   const usable = rows.filter(([kind]) => kind === 'pub' || kind === 'sub').filter((row) => !'eri'.includes(row[1] || '-') && (row[11] ?? '').includes('e'));
-  if (usable.length > 0) return;
+  if (usable.length > 0) return fingerprint;
   if (state === 'e') throw refused(`expired at ${new Date(Number(expires) * 1_000).toISOString()}`, `extend it (gpg --edit-key … expire) and export it anew to ${where}.publicKey; what was wrapped for it opens all the same`);
   if (state === 'r') throw refused('was revoked', `put another under ${where}, with a new name`);
   throw refused('has no part that encrypts, or that part has expired', `export one that has to ${where}.publicKey`);

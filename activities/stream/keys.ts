@@ -19,6 +19,8 @@ export interface KeyWrapper {
   readonly opens: boolean;
   /** what it wraps was wrapped by somebody who could open it; false: by anybody who knows a public key */
   readonly authenticates: boolean;
+  /** Which public half this is (age: itself; gpg: its fingerprint), so that what was wrapped for another under the same name is told from what is for this one; left out: only opening tells. */
+  of?(): Promise<string>;
   /** @throws KeyUnavailable - retryable: what wraps does not answer. KeyRefused - it is expired, disabled or denied. ToolMissing. */
   wrap(key: DataKey, context: Record<string, string>): Promise<WrappedKey>;
   /** @throws WrongKey - this recipient's key does not open it, or the context differs. KeyUnavailable, KeyRefused, ToolMissing - as `wrap`. */

@@ -2,11 +2,11 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatVersion, wrappedKeySchema, type WrappedKey } from '../../workflows/domain/manifest.ts';
 import { canonicalBytes } from './canonical.ts';
 import { dataKeyId, dataKeyOf } from './data-key.ts';
-import type { DataKey, KeyWrapper, Signer } from './keys.ts';
+import type { DataKey, KeyObject, KeyWrapper, Signer } from './keys.ts';
 
 /** What the wrappers have in common: the object that they make, and what must be so before a key is given out. */
 
-export const wrappedKey = (recipient: KeyWrapper['recipient'], key: DataKey, context: Record<string, string>, wrapped: Uint8Array): WrappedKey =>
+export const wrappedKey = (recipient: WrappedKey['recipient'], key: DataKey, context: Record<string, string>, wrapped: Uint8Array): WrappedKey =>
   ({ format: formatVersion, kind: 'wrapped-key', key: key.id, recipient, context, wrapped: Buffer.from(wrapped).toString('base64') });
 
 export const cipherOf = ({ wrapped }: WrappedKey): Buffer => Buffer.from(wrapped, 'base64');
@@ -37,8 +37,13 @@ export function openEnvelope(wrapped: WrappedKey, plain: Uint8Array, context: Re
 /** As it lies in the bucket: canonical JSON, signed, so that what anybody could have wrapped for a public key is told from what we did. */
 export const signedKeyObject = (signer: Signer, wrapped: WrappedKey): Buffer => canonicalBytes({ ...wrapped, signature: signer.sign(canonicalBytes(wrapped)) });
 
+export interface ParsedKeyObject {
+  wrapped: WrappedKey;
+  signature: WrappedKey['signature'];
+}
+
 /** undefined: it is no key object. */
-export function parseKeyObject(bytes: Uint8Array): { wrapped: WrappedKey; signature: WrappedKey['signature'] } | undefined {
+export function parseKeyObject(bytes: Uint8Array): ParsedKeyObject | undefined {
   const parsed = wrappedKeySchema.safeParse(parseJson(bytes));
   if (!parsed.success) return undefined;
   const { signature, ...wrapped } = parsed.data;
@@ -49,6 +54,20 @@ export function parseKeyObject(bytes: Uint8Array): { wrapped: WrappedKey; signat
 export function requireSigned(signer: Signer, { wrapped, signature }: { wrapped: WrappedKey; signature: WrappedKey['signature'] }, where: string): void {
   if (!signature) throw new HoldfastError('Tampered', `${where}: is not signed, and anybody could have wrapped it for ${wrapped.recipient.id}`);
   signer.verify(canonicalBytes(wrapped), signature, where);
+}
+
+/** As a key object that was wrapped for this recipient, as it is now, under this context; undefined: it was not, or nobody believes it. Does not open it. */
+export async function isFor(signer: Signer, wrapper: KeyWrapper, { key, bytes }: KeyObject, context: Record<string, string>): Promise<ParsedKeyObject | undefined> {
+  const parsed = parseKeyObject(bytes);
+  if (!parsed || parsed.wrapped.recipient.kind !== wrapper.recipient.kind || parsed.wrapped.recipient.id !== wrapper.recipient.id) return undefined;
+  if (Object.entries(context).some(([word, value]) => parsed.wrapped.context[word] !== value)) return undefined;
+  try {
+    if (!wrapper.authenticates) requireSigned(signer, parsed, key);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.type === 'Tampered') return undefined;
+    throw error;
+  }
+  return wrapper.of === undefined || parsed.wrapped.recipient.of === (await wrapper.of()) ? parsed : undefined;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { newDataKey } from '../../activities/stream/data-key.ts';
 import type { KeyWrapper } from '../../activities/stream/keys.ts';
 import { keysOf } from '../../activities/stream/open-keys.ts';
-import { signedKeyObject } from '../../activities/stream/wrapped-key.ts';
+import { isFor, signedKeyObject } from '../../activities/stream/wrapped-key.ts';
 import { wrappedKeySchema } from '../../workflows/domain/manifest.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { newKeys } from '../harness/keys.ts';
@@ -31,7 +31,7 @@ export function keyWrapperConformance(kind: string, prepare: (owner: Owner) => P
       const wrapped = await wrapper.wrap(key, context);
 
       await t.test('what it wraps, it opens again, and another process with the same key too', async () => {
-        assert.deepEqual([wrapped.key, wrapped.recipient], [key.id, wrapper.recipient]);
+        assert.deepEqual([wrapped.key, wrapped.recipient.kind, wrapped.recipient.id], [key.id, wrapper.recipient.kind, wrapper.recipient.id]);
         for (const one of [wrapper, await subject.ours()]) assert.deepEqual([...(await one.unwrap(wrapped, context)).bytes], [...key.bytes]);
       });
       await t.test('the object holds the key in no form that can be read, and its schema is that of all', () => {
@@ -67,6 +67,17 @@ export function keyWrapperConformance(kind: string, prepare: (owner: Owner) => P
         if (wrapper.authenticates) return;
         await assert.rejects(open(Buffer.from(JSON.stringify(wrapped))), { name: 'WrongKey', message: /is not signed/ });
         await assert.rejects(open(signedKeyObject(stranger.signer, wrapped)), { name: 'WrongKey', message: /signed/ });
+      });
+      await t.test('an object is for it that was wrapped for its own public half, under this context, and is believed', async () => {
+        const { signer } = await newKeys();
+        const signed = { key: 'k', bytes: signedKeyObject(signer, wrapped) };
+        assert.equal((await isFor(signer, wrapper, signed, context))?.wrapped.key, key.id);
+        assert.equal(await isFor(signer, wrapper, signed, { ...context, backup: 'b2' }), undefined);
+        assert.equal(await isFor(signer, { ...wrapper, recipient: { ...wrapper.recipient, id: 'somebody-else' } }, signed, context), undefined);
+        assert.equal(await isFor(signer, wrapper, { key: 'k', bytes: Buffer.from('junk') }, context), undefined);
+        if (wrapper.authenticates) return;
+        assert.equal(await isFor((await newKeys()).signer, wrapper, signed, context), undefined, 'signed by a stranger');
+        assert.equal(await isFor(signer, await subject.other(), signed, context), undefined, 'of another pair, under the same name');
       });
       const publicOnly = await subject.publicOnly?.();
       if (!publicOnly) return assert.ok(wrapper.opens);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -59,11 +59,11 @@ async function abortAndLookAround(stack: SystemStack, entry: WorkflowHandle): Pr
   assert.deepEqual((await stack.open()).filter((id) => !id.startsWith('archive/')), []);
 }
 
-/** `holdfast verify demo` or `plan demo`, as a person runs it. */
-async function holdfast(stack: SystemStack, command: 'verify' | 'plan'): Promise<{ exitCode: number; said: string }> {
+/** `holdfast`, as a person runs it. */
+async function holdfast(stack: SystemStack, ...args: string[]): Promise<{ exitCode: number; said: string }> {
   const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
   try {
-    const { stdout } = await runTool('node', [program, command, 'demo'], { env: { HOLDFAST_HOME: stack.home, HOLDFAST_DEMO_S3: stack.store.endpoint } });
+    const { stdout } = await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home, HOLDFAST_DEMO_S3: stack.store.endpoint } });
     return { exitCode: 0, said: stdout };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
@@ -74,7 +74,7 @@ async function holdfast(stack: SystemStack, command: 'verify' | 'plan'): Promise
 /** What `verify` says of damage that is new. It begins a new base at once, which is held in its first part, and cancelled: the cells are about the damaged one. */
 async function verifyDamaged(stack: SystemStack): Promise<string> {
   const held = stack.store.hold((of) => of.method === 'PUT' && of.key.includes('/parts/'));
-  const { exitCode, said } = await holdfast(stack, 'verify');
+  const { exitCode, said } = await holdfast(stack, 'verify', 'demo');
   assert.equal(exitCode, errorTable.Tampered.exitCode, said);
   await held.reached;
   const newBase = stack.handle(lockIds.backup('demo'));
@@ -86,7 +86,7 @@ async function verifyDamaged(stack: SystemStack): Promise<string> {
 
 /** The plan names what is damaged and what there is instead. */
 async function planFails(stack: SystemStack, named: string, instead: RegExp): Promise<void> {
-  const { exitCode, said } = await holdfast(stack, 'plan');
+  const { exitCode, said } = await holdfast(stack, 'plan', 'demo');
   assert.notEqual(exitCode, 0, said);
   const finding = said.split('\n').find((line) => line.includes('would fail') && line.includes(named)) ?? '';
   assert.match(finding, instead, said);
@@ -178,7 +178,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     stack.store.flip(undefined);
     await planFails(stack, 'marked bad by verification', /no base backup to restore/);
     await (await stack.start('markPoint', { system: 'demo', point: base!.backup, state: 'good', reason: 'the way to the store was at fault', requestedBy: 'dana' })).result();
-    assert.doesNotMatch((await holdfast(stack, 'plan')).said, /marked bad/);
+    assert.doesNotMatch((await holdfast(stack, 'plan', 'demo')).said, /marked bad/);
   });
 
   await cell('S3 away for ten seconds in a backup and under the archive: both wait, say so, and go on', async () => {
@@ -201,7 +201,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     const [summary] = (await entry.result()) as BackupSummary[];
     assert.deepEqual(summary?.unproved, []);
     await stack.archiveIsUpToDate();
-    assert.equal((await holdfast(stack, 'verify')).exitCode, 0);
+    assert.equal((await holdfast(stack, 'verify', 'demo')).exitCode, 0);
   });
 
   await cell('messages that come too early, twice, or to nobody are refused with a reason; the run goes to its end', async () => {
@@ -245,7 +245,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.equal(type, 'WrongKey', message);
     assert.match(message, /demo-key/);
     assert.deepEqual(await attemptsOf(stack.runHandle, 'prepareRestore'), []);
-    const { exitCode, said } = await holdfast(stack, 'verify');
+    const { exitCode, said } = await holdfast(stack, 'verify', 'demo');
     assert.notEqual(exitCode, 0, said);
     assert.match(said, /WrongKey|key/);
     await abortAndLookAround(stack, entry);
@@ -279,7 +279,39 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     await stack.startWorker();
     const [checked] = (await (await stack.start('verifySystem', { system: 'demo', scope: 'keys' })).result()) as VerifyResult[];
     assert.deepEqual([checked!.ok, checked!.parts, checked!.slices], [true, 1, 1]);
-    const { exitCode, said } = await holdfast(stack, 'verify');
+    const { exitCode, said } = await holdfast(stack, 'verify', 'demo');
     assert.equal(exitCode, 0, said);
+  });
+
+  await cell('an offline key by the command line: made, wrapped for, and proved; one that does not fit is refused, and what is not wrapped for it is told', async () => {
+    const file = join(secretsDirectory(stack.file), 'recovery.key');
+    const asJson = async <T>(...args: string[]): Promise<T> => {
+      const { exitCode, said } = await holdfast(stack, 'key', ...args, '--json');
+      assert.equal(exitCode, 0, said);
+      return JSON.parse(said) as T;
+    };
+    const { publicKey } = await asJson<{ publicKey: string }>('new-recovery', '--out', file);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.match((await holdfast(stack, 'key', 'new-recovery', '--out', file)).said, /cannot be written \(EEXIST\)/);
+    await stack.stopWorker();
+    stack.changeSystem(({ key }) => Object.assign(key, { recipients: { paper: { kind: 'age', publicKey } } }));
+    await stack.startWorker();
+    const missing = await holdfast(stack, 'key', 'check', 'demo');
+    assert.deepEqual([missing.exitCode, /is not wrapped for age paper: holdfast key rotate demo wraps it/.test(missing.said)], [errorTable.WrongKey.exitCode, true], missing.said);
+    const refused = await holdfast(stack, 'key', 'prove-recovery', 'demo', '--key-file', file);
+    assert.equal(refused.exitCode, errorTable.WrongKey.exitCode, refused.said);
+    const dry = await asJson<RotationResult>('rotate', 'demo', '--reason', 'an offline recipient', '--dry-run');
+    const done = await asJson<RotationResult>('rotate', 'demo', '--reason', 'an offline recipient', '--by', 'dana');
+    assert.ok(dry.outcome === 'dry' && dry.sources[0]!.added > 0 && done.sources[0]!.added >= dry.sources[0]!.added, JSON.stringify([dry, done]));
+    assert.match((await holdfast(stack, 'key', 'check', 'demo')).said, /every key opens; \d+ wrappings/);
+    const opened = await asJson<{ recorded: boolean; proofs: { part: string | null }[] }>('prove-recovery', 'demo', '--key-file', file, '--no-record');
+    assert.deepEqual([opened.recorded, opened.proofs[0]!.part !== null], [false, true]);
+    const proved = await asJson<{ records: { recipient: { id: string }; by: string }[] }>('prove-recovery', 'demo', '--key-file', file, '--by', 'dana');
+    assert.deepEqual(proved.records.map(({ recipient: { id }, by }) => [id, by]), [['paper', 'dana']]);
+    // The private half of another pair.
+    await asJson('new-recovery', '--out', `${file}.other`);
+    const other = await holdfast(stack, 'key', 'prove-recovery', 'demo', '--key-file', `${file}.other`);
+    assert.match(other.said, /privateKey: belongs to age1\w+, and not to age1/);
+    assert.ok(![missing, refused, other].some(({ said }) => said.includes('AGE-SECRET-KEY-1')));
   });
 });

@@ -18,9 +18,12 @@ test('page after page, pass after pass, until one finds nothing to add; only the
   const handle = await lab.start('rotateKeys', input);
   const result = (await handle.result()) as RotationResult;
   assert.deepEqual(result.sources.map(({ source, keys, added }) => [source, keys, added]), [['documents', 4, 4], ['users', 2, 0]]);
-  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'claimEpoch', ...Array.from({ length: 9 }, () => 'wrapKeys'), 'proveKeys', 'proveKeys', 'recordRotation']);
+  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'claimEpoch', 'beginRotation', ...Array.from({ length: 9 }, () => 'wrapKeys'), 'proveKeys', 'proveKeys', 'recordRotation']);
   assert.deepEqual(lab.stubs.calls.filter(({ name }) => name === 'wrapKeys').map(({ input: of }) => (of as { after: unknown }).after), [null, 'p1', null, null, 'p1', null, null, 'p1', null]);
-  assert.match(await details(handle), /documents: 4 keys, 4 wrappings added[\s\S]*opened with aes256 next alone: base B1 and a part of it, and a slice[\s\S]*retired: nothing depends on aes256 last any more/);
+  assert.match(await details(handle), /documents: 4 keys, 4 wrappings added[\s\S]*opened with aes256 next alone: base B1 and a part of it, and a slice[\s\S]*retired: nothing of demo depends on aes256 last any more/);
+  const began = await lab.stubs.answers.beginRotation({} as never);
+  for (const { name, input: of } of lab.stubs.calls) if (['wrapKeys', 'proveKeys', 'recordRotation'].includes(name)) assert.deepEqual((of as { began: unknown }).began, began, name);
+  assert.deepEqual((lab.stubs.calls.find(({ name }) => name === 'beginRotation')!.input as { sources: unknown }).sources, ['documents', 'users']);
 });
 
 test('what nothing opens, what goes on to come, and what does not open with the new key retires nothing', async (t) => {
@@ -44,7 +47,7 @@ test('a dry run puts nothing and claims nothing; who may not rotate is refused b
   lab.stubs.answers.wrapKeys = ({ dryRun }) => Promise.resolve(page({ added: dryRun ? 2 : 0 }));
   const result = (await (await lab.start('rotateKeys', { ...input, dryRun: true })).result()) as RotationResult;
   assert.deepEqual([result.outcome, result.sources[0]!.added, result.rotation], ['dry', 2, null]);
-  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'wrapKeys']);
+  assert.deepEqual(lab.stubs.called(), ['loadSystem', 'recordAct', 'beginRotation', 'wrapKeys']);
   const failure = await failureOf(await lab.start('rotateKeys', input, 'real'));
   assert.match(failure.message, /dana \(operator\) may not rotate keys. Roles that may rotate keys: administrator/);
 });

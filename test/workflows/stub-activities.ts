@@ -168,8 +168,9 @@ function answersOf(): Answers {
     recordAct: () => Promise.resolve({ number: 1 }),
     markPoint: ({ system, source, point: marked, state, reason, by, id }) => Promise.resolve({ format: 1, kind: 'mark', system, source, point: marked, state, reason, by, at: '2026-11-21T03:00:00.000Z', id }),
     recordDeployment: ({ environment, version, at, by, why }) => Promise.resolve({ number: 1, environment: environment ?? 'production', version, deployedAt: at ?? '2026-11-21T03:00:00.000Z', claimed: at !== undefined, recordedAt: '2026-11-21T03:00:00.000Z', by, why }),
-    recordRotation: (said) =>
-      Promise.resolve({ ref: object('rotation'), record: { format: 1, kind: 'key-rotation', ...said, at: '2026-11-22T12:00:00.000Z', recipients: [{ kind: 'aes256', id: 'next', opens: true }], retired: [{ kind: 'aes256', id: 'last' }] } }),
+    beginRotation: () => Promise.resolve({ recipients: [{ kind: 'aes256', id: 'next', opens: true }], retiring: [{ kind: 'aes256', id: 'last' }] }),
+    recordRotation: ({ began, ...said }) =>
+      Promise.resolve({ ref: object('rotation'), record: { format: 1, kind: 'key-rotation', ...said, at: '2026-11-22T12:00:00.000Z', recipients: began.recipients, retired: began.retiring } }),
     proposeDeployment: ({ point: { reachesAt }, environment }) =>
       Promise.resolve({
         environment, at: reachesAt, servedIn: 'production', problems: [], now: { version: '2.5.0', read: true }, unread: null,

@@ -20,6 +20,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/disposals/<source>/<point>/<run>/order.json        what a disposal is going to destroy, why, and for whom; signed, put-if-absent
  * <system>/disposals/<source>/<point>/<run>/certificate.json  that it did, and what could not be destroyed; signed, put-if-absent
  * <system>/key-rotations/<run>.json                  who opens every kept key since then, and whom nothing depends on any more; signed, put-if-absent
+ * <system>/retired-keys/<recipient>.json             a rotation retires it: no new key is wrapped for it; signed
  * <system>/<source>/key-checks/<instant>.json        whether every kept key is wrapped for everybody, and opens; signed, put-if-absent
  * <system>/<source>/recovery-proofs/<recipient>.<instant>.<id>.json  an offline key opened a base; signed, put-if-absent
  * <system>/<source>/timelines/<timeline>.json       one unbroken life of the source; signed, put-if-absent
@@ -96,6 +97,8 @@ export const layout = {
   diverged: (system: string, run: string, source: string) => `${system}/runs/${run}/diverged/${source}.`,
   keyRotations: (system: string) => `${system}/key-rotations/`,
   keyRotation: (system: string, run: string) => `${system}/key-rotations/${run}.json`,
+  retiredKeys: (system: string) => `${system}/retired-keys/`,
+  retiredKey: (system: string, recipient: string) => `${system}/retired-keys/${recipient}.json`,
   source: (system: string, source: string) => `${system}/${source}/`,
   keyChecks: (system: string, source: string) => `${system}/${source}/key-checks/`,
   keyCheck: (of: { system: string; source: string }, at: string) => `${layout.keyChecks(of.system, of.source)}${instant(at)}.json`,
@@ -167,7 +170,8 @@ export const parseSealKey = (key: string): string | undefined => /\/audit-seals\
 export const isEvidence = (key: string): boolean => /^[^/]+\/(audit|audit-seals|deployments|runs|incidents|retention|disposals|key-rotations|reports)\//.test(key) && !/^[^/]+\/runs\/[^/]+\/diverged\//.test(key);
 
 /** Whether a key is of what grows with the data: parts, slices, writes of an old primary. What is small is written whatever room there is. */
-export const isData = (key: string): boolean => /\/(?:parts|slices|diverged)\//.test(key);
+export const isData = (key: string): boolean => isPart(key) || /^[^/]+\/(?:runs\/[^/]+\/diverged|[^/]+\/[^/]+\/slices)\//.test(key);
+export const isPart = (key: string): boolean => /^[^/]+\/[^/]+\/[^/]+\/backups\/[^/]+\/parts\//.test(key);
 
 /** The position that the key of a head, or of log that has expired, names; undefined when the key is neither. */
 export function parseHeadKey(key: string): LogPosition | undefined {

@@ -453,7 +453,8 @@ export const wrappedKeySchema = z.strictObject({
   format: z.literal(formatVersion),
   kind: z.literal('wrapped-key'),
   key: z.string(),
-  recipient: z.strictObject({ kind: z.string(), id: z.string() }),
+  /** `of`: whose public half it was wrapped for; of the kinds that have one */
+  recipient: z.strictObject({ kind: z.string(), id: z.string(), of: z.string().optional() }),
   context: z.record(z.string(), z.string()),
   wrapped: z.string(),
   signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }).optional(),

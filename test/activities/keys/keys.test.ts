@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
-import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import type { SourceContext } from '../../../activities/context.ts';
+import { test } from 'node:test';
 import { certifyDisposal } from '../../../activities/disposal/certify-disposal.ts';
 import { destroyPoint } from '../../../activities/disposal/destroy-point.ts';
 import { orderDisposal } from '../../../activities/disposal/order-disposal.ts';
@@ -12,12 +10,10 @@ import { checkKeys } from '../../../activities/keys/check-keys.ts';
 import { proveKeys } from '../../../activities/keys/prove-keys.ts';
 import { proveRecovery, recordRecoveryProof } from '../../../activities/keys/prove-recovery.ts';
 import { recordRotation } from '../../../activities/keys/record-rotation.ts';
+import { rotationKeysOf } from '../../../activities/keys/rotation-keys.ts';
 import { wrapKeys } from '../../../activities/keys/wrap-keys.ts';
 import { listSource } from '../../../activities/readiness/list-source.ts';
 import { lookAtKeys } from '../../../activities/readiness/look-at-keys.ts';
-import { claimEpoch } from '../../../activities/store/epoch.ts';
-import { openLocalStore } from '../../../activities/store/local.ts';
-import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import { ageWrapper } from '../../../activities/stream/age-wrapper.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
@@ -26,66 +22,23 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { judgeReadiness } from '../../../workflows/domain/judge-readiness.ts';
 import type { KeyConfig } from '../../../workflows/domain/keys/schema.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { rulesSchema } from '../../../workflows/domain/retention/rules.ts';
 import { scheduleSchema } from '../../../workflows/domain/schedules/schema.ts';
-import type { System } from '../../../workflows/domain/system.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
-import { keyConfig, newSecrets } from '../../harness/keys.ts';
-import { contextOf, of, scope, startFirstTimeline, writeBackup, writeHead, writeSlices } from '../../harness/stored-source.ts';
-import { tempDir } from '../../harness/temp-dir.ts';
+import { altered, asking, keyPlace, versionsOf, type KeyPlace } from '../../harness/key-place.ts';
+import { keyConfig } from '../../harness/keys.ts';
+import { of, scope, writeBackup } from '../../harness/stored-source.ts';
 import { readyFacts } from '../../workflows/stub-activities.ts';
 
-/** Three bases on one log under one AES key; another AES key and an offline one are to come in its place. */
-interface Place {
-  store: Store;
-  /** as the system file was, as it is while the keys are rotated, as it is afterwards; and where all is lost but the offline key */
-  was: Keys;
-  rotating: Keys;
-  after: Keys;
-  offline: Keys;
-  configs: Record<'was' | 'rotating' | 'after', KeyConfig>;
-  secrets: Record<string, string>;
-  context(keys: Keys, config?: KeyConfig, more?: Partial<SourceContext>): SourceContext;
-}
-
-async function place(t: TestContext): Promise<Place> {
-  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
-  const privateKey = await generateX25519Identity();
-  const publicKey = await identityToRecipient(privateKey);
-  const secrets: Record<string, string> = { ...newSecrets(), '${NEXT}': randomBytes(32).toString('hex'), '${PAPER}': privateKey };
-  const after: KeyConfig = { id: 'next', aes256: '${NEXT}', recipients: { paper: { kind: 'age', publicKey } }, signing: keyConfig.signing };
-  const configs = { was: keyConfig, rotating: { ...after, retiring: { test: { kind: 'aes256' as const, aes256: '${AES}' } } }, after };
-  const open = async (config: KeyConfig): Promise<Keys> => await openKeys(config, async (ref) => secrets[ref]!);
-  const was = await open(configs.was);
-  await claimEpoch(store, was, of.system, 'the control plane', { why: 'test', takeOver: false });
-  await startFirstTimeline(store, was);
-  await writeSlices(store, was, [5, 15, 25, 30, 40, 50, 60]);
-  await writeHead(store, was, 50, 60);
-  for (const [end, options] of [[10, {}], [28, { start: 26, logFrom: 24 }], [45, {}]] as const) await writeBackup(store, was, end, options);
-  return {
-    store, was, configs, secrets,
-    rotating: await open(configs.rotating),
-    after: await open(configs.after),
-    offline: await open({ recipients: { paper: { kind: 'age', publicKey, privateKey: '${PAPER}' } }, signing: keyConfig.signing }),
-    context: (keys, key = configs.after, more = {}) => ({ ...contextOf(store, keys), system: { system: of.system, key, stores: [], retention: { wait: 0, sources: { [of.source]: rulesSchema.parse({ atLeast: 1, atMost: '1KiB' }) } } } as unknown as System, ...more }),
-  };
-}
-
-/** The store, with another way to put. */
-const putting = (store: Store, put: Store['put']): Store => new Proxy(store, { get: (_, name) => (name === 'put' ? put : typeof store[name as keyof Store] === 'function' ? (store[name as 'list'] as (...given: unknown[]) => unknown).bind(store) : store[name as keyof Store]) });
-
-const wrapAll = { after: null, dryRun: false };
-const versionsOf = async (store: Store): Promise<string[]> => (await collect(store, '')).map(({ key, versionId }) => `${key} ${versionId}`);
-const verifyAll = async (to: Place, keys: Keys): Promise<string[]> => {
+const verifyAll = async (to: KeyPlace, keys: Keys): Promise<string[]> => {
   const results = await Promise.all(['b10', 'b28', 'b45'].map(async (backup) => await verifyRecoveryPoint(to.context(keys), { backup }, { verifySlice })));
   return results.flatMap(({ backup, problems }) => problems.map(({ problem }) => `${backup}: ${problem}`));
 };
 
 test('killed at every put, a rotation goes on, only adds, and comes to keys that the new one opens alone, and the offline one alone', async (t) => {
-  const to = await place(t);
+  const to = await keyPlace(t);
   const before = await versionsOf(to.store);
-  assert.deepEqual(await wrapKeys(to.context(to.rotating), { after: null, dryRun: true }), { next: null, keys: 4, added: 8, unopened: [], unopenedCount: 0 });
+  assert.deepEqual(await wrapKeys(to.context(to.rotating), asking(to, { dryRun: true })), { next: null, keys: 4, added: 8, unopened: [], unopenedCount: 0 });
   assert.deepEqual(await versionsOf(to.store), before, 'a dry run puts nothing');
   assert.ok((await verifyAll(to, to.after)).some((problem) => /for aes256 key test, which we do not have/.test(problem)), 'the new key opens nothing yet');
 
@@ -94,14 +47,14 @@ test('killed at every put, a rotation goes on, only adds, and comes to keys that
     // Each try gets one put further than the last one: with every second it is done, and its answer lost.
     const killed = new HoldfastError('StoreUnavailable', 'killed');
     let puts = 0;
-    const store = putting(to.store, async (...args) => {
+    const store = altered(to.store, { put: async (...args) => {
       puts += 1;
       if (puts === 2 || (puts === 1 && kills % 2 === 0)) throw killed;
       const ref = await to.store.put(...args);
       if (kills % 4 === 1) throw killed;
       return ref;
-    });
-    done = await wrapKeys(to.context(to.rotating, undefined, { store }), wrapAll).then(() => true, (error: unknown) => {
+    } });
+    done = await wrapKeys(to.context(to.rotating, undefined, { store }), asking(to)).then(() => true, (error: unknown) => {
       assert.equal(error, killed);
       return false;
     });
@@ -110,16 +63,18 @@ test('killed at every put, a rotation goes on, only adds, and comes to keys that
   const now = await versionsOf(to.store);
   assert.deepEqual(before.filter((version) => !now.includes(version)), [], 'nothing is rewritten or taken away');
   assert.equal(now.length, before.length + 8, 'and nothing is put twice');
-  assert.deepEqual(await wrapKeys(to.context(to.rotating), wrapAll), { next: null, keys: 4, added: 0, unopened: [], unopenedCount: 0 });
+  assert.deepEqual(await wrapKeys(to.context(to.rotating), asking(to)), { next: null, keys: 4, added: 0, unopened: [], unopenedCount: 0 });
 
   for (const keys of [to.after, to.offline, to.was]) assert.deepEqual(await verifyAll(to, keys), []);
-  const [proof, ...others] = await proveKeys(to.context(to.after));
+  const began = rotationKeysOf(to.after);
+  const [proof, ...others] = await proveKeys(to.context(to.after), { began });
   assert.deepEqual([proof!.recipient, proof!.backup, others], [{ kind: 'aes256', id: 'next' }, 'b45', []]);
   assert.match(proof!.part!, /\/backups\/b45\/parts\//);
   assert.match(proof!.slice!, /\/slices\//);
-  await assert.rejects(proveKeys(to.context(await openKeys({ ...to.configs.after, id: 'other', aes256: '${AES}' }, async (ref) => to.secrets[ref]!))), { name: 'WrongKey' });
+  const other = await openKeys({ ...to.configs.after, id: 'other', aes256: '${AES}' }, async (ref) => to.secrets[ref]!);
+  await assert.rejects(proveKeys(to.context(other), { began: rotationKeysOf(other) }), { name: 'WrongKey' });
 
-  const said = { system: of.system, run: 'r1', workflowId: 'key-rotate/demo', epoch: 1, by: 'dana', reason: 'the quarter is over', sources: [{ source: of.source, keys: 4, added: 8, proofs: [proof!] }] };
+  const said = { system: of.system, run: 'r1', workflowId: 'key-rotate/demo', epoch: 1, by: 'dana', reason: 'the quarter is over', sources: [{ source: of.source, keys: 4, added: 8, proofs: [proof!] }], began: rotationKeysOf(to.rotating) };
   const room = { store: to.store, keys: to.rotating, signal: new AbortController().signal };
   const { record, ref } = await recordRotation(room, said);
   assert.deepEqual([record.recipients, record.retired], [[{ kind: 'aes256', id: 'next', opens: true }, { kind: 'age', id: 'paper', opens: false }], [{ kind: 'aes256', id: 'test' }]]);
@@ -129,18 +84,18 @@ test('killed at every put, a rotation goes on, only adds, and comes to keys that
 });
 
 test('a page ends where the next one begins; what nothing opens is told by name, and what a disposal takes is wrapped for nobody', async (t) => {
-  const to = await place(t);
+  const to = await keyPlace(t);
   const stranger = await openKeys({ ...keyConfig, id: 'stranger', aes256: '${STRANGER}' }, async (ref) => to.secrets[ref] ?? randomBytes(32).toString('hex'));
   await writeBackup(to.store, stranger, 55);
-  const whole = await wrapKeys(to.context(to.rotating), { after: null, dryRun: true });
+  const whole = await wrapKeys(to.context(to.rotating), asking(to, { dryRun: true }));
   assert.deepEqual([whole.keys, whole.unopenedCount, whole.unopened.length], [5, 1, 1]);
   assert.match(`${whole.unopened[0]!.key} ${whole.unopened[0]!.why}`, /backups\/b55\/keys\/k\w+\. none of 1 key objects opens with aes256 next, age paper, aes256 test: .*for aes256 key stranger, which we do not have/);
   const [first] = await collect(to.store, layout.backupKeys({ ...scope, backup: 'b10' }));
   const behind = first!.key.replace(/test\.json$/, '');
-  assert.equal((await wrapKeys(to.context(to.rotating), { after: behind, dryRun: true })).keys, 4, 'b10 lies before it');
+  assert.equal((await wrapKeys(to.context(to.rotating), asking(to, { after: behind, dryRun: true }))).keys, 4, 'b10 lies before it');
 
   await orderDisposal(to.context(to.was), { point: 'b55', run: 'r0', workflowId: 'w', by: null, approvedBy: [], reason: 'nobody opens it', evenTheLast: true });
-  assert.equal((await wrapKeys(to.context(to.rotating), wrapAll)).keys, 4, 'it is being disposed of');
+  assert.equal((await wrapKeys(to.context(to.rotating), asking(to))).keys, 4, 'it is being disposed of');
 
   // A rotation that has opened the key is overtaken by the disposal of its base, before it puts.
   const { timeline } = await orderDisposal(to.context(to.was), { point: 'b10', run: 'r1', workflowId: 'w', by: null, approvedBy: [], reason: 'a court ordered it', evenTheLast: true });
@@ -152,23 +107,23 @@ test('a page ends where the next one begins; what nothing opens is told by name,
 });
 
 test('a wrapping that a rotation puts while its base is destroyed does not outlive the disposal', async (t) => {
-  const to = await place(t);
+  const to = await keyPlace(t);
   const prefix = layout.backupKeys({ ...scope, backup: 'b28' });
   let overtaken = 0;
-  const store = putting(to.store, async (...args) => {
+  const store = altered(to.store, { put: async (...args) => {
     if (args[0].startsWith(prefix) && (overtaken += 1) === 1) {
       const { timeline } = await orderDisposal(to.context(to.was), { point: 'b28', run: 'r1', workflowId: 'w', by: null, approvedBy: [], reason: 'a court ordered it', evenTheLast: true });
       assert.equal((await destroyPoint(to.context(to.was), { point: 'b28', timeline, run: 'r1' })).state, 'gone');
     }
     return await to.store.put(...args);
-  });
-  await wrapKeys(to.context(to.rotating, undefined, { store }), wrapAll);
+  } });
+  await wrapKeys(to.context(to.rotating, undefined, { store }), asking(to));
   assert.ok(overtaken > 0);
   assert.deepEqual(await collect(to.store, layout.backupFolder({ ...scope, backup: 'b28' })), []);
 });
 
 test('a check names what is not wrapped, what is wrong and what nothing opens; readiness tells of it, and of a check that did not come', async (t) => {
-  const to = await place(t);
+  const to = await keyPlace(t);
   const judged = async (config: KeyConfig = to.configs.after, nowMs = Date.now(), schedules: object = {}): Promise<string[]> => {
     const context = to.context(to.was, config, {});
     Object.assign(context.system, { schedules });
@@ -188,7 +143,7 @@ test('a check names what is not wrapped, what is wrong and what nothing opens; r
   assert.deepEqual(missing.problems.map(({ problem }) => problem), ['aes256 next', 'age paper'].map((one) => `is not wrapped for ${one}: holdfast key rotate demo wraps it; and 3 more keys`));
   assert.match((await judged())[0]!, /key, at risk: documents: not every key is as it should be: .*is not wrapped for aes256 next/);
 
-  await wrapKeys(to.context(to.rotating), wrapAll);
+  await wrapKeys(to.context(to.rotating), asking(to));
   assert.ok((await checkKeys(to.context(to.rotating), { run: 'r3' })).ok);
   // Somebody put another key where the worker reads it.
   const wrong = await openKeys(to.configs.rotating, async (ref) => (ref === '${NEXT}' ? randomBytes(32).toString('hex') : to.secrets[ref]!));
@@ -201,14 +156,14 @@ test('a check names what is not wrapped, what is wrong and what nothing opens; r
 });
 
 test('who has the offline key proves it; a worker believes nobody else; a quarter later it is overdue', async (t) => {
-  const to = await place(t);
+  const to = await keyPlace(t);
   const recipient = to.configs.after.recipients!['paper']!;
   assert.equal(recipient.kind, 'age');
   const paper = await ageWrapper('paper', { publicKey: recipient.publicKey, privateKey: to.secrets['${PAPER}']! }, 'key.recipients.paper');
   // As the command has it: the bucket and public keys, and nothing else that opens.
   const room = { store: to.store, keys: await openVerifyingKeys(to.configs.after, async (ref) => to.secrets[ref]!), signal: new AbortController().signal };
   await assert.rejects(proveRecovery(room, of, paper), { name: 'WrongKey' }, 'nothing is wrapped for it yet');
-  await wrapKeys(to.context(to.rotating), wrapAll);
+  await wrapKeys(to.context(to.rotating), asking(to));
   const proof = await proveRecovery(room, of, paper);
   assert.deepEqual([proof.backup, proof.recipient, proof.part !== null, proof.archiveKey !== null], ['b45', { kind: 'age', id: 'paper' }, true, true]);
   assert.ok(!JSON.stringify(proof).includes(to.secrets['${PAPER}']!));

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SourceContext } from '../../../activities/context.ts';
+import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { claimEpoch } from '../../../activities/store/epoch.ts';
 import { noteExposed, type Findings } from '../../../activities/store/findings.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
+import { verifyAndMark } from '../../../activities/store/mark-damage.ts';
+import { readHistory } from '../../../activities/store/marks.ts';
 import { requireRoom } from '../../../activities/store/require-room.ts';
 import { checkStore } from '../../../activities/store/setup/check-store.ts';
 import { initStore } from '../../../activities/store/setup/init-store.ts';
@@ -80,7 +83,22 @@ test('a directory with a quota takes no part beyond it, by name; log waits; what
   // Whoever filled it: another process, or another system.
   await assert.rejects((await open()).put(part(2), randomBytes(10)), { name: 'StoreFull', message: /117\.2 KiB of its quota/ });
   await store.deleteVersion(first);
-  await store.put(part(3), randomBytes(30_000));
+  await (await open()).put(part(3), randomBytes(30_000));
+});
+
+test('a quota counts what lies behind a link, and a source’s own name is no kind of data', async (t) => {
+  const directory = tempDir(t);
+  await mkdir(join(directory, 'disk'), { mode: 0o700 });
+  await symlink(join(directory, 'disk'), join(directory, 'store'));
+  const open = async () => await openLocalStore({ name: 'test', path: join(directory, 'store'), prefix: 'p', quotaBytes: 100_000 });
+  const store = await open();
+  await store.put('s/parts/t00000001/backups/b1/parts/u/r/0', randomBytes(90_000));
+  await assert.rejects((await open()).put('s/parts/t00000001/slices/a_b', randomBytes(60_000)), { name: 'StoreUnavailable' });
+  for (const key of ['s/parts/marks/b1/1.json', 's/slices/t00000001/heads/1.json', 's/slices/t00000001/backups/b1/manifest.json']) await store.put(key, randomBytes(20_000));
+  await assert.rejects((await open()).put('s/runs/r1/diverged/documents.0', randomBytes(10)), { name: 'StoreUnavailable' });
+  assert.deepEqual(await store.exposed!(), [], 'a link has no mode of its own');
+  await chmod(join(directory, 'disk'), 0o750);
+  assert.deepEqual((await store.exposed!()).map(({ mode }) => mode), ['0750']);
 });
 
 test('what somebody opened to others is named, in a check and in a verification, which calls nothing damaged for it', async (t) => {
@@ -106,6 +124,25 @@ test('what somebody opened to others is named, in a check and in a verification,
   await initStore(loaded, { dryRun: false });
   assert.deepEqual(await store.exposed!(), []);
   assert.equal((await checkStore(loaded, { probe: false })).findings.some(({ message }) => message.includes('permissions')), false);
+});
+
+test('a verification that finds it opened to others pages, marks nothing, and wants no new base', async (t) => {
+  const path = tempDir(t);
+  const store = await openLocalStore({ name: 'test', path, prefix: 'p' });
+  const keys = await newKeys();
+  await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await startFirstTimeline(store, keys);
+  await writeSlices(store, keys, [5, 15]);
+  const { parts } = await writeBackup(store, keys, 10);
+  const context = contextOf(store, keys);
+  assert.ok((await verifyAndMark(context, {}, 'r1', { verifySlice })).ok);
+  await chmod((await files(path)).find((name) => name.includes(parts[0]!.object.versionId))!, 0o640);
+  for (const [input, run] of [[{}, 'r2'], [{ shares: 1, withinMs: hours(1) }, 'r3']] as const) {
+    const { ok, problems, newBaseWanted } = await verifyAndMark(context, input, run, { verifySlice });
+    assert.deepEqual([ok, problems.length, newBaseWanted], [false, 1, undefined]);
+    assert.match(problems[0]!.problem, /mode 0640, and 0600 is wanted/);
+  }
+  assert.deepEqual(await readHistory(context, of, 'b10'), []);
 });
 
 test('a base for which there is no room is refused before it begins, by how much the newest one was compressed', async (t) => {

@@ -1,6 +1,12 @@
 import type { ObjectRef } from '../manifest.ts';
 import type { KeyRotation, RecipientName } from './records.ts';
 
+/** Whom a rotation is for, by the system file that it began with. */
+export interface RotationKeys {
+  recipients: (RecipientName & { opens: boolean })[];
+  retiring: RecipientName[];
+}
+
 /** What one page of a rotation did. */
 export interface WrappedKeys {
   /** where the next page begins; null: there is none */
@@ -31,7 +37,7 @@ export const nameOf = ({ kind, id }: RecipientName): string => `${kind} ${id}`;
 const proofOf = ({ recipient, backup, part, slice }: KeyProof): string =>
   `opened with ${nameOf(recipient)} alone: ${backup === null ? 'there is no base' : `base ${backup}${part === null ? ', which has no part' : ' and a part of it'}`}${slice === null ? '' : ', and a slice of the log behind it'}`;
 
-export const describeRotation = ({ outcome, sources, rotation }: RotationResult): string[] => [
+export const describeRotation = ({ system, outcome, sources, rotation }: RotationResult): string[] => [
   ...sources.flatMap(({ source, keys, added, proofs }) => [`${source}: ${keys} keys, ${added} wrappings ${outcome === 'dry' ? 'would be added' : 'added'}`, ...proofs.map((proof) => `${source}: ${proofOf(proof)}`)]),
-  ...(rotation ? [`every key is wrapped for ${rotation.record.recipients.map(nameOf).join(', ')}`, ...rotation.record.retired.map((one) => `retired: nothing depends on ${nameOf(one)} any more; take it out of key.retiring, then destroy it`), `record: ${rotation.ref.key}`] : []),
+  ...(rotation ? [`every key is wrapped for ${rotation.record.recipients.map(nameOf).join(', ')}`, ...rotation.record.retired.map((one) => `retired: nothing of ${system} depends on ${nameOf(one)} any more; take it out of key.retiring everywhere, then destroy it`), `record: ${rotation.ref.key}`] : []),
 ];

@@ -50,6 +50,19 @@ export const keyRotationSchema = z.strictObject({
 });
 export type KeyRotation = z.infer<typeof keyRotationSchema>;
 
+/** That a rotation retires a key: it wraps nothing any more, whatever an older system file says. */
+export const retiredKeySchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('retired-key'),
+  system: z.string(),
+  recipient,
+  run: z.string(),
+  /** as claimed; null: no name was given */
+  by: z.string().nullable(),
+  at,
+});
+export type RetiredKey = z.infer<typeof retiredKeySchema>;
+
 /** What whoever has an offline key says that he opened with it. */
 export const recoveryClaimSchema = z.strictObject({
   system: z.string(),
