@@ -57,8 +57,7 @@ async function wrapKey(context: SourceContext, kept: KeptKey, page: WrappedKeys,
   if (!key) return;
   for (const wrapper of context.keys.wrappers) {
     if (await isWrappedFor(context, kept, wrapper, key)) continue;
-    page.added += 1;
-    if (!dryRun) await addWrapping(context, kept, wrapper, key);
+    if (dryRun || (await addWrapping(context, kept, wrapper, key))) page.added += 1;
   }
 }
 
@@ -76,29 +75,29 @@ async function isWrappedFor({ keys }: Pick<SourceContext, 'keys'>, kept: KeptKey
   return false;
 }
 
-async function addWrapping(context: SourceContext, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<void> {
+/** @returns whether it stays. */
+async function addWrapping(context: SourceContext, kept: KeptKey, wrapper: KeyWrapper, key: DataKey): Promise<boolean> {
   const { store, keys, signal } = context;
   const ref = await store.put(`${markOf(kept)}${wrapper.recipient.id}.json`, signedKeyObject(keys.signer, await wrapper.wrap(key, kept.folder.context)), { signal });
   const read = { ...kept, objects: [{ key: ref.key, versionId: ref.versionId, modifiedAt: '', bytes: await store.get(ref, { signal }) }] };
   if (!(await isWrappedFor(context, read, wrapper, key))) throw new HoldfastError('WrongKey', `${ref.key} version ${ref.versionId}: was wrapped for ${wrapper.recipient.kind} ${wrapper.recipient.id} just now, and does not open`);
   // Its base may have gone meanwhile: a wrapping that outlives a disposal would undo it.
-  await isLetGo(context, { ...kept, objects: [] }, { sweep: true, put: ref });
+  return !(await isLetGo(context, kept, { sweep: true, put: ref }));
 }
 
 /**
  * Whether a disposal or retention has begun to take the base that the key is of: then it is wrapped for nobody any more.
  * @param sweep - takes away what was put behind that, by an attempt that was killed; `put`: what was put just now.
  */
-async function isLetGo(context: SourceContext, { folder, objects }: KeptKey, { sweep, put }: { sweep: boolean; put?: ObjectRef }): Promise<boolean> {
+async function isLetGo(context: SourceContext, kept: KeptKey, { sweep, put }: { sweep: boolean; put?: ObjectRef }): Promise<boolean> {
   const { store, system, sourceName } = context;
-  const { backup, timeline } = folder;
+  const { objects, folder: { backup, timeline } } = kept;
   if (backup === null) return false;
   const of = { system: system.system, source: sourceName };
   const disposal = foldMarks(await readHistory(context, of, backup))?.disposal;
   const expires = await hasVersion(context, layout.expiredBase({ ...of, backup }));
+  if (!disposal && !expires && (put === undefined || (await isThere(context, kept)))) return false;
   const isSealed = await hasVersion(context, layout.manifest({ ...of, timeline, backup }));
-  const isThere = put === undefined || isSealed || (await hasVersion(context, layout.plan({ ...of, timeline, backup })));
-  if (!disposal && !expires && isThere) return false;
   // While its manifest stands the mark can be taken back, and what was wrapped before it is still somebody's. Both times are the store's.
   const since = isSealed ? disposal?.at : '';
   const strays = put ? [put] : sweep && disposal && since !== undefined ? objects.filter(({ modifiedAt }) => modifiedAt > since) : [];
@@ -109,4 +108,12 @@ async function isLetGo(context: SourceContext, { folder, objects }: KeptKey, { s
     });
   }
   return true;
+}
+
+/** Whether any of what it was opened by is left: whoever takes a base away takes these before the rest of its folder. */
+async function isThere({ store, signal }: SourceContext, kept: KeptKey): Promise<boolean> {
+  for await (const { key, versionId, isDeleteMarker } of store.list(markOf(kept), { signal })) {
+    if (!isDeleteMarker && kept.objects.some((one) => one.key === key && one.versionId === versionId)) return true;
+  }
+  return false;
 }

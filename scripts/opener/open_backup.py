@@ -170,10 +170,14 @@ class Recipient:
             ended = subprocess.run(shlex.split(self.command), input=cipher, capture_output=True, check=False)
             if ended.returncode != 0:
                 raise Refused(f"{where}: {self.command.split()[0]} does not open it: {ended.stderr.decode(errors='replace').strip()[-300:]}")
-            envelope = json.loads(ended.stdout)
-            if envelope["context"] != context:
-                raise Refused(f"{where}: was wrapped for something else: {envelope['context']}")
-            return base64.b64decode(envelope["key"])
+            try:
+                envelope = json.loads(ended.stdout)
+                found, key = envelope["context"], base64.b64decode(envelope["key"], validate=True)
+            except (ValueError, KeyError, TypeError) as error:
+                raise Refused(f"{where}: opens to something that is no key") from error
+            if found != context:
+                raise Refused(f"{where}: was wrapped for something else: {found}")
+            return key
         if kind == "kms" and self.kms:
             if any(wrapped["context"].get(word) != value for word, value in context.items()):
                 raise Refused(f"{where}: was wrapped for something else: {wrapped['context']}")

@@ -62,9 +62,31 @@ test('a worker with an older file makes no key any more, whenever it looks, and 
   await assert.rejects(recordRotation({ store: to.store, keys: to.was, signal: new AbortController().signal }, { system: of.system, run: 'r1', workflowId: 'w', epoch: 1, by: null, reason: 'x', sources: [], began }), older);
 
   await wrapKeys(to.context(to.rotating), asking(to));
+  // What was killed between its key and its plan has neither plan nor manifest, and may go on.
+  assert.deepEqual((await collect(to.store, layout.backupKeys(b70))).map(({ key: name }) => name.split('.')[1]), ['next', 'paper', 'test']);
+  assert.equal((await wrapKeys(to.context(to.rotating), asking(to))).added, 0, 'and stands in nobody’s way');
   assert.equal((await new ArchiveKeys(to.store, to.after).forReading(archive, lastHour.id)).id, lastHour.id);
   const checked = await checkKeys(to.context(to.was), { run: 'r2' });
   assert.match(checked.problems[0]!.problem, /aes256 test is being retired since .*give this worker the newer file/);
+});
+
+test('two rotations at once come to the same, and a base that retention takes meanwhile keeps no wrapping', async (t) => {
+  const to = await keyPlace(t);
+  await Promise.all([wrapKeys(to.context(to.rotating), asking(to)), wrapKeys(to.context(to.rotating), asking(to))]);
+  assert.equal((await wrapKeys(to.context(to.rotating), asking(to))).added, 0);
+  const checked = await checkKeys(to.context(to.after), { run: 'r1' });
+  assert.deepEqual([checked.ok, checked.problems], [true, []]);
+
+  // A further recipient, while a base goes: its folder is empty by the time that the wrapping is put.
+  const publicKey = await identityToRecipient(await generateX25519Identity());
+  const more = await openKeys({ ...to.configs.after, recipients: { ...to.configs.after.recipients, safe: { kind: 'age', publicKey } } }, async (ref) => to.secrets[ref]!);
+  const folder = layout.backupFolder({ ...scope, backup: 'b10' });
+  const store = altered(to.store, { put: async (key, ...rest) => {
+    if (key.startsWith(folder)) for (const version of await collect(to.store, folder)) await to.store.deleteVersion(version);
+    return await to.store.put(key, ...rest);
+  } });
+  assert.equal((await wrapKeys(to.context(more, undefined, { store }), { after: null, dryRun: false, began: rotationKeysOf(more) })).added, 3);
+  assert.deepEqual(await collect(to.store, folder), []);
 });
 
 test('a note that nobody signed stops nobody, and is no hindrance to the one that does', async (t) => {

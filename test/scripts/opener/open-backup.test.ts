@@ -141,6 +141,7 @@ test('without the system’s key it opens by whoever else it was wrapped for: gp
   if (!('missing' in kms)) assert.ok(await open('by-kms', ['--kms-region', kms.settings.region, '--kms-endpoint', kms.settings.endpoint!]));
   await assert.rejects(open('by-nothing', []), /64 hex digits/);
   await assert.rejects(open('by-false', ['--unwrap-with', 'false']), /paper\.json: false does not open it/);
+  await assert.rejects(open('by-echo', ['--unwrap-with', 'echo []']), /paper\.json: opens to something that is no key/);
   const paper = join(tools.storePath, globSync('holdfast/tools/files/*/backups/b1/keys/*.paper.json@/*', { cwd: tools.storePath, exclude: (name) => name.endsWith('.lock') })[0]!);
   const { signature: _, ...unsigned } = JSON.parse(readFileSync(paper, 'utf8')) as Record<string, unknown>;
   writeFileSync(paper, JSON.stringify(unsigned));
