@@ -59,6 +59,7 @@ test('corporate-intel: its schedules, retention and drills', async () => {
     log: 'every 1h00m + 30m00s: verifySystem',
     'test-restore': '05:00 sunday UTC: recoverSystem',
     'full-drill': '10:00 monday day 1-7 of january, april, july, october UTC: recoverSystem',
+    'key-check': '05:30 UTC: verifySystem',
     retention: '07:00 UTC: applyRetention',
     'seal-audit': '00:15 UTC: sealAudit',
     'daily-report': '08:00 UTC: reportSystem',
@@ -67,6 +68,8 @@ test('corporate-intel: its schedules, retention and drills', async () => {
   const { daily, weekly, monthly, log, weekBegins } = system.retention!.sources['database']!;
   assert.deepEqual([daily, weekly, monthly, log, weekBegins], [{ forMs: days(7) }, { forMs: days(28) }, { forMs: days(365) }, days(30), 'sunday']);
   assert.deepEqual(drillsAsk(system), []);
+  const { publicKey: _, ...backup } = system.key.recipients!['backup'] as { publicKey: string };
+  assert.deepEqual(backup, { kind: 'gpg', recipient: 'backup@corporate-intel.local' }, 'its private half is nowhere in the file');
   const verifyOnly = expandRunbook(system, 'verify-only');
   assert.deepEqual(verifyOnly.map(({ id }) => id), ['declare', 'find-recovery-point', 'provision', 'restore', 'replay', 'validate', 'report']);
   assert.deepEqual(verifyOnly.find(({ id }) => id === 'validate')!.with, { command: 'verify-data', inDrills: true });
