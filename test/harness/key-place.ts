@@ -54,14 +54,6 @@ export async function keyPlace(t: Owner): Promise<KeyPlace> {
   };
 }
 
-/** The store, with another way to do some of it. */
-export const altered = (store: Store, changes: Partial<Store>): Store => new Proxy(store, {
-  get: (_, name: keyof Store) => {
-    const real: unknown = changes[name] ?? store[name];
-    return typeof real === 'function' && !changes[name] ? (real as (...given: unknown[]) => unknown).bind(store) : real;
-  },
-});
-
 /** A rotation for whom the file names while the keys are rotated. */
 export const asking = (to: KeyPlace, more: { after?: string; dryRun?: boolean } = {}): { after: string | null; dryRun: boolean; began: RotationKeys } => ({ after: null, dryRun: false, ...more, began: rotationKeysOf(to.rotating) });
 export const begin = async ({ store, rotating }: KeyPlace, more: { dryRun?: boolean; sources?: string[]; keys?: Keys } = {}) =>

@@ -20,7 +20,8 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
-import { altered, asking, begin, keyPlace, versionsOf } from '../../harness/key-place.ts';
+import { altered } from '../../harness/altered-store.ts';
+import { asking, begin, keyPlace, versionsOf } from '../../harness/key-place.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { of, scope } from '../../harness/stored-source.ts';
 

@@ -3,7 +3,6 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { openLocalStore } from '../../../activities/store/local.ts';
-import type { Store } from '../../../activities/store/store.ts';
 import { ArchiveKeys } from '../../../activities/stream/archive-key.ts';
 import { createBackupKey, openBackupKey } from '../../../activities/stream/backup-key.ts';
 import { canonicalBytes } from '../../../activities/stream/canonical.ts';
@@ -15,6 +14,7 @@ import { keySchema } from '../../../workflows/domain/keys/schema.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { hours, minutes } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
+import { altered } from '../../harness/altered-store.ts';
 import { keyConfig, keysFrom, newKeys, newSecrets } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -86,8 +86,8 @@ test('slices get one key an hour, whose object lies in the store first; readers 
 test('a key whose object could not be written is not used, and the next slice tries again', async (t) => {
   const real = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
   let isDown = true;
-  const store: Store = Object.assign(Object.create(real) as Store, {
-    put: (...args: Parameters<Store['put']>) => (isDown ? Promise.reject(new Error('down')) : real.put(...args)),
+  const store = altered(real, {
+    put: (...args) => (isDown ? Promise.reject(new Error('down')) : real.put(...args)),
   });
   const keys = new ArchiveKeys(store, await newKeys());
   await assert.rejects(keys.forWriting(scope), /down/);
@@ -134,8 +134,8 @@ test('while a key cannot be wrapped for everybody, the hour’s key serves on', 
   const real = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
   let nowMs = 0;
   let failure: Error | undefined;
-  const store: Store = Object.assign(Object.create(real) as Store, {
-    put: (...args: Parameters<Store['put']>) => (failure ? Promise.reject(failure) : real.put(...args)),
+  const store = altered(real, {
+    put: (...args) => (failure ? Promise.reject(failure) : real.put(...args)),
   });
   const keys = new ArchiveKeys(store, await newKeys(), () => nowMs);
   const first = await keys.forWriting(scope);
