@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { locateTool } from '../../activities/tool/find-tool.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import type { Owner } from './cleanup.ts';
+import { skipWithout } from './required-parts.ts';
 import { tempDir } from './temp-dir.ts';
 
 export interface GpgPair {
@@ -16,7 +17,10 @@ export interface GpgPair {
 /** A fresh key pair, made by gpg in a keyring of its own. Undefined: there is no gpg here. @param as - further arguments of gpg, such as a time that it takes for now. */
 export async function newGpgPair(owner: Owner, { address = 'backup@shop.example', passphrase = '', kind = ['future-default', 'default', 'never'], as = [] }: { address?: string; passphrase?: string; kind?: string[]; as?: string[] } = {}): Promise<GpgPair | undefined> {
   const program = locateTool('gpg')?.path;
-  if (program === undefined) return undefined;
+  if (program === undefined) {
+    skipWithout('gpg', 'there is no gpg on this machine');
+    return undefined;
+  }
   let home = '';
   const endAgent = async (): Promise<void> => void (await runTool({ path: join(dirname(program), 'gpgconf') }, ['--homedir', home, '--kill', 'all']));
   // Before the directory's own: hooks run in their order, and the agent is found by its directory.
