@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -281,37 +281,5 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.deepEqual([checked!.ok, checked!.parts, checked!.slices], [true, 1, 1]);
     const { exitCode, said } = await holdfast(stack, 'verify', 'demo');
     assert.equal(exitCode, 0, said);
-  });
-
-  await cell('an offline key by the command line: made, wrapped for, and proved; one that does not fit is refused, and what is not wrapped for it is told', async () => {
-    const file = join(secretsDirectory(stack.file), 'recovery.key');
-    const asJson = async <T>(...args: string[]): Promise<T> => {
-      const { exitCode, said } = await holdfast(stack, 'key', ...args, '--json');
-      assert.equal(exitCode, 0, said);
-      return JSON.parse(said) as T;
-    };
-    const { publicKey } = await asJson<{ publicKey: string }>('new-recovery', '--out', file);
-    assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.match((await holdfast(stack, 'key', 'new-recovery', '--out', file)).said, /cannot be written \(EEXIST\)/);
-    await stack.stopWorker();
-    stack.changeSystem(({ key }) => Object.assign(key, { recipients: { paper: { kind: 'age', publicKey } } }));
-    await stack.startWorker();
-    const missing = await holdfast(stack, 'key', 'check', 'demo');
-    assert.deepEqual([missing.exitCode, /is not wrapped for age paper: holdfast key rotate demo wraps it/.test(missing.said)], [errorTable.WrongKey.exitCode, true], missing.said);
-    const refused = await holdfast(stack, 'key', 'prove-recovery', 'demo', '--key-file', file);
-    assert.equal(refused.exitCode, errorTable.WrongKey.exitCode, refused.said);
-    const dry = await asJson<RotationResult>('rotate', 'demo', '--reason', 'an offline recipient', '--dry-run');
-    const done = await asJson<RotationResult>('rotate', 'demo', '--reason', 'an offline recipient', '--by', 'dana');
-    assert.ok(dry.outcome === 'dry' && dry.sources[0]!.added > 0 && done.sources[0]!.added >= dry.sources[0]!.added, JSON.stringify([dry, done]));
-    assert.match((await holdfast(stack, 'key', 'check', 'demo')).said, /every key opens; \d+ wrappings/);
-    const opened = await asJson<{ recorded: boolean; proofs: { part: string | null }[] }>('prove-recovery', 'demo', '--key-file', file, '--no-record');
-    assert.deepEqual([opened.recorded, opened.proofs[0]!.part !== null], [false, true]);
-    const proved = await asJson<{ records: { recipient: { id: string }; by: string }[] }>('prove-recovery', 'demo', '--key-file', file, '--by', 'dana');
-    assert.deepEqual(proved.records.map(({ recipient: { id }, by }) => [id, by]), [['paper', 'dana']]);
-    // The private half of another pair.
-    await asJson('new-recovery', '--out', `${file}.other`);
-    const other = await holdfast(stack, 'key', 'prove-recovery', 'demo', '--key-file', `${file}.other`);
-    assert.match(other.said, /privateKey: belongs to age1\w+, and not to age1/);
-    assert.ok(![missing, refused, other].some(({ said }) => said.includes('AGE-SECRET-KEY-1')));
   });
 });
