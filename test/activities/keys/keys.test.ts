@@ -103,7 +103,7 @@ test('a page ends where the next one begins; what nothing opens is told by name,
   const folder = layout.backupFolder({ ...scope, backup: 'b10' });
   assert.equal((await collect(to.store, layout.backupKeys({ ...scope, backup: 'b10' }))).length, 3);
   const pass = await destroyPoint(to.context(to.was), { point: 'b10', timeline, run: 'r1' });
-  const { certificate } = await certifyDisposal(to.context(to.was), { point: 'b10', run: 'r1', keysGoneAt: pass.at, allGoneAt: pass.at, left: [] });
+  const { certificate } = await certifyDisposal(to.context(to.was), { point: 'b10', run: 'r1', workflow: 'disposePoint', keysGoneAt: pass.at, allGoneAt: pass.at, left: [] });
   assert.deepEqual([pass.state, certificate.wrappings.length, await collect(to.store, folder)], ['gone', 3, []], 'every wrapping that was added is destroyed with it');
 });
 
