@@ -165,9 +165,10 @@ const isOnLoopback = ({ host }: PostgresPlace): boolean => ['127.0.0.1', 'localh
 
 /**
  * What is loaded is loaded again after a crash of the machine, and its step of the run with it: no log is needed for that but its own, and no checkpoint that only
- * bounds the time to come back. What is COPYed into a table of the same transaction is then not logged at all.
+ * bounds the time to come back. What is COPYed into a table that the same transaction made or emptied is then not logged at all: its files are on the disk before
+ * the commit is. What log there is grows once and is never used again, so that no file of it need be filled before.
  */
-const loading: Settings = { wal_level: 'minimal', max_wal_senders: 0, archive_mode: false, checkpoint_timeout: '1h', max_wal_size: '8GB', autovacuum: false };
+const loading: Settings = { wal_level: 'minimal', max_wal_senders: 0, archive_mode: false, checkpoint_timeout: '1h', max_wal_size: '8GB', wal_init_zero: false, wal_recycle: false, autovacuum: false };
 
 /** While its log is replayed it need not have room for as many as its source had; it answers once it is promoted. */
 const recovering: Settings = { hot_standby: false, archive_mode: false };

@@ -15,6 +15,10 @@ export type Section = 'pre-data' | 'post-data';
 /** One entry of an archive's list: `221; 1259 16636 TABLE public orders app`. */
 export interface ArchiveEntry {
   line: string;
+  /** in this archive */
+  id: string;
+  /** of the thing at the server that the archive was made of */
+  oid: string;
   /** without the numbers, which are other ones in another archive of the same things */
   name: string;
 }
@@ -22,10 +26,25 @@ export interface ArchiveEntry {
 /** The entries of a section, in the order in which they are to be made. */
 export async function listEntries(context: SourceContext, archive: Archive, section: Section): Promise<ArchiveEntry[]> {
   const listed = await takeApart(context, archive, ['--list', `--section=${section}`], {});
-  return listed.split('\n').flatMap((line) => {
-    const name = /^\d+; \d+ \d+ (.*)$/s.exec(line)?.[1];
-    return name === undefined ? [] : [{ line, name: name.trimEnd() }];
-  });
+  return listed.split('\n').flatMap(entryOf);
+}
+
+function entryOf(line: string): ArchiveEntry[] {
+  const [, id, oid, name] = /^(\d+); \d+ (\d+) (.*)$/s.exec(line) ?? [];
+  return id === undefined ? [] : [{ line, id, oid: oid!, name: name!.trimEnd() }];
+}
+
+/** Every entry of an archive, by its id, and the ids of those that have to be there before it. */
+export async function listNeeds(context: SourceContext, archive: Archive): Promise<Map<string, { entry: ArchiveEntry; needs: string[] }>> {
+  const listed = new Map<string, { entry: ArchiveEntry; needs: string[] }>();
+  let last: { entry: ArchiveEntry; needs: string[] } | undefined;
+  for (const line of (await takeApart(context, archive, ['--list', '--verbose'], {})).split('\n')) {
+    const needs = /^;\s+depends on:((?: \d+)+)\s*$/.exec(line)?.[1];
+    if (needs !== undefined) last?.needs.push(...needs.trim().split(' '));
+    const [entry] = entryOf(line);
+    if (entry) listed.set(entry.id, (last = { entry, needs: [] }));
+  }
+  return listed;
 }
 
 /** These entries as SQL, without what stands before and behind all of them: those settings every session of ours has, as far as the server knows them. */

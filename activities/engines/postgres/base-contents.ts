@@ -3,6 +3,7 @@ import { mib, formatBytes } from '../../../workflows/domain/units.ts';
 import type { GroupIndex, Manifest, ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
+import { inParallel } from '../../store/in-parallel.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import type { DataKey } from '../../stream/keys.ts';
 import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
@@ -55,6 +56,8 @@ export interface GroupToRestore {
   pieces: number;
 }
 
+const indexesAtOnce = 4;
+
 /**
  * Each index is what its manifest says, and together they hold what the units say.
  * @returns the groups of rows, of a partial restore those that hold some of it; what is no table is made before any row is loaded, or after all.
@@ -63,16 +66,17 @@ export async function checkIndexes(context: SourceContext, manifest: Manifest, p
   const chosen = new Set(chosenUnits(manifest, point).map(({ id }) => id));
   const rows = new Map<string, number>();
   const groups: GroupToRestore[] = [];
-  for (const [done, group] of manifest.groups.entries()) {
+  let done = 0;
+  await inParallel(manifest.groups.entries(), indexesAtOnce, async ([at, group]) => {
     const { parts }: GroupIndex = await readGroupIndex(context, manifest.backup, group);
     for (const { unit, documents } of parts) rows.set(unit, (rows.get(unit) ?? 0) + documents);
     const wanted = parts.filter(({ unit }) => chosen.has(unit));
-    if (wanted.length > 0) groups.push({ group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0), pieces: wanted.length });
-    context.progress({ phase: 'check base', done, of: manifest.groups.length, unit: 'objects' });
-  }
+    groups[at] = { group: group.group, index: group.index, plainBytes: wanted.reduce((sum, { plainBytes }) => sum + plainBytes, 0), pieces: wanted.length };
+    context.progress({ phase: 'check base', done: (done += 1), of: manifest.groups.length, unit: 'objects' });
+  }, context.signal);
   for (const unit of manifest.units) {
     const found = rows.get(unit.id) ?? 0;
     if (found !== unit.documents) throw new HoldfastError('Tampered', `${unit.name}: the manifest of backup ${manifest.backup} says ${unit.documents} rows, its parts hold ${found}`);
   }
-  return groups;
+  return groups.filter(({ pieces }) => pieces > 0);
 }

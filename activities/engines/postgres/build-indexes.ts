@@ -1,14 +1,19 @@
 import type pg from 'pg';
 import type { TargetRef } from '../../../workflows/contract.ts';
+import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
+import { listEntries, listNeeds } from './archive-entries.ts';
 import { openBase } from './base-contents.ts';
-import { targetPlace, withClient } from './connect.ts';
+import { schemas } from './catalogue.ts';
+import { targetPlace, withClient, type Place } from './connect.ts';
 import { claimOf, requireClaim } from './control.ts';
+import { dealIndexes } from './deal-indexes.ts';
 import { globalsOf, type GlobalOf } from './globals.ts';
+import { inSessions } from './in-sessions.ts';
 import { finishLargeObjects } from './large-objects.ts';
 import { finishDatabase } from './make-database.ts';
-import { makeSection } from './make-section.ts';
+import { makeInOrder, makeTogether, type Making, type NotMade } from './make-section.ts';
 import { chosenUnits } from './selection.ts';
 import { readServerFacts } from './server-facts.ts';
 
@@ -19,7 +24,8 @@ export interface BuiltIndexes {
 
 /**
  * Makes what rows have to be there for: sequences go on where the source's were, indexes, constraints, triggers, rules and policies are made, materialized
- * views filled, in the order in which they read each other; then what belongs to the database as a whole, and fresh statistics.
+ * views filled, in the order in which they read each other; then what belongs to the database as a whole, and fresh statistics. What concerns one table
+ * alone is made in several sessions side by side.
  *
  * Safe to repeat: each is committed with its note, or finds itself done. What the data does not obey is named and passed over; asked again, it is tried again.
  */
@@ -29,11 +35,11 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
   return await withClient(context, place, async (client) => {
     await requireClaim(client, claimOf(target, point));
     const { major } = await readServerFacts(client);
-    // What one build may sort in; the server's own default is for a server with many users.
-    await client.query(`SET maintenance_work_mem = '256MB'`);
+    await client.query(sortsInMemory);
     await setSequences(client, globalsOf(globals, 'sequence'));
-    const { made, notMade } = await makeSection(context, client, { bytes: definitions, major }, 'post-data', { tolerate: true });
-    const chosen = new Set(chosenUnits(manifest, point).map(({ name }) => name));
+    const units = chosenUnits(manifest, point);
+    const { made, notMade } = await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, client, place, units);
+    const chosen = new Set(units.map(({ name }) => name));
     // In a part of the tables the rows that others name may be missing on purpose: then nothing can be checked, and nothing holds.
     const broken = notMade.filter(({ refersTo }) => refersTo === undefined || !point.only || chosen.has(refersTo));
     for (const { entry, refersTo } of notMade) if (refersTo !== undefined && point.only && !chosen.has(refersTo)) context.log?.('warn', `${entry}: left out, since ${refersTo} was not restored`);
@@ -41,9 +47,51 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
     failed.push(...(await fillViews(context, client, globalsOf(globals, 'view'))).map(({ sql, why }) => ({ ns: place.address.database, index: `MATERIALIZED VIEW ${sql}`, why })));
     if (!point.only) await finishLargeObjects(client, globals);
     await finishDatabase(client, place.address.database, globals);
-    context.progress({ phase: 'gather statistics', done: 0, of: 0, unit: 'objects' });
-    await client.query('ANALYZE');
-    return { indexes: made.length - notMade.length, failed };
+    await gatherStatistics(context, client, place);
+    return { indexes: made - notMade.length, failed };
+  });
+}
+
+/** What one build may sort in, at the least: a server's own default is for a server with many users. */
+const sortsInMemory = `SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')`;
+
+/** Indexes and keys table by table, side by side; then the rest, in its order. */
+async function makePostData(making: Making, client: pg.Client, place: Place, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
+  const { context, archive } = making;
+  const entries = await listEntries(context, archive, 'post-data');
+  const bytes = new Map(units.map(({ id, plainBytes }) => [id, plainBytes]));
+  const { batches, rest } = dealIndexes(entries, await listNeeds(context, archive), (table) => bytes.get(table) ?? 0);
+  const notMade: NotMade[] = [];
+  let done = 0;
+  const say = (more: number): void => context.progress({ phase: 'build indexes', done: done + more, of: entries.length, unit: 'objects' });
+  say(0);
+  await inSessions(context, place, batches, async (session, batch) => {
+    await session.query(sortsInMemory);
+    notMade.push(...(await makeTogether(making, session, batch)));
+    done += batch.entries.length;
+    say(0);
+  });
+  notMade.push(...(await makeInOrder(making, client, { entries: rest, note: 'post-data' }, say)));
+  return { made: entries.length, notMade };
+}
+
+/** Of so many tables each has a turn of its own, the largest first; of the others many share one. */
+const [largeTables, analyzedTogether] = [32, 50];
+
+/** What ANALYZE alone would do, by several sessions: a partitioned table brings its partitions. What the user may not is passed over, as it is there. */
+async function gatherStatistics(context: SourceContext, client: pg.Client, place: Place): Promise<void> {
+  const { rows } = await client.query<{ sql: string }>(`
+    SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS sql
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND NOT c.relisshared AND (${schemas} OR n.nspname = 'pg_catalog')
+    ORDER BY pg_catalog.pg_relation_size(c.oid) DESC, c.oid`);
+  const turns = rows.slice(0, largeTables).map((row) => [row]);
+  for (let at = largeTables; at < rows.length; at += analyzedTogether) turns.push(rows.slice(at, at + analyzedTogether));
+  let done = 0;
+  await inSessions(context, place, turns, async (session, tables) => {
+    context.progress({ phase: 'gather statistics', done, of: rows.length, unit: 'objects' });
+    await session.query(`ANALYZE ${tables.map(({ sql }) => sql).join(', ')}`);
+    done += tables.length;
   });
 }
 

@@ -11,4 +11,5 @@ export function copyOut(name: string, { columns, condition }: TableDetail, range
   return `COPY (SELECT ${columns.join(', ')} FROM ONLY ${name}${conditions}) TO STDOUT`;
 }
 
-export const copyIn = (name: string, { columns }: TableDetail): string => `COPY ${name}${columns.length > 0 ? ` (${columns.join(', ')})` : ''} FROM STDIN`;
+/** @param frozen - seen by everybody from the commit on, so that nothing has to come by again to say so; the table must be made or emptied in the same transaction. */
+export const copyIn = (name: string, { columns }: TableDetail, { frozen = false } = {}): string => `COPY ${name}${columns.length > 0 ? ` (${columns.join(', ')})` : ''} FROM STDIN${frozen ? ' WITH (FREEZE)' : ''}`;

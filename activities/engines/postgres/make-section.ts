@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { SourceContext } from '../../context.ts';
-import { entriesAsSql, listEntries, type Archive, type ArchiveEntry, type Section } from './archive-entries.ts';
+import { entriesAsSql, type Archive, type ArchiveEntry } from './archive-entries.ts';
 import { isDone, once } from './control.ts';
 import { withoutValues } from './connect.ts';
 import { canonicalSession } from './session.ts';
@@ -15,28 +15,43 @@ export interface NotMade {
   refersTo?: string | undefined;
 }
 
-/**
- * Makes what an archive holds of a section, in its order, some hundred entries to a transaction, each committed with its note. Safe to repeat: goes
- * on behind what is noted.
- * @param tolerate - an entry that the data does not obey (a unique index, a foreign key) is named and passed over; left out: it fails.
- */
-export async function makeSection(context: SourceContext, client: pg.Client, archive: Archive, section: Section, { tolerate = false } = {}): Promise<{ made: ArchiveEntry[]; notMade: NotMade[] }> {
-  const entries = await listEntries(context, archive, section);
-  const notMade: NotMade[] = [];
-  for (let at = 0; at < entries.length; at += madeTogether) {
-    context.signal.throwIfAborted();
-    context.progress({ phase: section === 'pre-data' ? 'make tables' : 'build indexes', done: at, of: entries.length, unit: 'objects' });
-    const batch = entries.slice(at, at + madeTogether);
-    if (await isDone(client, noteOf(section, at))) continue;
-    const refused = await makeBatch(client, await entriesAsSql(context, archive, batch), noteOf(section, at));
-    if (!refused) continue;
-    if (!tolerate) throw refused;
-    notMade.push(...(await makeOneByOne(context, client, archive, batch, noteOf(section, at))));
-  }
-  return { made: entries, notMade };
+/** Where entries are made, and out of what. */
+export interface Making {
+  context: SourceContext;
+  archive: Archive;
+  /** an entry that the data does not obey (a unique index, a foreign key) is named and passed over; false: it fails */
+  tolerate: boolean;
 }
 
-const noteOf = (section: Section, at: number): string => `${section} ${at}`;
+/** What is made in one transaction, and noted in it. */
+export interface Batch {
+  entries: readonly ArchiveEntry[];
+  note: string;
+}
+
+/**
+ * Makes entries in their order, some hundred to a transaction, each committed with its note. Safe to repeat: goes on behind what is noted.
+ * @param onMade - told how many of them are there.
+ */
+export async function makeInOrder(making: Making, client: pg.Client, { entries, note }: Batch, onMade: (entries: number) => void): Promise<NotMade[]> {
+  const notMade: NotMade[] = [];
+  for (let at = 0; at < entries.length; at += madeTogether) {
+    onMade(at);
+    notMade.push(...(await makeTogether(making, client, { entries: entries.slice(at, at + madeTogether), note: `${note} ${at}` })));
+  }
+  return notMade;
+}
+
+/** Makes a batch, or nothing of it; where it is to tolerate that, one by one. Safe to repeat. */
+export async function makeTogether(making: Making, client: pg.Client, batch: Batch): Promise<NotMade[]> {
+  const { context, archive, tolerate } = making;
+  context.signal.throwIfAborted();
+  if (await isDone(client, batch.note)) return [];
+  const refused = await makeBatch(client, await entriesAsSql(context, archive, batch.entries), batch.note);
+  if (!refused) return [];
+  if (!tolerate) throw refused;
+  return await makeOneByOne(context, client, archive, batch);
+}
 
 /** @returns what the server refused; nothing of the batch is there then. */
 async function makeBatch(client: pg.Client, sql: string, note: string): Promise<pg.DatabaseError | undefined> {
@@ -54,9 +69,9 @@ async function makeBatch(client: pg.Client, sql: string, note: string): Promise<
 }
 
 /** One that is refused costs only itself. It has no note: whoever asks again tries it again. */
-async function makeOneByOne(context: SourceContext, client: pg.Client, archive: Archive, batch: readonly ArchiveEntry[], note: string): Promise<NotMade[]> {
+async function makeOneByOne(context: SourceContext, client: pg.Client, archive: Archive, { entries, note }: Batch): Promise<NotMade[]> {
   const notMade: NotMade[] = [];
-  for (const [at, entry] of batch.entries()) {
+  for (const [at, entry] of entries.entries()) {
     const own = `${note}.${at}`;
     if (await isDone(client, own)) continue;
     const sql = await entriesAsSql(context, archive, [entry]);

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { noteDatabase } from '../../provision/restored-database.ts';
+import { listEntries } from './archive-entries.ts';
 import { ask, targetPlace, withClient, withOtherDatabase, type Place } from './connect.ts';
 import { claimDatabase, claimOf, isDone, once, prepared } from './control.ts';
 import { checkIndexes, openBase, type GroupToRestore } from './base-contents.ts';
@@ -11,7 +12,7 @@ import { globalsOf, type Global } from './globals.ts';
 import { makeDatabase, makeRoles, requireServer } from './make-database.ts';
 import { makeLargeObjects } from './large-objects.ts';
 import { refuseLivingDatabase } from './living-database.ts';
-import { makeSection } from './make-section.ts';
+import { makeInOrder } from './make-section.ts';
 import { readServerFacts } from './server-facts.ts';
 
 /**
@@ -37,7 +38,9 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
     await claimDatabase(client, claimOf(target, point));
     await noteDatabase(context, target, (await readServerFacts(client)).identity);
     if (await isDone(client, prepared)) return;
-    await makeSection(context, client, { bytes: definitions, major }, 'pre-data');
+    const archive = { bytes: definitions, major };
+    const entries = await listEntries(context, archive, 'pre-data');
+    await makeInOrder({ context, archive, tolerate: false }, client, { entries, note: 'pre-data' }, (done) => context.progress({ phase: 'make tables', done, of: entries.length, unit: 'objects' }));
     await once(client, prepared, async () => await (point.only ? Promise.resolve() : makeLargeObjects(client, globals)));
   });
   return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };

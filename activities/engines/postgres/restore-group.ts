@@ -12,7 +12,7 @@ import { readGroupIndex } from '../base/read-base.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { openBaseParts } from './base-contents.ts';
 import { largeObjects } from './catalogue.ts';
-import { targetPlace, withClient, withoutValues } from './connect.ts';
+import { ask, targetPlace, withClient, withoutValues } from './connect.ts';
 import { claimOf, controlSchema, once, requireClaim } from './control.ts';
 import { copyIn } from './copy.ts';
 import { copyPagesIn, putPages } from './large-objects.ts';
@@ -22,8 +22,11 @@ import { chosenUnits } from './selection.ts';
 /**
  * Loads one group's parts into the tables that `prepareRestore` made, by COPY.
  *
- * Safe to repeat, and beside an attempt that is not dead yet: a part's rows and its note are one transaction, so that each part is there once or not at
- * all. Nothing waits for the disk but the group's own last note: the log is in order, and what is noted behind the parts has them on disk before it.
+ * Safe to repeat, and beside an attempt that is not dead yet: rows and their note are one transaction, so that each part is there once or not at all.
+ * What is one transaction (a piece) is a part, with those that its last row goes on in; or a whole table that is neither small nor large, which is emptied
+ * in it, though it is empty: then the server need log none of its rows where its `wal_level` lets it (`postgres-place.ts`), and has them frozen from the
+ * beginning. Killed in the middle of one, the rows of that table are sent again.
+ * Nothing waits for the disk but the group's own last note: the log is in order, and what is noted behind the parts has them on disk before it.
  */
 export async function restoreGroup(context: SourceContext, { target, point, group }: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } }): Promise<{ documents: number; plainBytes: number }> {
   const { manifest, parts } = await openBaseParts(context, point);
@@ -48,43 +51,46 @@ interface Loading {
 }
 
 async function load(loading: Loading, all: readonly Part[]): Promise<void> {
-  const { context, client, parts } = loading;
+  const { context, client, parts, units } = loading;
   const { rows } = await client.query<{ what: string }>(`SELECT what FROM ${controlSchema}.done WHERE what = ANY ($1)`, [all.map(({ object }) => object.key)]);
   const known = new Set(rows.map(({ what }) => what));
-  const of = all.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  const of = bytesOf(all);
   let [done, adopted, pieces] = [0, 0, 0];
-  const waiting = piecesOf(all);
-  // The next piece's first part is fetched and opened while the server takes the one before it.
-  const ahead = new Fetcher(parts, waiting.filter((piece) => !known.has(keyOf(piece))).map((piece) => piece[0]!));
+  const waiting = piecesOf(all, units);
+  // The next part is fetched and opened while the server takes the one before it.
+  const ahead = new Fetcher(parts, waiting.filter((piece) => !known.has(keyOf(piece))).flatMap((piece) => piece.parts));
   for (const piece of waiting) {
     context.signal.throwIfAborted();
-    const bytes = piece.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+    const bytes = bytesOf(piece.parts);
     if (known.has(keyOf(piece))) adopted += bytes;
-    else await loadPiece(loading, piece, ahead);
+    else await loadPiece(loading, piece, ahead, (sent) => context.progress({ phase: 'restore', done: done + sent, adopted, of, unit: 'bytes', pieces }));
     done += bytes;
-    pieces += piece.length;
+    pieces += piece.parts.length;
     context.progress({ phase: 'restore', done, adopted, of, unit: 'bytes', pieces });
   }
 }
 
-/** The last part's: what lies over several is there whole or not at all. */
-const keyOf = (piece: readonly Part[]): string => piece.at(-1)!.object.key;
+const bytesOf = (parts: readonly Part[]): number => parts.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
 
-async function loadPiece({ context, client, parts, units }: Loading, piece: readonly Part[], ahead: Fetcher): Promise<void> {
-  const [first, ...others] = piece as [Part, ...Part[]];
+/** The last part's: what lies over several is there whole or not at all. */
+const keyOf = ({ parts }: Piece): string => parts.at(-1)!.object.key;
+
+async function loadPiece({ context, client, units }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
+  const first = piece.parts[0]!;
   const unit = units.get(first.unit)!;
-  const rows = piece.reduce((sum, { documents }) => sum + documents, 0);
-  // Taken whatever comes of it: the next one is the next piece's.
-  const begun = ahead.take();
-  begun.catch(() => undefined);
+  const rows = piece.parts.reduce((sum, { documents }) => sum + documents, 0);
   const bytes = async function* (): AsyncGenerator<Buffer> {
-    yield* slices(await begun);
-    for (const part of others) yield* slices(await getPart(parts, part));
+    let sent = 0;
+    for (const part of piece.parts) {
+      yield* slices(await ahead.take(part));
+      if (piece.parts.length > 1) onSent((sent += part.plainBytes));
+    }
   };
   try {
     await once(client, keyOf(piece), async () => {
       const large = unit.kind === largeObjects;
-      const stream = large ? await copyPagesIn(client) : client.query(copyFrom(copyIn(unit.name, tableDetail(unit.detail))));
+      const frozen = piece.isTable && (await empty(client, unit.name));
+      const stream = large ? await copyPagesIn(client) : client.query(copyFrom(copyIn(unit.name, tableDetail(unit.detail), { frozen })));
       await pipeline(Readable.from(bytes()), stream, { signal: context.signal });
       if (stream.rowCount !== rows) throw new HoldfastError('ReplayFailed', `${unit.name}: the target took ${stream.rowCount} rows of ${first.object.key}, which holds ${rows}`);
       if (large) await putPages(client);
@@ -95,22 +101,50 @@ async function loadPiece({ context, client, parts, units }: Loading, piece: read
   }
 }
 
+/** Gives an empty table new, empty files. False: the user may write into it, and not that. */
+async function empty(client: pg.Client, table: string): Promise<boolean> {
+  if (!(await ask<boolean>(client, `SELECT pg_catalog.has_table_privilege(${pg.escapeLiteral(table)}, 'TRUNCATE')`))) return false;
+  await client.query(`TRUNCATE ONLY ${table}`);
+  return true;
+}
+
 const sentAtOnceBytes = kib(256);
 
 function* slices(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += sentAtOnceBytes) yield bytes.subarray(at, at + sentAtOnceBytes);
 }
 
-/** Parts of which the first row begins in them, with those that the row goes on in. */
-function piecesOf(parts: readonly Part[]): Part[][] {
-  const pieces: Part[][] = [];
-  let goesOn = false;
+/** What is one transaction. */
+interface Piece {
+  parts: Part[];
+  /** all that the table holds */
+  isTable: boolean;
+}
+
+/** New files cost a small table more than its log does, and what a kill costs is bounded. */
+const [tableAtLeastBytes, tableAtMostBytes] = [mib(8), mib(256)];
+
+function piecesOf(parts: readonly Part[], units: ReadonlyMap<string, Unit>): Piece[] {
+  return runsOf(parts, (last, part) => last.unit === part.unit).flatMap((run): Piece[] => {
+    if (isTable(run, units.get(run[0]!.unit)!)) return [{ parts: run, isTable: true }];
+    return runsOf(run, (last) => last.continues).map((piece) => ({ parts: piece, isTable: false }));
+  });
+}
+
+/** An extension’s table is not empty before: it keeps what the extension itself put there. */
+function isTable(run: readonly Part[], unit: Unit): boolean {
+  const bytes = bytesOf(run);
+  return unit.kind === 'table' && bytes === unit.plainBytes && bytes >= tableAtLeastBytes && bytes <= tableAtMostBytes && tableDetail(unit.detail).condition === null;
+}
+
+function runsOf(parts: readonly Part[], goesOn: (last: Part, part: Part) => boolean): Part[][] {
+  const runs: Part[][] = [];
   for (const part of parts) {
-    if (goesOn) pieces.at(-1)!.push(part);
-    else pieces.push([part]);
-    goesOn = part.continues;
+    const run = runs.at(-1);
+    if (run && goesOn(run.at(-1)!, part)) run.push(part);
+    else runs.push([part]);
   }
-  return pieces;
+  return runs;
 }
 
 /** Held at once, fetched and opened: one large part, or some small ones, of which each waits for the store as long. */
@@ -122,31 +156,35 @@ class Fetcher {
   readonly #from: PartStore;
   readonly #order: readonly Part[];
   #next = 0;
-  readonly #fetching: { bytes: Promise<Buffer>; plainBytes: number }[] = [];
+  readonly #fetching: { part: Part; bytes: Promise<Buffer> }[] = [];
 
   constructor(from: PartStore, order: readonly Part[]) {
     this.#from = from;
     this.#order = order;
   }
 
-  /** The next one of the order. */
-  async take(): Promise<Buffer> {
-    this.#fetchAhead(1);
-    const { bytes } = this.#fetching.shift()!;
-    const taken = await bytes;
-    this.#fetchAhead(aheadParts);
-    return taken;
+  /** One of the order; those before it are not wanted any more. */
+  async take(part: Part): Promise<Buffer> {
+    for (;;) {
+      this.#fetchAhead(1);
+      const first = this.#fetching.shift()!;
+      if (first.part !== part) continue;
+      const bytes = await first.bytes;
+      this.#fetchAhead(aheadParts);
+      return bytes;
+    }
   }
 
   #fetchAhead(atMost: number): void {
-    const held = (): number => this.#fetching.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
-    while (this.#next < this.#order.length && this.#fetching.length < atMost && (this.#fetching.length === 0 || held() < aheadBytes)) {
-      const part = this.#order[this.#next]!;
+    for (let held = bytesOf(this.#fetching.map(({ part }) => part)); this.#fetching.length < atMost; ) {
+      const part = this.#order[this.#next];
+      held += part?.plainBytes ?? 0;
+      if (!part || (this.#fetching.length > 0 && held > aheadBytes)) return;
       this.#next += 1;
       const bytes = getPart(this.#from, part);
       // Heard from the beginning: whoever takes it may come later, or never.
       bytes.catch(() => undefined);
-      this.#fetching.push({ bytes, plainBytes: part.plainBytes });
+      this.#fetching.push({ part, bytes });
     }
   }
 }

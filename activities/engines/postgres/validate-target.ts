@@ -8,13 +8,13 @@ import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
-import { inParallel } from '../../store/in-parallel.ts';
 import { openBase, type BaseContents } from './base-contents.ts';
 import { largeObjects, listMaterializedViews, listSequences, listTables } from './catalogue.ts';
 import { compareDefinitions } from './compare-definitions.ts';
-import { connect, cutOff, targetPlace, withClient, type Place } from './connect.ts';
+import { targetPlace, withClient, type Place } from './connect.ts';
 import { copyOut } from './copy.ts';
 import { globalsOf } from './globals.ts';
+import { inSessions } from './in-sessions.ts';
 import { tableDetail } from './plan.ts';
 import { chosenUnits } from './selection.ts';
 import { RowSum } from './row-sum.ts';
@@ -33,7 +33,6 @@ export async function validateTarget(context: SourceContext, input: { target: Ta
   return { id: validator.id, effect: validator.effect, ...(await proveEquality(context, input)) };
 }
 
-const tablesAtOnce = 3;
 const listed = 500;
 
 /**
@@ -110,23 +109,11 @@ async function sumTables(context: SourceContext, place: Place, tables: readonly 
   const collections: Compared['collections'] = [];
   const of = tables.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   let done = 0;
-  const idle: pg.Client[] = [];
-  const all: pg.Client[] = [];
-  const onAbort = (): void => all.forEach(cutOff);
-  context.signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await inParallel(largestFirst(tables), tablesAtOnce, async (unit) => {
-      const client = idle.pop() ?? (await connect(context, place));
-      if (!all.includes(client)) all.push(client);
-      const sum = await sumTable(client, unit, (bytes) => context.progress({ phase: 'compare', done: (done += bytes), of, unit: 'bytes', pieces: collections.length }));
-      collections.push({ ns: unit.name, count: sum.rows, expectedCount: unit.documents, hashEqual: sum.hex() === unit.hashSum && sum.rows === unit.documents, note: null });
-      idle.push(client);
-    }, context.signal);
-    return collections;
-  } finally {
-    context.signal.removeEventListener('abort', onAbort);
-    all.forEach(cutOff);
-  }
+  await inSessions(context, place, largestFirst(tables), async (client, unit) => {
+    const sum = await sumTable(client, unit, (bytes) => context.progress({ phase: 'compare', done: (done += bytes), of, unit: 'bytes', pieces: collections.length }));
+    collections.push({ ns: unit.name, count: sum.rows, expectedCount: unit.documents, hashEqual: sum.hex() === unit.hashSum && sum.rows === unit.documents, note: null });
+  });
+  return collections;
 }
 
 const largestFirst = (units: readonly Unit[]): Unit[] => [...units].sort((a, b) => b.plainBytes - a.plainBytes);

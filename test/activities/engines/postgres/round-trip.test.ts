@@ -42,6 +42,8 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   assert.deepEqual(built.failed, []);
   const after = await lookAt(target, restored);
   for (const [what, wanted] of Object.entries(before)) assert.deepEqual(after[what], wanted, what);
+  assert.equal((await target.query(`SELECT FROM holdfast_restore.done WHERE what LIKE 'indexes of %'`, [], restored)).length, 1, 'small tables share a transaction');
+  assert.deepEqual(await target.query(`SELECT DISTINCT relname::text AS never FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND reltuples < 0 AND relname IN ('orders', 'parts', 'parts_rest', 'totals')`, [], restored), [], 'statistics of every kind of table');
   assert.deepEqual(await target.query('SELECT relispopulated FROM pg_class WHERE relname = $1', ['unfilled'], restored), [{ relispopulated: false }]);
 
   const well = await validatePostgres(context, summary);
@@ -119,6 +121,7 @@ test('a large table is read and loaded in ranges, with a row larger than a part;
   const { ok, problems } = await validatePostgres(context, summary);
   assert.deepEqual([ok, problems], [true, []]);
   assert.deepEqual(await source.query('SELECT id, length(content) AS size FROM wide ORDER BY id', [], restored), [[1, 5], [2, 35_000_000], [3, 9], [4, 16_252_928], [5, null]].map(([id, size]) => ({ id, size })));
+  assert.deepEqual(await source.query(`SELECT relname::text AS of, relallvisible > 0 AS frozen FROM pg_class WHERE relname IN ('big', 'wide') ORDER BY 1`, [], restored), [{ of: 'big', frozen: false }, { of: 'wide', frozen: true }], 'a whole table is loaded as frozen');
 
   const provisioner = openProvisioner(context);
   await assert.rejects(provisioner.check(context, { movesAside: false }), { type: 'TargetNotEmpty' });
@@ -202,6 +205,8 @@ test('a restore that is cut off at every step goes on behind what was committed,
   const place = await postgresPlace(t, { beside: true });
   const { source } = place;
   await source.query(oddDatabase, [], database);
+  // Loaded as a whole, in two parts: one is sent when it is cut off.
+  await source.query('CREATE TABLE public.long AS SELECT i, repeat(md5(i::text), 1000) AS text FROM generate_series(1, 600) AS i', [], database);
   const before = await lookAt(source, database);
   const summary = await backUpPostgres(place);
   let attempts = 0;
