@@ -15,10 +15,30 @@ export function processMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }
 
-/** The same, with what its children took that have ended: a server that makes a process for each session. Fields 16 and 17. */
+/** The same, with what its children took, those that have ended too (fields 16 and 17): a server that makes a process for each session. */
 export function familyMs(pid: number): number {
+  for (;;) {
+    const ended = endedMs(pid);
+    const living = livingMs(pid);
+    // One that ended meanwhile would be missing, or counted twice.
+    if (endedMs(pid) === ended) return processMs(pid) + ended + living;
+  }
+}
+
+function endedMs(pid: number): number {
   const fields = statOf(pid);
-  return processMs(pid) + (Number(fields[13]) + Number(fields[14])) * tickMs;
+  return (Number(fields[13]) + Number(fields[14])) * tickMs;
+}
+
+function livingMs(parent: number): number {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).reduce((sum, name) => {
+    try {
+      return Number(statOf(Number(name))[1]) === parent ? sum + processMs(Number(name)) : sum;
+    } catch {
+      // It ended between the listing and the look.
+      return sum;
+    }
+  }, 0);
 }
 
 /** `VmRSS`: what it holds now; `VmHWM`: the most that it ever held. */

@@ -42,7 +42,7 @@ export async function race(contenders: readonly Contender[], rounds: number, say
   return taken.map((rounds, index) => summarize(contenders[index]!.name, rounds));
 }
 
-function summarize(name: string, taken: readonly Taken[]): Result {
+export function summarize(name: string, taken: readonly Taken[]): Result {
   const rounds = taken.map(({ ms }) => ms);
   const sorted = [...rounds].sort((a, b) => a - b);
   const peaks = taken.flatMap(({ peakRssBytes }) => peakRssBytes ?? []);

@@ -33,11 +33,19 @@ export async function backUp(world: PostgresWorld, memory?: MemoryWatch, backup 
   }
 }
 
-/** Definitions, groups side by side, indexes and constraints: what the steps of a run do, on a server that is there and empty. */
-export async function restore(world: PostgresWorld, point: RecoveryPoint, memory?: MemoryWatch): Promise<void> {
+/** Definitions, groups side by side, indexes, constraints and statistics: what the steps of a run do, on a server that is there and empty. @returns how long each took. */
+export async function restore(world: PostgresWorld, point: RecoveryPoint, memory?: MemoryWatch): Promise<string> {
   const options = memory ? { memory } : {};
-  const { groups } = await runOurs<{ groups: { group: string; index: unknown }[] }>('prepareRestore', { target, point }, options);
-  await sideBySide(groups, Math.min(width, world.slots.recover), async ({ group, index }) =>
-    await runOurs('restoreGroup', { target, point, group: { group, index } }, options));
-  await runOurs('buildIndexes', { target, point }, options);
+  const phases: string[] = [];
+  const timing = async <T>(name: string, work: Promise<T>): Promise<T> => {
+    const startedAtMs = performance.now();
+    const result = await work;
+    phases.push(`${name} ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`);
+    return result;
+  };
+  const { groups } = await timing('definitions', runOurs<{ groups: { group: string; index: unknown }[] }>('prepareRestore', { target, point }, options));
+  await timing('rows', sideBySide(groups, Math.min(width, world.slots.recover), async ({ group, index }) =>
+    await runOurs('restoreGroup', { target, point, group: { group, index } }, options)));
+  await timing('indexes, constraints and statistics', runOurs('buildIndexes', { target, point }, options));
+  return phases.join(', ');
 }

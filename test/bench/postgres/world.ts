@@ -74,7 +74,7 @@ export class PostgresWorld {
 
   /** An empty server as people start it. */
   async theirTarget(owner: Owner): Promise<Postgres> {
-    const server = await startPostgres(owner, { durable: true, settings: serverSettings(this.options.quick) });
+    const server = await startPostgres(owner, { durable: true, settings: serverSettings(this.options.quick), initdb: ['--data-checksums'] });
     await server.query(`CREATE DATABASE ${database}`);
     return server;
   }
