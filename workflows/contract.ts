@@ -109,9 +109,10 @@ export interface ControlActivities {
 
   /**
    * What a recovery would do now, and what would fail; touches nothing. Trouble is in its findings.
+   * @param places - false: whether targets could be made is asked elsewhere.
    * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - nothing can be planned of that.
    */
-  planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
+  planRecovery(input: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined; places?: boolean | undefined } & RecoveryTarget): Promise<RecoveryPlan>;
 
   /**
    * Looks at all that a recovery would need, as it would begin now; changes nothing, and reads no part and no slice. What cannot be looked at is told.

@@ -31,7 +31,7 @@ export async function dryRun(view: SystemView, { targetTime, targetPosition, poi
       return undefined;
     }
   };
-  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, timeline, only, runbook, version }, `plan a recovery of ${system}`);
+  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, timeline, only, runbook, version, places: false }, `plan a recovery of ${system}`);
   const steps = planSteps(view, runbook);
   const checked: string[] = [];
   for (const step of steps.filter(({ uses }) => uses === 'provision')) {

@@ -26,6 +26,7 @@ import { loadSystemFile } from '../system-files.ts';
 import { checkApprovers } from './check-approvers.ts';
 import { planDeployment } from './plan-deployment.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
+import { checkPlaces } from './check-places.ts';
 import { checkTransport } from './check-transport.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
@@ -37,9 +38,10 @@ const planReadsForMs = seconds(10);
  *
  * What is wrong becomes findings, so that a plan names everything that is wrong and not only the first.
  * @param readForMs - so long bytes are read and authenticated; 0: what listing and opening alone can tell.
+ * @param places - false: whether targets could be made is not looked at; a run that is under way has claimed its own.
  * @throws UnknownSystem, BadSystemFile, BadInput, TargetTimeInFuture - no plan can be made of that.
  */
-export async function planRecovery({ system: systemName, only, runbook: asked, version, mode, readForMs = planReadsForMs, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined; readForMs?: number | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
+export async function planRecovery({ system: systemName, only, runbook: asked, version, mode, readForMs = planReadsForMs, places = true, ...target }: { system: string; only?: readonly string[] | undefined; runbook?: string | undefined; version?: string | undefined; mode?: RestoreMode | undefined; readForMs?: number | undefined; places?: boolean | undefined } & RecoveryTarget, job: JobContext): Promise<RecoveryPlan> {
   const loaded = await loadSystemFile(systemName);
   const names = runbookNames(loaded.system);
   if (asked !== undefined && !names.includes(asked)) throw new HoldfastError('BadInput', `planRecovery: field "runbook" is "${asked}", and ${systemName} has ${names.join(', ')}.`);
@@ -58,7 +60,7 @@ export async function planRecovery({ system: systemName, only, runbook: asked, v
   if (inPlace && !momentAsked(target)) findings.push(finding('fails', 'BadInput', 'in place goes back to an earlier moment, and none is given', 'give a target time, a target position or a point'));
   const copies = copiesOf(loaded.system, name);
   if (copies && !only) findings.push(finding('fails', 'BadInput', `mode ${copies} is of chosen collections, and none are chosen`, 'give them by only: shop.orders'));
-  const points = await readPoints(system, target, findings, job, { only, inPlace, copies, readForMs });
+  const points = await readPoints(system, target, findings, job, { only, inPlace, copies, readForMs, checkPlace: async (context) => (places ? await checkPlaces(context, system, name) : []) });
   const discarded = copies === 'swap' || (!only && momentAsked(target)) ? await countAll(system, points, findings, job, inPlace) : {};
   const deploy = only ? undefined : await planDeployment(system, name, { points, version }, findings, job);
   const forecast = only || points.length === 0 ? { forecastMs: null, forecastBasis: null } : await forecastOf(system, { steps: runbook.steps, passedOver }, points, job);
@@ -107,13 +109,13 @@ async function countAll(system: System, points: readonly RecoveryPoint[], findin
   return counted;
 }
 
-async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, { only, inPlace, copies, readForMs }: { only: readonly string[] | undefined; inPlace: boolean; copies: CopyMode | undefined; readForMs: number }): Promise<RecoveryPoint[]> {
+async function readPoints(system: System, target: RecoveryTarget, findings: Finding[], job: JobContext, { only, inPlace, copies, readForMs, checkPlace }: { only: readonly string[] | undefined; inPlace: boolean; copies: CopyMode | undefined; readForMs: number; checkPlace: (context: SourceContext) => Promise<Finding[]> }): Promise<RecoveryPoint[]> {
   const points: RecoveryPoint[] = [];
   const open = (source: string): Promise<SourceContext> => openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
   const sources = await Promise.all(Object.keys(system.sources).map(open)).catch(note(findings));
   for (const context of sources ?? []) {
     const of = { system: system.system, source: context.sourceName };
-    findings.push(...(await checkReach(context)));
+    findings.push(...(await checkReach(context)), ...(await checkPlace(context)));
     await refuseMovedSource(context).catch(note(findings));
     const engine = openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));

@@ -67,7 +67,8 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
     facts.clocks.push(...looked.clocks);
     seenNow[source] = looked.seen;
   }
-  const planned = await tried('the plan of a recovery', async () => await planRecovery({ system: name, readForMs: 0 }, job));
+  // A run that is under way has claimed the place of its target: that is no reason to call anybody.
+  const planned = await tried('the plan of a recovery', async () => await planRecovery({ system: name, readForMs: 0, places: false }, job));
   if (planned) {
     facts.findings = planned.findings.slice(0, findingsKept);
     facts.forecastMs = planned.forecastMs ?? planned.runbook.criticalMs;

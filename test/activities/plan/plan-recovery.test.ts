@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkTransport } from '../../../activities/plan/check-transport.ts';
 import { planRecovery } from '../../../activities/plan/plan-recovery.ts';
+import { openProvisioner } from '../../../activities/provision/provisioner.ts';
 import { loadSystemFile } from '../../../activities/system-files.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
+import { tar, toolPlace, toolTarget } from '../../harness/tool-place.ts';
 
 const shipped = join(import.meta.dirname, '..', '..', '..', 'systems');
 
@@ -42,4 +44,19 @@ test('a plan names what would leave the machine in the clear, and every permissi
   assert.equal((await found()).at(-1), 'warns WeakTransport Temporal may speak TLS 1.2, since: the proxy of the office (HOLDFAST_TEMPORAL_WEAKER_TLS)');
   process.env['HOLDFAST_TEMPORAL_WEAKER_TLS'] = 'nonsense';
   assert.equal((await found()).length, 2, 'what no worker would start with is not judged here');
+});
+
+test('a target whose place another run has claimed would fail, by the step that would make it; a plan that is not to look there, or of a runbook that makes none, says nothing of it', async (t) => {
+  const place = toolPlace(t, tar, (file) => {
+    file.runbook.steps.push({ id: 'make', uses: 'provision', needs: ['find-point'] });
+    file.runbooks = { look: { steps: [{ id: 'find-point', uses: 'find-recovery-point' }] } };
+  });
+  const context = await place.open();
+  const taken = async (asked: object = {}): Promise<string[]> => (await planRecovery({ system: 'tools', ...asked }, { signal: t.signal, progress: () => undefined })).findings.filter(({ type }) => type === 'TargetNotEmpty').map(({ effect, message }) => `${effect} ${message.replace(/since .*/, 'since')}`);
+  assert.deepEqual(await taken(), []);
+  await openProvisioner(context).provision(context, toolTarget);
+  assert.deepEqual(await taken(), [`fails make: the target of files: ${join(place.directory, 'claim')} belongs to run run-1 since`]);
+  assert.deepEqual([await taken({ runbook: 'look' }), await taken({ places: false })], [[], []]);
+  await openProvisioner(context).remove(context, toolTarget);
+  assert.deepEqual(await taken(), []);
 });
