@@ -49,6 +49,16 @@ export default tseslint.config(
     ['activities/tool/**'],
   ),
   arrows(['workflows/**'], [onlyTool, noNode, upward('workflows/', 'activities|workers|scripts', 'a workflow sees activities through contract.ts alone.')], ['workflows/domain/**']),
+  {
+    files: ['workflows/**'],
+    ignores: ['workflows/domain/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...['[callee.name="condition"][arguments.length=2]', '[callee.name="sleep"][arguments.length=1]', '[callee.object.name="CancellationScope"][callee.property.name="withTimeout"]'].map((timer) => ({ selector: `CallExpression${timer}`, message: 'A timer says what it is for (`{ summary }`): whoever looks at the timeline at night sees that and nothing else.' })),
+      ],
+    },
+  },
   arrows(
     ['workflows/domain/**'],
     [

@@ -64,7 +64,7 @@ export class ActRecorder {
   /** Waits, no longer than `withinMs`, until all is written. @returns what is not. */
   async settled(withinMs: number): Promise<Unrecorded> {
     // A timer is a line in the history: none where there is nothing to wait for.
-    if (this.#works) await this.#shield.run(() => condition(() => !this.#works, withinMs));
+    if (this.#works) await this.#shield.run(() => condition(() => !this.#works, withinMs, { summary: 'what was decided is to be in the audit by then' }));
     return this.unrecorded();
   }
 

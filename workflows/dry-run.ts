@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import type { ErrorType } from './domain/errors.ts';
 import type { RecoverSystemInput } from './domain/inputs.ts';
@@ -23,7 +23,7 @@ export async function dryRun(view: SystemView, { targetTime, targetPosition, poi
   const found: Finding[] = [];
   const trying = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await CancellationScope.withTimeout(answersWithinMs, work);
+      return await answered(what, work);
     } catch (error) {
       if (CancellationScope.current().consideredCancelled) throw error;
       if (isCancellation(error)) found.push({ effect: 'fails', type: 'TimedOut', message: `${what}: no answer within ${answersWithinMs / 60_000} minutes`, hint: 'start a worker that asks this system’s task queues for work' });
@@ -51,6 +51,18 @@ export async function dryRun(view: SystemView, { targetTime, targetPosition, poi
   const { heading, lines, findings: said } = describePlan(report.plan);
   showLines(`dry run, nothing was touched: ${heading}`, [...said, ...checked, ...lines]);
   return report;
+}
+
+/** As CancellationScope.withTimeout, by a timer that says what it is for. */
+async function answered<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const asked = new CancellationScope({ cancellable: true });
+  const clock = new CancellationScope({ cancellable: true });
+  void clock.run(() => sleep(answersWithinMs, { summary: `${what}: answered by then, or nobody works there` })).then(() => asked.cancel(), () => undefined);
+  try {
+    return await asked.run(work);
+  } finally {
+    clock.cancel();
+  }
 }
 
 function failing(what: string, error: unknown): Finding {

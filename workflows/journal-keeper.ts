@@ -52,7 +52,7 @@ export class JournalKeeper {
   /** Waits, no longer than `withinMs`, until what is due is written; what is not stays among the lines. */
   async settled(withinMs: number): Promise<void> {
     // A timer is a line in the history: none where there is nothing to wait for.
-    if (this.#works) await this.#shield.run(() => condition(() => !this.#works, withinMs));
+    if (this.#works) await this.#shield.run(() => condition(() => !this.#works, withinMs, { summary: 'older lines of the journal are to be in the store by then' }));
   }
 
   async #keep(): Promise<void> {

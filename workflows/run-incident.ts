@@ -171,7 +171,7 @@ class Incident {
     const due = this.#nextDueMs();
     const changed = (): boolean => this.#isOver() || this.#isLong() || this.#nextDueMs() !== due;
     if (due === null) return await condition(changed);
-    if (await condition(changed, Math.max(1, due - Date.now()))) return;
+    if (await condition(changed, Math.max(1, due - Date.now()), { summary: 'the next reminder, call or update to people outside is due' })) return;
     const updateDue = this.#updateDueMs();
     if (updateDue !== null && updateDue <= Date.now()) this.#remind();
     this.#look();
@@ -416,7 +416,7 @@ class Incident {
         this.#warn(`it could not be written to the store: ${type}: ${message}`.slice(0, 300));
         if (tries >= writesAtMost || this.#cancelled) return;
         this.#publish();
-        await condition(() => this.#cancelled, writeAgainMs);
+        await condition(() => this.#cancelled, writeAgainMs, { summary: 'the store did not take the incident' });
       }
     }
   }

@@ -60,7 +60,7 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
       show(state);
       everyMs = changed ? firstEveryMs : Math.min(everyMs * 2, longestOf(input));
       const leftMs = Date.parse(input.endsAt) - Date.now();
-      if (leftMs > 0) await condition(() => told.stop || told.look, Math.min(everyMs, leftMs));
+      if (leftMs > 0) await condition(() => told.stop || told.look, Math.min(everyMs, leftMs), { summary: 'the next knock at the old primary' });
       if (told.stop) state.over = 'told to stop';
       else if (Date.now() >= Date.parse(input.endsAt)) state.over = `watched until ${input.endsAt}, as the system file says`;
       told.look = false;

@@ -78,7 +78,7 @@ export async function watchReadiness(input: WatchReadinessInput): Promise<Readin
       page(state, announcer);
       mark({ phase: phaseOf(state) });
       show(system, state);
-      await condition(() => state.stopping || told.look, state.suspected.length > 0 ? Math.min(lookAgainMs, state.everyMs) : state.everyMs);
+      await condition(() => state.stopping || told.look, state.suspected.length > 0 ? Math.min(lookAgainMs, state.everyMs) : state.everyMs, { summary: 'the next look whether it could be recovered' });
     }
     await condition(allHandlersFinished);
     await announcer.flush();

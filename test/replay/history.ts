@@ -50,6 +50,15 @@ export function writeHistory(path: string, history: History): void {
   writeFileSync(path, path.endsWith('.gz') ? gzipSync(text) : text, { flag: isReleased ? 'wx' : 'w' });
 }
 
+/** What the UI's timeline would show by its type alone: activities, timers and children that do not say what they are for. @param kept - the time-skipping server keeps no summary of a child: those are left out */
+export function unexplained({ events }: History, kept: 'all' | 'but of children' = 'all'): string[] {
+  const shown = (events ?? []).filter((event) => event.activityTaskScheduledEventAttributes ?? event.timerStartedEventAttributes ?? (kept === 'all' ? event.startChildWorkflowExecutionInitiatedEventAttributes : undefined));
+  return shown.filter(({ userMetadata }) => !userMetadata?.summary?.data?.length).map(({ eventId, activityTaskScheduledEventAttributes: activity, timerStartedEventAttributes: timer }) => `${String(eventId)} ${activity?.activityType?.name ?? (timer ? `timer ${JSON.stringify(timer.startToFireTimeout)}` : 'child')}`);
+}
+
+/** What timers, activities and children say they are for, as the timeline shows it. */
+export const summaries = ({ events }: History): unknown[] => (events ?? []).flatMap(({ userMetadata }) => (userMetadata?.summary?.data ? [JSON.parse(Buffer.from(userMetadata.summary.data).toString('utf8'))] : []));
+
 /** @param path - `.json`, or `.json.gz`. */
 export function readHistory(path: string): History {
   const bytes = readFileSync(path);

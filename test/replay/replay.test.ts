@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Worker } from '@temporalio/worker';
 import { entryWorkflows, lockIds } from '../../workflows/domain/names.ts';
 import { workflowBundle } from '../workflows/lab.ts';
-import { historiesDirectory, readHistory, releaseLines } from './history.ts';
+import { historiesDirectory, readHistory, releaseLines, unexplained } from './history.ts';
 
 const directory = fileURLToPath(new URL('./', import.meta.url));
 /** Of every release line. */
@@ -24,6 +24,14 @@ test('every recorded history replays with the workflows as they are now', async 
 test('every release line has its set of recordings', () => {
   assert.ok(releaseLines.length > 0);
   assert.deepEqual(releaseLines.filter((line) => !files.some((path) => path.startsWith(`${directory}${line}/`))), []);
+});
+
+test('in every recorded history each activity, timer and child says what it is for', () => {
+  const ours = files.filter((path) => path.startsWith(historiesDirectory));
+  const silent = ours.map((path) => [basename(path), unexplained(readHistory(path), path.includes('real/') ? 'all' : 'but of children')] as const);
+  assert.deepEqual(silent.filter(([, events]) => events.length > 0), []);
+  const timers = ours.flatMap((path) => readHistory(path).events ?? []).filter(({ timerStartedEventAttributes: timer }) => timer);
+  assert.ok(timers.length > 20, `${timers.length} timers were looked at`);
 });
 
 test('there is a recording of every workflow type, as it is now', () => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { WorkflowHandle } from '@temporalio/client';
 import { linksOf } from '../../scripts/commands/up.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { taskQueues } from '../../workflows/contract.ts';
@@ -8,6 +7,7 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
+import { unexplained } from '../replay/history.ts';
 import { openBrowser } from './browser.ts';
 import { TemporalUi } from './temporal-ui.ts';
 
@@ -67,15 +67,7 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
   await page.setViewportSize({ width: 1280, height: 1700 });
   await page.getByRole('button', { name: 'Event fencePrimary: Completed' }).waitFor();
   await shoot('timeline');
-  for (const handle of [stack.runHandle, stack.handle('recover/demo/by-hand')]) assert.deepEqual(await unexplained(handle), []);
-}
-
-/** What the timeline would show by its type alone. */
-async function unexplained(handle: WorkflowHandle): Promise<string[]> {
-  const { events } = await handle.fetchHistory();
-  const shown = (events ?? []).filter((event) => event.activityTaskScheduledEventAttributes ?? event.timerStartedEventAttributes ?? event.startChildWorkflowExecutionInitiatedEventAttributes);
-  assert.ok(shown.length > 0);
-  return shown.filter(({ userMetadata }) => !userMetadata?.summary?.data?.length).map((event) => JSON.stringify(event));
+  for (const handle of [stack.runHandle, stack.handle('recover/demo/by-hand')]) assert.deepEqual(unexplained(await handle.fetchHistory()), []);
 }
 
 /** The page is there before what it asks for: status and result come a moment later. */

@@ -30,7 +30,7 @@ export async function joinIncident({ system, incident, runbook, requestedBy, rea
   const ask: JoinAsked = { incident: incident!, entry: workflowInfo().workflowId, runbook: runbook ?? null, by: requestedBy ?? anonymous, why: reason ?? null };
   const hint = 'without "incident" it runs by its own clock; holdfast incident show tells which is open';
   if (!(await trySignal(lockIds.incident(system), incidentSignals.join, ask))) throw new HoldfastError('BadInput', `field "incident" is "${incident}", and no incident of ${system} is open.`, { hint });
-  await condition(() => joined.answer !== null, answersWithinMs);
+  await condition(() => joined.answer !== null, answersWithinMs, { summary: 'the incident is to answer by then' });
   const { answer } = joined;
   if (answer === null) throw new HoldfastError('BadInput', `the incident of ${system} does not answer.`, { hint });
   if ('refused' in answer) throw new HoldfastError('BadInput', `field "incident" is "${incident}": ${answer.refused}.`, { hint });

@@ -65,7 +65,7 @@ export class Outbox {
     // A timer is a line in the history: none where there is nothing to wait for.
     if (open().length > 0) {
       open().forEach((lane) => (lane.woken = true));
-      await this.#shield.run(() => condition(() => open().length === 0, withinMs));
+      await this.#shield.run(() => condition(() => open().length === 0, withinMs, { summary: 'the last messages are to be delivered by then' }));
     }
     const undelivered = open().map(({ receiver, queue }) => `${receiver} was not told of ${queue.length} message${queue.length > 1 ? 's' : ''}, the last: ${queue.at(-1)!.title}`);
     if (undelivered.length > 0) this.#scope.cancel();
@@ -115,7 +115,7 @@ export class Outbox {
     lane.queue = newestOfEach(lane.queue);
     const { pauseMs } = lane;
     lane.pauseMs = Math.min(longestPauseMs, pauseMs * 2);
-    await condition(() => lane.woken, pauseMs);
+    await condition(() => lane.woken, pauseMs, { summary: `${lane.receiver} did not take a message; tried again then` });
   }
 }
 

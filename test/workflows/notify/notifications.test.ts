@@ -6,6 +6,7 @@ import type { Notice, NotifyView } from '../../../workflows/domain/notify/notice
 import { notifySchema, toNotifyView } from '../../../workflows/domain/notify/schema.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import type { WatchState } from '../../../workflows/domain/watch.ts';
+import { summaries, unexplained } from '../../replay/history.ts';
 import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from '../lab.ts';
 import { point, view } from '../stub-activities.ts';
 import { untilCancelled } from '../until-cancelled.ts';
@@ -81,6 +82,9 @@ test('a receiver that is dead holds nothing up: the run says so, and tells the n
   await lab.run().signal('approve', { gate: 'approve-switch', by: 'erik' });
   const report = (await entry.result()) as RunReport;
   assert.equal(report.outcome, 'done');
+  const history = await lab.run().fetchHistory();
+  assert.ok(summaries(history).includes('ops did not take a message; tried again then'), 'its pauses say what they are');
+  assert.deepEqual(unexplained(history, 'but of children'), []);
   assert.equal(phases('ops').at(-1), 'resolved');
   assert.deepEqual(report.warnings.filter((warning) => warning.startsWith('notify')), [
     'notify: ops gets no messages for now, they are sent again: ReceiverUnavailable: hooks.slack.com does not answer: no answer in time',
@@ -100,6 +104,7 @@ test('receivers that hang or refuse cost a finished run a minute at most, and it
   assert.equal(report.outcome, 'done');
   assert.match(report.warnings.join('\n'), /^notify: on-call was not told: BadSystemFile: secret \$\{KEY\}: not set$/m);
   assert.match(report.warnings.join('\n'), /^ops was not told of \d+ messages?, the last: demo: recovery done$/m);
+  assert.deepEqual(unexplained(await lab.run().fetchHistory(), 'but of children'), []);
   const { startTime, closeTime } = await lab.run().describe();
   assert.ok(closeTime!.getTime() - startTime.getTime() < 5 * 60_000);
   await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
