@@ -4,6 +4,7 @@ import { errorTable, HoldfastError } from '../workflows/domain/errors.ts';
 import { minutes, seconds } from '../workflows/domain/units.ts';
 import type { JobContext, JobReading } from './context.ts';
 import { runJob } from './data-plane/run-job.ts';
+import { goingBy } from './going-by.ts';
 import { Heartbeats, type Heartbeat } from './heartbeat.ts';
 import { scrub, scrubValue } from './secrets.ts';
 import { openTeller } from './tell-workflow.ts';
@@ -30,7 +31,7 @@ export function attempt<I, O>(body: (input: I, context: AttemptContext) => Promi
     await inAttempt(async (context) => {
       const timer = setInterval(() => context.alive(), heartbeatEveryMs);
       try {
-        return await body(input, context);
+        return await goingBy(input, async (given) => await body(given, context));
       } finally {
         clearInterval(timer);
       }

@@ -30,7 +30,8 @@ import { readPeriodFacts } from './report/period/period-facts.ts';
 import { keepReport } from './report/kept-reports.ts';
 import { writeIncident } from './report/write-incident.ts';
 import { writeDivergedReport, writeReport } from './report/write-report.ts';
-import { HoldfastError } from '../workflows/domain/errors.ts';
+import { describeError, HoldfastError } from '../workflows/domain/errors.ts';
+import { seconds } from '../workflows/domain/units.ts';
 import { applySystem, pauseWithoutFile, planApply } from './schedules/apply-system.ts';
 import { drillSchedules } from '../workflows/domain/schedules/drill-schedules.ts';
 import { readOnServer } from './schedules/read-on-server.ts';
@@ -39,9 +40,11 @@ import { readFires } from './watch/read-fires.ts';
 import { assertEpoch, claimEpoch } from './store/epoch.ts';
 import { refuseLivingTarget } from './store/refuse-moved-source.ts';
 import { releaseHold } from './store/holds.ts';
+import { scrub } from './secrets.ts';
 import { rememberDrill } from './store/remember-drill.ts';
 import { writeMark } from './store/marks.ts';
-import { loadSystemFile, toSystemView } from './system-files.ts';
+import { keepSystemFile } from './file-of-run.ts';
+import { loadSystemFile, toSystemView, type LoadedSystem } from './system-files.ts';
 import { openFence } from './traffic/fence.ts';
 import { probeOldPrimary } from './traffic/probe-old-primary.ts';
 import { openSwitch } from './traffic/switch.ts';
@@ -83,10 +86,27 @@ export function createActivities(environment: ActivityEnvironment): ActivitiesBy
   return { control: controlActivities(environment), data: dataActivities, archive: archiveActivities, recover: recoverActivities };
 }
 
+/** A store that is away holds up no start for longer than this: the run goes by the file all the same, and says that there is no copy of it. */
+const keptWithinMs = seconds(10);
+
+/** @returns why there is no copy; undefined: there is one. */
+async function tryToKeep(loaded: LoadedSystem, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(keptWithinMs)]);
+    const { store, keys } = await openSystem(loaded.system.system);
+    await keepSystemFile({ store, keys, signal: bounded }, loaded);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return scrub(describeError(error).message).slice(0, 300);
+  }
+}
+
 const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityEnvironment): ControlActivities => ({
-  loadSystem: attempt(async ({ system }) => {
+  loadSystem: attempt(async ({ system, keep }, { signal }) => {
     const loaded = await loadSystemFile(system);
-    return toSystemView(loaded.system, loaded.digest);
+    const unkept = keep ? await tryToKeep(loaded, signal) : undefined;
+    return { ...toSystemView(loaded.system, loaded.sha256), ...(unkept === undefined ? {} : { unkept }) };
   }),
 
   claimEpoch: attempt(async ({ system, why, takeOver }, { signal }) => {

@@ -6,6 +6,8 @@ import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import type { Keys } from './stream/keys.ts';
 import { openKeys, openVerifyingKeys } from './stream/open-keys.ts';
+import { loadGivenFile } from './file-of-run.ts';
+import { fileGiven } from './going-by.ts';
 import { loadSystemFile, type LoadedSystem } from './system-files.ts';
 
 export interface SystemContext {
@@ -16,21 +18,22 @@ export interface SystemContext {
   address(text: string): string;
 }
 
-/** Store clients and keys are opened once a process, and again when the file has changed. */
+/** Store clients and keys are opened once a process, and again when the file has changed; of the file that a run goes by beside those of the file as it is. */
 const opened = new Map<string, { digest: string; context: Promise<SystemContext> }>();
 
 /**
- * What belongs to a whole system: its file, primary store and keys.
+ * What belongs to a whole system: its file (of a run, the one that it goes by), primary store and keys.
  * @throws UnknownSystem, BadSystemFile - also when a secret reference resolves to nothing.
  */
 export async function openSystem(system: string): Promise<SystemContext> {
-  const loaded = await loadSystemFile(system);
-  const cached = opened.get(system);
+  const loaded = await loadGivenFile(system);
+  const name = fileGiven(system) ? `${system} of a run` : system;
+  const cached = opened.get(name);
   if (cached?.digest === loaded.digest) return await cached.context;
   const context = openParts(loaded);
-  opened.set(system, { digest: loaded.digest, context });
+  opened.set(name, { digest: loaded.digest, context });
   // What failed once, such as a secret that was not mounted yet, is tried again.
-  context.catch(() => opened.delete(system));
+  context.catch(() => opened.delete(name));
   return await context;
 }
 

@@ -15,8 +15,11 @@ import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts
 
 export interface LoadedSystem {
   system: System;
-  /** SHA-256 of the file's text, and of the overlay's where there is one; 64 hex digits */
+  /** SHA-256 of the file's text, and of the overlay's where there is one: what is opened of it is opened once for this */
   digest: string;
+  /** SHA-256 of the file's text alone, 64 hex digits: what `sha256sum` says */
+  sha256: string;
+  text: string;
   /** where `file:` references are relative to */
   directory: string;
 }
@@ -50,15 +53,29 @@ export async function loadSystemFile(name: string): Promise<LoadedSystem> {
     const names = (await listSystems()).join(', ') || 'none';
     throw new HoldfastError('UnknownSystem', `no system "${name}"; known: ${names}`, { hint: `system files lie in ${directory}` });
   }
+  return await loadCached(cache, path, text, name);
+}
+
+/** Texts that are not in the file any more, and that runs go by; few at a time. */
+const others = new Map<string, LoadedSystem>();
+
+/** As `loadSystemFile`, of a text of that file that was kept. */
+export async function loadText(name: string, text: string): Promise<LoadedSystem> {
+  return await loadCached(others, join(systemsDirectory(), `${name}.yaml`), text, name);
+}
+
+export const digestOfText = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+async function loadCached(among: Map<string, LoadedSystem>, path: string, text: string, name: string): Promise<LoadedSystem> {
   const overlay = await readOverlay(name);
   const hash = createHash('sha256').update(text);
   if (overlay) hash.update('\0').update(overlay.text);
   const digest = hash.digest('hex');
-  const cached = cache.get(path);
+  const cached = among.get(path);
   if (cached?.digest === digest) return cached;
 
-  const loaded = { system: parseSystem(parseYaml(shortPath(path), text), overlay, name), digest, directory };
-  cache.set(path, loaded);
+  const loaded = { system: parseSystem(parseYaml(shortPath(path), text), overlay, name), digest, sha256: digestOfText(text), text, directory: systemsDirectory() };
+  among.set(path, loaded);
   return loaded;
 }
 
@@ -124,6 +141,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     ...(people ? { people } : {}),
     ...(system.runbooks ? { runbooks: system.runbooks } : {}),
     traffic: { admission: system.traffic.admission, healthWatchMs: system.traffic.health.watch, ...(system.traffic.health.within === undefined ? {} : { healthWithinMs: system.traffic.health.within }) },
+    elevatedForMs: system.elevatedFor,
     watchOldSideMs: system.watchOldSideFor,
     ...(notify ? { notify } : {}),
     ...(Object.keys(system.contacts).length > 0 ? { ladders: toLadders(system.contacts) } : {}),

@@ -1,5 +1,5 @@
 import { proxyActivities, type ActivityOptions, type UntypedActivities } from '@temporalio/workflow';
-import { taskQueues, type ArchiveActivities, type ControlActivities, type DataActivities, type RecoverActivities } from './contract.ts';
+import { taskQueues, type ArchiveActivities, type ControlActivities, type DataActivities, type RecoverActivities, type SystemFileRef } from './contract.ts';
 import { errorTable, type ErrorType } from './domain/errors.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 
@@ -150,6 +150,17 @@ function optionsOf(name: ActivityName, site: string, rpoObjectiveMs: number): Ac
   };
 }
 
+/** Of this workflow: each has its own of this module. */
+let file: SystemFileRef | undefined;
+
+/**
+ * From here on every activity of this workflow opens the system file of this digest, and no other (activities/file-of-run.ts). Here, where all calls pass, so that none
+ * can be forgotten.
+ */
+export function goBy(ref: SystemFileRef): void {
+  file = ref;
+}
+
 /** Calls one activity on the task queue of its role; `summary` is the line that the UI’s timeline shows for it. */
 export type Call = <N extends ActivityName>(
   name: N,
@@ -163,7 +174,7 @@ export type Call = <N extends ActivityName>(
  */
 export function callsAt(site: string, rpoObjectiveMs = 0): Call {
   const call = (name: ActivityName, input: unknown, summary: string): Promise<unknown> =>
-    proxyActivities<UntypedActivities>(optionsOf(name, site, rpoObjectiveMs))[name]!.executeWithOptions({ summary }, [input]);
+    proxyActivities<UntypedActivities>(optionsOf(name, site, rpoObjectiveMs))[name]!.executeWithOptions({ summary }, [file ? { ...(input as object), systemFile: file } : input]);
   return call as Call;
 }
 

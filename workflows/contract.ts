@@ -60,6 +60,16 @@ export interface Directed {
 }
 
 /**
+ * The text of a system file that a run goes by, by its digest. Every input of the run's activities carries it (call.ts), and every activity opens that text
+ * (activities/file-of-run.ts); left out: the file as it is.
+ */
+export interface SystemFileRef {
+  system: string;
+  /** of the file's text, without the overlay; 64 hex digits */
+  sha256: string;
+}
+
+/**
  * What cannot be taken back is done only while no other control plane has taken the command since `epoch`.
  * 0 or left out: the runbook never claimed it. @throws EpochSuperseded - nothing was done.
  */
@@ -70,8 +80,11 @@ export interface Commanded {
 // ---- control: light, any worker ------------------------------------------------------------------------------------
 
 export interface ControlActivities {
-  /** Reads `systems/<system>.yaml`. @throws UnknownSystem (names the known ones), BadSystemFile (names line and field). */
-  loadSystem(input: { system: string }): Promise<SystemView>;
+  /**
+   * Reads `systems/<system>.yaml` as it is now. @throws UnknownSystem (names the known ones), BadSystemFile (names line and field).
+   * @param keep - the store is given a copy of the text, for a run that is to go by it; one that cannot be kept is said (`unkept`) and no failure. Twice: there is one.
+   */
+  loadSystem(input: { system: string; keep?: boolean | undefined }): Promise<SystemView>;
 
   /**
    * The epoch that this control plane (its Temporal namespace) commands the system under; claims one when it has none.

@@ -3,7 +3,7 @@ import { callControl } from './call.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { automatic } from './domain/incident.ts';
 import type { EntryWorkflow } from './domain/inputs.ts';
-import { actOf, givesData, permissions, permit } from './domain/permissions.ts';
+import { actOf, givesData, permissions, permit, type Permission } from './domain/permissions.ts';
 import type { SystemView } from './domain/system.ts';
 import { scheduledBy } from './scheduled.ts';
 
@@ -36,7 +36,10 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
   const act = actOf(workflow, asked);
   // An incident starts for a person who told it to: that person is asked for here. What starts by itself, by a schedule, and what an alert opens, the system file has permitted.
   const byFile = asked.alert !== undefined || isScheduled(view, workflow, act) || (parent !== undefined && asked.requestedBy === automatic);
-  const permission = byFile ? ({ may: true } as const) : permit(view.people, act, asked.requestedBy);
+  const asTable = byFile ? ({ may: true } as const) : permit(view.people, act, asked.requestedBy);
+  // Whoever approves is to know what for.
+  const needsReason = asTable.may === 'elevated' && asked.reason === undefined;
+  const permission: Permission = needsReason ? { may: false, why: `${asked.requestedBy} may ${permissions[act].about} by elevation only, and an elevation is asked for with a reason: none was given.` } : asTable;
   if (patched('audit-starts')) {
     const outcome = permission.may === true ? 'permitted' : permission.may === 'elevated' ? 'elevated' : 'refused';
     const about = permission.may === false ? permission.why : [permissions[act].about, asked.reason].filter(Boolean).join(': ');
@@ -49,7 +52,7 @@ export async function admit(workflow: EntryWorkflow, view: Pick<SystemView, 'sys
     else await recorded.catch(unlessCancelled);
   }
   if (permission.may === false) {
-    throw new HoldfastError('NotPermitted', `${workflow} of ${view.system}: ${permission.why}`, { hint: 'give your name in "requestedBy", as people of the system file has it' });
+    throw new HoldfastError('NotPermitted', `${workflow} of ${view.system}: ${permission.why}`, { hint: needsReason ? 'say why in "reason"' : 'give your name in "requestedBy", as people of the system file has it' });
   }
   return permission.may === 'elevated';
 }

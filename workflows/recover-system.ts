@@ -55,7 +55,8 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     checkRequest(request, workflowId);
     asked = request;
     way.drill = request.unattended;
-    let loaded = await loadSystem(request);
+    // What is only tried, and what begins later, leaves nothing in the store.
+    let loaded = await loadSystem(request, !request.dryRun && request.surprise === undefined);
     const runbook = runbookOfMode(loaded, request);
     if (runbook !== undefined) request.runbook = runbook;
     let view = request.purpose === 'drill' ? drillView(loaded) : viewFor(loaded, runbook);
@@ -72,7 +73,7 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     if (request.surprise !== undefined) {
       await awaitSurprise(request.system, request.surprise);
       // The file may have changed since.
-      loaded = way.view = await loadSystem(request);
+      loaded = way.view = await loadSystem(request, true);
       view = drillView(loaded);
       checkRunbook(request, view);
     }
@@ -97,7 +98,9 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
   });
 }
 
-const loadSystem = async ({ system }: RecoverSystemInput): Promise<SystemView> => await callControl('loadSystem', { system }, `read systems/${system}.yaml`);
+/** @param keep - a run is about to begin, and is to go by this text to its end */
+const loadSystem = async ({ system }: RecoverSystemInput, keep: boolean): Promise<SystemView> =>
+  await callControl('loadSystem', { system, ...(keep ? { keep } : {}) }, `read systems/${system}.yaml${keep ? ', and keep it for the run' : ''}`);
 
 async function awaitSurprise(system: string, windowMs: number): Promise<void> {
   const { count, everyMs } = surpriseTicks(windowMs);

@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, defineSignal, getExternalWorkflowHandle, uuid4, workflowInfo } from '@temporalio/workflow';
-import { callsAt } from './call.ts';
+import { callControl, callsAt, goBy } from './call.ts';
 import { startLocked, tryCancel, trySignal } from './children.ts';
 import { buildReport } from './domain/build-report.ts';
 import { HoldfastError } from './domain/errors.ts';
@@ -14,7 +14,7 @@ import type { RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
-import { failing, failure } from './failure.ts';
+import { describeFailure, failing, failure } from './failure.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
 import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { findDecision } from './runbook/find-decision.ts';
@@ -26,7 +26,7 @@ import { elevateFirst } from './steps/elevate.ts';
 import { planSteps } from './steps/index.ts';
 import { noResults, type RunResults } from './steps/step.ts';
 
-/** What the entry hands over: the runbook as it was then, so that a changed file never changes a running run. */
+/** What the entry hands over: steps, gates and people as they were then, and by its digest the file that everything else is read from, so that a changed file never changes a running run. */
 export interface RunRecoveryInput {
   view: SystemView;
   /** who asked may do so only by elevation: the run asks for it before it touches anything; left out: no elevation is needed */
@@ -74,6 +74,7 @@ function begin(input: RunRecoveryInput): Recovery {
   }
   const { view, request } = input;
   const info = workflowInfo();
+  goBy({ system: view.system, sha256: view.digest });
   const results = noResults();
   const shown: Promise<unknown>[] = [];
   const runId = makeId(info.startTime.getTime(), uuid4());
@@ -93,6 +94,7 @@ function begin(input: RunRecoveryInput): Recovery {
   const run: RunbookRun = startRunbook({
     plan: {
       system: view.system,
+      systemFile: view.digest,
       run: recovery.runId,
       purpose: request.purpose,
       only: request.only,
@@ -126,9 +128,23 @@ function begin(input: RunRecoveryInput): Recovery {
       const decision = findDecision(before, event, after);
       if (decision) recorder.record(decision);
       teller?.tell(after);
+      if (after.state.systemFile !== before.state.systemFile) void goOnBy(view.system, after.state.systemFile!, (what) => run.warn('run', what));
     },
   });
+  if (view.unkept !== undefined) run.warn('run', `the store has no copy of the system file that this run goes by (${view.unkept}): where the file changes, the run stops and asks`);
   return { ...recovery, run };
+}
+
+/** A person lets the run go on by another system file: from here on it is opened, and the store is given a copy. */
+async function goOnBy(system: string, sha256: string, onTrouble: (what: string) => void): Promise<void> {
+  goBy({ system, sha256 });
+  try {
+    const { digest, unkept } = await CancellationScope.nonCancellable(() => callControl('loadSystem', { system, keep: true }, 'keep the system file that the run goes on by'));
+    const why = digest === sha256 ? unkept : `the file of the worker that was asked has the digest ${digest}`;
+    if (why !== undefined) onTrouble(`the store has no copy of the system file that the run goes on by: ${why}`);
+  } catch (error) {
+    onTrouble(`the store has no copy of the system file that the run goes on by: ${describeFailure(error).message}`);
+  }
 }
 
 const targetOf = ({ targetTime, targetPosition, point, timeline }: RecoverSystemInput): RecoveryTarget => ({

@@ -1,4 +1,5 @@
 import { isErrorType, HoldfastError } from '../../workflows/domain/errors.ts';
+import { goingBy } from '../going-by.ts';
 import { scrub, scrubValue } from '../secrets.ts';
 import { lowerPriority } from './lower-priority.ts';
 import { backgroundFlag, type JobFailure, type JobMessage, type JobOrder } from './messages.ts';
@@ -55,7 +56,8 @@ function throttledProgress(): { report: (progress: JobReading) => void; flush: (
 async function run(findJob: Promise<FindJob>, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
   const { report, flush } = throttledProgress();
   try {
-    const result = await (await findJob)(order.job)(order.input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) });
+    const job = (await findJob)(order.job);
+    const result = await goingBy(order.input, async (input) => await job(input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) }));
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
     return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };

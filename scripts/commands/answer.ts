@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { loadSystemFile } from '../../activities/system-files.ts';
 import { messageSchemas, type MessageName } from '../../workflows/domain/messages.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
@@ -34,7 +35,10 @@ const choose = (command: Command): Command =>
 const answers: Record<MessageName, Answer> = {
   approve: { description: 'approve the gate that waits', options: gate },
   reject: { description: 'reject the gate that waits: the run pauses', options: gate },
-  retry: { description: 'try the failed step again', options: failed },
+  retry: {
+    description: 'try the failed step again',
+    options: (command) => failed(command).option('--new-file', 'go on by the system file as it is here now, no longer by that of the run’s start; a reason is needed'),
+  },
   skip: { description: 'go on without the failed step; a reason is needed', options: failed },
   delegate: {
     description: 'hand your right to answer a gate to another person of the system, for a time',
@@ -72,8 +76,9 @@ export function answer(cli: Cli): void {
 
 const withReason = (command: Command, name: MessageName): Command => (name === 'comment' ? command : command.option('--reason <text>', 'kept in the report'));
 
-async function send(name: MessageName, system: string, { sign, workflow, ...given }: Record<string, unknown>, printer: Parameters<Parameters<Cli['add']>[3]>[0]): Promise<void> {
-  const message = JSON.parse(JSON.stringify(given)) as Record<string, unknown>;
+async function send(name: MessageName, system: string, { sign, workflow, newFile, ...given }: Record<string, unknown>, printer: Parameters<Parameters<Cli['add']>[3]>[0]): Promise<void> {
+  const file = newFile ? { file: (await loadSystemFile(system)).sha256 } : {};
+  const message = JSON.parse(JSON.stringify({ ...given, ...file })) as Record<string, unknown>;
   const parsed = messageSchemas[name].safeParse(message);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;

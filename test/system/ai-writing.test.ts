@@ -151,7 +151,7 @@ test('ai-writing as shipped: backed up, archived and recovered with the applicat
   assert.equal((await deployed('2.5.0', 'ops-backup@example.com')).code, 0);
   await (await stack.start('openIncident', { system, summary: 'the primary is lost', severity: 'P1', startedAt: killedAt, requestedBy: 'ops-backup@example.com' })).result();
   for (const file of ['once-deploy-app', 'broken-run-test-suite']) writeFileSync(programs.flag(file), '');
-  const entry = await stack.start('recoverSystem', { system, requestedBy: 'db-recovery@example.com', incident: 'open' });
+  const entry = await stack.start('recoverSystem', { system, requestedBy: 'db-recovery@example.com', reason: 'the primary is lost', incident: 'open' });
   const run = stack.handle(lockIds.recover(system));
   const confirm = async (step: string, ...items: string[]): Promise<void> => {
     await stack.runIs(`${step} waits`, ({ state }) => state.steps.some(({ id, state: is }) => id === step && is === 'waiting'), 60_000, system);

@@ -10,7 +10,9 @@ import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { failureOf, gateOpen, openLab, until, type Lab } from './lab.ts';
+import { loadSystemFile } from '../../activities/system-files.ts';
+import { reportAccess } from '../../workflows/domain/access-report.ts';
+import { failureOf, gateOpen, openLab, stateOf, stepIs, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 
 const named: SystemView = {
@@ -92,6 +94,46 @@ test('a recovery that the DR team asks for waits for an administrator before it 
   const report = (await entry.result()) as RunReport;
   assert.equal(report.outcome, 'done');
   assert.deepEqual(report.state.gates.map(({ gate, decisions }) => [gate, decisions.map(({ by }) => by)]), [['elevation', ['ada']], ['approve-switch', ['fay']]]);
+  await here.env.client.workflow.getHandle('archive/demo/documents').terminate();
+});
+
+test('an elevation is asked for with a reason, and ends after its time: then its person commands nothing, by name, until they were elevated anew, and the run goes on', async (t) => {
+  const here = await lab(t);
+  const refused = await failureOf(await here.start('recoverSystem', { system: 'demo', requestedBy: 'dana' }, 'no-reason'));
+  assert.deepEqual([refused.type, /dana may recover production by elevation only, and an elevation is asked for with a reason: none was given\. HINT: say why in "reason"/.test(refused.message)], ['NotPermitted', true], refused.message);
+  const entry = await here.start('recoverSystem', { system: 'demo', requestedBy: 'dana', reason: 'disk lost' });
+  await until(here.run(), gateOpen('elevation'));
+  const tell = (name: string, input: object): Promise<unknown> => here.run().executeUpdate(name, { args: [input] });
+  await tell('approve', { by: 'ada' });
+  const first = await until(here.run(), gateOpen('approve-switch'));
+  const { until: ends, at, reason } = first.elevation!;
+  assert.deepEqual([Date.parse(ends) - Date.parse(at), /disk lost.*hold for 8h00m/.test(reason)], [8 * 3_600_000, true], reason);
+  assert.ok(first.journal.some(({ about, what }) => about === 'elevation' && what === `dana is elevated until ${ends}`));
+  await tell('hold', { by: 'dana' });
+  await tell('resume', { by: 'dana' });
+  assert.match((await refusedWith(tell('retry', { step: 'elevate', by: 'dana', reason: 'more' }))).message, /dana is elevated until/);
+
+  await here.env.sleep('9h');
+  assert.match((await refusedWith(tell('hold', { by: 'dana' }))).message, new RegExp(`The elevation of dana for this run, by ada \\(claimed\\), ended at ${ends}.*retry with \\{"step": "elevate", "by": "dana"`));
+  await tell('comment', { by: 'dana', text: 'I am still here' });
+  await tell('hold', { by: 'fay' });
+  await tell('resume', { by: 'fay' });
+  const { elevations } = reportAccess({ file: (await loadSystemFile('demo')).system, run: await stateOf(here.run()), unread: null, at: new Date(await here.env.currentTimeMs()).toISOString() });
+  assert.deepEqual(elevations.map(({ person, approvedBy, ended }) => [person, approvedBy, ended]), [['dana', ['ada (claimed)'], true]]);
+
+  assert.equal((await refusedWith(tell('retry', { step: 'elevate', by: 'dana' }))).type, 'BadInput');
+  await tell('retry', { step: 'elevate', by: 'dana', reason: 'the night is long' });
+  const asked = await stateOf(here.run());
+  assert.ok(gateOpen('elevation')(asked) && stepIs('elevate', 'done')(asked), 'it is asked, and no step waits for it');
+  assert.match((await refusedWith(tell('hold', { by: 'dana' }))).message, /ended at/);
+  await assert.rejects(tell('approve', { gate: 'elevation', by: 'dana' }));
+  await tell('approve', { gate: 'elevation', by: 'ada' });
+  await tell('hold', { by: 'dana' });
+  await tell('resume', { by: 'dana' });
+  await tell('approve', { gate: 'approve-switch', by: 'fay' });
+  const report = (await entry.result()) as RunReport;
+  assert.match(report.state.elevation!.reason, /anew: the night is long/);
+  assert.equal(report.outcome, 'done');
   await here.env.client.workflow.getHandle('archive/demo/documents').terminate();
 });
 

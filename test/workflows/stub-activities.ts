@@ -1,5 +1,5 @@
 import { copyName, keptName } from '../../workflows/domain/beside.ts';
-import type { ArchiveActivities, ControlActivities, DataActivities, Destroyed, RecoverActivities } from '../../workflows/contract.ts';
+import type { ArchiveActivities, ControlActivities, DataActivities, Destroyed, RecoverActivities, SystemFileRef } from '../../workflows/contract.ts';
 import type { DisposalPlan } from '../../workflows/domain/disposal/describe-disposal.ts';
 import { drillHistory } from '../../workflows/domain/drill-history.ts';
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
@@ -22,6 +22,8 @@ type Answers = ControlActivities & DataActivities & ArchiveActivities & RecoverA
 export interface Call {
   name: keyof Answers;
   input: unknown;
+  /** which text of the system file it was to go by; left out: the file as it is */
+  systemFile?: SystemFileRef | undefined;
 }
 
 export interface Stubs {
@@ -313,8 +315,9 @@ export function stubActivities(overrides: Partial<Answers>): Stubs {
   const activities = Object.fromEntries(
     (Object.keys(answers) as (keyof Answers)[]).map((name) => [
       name,
-      async (input: unknown): Promise<unknown> => {
-        calls.push({ name, input });
+      async (given: unknown): Promise<unknown> => {
+        const { systemFile, ...input } = given as { systemFile?: SystemFileRef };
+        calls.push({ name, input, ...(systemFile ? { systemFile } : {}) });
         try {
           return await (answers[name] as (given: unknown) => Promise<unknown>)(input);
         } catch (error) {

@@ -10,6 +10,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  * <system>/access/used-codes/<person>/<step>.json   a one-time code that proved a decision: no check takes it again; signed, put-if-absent
  * <system>/audit/<number>.json                      who asked for what, and whether they were let; signed, put-if-absent, each names the one before
  * <system>/audit-seals/<day>.json                    what the audit was when the day was over; signed, put-if-absent, each names the one before
+ * <system>/system-files/<sha256>.json             the text of the system file that runs began with, sealed, with its key wrapped for each recipient; put-if-absent
  * <system>/deployments/<number>.json                which version of the application ran where since when; as the audit's records
  * <system>/runs/<run>/<name>                        evidence of a run: report.json, report.md, report.html
  * <system>/runs/<run>/journal/<page>.json           lines of a long run's journal, 100 a page; of an incident below incidents/<incident>/
@@ -83,6 +84,7 @@ export const layout = {
   auditRecord: (system: string, number: number) => `${system}/audit/${counted(number)}.json`,
   auditSeals: (system: string) => `${system}/audit-seals/`,
   auditSeal: (system: string, day: string) => `${system}/audit-seals/${day}.json`,
+  systemFile: (system: string, sha256: string) => `${system}/system-files/${sha256}.json`,
   deployments: (system: string) => `${system}/deployments/`,
   deployment: (system: string, number: number) => `${system}/deployments/${counted(number)}.json`,
   evidence: (system: string, run: string, name: string) => `${system}/runs/${run}/${name}`,

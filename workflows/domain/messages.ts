@@ -59,7 +59,9 @@ const choice = z
 export const messageSchemas = {
   approve: decision,
   reject: decision,
-  retry: z.strictObject({ step: name.optional(), by, reason }),
+  retry: z
+    .strictObject({ step: name.optional(), file: z.string().regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the system file, 64 hex digits, as sha256sum prints it').optional(), by, reason })
+    .refine(({ file, reason: given }) => file === undefined || given !== undefined, { path: ['reason'], message: 'why the run goes on by another system file' }),
   skip: z.strictObject({ step: name.optional(), by, reason: z.string('why it may be left out').trim().min(1, 'why it may be left out').max(500, 'at most 500 characters') }),
   abort: z.strictObject({ by, reason }),
   delegate: z
@@ -83,7 +85,7 @@ export type Message<N extends MessageName = MessageName> = z.output<(typeof mess
 export const messageDescriptions: Record<MessageName, string> = {
   approve: 'Approve the gate that waits. Input may be empty while one gate is open that takes one approval, by anybody; where the gate asks for a proof, also "code": "123456". Example: {"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}',
   reject: 'Reject the gate that waits: a run pauses, a retention or a disposal ends. Example: {"gate": "approve-switch", "by": "dana", "reason": "wrong target time"}',
-  retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. Example: {"step": "restore", "by": "dana"}',
+  retry: 'Try the failed step (or failed undo) again. Input may be empty while one step has failed. A run goes by the system file that it began with; to go on by a changed one, also "file", its sha256sum, and a reason. Example: {"step": "restore", "by": "dana"}',
   skip: 'Go on without the failed step; the reason is kept in the report. Example: {"step": "drain", "by": "dana", "reason": "the old disk is gone"}',
   delegate: 'Hand your right to answer a gate to another person of the system, for a time (an hour when left out). Example: {"gate": "approve-switch", "to": "fay", "for": "4h", "by": "dana"}',
   abort: 'Stop the run and undo what it did, in reverse order. Example: {"by": "dana", "reason": "the primary came back"}',

@@ -1,4 +1,5 @@
 import type { GateRung } from './contacts.ts';
+import type { Elevation } from './elevation.ts';
 import type { JournalLine } from './journal.ts';
 import type { ProofKind } from './people.ts';
 import type { Severity } from './messages.ts';
@@ -79,6 +80,8 @@ export interface GateState {
   /** nothing goes on before, however many approved; left out: at once */
   notBefore?: string | undefined;
   clocks?: GateClocks | undefined;
+  /** what it lends holds for so long; left out: it lends nothing */
+  lastsMs?: number | undefined;
   /** who was called because nobody had answered; they may answer too */
   escalatedTo?: string[] | undefined;
   /** rights to answer that people handed on, for a time */
@@ -111,6 +114,8 @@ export interface RunState {
   system: string;
   /** names the run in the store; left out: not known */
   run?: string | undefined;
+  /** SHA-256 of the text of the system file that it goes by: that of its start, or another that a person let it go on by. Left out: it is no run */
+  systemFile?: string | undefined;
   purpose: 'recovery' | 'drill' | 'backup' | GatePurpose;
   /** it is no run, but the gate of the workflow of this id, which takes its messages: no time to recover counts, and a rejection ends it. Left out: a run */
   gateOf?: string | undefined;
@@ -136,6 +141,8 @@ export interface RunState {
   /** left out: none */
   escalations?: Escalation[] | undefined;
   requestedBy: string;
+  /** the newest, in force or over; left out: who asked needs none, or has not got it */
+  elevation?: Elevation | undefined;
   incidentAt: string;
   startedAt: string;
   endedAt: string | null;

@@ -1,6 +1,7 @@
 import { checkContacts, contactsSchema, gateRungSchema, type Ladders } from './contacts.ts';
 import { z } from 'zod';
 import { carriesPassword } from './address.ts';
+import { defaultElevationMs } from './elevation.ts';
 import { bytesSchema } from './bytes.ts';
 import { checkPeople } from './check-people.ts';
 import { durationSchema } from './duration.ts';
@@ -314,6 +315,7 @@ const fields = {
   schedules: z.record(name, scheduleSchema).optional().meta({ description: 'what starts by itself, and when, by name: `holdfast apply` gives them to Temporal; left out: nothing' }),
   monitor: monitorSchema.optional().meta({ description: 'from when on a backup is unusual; left out: warned of after 24 hours, critical after 36' }),
   readiness: readinessSchema.optional().meta({ description: 'how often it is looked whether the system could be recovered; left out: every 5m' }),
+  elevatedFor: durationSchema.default(defaultElevationMs).meta({ description: 'how long an elevation holds, from its approval on; behind it who was elevated is refused until they are anew' }),
   watchOldSideFor: durationSchema.default(hours(24 * 7)).meta({ description: 'how long the old primary is watched after a switch' }),
 };
 
@@ -487,8 +489,10 @@ export interface SystemView {
   system: string;
   title: string;
   site: string;
-  /** SHA-256 of the file's text: a changed file is seen, and never changes a running run. */
+  /** SHA-256 of the file's text, without the overlay: a run goes by this text to its end, whatever becomes of the file */
   digest: string;
+  /** why the store has no copy of that text, though one was to be kept; left out: it has, or none was */
+  unkept?: string | undefined;
   rtoObjectiveMs: number;
   rpoObjectiveMs: number;
   sources: Record<string, { engine: string; environment: string }>;
@@ -515,6 +519,8 @@ export interface SystemView {
   runbooks?: Record<string, z.output<typeof runbookSchema>> | undefined;
   /** how traffic is let in again; left out: all at once, healthy for 10 s */
   traffic?: { admission: number[]; healthWatchMs: number; healthWithinMs?: number | undefined } | undefined;
+  /** how long an elevation holds; left out: 8 hours */
+  elevatedForMs?: number | undefined;
   /** how long the old side is watched after a switch; left out: 7 days */
   watchOldSideMs?: number | undefined;
   /** who is told what, by name; left out: nobody */

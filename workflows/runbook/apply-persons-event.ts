@@ -1,10 +1,13 @@
 import { defaultDelegationMs } from '../domain/approval.ts';
+import { elevationGate } from '../domain/elevation.ts';
 import { approvalsAt, type DecisionProof, type StepState } from '../domain/run-state.ts';
 import { beginAbort } from './abort.ts';
 import { applyCommand } from './apply-command.ts';
 import { answerCheck, askedOf, endCheck, startCheck } from './check-proof.ts';
 import type { Draft } from './draft.ts';
 import { refusal, resolveFailed, resolveGate, resolveSkipped, whoIsUnknown, type Refusal } from './refusal.ts';
+import { asksAnew, isAskedAnew } from './elevation.ts';
+import { startGateClocks } from './gate-clocks.ts';
 import { delegableGate, refusalOfProved, rightOf } from './refuse-at-gate.ts';
 import { passApproved } from './pass-gate.ts';
 import { isEnded, type GateEvent, type PersonsEvent, type RunEvent } from './run-types.ts';
@@ -25,7 +28,8 @@ export function applyPersonsEvent(draft: Draft, event: PersonsEvent): void {
       else takeAtGate(draft, event, 'claimed');
       break;
     case 'retry':
-      retry(draft, event);
+      if (asksAnew(draft.snapshot, event)) askAnew(draft, event);
+      else retry(draft, event);
       break;
     case 'skip':
       skip(draft, event);
@@ -75,10 +79,14 @@ function decide(draft: Draft, event: GateEvent & { kind: 'approve' | 'reject' },
   if ('type' in found) return;
   const onBehalfOf = rightOf(draft.snapshot, found, event.by, draft.at)?.onBehalfOf ?? undefined;
   found.decisions.push({ by: event.by, decision: event.kind, reason: event.reason ?? null, at: draft.at, proof, ...(onBehalfOf ? { onBehalfOf } : {}) });
-  const step = draft.step(found.step)!;
   if (event.kind === 'reject') {
     found.status = 'rejected';
     found.closedAt = draft.at;
+    if (isAskedAnew(draft.snapshot, found)) {
+      draft.note(found.gate, `rejected (${known(proof)})${because(event.reason)}`, event.by);
+      return;
+    }
+    const step = draft.step(found.step)!;
     step.state = 'failed';
     step.endedAt = draft.at;
     step.error = { type: 'NotPermitted', message: `gate "${found.gate}" was rejected by ${event.by}${because(event.reason)}` };
@@ -99,6 +107,7 @@ function retry(draft: Draft, event: PersonsEvent & { kind: 'retry' }): void {
   if (typeof id !== 'string') return;
   const track = draft.track(id);
   const undo = track.undo === 'failed';
+  goOnByFile(draft, event);
   draft.note(id, `${undo ? 'undo tried' : 'tried'} again${because(event.reason)}`, event.by);
   if (undo) {
     track.undo = 'registered';
@@ -107,6 +116,23 @@ function retry(draft: Draft, event: PersonsEvent & { kind: 'retry' }): void {
     track.triesLeft = draft.planned(id).retry.attempts;
     draft.step(id)!.state = 'pending';
   }
+}
+
+/** The gate of the elevation opens again; no step waits for it. */
+function askAnew(draft: Draft, { by, reason }: PersonsEvent & { kind: 'retry' }): void {
+  const gate = draft.snapshot.state.gates.find((other) => other.gate === elevationGate)!;
+  Object.assign(gate, { status: 'open', openedAt: draft.at, closedAt: null, decisions: [], description: `${by} asks to be elevated for this run anew: ${reason}` });
+  delete gate.round;
+  draft.note(gate.gate, `asked for anew: ${reason}`, by);
+  startGateClocks(draft, gate);
+}
+
+/** Programs, addresses, validators, fence, provisioner and switch are read from it from here on; steps, gates and people stay those of the start. */
+function goOnByFile(draft: Draft, { file, by, reason }: PersonsEvent & { kind: 'retry' }): void {
+  const { state } = draft.snapshot;
+  if (file === undefined || file === state.systemFile) return;
+  draft.note('run', `goes on by the system file ${file}, no longer by ${state.systemFile ?? 'that of its start'}: ${reason}`, by);
+  state.systemFile = file;
 }
 
 function skip(draft: Draft, event: PersonsEvent & { kind: 'skip' }): void {

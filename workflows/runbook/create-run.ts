@@ -7,6 +7,8 @@ import { reducerVersion, type GateRequest, type PlannedStep, type RunSnapshot, t
 
 export interface RunPlan {
   system: string;
+  /** digest of the system file that it goes by; left out: it is no run, and goes by the file as it is */
+  systemFile?: string | undefined;
   /** names the run in the store */
   run?: string | undefined;
   purpose: RunState['purpose'];
@@ -51,6 +53,7 @@ export const closedGate = (step: string, request: GateRequest): GateState => ({
   notRequester: request.notRequester,
   ...(request.proof ? { proof: request.proof } : {}),
   ...(request.clocks ? { clocks: request.clocks } : {}),
+  ...(request.lastsMs === undefined ? {} : { lastsMs: request.lastsMs }),
   openedAt: null,
   closedAt: null,
   decisions: [],
@@ -87,11 +90,12 @@ export function replacePlan(snapshot: RunSnapshot, steps: readonly PlannedStep[]
   snapshot.tracks = Object.fromEntries(steps.map((step) => [step.id, { ...newTrack(step), undoAttempt: undone.get(step.id) ?? 0 }]));
   snapshot.startOrder = [];
   snapshot.state.steps = steps.map((step) => ({ ...newStep(step), attempt: tried.get(step.id) ?? 0 }));
-  snapshot.state.gates = plannedGates(steps);
+  // An elevation is the run's, whatever its runbook.
+  snapshot.state.gates = [...plannedGates(steps), ...snapshot.state.gates.filter(({ lastsMs }) => lastsMs !== undefined)];
 }
 
 /**
- * A run before its first event. The plan is kept in it: a system file that changes never changes a running run.
+ * A run before its first event. The plan is kept in it, and the digest of the file for all that is no plan: a system file that changes never changes a running run.
  * @throws BadInput - a step that needs an unknown one, needs in a circle, an id used twice, or no step at all.
  */
 export function createRun(plan: RunPlan): RunSnapshot {
@@ -115,6 +119,7 @@ export function createRun(plan: RunPlan): RunSnapshot {
       format: 1,
       system: plan.system,
       ...(plan.run ? { run: plan.run } : {}),
+      ...(plan.systemFile ? { systemFile: plan.systemFile } : {}),
       purpose: plan.purpose,
       ...(plan.gateOf !== undefined ? { gateOf: plan.gateOf } : {}),
       ...(plan.only ? { only: [...plan.only] } : {}),

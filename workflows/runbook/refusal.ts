@@ -2,6 +2,7 @@ import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
 import { canceller, permit } from '../domain/permissions.ts';
 import { isSuperseded, type GateState, type StepState } from '../domain/run-state.ts';
+import { asksAnew, refuseAsking, refuseLapsed } from './elevation.ts';
 import { refuseAtGate } from './refuse-at-gate.ts';
 import { refuseCommand } from './refuse-command.ts';
 import { isEnded, isGateEvent, type PersonsEvent, type RunSnapshot } from './run-types.ts';
@@ -104,6 +105,9 @@ function refusePerson({ people }: RunSnapshot, { kind, by }: PersonsEvent): Refu
  */
 export function refusal(snapshot: RunSnapshot, event: PersonsEvent, at: string = snapshot.lastEventAt): Refusal | undefined {
   if (isEnded(snapshot)) return { type: 'NotWaiting', message: waitsFor(snapshot) };
+  if (asksAnew(snapshot, event)) return refuseAsking(snapshot, event, at);
+  const lapsed = refuseLapsed(snapshot, event, at);
+  if (lapsed) return lapsed;
   // A gate says itself who answers it.
   if (isGateEvent(event)) return refuseAtGate(snapshot, event, at);
   const permitted = refusePerson(snapshot, event);

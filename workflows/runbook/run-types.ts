@@ -30,6 +30,8 @@ export interface GateRequest {
   clocks?: GateClocks | undefined;
   /** a run of this purpose needs nobody: the system file approved it */
   preApprovedFor?: 'drill' | undefined;
+  /** what it lends holds for so long from its approval on; left out: it lends nothing */
+  lastsMs?: number | undefined;
   /** approvals count from its opening on, and nothing goes on before so long after it; left out: at once */
   waitMs?: number | undefined;
 }
@@ -182,7 +184,8 @@ export interface Checks {
 
 export type PersonsEvent =
   | GateEvent
-  | { kind: 'retry'; step?: string | undefined; by: string; reason?: string | undefined }
+  /** `file`: the digest of the system file that the run goes on by; left out: as before */
+  | { kind: 'retry'; step?: string | undefined; file?: string | undefined; by: string; reason?: string | undefined }
   | { kind: 'skip'; step?: string | undefined; by: string; reason: string }
   | { kind: 'abort'; by: string; reason?: string | undefined }
   | CommandEvent;

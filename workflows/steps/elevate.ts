@@ -1,3 +1,5 @@
+import { defaultElevationMs, elevationGate } from '../domain/elevation.ts';
+import { formatDuration } from '../domain/units.ts';
 import { peopleWith } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
 import { stepSettings } from '../domain/step-settings.ts';
@@ -6,17 +8,15 @@ import type { GateRequest, PlannedStep } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
 import { defineStep } from './step.ts';
 
-/** The gate of an elevation; what the system's `approvals` say of it counts, but an administrator must be asked. */
-export const elevationGate = 'elevation';
-
+/** What the system's `approvals` say of the gate counts, but an administrator must be asked. */
 function request(view: SystemView): GateRequest {
   const asked = gateRequest(view, elevationGate);
   const described = view.approvals[elevationGate] ? asked : { ...asked, people: peopleWith(view.people ?? {}, permissions.elevate.who) };
-  return { ...described, notRequester: true };
+  return { ...described, notRequester: true, lastsMs: view.elevatedForMs ?? defaultElevationMs };
 }
 
 /**
- * Waits until somebody who may lets who asked for the run have it: an elevation that ends with the run. Put before a runbook by
+ * Waits until somebody who may lets who asked for the run have it: an elevation that ends with the run, or after `elevatedFor` (../runbook/elevation.ts). Put before a runbook by
  * `elevateFirst`, when who asked needs it.
  */
 export const elevate = defineStep({
@@ -24,10 +24,9 @@ export const elevate = defineStep({
   settings: stepSettings.elevate,
   run(ctx) {
     const opens = request(ctx.view);
-    const why = ctx.reason ? `: ${ctx.reason}` : ', and gave no reason';
     return Promise.resolve({
       summary: `elevated for this run: ${ctx.requestedBy}`,
-      opens: { ...opens, description: `${ctx.requestedBy} asks for a ${ctx.purpose} of ${ctx.view.system}${ctx.only ? ', of a part of it,' : ''} that their roles do not let them start alone${why}. Nothing has been touched yet.` },
+      opens: { ...opens, description: `${ctx.requestedBy} asks for a ${ctx.purpose} of ${ctx.view.system}${ctx.only ? ', of a part of it,' : ''} that their roles do not let them start alone: ${ctx.reason}. It would hold for ${formatDuration(opens.lastsMs!)}. Nothing has been touched yet.` },
     });
   },
   gate: (view) => request(view),

@@ -14,15 +14,15 @@ const pem = (type: 'ed25519' | 'x25519'): string => generateKeyPairSync(type as 
 async function place(t: TestContext, files: Record<string, string>): Promise<LoadedSystem> {
   const directory = tempDir(t);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
-  const { system, digest } = await loadSystemFile('demo');
+  const loaded = await loadSystemFile('demo');
   const person = (of: object) => ({ roles: ['dr-team'], ...of });
   return {
+    ...loaded,
     directory,
-    digest,
     system: {
-      ...system,
+      ...loaded.system,
       people: { erik: person({ totp: 'file:erik' }), fay: person({ publicKey: 'file:fay' }), gus: person({}) },
-      approvals: { 'approve-switch': { ...system.approvals['approve-switch']!, quorum: 2, people: ['erik', 'fay', 'gus'], proof: 'any' } },
+      approvals: { 'approve-switch': { ...loaded.system.approvals['approve-switch']!, quorum: 2, people: ['erik', 'fay', 'gus'], proof: 'any' } },
     },
   };
 }

@@ -60,13 +60,14 @@ test('it has a line for each act of the table, with the roles that may', () => {
 });
 
 test('elevations and handed-on rights are those in force: of the run that goes on, approved, and not over', () => {
-  const approved = gate({ gate: 'elevation', status: 'approved', closedAt: '2026-11-21T03:05:00.000Z', description: 'dana asks for a recovery of demo: disk lost', decisions: [{ by: 'Ada Admin', decision: 'approve', reason: null, at: '2026-11-21T03:05:00.000Z', proof: 'totp' }] });
+  const elevation = { person: 'dana', step: 'elevate', approvedBy: ['Ada Admin (totp)'], at: '2026-11-21T03:05:00.000Z', reason: 'dana asks for a recovery of demo: disk lost', until: '2026-11-21T11:05:00.000Z' };
   const handed = gate({ delegations: [{ from: 'Ada Admin', to: 'carla', at, until: '2026-11-21T05:00:00.000Z', proof: 'signature' }, { from: 'sara', to: 'carla', at: '2026-11-21T01:00:00.000Z', until: at, proof: 'claimed' }] });
-  assert.deepEqual(linesOf({ run: running(approved, handed) }).slice(-2), [
-    'elevated dana since 2026-11-21T03:05:00.000Z until the end of the run, by Ada Admin (totp): dana asks for a recovery of demo: disk lost',
+  assert.deepEqual(linesOf({ run: { ...running(handed), elevation } }).slice(-2), [
+    'elevated dana since 2026-11-21T03:05:00.000Z until 2026-11-21T11:05:00.000Z or the end of the run, by Ada Admin (totp): dana asks for a recovery of demo: disk lost',
     'handed on: Ada Admin’s right at gate approve-switch, to carla until 2026-11-21T05:00:00.000Z (signature)',
   ]);
-  for (const status of ['open', 'rejected'] as const) assert.equal(linesOf({ run: running({ ...approved, status }) }).at(-1), 'elevations: none in force', status);
+  assert.match(linesOf({ run: { ...running(), elevation }, at: elevation.until }).at(-1)!, /^elevated dana since .* until 2026-11-21T11:05:00\.000Z, which is over: asks anew before any command, by Ada Admin/);
+  for (const status of ['open', 'rejected'] as const) assert.equal(linesOf({ run: running(gate({ gate: 'elevation', status })) }).at(-1), 'elevations: none in force', status);
 });
 
 test('what it does not know it says, and that a system names nobody', () => {
