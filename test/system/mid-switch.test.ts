@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
@@ -7,6 +8,7 @@ import { parseAdmission } from '../../activities/traffic/nginx-config.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { startStandby } from '../../scripts/stack/standby.ts';
 import { directoryOf, pidFileOf } from '../../scripts/stack/stack-file.ts';
+import type { DryRunReport } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
@@ -23,14 +25,65 @@ async function admitted(stack: SystemStack, percent: number): Promise<void> {
   }, 120_000);
 }
 
+/** All that a dry run must leave alone: the bucket but for the audit and what the archive writes by itself, the target's directory, the front door but for its log, and what is open in Temporal. */
+async function everything(stack: SystemStack): Promise<Record<string, string[]>> {
+  const files = (part: 'standby' | 'frontDoor' | 'primary'): string[] =>
+    globSync('**/*', { cwd: directoryOf(stack.file, part) })
+      .filter((name) => !/\.log$/.test(name))
+      .sort()
+      .map((name) => {
+        const of = statSync(join(directoryOf(stack.file, part), name));
+        return of.isDirectory() ? `${name}/` : `${name} ${of.size} ${of.mtimeMs}`;
+      });
+  const { store } = await stack.source();
+  const bucket: string[] = [];
+  for await (const { key, versionId } of store.list('demo/')) if (!/^demo\/audit\/|\/(slices|heads|gaps)\/|\/t\d{8}\/keys\//.test(key)) bucket.push(`${key} ${versionId}`);
+  return { bucket, target: files('standby'), frontDoor: files('frontDoor'), source: files('primary'), open: await stack.open() };
+}
+
 test('a standby that dies in mid-switch pauses the run, before and after its first accepted write; started again, the run goes to its end', { timeout: 500_000 }, async (t) => {
   const stack = await startProtectedStack(t);
   // Twice the side stays away, and twice the switch gives it up.
   stack.changeSystem(({ traffic }) => void (traffic.health = { ...traffic.health, within: '20s' }));
   const { killedAt } = await destroyPrimary(stack.file);
+  const stamps = join(stack.home, 'stamps');
+  stack.changeSystem((file) => {
+    file.commands = { stamp: { run: { argv: ['/bin/sh', '-c', `echo as-it-began >> ${stamps}`] } } };
+    file.runbook.steps.push({ id: 'stamp', uses: 'command', needs: ['approve-switch'], with: { command: 'stamp' } });
+  });
+
+  await t.test('a dry run leaves bucket, target, source, front door and Temporal as they were', async () => {
+    // What the archive of the lost primary had under way is in the bucket by now.
+    const before = await everything(stack);
+    assert.ok(before['bucket']!.length > 10 && before['frontDoor']!.some((name) => name.startsWith('admission.conf ')) && before['source']!.length > 0);
+    const dry = (await (await stack.start('recoverSystem', { system: 'demo', dryRun: true, requestedBy: 'test' })).result()) as DryRunReport;
+    assert.ok(dry.checked.length >= 2, dry.checked.join('; '));
+    assert.deepEqual(await everything(stack), before);
+  });
+
   const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test', incidentAt: killedAt });
   await stack.stepIs('approve-switch', 'waiting', 120_000);
-  await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
+
+  await t.test('steps and a program that change in the file behind the open gate change nothing of the run, on a worker that has never seen the file as it began, either', async () => {
+    const began = readFileSync(join(stack.home, 'systems', 'demo.yaml'), 'utf8');
+    stack.changeSystem((file) => {
+      file.commands = { stamp: { run: { argv: ['/bin/sh', '-c', `echo as-it-was-changed >> ${stamps}`] } } };
+      (file.approvals ??= {})['approve-again'] = { description: 'Once more', quorum: 1 };
+      file.runbook.steps = [
+        ...file.runbook.steps.filter(({ id }) => id !== 'stamp').map((step) => (step.id === 'fence-primary' ? { ...step, needs: ['approve-again'] } : step)),
+        { id: 'approve-again', uses: 'approval', needs: ['approve-switch'] },
+      ];
+      file.validators = [];
+    });
+    await stack.killWorker();
+    await stack.startWorker();
+    await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
+    await stack.stepIs('stamp', 'done', 60_000);
+    const { state } = await stack.stepIs('fence-primary', 'done', 60_000);
+    assert.equal(readFileSync(stamps, 'utf8'), 'as-it-began\n');
+    assert.equal(state.systemFile, createHash('sha256').update(began).digest('hex'));
+    assert.ok((await stack.keys(`demo/system-files/${state.systemFile}`)).length === 1);
+  });
 
   await t.test('killed between admission and health: paused, and says what was seen', async () => {
     await admitted(stack, 25);
