@@ -356,6 +356,11 @@ const recoverActivities: RecoverActivities = {
   validateTarget: inDataPlane('validateTarget'),
   copyBeside: inDataPlane('copyBeside'),
   dropCopies: inDataPlane('dropCopies'),
+  compareTarget: inDataPlane('compareTarget'),
+  planRows: inDataPlane('planRows'),
+  restoreRows: inDataPlane('restoreRows'),
+  removeRows: inDataPlane('removeRows'),
+  maskTarget: inDataPlane('maskTarget'),
   planSwap: attempt(async (input, context) => await atTarget(input.target, context, async (source) => await openEngine(source.source.engine).planSwap(source, input))),
   // In the worker's own process: a cancel must not end it while writers wait.
   swapCollections: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await openEngine(source.source.engine).swapCollections(source, input))),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { HoldfastError } from '../workflows/domain/errors.ts';
+import { countColumns } from '../workflows/domain/mask.ts';
 import { viewPeople } from '../workflows/domain/people.ts';
 import { toLadders } from '../workflows/domain/contacts.ts';
 import { toIncidentsView } from '../workflows/domain/incident-schema.ts';
@@ -117,6 +118,8 @@ function shortPath(path: string): string {
   return short.startsWith('..') ? path : short;
 }
 
+const mapValues = <V, R>(of: Readonly<Record<string, V>>, use: (value: V) => R): Record<string, R> => Object.fromEntries(Object.entries(of).map(([key, value]) => [key, use(value)]));
+
 /** What workflows may know of a system: no address, no secret reference. */
 export function toSystemView(system: System, digest: string): SystemView {
   const people = viewPeople(system.people);
@@ -133,6 +136,7 @@ export function toSystemView(system: System, digest: string): SystemView {
     ),
     standbyEnvironment: system.standby.environment,
     environments: Object.keys(system.environments),
+    ...(system.mask ? { masks: mapValues(system.mask, countColumns), protections: mapValues(system.environments, ({ protection }) => protection) } : {}),
     ...(system.drill ? { drillEnvironment: system.drill.environment } : {}),
     approvals: system.approvals,
     ...(system.deployer ? { deployer: system.deployer.uses === 'manual' ? system.deployer : { uses: system.deployer.uses } } : {}),

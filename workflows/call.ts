@@ -115,6 +115,12 @@ const table: Record<ActivityName, Row> = {
   planSwap: light('recover'),
   swapCollections: { ...light('recover'), tryMs: minutes(30) },
   swapBack: { ...light('recover'), tryMs: minutes(30) },
+  compareTarget: long('recover'),
+  // People wait for the gate that shows it.
+  planRows: { ...light('recover'), tryMs: hours(1), tries: 3 },
+  restoreRows: { ...light('recover'), tryMs: hours(4) },
+  removeRows: { ...light('recover'), tryMs: hours(4) },
+  maskTarget: long('recover'),
   promoteTarget: { ...light('recover'), tryMs: minutes(15) },
 };
 

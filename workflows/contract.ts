@@ -18,6 +18,9 @@ import type { LogPosition } from './domain/log-position.ts';
 import type { AuditRecord, ImportOrigin, Mark, ObjectRef } from './domain/manifest.ts';
 import type { Notice } from './domain/notify/notice.ts';
 import type { CheckedPoint } from './domain/point-check.ts';
+import type { Comparison } from './domain/comparison.ts';
+import type { MaskResult } from './domain/mask.ts';
+import type { ChangedRows, RowsResult } from './domain/rows.ts';
 import type { PeriodFacts, PeriodReport, SourceFacts } from './domain/period-report.ts';
 import type { ReadinessCheck } from './domain/readiness-watch.ts';
 import type { RecoveryPlan } from './domain/recovery-plan.ts';
@@ -695,6 +698,30 @@ export interface RecoverActivities {
 
   /** Undo of swapCollections, wherever that was stopped. Safe to repeat. */
   swapBack(input: SwapInput): Promise<SwapResult>;
+
+  /** Holds what was restored against what lives, by schema, counts and keys. Reads both, and changes nothing. @param tables - of these alone; left out: of all. @throws SourceUnavailable - the living one does not answer. */
+  compareTarget(input: { target: TargetRef; tables?: readonly string[] | undefined }): Promise<Comparison>;
+
+  /**
+   * What putting the rows of chosen tables back into the living source would do: does it in a transaction, and rolls that back. Nothing is left of it.
+   * @throws ValidationFailed - a foreign key would not hold; names table, key and what to choose beside. Unsupported - a table has no primary key.
+   */
+  planRows(input: { target: TargetRef; tables: readonly string[]; changed: ChangedRows }): Promise<RowsResult>;
+
+  /**
+   * Puts the rows back, in one transaction, with what was there before kept under the run's name. Twice: the second finds it done.
+   * @throws as planRows; EpochSuperseded - nothing was done.
+   */
+  restoreRows(input: Commanded & { target: TargetRef; tables: readonly string[]; changed: ChangedRows }): Promise<RowsResult>;
+
+  /** Undo of restoreRows, wherever that was stopped: rows that are still as it left them are as they were before; others are left, and named. Safe to repeat. */
+  removeRows(input: Commanded & { target: TargetRef }): Promise<{ summary: string }>;
+
+  /**
+   * Masks what was restored by the system file's rules, then looks that no value is left unmasked. Safe to repeat.
+   * @throws BadSystemFile - a rule names a column that is not there. ValidationFailed - something is left; names it. NotPermitted - the place is of production.
+   */
+  maskTarget(input: { target: TargetRef }): Promise<MaskResult>;
 
   /** Turns the proved standalone into a one-member replica set, which asks for authentication where its endpoint has credentials. Safe to repeat. */
   promoteTarget(input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }>;

@@ -17,7 +17,7 @@ const answersWithinMs = minutes(2);
  * traffic switch answers, who would be waited for. It takes no lock, no command and no hold, so it stands in no recovery's way, and killed anywhere it
  * leaves nothing but its record in the audit. It never fails for what it finds: findings say what would.
  */
-export async function dryRun(view: SystemView, { targetTime, targetPosition, point, timeline, only, runbook, version }: RecoverSystemInput): Promise<DryRunReport> {
+export async function dryRun(view: SystemView, { targetTime, targetPosition, point, timeline, orBefore, only, runbook, version }: RecoverSystemInput): Promise<DryRunReport> {
   const { system, site, standbyEnvironment } = view;
   const call = callsAt(site);
   const found: Finding[] = [];
@@ -31,7 +31,7 @@ export async function dryRun(view: SystemView, { targetTime, targetPosition, poi
       return undefined;
     }
   };
-  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, timeline, only, runbook, version, places: false }, `plan a recovery of ${system}`);
+  const plan = await callControl('planRecovery', { system, targetTime, targetPosition, point, timeline, ...(orBefore ? { orBefore } : {}), only, runbook, version, places: false }, `plan a recovery of ${system}`);
   const steps = planSteps(view, runbook);
   const checked: string[] = [];
   for (const step of steps.filter(({ uses }) => uses === 'provision')) {

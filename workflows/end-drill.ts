@@ -26,7 +26,7 @@ export async function removePlaces({ view, run, state }: Ended): Promise<Cleanup
   const call = callsAt(view.site);
   const removed = sources.map(async (source): Promise<[string, Cleanup[string]]> => {
     try {
-      const { summary, kept } = await call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run, ...(state.only ? {} : { discard: true }) }, `remove the ${state.only ? 'partial restore' : 'drill'}’s target of ${source}`);
+      const { summary, kept } = await call('removeTarget', { system: view.system, source, environment: view.standbyEnvironment, run, ...(state.only || state.copies ? {} : { discard: true }) }, `remove the ${state.copies ? 'run' : state.only ? 'partial restore' : 'drill'}’s target of ${source}`);
       return [source, { removed: !kept, summary }];
     } catch (error) {
       return [source, { removed: false, summary: `could not be removed: ${messageOf(error)}` }];

@@ -6,7 +6,7 @@ import { runbookNames } from './domain/expand-runbook.ts';
 import { parseInput, recoverSystemInput, type RecoverSystemInput } from './domain/inputs.ts';
 import { messageDescriptions, messageNames } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
-import { copiesOf, drillView, isInPlace, viewFor } from './domain/homeward.ts';
+import { bringsWhole, copiesOf, drillView, isInPlace, viewFor } from './domain/homeward.ts';
 import type { DryRunReport } from './domain/recovery-plan.ts';
 import { momentAsked } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
@@ -54,6 +54,7 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     const workflowId = lockIds.recover(request.system);
     checkRequest(request, workflowId);
     asked = request;
+    lookBack(request);
     way.drill = request.unattended;
     // What is only tried, and what begins later, leaves nothing in the store.
     let loaded = await loadSystem(request, !request.dryRun && request.surprise === undefined);
@@ -96,6 +97,13 @@ export async function recoverSystem(typed: unknown): Promise<RunReport | DryRunR
     if (asked?.incident !== undefined && !child) await CancellationScope.nonCancellable(() => tellRefused(asked!, joined.answer, error));
     throw error;
   });
+}
+
+/** A drill from a moment so long ago: a schedule knows no date. */
+function lookBack(request: RecoverSystemInput): void {
+  if (request.ago === undefined) return;
+  request.targetTime = new Date(workflowInfo().startTime.getTime() - request.ago).toISOString();
+  request.orBefore = true;
 }
 
 /** @param keep - a run is about to begin, and is to go by this text to its end */
@@ -142,13 +150,18 @@ function checkInPlace(request: RecoverSystemInput, loaded: SystemView): void {
   if (!momentAsked(request)) throw new HoldfastError('BadInput', 'recoverSystem: in place goes back to an earlier moment, and none is given.', { hint: 'give targetTime, targetPosition or point; to move to another server, leave out "mode"' });
 }
 
-/** @throws BadInput - nothing was chosen. @throws Unsupported - a drill, which writes nothing into what lives; a source that nothing can be chosen of. */
+/** @throws BadInput - nothing was chosen, or something where whole databases go. @throws Unsupported - a drill, which writes nothing into what lives; a source that cannot do it. */
 function checkCopies({ purpose, only, runbook }: RecoverSystemInput, loaded: SystemView): void {
   const copies = copiesOf(loaded, runbook);
   if (!copies) return;
   if (purpose === 'drill') throw new HoldfastError('Unsupported', `A drill leaves production alone, and mode ${copies} copies into it: drill another runbook.`);
-  for (const source of Object.keys(loaded.sources)) requireOf(loaded, source, 'partial');
-  if (!only) throw new HoldfastError('BadInput', `recoverSystem: mode ${copies} is of chosen collections, and none are chosen.`, { hint: 'give only: ["shop.orders"]; to take everything back, mode in-place' });
+  const sources = Object.keys(loaded.sources);
+  if (bringsWhole(loaded, copies)) {
+    if (only) throw new HoldfastError('BadInput', `recoverSystem: mode ${copies} brings whole databases of ${sources.join(', ')}, and "only" chooses a part.`, { hint: 'leave out only; chosen tables go back by mode rows' });
+    return;
+  }
+  for (const source of sources) requireOf(loaded, source, copies === 'rows' ? 'rows' : 'partial');
+  if (!only) throw new HoldfastError('BadInput', `recoverSystem: mode ${copies} is of chosen ${copies === 'rows' ? 'tables' : 'collections'}, and none are chosen.`, { hint: 'give only: ["shop.orders"]; to take everything back, mode in-place or swap' });
 }
 
 /** @throws Unsupported - a partial restore that could not say which source is meant, or would end before anybody could take the data out. */
@@ -157,7 +170,8 @@ function checkPartial({ only, runbook }: RecoverSystemInput, view: SystemView): 
   if (view.homeward) throw new HoldfastError('Unsupported', `A partial restore does not go home: leave out "runbook", or "only".`);
   const sources = Object.keys(view.sources);
   if (sources.length > 1) throw new HoldfastError('Unsupported', `${view.system} has ${sources.length} sources, and a partial restore can be of one only: which of them is meant cannot be said yet.`);
-  sources.forEach((source) => requireOf(view, source, 'partial'));
+  // Of what is restored whole, and only put back in part, nothing has to be chosen before.
+  if (view.copies !== 'rows') sources.forEach((source) => requireOf(view, source, 'partial'));
   if (!view.copies && !planSteps(view, runbook).some(({ uses }) => uses === 'report')) {
     throw new HoldfastError('Unsupported', `The runbook of ${view.system} has no step that uses report: a partial restore waits there until the data was taken out.`);
   }

@@ -147,7 +147,8 @@ async function goOnBy(system: string, sha256: string, onTrouble: (what: string) 
   }
 }
 
-const targetOf = ({ targetTime, targetPosition, point, timeline }: RecoverSystemInput): RecoveryTarget => ({
+const targetOf = ({ targetTime, targetPosition, point, timeline, orBefore }: RecoverSystemInput): RecoveryTarget => ({
+  ...(orBefore ? { orBefore } : {}),
   ...(targetTime ? { targetTime } : {}),
   ...(targetPosition ? { targetPosition } : {}),
   ...(point ? { point } : {}),
@@ -225,14 +226,14 @@ async function conclude(recovery: Recovery): Promise<RunReport> {
   if (Object.keys(results.points).length > 0) attempts.push(call('releaseHold', { system: view.system, run: runId }, 'let the recovery point go'));
   const isDrill = request.purpose === 'drill';
   const ended = { view, run: runId, state: run.snapshot().state, results };
-  const cleanup = isDrill || (request.only && status === 'done') ? await removePlaces(ended) : {};
+  const cleanup = isDrill || ((request.only || view.copies) && status === 'done') ? await removePlaces(ended) : {};
   const doubted = isDrill ? await doubtDiffering(ended) : [];
   const failed = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected').length;
-  // Of a drill the step leaves it to us: it could not know yet whether its place is gone. Nor, of data that is taken out, who said that they have it.
-  const isWritten = status === 'done' && !isDrill && !request.only && reportWasLast(run.snapshot().state);
+  const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
+  // Of a drill the step leaves it to us: it could not know yet whether its place is gone. Nor, of data that is taken out, who said that they have it. And a place that stays is told.
+  const isWritten = status === 'done' && !isDrill && !request.only && left.length === 0 && reportWasLast(run.snapshot().state);
   await bookKept(recovery);
   const report: RunReport = { ...reportOf(recovery, run.snapshot().state), ...(isDrill ? { cleanup, compared: comparedWhole(ended) } : {}) };
-  const left = Object.entries(cleanup).filter(([, { removed }]) => !removed).map(([source, { summary }]) => `${source}: what was restored is not removed: ${summary}`);
   report.warnings = [...report.warnings, ...left, ...doubted, ...(failed > 0 ? ['the hold on the recovery point could not be removed'] : [])];
   if (!isWritten) {
     try {

@@ -21,7 +21,7 @@ export function oneSource(view: SystemView, source: string | undefined): string 
 }
 
 /** Whether the source's engine can do it. */
-export const sourceCan = (view: SystemView, source: string, ability: keyof Abilities): boolean => abilitiesOf(view.sources[source]!.engine)[ability];
+export const sourceCan = (view: SystemView, source: string, ability: keyof Abilities): boolean => abilitiesOf(view.sources[source]!.engine)[ability] === true;
 
 /** @throws Unsupported - the source's engine cannot do it; says why. */
 export function requireOf(view: SystemView, source: string, ability: keyof Abilities): void {

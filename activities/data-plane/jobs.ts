@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
+import { lackOf } from '../../workflows/domain/engines.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { certifyDisposal } from '../disposal/certify-disposal.ts';
@@ -7,6 +8,7 @@ import { destroyPoint } from '../disposal/destroy-point.ts';
 import { orderDisposal } from '../disposal/order-disposal.ts';
 import { planDisposal } from '../disposal/plan-disposal.ts';
 import { planDisposals } from '../disposal/plan-disposals.ts';
+import { narrowForRun } from '../engines/narrow-for-run.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { checkKeys } from '../keys/check-keys.ts';
@@ -51,6 +53,18 @@ const inCommand =
     return await byEngine(name)(input, job);
   };
 
+/** A job of an engine that knows rows. One that carries an epoch writes to the living source. @throws Unsupported, EpochSuperseded. */
+const byRows =
+  <N extends keyof Required<Engine>['rows'] & keyof Activities>(name: N): Job<N> =>
+  async (input, job) => {
+    const context = await openContext(whichSource(input), job);
+    const { system, sourceName: source, source: { engine } } = context;
+    const { rows } = openEngine(engine);
+    if (!rows) throw new HoldfastError('Unsupported', lackOf({ system: system.system, source, engine }, 'rows'));
+    if ('epoch' in input) await assertEpoch(context.store, system.system, context.epoch, { signal: job.signal });
+    return await (rows[name] as unknown as (context: SourceContext, input: Input<N>) => Promise<Output<N>>)(context, input);
+  };
+
 /** Who reads only carries no epoch. */
 function whichSource(input: unknown): SourceRef & Directed & { epoch: number } {
   const { target, epoch, ...rest } = input as { target?: TargetRef; epoch?: number } & SourceRef & Directed;
@@ -82,6 +96,11 @@ const jobs = {
 
   copyBeside: inCommand('copyBeside'),
   dropCopies: inCommand('dropCopies'),
+  compareTarget: byRows('compareTarget'),
+  planRows: byRows('planRows'),
+  restoreRows: byRows('restoreRows'),
+  removeRows: byRows('removeRows'),
+  maskTarget: byRows('maskTarget'),
 
   verifyRecoveryPoint: async ({ backup, scope, run, ...of }, job) => await verifyAndMark(await openContext(whichSource(of), job), { backup, scope }, run),
   verifyKept: async ({ shares, withinMs, run, ...of }, job) => await verifyAndMark(await openContext(whichSource(of), job), { shares, withinMs }, run),
@@ -108,7 +127,7 @@ const jobs = {
     const context = await openContext({ system, source, epoch: 0, towards, inPlace }, job);
     if (purpose === undefined || purpose === 'recovery') await refuseMovedSource(context);
     const whole = await findCheckedPoint(context, target, { readForMs: context.system.objectives.rto * checkShareOfRto, ...(avoid ? { avoid } : {}) });
-    const point = only ? await openEngine(context.source.engine).narrowPoint(context, { point: whole, only, ...(copies ? { copies: { run, mode: copies } } : {}) }) : whole;
+    const point = await narrowForRun(context, openEngine(context.source.engine), whole, { run, only, copies });
     await writeHold(context.store, context.keys, run, point, `run ${run} reads it`, { signal: job.signal });
     return point;
   },

@@ -51,6 +51,13 @@ export interface Engine
    * @param input.copies - they are to be copied into the living source by this run. @throws Unsupported, TargetNotEmpty, NotPermitted - they could not be.
    */
   narrowPoint(context: SourceContext, input: { point: RecoveryPoint; only: readonly string[]; copies?: { run: string; mode: 'beside' | 'swap' } | undefined }): Promise<RecoveryPoint>;
+  /**
+   * Of an engine that brings whole databases into the living source: those of a point that this run is to bring.
+   * @throws Unsupported, TargetNotEmpty, NotPermitted, SourceUnavailable - they could not be, by name.
+   */
+  nameCopies?(context: SourceContext, input: { point: RecoveryPoint; run: string; mode: 'beside' | 'swap' }): Promise<string[]>;
+  /** Of an engine that knows its rows by their keys; others refuse by name. */
+  readonly rows?: Jobs<Pick<RecoverActivities, 'compareTarget' | 'planRows' | 'restoreRows' | 'removeRows' | 'maskTarget'>>;
   /** How far `archivedTo` is behind the source; never throws because the source is gone: it says so. */
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */

@@ -2,7 +2,7 @@ import { describeError, errorTable, HoldfastError, type ErrorType } from '../../
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
 import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
-import { copiesOf, isInPlace, systemFor } from '../../workflows/domain/homeward.ts';
+import { bringsWhole, copiesOf, isInPlace, systemFor } from '../../workflows/domain/homeward.ts';
 import { amountsOf, forecastRto } from '../../workflows/domain/forecast-rto.ts';
 import { severities } from '../../workflows/domain/messages.ts';
 import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
@@ -16,6 +16,7 @@ import type { System } from '../../workflows/domain/system.ts';
 import { formatDuration, seconds } from '../../workflows/domain/units.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { narrowForRun } from '../engines/narrow-for-run.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { readStepHistory } from '../report/read-step-history.ts';
@@ -59,7 +60,9 @@ export async function planRecovery({ system: systemName, only, runbook: asked, v
   if (only && Object.keys(system.sources).length > 1) findings.push(finding('fails', 'Unsupported', 'a partial restore can be of a system with one source only'));
   if (inPlace && !momentAsked(target)) findings.push(finding('fails', 'BadInput', 'in place goes back to an earlier moment, and none is given', 'give a target time, a target position or a point'));
   const copies = copiesOf(loaded.system, name);
-  if (copies && !only) findings.push(finding('fails', 'BadInput', `mode ${copies} is of chosen collections, and none are chosen`, 'give them by only: shop.orders'));
+  const whole = bringsWhole(loaded.system, copies);
+  if (whole && only) findings.push(finding('fails', 'BadInput', `mode ${copies} brings whole databases, and a part is chosen`, 'leave out only; chosen tables go back by mode rows'));
+  if (copies && !whole && !only) findings.push(finding('fails', 'BadInput', `mode ${copies} is of chosen ${copies === 'rows' ? 'tables' : 'collections'}, and none are chosen`, 'give them by only: shop.orders'));
   const points = await readPoints(system, target, findings, job, { only, inPlace, copies, readForMs, checkPlace: async (context) => (places ? await checkPlaces(context, system, name) : []) });
   const discarded = copies === 'swap' || (!only && momentAsked(target)) ? await countAll(system, points, findings, job, inPlace) : {};
   const deploy = only ? undefined : await planDeployment(system, name, { points, version }, findings, job);
@@ -135,13 +138,13 @@ export async function planPoint(
   context: SourceContext,
   target: RecoveryTarget,
   findings: Finding[],
-  engine: Pick<Engine, 'verifySlice' | 'narrowPoint'>,
+  engine: Pick<Engine, 'verifySlice' | 'narrowPoint' | 'nameCopies'>,
   { only, copies, readForMs = planReadsForMs }: { only?: readonly string[] | undefined; copies?: CopyMode | undefined; readForMs?: number | undefined } = {},
 ): Promise<RecoveryPoint | undefined> {
   try {
     const point = await findCheckedPoint(context, target, { readForMs, engine });
     findings.push(...passedOver(point));
-    return only ? await engine.narrowPoint(context, { point, only, ...(copies ? { copies: { run: runOfPlan, mode: copies } } : {}) }) : point;
+    return await narrowForRun(context, engine, point, { run: runOfPlan, only, copies });
   } catch (error) {
     if (error instanceof HoldfastError && errorTable[error.type].exitCode === errorTable.BadInput.exitCode) throw error;
     return note(findings)(error);

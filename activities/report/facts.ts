@@ -33,7 +33,9 @@ export function listFacts(report: RunReport): Fact[] {
     { title: 'Time to recover (RTO)', value: reached(rto.achievedMs), note: `objective ${formatDuration(rto.objectiveMs)}${verdict(rto.met)}; machine ${formatDuration(rto.machineMs)}, people ${formatDuration(rto.humanMs)}`, met: rto.met },
     { title: 'Data lost (RPO)', value: reached(rpo.achievedMs), note: rpoNote, met: rpo.met },
     validationFact(report),
-    fences.length === 0
+    state.copies
+      ? { title: 'What lived', value: state.steps.some(({ uses, state: is }) => uses === 'swap' && is === 'done') ? 'replaced, and kept' : 'as it was', note: 'it stays where it is: there is no old primary', met: null }
+      : fences.length === 0
       ? { title: 'Old primary', value: 'not fenced', note: 'it may still take writes', met: null }
       : { title: 'Old primary', value: fences.map(({ outcome }) => outcome).join(', '), note: 'what the fence could show', met: fences.every(({ outcome }) => outcome !== 'unproved') },
   ];
@@ -51,8 +53,8 @@ function partialFacts(report: RunReport, only: readonly string[]): Fact[] {
   const part = report.points.flatMap((point) => point.only ?? []);
   const of = (key: 'collections' | 'documents'): number => part.reduce((sum, one) => sum + one[key], 0);
   return [
-    { title: 'Partial restore', value: only.join(', '), note: 'nothing else was restored', met: null },
-    { title: 'Collections', value: part.length === 0 ? 'none' : formatCount(of('collections')), note: `${formatCount(of('documents'))} documents of them in the base; the log brings the rest`, met: null },
+    { title: report.state.copies === 'rows' ? 'Rows put back' : 'Partial restore', value: only.join(', '), note: report.state.copies === 'rows' ? 'nothing else was written' : 'nothing else was restored', met: null },
+    ...(report.state.copies === 'rows' ? [] : [{ title: 'Collections', value: part.length === 0 ? 'none' : formatCount(of('collections')), note: `${formatCount(of('documents'))} documents of them in the base; the log brings the rest`, met: null }]),
     { title: 'Time', value: formatDuration(Date.parse(report.finishedAt) - Date.parse(report.state.startedAt)), note: 'no traffic was moved', met: null },
     validationFact(report),
   ];
@@ -80,6 +82,7 @@ export const aboutNames = 'Names are claimed where it says so: whoever sent the 
 export function noFence({ state, fence }: RunReport): string | undefined {
   if (state.purpose === 'drill') return 'A drill leaves the primary alone.';
   if (state.only) return 'A partial restore leaves the primary alone.';
+  if (state.copies) return 'What lives stays where it is: there is no old primary.';
   return Object.keys(fence).length === 0 ? 'The old primary was not fenced in this run.' : undefined;
 }
 

@@ -1,6 +1,7 @@
 import { copyName, keptName } from '../../workflows/domain/beside.ts';
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { leftBehind, leftOut } from '../../workflows/domain/build-report.ts';
+import { copiesIn } from '../../workflows/domain/recovery-point.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isSuperseded } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
@@ -28,6 +29,10 @@ export function describeOutcome(report: RunReport): Outcome {
   if (report.state.only) return describePart(report, report.state.only);
   const title = report.title;
   const without = leftOut(report.state, report.validation);
+  if (report.state.copies === 'beside' && report.outcome.startsWith('done')) {
+    const headline = `${title} was restored beside what lives${without.length > 0 ? `, but not by the whole runbook (${without.join('; ')})` : ''}`;
+    return { tone: without.length > 0 ? 'bad' : 'good', headline, sentence: 'What lives was not touched: this run moved no traffic and fenced nothing.' };
+  }
   const behind = leftBehind(report.state);
   const now = report.outcome !== 'done' && report.state.servedAt === null ? 'was restored, and traffic was not moved' : without.length > 0 ? 'serves again' : 'is recovered';
   const missed = report.rto.met === false || report.rpo.met === false;
@@ -83,6 +88,7 @@ function describePart({ outcome, state, title, validation }: RunReport, only: re
   const without = leftOut(state, validation);
   if (!outcome.startsWith('done')) return { tone: 'bad', headline: `The partial restore of ${title} failed`, sentence };
   if (without.length > 0) return { tone: 'bad', headline: `A part of ${title} was restored, but not by the whole runbook (${without.join('; ')})`, sentence };
+  if (copies === 'rows') return { tone: 'good', headline: `Rows of ${title} were put back into what lives`, sentence: `${sentence} What was there before is kept, as the step says.` };
   if (copies === 'swap') return { tone: 'good', headline: `A part of ${title} was restored, and took the place of what was there`, sentence: `${sentence} What was there is kept under another name.` };
   if (copies) return { tone: 'good', headline: `A part of ${title} was restored beside what lives`, sentence: `${sentence} Living collections were not touched.` };
   return { tone: 'good', headline: `A part of ${title} was restored, to take data out of`, sentence };
@@ -106,8 +112,11 @@ function describeDrill(report: RunReport): Outcome {
   return { tone: missed ? 'warn' : 'good', headline: `The drill of ${title} passed${missed ? ', but an objective was missed' : ''}`, sentence };
 }
 
-function nextOfCopies({ state: { copies, run = '' }, points }: RunReport): string[] {
-  const names = points.flatMap(({ only }) => only?.copies ?? []);
+function nextOfCopies({ state: { copies, run = '', steps }, points }: RunReport): string[] {
+  if (copies === 'rows') return [`Look whether the application is well with what was put back. Drop what was kept of before when nobody wants it any more: ${steps.find(({ uses }) => uses === 'restore-rows')?.summary ?? 'the step names it'}.`];
+  const whole = points.flatMap((point) => point.copies ?? []);
+  if (whole.length > 0) return copies === 'swap' ? [`Look whether the application is well with what was restored. Drop what was replaced when nobody wants it any more: database ${whole.map((name) => keptName(name, run)).join(', ')}.`] : [`Take out of the copies what you need, then drop them: database ${whole.map((name) => copyName(name, run)).join(', ')}.`];
+  const names = points.flatMap(copiesIn);
   const shell = (ns: string): string => `db.getSiblingDB(${JSON.stringify(ns.slice(0, ns.indexOf('.')))}).getCollection(${JSON.stringify(ns.slice(ns.indexOf('.') + 1))})`;
   const drop = (of: (ns: string, run: string) => string): string => names.slice(0, 5).map((ns) => `${shell(of(ns, run))}.drop()`).join('; ');
   return copies === 'swap'

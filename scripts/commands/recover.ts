@@ -28,6 +28,7 @@ interface RecoverOptions {
   deploy?: string;
   takeOver: boolean;
   watch: boolean;
+  orBefore: boolean;
   dryRun: boolean;
 }
 
@@ -49,10 +50,11 @@ export function recover(cli: Cli): void {
       command
         .option('--target-time <time>', 'recover to this second, included whole; left out: the latest')
         .option('--target-position <position>', 'recover to before this log position')
+        .option('--or-before', 'where no log reaches that moment, the newest recovery point before it', false)
         .option('--only <namespace...>', "a partial restore for taking data out: 'shop.orders', 'shop.*'; moves no traffic")
         .option('--point <id>', 'recover a base or an import, by its id, as it was at its own end')
         .option('--timeline <id>', 'on this timeline, also what a later recovery left out: its end, or a target of it')
-        .option('--mode <mode>', 'new: to a place of its own; in-place: where the source lives, behind a safety point; beside: --only as copies in the living source; swap: those take the place of what is there')
+        .option('--mode <mode>', 'new: to a place of its own; in-place: where the source lives, behind a safety point; beside: --only as copies in the living source; swap: those take the place of what is there; rows: rows of --only that are missing go back into the living source')
         .option('--incident-at <time>', 'when service was lost: the RTO clock starts here; left out: now')
         .option('--incident <id>', 'the incident that it belongs to, or "open": the RTO clock is the incident’s')
         .option('--reason <text>', 'kept in the report')
@@ -69,6 +71,7 @@ export function recover(cli: Cli): void {
         system,
         targetTime: options.targetTime,
         targetPosition: options.targetPosition,
+        ...(options.orBefore ? { orBefore: true } : {}),
         only: options.only,
         point: options.point,
         timeline: options.timeline,

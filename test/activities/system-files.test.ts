@@ -397,6 +397,10 @@ test('an editor knows the settings of each step type: what its schema takes and 
     ['safety-point', [], [{ any: 1 }]],
     ['copy-beside', [], [{ any: 1 }]],
     ['swap', [], [{ any: 1 }]],
+    ['preview-rows', [], [{ changed: 'drop' }]],
+    ['restore-rows', [], [{ any: 1 }]],
+    // Without rules it masks nothing.
+    ['mask', [], [{ any: 1 }]],
     ['restroe', [], [undefined]],
   ];
   const types = [...known, ...Object.keys(stepSettings).filter((uses) => !known.some(([one]) => one === uses)).map((uses): (typeof known)[number] => [uses, [undefined], [{ any: 1 }]])];
@@ -433,7 +437,7 @@ test('a runbook in place is refused where it could lose something, and one that 
   };
   const step = (of: typeof file, id: string) => of.runbooks['in-place'].steps.find((one) => one.id === id)!;
   assert.equal(await refusal(() => undefined), 'taken');
-  assert.match(await refusal((of) => (of.runbooks['in-place'].mode = 'over')), /runbooks\.in-place\.mode.*new, in-place, beside or swap/);
+  assert.match(await refusal((of) => (of.runbooks['in-place'].mode = 'over')), /runbooks\.in-place\.mode.*new, in-place, beside, swap or rows/);
   assert.match(await refusal((of) => (step(of, 'provision-in-place').needs = ['quiesce'])), /replaces what serves, so it must need, by way of others, steps that use safety-point, approval/);
   assert.match(await refusal((of) => delete step(of, 'provision-in-place').with), /left: move-aside/);
   assert.match(await refusal((of) => (step(of, 'safety-point').needs = ['find-recovery-point'])), /must need a step that uses fence/);

@@ -10,7 +10,7 @@ import { planSteps } from '../../workflows/steps/index.ts';
 
 test('every shipped system file is valid, and its runbook can be planned', async () => {
   const names = await listSystems();
-  assert.deepEqual(names, ['ai-writing', 'corporate-intel', 'demo']);
+  assert.deepEqual(names, ['accubooks', 'ai-writing', 'corporate-intel', 'demo', 'muslim-companion']);
   for (const name of names) {
     const { system, digest } = await loadSystemFile(name);
     assert.equal(system.system, name);

@@ -5,12 +5,13 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 import { HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
 import { permissions } from '../../workflows/domain/permissions.ts';
-import { peopleWith } from '../../workflows/domain/people.ts';
+import { peopleWith, samePerson } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
-import { copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
+import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { stepsBefore } from '../../workflows/domain/check-runbooks.ts';
 import { failureOf, openLab, until, type Lab } from './lab.ts';
 
 /**
@@ -32,13 +33,14 @@ async function open(t: TestContext, name: string, runbook: string): Promise<Case
   const lab = await openLab(t, { loadSystem: () => Promise.resolve(view) }, [join(import.meta.dirname, 'quick-retries.ts')]);
   const who = (act: keyof typeof permissions): string[] => (view.people ? peopleWith(view.people, permissions[act].who) : ['erik']);
   const requestedBy = view.people ? who('recover')[0]! : 'dana';
-  return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy, ...(runbook === mainRunbook ? {} : { runbook }), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) ? { only: ['shop.orders'] } : {}) }) };
+  return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy, ...(runbook === mainRunbook ? {} : { runbook }), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) && !bringsWhole(view, copiesOf(view, runbook)) ? { only: ['shop.orders'] } : {}) }) };
 }
 
 const has = (view: SystemView, runbook: string, type: 'promote' | 'switch'): boolean => expandRunbook(view, runbook).some(({ uses }) => uses === type);
+const isPartial = (view: SystemView, runbook: string): boolean => copiesOf(view, runbook) !== undefined && !bringsWhole(view, copiesOf(view, runbook));
 
 /** All that undos call; none of it may harm when it is done twice. */
-const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'releaseHold', 'deployVersion'] as const;
+const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'removeRows', 'releaseHold', 'deployVersion'] as const;
 
 /**
  * From here on the calls of undos are done and fail all the same: at first with what comes first in `failures`, and well once none is left. Not before: some of them are calls of steps, too.
@@ -96,11 +98,11 @@ const itemsLeft = (state: RunState): { step: string; item: string }[] =>
 const answered = (state: RunState): boolean => state.status !== 'running' || state.gates.some(({ status }) => status === 'open') || itemsLeft(state).length > 0;
 
 /** Answers one gate as those would who are asked, one of them after the other; or confirms what the checklists ask for. */
-async function answer(run: WorkflowHandle, state: RunState, by: string): Promise<void> {
+async function answer({ run, view, by }: Pick<Case, 'run' | 'view' | 'by'>, state: RunState): Promise<void> {
   for (const left of itemsLeft(state)) await run.executeUpdate('confirm', { args: [{ ...left, by }] });
   const gate = state.gates.find(({ status }) => status === 'open');
   if (!gate) return;
-  const asked = (gate.people.length > 0 ? gate.people : ['erik', 'fay', 'gil']).filter((person) => person !== state.requestedBy && !gate.decisions.some(({ by }) => by === person));
+  const asked = (gate.people.length > 0 ? gate.people : ['erik', 'fay', 'gil']).filter((person) => !samePerson(view.people, person, state.requestedBy) && !gate.decisions.some(({ by }) => by === person));
   await run.executeUpdate('approve', { args: [{ gate: gate.gate, by: asked[0]! }] });
 }
 
@@ -115,7 +117,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
   test(`${called}: every step fails in turn and waits for a person, or is gone on without; retried, the run ends well`, async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const mended = new Set<string>();
-    const activities = Object.keys(lab.stubs.answers).filter((activity) => !['loadSystem', 'archiveLog', 'readStepHistory', 'probeOldPrimary', 'retirePrimary', 'releaseHold', 'recordAct', 'planDump', 'dumpGroup', 'sealBackup'].includes(activity));
+    // What a store did not take of the journal or the audit is given to it again after a minute of the machine's clock: other tests' part.
+    const activities = Object.keys(lab.stubs.answers).filter((activity) => !['loadSystem', 'archiveLog', 'readStepHistory', 'probeOldPrimary', 'retirePrimary', 'releaseHold', 'recordAct', 'writeJournalPage', 'planDump', 'dumpGroup', 'sealBackup', 'holdSnapshot'].includes(activity));
     for (const activity of activities) {
       const works = lab.stubs.answers[activity as 'claimEpoch'] as (input: unknown) => Promise<unknown>;
       Object.assign(lab.stubs.answers, {
@@ -136,15 +139,16 @@ for (const { name, runbook, switches } of shipped.flat()) {
       if (step) {
         failed.add(step.id);
         await run.executeUpdate('retry', { args: [{ step: step.id, by }] });
-      } else await answer(run, state, by);
+      } else await answer({ run, view, by }, state);
     }
     // Of a checklist nothing is called that could fail. An approval waits; one that must show what would change places fails where it cannot be looked at.
-    const steps = (view.runbooks?.[runbook] ?? view.runbook).steps.filter(({ uses }) => uses !== 'manual' && uses !== 'notify' && (uses !== 'approval' || copiesOf(view, runbook) === 'swap'));
+    const all = expandRunbook(view, runbook);
+    const steps = all.filter((step) => step.uses !== 'manual' && step.uses !== 'notify' && (step.uses !== 'approval' || stepsBefore(all, step).some(({ uses }) => uses === 'copy-beside')));
     const goneOn = steps.filter(({ onFailure }) => onFailure === 'continue').map(({ id }) => id).sort();
     assert.deepEqual([...failed].sort(), steps.map(({ id }) => id).filter((id) => !goneOn.includes(id)).sort());
     const report = (await entry.result()) as RunReport;
     assert.deepEqual(report.state.steps.filter(({ state: is, error }) => is === 'skipped' && error !== null).map(({ id }) => id).sort(), goneOn, 'the run went on without these, and says so');
-    assert.equal(report.outcome, copiesOf(view, runbook) ? 'done, partial' : goneOn.length > 0 ? 'done, with steps skipped' : 'done');
+    assert.equal(report.outcome, isPartial(view, runbook) ? 'done, partial' : goneOn.length > 0 ? 'done, with steps skipped' : 'done');
   });
 
   test(`${called}: every step is done twice, as when its answer was lost; the run ends well`, async (t) => {
@@ -165,9 +169,9 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const entry = await start();
     for (let state = await until(run, answered); state.status !== 'done'; state = await until(run, answered)) {
       assert.equal(state.status, 'running', JSON.stringify(state.steps.filter(({ error }) => error)));
-      await answer(run, state, by);
+      await answer({ run, view, by }, state);
     }
-    assert.equal(((await entry.result()) as RunReport).outcome, copiesOf(view, runbook) ? 'done, partial' : 'done');
+    assert.equal(((await entry.result()) as RunReport).outcome, isPartial(view, runbook) ? 'done, partial' : 'done');
     assert.deepEqual([...twice].filter(([, count]) => count < 2), []);
   });
 
@@ -175,11 +179,12 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const copies = copiesOf(view, runbook);
     const works = lab.stubs.answers.writeReport;
-    if (copies) lab.stubs.answers.writeReport = () => Promise.reject(new HoldfastError('ValidationFailed', 'no report'));
+    if (copies && !isPartial(view, runbook)) lab.stubs.answers.runCommand = ({ command }) => (command.startsWith('check-') ? Promise.reject(new HoldfastError('ToolFailed', 'not well')) : Promise.resolve({ summary: 'ended well' }));
+    else if (copies) lab.stubs.answers.writeReport = () => Promise.reject(new HoldfastError('ValidationFailed', 'no report'));
     else if (!has(view, runbook, 'promote')) lab.stubs.answers.writeReport = ({ report }) => (report.outcome === 'aborted' ? works({ report }) : Promise.reject(new HoldfastError('ValidationFailed', 'no report')));
     else lab.stubs.answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
     const entry = await start();
-    for (let state = await until(run, answered); state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
+    for (let state = await until(run, answered); state.status !== 'paused'; state = await until(run, answered)) await answer({ run, view, by }, state);
     const undone = failAfterDone(lab, ['DataPlaneLost']);
     await run.executeUpdate('abort', { args: [{ by }] });
     const failure = await failureOf(entry);
@@ -188,7 +193,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const { state } = failure.details![0] as RunReport;
     if (copies) {
       // What changed places has its name again before the copies are dropped, and production is not touched otherwise.
-      const first = [...(copies === 'swap' ? ['swapBack', 'swapBack'] : []), 'dropCopies', 'dropCopies', 'removeTarget', 'removeTarget'];
+      const first = [...(copies === 'rows' ? ['removeRows', 'removeRows'] : [...(copies === 'swap' ? ['swapBack', 'swapBack'] : []), 'dropCopies', 'dropCopies']), 'removeTarget', 'removeTarget'];
       assert.deepEqual(undone, [...first, 'releaseHold', 'releaseHold', 'releaseHold']);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
@@ -222,7 +227,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const mend = breakSwitch(lab, () => true);
     const entry = await start();
     let state = await until(run, answered);
-    for (; state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
+    for (; state.status !== 'paused'; state = await until(run, answered)) await answer({ run, view, by }, state);
     const { id: switchId } = state.steps.find(({ uses }) => uses === 'switch')!;
     assert.equal(state.steps.find(({ state: is }) => is === 'failed')?.id, switchId);
     assert.deepEqual(await trafficOf(lab), { environment: standbyEnvironment, percent: 0 }, 'nobody is served while it waits for a person');
@@ -245,7 +250,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const mend = breakSwitch(lab, (percent) => percent > 0);
     const entry = await start();
     let state = await until(run, answered);
-    for (; state.status !== 'paused'; state = await until(run, answered)) await answer(run, state, by);
+    for (; state.status !== 'paused'; state = await until(run, answered)) await answer({ run, view, by }, state);
     const { id: step } = state.steps.find(({ uses }) => uses === 'switch')!;
     mend();
     const undone = failAfterDone(lab, []);

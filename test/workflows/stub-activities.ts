@@ -7,7 +7,7 @@ import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
 import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
-import type { Catalog, RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import { copiesIn, type Catalog, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { summariseRetention } from '../../workflows/domain/retention/describe-retention.ts';
@@ -158,7 +158,7 @@ function answersOf(): Answers {
         : Promise.reject(new HoldfastError('UnknownSystem', `There is no system "${system}".`, { hint: 'known: demo' })),
     claimEpoch: () => Promise.resolve({ epoch: 1 }),
     findRecoveryPoint: ({ source, only, copies }) =>
-      Promise.resolve({ ...point, source, ...(only && copies ? { only: { patterns: [...only], collections: 1, documents: 100, plainBytes: 1_000, copies: ['shop.orders'] } } : {}) }),
+      Promise.resolve({ ...point, source, ...(only && copies ? { only: { patterns: [...only], collections: 1, documents: 100, plainBytes: 1_000, copies: ['shop.orders'] } } : {}), ...(!only && copies ? { copies: ['shop'] } : {}) }),
     countDiscarded: () =>
       Promise.resolve({ inserts: 1_000, updates: 200, deletes: 34, commands: 1, firstAt: '2026-11-21T03:00:06.000Z', lastAt: '2026-11-21T03:10:00.000Z', namespaces: [{ ns: 'shop.orders', writes: 1_234 }], namespaceCount: 1, countedTo: '1763700200-0000000005', atLeast: [] }),
     releaseHold: () => Promise.resolve(),
@@ -293,13 +293,19 @@ function answersOf(): Answers {
     buildIndexes: () => Promise.resolve({ indexes: 4, failed: [] }),
     validateTarget: ({ validator }) =>
       Promise.resolve({ id: validator, ok: true, effect: 'gate', claim: 'equal to base and log', problems: [], collections: [], collectionCount: 3 }),
-    copyBeside: ({ target, point: { only } }) =>
-      Promise.resolve({ copies: (only?.copies ?? []).map((ns) => ({ ns, as: copyName(ns, target.run), documents: 90, bytes: 900, hashSum: '0'.repeat(64), expiries: [] })) }),
+    copyBeside: ({ target, point: copied }) =>
+      Promise.resolve({ copies: copiesIn(copied).map((ns) => ({ ns, as: copyName(ns, target.run), documents: 90, bytes: 900, hashSum: '0'.repeat(64), expiries: [] })) }),
     dropCopies: ({ names }) => Promise.resolve({ summary: `${names.length} copies were dropped` }),
     planSwap: ({ target, copies }) =>
       Promise.resolve({ pairs: copies.map(({ ns, as, expiries }) => ({ ns, as, kept: keptName(ns, target.run), expiries, living: 'u1', restored: 'u2', livingDocuments: 100, restoredDocuments: 90 })) }),
     swapCollections: () => Promise.resolve({ before: point.reaches, strays: [], writersWaited: true, heldMs: 40 }),
     swapBack: () => Promise.resolve({ before: point.reaches, strays: [], writersWaited: true, heldMs: 40 }),
+    compareTarget: () =>
+      Promise.resolve({ schema: [], schemaCount: 0, tables: [{ ns: 'public.notes', restored: 90, living: 88, missingInLiving: 3, missingInRestored: 1, changed: 2, note: null }], differing: 1, tableCount: 4, rows: 400 }),
+    planRows: ({ changed }) => Promise.resolve({ tables: [{ ns: 'public.notes', missing: 3, changed: 2, since: 1, inserted: 3, updated: changed === 'restore' ? 2 : 0 }], kept: null }),
+    restoreRows: ({ target, changed }) => Promise.resolve({ tables: [{ ns: 'public.notes', missing: 3, changed: 2, since: 1, inserted: 3, updated: changed === 'restore' ? 2 : 0 }], kept: `holdfast.rows-${target.run}` }),
+    removeRows: () => Promise.resolve({ summary: '3 rows were taken out again' }),
+    maskTarget: () => Promise.resolve({ columns: [{ ns: 'public.users', column: 'email', values: 12 }], notes: [] }),
     promoteTarget: () => Promise.resolve({ summary: 'a replica set of one', sourceIdentity: 'r1' }),
   };
 }

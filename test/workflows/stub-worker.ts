@@ -54,13 +54,14 @@ function worldOf(system: string): Stubs {
   return stubs;
 }
 
-/** What comes last of a recovery that can still be undone: the switch before it lets anybody in, a promotion, or the report of what promotes nothing. */
+/** What comes last of a recovery that can still be undone: the switch before it lets anybody in, a promotion, a look at the application behind a swap, or the report of what does neither. */
 function breakEnd(answers: Stubs['answers'], where: 'switch' | 'promotion'): void {
-  const { writeReport, admitTraffic } = answers;
+  const { writeReport, admitTraffic, runCommand } = answers;
   if (where === 'switch') {
     answers.admitTraffic = async (input) => (input.percent === 0 ? await Promise.reject(new HoldfastError('ValidationFailed', 'no switch')) : await admitTraffic(input));
     return;
   }
+  answers.runCommand = (input) => (input.command.startsWith('check-') ? Promise.reject(new HoldfastError('ToolFailed', 'not well')) : runCommand(input));
   answers.promoteTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no primary'));
   answers.writeReport = ({ report }) => (report.outcome !== 'aborted' && !report.state.steps.some(({ uses }) => uses === 'promote') ? Promise.reject(new HoldfastError('ValidationFailed', 'no report')) : writeReport({ report }));
 }

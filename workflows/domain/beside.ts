@@ -33,6 +33,8 @@ export interface SwapPair extends Pick<CopiedCollection, 'ns' | 'as' | 'expiries
   restored: string;
   /** as the server counts them; null: nothing has the name now */
   livingDocuments: number | null;
+  /** the server's own estimate: to count would take too long */
+  estimated?: true;
   restoredDocuments: number;
 }
 

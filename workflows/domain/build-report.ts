@@ -20,15 +20,17 @@ export interface ReportFacts {
 
 /**
  * Loss of the worst source: the incident minus the wall clock of the last entry really applied. A source whose log held nothing counts
- * from the end of its base. Null: some source was not replayed, so nothing is known. Never below 0: entries after the incident are no loss.
+ * from the end of its base. A drill that was asked for the newest point before a moment plays that the incident was then. Null: some source was not replayed, so nothing is known. Never below 0: entries after the incident are no loss.
  */
 function achievedRpoMs(state: RunState, facts: ReportFacts): number | null {
   const sources = Object.keys(facts.points);
   // What a partial restore brings is no answer to what the system lost.
   if (state.only || sources.length === 0 || sources.some((source) => !facts.replays[source])) return null;
+  const { targetTime, orBefore } = state.target ?? {};
+  const incidentAt = state.purpose === 'drill' && orBefore && targetTime !== undefined ? targetTime : state.incidentAt;
   const lossesMs = sources.map((source) => {
     const lastAt = facts.replays[source]!.appliedToAt ?? logPositionAt(facts.points[source]!.base.end);
-    return Math.max(0, Date.parse(state.incidentAt) - Date.parse(lastAt));
+    return Math.max(0, Date.parse(incidentAt) - Date.parse(lastAt));
   });
   return Math.max(...lossesMs);
 }
@@ -77,7 +79,9 @@ function warningsOf(state: RunState, facts: ReportFacts): string[] {
  */
 function achievedRtoMs(state: RunState, outcome: RunReport['outcome']): number | null {
   if (state.purpose === 'drill') return outcome.startsWith('done') ? reachedSwitchMs(state) : null;
-  return state.servedAt === null ? null : Math.max(0, Date.parse(state.servedAt) - Date.parse(state.incidentAt));
+  if (state.servedAt !== null) return Math.max(0, Date.parse(state.servedAt) - Date.parse(state.incidentAt));
+  // What took the place of what lives serves there, also where nobody said since when.
+  return state.copies === 'swap' && !state.only && outcome.startsWith('done') ? reachedSwitchMs(state) : null;
 }
 
 /** The report of a run, from its state and what its steps left. Pure: the same facts give the same report. */

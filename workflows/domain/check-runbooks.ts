@@ -2,6 +2,7 @@ import { describeError } from './errors.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep, type Runbooks } from './expand-runbook.ts';
 import { peopleWith, findPeople, viewPeople, type PeopleConfig } from './people.ts';
 import { copiesOf, isHomeward, isInPlace, sameWay } from './homeward.ts';
+import type { CopyMode } from './restore-mode.ts';
 import { findCycle, type Runbook } from './runbook.ts';
 import { isStepType, stepSettings, typesNeeded, typesPerSource } from './step-settings.ts';
 
@@ -15,6 +16,7 @@ interface Gate {
 }
 
 interface Checked extends Runbooks {
+  mask?: Readonly<Record<string, unknown>> | undefined;
   failback?: object | undefined;
   deployer?: object | undefined;
   commands?: Readonly<Record<string, unknown>> | undefined;
@@ -34,6 +36,7 @@ export function checkRunbooks(system: Checked, complain: Complain): void {
     checkNames(system, runbook, (path, message) => complain([...where, ...path], message));
     checkInPlace(system, name, (path, message) => complain([...where, ...path], message));
     checkCopies(system, name, (path, message) => complain([...where, ...path], message));
+    checkMasking(system, name, (message) => complain([...where, 'steps'], message));
     checkExpanded(system, name, (message) => complain([...where, 'steps'], message));
   }
   const cycle = findCycle(names.map((name) => ({ id: name, needs: escalatesTo(name === mainRunbook ? system.runbook : system.runbooks![name]!) })));
@@ -114,6 +117,22 @@ function checkInPlace(system: Checked, name: string, complain: Complain): void {
   }
 }
 
+/** By mode: the steps that it has one of, and what each needs before it. */
+const copySteps: Readonly<Record<CopyMode, Readonly<Record<string, readonly string[]>>>> = {
+  beside: { 'copy-beside': ['declare', 'find-recovery-point', 'validate'] },
+  swap: { 'copy-beside': ['declare', 'find-recovery-point', 'validate'], swap: ['copy-beside', 'approval'] },
+  rows: { 'preview-rows': ['find-recovery-point', 'validate'], 'restore-rows': ['declare', 'preview-rows', 'approval'] },
+};
+const copyModes = Object.keys(copySteps) as CopyMode[];
+const movesSource: readonly string[] = ['fence', 'drain', 'promote', 'switch'];
+/** What a gate before a step shows, and from which step it has that. */
+const shownFrom: Readonly<Record<string, readonly [from: string, what: string]>> = {
+  swap: ['copy-beside', 'what would change places'],
+  'restore-rows': ['preview-rows', 'which rows would be put back'],
+};
+/** These make, prove, compare or bring back what was restored. */
+const needData: readonly string[] = ['restore', 'replay', 'build-indexes', 'validate', 'compare', 'preview-rows', 'restore-rows', 'copy-beside', 'swap', 'promote', 'switch'];
+
 /**
  * What is copied into the living source was proved before, and what changes places was shown to people. Runbooks of another mode copy nothing: what they
  * bring goes on by itself.
@@ -121,12 +140,14 @@ function checkInPlace(system: Checked, name: string, complain: Complain): void {
 function checkCopies(system: Checked, name: string, complain: Complain): void {
   const runbook = name === mainRunbook ? system.runbook : system.runbooks![name]!;
   const mode = copiesOf(system, name);
-  const allowed: readonly string[] = mode === 'swap' ? ['copy-beside', 'swap'] : mode ? ['copy-beside'] : [];
+  const allowed = mode ? Object.keys(copySteps[mode]) : [];
   runbook.steps.forEach(({ uses }, at) => {
-    if (['copy-beside', 'swap'].includes(uses) && !allowed.includes(uses)) complain(['steps', at, 'uses'], `belongs to a runbook with mode: ${uses === 'swap' ? 'swap' : 'beside or mode: swap'}`);
+    const modes = copyModes.filter((one) => Object.hasOwn(copySteps[one], uses));
+    if (modes.length > 0 && !allowed.includes(uses)) complain(['steps', at, 'uses'], `belongs to a runbook with mode: ${modes.join(' or mode: ')}`);
+    // The run's own server is gone at its end, and the living source stays where it is.
+    if (mode && movesSource.includes(uses)) complain(['steps', at, 'uses'], `belongs to a runbook that moves a source: mode: ${mode} brings data into what lives, where it lives`);
   });
   if (!mode) return;
-  if (name === mainRunbook) complain(['mode'], `runbook is the way to the standby: put what restores ${mode === 'swap' ? 'by a swap' : 'beside'} under runbooks`);
   if (runbook.towards) complain(['towards'], `either towards or mode: ${mode}`);
   let steps: FlatStep[];
   try {
@@ -135,8 +156,7 @@ function checkCopies(system: Checked, name: string, complain: Complain): void {
     // Said by checkExpanded.
     return;
   }
-  const needed = { 'copy-beside': ['declare', 'find-recovery-point', 'validate'], swap: ['copy-beside', 'approval'] };
-  for (const [uses, wanted] of Object.entries(needed).filter(([of]) => allowed.includes(of))) {
+  for (const [uses, wanted] of Object.entries(copySteps[mode])) {
     const those = steps.filter((step) => step.uses === uses);
     if (those.length !== 1) complain(['steps'], `mode: ${mode} needs one step that uses ${uses}, and there are ${those.length}`);
     for (const step of those) {
@@ -145,13 +165,39 @@ function checkCopies(system: Checked, name: string, complain: Complain): void {
       if (lacks.length > 0) complain(['steps'], `step "${step.id}" writes into what lives, so it must need, by way of others, steps that use ${lacks.join(', ')}`);
     }
   }
-  for (const shown of steps.filter(({ uses }) => mode === 'swap' && uses === 'approval')) {
-    if (!stepsBefore(steps, shown).some(({ uses }) => uses === 'copy-beside')) complain(['steps'], `step "${shown.id}" shows what would change places, so it must need a step that uses copy-beside`);
+  for (const step of steps.filter(({ uses }) => uses in shownFrom)) {
+    const [from, what] = shownFrom[step.uses]!;
+    // The nearest first. Others may be there, to let somebody begin at all.
+    const gates = stepsBefore(steps, step).filter(({ uses }) => uses === 'approval');
+    if (gates.length > 0 && !gates.some((gate) => stepsBefore(steps, gate).some(({ uses }) => uses === from))) complain(['steps'], `step "${gates[0]!.id}" shows ${what}, so it must need a step that uses ${from}`);
+  }
+}
+
+/**
+ * Nothing leaves production unmasked: people are let in to a place when the run's report is written. And what was masked is not the data any more: nothing may go
+ * on from it.
+ */
+function checkMasking(system: Checked, name: string, complain: (message: string) => void): void {
+  let steps: FlatStep[];
+  try {
+    steps = expandRunbook(system, name);
+  } catch {
+    // Said by checkExpanded.
+    return;
+  }
+  const opens = system.mask !== undefined && !isInPlace(system, name) && !isHomeward(system, name) && steps.some(({ uses }) => uses === 'restore');
+  for (const { id, uses } of steps) {
+    const before = stepsBefore(steps, steps.find((step) => step.id === id)!);
+    const masked = before.find((step) => step.uses === 'mask');
+    if (masked && needData.includes(uses)) complain(`step "${id}" (${uses}) works on the data as it was, and "${masked.id}" before it masks that`);
+    if (uses === 'mask' && !before.some((step) => step.uses === 'restore')) complain(`step "${id}" must need a step that uses restore: before that there is nothing to mask`);
+    if (uses === 'mask' && !system.mask) complain(`step "${id}" has no rules: say under mask what is masked`);
+    if (uses === 'report' && opens && !masked) complain(`step "${id}" lets people in to what was restored, and nothing has masked it: let it need a step that uses mask (which passes itself over where the place is production’s)`);
   }
 }
 
 /** All that a step needs, and those need. */
-function stepsBefore(steps: readonly FlatStep[], of: FlatStep): FlatStep[] {
+export function stepsBefore(steps: readonly FlatStep[], of: FlatStep): FlatStep[] {
   const before = new Map<string, FlatStep>();
   const add = (step: FlatStep): void => {
     for (const need of step.needs) {

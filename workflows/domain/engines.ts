@@ -12,6 +12,10 @@ export interface Abilities {
   exports: boolean;
   /** chosen namespaces can be restored alone */
   partial: boolean;
+  /** modes beside and swap bring whole databases, and nothing has to be chosen */
+  databases?: boolean;
+  /** its rows are known by their keys: compared with what lives, put back into it, masked */
+  rows?: boolean;
   /** all of a base is read at one snapshot that a session of ours holds for as long as it is read */
   snapshot: boolean;
 }
@@ -27,7 +31,7 @@ export const engines = {
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
   tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** one database, table by table, by COPY: its log is another source's, of the whole server */
-  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true },
+  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true, databases: true, rows: true },
 } as const satisfies Record<string, Abilities>;
 
 export type EngineKind = keyof typeof engines;
@@ -42,6 +46,8 @@ const lacks: Record<keyof Abilities, string> = {
   imports: 'imports no dumps',
   exports: 'exports no dumps',
   partial: 'restores a dump whole or not at all',
+  databases: 'brings no whole databases into what lives',
+  rows: 'knows no rows by their keys: none can be compared with what lives, put back into it or masked',
   snapshot: 'reads at no snapshot of a session',
 };
 
@@ -50,5 +56,5 @@ export const lackOf = (of: { system: string; source: string; engine: string }, a
 
 /** @throws Unsupported - the source's engine lacks it; names source, engine and what is lacking. */
 export function requireAbility(of: { system: string; source: string; engine: string }, ability: keyof Abilities): void {
-  if (!abilitiesOf(of.engine)[ability]) throw new HoldfastError('Unsupported', lackOf(of, ability));
+  if (abilitiesOf(of.engine)[ability] !== true) throw new HoldfastError('Unsupported', lackOf(of, ability));
 }

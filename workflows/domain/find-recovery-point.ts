@@ -23,6 +23,7 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
  *   and whose log is unbroken up to it. A newer base whose log is missing is passed over for an older one that gets there.
  * - A target beyond the end of the archive, with nothing known after that end, gives the end: `reaches` says so.
  * - A base that is named, of the source or an import, gives the first moment at which it is whole: its own end.
+ * - With `orBefore`, a target that no log reaches gives the newest moment before it that can be restored; whoever asks has seen that it may be earlier.
  * - A timeline that is named is taken by itself, to its end or up to the target: also what an earlier recovery left out.
  * - A target up to where a timeline's parent was left is looked for in the parent. One between there and the timeline's first
  *   base is refused: the recovered source may have taken writes by then that no base holds.
@@ -45,12 +46,13 @@ import type { Catalog, CatalogBase, CatalogSpan, RecoveryPoint, RecoveryTarget }
 export function findRecoveryPoint(catalog: Catalog, target: RecoveryTarget, { now }: { now: string }): RecoveryPoint {
   const limit = limitOf(target, now);
   if (target.point !== undefined) return findBase(catalog, target.point);
-  if (target.timeline !== undefined) return findOn(catalog, timelineNamed(catalog, target.timeline), limit);
+  const orBefore = target.orBefore === true && limit !== undefined;
+  if (target.timeline !== undefined) return findOn(catalog, timelineNamed(catalog, target.timeline), limit, orBefore);
   const newest = catalog.timelines.reduce<Timeline | undefined>((best, one) => (!best || one.timeline > best.timeline ? one : best), undefined);
   const newer = newerTimelines(catalog, newest?.timeline);
   if (newer.length > 0 && (!newest || target.targetPosition === undefined)) throw timelineNotBelieved(catalog, newer, newest, limit);
   if (!newest) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: the store holds no timeline of it`, { hint: 'take a base backup' });
-  return findOn(catalog, newest, limit);
+  return findOn(catalog, newest, limit, orBefore);
 }
 
 type Timeline = Catalog['timelines'][number];
@@ -106,26 +108,26 @@ function limitOf({ targetTime, targetPosition, point }: RecoveryTarget, now: str
   return limitOfTargetTime(new Date(atMs).toISOString());
 }
 
-function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undefined): RecoveryPoint {
+function findOn(catalog: Catalog, timeline: Timeline, limit: LogPosition | undefined, orBefore = false): RecoveryPoint {
   const reaches = reachesOf(catalog, timeline);
   const usable = limit === undefined ? reaches : reaches.filter(({ base }) => base.end < limit);
-  if (usable.length === 0) return findOnParent(catalog, timeline, reaches, limit);
+  if (usable.length === 0) return findOnParent(catalog, timeline, reaches, limit, orBefore);
 
   const complete = limit === undefined ? [] : usable.filter(({ to }) => nextLogPosition(to) >= limit);
   // Newest base first: the least log to replay. Without a limit, or beyond the archive: whatever reaches furthest.
   const best = complete.length > 0 ? newestBase(complete) : furthest(usable);
   const isShort = limit === undefined || nextLogPosition(best.to) < limit;
-  if (isShort) {
+  if (isShort && !orBefore) {
     const claim = claimAfter(catalog, timeline, best.to, limit);
     if (claim || isKnownAfter(catalog, timeline, best.to, limit !== undefined)) throw brokenAt(catalog, timeline, reaches, best.to, limit, claim);
   }
   return pointOf(catalog, best, isShort ? nextLogPosition(best.to) : limit);
 }
 
-function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined): RecoveryPoint {
+function findOnParent(catalog: Catalog, timeline: Timeline, reaches: Reach[], limit: LogPosition | undefined, orBefore: boolean): RecoveryPoint {
   const parent = timeline.parent && catalog.timelines.find((one) => one.timeline === timeline.parent?.timeline);
   const left = timeline.parent?.limit;
-  if (parent && left !== undefined && limit !== undefined && limit <= left) return findOn(catalog, parent, limit);
+  if (parent && left !== undefined && limit !== undefined && limit <= left) return findOn(catalog, parent, limit, orBefore);
   const first = earliest(reaches);
   const here = `${nameOf(catalog)} ${timeline.timeline}`;
   const wanted = limit === undefined ? 'any moment' : `before ${formatLogPosition(limit)}`;
@@ -218,7 +220,7 @@ function brokenAt(catalog: Catalog, timeline: Timeline, reaches: Reach[], reache
     claim ? 'Tampered' : 'ChainBroken',
     `${nameOf(catalog)} ${timeline.timeline}: chain broken between ${formatLogPosition(reached)} and ${formatLogPosition(farSide)} (${why}), so ${limit ? formatLogPosition(limit) : 'the latest'} cannot be reached`,
     {
-      hint: [`nearest good points: before it ${momentOf(reached)}; after it ${after ? momentOf(after) : 'none, take a base backup'}`, ...doubted(catalog, timeline, limit)].join('; '),
+      hint: [`nearest good points: before it ${momentOf(reached)}${limit ? ' (given too where orBefore is asked for)' : ''}; after it ${after ? momentOf(after) : 'none, take a base backup'}`, ...doubted(catalog, timeline, limit)].join('; '),
       details: { timeline: timeline.timeline, from: reached, to: farSide, nearestBefore: nextLogPosition(reached), nearestAfter: after ? nextLogPosition(after) : null, ...(claim ? { key: claim.key } : {}) },
     },
   );

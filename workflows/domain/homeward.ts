@@ -1,4 +1,5 @@
 import type { Runbook } from './runbook.ts';
+import { abilitiesOf } from './engines.ts';
 import { mainRunbook } from './expand-runbook.ts';
 import type { CopyMode, RestoreMode } from './restore-mode.ts';
 import type { System, SystemView } from './system.ts';
@@ -43,8 +44,12 @@ export const modeOf = (of: { runbook: Runbook; runbooks?: Readonly<Record<string
 /** Whether a runbook copies into the living source, and how. */
 export function copiesOf(of: { runbook: Runbook; runbooks?: Readonly<Record<string, Runbook>> | undefined }, name?: string): CopyMode | undefined {
   const mode = modeOf(of, name);
-  return mode === 'beside' || mode === 'swap' ? mode : undefined;
+  return mode === 'beside' || mode === 'swap' || mode === 'rows' ? mode : undefined;
 }
+
+/** A mode brings whole databases of every source into what lives: nothing is chosen. */
+export const bringsWhole = ({ sources }: { sources: Readonly<Record<string, { engine: string }>> }, copies: CopyMode | undefined): boolean =>
+  copies !== undefined && copies !== 'rows' && Object.values(sources).every(({ engine }) => abilitiesOf(engine).databases);
 
 /**
  * The system as a run in place sees it: the sources live where they live, and that is also what is restored to. What makes home anew for a failback

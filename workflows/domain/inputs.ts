@@ -12,6 +12,7 @@ import { periodNames } from './period-report.ts';
 import { markStates } from './point-mark.ts';
 import { rotationFields } from './schedules/rotation.ts';
 import { restoreModeSchema } from './restore-mode.ts';
+import { durationSchema } from './duration.ts';
 import { surpriseSchema } from './surprise.ts';
 
 /**
@@ -52,6 +53,9 @@ const target = {
   point: z.union([id, z.string().regex(markPattern)], 'the id of a base or of an import, as listRecoveryPoints lists them; of PostgreSQL also lsn:0/3000060 or named:NAME').optional().meta({ description: 'a base or an import by its id: as it was at its own end; of PostgreSQL as files also lsn:0/3000060, or named:NAME, a restore point' }),
   timeline: z.string().regex(/^t\d{8}$/, 'a timeline such as t00000001, as listRecoveryPoints lists them').optional().meta({ description: 'on this timeline, also behind the moment that a later one left it at: its end, or targetTime or targetPosition of it' }),
 };
+const orBefore = z.boolean('true or false').optional().meta({ description: 'true: where no log reaches the moment that was asked for, the newest recovery point before it; left out: that is refused, with the points on either side' });
+const beforeWhat = { path: ['orBefore'], message: 'before what: give targetTime or targetPosition' };
+const hasBefore = ({ orBefore: asked, targetTime, targetPosition }: { orBefore?: boolean | undefined; targetTime?: string | undefined; targetPosition?: string | undefined }): boolean => !asked || (targetTime ?? targetPosition) !== undefined;
 const only = onlySchema.optional().meta({ description: 'a partial restore of these namespaces, for taking data out: ["shop.orders", "shop.*"]; no traffic is moved' });
 const oneTarget = { path: ['targetPosition'], message: 'either targetTime or targetPosition or point, one at most, and no timeline beside a point' };
 const notBoth = (input: { targetTime?: string | undefined; targetPosition?: string | undefined; point?: string | undefined; timeline?: string | undefined }): boolean =>
@@ -68,18 +72,22 @@ export const recoverSystemInput = z
     purpose: z.enum(['recovery', 'drill'], '"recovery" or "drill"').default('recovery'),
     incident: z.string().regex(/^(open|[0-9A-HJKMNP-TV-Z]{26})$/, 'the id of an incident that is open, or "open" for the one that is').optional().meta({ description: 'the incident that it belongs to: its RTO clock and severity are the incident’s' }),
     runbook: name.optional().meta({ description: 'one of the system file’s runbooks by its name; left out: its runbook' }),
-    mode: restoreModeSchema.optional().meta({ description: 'in-place: the runbook of the system file that restores where the source lives; beside, swap: the one that copies what only chooses into the living source; new, or left out: to a place of its own' }),
+    mode: restoreModeSchema.optional().meta({ description: 'in-place: the runbook of the system file that restores where the source lives; beside, swap: the one that copies what only chooses (of an engine that copies whole databases: those) into the living source; rows: the one that puts rows of what only chooses back into it; new, or left out: to a place of its own' }),
     severity: severitySchema.optional().meta({ description: 'how severe it is, P1 to P4; the signal severity changes it' }),
     dryRun: z.boolean('true or false').optional().meta({ description: 'true: all checks and no acts; touches nothing, waits for nobody, answers what would fail' }),
     version: versionSchema.optional().meta({ description: 'the application’s version that steps which use deploy deploy; left out: the one that ran at the recovery point' }),
     ifRunning: z.enum(['fail', 'skip'], '"fail" or "skip"').optional().meta({ description: 'when a run of the system goes on already: fail at once, or answer that it was skipped; left out: fail' }),
     takeOver: z.boolean('true or false').default(false).meta({ description: 'take the command from another control plane' }),
     unattended: z.boolean('true or false').optional().meta({ description: 'of a drill: a step that fails ends it, and it is undone, as nobody is there to answer; left out: it waits for people' }),
+    orBefore,
+    ago: durationSchema.optional().meta({ description: 'of a drill: a moment so long before its start, such as 30d, or the newest recovery point before that' }),
     surprise: surpriseSchema.optional().meta({ description: 'of a drill: it begins at some moment within this time, which nobody knows before' }),
   })
   .refine(notBoth, oneTarget)
   .refine(({ purpose, unattended }) => !unattended || purpose === 'drill', { path: ['unattended'], message: 'only for a drill: a recovery is never given up by itself' })
   .refine(({ purpose, surprise, dryRun }) => surprise === undefined || (purpose === 'drill' && !dryRun), { path: ['surprise'], message: 'only for a drill' })
+  .refine(hasBefore, beforeWhat)
+  .refine(({ ago, purpose, targetTime, targetPosition, point, timeline }) => ago === undefined || (purpose === 'drill' && (targetTime ?? targetPosition ?? point ?? timeline) === undefined), { path: ['ago'], message: 'only for a drill, and instead of targetTime, targetPosition, point and timeline' })
   .refine(({ incident, incidentAt }) => incident === undefined || incidentAt === undefined, { path: ['incidentAt'], message: 'none beside an incident: the clock is the incident’s' })
   .refine(({ incident, purpose, only, dryRun }) => incident === undefined || (purpose === 'recovery' && only === undefined && !dryRun), { path: ['incident'], message: 'none for a drill, a partial restore or a dry run: they have no RTO' });
 export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
@@ -131,7 +139,7 @@ export const listRecoveryPointsInput = z
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
 export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
-export const planRecoveryInput = z.strictObject({ system, ...target, only, requestedBy: text, version: versionSchema.optional().meta({ description: 'as for recoverSystem' }), runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }), mode: restoreModeSchema.optional() }).refine(notBoth, oneTarget);
+export const planRecoveryInput = z.strictObject({ system, ...target, orBefore, only, requestedBy: text, version: versionSchema.optional().meta({ description: 'as for recoverSystem' }), runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }), mode: restoreModeSchema.optional() }).refine(notBoth, oneTarget).refine(hasBefore, beforeWhat);
 export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
 export const readArchiveStatusInput = z.strictObject({ system, source: everySource, requestedBy: text });

@@ -5,7 +5,7 @@ import { describeProposal, type DeployProposal } from './deployment.ts';
 import type { ErrorType } from './errors.ts';
 import { formatLogPosition } from './log-position.ts';
 import type { StepPlan } from './plan-critical-path.ts';
-import { bytesToRestore, type RecoveryPoint } from './recovery-point.ts';
+import { bytesToRestore, copiesIn, type RecoveryPoint } from './recovery-point.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 /** Something that would fail (or only warns) if the recovery were started now. */
@@ -61,7 +61,7 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
   const idWidth = Math.max(...of.runbook.steps.map(({ id }) => id.length));
   const { criticalMs, servedBy, criticalPath, waves } = of.runbook;
   const verdict = of.spareMs >= 0 ? `${formatDuration(of.spareMs)} inside` : `${formatDuration(-of.spareMs)} past`;
-  const copied = of.points.flatMap(({ only }) => only?.copies ?? []);
+  const copied = of.points.flatMap(copiesIn);
   const fails = of.findings.some(({ effect }) => effect === 'fails');
   return {
     heading: `plan ${of.system}${of.name ? `   runbook ${of.name}` : ''}${of.only ? `   ${describePartial(of.only)}` : ''}   objective ${formatDuration(of.rtoObjectiveMs)}   critical path ${formatDuration(criticalMs)}, ${verdict} the objective`,

@@ -76,6 +76,8 @@ export interface RecoveryTarget {
   targetPosition?: LogPosition | undefined;
   /** id of a base or of an import: the first moment at which it is whole. Or a place in the source's own words: see `isMark` */
   point?: string | undefined;
+  /** where that moment cannot be reached, the newest point before it: bases without a log have nothing between them. Left out: it is refused, with the points on either side */
+  orBefore?: boolean | undefined;
   /** on this timeline, which was left for another: its end, or a moment of it; left out: the newest, and where that came from */
   timeline?: string | undefined;
 }
@@ -106,7 +108,12 @@ export interface RecoveryPoint {
   stop?: { lsn: string } | { name: string };
   /** a partial restore; left out: everything */
   only?: ChosenNamespaces;
+  /** databases that are copied whole into the living source; left out: none */
+  copies?: string[];
 }
+
+/** What is copied into the living source, by the names that it has there. */
+export const copiesIn = ({ only, copies }: Pick<RecoveryPoint, 'only' | 'copies'>): string[] => copies ?? only?.copies ?? [];
 
 /** Bytes of the base that a restore of this point loads. */
 export const bytesToRestore = ({ base, only }: RecoveryPoint): number => only?.plainBytes ?? base.plainBytes;

@@ -9,13 +9,14 @@ import { HoldfastError } from './errors.ts';
  *   point), people approve, and only then the server's directory is moved aside, and a new one restored in its place.
  * - `beside`: chosen collections, restored and proved on a server of the run's own, then copied into the living source under names of their own.
  * - `swap`: as `beside`; then people approve, and each copy takes the name of what is there, which is kept.
+ * - `rows`: chosen tables, restored and proved on a server of the run's own; people see which rows are missing in the living source, and approve; those are put back.
  */
-export const restoreModes = ['new', 'in-place', 'beside', 'swap'] as const;
+export const restoreModes = ['new', 'in-place', 'beside', 'swap', 'rows'] as const;
 export type RestoreMode = (typeof restoreModes)[number];
-/** Of chosen collections, into the living source. */
-export type CopyMode = Extract<RestoreMode, 'beside' | 'swap'>;
+/** Into the living source: whole databases, or what was chosen. */
+export type CopyMode = Extract<RestoreMode, 'beside' | 'swap' | 'rows'>;
 
-export const restoreModeSchema = z.enum(restoreModes, 'new, in-place, beside or swap');
+export const restoreModeSchema = z.enum(restoreModes, 'new, in-place, beside, swap or rows');
 
 interface Named {
   system: string;
@@ -23,7 +24,9 @@ interface Named {
   runbook: { mode?: RestoreMode | undefined };
 }
 
-const places: Readonly<Record<RestoreMode, string>> = { new: 'to a place of its own', 'in-place': 'in-place', beside: 'beside', swap: 'by a swap' };
+const places: Readonly<Record<RestoreMode, string>> = { new: 'to a place of its own', 'in-place': 'in-place', beside: 'beside', swap: 'by a swap', rows: 'rows into what lives' };
+
+export const describeMode = (mode: RestoreMode): string => places[mode];
 
 /**
  * The runbook that a mode stands for: the one of the system file that is of this mode.

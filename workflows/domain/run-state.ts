@@ -5,6 +5,7 @@ import type { ProofKind } from './people.ts';
 import type { Severity } from './messages.ts';
 import type { Progress, Work } from './progress.ts';
 import type { RecoveryTarget } from './recovery-point.ts';
+import type { CopyMode } from './restore-mode.ts';
 
 /** The whole state of a run, as the query `state` answers it and the report keeps it. */
 
@@ -126,7 +127,7 @@ export interface RunState {
   /** the place that the sources live at is restored; left out: a place of the run's own */
   inPlace?: true;
   /** what was chosen is copied into the living source, and for a swap takes its place; left out: it waits on a server of its own */
-  copies?: 'beside' | 'swap';
+  copies?: CopyMode;
   /** a step that fails ends it, and it is undone: nobody is there to answer. Left out: it waits for people */
   unattended?: true;
   status: RunStatus;

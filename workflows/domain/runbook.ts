@@ -44,7 +44,7 @@ export const runbookStepSchema = z.strictObject({
 export const runbookSchema = z
   .strictObject({
     towards: z.literal('home', 'home, or nothing').optional().meta({ description: 'home: brings the sources back from the standby to the environment that they are at home in, as failback says; left out: to the standby' }),
-    mode: restoreModeSchema.optional().meta({ description: 'in-place: restores the place that the source lives at, behind a safety point, as failback.provision says; beside: copies chosen collections into the living source under names of their own; swap: as beside, then they take the place of what is there; left out, or new: a place of the run’s own' }),
+    mode: restoreModeSchema.optional().meta({ description: 'in-place: restores the place that the source lives at, behind a safety point, as failback.provision says; beside: copies chosen collections into the living source under names of their own; swap: as beside, then they take the place of what is there; rows: puts chosen rows back into the living source; left out, or new: a place of the run’s own' }),
     steps: z.array(runbookStepSchema).min(1),
   })
   .superRefine((runbook, ctx) => {

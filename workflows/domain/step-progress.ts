@@ -13,6 +13,10 @@ export const activitiesOfStep: Readonly<Record<string, readonly string[]>> = {
   drain: ['drainLog', 'replayLog', 'buildIndexes', 'validateTarget'],
   promote: ['promoteTarget'],
   'copy-beside': ['copyBeside'],
+  compare: ['compareTarget'],
+  'preview-rows': ['planRows'],
+  'restore-rows': ['restoreRows'],
+  mask: ['maskTarget'],
   switch: ['admitTraffic', 'watchHealth'],
   protect: ['startTimeline', 'proveArchive'],
 };

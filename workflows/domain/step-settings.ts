@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { versionSchema } from './deployment.ts';
 import { audiences } from './notify/notice.ts';
+import { changedRows } from './rows.ts';
 
 /**
  * What `with` may hold, by step type: part of the system file's language, so that a wrong setting is found where the file is read, by its line,
@@ -35,6 +36,10 @@ export const stepSettings = {
   'safety-point': none,
   'copy-beside': none,
   swap: none,
+  compare: none,
+  'preview-rows': z.strictObject({ changed: z.enum(changedRows, 'leave or restore').default('leave').meta({ description: 'rows that are there and differ: left as they are, or put back as they were' }) }),
+  'restore-rows': none,
+  mask: none,
   drain: none,
   promote: none,
   switch: none,
@@ -55,7 +60,7 @@ export const stepSettings = {
 export type StepTypeName = keyof typeof stepSettings;
 
 /** Step types that can be about some of the sources only. */
-export const typesPerSource: readonly StepTypeName[] = ['find-recovery-point', 'provision', 'restore', 'replay', 'build-indexes', 'validate', 'fence', 'safety-point', 'drain', 'promote', 'copy-beside', 'swap'];
+export const typesPerSource: readonly StepTypeName[] = ['find-recovery-point', 'provision', 'restore', 'replay', 'build-indexes', 'validate', 'fence', 'safety-point', 'drain', 'promote', 'copy-beside', 'swap', 'compare', 'preview-rows', 'restore-rows', 'mask'];
 
 /** Step types that a person skips with the consent of others, or not at all: no runbook may go on without them. */
 export const typesNeeded: readonly StepTypeName[] = ['approval', 'fence', 'safety-point', 'elevate'];

@@ -5,10 +5,11 @@ import { defaultElevationMs } from './elevation.ts';
 import { bytesSchema } from './bytes.ts';
 import { checkPeople } from './check-people.ts';
 import { durationSchema } from './duration.ts';
-import { abilitiesOf, engineKinds, type EngineKind } from './engines.ts';
+import { abilitiesOf, engineKinds, lackOf, type EngineKind } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
-import { checkRunbooks } from './check-runbooks.ts';
-import { mainRunbook, runbookNames } from './expand-runbook.ts';
+import { checkRunbooks, stepsBefore } from './check-runbooks.ts';
+import { maskSchema } from './mask.ts';
+import { expandRunbook, mainRunbook, runbookNames } from './expand-runbook.ts';
 import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homeward.ts';
 import { checkIncidents, incidentsSchema, listenSchema, type IncidentsView } from './incident-schema.ts';
 import { keySchema } from './keys/schema.ts';
@@ -16,7 +17,7 @@ import type { NotifyView } from './notify/notice.ts';
 import { notifySchema } from './notify/schema.ts';
 import { readinessSchema, type ReadinessView } from './readiness-schema.ts';
 import { retentionSchema } from './retention/rules.ts';
-import type { CopyMode } from './restore-mode.ts';
+import { describeMode, type CopyMode } from './restore-mode.ts';
 import { runbookSchema } from './runbook.ts';
 import { checkSchedules, scheduleSchema } from './schedules/schema.ts';
 import { deployPlaceholders } from './deployment.ts';
@@ -296,6 +297,7 @@ const fields = {
   drill: standbySchema.optional().meta({ description: 'where drills are restored to, apart from the standby; left out: to the standby' }),
   failback: failbackSchema.optional().meta({ description: 'the way home for a source that lives on the standby: what a runbook with towards: home restores to, and fences' }),
   traffic: nginxTrafficSchema,
+  mask: z.record(name, maskSchema).optional().meta({ description: 'by source: what of its data nobody sees outside of production; applied by steps that use mask; left out: nothing' }),
   validators: z.array(validatorSchema).default([{ id: 'equality', uses: 'equality', effect: 'gate' }]),
   approvals: z.record(name, gateSchema).default({}),
   deployer: deployerSchema.optional().meta({ description: 'how a version of the application is deployed, for steps that use deploy; left out: none can' }),
@@ -367,12 +369,27 @@ function checkInPlace(system: z.output<typeof fileSchema>, complain: Complain): 
   }
 }
 
-/** What is copied into a living source are collections of a MongoDB that is read by its driver. */
+function protectsSwap(system: z.output<typeof fileSchema>, name: string): boolean {
+  try {
+    const steps = expandRunbook(system, name);
+    return steps.some((step) => step.uses === 'protect' && stepsBefore(steps, step).some(({ uses }) => uses === 'swap'));
+  } catch {
+    // Said by checkRunbooks.
+    return true;
+  }
+}
+
+/** What is brought into a living source is of an engine that can. */
 function checkCopies(system: z.output<typeof fileSchema>, complain: Complain): void {
   for (const name of runbookNames(system)) {
     const mode = copiesOf(system, name);
     for (const [source, { engine }] of Object.entries(system.sources)) {
-      if (mode && engine !== 'mongodb') complain(['runbooks', name, 'mode'], `${mode} copies collections of the engine "mongodb", and that of "${source}" is "${engine}"`);
+      const { partial, databases, rows } = abilitiesOf(engine);
+      // Whoever asks for a recovery, and says no more, must get one.
+      if (mode && name === mainRunbook && (mode === 'rows' || !databases)) complain(['runbook', 'mode'], `runbook is the way to the standby: put what restores ${describeMode(mode)} under runbooks`);
+      // Its next base is of another database than its last.
+      if (mode === 'swap' && databases && !protectsSwap(system, name)) complain([...(name === mainRunbook ? ['runbook'] : ['runbooks', name]), 'steps'], `what takes the place of "${source}" is another database: a step that uses protect must need, by way of others, the one that uses swap`);
+      if (mode && !(mode === 'rows' ? rows : partial || databases)) complain([...(name === mainRunbook ? ['runbook'] : ['runbooks', name]), 'mode'], `${mode} brings data into what lives, and the engine "${engine}" of "${source}" cannot`);
     }
   }
 }
@@ -411,6 +428,15 @@ function checkRetention(system: z.output<typeof fileSchema>, complain: Complain)
     else if (log !== undefined && !abilitiesOf(source.engine).log) complain(['retention', 'sources', name, 'log'], `the engine "${source.engine}" archives no log`);
   }
   if (approval !== undefined && !system.approvals[approval]) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
+}
+
+/** Rules that reach nothing would seem to protect somebody. */
+function checkMask(system: z.output<typeof fileSchema>, complain: Complain): void {
+  for (const source of Object.keys(system.mask ?? {})) {
+    const engine = system.sources[source]?.engine;
+    if (engine === undefined) complain(['mask', source], `unknown source "${source}"; known: ${Object.keys(system.sources).join(', ')}`);
+    else if (!abilitiesOf(engine).rows) complain(['mask', source], lackOf({ system: system.system, source, engine }, 'rows'));
+  }
 }
 
 function checkDisposal({ disposal, approvals }: z.output<typeof fileSchema>, complain: Complain): void {
@@ -460,6 +486,7 @@ export const systemSchema = fileSchema.superRefine((system, ctx) => {
   checkCopies(system, complain);
   checkDrill(system, complain);
   checkRetention(system, complain);
+  checkMask(system, complain);
   checkDisposal(system, complain);
   knowsEnvironment(system.standby.environment, ['standby', 'environment']);
   if (!system.traffic.sides[system.standby.environment]) complain(['traffic', 'sides'], `no side for the standby "${system.standby.environment}": traffic could not be switched to it`);
@@ -529,6 +556,10 @@ export interface SystemView {
   ladders?: Ladders | undefined;
   /** left out: the usual */
   incidents?: IncidentsView | undefined;
+  /** how many columns of each source are masked; left out: none */
+  masks?: Record<string, number> | undefined;
+  /** what each environment is for; left out: of a run that began before it was kept */
+  protections?: Record<string, 'production' | 'staging' | 'open'> | undefined;
   /** left out: no rules, and everything stays */
   retention?: { waitMs: number; approval?: string | undefined } | undefined;
   /** left out: nobody has to approve a disposal */

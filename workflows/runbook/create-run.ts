@@ -1,5 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { People } from '../domain/people.ts';
+import type { CopyMode } from '../domain/restore-mode.ts';
 import { findCycle } from '../domain/runbook.ts';
 import type { Severity } from '../domain/messages.ts';
 import type { GateState, RunState, RunTarget, StepState } from '../domain/run-state.ts';
@@ -20,8 +21,8 @@ export interface RunPlan {
   homeward?: true | undefined;
   /** it restores the place that the sources live at */
   inPlace?: true | undefined;
-  /** what was chosen is copied into the living source */
-  copies?: 'beside' | 'swap' | undefined;
+  /** what was restored is brought into the living source */
+  copies?: CopyMode | undefined;
   /** nobody is there who could answer for a step that fails */
   unattended?: boolean | undefined;
   requestedBy: string;

@@ -1,4 +1,6 @@
 import { describePartial } from '../domain/chosen-namespaces.ts';
+import { describeComparison } from '../domain/comparison.ts';
+import { describeRows } from '../domain/rows.ts';
 import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
@@ -7,7 +9,7 @@ import { gateRequest } from './gate-request.ts';
 import { lookAtOldPrimary, lookWhileWaiting } from './look-at-old-primary.ts';
 import { deploys, describeDeploys } from './propose.ts';
 import { describeSafety } from './safety-point.ts';
-import { defineStep } from './step.ts';
+import { defineStep, type StepContext } from './step.ts';
 import { describeSwap } from './swap.ts';
 
 /** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
@@ -19,7 +21,7 @@ export const approval = defineStep({
     if (ctx.only && !ctx.view.copies) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };
     const opens = gateOf(ctx.view, ctx.stepId, settings);
     const safe = Object.entries(ctx.results.safety ?? {}).map(([source, point]) => `${describeSafety(ctx.view.system, source, point)}.`);
-    const discarded = [...safe, ...(discards(ctx) ? await countDiscarded(ctx) : []), ...(ctx.view.copies === 'swap' ? await describeSwap(ctx) : [])];
+    const discarded = [...safe, ...(discards(ctx) ? await countDiscarded(ctx) : []), ...(ctx.view.copies === 'swap' && ctx.results.copies ? await describeSwap(ctx) : []), ...shownBefore(ctx)];
     const deployed = deploys(ctx) ? await describeDeploys(ctx) : [];
     // Nobody is fenced, and what serves goes on.
     const said = ctx.view.copies ? [] : await lookAtOldPrimary(ctx);
@@ -32,6 +34,12 @@ export const approval = defineStep({
   // A skip would be an approval by whoever has a keyboard.
   skip: 'refused',
 });
+
+/** What steps before the gate have found, for people to judge. */
+const shownBefore = ({ results }: StepContext): string[] => [
+  ...Object.entries(results.comparisons ?? {}).map(([source, comparison]) => describeComparison(source, comparison)),
+  ...Object.entries(results.rows ?? {}).map(([source, rows]) => describeRows(source, rows, rows.changed)),
+];
 
 function gateOf(view: SystemView, stepId: string, settings: { gate?: string | undefined }): GateRequest {
   return gateRequest(view, settings.gate ?? stepId);

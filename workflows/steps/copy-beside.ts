@@ -1,5 +1,6 @@
 import { describeCopies, describeExpiries } from '../domain/beside.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { copiesIn } from '../domain/recovery-point.ts';
 import { stepSettings } from '../domain/step-settings.ts';
 import { epochOf, pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -26,7 +27,8 @@ export const copyBeside = defineStep({
   },
   async undo(ctx) {
     const dropped = await forEachSource(ctx, async (source) => {
-      const names = ctx.results.points[source]?.only?.copies ?? [];
+      const point = ctx.results.points[source];
+      const names = point ? copiesIn(point) : [];
       if (names.length === 0) return 'nothing was copied';
       const copied = ctx.results.copies?.[source] ?? [];
       const { summary } = await ctx.call('dropCopies', { target: targetOf(ctx, source), names, copied, epoch: ctx.results.epoch ?? 0 }, `drop the copies in the living ${source}`);

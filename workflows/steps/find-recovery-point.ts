@@ -4,6 +4,7 @@ import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
 import { stepSettings } from '../domain/step-settings.ts';
+import { copiesIn } from '../domain/recovery-point.ts';
 import { formatDuration } from '../domain/units.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, type StepContext } from './step.ts';
@@ -15,6 +16,7 @@ function giveUp({ results, sources }: StepContext, older: number): void {
     results.givenUp.older = older;
   }
   results.proposal = null;
+  for (const shown of [results.comparisons, results.rows]) for (const source of sources) if (shown) delete shown[source];
   for (const source of sources) {
     for (const kept of [results.points, results.limits, results.unvalidated, results.replays]) delete kept[source];
     for (const validated of Object.keys(results.validations)) if (validated.startsWith(`${source}/`)) delete results.validations[validated];
@@ -32,16 +34,17 @@ export const findRecoveryPoint = defineStep({
       const avoid = ctx.results.givenUp.bases[source] ?? [];
       const point = await ctx.call(
         'findRecoveryPoint',
-        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...directionOf(ctx.view), ...(ctx.only ? { only: ctx.only } : {}), ...(ctx.view.copies ? { copies: ctx.view.copies } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
+        { system: ctx.view.system, source, target, run: ctx.run, purpose: ctx.purpose, ...directionOf(ctx.view), ...(ctx.only && ctx.view.copies !== 'rows' ? { only: ctx.only } : {}), ...(ctx.view.copies && ctx.view.copies !== 'rows' ? { copies: ctx.view.copies } : {}), ...(avoid.length > 0 ? { avoid } : {}) },
         `choose the recovery point of ${source}`,
       );
       ctx.results.points[source] = point;
-      const names = point.only?.copies ? `, to be copied as ${point.only.copies.map((ns) => copyName(ns, ctx.run)).join(', ')}` : '';
+      const copied = copiesIn(point).map((ns) => copyName(ns, ctx.run)).join(', ');
+      const names = copied === '' ? '' : `, to be copied as ${copied}`;
       const part = point.only ? `${describePartial(point.only.patterns)}, ${point.only.collections} collections${names}; ` : '';
       const reach = point.base.program ? `holds what ${point.base.program} dumped until` : 'reaches';
       // What a lost end of the log looks like that nothing else tells of.
       const beforeMs = Math.max(0, Date.parse(ctx.report().incidentAt) - Date.parse(point.reachesAt));
-      return `${part}${source} ${reach} ${formatLogPosition(point.reaches)}, ${formatDuration(beforeMs)} before the incident: base ${point.base.backup} and ${point.log.slices} slices${point.checked ? `; ${describeCheck(point)}` : ''}`;
+      return `${part}${source} ${reach} ${formatLogPosition(point.reaches)}, ${formatDuration(beforeMs)} before the incident: base ${point.base.backup} and ${point.log.slices} slices${point.only ? '' : names}${point.checked ? `; ${describeCheck(point)}` : ''}`;
     });
     return { summary: found.join('; ') };
   },

@@ -7,6 +7,7 @@ import { approval } from './approval.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { copyBeside } from './copy-beside.ts';
 import { command } from './command.ts';
+import { compare } from './compare.ts';
 import { declare } from './declare.ts';
 import { deploy } from './deploy.ts';
 import { drain } from './drain.ts';
@@ -15,13 +16,16 @@ import { fence } from './fence.ts';
 import { findRecoveryPoint } from './find-recovery-point.ts';
 import { gateRequest } from './gate-request.ts';
 import { manual } from './manual.ts';
+import { mask } from './mask.ts';
 import { notify } from './notify.ts';
+import { previewRows } from './preview-rows.ts';
 import { promote } from './promote.ts';
 import { protect } from './protect.ts';
 import { provision } from './provision.ts';
 import { replay } from './replay.ts';
 import { report } from './report.ts';
 import { restore } from './restore.ts';
+import { restoreRows } from './restore-rows.ts';
 import { safetyPoint } from './safety-point.ts';
 import { swap } from './swap.ts';
 import type { AnyStepType } from './step.ts';
@@ -43,6 +47,10 @@ const types: Readonly<Record<StepTypeName, AnyStepType>> = {
   'safety-point': safetyPoint,
   'copy-beside': copyBeside,
   swap,
+  compare,
+  'preview-rows': previewRows,
+  'restore-rows': restoreRows,
+  mask,
   drain,
   promote,
   switch: switchStep,

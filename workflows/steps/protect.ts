@@ -26,7 +26,7 @@ async function startLog(ctx: StepContext, source: string): Promise<string> {
       epoch: epochOf(ctx),
       run: ctx.run,
       parent: { timeline: pointOf(ctx, source).timeline, limit: limitOf(ctx, source) },
-      environment: ctx.view.standbyEnvironment,
+      environment: ctx.view.copies ? ctx.view.sources[source]!.environment : ctx.view.standbyEnvironment,
     },
     `begin the new timeline of ${source}`,
   );
@@ -126,9 +126,12 @@ export const protect = defineStep({
   async run(ctx, { base }) {
     const left = leaveProduction(ctx);
     if (left) return left;
-    // In place there is no old side: what lives there now is what was restored.
-    if (!ctx.view.inPlace) await forEachSource(ctx, (source) => retire(ctx, source));
-    const watches = !ctx.view.inPlace && patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
+    // In place, and behind a swap, there is no old side: what lives there now is what was restored.
+    const stays = ctx.view.inPlace || ctx.view.copies;
+    // What people write from now on is of the new timeline: who swapped back would leave it to nobody.
+    if (ctx.view.copies) ctx.served(ctx.now(), 'what took its place begins a timeline of its own');
+    if (!stays) await forEachSource(ctx, (source) => retire(ctx, source));
+    const watches = !stays && patched('watch-old-side') ? await forEachSource(ctx, (source) => startWatch(ctx, source)) : [];
     await forEachSource(ctx, (source) => startLog(ctx, source));
     const [proofs, based] = await Promise.allSettled([forEachSource(ctx, (source) => proveArchive(ctx, source)), base ? takeBase(ctx) : 'no new base']);
     if (proofs.status === 'rejected') throw proofs.reason;

@@ -2,12 +2,14 @@ import type { z } from 'zod';
 import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
 import type { CopiedCollection, SwapPair } from '../domain/beside.ts';
+import type { Comparison } from '../domain/comparison.ts';
 import type { FoundDeployment } from '../domain/deployment.ts';
 import type { LogPosition } from '../domain/log-position.ts';
 import type { Audience } from '../domain/notify/notice.ts';
 import type { WorkMeter } from '../domain/progress.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { RunReport, WatchPlace } from '../domain/report.ts';
+import type { ChangedRows, RowsResult } from '../domain/rows.ts';
 import type { RunTarget } from '../domain/run-state.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
@@ -47,6 +49,10 @@ export interface RunResults {
   copies?: Record<string, CopiedCollection[]> | undefined;
   /** what people were shown that changes places, by source */
   swaps?: Record<string, SwapPair[]> | undefined;
+  /** what was restored beside what lives, by source: every gate behind it shows it */
+  comparisons?: Record<string, Comparison> | undefined;
+  /** what people were shown of the rows that are put back, by source */
+  rows?: Record<string, RowsResult & { changed: ChangedRows }> | undefined;
   /** what looks after the old side when the run is over, by source */
   watches: Record<string, WatchPlace>;
   /** the most that was let in to the new side; 0: nobody could have written there */

@@ -6,6 +6,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { stepSettings } from '../domain/step-settings.ts';
 import { formatDuration, minutes, seconds } from '../domain/units.ts';
 import { describeFailure } from '../failure.ts';
+import { sourceCan } from '../sources.ts';
 import { epochOf, pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf, type StepContext } from './step.ts';
@@ -27,15 +28,16 @@ async function countWrites(ctx: StepContext, source: string, pairs: readonly Swa
 
 const writesIn = ({ namespaces }: Pick<DiscardedWrites, 'namespaces'>, ns: string): number => namespaces.find((one) => one.ns === ns)?.writes ?? 0;
 
-function describePairs(source: string, pairs: readonly SwapPair[], counted: Pick<DiscardedWrites, 'namespaces' | 'countedTo' | 'atLeast'>): string {
-  const { atLeast, countedTo } = counted;
-  const lines = pairs.slice(0, shownAtMost).map(({ ns, kept, livingDocuments, restoredDocuments }) => {
-    const now = livingDocuments === null ? 'not there now' : `${grouped(livingDocuments)} documents now`;
-    const writes = `${atLeast.length > 0 ? 'at least ' : ''}${grouped(writesIn(counted, ns))} writes since the recovery point will be DISCARDED`;
+/** @param counted - left out: the source has no log to count in */
+function describePairs(source: string, pairs: readonly SwapPair[], counted?: Pick<DiscardedWrites, 'namespaces' | 'countedTo' | 'atLeast'>): string {
+  const { atLeast = [], countedTo } = counted ?? {};
+  const lines = pairs.slice(0, shownAtMost).map(({ ns, kept, livingDocuments, estimated, restoredDocuments }) => {
+    const now = livingDocuments === null ? 'not there now' : `${estimated ? 'about ' : ''}${grouped(livingDocuments)} documents now`;
+    const writes = `${counted ? `${atLeast.length > 0 ? 'at least ' : ''}${grouped(writesIn(counted, ns))} writes` : 'all that was written'} since the recovery point will be DISCARDED`;
     return `${ns}: ${now}, ${grouped(restoredDocuments)} restored; ${livingDocuments === null ? writes : `${writes}, and kept in ${kept}`}`;
   });
   const more = pairs.length > shownAtMost ? `; and ${pairs.length - shownAtMost} more collections` : '';
-  const how = atLeast.length > 0 ? `not all were counted: ${atLeast.join('; ')}` : countedTo ? 'counted in the archive; what is written until the swap is counted again' : 'the archive holds no write behind it';
+  const how = !counted ? 'it has no log in which writes could be counted' : atLeast.length > 0 ? `not all were counted: ${atLeast.join('; ')}` : countedTo ? 'counted in the archive; what is written until the swap is counted again' : 'the archive holds no write behind it';
   return `${source}: ${lines.join('; ')}${more} (${how}).`;
 }
 
@@ -46,6 +48,7 @@ export async function describeSwap(ctx: StepContext): Promise<string[]> {
     if (!copies) throw new HoldfastError('BadInput', `Step "${ctx.stepId}" has no copies of ${source} to show.`, { hint: 'let it need a step that uses copy-beside, and do not skip that' });
     const { pairs } = await ctx.call('planSwap', { target: targetOf(ctx, source), copies }, `look what would change places in ${source}`);
     ctx.results.swaps = { ...ctx.results.swaps, [source]: pairs };
+    if (!sourceCan(ctx.view, source, 'log')) return describePairs(source, pairs);
     try {
       return describePairs(source, pairs, await countWrites(ctx, source, pairs));
     } catch (error) {
@@ -62,6 +65,7 @@ function inputOf(ctx: StepContext, source: string): SwapInput | undefined {
 
 /** Says what a swap left behind, exactly, once the archive holds it; writers go on meanwhile. */
 async function countAgain(ctx: StepContext, source: string, pairs: readonly SwapPair[], { before }: SwapResult): Promise<string> {
+  if (!sourceCan(ctx.view, source, 'log')) return 'what was written since the recovery point, which is not counted: it has no log';
   try {
     const of = { system: ctx.view.system, source };
     const reaches = async (): Promise<boolean> => ((await ctx.call('readArchiveStatus', of, `how far ${source} is archived`)).archivedTo ?? '') >= before;

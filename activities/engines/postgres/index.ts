@@ -1,17 +1,19 @@
 import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
-import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { logPositionAt } from '../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../context.ts';
 import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
 import { checkRights, grants } from './access.ts';
 import { buildIndexes } from './build-indexes.ts';
+import { copyBeside, dropCopies, nameCopies } from './databases/bring-database.ts';
+import { planSwap, swapBack, swapCollections } from './databases/swap-databases.ts';
 import { dumpGroup } from './dump-group.ts';
 import { refuseLivingDatabase } from './living-database.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore } from './prepare-restore.ts';
 import { promoteTarget, startTimeline } from './promote-target.ts';
 import { restoreGroup } from './restore-group.ts';
+import { rows } from './rows/index.ts';
 import { sealBackup } from './seal-backup.ts';
 import { narrowPoint } from './selection.ts';
 import { holdSnapshot } from './snapshot.ts';
@@ -26,9 +28,6 @@ const refuse = (ability: keyof Abilities) => async (context: SourceContext): Pro
   requireAbility(whoOf(context), ability);
   return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
 };
-
-const refuseCopies = async (context: SourceContext): Promise<never> =>
-  await Promise.reject(new HoldfastError('Unsupported', `${context.system.system}/${context.sourceName}: the engine "${context.source.engine}" copies nothing into a living source`));
 
 /**
  * One database of a PostgreSQL server, by its driver: rows by COPY, tables side by side at one snapshot, everything that is no row by pg_dump. It
@@ -69,9 +68,11 @@ export const postgresEngine: Engine = {
   buildIndexes,
   validateTarget,
   promoteTarget,
-  copyBeside: refuseCopies,
-  dropCopies: refuseCopies,
-  planSwap: refuseCopies,
-  swapCollections: refuseCopies,
-  swapBack: refuseCopies,
+  nameCopies,
+  copyBeside,
+  dropCopies,
+  planSwap,
+  swapCollections,
+  swapBack,
+  rows,
 };

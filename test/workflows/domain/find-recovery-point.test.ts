@@ -94,6 +94,16 @@ test('a target in a hole of the log is refused, with the nearest good point on e
   refusal(catalog, before(42), 'ChainBroken');
 });
 
+test('asked for so, a target that no log reaches gives the newest moment before it, of bases without a log too; one that a log reaches is given itself', () => {
+  const bases = catalogOf({ bases: [base(10), base(30), base(70)] });
+  refusal(bases, before(50), 'ChainBroken');
+  const point = find(bases, { ...before(50), orBefore: true });
+  assert.deepEqual([point.base.backup, point.limit, point.log.slices], ['b30', at(31), 0]);
+  assert.equal(find(catalogOf({ bases: [base(10), base(70)], spans: [span(0, 40), span(60, 90)] }), { ...before(50), orBefore: true }).limit, at(41));
+  assert.equal(find(catalogOf({ bases: [base(10)], spans: [span(0, 90)] }), { ...before(50), orBefore: true }).limit, at(50));
+  refusal(bases, { ...before(10), orBefore: true }, 'NoRecoveryPoint');
+});
+
 test('the latest is refused when log is missing before it: where to stop then is for a person to say', () => {
   const catalog = catalogOf({ bases: [base(10)], spans: [span(0, 40), span(60, 90)] });
   const error = refusal(catalog, {}, 'ChainBroken');

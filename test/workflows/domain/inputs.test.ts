@@ -56,6 +56,9 @@ test('a bare string is the system; times come out in UTC; typed positions come o
   assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05' }), /with its zone/);
   assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', targetPosition: '1-1' }), /either targetTime or targetPosition or point/);
   assert.throws(() => parse({ system: 'demo', targetTime: '2026-11-21T03:00:05Z', point: 'B1' }), /one at most/);
+  assert.throws(() => parse({ system: 'demo', orBefore: true }), /before what: give targetTime or targetPosition/);
+  assert.throws(() => parse({ system: 'demo', ago: '30d' }), /only for a drill/);
+  assert.equal(parse({ system: 'demo', purpose: 'drill', ago: '30d' }).ago, 30 * 86_400_000);
 });
 
 test('a path is whole, and a point is an id', () => {

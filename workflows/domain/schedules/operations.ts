@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { EntryWorkflow } from '../inputs.ts';
 import { periodNames } from '../period-report.ts';
+import { durationSchema } from '../duration.ts';
 import { rotationFields } from './rotation.ts';
 import { surpriseSchema } from '../surprise.ts';
 
@@ -58,6 +59,7 @@ export const operations = {
     settings: z.strictObject({
       runbook: z.string().optional().meta({ description: 'one of the runbooks; left out: the main one' }),
       surprise: surpriseSchema.optional().meta({ description: 'it begins at some moment within so long, such as 4h, which nobody knows before; left out: at its time' }),
+      ago: durationSchema.optional().meta({ description: 'from a moment so long before, such as 30d, or the newest recovery point before that; left out: the latest' }),
       attended: z.boolean().optional().meta({ description: 'true: people are there, and a step that fails waits for their answer; left out: it ends the drill, which is undone, and pages' }),
     }),
     input: ({ system, schedule, by }, { attended, ...settings }) => ({ system, purpose: 'drill', ...settings, ...(attended === true ? {} : { unattended: true }), reason: schedule, requestedBy: by, ifRunning }),
