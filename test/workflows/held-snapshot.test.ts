@@ -4,7 +4,7 @@ import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import type { BackupSummary } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { until } from '../harness/until.ts';
-import { details, failureOf, openLab, type Lab } from './lab.ts';
+import { details, failureOf, openLab, openRealLab, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';
 
@@ -65,6 +65,16 @@ test('what another snapshot would not help fails the backup by its own name, and
   const given = await failureOf(await lab.start('backUpSystem', 'demo', 'again'));
   assert.deepEqual([given.type, given.message], ['SourceUnavailable', '127.0.0.1:1: connect ECONNREFUSED']);
   assert.equal(askedWith(lab, 'holdSnapshot').length, 6, 'five more, and no more');
+  assert.ok(!lab.stubs.called().includes('sealBackup'));
+});
+
+test('a holder that fails while groups are about to begin fails the backup by its own name, every time', async (t) => {
+  // On a real server: the time-skipping one never takes a task that cancels what is scheduled and has not begun.
+  const lab = await openRealLab(t, { loadSystem, holdSnapshot: () => Promise.reject(new HoldfastError('Tampered', 'broken')) });
+  for (const entry of ['first', 'second', 'third', 'fourth', 'fifth']) {
+    const { type, message } = await failureOf(await lab.start('backUpSystem', 'demo', entry));
+    assert.deepEqual([type, message], ['Tampered', 'broken']);
+  }
   assert.ok(!lab.stubs.called().includes('sealBackup'));
 });
 

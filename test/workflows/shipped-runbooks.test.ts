@@ -117,8 +117,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
   test(`${called}: every step fails in turn and waits for a person, or is gone on without; retried, the run ends well`, async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const mended = new Set<string>();
-    // What a store did not take of the journal or the audit is given to it again after a minute of the machine's clock: other tests' part.
-    const activities = Object.keys(lab.stubs.answers).filter((activity) => !['loadSystem', 'archiveLog', 'readStepHistory', 'probeOldPrimary', 'retirePrimary', 'releaseHold', 'recordAct', 'writeJournalPage', 'planDump', 'dumpGroup', 'sealBackup', 'holdSnapshot'].includes(activity));
+    // A holder that fails cancels groups that are about to begin, and the time-skipping server never takes a task that does: held-snapshot.test.ts has it on a real one.
+    const activities = Object.keys(lab.stubs.answers).filter((activity) => !['loadSystem', 'archiveLog', 'readStepHistory', 'probeOldPrimary', 'retirePrimary', 'releaseHold', 'recordAct', 'planDump', 'dumpGroup', 'sealBackup', 'holdSnapshot'].includes(activity));
     for (const activity of activities) {
       const works = lab.stubs.answers[activity as 'claimEpoch'] as (input: unknown) => Promise<unknown>;
       Object.assign(lab.stubs.answers, {
