@@ -81,7 +81,11 @@ async function decide(printer: Printer, handle: WorkflowHandle, gate: GateState,
     while (true) {
       const typed = terminal.question(`${gate.description}\napprove ${gate.gate} as ${by}? (y/n), or in the Temporal UI `, { signal });
       const text = await Promise.race([typed, closed]);
-      if (text === 'elsewhere') return text;
+      if (text === 'elsewhere') {
+        // What comes next does not stand behind the question.
+        process.stdout.write('\n');
+        return text;
+      }
       if (['y', 'yes'].includes(text.trim().toLowerCase())) return true;
       if (['n', 'no'].includes(text.trim().toLowerCase())) return false;
     }
