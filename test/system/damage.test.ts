@@ -256,6 +256,16 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     const secrets = secretsDirectory(stack.file);
     writeFileSync(join(secrets, 'key-next'), randomBytes(32).toString('hex'), { mode: 0o600 });
     await stack.stopWorker();
+    // What was found damaged has had a newer base begun, which the log may not have reached: a proof is of the newest base and the log behind it.
+    await stack.startWorker();
+    await stack.startArchive();
+    const [newest] = (await (await stack.start('backUpSystem', 'demo')).result()) as BackupSummary[];
+    await stack.startWriter(100);
+    await until('log behind the newest base', async () => (await stack.keys(layout.slices(scope))).some((key) => parseRangeKey(key)!.from > newest!.end));
+    await stack.stopWriter();
+    await stack.handle(lockIds.archive('demo', source)).signal('stop');
+    await stack.handle(lockIds.archive('demo', source)).result();
+    await stack.stopWorker();
     stack.changeSystem(({ key }) => Object.assign(key, { id: 'next-key', aes256: 'file:${HOLDFAST_DEMO_SECRETS}/key-next', retiring: { 'demo-key': { kind: 'aes256', aes256: key.aes256! } } }));
     await stack.startWorker();
     const held = stack.store.hold(({ method, key }) => method === 'PUT' && key.includes('.next-key.json'));
@@ -269,7 +279,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.deepEqual(rotation!.record.retired, [{ kind: 'aes256', id: 'demo-key' }]);
     const [one] = sources;
     assert.ok(one!.keys >= 2 && one!.added >= one!.keys - 1, JSON.stringify(one));
-    assert.ok(one!.proofs.some(({ recipient, part, slice }) => recipient.id === 'next-key' && part !== null && slice !== null));
+    assert.ok(one!.proofs.some(({ recipient, part, slice }) => recipient.id === 'next-key' && part !== null && slice !== null), JSON.stringify(one!.proofs));
     const now = await stack.keys(layout.timelineFolder(scope));
     assert.deepEqual(before.filter((key) => !now.includes(key)), [], 'it only adds');
     // The old one is nowhere from here on.

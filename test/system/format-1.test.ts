@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Document } from 'mongodb';
@@ -17,6 +17,8 @@ test('a backup of format 1 verifies, restores onto a real server, and is what it
   // A copy: a restore writes holds, and the store of then is to stay as it was.
   const path = join(place.directory, 'format-1');
   cpSync(join(fixture, 'store'), path, { recursive: true });
+  // A checkout's modes are anybody's; a store's are its owner's.
+  for (const entry of ['.', ...readdirSync(path, { recursive: true, encoding: 'utf8' })]) chmodSync(join(path, entry), statSync(join(path, entry)).isDirectory() ? 0o700 : 0o600);
   const file = { ...place.file, stores: [{ name: 'main', kind: 'local' as const, path }] };
   const context = await openContext(file, { ...place.secrets, ...read<Record<string, string>>('test-keys.json') }, () => undefined);
 
