@@ -73,7 +73,7 @@ test('in place is refused where it could lose something: without a moment, of a 
   assert.match(await refused({ targetTime: undefined }, 'a'), /goes back to an earlier moment, and none is given/);
   assert.match(await refused({ only: ['shop.orders'] }, 'b'), /replaces nothing/);
   assert.match(await refused({ purpose: 'drill' }, 'c'), /A drill leaves production alone/);
-  assert.match(await refused({ mode: 'over' }, 'd'), /field "mode".*new, in-place, beside or swap/);
+  assert.match(await refused({ mode: 'over' }, 'd'), /field "mode".*new, in-place, beside, swap or rows/);
   assert.match(await refused({ mode: 'swap' }, 'e'), /field "mode" is "swap", and demo has no runbook with mode: swap/);
   assert.match(await refused({ mode: 'new', runbook: 'back' }, 'f'), /runbook "back" of demo restores in-place/);
   assert.deepEqual(lab.stubs.called().filter((name) => name === 'claimEpoch'), []);
