@@ -26,7 +26,7 @@ const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
 /** Nothing remembers how long a file took, so the known ones, then by folder, and within one by name. The demo has to keep its promises under load: small files are beside it. */
-const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/activities/store/hostile.test.ts', 'test/workflows/killed-workers.test.ts', 'test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle.test.ts', 'test/workflows/recover-system.test.ts', ''];
+const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/activities/store/hostile.test.ts', 'test/workflows/killed-workers.test.ts', 'test/workflows/shipped-runbooks.test.ts', 'test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle.test.ts', 'test/workflows/recover-system.test.ts', ''];
 const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
