@@ -64,10 +64,16 @@ export async function* newestReports(room: ReportRoom, system: string, atMost: n
 /** @param bundles - of the run, the oldest first: the newest that is believed names what counts. */
 async function signedReport({ store, keys, signal }: ReportRoom, system: string, run: string, bundles: readonly string[]): Promise<RunReport | undefined> {
   for (const key of [...bundles].reverse()) {
-    const { found } = await findSigned(store, keys, evidenceSchema, key, { signal });
+    const { found } = await findSigned(store, keys, evidenceSchema, key, { signal }).catch(passOver);
     if (found) return await readNamed({ store, signal }, found.body, layout.evidence(system, run, 'report.json'));
   }
   return undefined;
+}
+
+/** What claims a later format is anybody's claim: it must not keep the true ones from being read. */
+function passOver(error: unknown): { found: undefined } {
+  if (!(error instanceof HoldfastError) || error.retryable) throw error;
+  return { found: undefined };
 }
 
 async function readNamed({ store, signal }: Pick<ReportRoom, 'store' | 'signal'>, { files }: Evidence, key: string): Promise<RunReport | undefined> {

@@ -217,15 +217,28 @@ function fencerOf(context: SourceContext): string {
 
 /** Of a server that takes writes by now, and is reached by our own socket. @returns databases that its source's fence had closed, and that let people in now. */
 export async function openWhatWasFenced(context: SourceContext, place: PhysicalPlace): Promise<string[]> {
-  const client = await logInByItsSocket(place, fencerOf(context));
+  // The one that recovery is watched by is known to be let in; the fence's may be younger than the base. Only where something was fenced does it matter.
+  const [first, second] = [userOf(context), fencerOf(context)];
   try {
+    return await openAs(place, first);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.type !== 'NotPermitted' || first === second) throw error;
+    return await openAs(place, second);
+  }
+}
+
+/** @throws NotPermitted - something is closed, and this user may not open it, or is not known there. */
+async function openAs(place: PhysicalPlace, user: string): Promise<string[]> {
+  let client: pg.Client | undefined;
+  try {
+    client = await logInByItsSocket(place, user);
     return await openFenced(client);
   } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === '42501') {
-      throw new HoldfastError('NotPermitted', `what the fence of its source had closed cannot be opened on the copy: ${error.message}`, { hint: 'name a user that owns the databases, or a superuser, under fence.<source>.credentials', cause: error });
+    if (error instanceof pg.DatabaseError && /^(42501|28000)$/.test(error.code ?? '')) {
+      throw new HoldfastError('NotPermitted', `what the fence of its source had closed cannot be opened on the copy by ${user}: ${error.message}`, { hint: 'name a user that owns the databases, or a superuser, under fence.<source>.credentials', cause: error });
     }
-    throw error;
+    throw new HoldfastError('TargetUnavailable', `the restored server went away before its databases were opened: ${(error as Error).message}`, { cause: error });
   } finally {
-    await client.end().catch(() => undefined);
+    await client?.end().catch(() => undefined);
   }
 }

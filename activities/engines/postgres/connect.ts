@@ -151,7 +151,7 @@ export function namedError(error: unknown, { address: { host, port }, unavailabl
   const { code = '' } = error;
   const said = `${where}: ${withoutValues(error)} (SQLSTATE ${code})`;
   if (code.startsWith('28')) return new HoldfastError(unavailable, `${where} refuses the user or its password (SQLSTATE ${code})`, { cause: error });
-  if (code === '3D000') return new HoldfastError(unavailable, said);
+  if (code === '3D000') return new HoldfastError(unavailable, said, { cause: error });
   if (code === '42501') return new HoldfastError('NotPermitted', said, { hint: rightsHint });
   if (isSnapshotGone(error)) return new HoldfastError('SnapshotLost', said);
   if (/max_locks_per_transaction/.test(`${error.hint ?? ''}${message}`)) return new HoldfastError('Unsupported', said, { hint: 'raise max_locks_per_transaction of that server and restart it: each table takes a lock' });

@@ -41,7 +41,7 @@ export const databaseFence: FenceMethod = {
   async unfence(context, run) {
     const place = await oldPlace(context);
     const client = await login(context, place);
-    if (typeof client === 'string') throw new HoldfastError('SourceUnavailable', `${client}: the fence cannot be taken off`);
+    if (typeof client === 'string') throw new HoldfastError('SourceUnavailable', `${client}: the fence cannot be taken off`, { hint: 'retry once it answers; what this run closed stays closed until then, and its comment says so' });
     return await ending(client, async () => {
       const fenced = (await readDatabases(client, place, scopeOf(context))).filter(({ note }) => note !== undefined);
       const ours = fenced.filter(({ note }) => note!.run === run);
@@ -57,7 +57,11 @@ export const databaseFence: FenceMethod = {
     const { host, port } = place.address;
     const heard = await knock(host, port);
     if (heard !== 'open') return { heard, takesWrites: null, seen: heard === 'refused' ? `nothing listens at ${whereOf(place)}` : `${whereOf(place)} does not answer` };
-    const client = await login(context, place);
+    const client = await login(context, place).catch((error: unknown) => {
+      // It is alive, and whether it takes writes nobody here can ask: the fence that follows says why, loudly.
+      if (error instanceof HoldfastError && error.type === 'FenceFailed') return error.message;
+      throw error;
+    });
     if (typeof client === 'string') return { heard, takesWrites: null, seen: client };
     return await ending(client, async () => {
       if (await isStandby(client)) return { heard, takesWrites: false, seen: `${whereOf(place)} answers, and is in recovery` };
@@ -121,10 +125,10 @@ async function login(context: FenceContext, place: Place): Promise<pg.Client | s
     try {
       return await connect(context, place, { database: candidate, name: 'holdfast fence' });
     } catch (error) {
-      if (!(error instanceof HoldfastError) || error.type !== 'SourceUnavailable') throw error;
+      if (!(error instanceof HoldfastError) || !(error.type === 'SourceUnavailable' || error.type === 'NotPermitted')) throw error;
       refused = error.cause;
-      // Dropped, or closed by somebody: there may be the other one.
-      if (refused instanceof pg.DatabaseError && /^(3D000|55000)$/.test(refused.code ?? '')) continue;
+      // Dropped, closed by somebody, or not for everybody: there may be the other one.
+      if (refused instanceof pg.DatabaseError && /^(3D000|55000|42501)$/.test(refused.code ?? '')) continue;
       break;
     }
   }

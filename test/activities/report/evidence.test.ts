@@ -52,7 +52,7 @@ test('step history is the times of the runs that left a signed report, with how 
   for (const run of ['run-9', 'run-0']) await store.put(layout.evidence('demo', run, 'report.json'), forged);
   const [bundle] = await collect(store, layout.evidenceBundles('demo', { in: 'runs', id: 'run-1' }));
   await store.put(layout.evidenceBundle('demo', { in: 'runs', id: 'run-9' }, '2027-01-01T00:00:00.000Z'), await store.getVersion(bundle!));
-  await store.put(layout.evidenceBundle('demo', { in: 'runs', id: 'run-0' }, '2027-01-01T00:00:00.000Z'), Buffer.from('not JSON'));
+  for (const [day, junk] of ['not JSON', '{"body": {"format": 99}}'].entries()) await store.put(layout.evidenceBundle('demo', { in: 'runs', id: 'run-0' }, `2027-01-0${day + 1}T00:00:00.000Z`), Buffer.from(junk));
   const { steps } = await readStepHistory({ store, keys, signal }, 'demo');
   const times = [12_000, 30_000, 9_000].map((ms) => ({ ms, amount: 190_000_000 }));
   assert.deepEqual(steps['restore']?.map(({ ms }) => ms).sort(), times.map(({ ms }) => ms).sort());
