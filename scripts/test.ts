@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { run } from 'node:test';
@@ -16,6 +16,7 @@ import { runTool } from '../activities/tool/run-tool.ts';
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
  * others, which wait more than they work; when the heavy ones are done, the others take their places. The longest begin first: one that began last would end alone.
+ * While all of them wait (for a lock to end, for a server that hangs), processors stand idle: then one more file runs.
  *
  * What failed is told twice: in short at once, since a log may reach its reader in parts, and whole at the end.
  *
@@ -25,8 +26,15 @@ import { runTool } from '../activities/tool/run-tool.ts';
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
-/** Nothing remembers how long a file took, so the known ones, then by folder, and within one by name. The demo has to keep its promises under load: small files are beside it. */
-const longestFirst = ['test/system/demo.test.ts', 'test/system/', 'test/activities/store/hostile.test.ts', 'test/workflows/killed-workers.test.ts', 'test/workflows/shipped-runbooks.test.ts', 'test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle.test.ts', 'test/workflows/recover-system.test.ts', ''];
+/**
+ * Nothing remembers how long a file took, so the known long ones, the longest first, then by folder, and within one by name. The demo has to keep its promises
+ * under load: small files are beside it.
+ */
+const longestFirst = [
+  ...['demo', 'apply-under-fire', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', ''].map((name) => `test/system/${name}`),
+  ...['activities/store/hostile', 'workflows/killed-workers', 'workflows/shipped-runbooks', 'workflows/notify/', 'activities/store/s3', 'workflows/recover-system', 'scripts/status/read-state', 'activities/store/verify', 'activities/traffic/fence-local', 'workers/run-workers', 'activities/retention/expire', 'scripts/cli', 'workflows/long-life', 'activities/disposal/'].map((name) => `test/${name}`),
+  ...['test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle', 'test/activities/engines/mongodb/archive', 'test/activities/engines/postgres-physical/', 'test/activities/engines/mongodb/swap', ''],
+];
 const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
@@ -48,6 +56,7 @@ interface TestResult {
 process.env['NODE_COMPILE_CACHE'] ??= join(project, 'node_modules', '.cache', 'holdfast');
 
 const startedAt = Date.now();
+const timesAtStart = processorTimes();
 const problems: string[] = [];
 const unstableFiles: string[] = [];
 process.chdir(project);
@@ -55,7 +64,7 @@ if (filters.length === 0) problems.push(...(await checkCode()));
 problems.push(...(await runTests(findFiles())), ...(await findLeaks()));
 for (const problem of problems) console.log(`\nFAILED  ${problem}`);
 tellPictures();
-console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}${unstableFiles.length === 0 ? '' : `, ${unstableFiles.length} unstable`}  ${formatDuration(Date.now() - startedAt)}`);
+console.log(`\n${problems.length === 0 ? 'ok' : `${problems.length} failed`}${unstableFiles.length === 0 ? '' : `, ${unstableFiles.length} unstable`}  ${formatDuration(Date.now() - startedAt)}, processors ${Math.round(busySince(timesAtStart) * 100)} % busy`);
 process.exit(problems.length === 0 ? 0 : 1);
 
 function findFiles(): string[] {
@@ -96,13 +105,34 @@ async function runTests(files: string[]): Promise<string[]> {
   const results: TestResult[] = [];
   const output = new Map<string, string>();
   const lanes = [...Array.from({ length: filesAtOnce }, () => [heavy, others]), ...Array.from({ length: Math.ceil(filesAtOnce / 2) }, () => [others])];
-  await Promise.all(lanes.map(async (queues) => await runLane(queues, results, output)));
+  const whenIdle = async (): Promise<void> => {
+    while (others.length + heavy.length > 0) if (await areIdle()) await runLane([others, heavy], results, output, 1);
+  };
+  await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle()]);
   summarize(results);
   const failed = results.filter((result) => result.error !== undefined);
   if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
   const told = failed.map((result) => ({ isUnstable: unstableFiles.includes(result.file), said: describe(result, output.get(result.file)) }));
   for (const { said } of told.filter(({ isUnstable }) => isUnstable)) console.log(`\nUNSTABLE  ${said}`);
   return told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said);
+}
+
+/** Whether a third of the processors had nothing to do, for a while. */
+async function areIdle(): Promise<boolean> {
+  const before = processorTimes();
+  await sleep(5_000);
+  return busySince(before) < 2 / 3;
+}
+
+function processorTimes(): { idle: number; all: number } {
+  const times = cpus().map(({ times: { idle, ...busy } }) => ({ idle, all: idle + Object.values(busy).reduce((sum, ms) => sum + ms, 0) }));
+  return { idle: times.reduce((sum, { idle }) => sum + idle, 0), all: times.reduce((sum, { all }) => sum + all, 0) };
+}
+
+/** The share of the machine's processors that was busy, with whatever. */
+function busySince(before: { idle: number; all: number }): number {
+  const now = processorTimes();
+  return 1 - (now.idle - before.idle) / Math.max(1, now.all - before.all);
 }
 
 /** @returns the files that passed this time. */
@@ -118,9 +148,9 @@ async function runAgain(files: string[]): Promise<string[]> {
   return passed;
 }
 
-/** Takes from the first queue that has a file left, until none has. */
-async function runLane(queues: string[][], results: TestResult[], output: Map<string, string>): Promise<void> {
-  for (;;) {
+/** Takes from the first queue that has a file left, until none has, or it has run as many as it may. */
+async function runLane(queues: string[][], results: TestResult[], output: Map<string, string>, most = Infinity): Promise<void> {
+  for (let count = 0; count < most; count += 1) {
     const file = queues.find((queue) => queue.length > 0)?.shift();
     if (file === undefined) return;
     await runFile(file, results, output);
