@@ -5,6 +5,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import { answerWithinMs, knock } from '../../tool/knock.ts';
 import type { FenceContext, FenceMethod, OldSide } from '../../traffic/fence.ts';
+import { endSessions } from './end-sessions.ts';
 import { ask, connect, placeAt, withoutValues, type Place } from './connect.ts';
 
 /**
@@ -211,26 +212,23 @@ async function close(context: FenceContext, place: Place, client: pg.Client, run
     ...databases.filter(({ letsIn, note }) => !letsIn && !note && scope === 'database').map(({ name }) => `${name} was closed already, by somebody else`),
   ];
   const lsn = await ask<string>(client, 'SELECT pg_catalog.pg_current_wal_insert_lsn()::text');
-  const ended = await endSessions(context, client, databases);
+  const ended = await endAll(context, client, databases);
   evidence.push(`${namesOf(watched) || 'nothing'} of ${whereOf(place)} ${watched.length === 1 ? 'is' : 'are'} closed, and ${ended} sessions were ended`);
   for (const { name } of databases.filter(({ name: one }) => one !== 'template0')) evidence.push(await refusal(context, place, name));
   const doubts = [...(databases.length === 0 ? [`there is no database ${place.address.database} at ${whereOf(place)}, and nothing keeps anybody from making it`] : []), ...(await behind(context, client, lsn)), ...(scope === 'databases' ? await leftOpen(client) : [])];
   return result(doubts.length > 0 ? 'unproved' : 'proved', true, [...evidence, ...doubts], at);
 }
 
-/** @returns how many. @throws FenceFailed - one goes on. */
-async function endSessions(context: FenceContext, client: pg.Client, databases: readonly Database[]): Promise<number> {
+/** @returns how many. @throws FenceFailed - one goes on, or is not this user's to end. */
+async function endAll(context: FenceContext, client: pg.Client, databases: readonly Database[]): Promise<number> {
   const ended = new Set<number>();
   const endsAtMs = performance.now() + goneWithinMs;
   for (;;) {
-    // Vacuum's own workers write no data, and come and go.
-    const { rows } = await client.query<{ pid: number; told: boolean }>(
-      `SELECT pid, pg_catalog.pg_terminate_backend(pid) AS told FROM pg_catalog.pg_stat_activity WHERE datid = ANY ($1::oid[]) AND pid <> pg_catalog.pg_backend_pid() AND backend_type IS DISTINCT FROM 'autovacuum worker'`,
-      [databases.map(({ oid }) => oid)],
-    );
-    if (rows.length === 0) return ended.size;
-    rows.forEach(({ pid }) => ended.add(pid));
-    if (performance.now() > endsAtMs) throw new HoldfastError('FenceFailed', `${rows.length} sessions go on in ${namesOf(databases)}, told to end ${goneWithinMs / 1000} s ago (processes ${rows.map(({ pid }) => pid).join(', ')})`, { hint: 'end them by hand, then retry' });
+    const { pids, mayNot } = await endSessions(client, databases.map(({ oid }) => oid));
+    if (mayNot.length > 0) throw new HoldfastError('FenceFailed', `nobody new is let in to ${namesOf(databases)}, and sessions of ${mayNot.join(', ')} go on: this user may not end them`, { hint: `end them by hand, then retry; ${rightsHint}` });
+    if (pids.length === 0) return ended.size;
+    pids.forEach((pid) => ended.add(pid));
+    if (performance.now() > endsAtMs) throw new HoldfastError('FenceFailed', `${pids.length} sessions go on in ${namesOf(databases)}, told to end ${goneWithinMs / 1000} s ago (processes ${pids.join(', ')})`, { hint: 'end them by hand, then retry' });
     await sleep(50, undefined, { signal: context.signal });
   }
 }

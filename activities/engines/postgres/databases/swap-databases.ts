@@ -8,6 +8,7 @@ import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { schemas } from '../catalogue.ts';
 import { ask, sourcePlace, withClient, withOtherDatabase } from '../connect.ts';
+import { endSessions } from '../end-sessions.ts';
 import { oidOf } from './bring-database.ts';
 
 const { escapeIdentifier: quoted } = pg;
@@ -88,7 +89,7 @@ async function rename(client: pg.Client, renames: readonly Renamed[]): Promise<v
   const oids = renames.map(({ oid }) => oid);
   for (const { oid, from } of renames) if (await isLetIn(client, oid)) await client.query(`ALTER DATABASE ${quoted(from)} WITH ALLOW_CONNECTIONS false`);
   for (;;) {
-    const mayNot = await endSessions(client, oids);
+    const { mayNot } = await endSessions(client, oids);
     try {
       await client.query(['BEGIN', ...renames.map(({ from, to }) => `ALTER DATABASE ${quoted(from)} RENAME TO ${quoted(to)}`), 'COMMIT'].join('; '));
       return;
@@ -100,27 +101,6 @@ async function rename(client: pg.Client, renames: readonly Renamed[]): Promise<v
       await sleep(200);
     }
   }
-}
-
-/**
- * Sends everybody away. Who tidies up on the server's behalf goes by itself when a rename asks, and is nobody's to end.
- * @returns whose sessions are not ours to end.
- */
-async function endSessions(client: pg.Client, oids: readonly string[]): Promise<string[]> {
-  const { rows } = await client.query<{ pid: number; who: string }>(
-    `SELECT pid, COALESCE(usename, backend_type, 'somebody') AS who FROM pg_catalog.pg_stat_activity WHERE datid = ANY ($1::oid[]) AND pid <> pg_catalog.pg_backend_pid() AND backend_type IS DISTINCT FROM 'autovacuum worker'`,
-    [oids],
-  );
-  const mayNot = new Set<string>();
-  for (const { pid, who } of rows) {
-    try {
-      await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]);
-    } catch (error) {
-      if (!(error instanceof pg.DatabaseError) || error.code !== '42501') throw error;
-      mayNot.add(who);
-    }
-  }
-  return [...mayNot];
 }
 
 const isLetIn = async (client: pg.Client, oid: string): Promise<boolean> => await ask<boolean>(client, 'SELECT datallowconn FROM pg_catalog.pg_database WHERE oid = $1::oid', [oid]);

@@ -82,7 +82,7 @@ test('a user that may not do all of it is named, and what was closed by then is 
   // It owns the database, and may not end the sessions of a superuser.
   await server.query('ALTER DATABASE shop OWNER TO fencer');
   const writer = await server.connect('shop');
-  await assert.rejects(fence.fence(contextOf(server, { user: 'fencer' }), 'run-1'), /FenceFailed: the fence may not do what it must: permission denied to terminate process/);
+  await assert.rejects(fence.fence(contextOf(server, { user: 'fencer' }), 'run-1'), /FenceFailed: nobody new is let in to shop, and sessions of postgres go on: this user may not end them/);
   await writer.query('INSERT INTO orders VALUES (1)');
   await assert.rejects(server.query('SELECT 1', [], 'shop'), refused);
   await fence.unfence(contextOf(server, { user: 'fencer' }), 'run-1');
