@@ -3,36 +3,13 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
-import { applyRetentionInput, backUpSystemInput, recoverSystemInput, reportSystemInput, sealAuditInput, verifySystemInput } from '../../workflows/domain/inputs.ts';
 import { expandRunbook } from '../../workflows/domain/expand-runbook.ts';
-import { planCriticalPath, type StepPlan } from '../../workflows/domain/plan-critical-path.ts';
-import { describeTimes } from '../../workflows/domain/schedules/describe-times.ts';
 import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { systemSchema, type System } from '../../workflows/domain/system.ts';
 import { hours, minutes } from '../../workflows/domain/units.ts';
+import { days, drillsAsk, endOf, load, numbered, planOf, timesOf } from './handbook-figures.ts';
 
 /** The figures of two handbooks, written down once more, beside what their system files make of them. */
-const days = (count: number): number => hours(24 * count);
-const load = async (name: string): Promise<System> => (await loadSystemFile(name)).system;
-
-const planOf = (system: System, runbook?: string): StepPlan => planCriticalPath(expandRunbook(system, runbook).map(({ id, uses, needs, budget }) => ({ id, uses, needs, budgetMs: budget ?? null })));
-const endOf = ({ steps }: StepPlan, ids: readonly string[]): number => Math.max(...steps.filter(({ id }) => ids.includes(id)).map(({ endMs }) => endMs));
-/** Ids of steps whose title begins with this number. */
-const numbered = (system: System, number: number, runbook?: string): string[] => expandRunbook(system, runbook).filter(({ title }) => title?.startsWith(`${number}. `)).map(({ id }) => id);
-
-const schemas: Record<string, { parse(input: unknown): unknown }> = { backUpSystem: backUpSystemInput, verifySystem: verifySystemInput, recoverSystem: recoverSystemInput, applyRetention: applyRetentionInput, sealAudit: sealAuditInput, reportSystem: reportSystemInput };
-
-function timesOf(system: System): Record<string, string> {
-  for (const { workflow, input } of desiredSchedules(system)) schemas[workflow]!.parse(input);
-  return Object.fromEntries(desiredSchedules(system).map(({ id, times, workflow }) => [id.split('/')[1]!, `${describeTimes(times)}: ${workflow}`]));
-}
-
-/** A drill that waited for people at night would hold the lock that a recovery needs. */
-function drillsAsk(system: System): string[] {
-  const drilled = Object.values(system.schedules ?? {}).filter(({ does }) => does === 'drill').map(({ with: settings }) => settings['runbook'] as string | undefined);
-  return drilled.flatMap((runbook) => expandRunbook(system, runbook).filter(({ uses, id, with: settings }) => uses === 'approval' && !system.approvals[String(settings?.['gate'] ?? id)]?.preApproved).map(({ id }) => id));
-}
-
 test('muslim-companion: nothing comes into production but by way of staging, and of two people who did not ask for it', async () => {
   const system = await load('muslim-companion');
   assert.deepEqual(system.objectives, { rto: hours(4), rpo: hours(24) });
