@@ -10,6 +10,7 @@ import { canonicalBytes } from './stream/canonical.ts';
 import type { Keys } from './stream/keys.ts';
 import { openKeys } from './stream/open-keys.ts';
 import { open, seal } from './stream/sealed.ts';
+import { signedKey } from './stream/wrapped-key.ts';
 import { fileGiven } from './going-by.ts';
 import { digestOfText, lastLoaded, loadSystemFile, loadText, type LoadedSystem } from './system-files.ts';
 
@@ -50,7 +51,7 @@ export async function keepSystemFile({ store, keys, signal }: { store: Store; ke
   const name = layout.systemFile(ref.system, ref.sha256);
   for await (const version of store.list(name, { signal })) if (version.key === name && !version.isDeleteMarker) return;
   const key = keys.newDataKey();
-  const wrapped = await Promise.all(keys.wrappers.map((wrapper) => wrapper.wrap(key, contextOf(ref))));
+  const wrapped = await Promise.all(keys.wrappers.map(async (wrapper) => signedKey(keys.signer, await wrapper.wrap(key, contextOf(ref)))));
   const sealed = await seal(key, Buffer.from(loaded.text), contextOf(ref));
   try {
     await store.put(name, canonicalBytes({ format: formatVersion, kind: 'system-file', keys: wrapped, sealed: sealed.toString('base64') }), { ifAbsent: true, signal });

@@ -34,8 +34,11 @@ export function openEnvelope(wrapped: WrappedKey, plain: Uint8Array, context: Re
   return requireName(wrapped, Buffer.from(key, 'base64'));
 }
 
-/** As it lies in the bucket: canonical JSON, signed, so that what anybody could have wrapped for a public key is told from what we did. */
-export const signedKeyObject = (signer: Signer, wrapped: WrappedKey): Buffer => canonicalBytes({ ...wrapped, signature: signer.sign(canonicalBytes(wrapped)) });
+/** Signed, so that what anybody could have wrapped for a public key is told from what we did. */
+export const signedKey = (signer: Signer, wrapped: WrappedKey): WrappedKey => ({ ...wrapped, signature: signer.sign(canonicalBytes(wrapped)) });
+
+/** As it lies in the bucket: canonical JSON. */
+export const signedKeyObject = (signer: Signer, wrapped: WrappedKey): Buffer => canonicalBytes(signedKey(signer, wrapped));
 
 export interface ParsedKeyObject {
   wrapped: WrappedKey;

@@ -4,12 +4,14 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { parse, stringify } from 'yaml';
 import { createActivities, type ActivitiesByRole } from '../../activities/index.ts';
 import type { SystemFileRef } from '../../workflows/contract.ts';
 import type { SystemFile, SystemView } from '../../workflows/domain/system.ts';
 import { openLocalStore } from '../../activities/store/local.ts';
 import { collect } from '../conformance/store.ts';
+import { newGpgPair } from '../harness/gpg.ts';
 import { newSecrets } from '../harness/keys.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
@@ -27,14 +29,15 @@ interface Place {
 const shipped = parse(readFileSync(join(import.meta.dirname, '..', '..', 'systems', 'demo.yaml'), 'utf8')) as SystemFile;
 const shop = (digest: string, system = 'shop'): SystemFileRef => ({ system, sha256: digest });
 
-/** A system with a store on this disk, and one command. */
-async function place(t: TestContext): Promise<Place> {
+/** A system with a store on this disk, and one command. @param key - for whom its keys are wrapped, and the files beside the system's that it names. */
+async function place(t: TestContext, key: { config: Partial<SystemFile['key']>; files?: Record<string, string> } = { config: { id: 'shop', aes256: 'file:aes' } }): Promise<Place> {
   const directory = tempDir(t);
   const before = process.env['HOLDFAST_SYSTEMS'];
   process.env['HOLDFAST_SYSTEMS'] = directory;
   t.after(() => void (before === undefined ? delete process.env['HOLDFAST_SYSTEMS'] : (process.env['HOLDFAST_SYSTEMS'] = before)));
   const secrets = newSecrets();
-  for (const [name, secret] of [['aes', secrets['${AES}']], ['private', secrets['${PRIVATE}']], ['public', secrets['${PUBLIC}']]] as const) writeFileSync(join(directory, name), secret!);
+  const files = { aes: secrets['${AES}']!, private: secrets['${PRIVATE}']!, public: secrets['${PUBLIC}']!, ...key.files };
+  for (const [name, secret] of Object.entries(files)) writeFileSync(join(directory, name), secret);
   const file = join(directory, 'shop.yaml');
   const activities = createActivities({ owner: 'test', reportsDirectory: join(directory, 'reports'), temporalUiUrl: null });
   const says = (word: string): void => {
@@ -42,7 +45,7 @@ async function place(t: TestContext): Promise<Place> {
       ...shipped,
       system: 'shop',
       stores: [{ name: 'primary', kind: 'local', path: join(directory, 'store') }],
-      key: { id: 'shop', aes256: 'file:aes', signing: { privateKey: 'file:private', publicKeys: ['file:public'] } },
+      key: { ...key.config, signing: { privateKey: 'file:private', publicKeys: ['file:public'] } },
       commands: { speak: { run: { argv: ['/bin/echo', `${word} of ${directory}`] } } },
     };
     writeFileSync(file, stringify(changed));
@@ -93,6 +96,23 @@ function readFileIfFile(path: string): string | undefined {
     return undefined;
   }
 }
+
+test('where keys are wrapped by public halves alone, age’s or gpg’s, whoever has the private one opens the text that a run began with', async (t) => {
+  const identity = await generateX25519Identity();
+  const gpg = await newGpgPair(t);
+  const recipients: { config: Partial<SystemFile['key']>; files: Record<string, string> }[] = [
+    { config: { recipients: { paper: { kind: 'age', publicKey: await identityToRecipient(identity), privateKey: 'file:age' } } }, files: { age: identity } },
+    ...(gpg ? [{ config: { recipients: { ops: { kind: 'gpg' as const, recipient: 'backup@shop.example', publicKey: 'file:gpg-public', privateKey: 'file:gpg-private' } } }, files: { 'gpg-public': gpg.publicKey, 'gpg-private': gpg.privateKey } }] : []),
+  ];
+  for (const [at, key] of recipients.entries()) {
+    const { says, keep, said } = await place(t, key);
+    says(`as it was ${at}`);
+    const { digest, unkept } = await keep();
+    assert.equal(unkept, undefined);
+    says('as it is');
+    assert.equal(await said(shop(digest)), `as it was ${at}`);
+  }
+});
 
 test('where the text can be had nowhere, or what is there is something else, nothing is done, and the error names both files and the ways out', async (t) => {
   const { says, keep, said, directory } = await place(t);
