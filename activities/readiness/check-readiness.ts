@@ -7,6 +7,7 @@ import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { JobContext } from '../context.ts';
 import { openContext, openSystem } from '../open-context.ts';
+import { overdueKeys } from '../keys/overdue-keys.ts';
 import { planRecovery } from '../plan/plan-recovery.ts';
 import { readDrills } from '../report/read-drills.ts';
 import type { OnServer } from '../schedules/read-on-server.ts';
@@ -76,6 +77,7 @@ export async function checkReadiness({ system: name, seen = {}, knownSince, acce
   }
   const drills = storeAt && (await tried('the drills', async () => await readDrills({ store, keys, signal: job.signal }, system, { nowMs, onServer: onServerSince(system, knownSince) })));
   Object.assign(facts, drills ? told(drills) : {});
+  facts.keysOverdue = storeAt && (await tried('the age of the keys', async () => await overdueKeys({ store, keys, signal: job.signal }, system, nowMs)));
   const checked = settings ? await tried('the settings of the store', async () => await checkStore(loaded, { probe: false })) : undefined;
   return { facts, seen: seenNow, ...(checked ? { settings: checked.settings } : {}), workerAt: new Date().toISOString() };
 }

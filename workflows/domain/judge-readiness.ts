@@ -20,7 +20,7 @@ type Found = FoundProblem;
  * @param further - problems that only whoever judges knows of.
  */
 export function judgeReadiness(facts: ReadinessFacts, before: readonly Problem[] = [], further: readonly Found[] = []): Readiness {
-  const { findings: _findings, drillsOverdue: _overdue, unread: _unread, ...told } = facts;
+  const { findings: _findings, drillsOverdue: _drills, keysOverdue: _keys, unread: _unread, ...told } = facts;
   const found = [...facts.sources.flatMap((source) => problemsOf(source, facts)), ...systemProblems(facts), ...findingProblems(facts), ...further];
   const problems = dated(found, before, facts.at);
   const rpos = facts.sources.map(({ rpoMs }) => rpoMs);
@@ -91,7 +91,7 @@ function keyProblems(source: string, { checked, dueAt, offline }: KeysReadiness,
   return found;
 }
 
-function systemProblems({ forecastMs, forecastBasis, rtoObjectiveMs, lastDrill, drillsOverdue, clocks, unread }: ReadinessFacts): Found[] {
+function systemProblems({ forecastMs, forecastBasis, rtoObjectiveMs, lastDrill, drillsOverdue, keysOverdue = [], clocks, unread }: ReadinessFacts): Found[] {
   const problem = (kind: ProblemKind, key: string, what: string, more: Partial<Found> = {}): Found => ({ kind, source: null, key, what, makes: 'at risk', ...more });
   const late = forecastMs !== null && forecastMs > rtoObjectiveMs;
   return [
@@ -99,6 +99,7 @@ function systemProblems({ forecastMs, forecastBasis, rtoObjectiveMs, lastDrill, 
     ...(lastDrill?.result === 'failed' ? [problem('drill', 'drill', `the last drill failed: ${lastDrill.why ?? 'see its report'} (run ${lastDrill.run})`, { since: lastDrill.at })] : []),
     ...(lastDrill?.result === 'missed' ? [problem('drill', 'drill', `the last drill was past an objective (run ${lastDrill.run})`, { since: lastDrill.at })] : []),
     ...drillsOverdue.map(({ schedule, dueAt }) => problem('drill', `drill/${schedule}`, `no drill of ${schedule} since it was due at ${dueAt}`, { since: dueAt })),
+    ...keysOverdue.map(({ recipient, since, dueAt }) => problem('key', `key/rotate/${recipient}`, `${recipient} wraps all that is new since ${since}, and was to be replaced at ${dueAt}`, { since: dueAt, hint: 'a new key with a new name, the old one under key.retiring, then holdfast key rotate (docs/keys.md)' })),
     ...clocks.filter(({ aheadMs }) => Math.abs(aheadMs) > clockLimitMs).map(({ of, aheadMs }) => problem('clock', `clock/${of}`, `the worker's clock is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of ${of}`, { hint: 'set the clock of the worker’s machine (NTP)' })),
     ...unread.map(({ what, why }) => problem('check', `unread/${what}`, `${what} could not be looked at: ${why}`, { makes: 'not ready' })),
   ];

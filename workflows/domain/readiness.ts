@@ -100,6 +100,15 @@ export interface KeysReadiness {
   offline: { recipient: string; provedAt: string | null; overdueSince: string | null }[];
 }
 
+/** A key that is to be replaced by now. */
+export interface OverdueKey {
+  /** kind and name: `aes256 shop-2026` */
+  recipient: string;
+  /** it wraps all that is new since then, UTC ISO */
+  since: string;
+  dueAt: string;
+}
+
 export interface LastDrill {
   /** names the run in the store */
   run: string;
@@ -152,6 +161,8 @@ export interface ReadinessFacts extends Pick<Readiness, 'system' | 'title' | 'at
   findings: Finding[];
   /** schedules whose last drill did not come: `demo/quarterly-drill`, since when */
   drillsOverdue: { schedule: string; dueAt: string }[];
+  /** keys that `key.rotateEvery` says are to be replaced; left out: of a check that did not look */
+  keysOverdue?: OverdueKey[] | undefined;
   /** what could not be looked at, and why */
   unread: { what: string; why: string }[];
 }

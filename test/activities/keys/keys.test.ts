@@ -7,6 +7,7 @@ import { orderDisposal } from '../../../activities/disposal/order-disposal.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { readAuditRecords } from '../../../activities/evidence/read-evidence.ts';
 import { checkKeys } from '../../../activities/keys/check-keys.ts';
+import { overdueKeys } from '../../../activities/keys/overdue-keys.ts';
 import { proveKeys } from '../../../activities/keys/prove-keys.ts';
 import { proveRecovery, recordRecoveryProof } from '../../../activities/keys/prove-recovery.ts';
 import { recordRotation } from '../../../activities/keys/record-rotation.ts';
@@ -82,6 +83,30 @@ test('killed at every put, a rotation goes on, only adds, and comes to keys that
   assert.deepEqual((await recordRotation(room, said)).ref, ref, 'twice: the same record');
   const acts = [...(await readAuditRecords({ store: to.store, keys: to.after }, of.system)).values()];
   assert.deepEqual(acts.map(({ body }) => [body.act, body.outcome, body.by]), [['rotate', 'done', 'dana']]);
+});
+
+test('a key that lies on the workers is to be replaced when a quarter is over, counted from the first rotation that named it, or from the beginning: readiness says so until it is', async (t) => {
+  const to = await keyPlace(t);
+  const room = { store: to.store, keys: to.was, signal: new AbortController().signal };
+  const day = (count: number): number => Date.now() + hours(24 * count);
+  const overdue = async (config: KeyConfig, nowMs: number, keys = to.was): Promise<string[]> => {
+    const keysOverdue = await overdueKeys({ ...room, keys }, { system: of.system, key: { ...config, rotateEvery: hours(24 * 92) } }, nowMs);
+    return judgeReadiness({ ...readyFacts, keysOverdue }).problems.map(({ kind, makes, what }) => `${kind}, ${makes}: ${what}`);
+  };
+  assert.deepEqual(await overdue(to.configs.was, day(91)), []);
+  const [late] = await overdue(to.configs.was, day(93));
+  assert.match(late!, /^key, at risk: aes256 test wraps all that is new since .*, and was to be replaced at /);
+  assert.deepEqual(await overdueKeys(room, { system: of.system, key: to.configs.was }, day(9_999)), [], 'nobody asked for it');
+  // Three months later, by the store: as old as the other was.
+  const store = altered(to.store, { now: async () => new Date(day(93)) });
+  const recorded = { system: of.system, run: 'r1', workflowId: 'key-rotate/demo', epoch: 1, by: 'dana', reason: 'the quarter is over', sources: [], began: rotationKeysOf(to.rotating) };
+  await recordRotation({ ...room, store, keys: to.rotating }, recorded);
+  assert.deepEqual(await overdue(to.configs.after, day(93 + 91), to.after), []);
+  // Rotated once more for another reason: the key is no newer for it.
+  const later = altered(to.store, { now: async () => new Date(day(93 + 60)) });
+  await recordRotation({ ...room, store: later, keys: to.after }, { ...recorded, run: 'r2', began: rotationKeysOf(to.after) });
+  const again = await overdue(to.configs.after, day(93 + 93), to.after);
+  assert.match(again.join('\n'), /^key, at risk: aes256 next wraps all that is new since .*, and was to be replaced at [^\n]*$/, 'of what is offline a proof is asked for, and no other key');
 });
 
 test('a page ends where the next one begins; what nothing opens is told by name, and what a disposal takes is wrapped for nobody', async (t) => {

@@ -60,6 +60,7 @@ const keyFields = z.strictObject({
   aes256: secretRefSchema.optional().meta({ description: 'the system’s own key: 32 bytes as 64 hex digits; left out: the recipients alone' }),
   recipients: z.record(name, recipientSchema).optional().meta({ description: 'for whom every key is wrapped too, by name: any one of them opens every backup' }),
   retiring: z.record(name, recipientSchema).optional().meta({ description: 'keys that still open what was wrapped for them and wrap nothing any more: `holdfast key rotate` says when nothing depends on them' }),
+  rotateEvery: durationSchema.optional().meta({ description: 'a key that lies on the workers (of all but KMS and what is offline) is to be replaced after so long, such as 92d: readiness says so until it is; left out: nobody says so' }),
   signing: z.strictObject({
     privateKey: secretRefSchema.meta({ description: 'Ed25519 private key, PEM' }),
     publicKeys: z.array(secretRefSchema).min(1).meta({ description: 'Ed25519 public keys, PEM, that manifests are accepted from' }),
