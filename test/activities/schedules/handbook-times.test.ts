@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Client } from '@temporalio/client';
-import { toSpec } from '../../../activities/schedules/server-schedule.ts';
-import { compileWhen } from '../../../workflows/domain/schedules/when.ts';
+import { fromDescription, toOptions } from '../../../activities/schedules/server-schedule.ts';
+import { applyRetentionInput, backUpSystemInput, recoverSystemInput, reportSystemInput, verifySystemInput } from '../../../workflows/domain/inputs.ts';
+import { desiredSchedules } from '../../../workflows/domain/schedules/desired.ts';
 import { scheduleSchema } from '../../../workflows/domain/schedules/schema.ts';
 import { startTemporalServer } from '../../harness/temporal-server.ts';
 
@@ -20,34 +21,58 @@ const firstMonday = ({ weekday, day }: Wall): boolean => weekday === 'Mon' && da
 const at = (...times: string[]) => ({ time }: Wall): boolean => times.includes(time);
 const all = (...tests: ((wall: Wall) => boolean)[]) => (wall: Wall): boolean => tests.every((fits) => fits(wall));
 
-/** Every schedule of the five handbooks; those that name no zone in one that has daylight saving. Beside each, whether a moment is one of it, said without our words. */
-const handbooks: Record<string, { written: object; zone: string; fits(wall: Wall): boolean }> = {
-  'ai-writing/configuration': { written: { at: ['00:15'] }, zone: 'UTC', fits: at('00:15') },
-  'ai-writing/terraform-state': { written: { at: ['00:30'] }, zone: 'UTC', fits: at('00:30') },
-  'ai-writing/full': { written: { at: ['01:00'] }, zone: 'UTC', fits: at('01:00') },
-  'ai-writing/documents': { written: { at: ['02:00'] }, zone: 'UTC', fits: at('02:00') },
-  'ai-writing/incremental': { written: { at: ['03:00', '09:00', '15:00', '21:00'] }, zone: 'UTC', fits: at('03:00', '09:00', '15:00', '21:00') },
-  'ai-writing/weekly-restoration-test': { written: { at: ['05:00'], on: 'sunday' }, zone: 'UTC', fits: all(at('05:00'), ({ weekday }) => weekday === 'Sun') },
-  'ai-writing/monthly-simulation': { written: { at: ['06:00'], on: 'first monday of the month' }, zone: 'UTC', fits: all(at('06:00'), firstMonday) },
-  'yseeku/hourly': { written: { cron: '15 * * * *' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':15') },
-  'yseeku/hourly-as-an-interval': { written: { every: '1h', offset: '15m' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':15') },
-  'yseeku/full': { written: { cron: '0 3 * * *' }, zone: 'UTC', fits: at('03:00') },
-  'yseeku/snapshots': { written: { every: '6h', offset: '3h' }, zone: 'UTC', fits: at('03:00', '09:00', '15:00', '21:00') },
-  'corporate-intel/daily': { written: { at: ['02:00'], zone: 'America/New_York' }, zone: 'America/New_York', fits: at('02:00') },
-  'corporate-intel/weekly': { written: { at: ['03:00'], on: 'sunday', zone: 'America/New_York' }, zone: 'America/New_York', fits: all(at('03:00'), ({ weekday }) => weekday === 'Sun') },
-  'corporate-intel/monthly': { written: { at: ['04:00'], on: 'day 1 of the month', zone: 'America/New_York' }, zone: 'America/New_York', fits: all(at('04:00'), ({ day }) => day === 1) },
-  'corporate-intel/minio': { written: { at: ['01:00'], zone: 'America/New_York' }, zone: 'America/New_York', fits: at('01:00') },
-  'corporate-intel/verification': { written: { every: '6h' }, zone: 'UTC', fits: at('00:00', '06:00', '12:00', '18:00') },
-  'corporate-intel/health': { written: { every: '1h' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':00') },
-  'muslim-companion/daily': { written: { at: ['02:00'] }, zone: 'UTC', fits: at('02:00') },
-  'muslim-companion/cleanup': { written: { at: ['03:00'], on: 'monday' }, zone: 'UTC', fits: all(at('03:00'), ({ weekday }) => weekday === 'Mon') },
-  'muslim-companion/report': { written: { at: ['09:00'], on: 'monday', zone: 'Europe/London' }, zone: 'Europe/London', fits: all(at('09:00'), ({ weekday }) => weekday === 'Mon') },
-  'muslim-companion/drill': { written: { at: ['10:00'], on: 'first monday of the quarter', zone: 'Europe/London' }, zone: 'Europe/London', fits: all(at('10:00'), firstMonday, ({ month }) => quarter.includes(month)) },
-  'accubooks/daily': { written: { every: '24h' }, zone: 'UTC', fits: at('00:00') },
-  'accubooks/weekly-verification': { written: { at: ['02:30'], on: 'saturday, sunday', zone: 'Europe/Berlin' }, zone: 'Europe/Berlin', fits: all(at('02:30'), ({ weekday }) => weekday === 'Sat' || weekday === 'Sun') },
-  'accubooks/monthly-restore-test': { written: { at: ['04:00'], on: 'day 15 of the month' }, zone: 'UTC', fits: all(at('04:00'), ({ day }) => day === 15) },
-  'accubooks/key-rotation': { written: { at: ['09:00'], on: 'day 1 of the quarter' }, zone: 'UTC', fits: all(at('09:00'), ({ day, month }) => day === 1 && quarter.includes(month)) },
-  'accubooks/policy-review': { written: { at: ['09:00'], on: 'day 1 of the year' }, zone: 'UTC', fits: all(at('09:00'), ({ day, month }) => day === 1 && month === 1) },
+/** What each kind of work starts, the first word of its name in the UI, and what that takes. */
+const started = {
+  backup: ['backUpSystem', 'backup', backUpSystemInput],
+  incremental: ['verifySystem', 'incremental', verifySystemInput],
+  verification: ['verifySystem', 'verify', verifySystemInput],
+  drill: ['recoverSystem', 'drill', recoverSystemInput],
+  retention: ['applyRetention', 'retention', applyRetentionInput],
+  report: ['reportSystem', 'report', reportSystemInput],
+} as const;
+
+/** As in a system file. */
+interface Written {
+  does: keyof typeof started;
+  with?: Record<string, unknown>;
+  at?: string[];
+  on?: string;
+  every?: string;
+  offset?: string;
+  cron?: string;
+  zone?: string;
+}
+
+/** Every schedule of the five handbooks, with what it does; those that name no zone in one that has daylight saving. Beside each, whether a moment is one of it, said without our words. */
+const handbooks: Record<string, { written: Written; zone: string; fits(wall: Wall): boolean }> = {
+  'ai-writing/configuration': { written: { does: 'backup', at: ['00:15'] }, zone: 'UTC', fits: at('00:15') },
+  'ai-writing/terraform-state': { written: { does: 'backup', at: ['00:30'] }, zone: 'UTC', fits: at('00:30') },
+  'ai-writing/full': { written: { does: 'backup', at: ['01:00'] }, zone: 'UTC', fits: at('01:00') },
+  'ai-writing/documents': { written: { does: 'backup', at: ['02:00'] }, zone: 'UTC', fits: at('02:00') },
+  'ai-writing/incremental': { written: { does: 'incremental', at: ['03:00', '09:00', '15:00', '21:00'] }, zone: 'UTC', fits: at('03:00', '09:00', '15:00', '21:00') },
+  'ai-writing/weekly-restoration-test': { written: { does: 'drill', at: ['05:00'], on: 'sunday' }, zone: 'UTC', fits: all(at('05:00'), ({ weekday }) => weekday === 'Sun') },
+  'ai-writing/monthly-simulation': { written: { does: 'drill', at: ['06:00'], on: 'first monday of the month' }, zone: 'UTC', fits: all(at('06:00'), firstMonday) },
+  'ai-writing/full-dr-test': { written: { does: 'drill', at: ['10:00'], on: 'first monday of the quarter' }, zone: 'UTC', fits: all(at('10:00'), firstMonday, ({ month }) => quarter.includes(month)) },
+  'yseeku/hourly': { written: { does: 'incremental', cron: '15 * * * *' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':15') },
+  'yseeku/hourly-as-an-interval': { written: { does: 'incremental', every: '1h', offset: '15m' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':15') },
+  'yseeku/full': { written: { does: 'backup', cron: '0 3 * * *' }, zone: 'UTC', fits: at('03:00') },
+  'yseeku/snapshots': { written: { does: 'backup', every: '6h', offset: '3h' }, zone: 'UTC', fits: at('03:00', '09:00', '15:00', '21:00') },
+  'yseeku/weekly-restore-test': { written: { does: 'drill', at: ['04:00'], on: 'sunday', zone: 'America/New_York' }, zone: 'America/New_York', fits: all(at('04:00'), ({ weekday }) => weekday === 'Sun') },
+  'corporate-intel/daily': { written: { does: 'backup', at: ['02:00'], zone: 'America/New_York' }, zone: 'America/New_York', fits: at('02:00') },
+  'corporate-intel/weekly': { written: { does: 'backup', at: ['03:00'], on: 'sunday', zone: 'America/New_York' }, zone: 'America/New_York', fits: all(at('03:00'), ({ weekday }) => weekday === 'Sun') },
+  'corporate-intel/monthly': { written: { does: 'backup', at: ['04:00'], on: 'day 1 of the month', zone: 'America/New_York' }, zone: 'America/New_York', fits: all(at('04:00'), ({ day }) => day === 1) },
+  'corporate-intel/minio': { written: { does: 'backup', at: ['01:00'], zone: 'America/New_York' }, zone: 'America/New_York', fits: at('01:00') },
+  'corporate-intel/verification': { written: { does: 'verification', every: '6h' }, zone: 'UTC', fits: at('00:00', '06:00', '12:00', '18:00') },
+  'corporate-intel/health': { written: { does: 'incremental', every: '1h' }, zone: 'UTC', fits: ({ time }) => time.endsWith(':00') },
+  'muslim-companion/daily': { written: { does: 'backup', at: ['02:00'] }, zone: 'UTC', fits: at('02:00') },
+  'muslim-companion/cleanup': { written: { does: 'retention', at: ['03:00'], on: 'monday' }, zone: 'UTC', fits: all(at('03:00'), ({ weekday }) => weekday === 'Mon') },
+  'muslim-companion/report': { written: { does: 'report', with: { period: 'week' }, at: ['09:00'], on: 'monday', zone: 'Europe/London' }, zone: 'Europe/London', fits: all(at('09:00'), ({ weekday }) => weekday === 'Mon') },
+  'muslim-companion/drill': { written: { does: 'drill', with: { ago: '30d' }, at: ['10:00'], on: 'first monday of the quarter', zone: 'Europe/London' }, zone: 'Europe/London', fits: all(at('10:00'), firstMonday, ({ month }) => quarter.includes(month)) },
+  'accubooks/daily': { written: { does: 'backup', every: '24h' }, zone: 'UTC', fits: at('00:00') },
+  'accubooks/weekly-verification': { written: { does: 'verification', with: { scope: 'all' }, at: ['02:30'], on: 'saturday, sunday', zone: 'Europe/Berlin' }, zone: 'Europe/Berlin', fits: all(at('02:30'), ({ weekday }) => weekday === 'Sat' || weekday === 'Sun') },
+  'accubooks/monthly-restore-test': { written: { does: 'drill', at: ['04:00'], on: 'day 15 of the month' }, zone: 'UTC', fits: all(at('04:00'), ({ day }) => day === 15) },
+  'accubooks/keys': { written: { does: 'verification', with: { scope: 'keys' }, at: ['09:00'], on: 'day 1 of the quarter' }, zone: 'UTC', fits: all(at('09:00'), ({ day, month }) => day === 1 && quarter.includes(month)) },
+  'accubooks/policy-review': { written: { does: 'report', with: { period: 'week' }, at: ['09:00'], on: 'day 1 of the year' }, zone: 'UTC', fits: all(at('09:00'), ({ day, month }) => day === 1 && month === 1) },
 };
 
 /** Over the changes of both halves of the year in America and Europe, and a whole year's quarters. */
@@ -94,11 +119,17 @@ async function matching(client: Client, scheduleId: string): Promise<string[]> {
   return [...new Set(times)].sort();
 }
 
-test('each schedule of the five handbooks comes at its moments and no others, over the changes of daylight saving: the real server’s and those of a calendar that knows nothing of us', async (t) => {
+test('each schedule of the five handbooks starts what it says, of the age that it says, at its moments and no others, over the changes of daylight saving: the real server’s and those of a calendar that knows nothing of us', async (t) => {
   const { client } = await startTemporalServer(t);
   for (const [id, { written, zone, fits }] of Object.entries(handbooks)) {
-    const schedule = scheduleSchema.parse({ does: 'backup', ...written });
-    await client.schedule.create({ scheduleId: id, spec: toSpec(compileWhen(schedule)), action: { type: 'startWorkflow', workflowType: 'backUpSystem', taskQueue: 'nobody' }, state: { paused: true } });
+    const [system, name] = id.split('/') as [string, string];
+    const [desired] = desiredSchedules({ system, schedules: { [name]: scheduleSchema.parse({ ...written, paused: 'only to be looked at' }) } });
+    await client.schedule.create(toOptions(desired!, system));
+    const { workflow, workflowId, input } = fromDescription(await client.schedule.getHandle(id).describe());
+    const [starts, kind, takes] = started[written.does];
+    assert.deepEqual([workflow, workflowId], [starts, `${kind}/${id}`]);
+    assert.deepEqual(takes.safeParse(input).error?.issues, undefined, `${id}: what it starts takes what it is given`);
+    for (const [field, value] of Object.entries(written.with ?? {})) assert.equal((input as Record<string, unknown>)[field], value, `${id}: ${field} goes along`);
     const wanted = expected(zone, fits);
     assert.ok(wanted.length > 0, id);
     const found = new Set(await matching(client, id));
