@@ -1,11 +1,15 @@
 import type { Owner } from '../harness/cleanup.ts';
 import type { Lab } from '../workflows/lab.ts';
-import { Life, live, openLife, type LifeOptions, type Run } from '../workflows/long-life.ts';
+import { breachesOf, Life, live, openLife, type boundsOf, type LifeOptions, type Run } from '../workflows/long-life.ts';
 import type { AloneOptions, Figure } from './figures.ts';
+import { memoryMib } from './process-figures.ts';
 
 /**
  * A year that the clock skips, of what lives long: an archive with elections, failures and gaps in it, and an incident that everybody forgot. The look whether an archive is late, every
  * five minutes, is five sixths of what there is to do for an archive: a week of it, of one that goes on and of one whose round never ends, say what a run of it comes to.
+ *
+ * It fails where a run, or their number, is out of its bounds (long-life.ts), where an archive carries more over than in its first days, and where the worker's memory grows: by then
+ * all figures are written.
  */
 const bench = 'year';
 
@@ -13,6 +17,8 @@ interface Span {
   days: number;
   /** what is measured after so many is set beside what is at the end */
   firstDays: number;
+  /** the worker's memory is held against what it was after the first days: of the span that lasts longest, when all else has begun by then */
+  memory?: boolean;
 }
 
 function figuresOf(what: string, { firstDays, days }: Span, first: readonly Run[], all: readonly Run[]): Figure[] {
@@ -25,25 +31,50 @@ function figuresOf(what: string, { firstDays, days }: Span, first: readonly Run[
   ];
 }
 
-type Begun = Record<string, (lab: Lab) => Promise<Life>>;
+type Begun = Record<string, { as: keyof typeof boundsOf; begin: (lab: Lab) => Promise<Life> }>;
+
+/** Numbers of hours grow longer. */
+const spareBytes = 64;
+
+/** Between the first days and the last: what a worker keeps of each workflow that has ended would be many times that. */
+const growthMib = 256;
+
+function breached(what: string, as: keyof typeof boundsOf, days: number, first: readonly Run[], all: readonly Run[]): string[] {
+  const carried = (runs: readonly Run[]): number => Math.max(...runs.map(({ carriedBytes }) => carriedBytes));
+  // A journal grows, up to its bound; what an archive knows does not.
+  const grows = as !== 'incident' && carried(all) > carried(first) + spareBytes ? [`it carries ${carried(all)} bytes over, and ${carried(first)} in its first days`] : [];
+  return [...breachesOf(as, all, days), ...grows].map((line) => `${what}: ${line}`);
+}
 
 export async function measureYear(owner: Owner, { quick, say, partly }: AloneOptions): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const measure = async ({ firstDays, days }: Span, options: LifeOptions, begun: Begun): Promise<void> => {
+  const wrong: string[] = [];
+  const measure = async ({ firstDays, days, memory }: Span, options: LifeOptions, begun: Begun): Promise<void> => {
     const begunMs = performance.now();
     const lab = await openLife(owner, options);
     const lives = new Map<string, Life>();
-    for (const [what, begin] of Object.entries(begun)) lives.set(what, await begin(lab));
+    for (const [what, { begin }] of Object.entries(begun)) lives.set(what, await begin(lab));
+    let earlyMib = 0;
     const first = new Map<string, Run[]>();
     for (let day = 0; day < days; ) {
       const next = Math.min(day + firstDays, days);
       await live(lab, next - day, [...lives.values()]);
       day = next;
       say(`  ${[...lives.keys()].join(', ')}: ${day} of ${days} days in ${((performance.now() - begunMs) / 1_000).toFixed(0)} s`);
-      if (first.size === 0) for (const [what, { runs }] of lives) first.set(what, [...runs]);
+      // What the stubs were asked is the lab's to remember, and no part of what is measured.
+      lab.stubs.calls.length = 0;
+      if (first.size > 0) continue;
+      for (const [what, { runs }] of lives) first.set(what, [...runs]);
+      earlyMib = memoryMib(process.pid, 'VmRSS');
     }
     const took = performance.now() - begunMs;
-    for (const [what, { runs }] of lives) figures.push(...figuresOf(what, { firstDays, days }, first.get(what)!, runs));
+    for (const [what, { runs }] of lives) {
+      figures.push(...figuresOf(what, { firstDays, days }, first.get(what)!, runs));
+      wrong.push(...breached(what, begun[what]!.as, days, first.get(what)!, runs));
+    }
+    const lateMib = memoryMib(process.pid, 'VmRSS');
+    if (memory && lateMib > earlyMib + growthMib) wrong.push(`the worker grew from ${earlyMib.toFixed(0)} to ${lateMib.toFixed(0)} MiB from day ${firstDays} to day ${days}, expected at most ${growthMib} more`);
+    if (memory) figures.push({ bench, of: `${[...lives.keys()].join(' and ')}: memory of the worker at the end`, value: lateMib, unit: 'MiB', note: `after ${firstDays} days ${earlyMib.toFixed(0)} MiB; all that this bench runs is in one process` });
     figures.push({ bench, of: `${[...lives.keys()].join(' and ')}: ${days} days, skipped in`, value: took, unit: 'ms' });
     partly(figures);
   };
@@ -51,12 +82,13 @@ export async function measureYear(owner: Owner, { quick, say, partly }: AloneOpt
   const week: Span = quick ? { firstDays: 1, days: 1 } : { firstDays: 1, days: 7 };
   // Side by side, each on a server of its own: worker and server mostly wait for each other.
   await Promise.all([
-    measure(year, { told: true, gapEvery: 7 }, { 'a forgotten incident': Life.incident }),
-    measure(year, { told: false, gapEvery: 50 }, { 'an archive': async (lab) => await Life.archive(lab, 'documents') }),
+    measure(year, { told: true, gapEvery: 7 }, { 'a forgotten incident': { as: 'incident', begin: Life.incident } }),
+    measure({ ...year, memory: true }, { told: false, gapEvery: 50 }, { 'an archive': { as: 'archive', begin: async (lab) => await Life.archive(lab, 'documents') } }),
     measure(week, { told: true, gapEvery: 7 }, {
-      'an archive that somebody looks after': async (lab) => await Life.archive(lab, 'documents'),
-      'one whose round never ends': async (lab) => await Life.archive(lab, 'hung'),
+      'an archive that somebody looks after': { as: 'archive', begin: async (lab) => await Life.archive(lab, 'documents') },
+      'one whose round never ends': { as: 'hung', begin: async (lab) => await Life.archive(lab, 'hung') },
     }),
   ]);
+  if (wrong.length > 0) throw new Error(`out of bounds:\n${wrong.join('\n')}`);
   return figures;
 }

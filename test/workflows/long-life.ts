@@ -5,7 +5,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { incidentsSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
-import { hours } from '../../workflows/domain/units.ts';
+import { hours, kib } from '../../workflows/domain/units.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { historyBytes } from '../replay/history.ts';
 import { openLab, type Lab } from './lab.ts';
@@ -22,6 +22,34 @@ export interface Run {
   carriedBytes: number;
   /** it goes on */
   isLast: boolean;
+}
+
+/** What one of these may come to, however long it lives. */
+interface Bounds {
+  /** of one run */
+  events: number;
+  bytes: number;
+  carriedBytes: number;
+  /** runs in a day: fewer, and one grows; more, and it does little else than continue as new */
+  aDay: { least: number; most: number };
+}
+
+/** Held over a day by `npm test`, over a week or a year by `npm run bench -- year`. Temporal ends a workflow at 51,200 events, or 50 MiB. */
+export const boundsOf = {
+  archive: { events: 2_000, bytes: kib(1_024), carriedBytes: kib(16), aDay: { least: 12, most: 60 } },
+  // Of a run that was ended by its length some tasks were under way.
+  hung: { events: 1_600, bytes: kib(1_024), carriedBytes: kib(16), aDay: { least: 1.5, most: 4 } },
+  incident: { events: 4_500, bytes: kib(2_048), carriedBytes: kib(16), aDay: { least: 2 / 365, most: 12 / 365 } },
+} as const satisfies Record<string, Bounds>;
+
+/** @returns what is out of bounds, a line each. */
+export function breachesOf(life: keyof typeof boundsOf, runs: readonly Run[], days: number): string[] {
+  const { aDay, ...ofRun } = boundsOf[life];
+  const [least, most] = [Math.ceil(aDay.least * days), Math.ceil(aDay.most * days)];
+  return [
+    ...Object.entries(ofRun).flatMap(([of, bound]) => runs.filter((run) => run[of as keyof typeof ofRun] > bound).slice(0, 1).map((run) => `${life}: ${of} ${run[of as keyof typeof ofRun]} in a run, at most ${bound}`)),
+    ...(runs.length < least || runs.length > most ? [`${life}: ${runs.length} runs in ${days} days, expected ${least} to ${most}`] : []),
+  ];
 }
 
 const notify = toNotifyView(notifySchema.parse({ receivers: { ops: { kind: 'webhook', url: 'http://127.0.0.1:9/', secret: 'file:s' } } }))!;
