@@ -1,21 +1,34 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
 import { MongoClient } from 'mongodb';
 import { stringify } from 'yaml';
+import { readAudit } from '../../activities/audit/read-audit.ts';
+import { evidenceAct } from '../../activities/evidence/bundles.ts';
+import { openSystem } from '../../activities/open-context.ts';
 import { writeMongodConfig } from '../../activities/provision/mongod-config.ts';
+import { knock } from '../../activities/tool/knock.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { readArchiveStatuses } from '../../scripts/bucket/read-archive-status.ts';
 import { demoBucket, demoReplicaSet, directoryOf, ensureStackFile, secretsDirectory } from '../../scripts/stack/stack-file.ts';
 import { destroyPrimary, withClient } from '../../scripts/stack/primary.ts';
 import { readSecret } from '../../scripts/stack/stack-secrets.ts';
-import type { BackupSummary } from '../../workflows/contract.ts';
+import type { RetentionResult } from '../../workflows/apply-retention.ts';
+import type { BackupSummary, VerifyResult } from '../../workflows/contract.ts';
+import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
+import type { SealedDays } from '../../workflows/domain/audit.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import { describeScope } from '../../workflows/domain/verification.ts';
+import type { ReportResult } from '../../workflows/report-system.ts';
 import { failureOf } from '../harness/failures.ts';
+import { freePort } from '../harness/free-port.ts';
 import { mailUser, readMail, startMailReceiver, type MailReceiver } from '../harness/mail-receiver.ts';
+import type { Skipped } from '../../workflows/scheduled.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
@@ -58,7 +71,7 @@ echo "$name $*" >> "${flag('calls')}"
 }
 
 /** Where things are and how to get in: nothing else can be changed. @returns the environment of its workers. */
-function overlay(stack: SystemStack, { server, bin }: { server: MailReceiver; bin: string }): Record<string, string> {
+function overlay(stack: SystemStack, { server, bin, drillPort }: { server: MailReceiver; bin: string; drillPort: number }): Record<string, string> {
   const { file } = stack;
   const secret = (name: string): string => `file:${join(secretsDirectory(file), name)}`;
   const credentials = { username: 'holdfast', password: secret('holdfast-password') };
@@ -77,7 +90,7 @@ function overlay(stack: SystemStack, { server, bin }: { server: MailReceiver; bi
     stores: [{ name: 'primary', endpoint: '${HOLDFAST_DEMO_S3}', bucket: demoBucket, credentials: { accessKeyId: secret('s3-access-key-id'), secretAccessKey: secret('s3-secret-access-key') } }],
     key: { aes256: secret('key-aes256'), signing: { privateKey: secret('signing-private.pem'), publicKeys: [secret('signing-public.pem')] } },
     // Of the other receivers there is no secret: they are told nothing, and that holds nothing up.
-    notify: { receivers: { 'ops-alerts': { smtp }, stakeholders: { smtp } } },
+    notify: { receivers: { 'ops-alerts': { smtp }, operations: { smtp }, stakeholders: { smtp } } },
   }));
   return {
     HOLDFAST_OVERLAY: path,
@@ -85,7 +98,8 @@ function overlay(stack: SystemStack, { server, bin }: { server: MailReceiver; bi
     AI_WRITING_PRODUCTION_REPLICA_SET: demoReplicaSet,
     AI_WRITING_DR_HOST: `127.0.0.1:${file.standby.port}`,
     AI_WRITING_STAGING_HOSTS: '127.0.0.1:1',
-    AI_WRITING_TEST_HOST: '127.0.0.1:1',
+    AI_WRITING_TEST_HOST: `127.0.0.1:${drillPort}`,
+    AI_WRITING_DRILL_DIRECTORY: join(file.directory, 'drill'),
     AI_WRITING_STANDBY_DIRECTORY: directoryOf(file, 'standby'),
     AI_WRITING_PRIMARY_DIRECTORY: directoryOf(file, 'primary'),
     AI_WRITING_NGINX_DIRECTORY: directoryOf(file, 'frontDoor'),
@@ -117,11 +131,132 @@ async function holdfast(stack: SystemStack, ...args: string[]): Promise<{ code: 
   }
 }
 
-test('ai-writing as shipped: backed up, archived and recovered with the application that ran then, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 400_000 }, async (t) => {
+const heardBy = (server: MailReceiver) => (address: string): { subject: string; text: string }[] => server.mails.filter(({ to }) => to.includes(address)).map(readMail).map(({ headers, text }) => ({ subject: headers['subject']!, text }));
+
+/** As the button of the UI does it. @returns what it started, under the name that people see */
+async function trigger({ client }: SystemStack, schedule: string, kind: string): Promise<WorkflowHandle> {
+  const handle = client.schedule.getHandle(`${system}/${schedule}`);
+  const { info: { numActionsTaken } } = await handle.describe();
+  await handle.trigger();
+  const { workflow: { workflowId, firstExecutionRunId } } = await until(`${schedule} starts`, async () => {
+    const { info } = await handle.describe();
+    return info.numActionsTaken > numActionsTaken ? info.recentActions.at(-1)?.action : undefined;
+  });
+  assert.match(workflowId, new RegExp(`^${kind}/${system}/${schedule}-\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$`));
+  return client.workflow.getHandle(workflowId, firstExecutionRunId);
+}
+
+/** The most tries that an activity of a run took, by its history. */
+async function triesOf(run: WorkflowHandle, activity: string): Promise<number> {
+  const { events } = await run.fetchHistory();
+  const scheduled = new Set(events?.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity).map(({ eventId }) => String(eventId)));
+  return Math.max(0, ...(events ?? []).map(({ activityTaskStartedEventAttributes: started }) => (started && scheduled.has(String(started.scheduledEventId)) ? Number(started.attempt) : 0)));
+}
+
+/** `apply` of the shipped file, and each of its schedules once: what each starts has its readable name, and ends well; people are told of it by mail. */
+async function standingOperation(stack: SystemStack, { env, server, drillPort }: { env: Record<string, string>; server: MailReceiver; drillPort: number }): Promise<void> {
+  const heard = heardBy(server);
+  const told = async (subject: RegExp): Promise<string> => (await until(`operations hear ${subject}`, () => heard('operations@example.com').find((mail) => subject.test(mail.subject)))).text;
+  const applied = await holdfast(stack, 'apply', system, '--yes', '--by', 'ops-lead@example.com');
+  assert.equal(applied.code, 0, applied.said);
+  await archived();
+  const [base] = (await (await trigger(stack, 'full-backup', 'backup')).result()) as BackupSummary[];
+  assert.deepEqual(base?.unproved, []);
+  assert.match(await told(/^ai-writing: backup done$/), /every byte/);
+
+  const verifications = { incremental: ['incremental', 'log'], integrity: ['verify', 'newest'], sample: ['verify', 'sample'], 'key-check': ['verify', 'keys'] } as const;
+  const verified = Object.entries(verifications).map(async ([schedule, [kind, scope]]) => {
+    const [result] = (await (await trigger(stack, schedule, kind)).result()) as VerifyResult[];
+    assert.deepEqual([result!.ok, result!.scope, result!.problems], [true, scope, []], schedule);
+    await told(new RegExp(`^ai-writing: verified: ${describeScope[scope]}$`));
+  });
+  const reported = [['daily-report', 'day', 'daily'], ['weekly-report', 'week', 'weekly']].map(async ([schedule, period, word]) => {
+    const { report } = (await (await trigger(stack, schedule!, 'report')).result()) as ReportResult;
+    assert.deepEqual([report.period, report.sources[0]!.bases, report.unread], [period, 1, []]);
+    await told(new RegExp(`^ai-writing: ${word} report 2`));
+  });
+  const retained = async (): Promise<void> => {
+    const { outcome, plans } = (await (await trigger(stack, 'retention', 'retention')).result()) as RetentionResult;
+    assert.deepEqual([outcome, plans.map(({ totals }) => [totals.bases, totals.basesThatGo, totals.slicesThatGo])], ['idle', [[1, 0, 0]]], 'nothing is old enough');
+  };
+  const sealed = async (): Promise<void> => assert.equal(((await (await trigger(stack, 'seal-audit', 'seal-audit')).result()) as SealedDays).upTo, null, 'no day of it is over yet');
+  await Promise.all([...verified, ...reported, retained(), sealed(), archiveHeartbeatsSeldom(stack)]);
+  await withOtherKey(stack, async () => {
+    assert.match((await failureOf((await trigger(stack, 'key-check', 'verify')).result())).message, /ai-writing does not verify: .*nothing here opens it/);
+    assert.match(await told(/^ai-writing: VERIFICATION FAILED: the keys of all that is kept$/), /nothing here opens it/);
+  });
+  await drillUnderFire(stack, { env, drillPort });
+}
+
+/** A drill whose worker is killed twice: while what it restored is removed, and while the bundle that signs its report is put. Schedules that meet it start nothing. */
+async function drillUnderFire(stack: SystemStack, { env, drillPort }: { env: Record<string, string>; drillPort: number }): Promise<void> {
+  const bundle = stack.store.hold(({ method, key }) => method === 'PUT' && /^ai-writing\/runs\/[^/]+\/evidence\//.test(key));
+  const drill = await trigger(stack, 'restoration-test', 'drill');
+  const run = await theRun(stack);
+  for (const schedule of ['dr-simulation', 'full-dr-test']) {
+    const { skipped } = (await (await trigger(stack, schedule, 'drill')).result()) as Skipped;
+    assert.match(skipped, /a run of ai-writing goes on already/, 'one at a time');
+  }
+  await stack.runIs('its target is promoted', ({ state: { steps } }) => steps.some(({ id, state: is }) => id === 'promote-standby' && is !== 'pending'), 120_000, system);
+  await until('what it restored is being removed', async () => (await run.describe()).raw.pendingActivities?.some(({ activityType, lastStartedTime }) => activityType?.name === 'removeTarget' && lastStartedTime), 120_000, 10);
+  await stack.killWorker();
+  await stack.startWorker(env);
+  await bundle.reached;
+  await stack.killWorker();
+  bundle.release();
+  await stack.startWorker(env);
+  const { outcome, validation, warnings, runId } = (await drill.result()) as RunReport;
+  assert.deepEqual([outcome, validation.length, validation.every(({ ok }) => ok)], ['done', 4, true], JSON.stringify(warnings));
+  for (const activity of ['removeTarget', 'writeReport']) assert.ok((await triesOf(run, activity)) > 1, `${activity} was killed before it had ended`);
+  assert.equal(await knock('127.0.0.1', drillPort), 'refused', 'its server is gone');
+  assert.deepEqual(readdirSync(stack.home).filter((name) => name.startsWith('drill')), [], 'and so is what it restored');
+  const { store, keys } = await openSystem(system);
+  const named = (await readAudit({ store, keys }, system)).entries.filter((entry) => entry.runId === runId && entry.act === evidenceAct);
+  assert.equal(named.length, 1, 'one report, signed once, for the audit');
+  const { drills } = (await (await stack.start('listDrills', { system, requestedBy: 'ops-lead@example.com' })).result()) as DrillHistory;
+  assert.deepEqual(drills.map(({ schedule, result, cleanedUp }) => [schedule, result, cleanedUp]), [['ai-writing/restoration-test', 'passed', true]]);
+}
+
+/** Each heartbeat is a write to the server, which knows when each came: with an RPO of five minutes a lost worker may cost the archive half a minute, so three in that. */
+async function archiveHeartbeatsSeldom(stack: SystemStack): Promise<void> {
+  const heard = new Set<number>();
+  await until('two heartbeats of the archive', async () => {
+    const { raw } = await stack.handle(lockIds.archive(system, 'documents')).describe();
+    const at = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'archiveLog')?.lastHeartbeatTime;
+    if (at) heard.add(Number(at.seconds) * 1_000 + Number(at.nanos) / 1_000_000);
+    return heard.size > 1;
+  }, 60_000, 500);
+  const [first, second] = [...heard];
+  assert.ok(second! - first! > 6_000 && second! - first! < 12_000, `${second! - first!} ms between two heartbeats of the archive`);
+}
+
+/** While somebody has put another key where the workers read it. The file is another one for so long: what was opened by it is opened anew. */
+async function withOtherKey(stack: SystemStack, use: () => Promise<void>): Promise<void> {
+  const paths = [join(secretsDirectory(stack.file), 'key-aes256'), join(stack.home, 'systems', `${system}.yaml`)] as const;
+  const [key, file] = paths.map((path) => readFileSync(path, 'utf8'));
+  writeFileSync(paths[0], `${randomBytes(32).toString('hex')}\n`);
+  writeFileSync(paths[1], `${file}\n# another key\n`);
+  await use();
+  writeFileSync(paths[0], key!);
+  writeFileSync(paths[1], file!);
+}
+
+/** The run that holds the system now, by its own id. */
+async function theRun(stack: SystemStack): Promise<WorkflowHandle> {
+  const id = lockIds.recover(system);
+  const { runId } = await until('the run begins', async () => {
+    const found = await stack.handle(id).describe();
+    return found.status.name === 'RUNNING' ? found : undefined;
+  });
+  return stack.client.workflow.getHandle(id, runId);
+}
+
+test('ai-writing as shipped: applied, each of its schedules started once, its drill killed in its clean-up and report; backed up, archived and recovered with the application that ran then, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 570_000 }, async (t) => {
   const stack = await SystemStack.start(t, speakTls);
   const programs = plantPrograms(stack.home);
   const server = await startMailReceiver(t);
-  const env = overlay(stack, { server, ...programs });
+  const drillPort = await freePort();
+  const env = overlay(stack, { server, drillPort, ...programs });
   Object.assign(process.env, env);
   await stack.startWorker(env);
   await withClient(stack.file, 'root', async (client) => {
@@ -131,9 +266,7 @@ test('ai-writing as shipped: backed up, archived and recovered with the applicat
     await db.collection('documents').createIndex({ owner: 1, version: -1 });
     await db.collection('interactionLogs').insertMany(Array.from({ length: 500 }, (_, i) => ({ i })));
   });
-  await (await stack.start('archiveLog', { system, requestedBy: 'ops-lead@example.com' })).result();
-  const [base] = (await (await stack.start('backUpSystem', { system, requestedBy: 'ops-backup@example.com' })).result()) as BackupSummary[];
-  assert.deepEqual(base?.unproved, []);
+  await standingOperation(stack, { env, server, drillPort });
   const deployed = async (version: string, by: string): Promise<{ code: number; said: string }> => await holdfast(stack, 'deployed', version, '--system', system, '--by', by);
   const recorded = await deployed('2.4.1', 'ops-lead@example.com');
   assert.equal(recorded.code, 0, recorded.said);
@@ -208,7 +341,7 @@ test('ai-writing as shipped: backed up, archived and recovered with the applicat
   assert.deepEqual(['validate-system', 'monitor-health', 'benchmark', 'security-scan'].flatMap(programs.calls), ['validate-system --environment=dr --tests=critical', 'monitor-health --environment=dr --duration=15m', 'benchmark --target=dr --compare-to=baseline', 'security-scan --target=dr --scope=full']);
   assert.deepEqual([...new Set(programs.calls('run-test-suite'))], ['run-test-suite --target=dr --suite=post-recovery']);
 
-  const heard = (address: string): { subject: string; text: string }[] => server.mails.filter(({ to }) => to.includes(address)).map(readMail).map(({ headers, text }) => ({ subject: headers['subject']!, text }));
+  const heard = heardBy(server);
   // The ladders' first rungs, by their own address; the rest is later than this run took.
   assert.deepEqual(['ops-lead', 'dr-coordinator', 'db-lead', 'cto'].map((who) => heard(`${who}@example.com`).filter(({ subject }) => subject.includes('CALLED')).length), [1, 1, 1, 0]);
   const outside = await until('people outside hear that it is back', () => (heard('stakeholders@example.com').length === 2 ? heard('stakeholders@example.com') : undefined));
