@@ -7,7 +7,7 @@ import type { ObjectRef } from '../../workflows/domain/manifest.ts';
 import { checkPut, checkRead, maxObjectBytes, sha256Hex } from './checks.ts';
 import { exposedUnder, type Exposed } from './local-tree.ts';
 import { decodeName, encodeKey, encodeName, objectSuffix } from './local-names.ts';
-import { Quota } from './quota.ts';
+import { makeDiskRoom, Quota } from './quota.ts';
 import type { ObjectVersion, PutOptions, ReadOptions, Store } from './store.ts';
 
 export interface LocalStoreOptions {
@@ -318,6 +318,7 @@ async function guard<T>(name: string, act: () => Promise<T>, signal?: AbortSigna
   } catch (error) {
     if (error instanceof HoldfastError || code(error) === undefined) throw error;
     signal?.throwIfAborted();
-    throw new HoldfastError('StoreUnavailable', `store ${name}: ${(error as Error).message}`, { cause: error });
+    const isFull = code(error) === 'ENOSPC' || code(error) === 'EDQUOT';
+    throw new HoldfastError('StoreUnavailable', `store ${name}: ${isFull ? 'its disk is full: ' : ''}${(error as Error).message}`, { cause: error, ...(isFull ? { hint: makeDiskRoom } : {}) });
   }
 }

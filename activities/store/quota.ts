@@ -4,6 +4,7 @@ import { formatBytes } from '../../workflows/domain/units.ts';
 import { bytesUnder } from './local-tree.ts';
 
 export const makeRoom = 'let retention take what may go (holdfast retention … --apply), or raise quota in the system file';
+export const makeDiskRoom = 'make room on that disk, or let retention take what may go (holdfast retention … --apply)';
 
 /** What is counted is what all processes have put: so often, and again before anything is refused; of a tree that is long to count less often, so that counting takes a twentieth of the time at most. */
 const recountAfterMs = 15_000;

@@ -36,6 +36,8 @@ export interface PostgresOptions {
   /** that data directory is empty still: what fills it brings its configuration */
   restoresInto?: boolean;
   port?: number;
+  /** What its directory is made in; the machine's temporary one by default. */
+  within?: string;
   /** How long it may take until it answers queries: recovery is part of it. */
   readyWithinMs?: number;
   /** false: the caller starts it. */
@@ -92,7 +94,7 @@ export async function postgresMissing(version = 17): Promise<string | false> {
 export async function startPostgres(owner: Owner, options: PostgresOptions = {}): Promise<Postgres> {
   const major = options.version ?? 17;
   const account = serverAccount();
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-postgres-'));
+  const directory = mkdtempSync(join(options.within ?? tmpdir(), 'holdfast-postgres-'));
   // mkdtemp makes it root's alone.
   chmodSync(directory, 0o755);
   const port = options.port ?? (await freePort());

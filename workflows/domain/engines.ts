@@ -16,6 +16,8 @@ export interface Abilities {
   databases?: boolean;
   /** its rows are known by their keys: compared with what lives, put back into it, masked */
   rows?: boolean;
+  /** its target is asked in SQL whether it holds what it should */
+  sql?: boolean;
   /** all of a base is read at one snapshot that a session of ours holds for as long as it is read */
   snapshot: boolean;
 }
@@ -31,7 +33,7 @@ export const engines = {
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
   tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** one database, table by table, by COPY: its log is another source's, of the whole server */
-  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true, databases: true, rows: true },
+  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true, databases: true, rows: true, sql: true },
 } as const satisfies Record<string, Abilities>;
 
 export type EngineKind = keyof typeof engines;
@@ -48,6 +50,7 @@ const lacks: Record<keyof Abilities, string> = {
   partial: 'restores a dump whole or not at all',
   databases: 'brings no whole databases into what lives',
   rows: 'knows no rows by their keys: none can be compared with what lives, put back into it or masked',
+  sql: 'answers no questions in SQL',
   snapshot: 'reads at no snapshot of a session',
 };
 

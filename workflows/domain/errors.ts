@@ -17,6 +17,7 @@ export const errorTable = {
   ObjectMissing: { retryable: false, exitCode: 5 },
   WrongKey: { retryable: false, exitCode: 5 },
   StoreFull: { retryable: false, exitCode: 6 },
+  TargetFull: { retryable: false, exitCode: 6 },
   KeyRefused: { retryable: false, exitCode: 5 },
   NewerFormat: { retryable: false, exitCode: 5 },
   ValidationFailed: { retryable: false, exitCode: 6 },

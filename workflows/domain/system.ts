@@ -227,6 +227,17 @@ const validatorSchema = z.discriminatedUnion('uses', [
   }),
   z.strictObject({
     id: name,
+    uses: z.literal('sql').meta({ description: 'a question in SQL that is asked of the target of a PostgreSQL source, with the answer that is expected' }),
+    source: name,
+    statement: z.string().min(1).max(10_000).meta({ description: "a SELECT with one row of one column; it may only read. current_setting('holdfast.moment') is the moment that the data is of: WHERE at > current_setting('holdfast.moment')::timestamptz - interval '1 day'" }),
+    equals: z.union([z.number(), z.boolean(), z.string()]).optional().meta({ description: 'the answer; left out: it is a number, from min to max' }),
+    min: z.number().optional(),
+    max: z.number().optional(),
+    within: durationSchema.default(minutes(1)).meta({ description: 'how long the answer may take' }),
+    effect: z.enum(['gate', 'warn']).default('gate'),
+  }),
+  z.strictObject({
+    id: name,
     uses: z.literal('command').meta({ description: 'a program that looks at the target of a source of the engine tool, and ends with code 0 when it holds' }),
     source: name,
     run: programSchema,
@@ -453,6 +464,12 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
     if (validator.uses === 'equality') return;
     const { engine, tool } = system.sources[validator.source] ?? {};
     if (validator.uses === 'query' && engine !== undefined && engine !== 'mongodb' && tool?.uses !== 'mongodump') complain(['validators', index, 'source'], `a query asks a MongoDB, and source "${validator.source}" is ${tool ? `restored by ${tool.uses === 'command' ? 'a command' : tool.uses}` : 'none'}`);
+    if (validator.uses === 'sql') {
+      const { equals, min, max } = validator;
+      if (!(engine !== undefined && abilitiesOf(engine).sql) && tool?.uses !== 'pg_dump') complain(['validators', index, 'source'], `a question in SQL asks a PostgreSQL, and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
+      if ((equals === undefined) === (min === undefined && max === undefined)) complain(['validators', index], 'the answer that is expected: equals, or min, max or both');
+      if (min !== undefined && max !== undefined && min > max) complain(['validators', index, 'max'], `at least min (${min})`);
+    }
     if (validator.uses === 'command' && engine !== 'tool') complain(['validators', index, 'source'], `a command looks at a source of the engine "tool", and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
   });
 }

@@ -29,6 +29,7 @@ export async function validateTarget(context: SourceContext, input: ValidateTarg
       hint: `known: ${context.system.validators.map(({ id }) => id).join(', ')}`,
     });
   }
+  if (validator.uses === 'sql') throw new HoldfastError('Unsupported', `validator "${validator.id}" asks in SQL, which a MongoDB does not answer`);
   if (validator.uses === 'command') throw new HoldfastError('Unsupported', `validator "${validator.id}" runs a program, which only a source of the engine "tool" has`);
   const promoted = await withTarget(context, input.target, isPromoted);
   const run = async (client: MongoClient): Promise<Omit<ValidationResult, 'id' | 'effect'>> =>

@@ -16,6 +16,7 @@ import { finishDatabase } from './make-database.ts';
 import { makeInOrder, makeTogether, type Making, type NotMade } from './make-section.ts';
 import { chosenUnits } from './selection.ts';
 import { readServerFacts } from './server-facts.ts';
+import { TargetDisk } from './target-disk.ts';
 
 export interface BuiltIndexes {
   indexes: number;
@@ -38,7 +39,8 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
     await client.query(sortsInMemory);
     await setSequences(client, globalsOf(globals, 'sequence'));
     const units = chosenUnits(manifest, point);
-    const { made, notMade } = await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, client, place, units);
+    const disk = await TargetDisk.find(client, place);
+    const { made, notMade } = await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, { client, place, disk }, units);
     const chosen = new Set(units.map(({ name }) => name));
     // In a part of the tables the rows that others name may be missing on purpose: then nothing can be checked, and nothing holds.
     const broken = notMade.filter(({ refersTo }) => refersTo === undefined || !point.only || chosen.has(refersTo));
@@ -56,7 +58,7 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
 const sortsInMemory = `SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')`;
 
 /** Indexes and keys table by table, side by side; then the rest, in its order. */
-async function makePostData(making: Making, client: pg.Client, place: Place, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
+async function makePostData(making: Making, { client, place, disk }: { client: pg.Client; place: Place; disk: TargetDisk | undefined }, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
   const { context, archive } = making;
   const entries = await listEntries(context, archive, 'post-data');
   const bytes = new Map(units.map(({ id, plainBytes }) => [id, plainBytes]));
@@ -66,6 +68,7 @@ async function makePostData(making: Making, client: pg.Client, place: Place, uni
   const say = (more: number): void => context.progress({ phase: 'build indexes', done: done + more, of: entries.length, unit: 'objects' });
   say(0);
   await inSessions(context, place, batches, async (session, batch) => {
+    await disk?.requireNext(0);
     await session.query(sortsInMemory);
     notMade.push(...(await makeTogether(making, session, batch)));
     done += batch.entries.length;

@@ -17,6 +17,8 @@ export interface TableListed {
   condition: string | null;
   pages: number;
   bytes: number;
+  /** with its indexes */
+  diskBytes: number;
   /** rows lie in pages that a range of them can be asked by */
   heap: boolean;
 }
@@ -29,12 +31,13 @@ const ofExtension = (catalogue: string): string => `FROM pg_catalog.pg_depend d 
 
 /** All tables whose rows are backed up, as the session's snapshot has them, the system file's exclusions not looked at. */
 export async function listTables(client: pg.Client): Promise<TableListed[]> {
-  const { rows } = await client.query<Omit<TableListed, 'pages' | 'bytes'> & { pages: string; bytes: string }>(`
+  const { rows } = await client.query<Omit<TableListed, 'pages' | 'bytes' | 'diskBytes'> & { pages: string; bytes: string; diskBytes: string }>(`
     SELECT c.oid::text, n.nspname AS schema, c.relname AS "table", pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS sql,
       ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum) AS columns,
       e.condition,
       COALESCE(pg_catalog.pg_relation_size(c.oid), 0) / pg_catalog.current_setting('block_size')::int8 AS pages,
       COALESCE(pg_catalog.pg_table_size(c.oid), 0) AS bytes,
+      COALESCE(pg_catalog.pg_total_relation_size(c.oid), 0) AS "diskBytes",
       COALESCE(m.amname = 'heap', false) AS heap
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -42,16 +45,16 @@ export async function listTables(client: pg.Client): Promise<TableListed[]> {
     LEFT JOIN LATERAL (SELECT NULLIF(x.extcondition[pg_catalog.array_position(x.extconfig, c.oid)], '') AS condition, COALESCE(x.extconfig @> ARRAY[c.oid], false) AS kept ${ofExtension('pg_class')} AND d.objid = c.oid) e ON true
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND ${schemas} AND COALESCE(e.kept, true)
     ORDER BY c.oid`);
-  return rows.map((row) => ({ ...row, pages: Number(row.pages), bytes: Number(row.bytes) }));
+  return rows.map((row) => ({ ...row, pages: Number(row.pages), bytes: Number(row.bytes), diskBytes: Number(row.diskBytes) }));
 }
 
 /** All large objects of the database, as the table of their pages; undefined: it has none. */
 export async function listLargeObjects(client: pg.Client): Promise<TableListed | undefined> {
-  const { rows } = await client.query<{ some: boolean; pages: string; bytes: string }>(`
-    SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS some, pg_relation_size('pg_catalog.pg_largeobject') / current_setting('block_size')::int8 AS pages, pg_table_size('pg_catalog.pg_largeobject') AS bytes`);
-  const { some, pages, bytes } = rows[0]!;
+  const { rows } = await client.query<{ some: boolean; pages: string; bytes: string; disk: string }>(`
+    SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS some, pg_relation_size('pg_catalog.pg_largeobject') / current_setting('block_size')::int8 AS pages, pg_table_size('pg_catalog.pg_largeobject') AS bytes, pg_total_relation_size('pg_catalog.pg_largeobject') AS disk`);
+  const { some, pages, bytes, disk } = rows[0]!;
   if (!some) return undefined;
-  return { oid: largeObjects, schema: 'pg_catalog', table: 'pg_largeobject', sql: 'pg_catalog.pg_largeobject', columns: ['loid', 'pageno', 'data'], condition: null, pages: Number(pages), bytes: Number(bytes), heap: true };
+  return { oid: largeObjects, schema: 'pg_catalog', table: 'pg_largeobject', sql: 'pg_catalog.pg_largeobject', columns: ['loid', 'pageno', 'data'], condition: null, pages: Number(pages), bytes: Number(bytes), diskBytes: Number(disk), heap: true };
 }
 
 /** Id and kind of the unit that all large objects are. */

@@ -8,6 +8,7 @@ import { asWeakTransport } from '../../transport/require-tls.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
 import { canonicalSession } from './session.ts';
 import { secretOf } from '../tool/program-spec.ts';
+import { fullDiskHint } from './target-disk.ts';
 import { postgresAddress, type PostgresAddress } from './transport.ts';
 
 type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>;
@@ -154,6 +155,7 @@ export function namedError(error: unknown, { address: { host, port }, unavailabl
   if (code === '3D000') return new HoldfastError(unavailable, said, { cause: error });
   if (code === '42501') return new HoldfastError('NotPermitted', said, { hint: rightsHint });
   if (isSnapshotGone(error)) return new HoldfastError('SnapshotLost', said);
+  if (code === '53100') return new HoldfastError(unavailable, `the disk of ${where} is full: ${withoutValues(error)} (SQLSTATE ${code})`, { hint: fullDiskHint, cause: error });
   if (/max_locks_per_transaction/.test(`${error.hint ?? ''}${message}`)) return new HoldfastError('Unsupported', said, { hint: 'raise max_locks_per_transaction of that server and restart it: each table takes a lock' });
   if (!lasting.test(code)) return new HoldfastError(unavailable, said, { cause: error });
   return new HoldfastError(unavailable === 'SourceUnavailable' ? 'Unsupported' : 'ReplayFailed', said, { cause: error });

@@ -49,7 +49,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
       key: manifestKey,
       units: [
         ...Object.values(ownUnits).map((id): PlanUnit => ({ id, name: id, kind: id, estimatedBytes: 0, detail: null })),
-        ...tables.map(({ oid, sql, bytes, columns, condition }): PlanUnit => ({ id: oid, name: sql, kind: oid === largeObjects ? largeObjects : 'table', estimatedBytes: bytes, detail: { columns, condition } })),
+        ...tables.map(({ oid, sql, bytes, columns, condition, diskBytes }): PlanUnit => ({ id: oid, name: sql, kind: oid === largeObjects ? largeObjects : 'table', estimatedBytes: bytes, detail: { columns, condition, diskBytes } })),
       ],
       groups: splitGroups(tables),
     }));

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
 import { planFields } from '../base/plan.ts';
 
-/** A table's own: what COPY names. `condition`: of an extension's table, which of its rows are the application's. */
-const tableSchema = z.strictObject({ columns: z.array(z.string()), condition: z.string().nullable() });
+/** A table's own: what COPY names. `condition`: of an extension's table, which of its rows are the application's. `diskBytes`: what it took at the source, indexes and all; left out: nobody noted it. */
+const tableSchema = z.strictObject({ columns: z.array(z.string()), condition: z.string().nullable(), diskBytes: z.number().int().min(0).optional() });
 export type TableDetail = z.infer<typeof tableSchema>;
 
 /**

@@ -13,7 +13,9 @@ import { makeDatabase, makeRoles, requireServer } from './make-database.ts';
 import { makeLargeObjects } from './large-objects.ts';
 import { refuseLivingDatabase } from './living-database.ts';
 import { makeInOrder } from './make-section.ts';
+import { chosenUnits } from './selection.ts';
 import { readServerFacts } from './server-facts.ts';
+import { bytesOnDisk, TargetDisk } from './target-disk.ts';
 
 /**
  * Checks the base (signature, key, indexes), makes the roles and the database that the target's server lacks, claims the database for the run, and makes
@@ -26,14 +28,16 @@ import { readServerFacts } from './server-facts.ts';
  * | the claim | finds it its own |
  * | some of the tables | goes on behind the last that was committed with its note |
  *
- * @throws TargetNotEmpty - something there that this run did not make. @throws Unsupported - the server lacks something; names it. @throws Tampered, WrongKey, ObjectMissing.
+ * @throws TargetNotEmpty - something there that this run did not make. @throws Unsupported - the server lacks something; names it. TargetFull - its disk has no room, where that can be seen. @throws Tampered, WrongKey, ObjectMissing.
  */
 export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: GroupToRestore[]; plainBytes: number }> {
   const { manifest, definitions, globals } = await openBase(context, point);
   const groups = await checkIndexes(context, manifest, point);
   const place = await targetPlace(context, target);
   await refuseLivingDatabase(context, target);
-  const major = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, manifest.versions['postgresql']!));
+  const elsewhere = new Set(globalsOf(globals, 'tablespace').flatMap(({ holds }) => holds));
+  const neededBytes = bytesOnDisk(chosenUnits(manifest, point), elsewhere);
+  const major = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, { source: manifest.versions['postgresql']!, neededBytes }));
   await withClient(context, place, async (client) => {
     await claimDatabase(client, claimOf(target, point));
     await noteDatabase(context, target, (await readServerFacts(client)).identity);
@@ -46,11 +50,21 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
 }
 
-async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], source: string): Promise<number> {
+async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], { source, neededBytes }: { source: string; neededBytes: number }): Promise<number> {
   const target = await readServerFacts(client);
   if (await ask<boolean>(client, 'SELECT pg_is_in_recovery()')) throw new HoldfastError('TargetNotEmpty', `the target at ${place.address.host}:${place.address.port} is a standby, and takes no writes`, { hint: 'promote it, or name another server' });
   await requireServer(client, globals, { source, target });
+  await requireRoomOn(client, place, neededBytes);
   await makeRoles(client, globals);
   await makeDatabase(client, place.address.database, globalsOf(globals, 'database')[0]!);
   return target.major;
+}
+
+/** What an earlier attempt has restored is on the disk already. */
+async function requireRoomOn(client: pg.Client, place: Place, neededBytes: number): Promise<void> {
+  const disk = await TargetDisk.find(client, place);
+  if (!disk) return;
+  const { database } = place.address;
+  const { rows } = await client.query<{ bytes: string }>('SELECT pg_catalog.pg_database_size(oid)::text AS bytes FROM pg_catalog.pg_database WHERE datname = $1', [database]);
+  await disk.requireFor(Math.max(0, neededBytes - Number(rows[0]?.bytes ?? 0)), `what is restored to ${database}`);
 }

@@ -18,6 +18,7 @@ import { copyIn } from './copy.ts';
 import { copyPagesIn, putPages } from './large-objects.ts';
 import { tableDetail } from './plan.ts';
 import { chosenUnits } from './selection.ts';
+import { TargetDisk } from './target-disk.ts';
 
 /**
  * Loads one group's parts into the tables that `prepareRestore` made, by COPY.
@@ -33,10 +34,11 @@ export async function restoreGroup(context: SourceContext, { target, point, grou
   const index = await readGroupIndex(context, manifest.backup, group);
   const units = new Map(chosenUnits(manifest, point).map((unit) => [unit.id, unit]));
   const wanted = index.parts.filter(({ unit }) => units.has(unit));
-  return await withClient(context, await targetPlace(context, target), async (client) => {
+  const place = await targetPlace(context, target);
+  return await withClient(context, place, async (client) => {
     await requireClaim(client, claimOf(target, point));
     await client.query('SET synchronous_commit = off');
-    await load({ context, client, parts, units }, wanted);
+    await load({ context, client, parts, units, disk: await TargetDisk.find(client, place) }, wanted);
     await client.query('SET synchronous_commit = on');
     await once(client, `group ${group.group}`, async () => await Promise.resolve());
     return { documents: wanted.reduce((sum, part) => sum + part.documents, 0), plainBytes: wanted.reduce((sum, part) => sum + part.plainBytes, 0) };
@@ -48,6 +50,8 @@ interface Loading {
   client: pg.Client;
   parts: PartStore;
   units: ReadonlyMap<string, Unit>;
+  /** undefined: it is not one that can be looked at */
+  disk: TargetDisk | undefined;
 }
 
 async function load(loading: Loading, all: readonly Part[]): Promise<void> {
@@ -75,7 +79,9 @@ const bytesOf = (parts: readonly Part[]): number => parts.reduce((sum, { plainBy
 /** The last part's: what lies over several is there whole or not at all. */
 const keyOf = ({ parts }: Piece): string => parts.at(-1)!.object.key;
 
-async function loadPiece({ context, client, units }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
+async function loadPiece({ context, client, units, disk }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
+  // Its rows, and the log of them.
+  await disk?.requireNext(2 * bytesOf(piece.parts));
   const first = piece.parts[0]!;
   const unit = units.get(first.unit)!;
   const rows = piece.parts.reduce((sum, { documents }) => sum + documents, 0);

@@ -8,6 +8,7 @@ import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
+import { askTarget } from './ask-in-sql.ts';
 import { openBase, type BaseContents } from './base-contents.ts';
 import { largeObjects, listMaterializedViews, listSequences, listTables } from './catalogue.ts';
 import { compareDefinitions } from './compare-definitions.ts';
@@ -29,8 +30,8 @@ type Compared = Omit<ValidationResult, 'id' | 'effect'>;
 export async function validateTarget(context: SourceContext, input: { target: TargetRef; point: RecoveryPoint; limit: LogPosition; validator: string }): Promise<ValidationResult> {
   const validator = context.system.validators.find(({ id }) => id === input.validator);
   if (!validator) throw new HoldfastError('BadInput', `${context.system.system} has no validator "${input.validator}"`, { hint: `known: ${context.system.validators.map(({ id }) => id).join(', ')}` });
-  if (validator.uses !== 'equality') throw new HoldfastError('Unsupported', `validator "${validator.id}" uses ${validator.uses}, which a source of the engine "postgres" has not`);
-  return { id: validator.id, effect: validator.effect, ...(await proveEquality(context, input)) };
+  if (validator.uses !== 'equality' && validator.uses !== 'sql') throw new HoldfastError('Unsupported', `validator "${validator.id}" uses ${validator.uses}, which a source of the engine "postgres" has not`);
+  return { id: validator.id, effect: validator.effect, ...(validator.uses === 'sql' ? await askTarget(context, input, validator) : await proveEquality(context, input)) };
 }
 
 const listed = 500;

@@ -10,6 +10,7 @@ import { readManifest } from '../base/read-base.ts';
 import { endpointOf } from '../base/source-environment.ts';
 import { promoteTarget as promoteMongodb } from '../mongodb/promote-target.ts';
 import { validateTarget as validateMongodb } from '../mongodb/validate-target.ts';
+import { askTarget } from '../postgres/ask-in-sql.ts';
 import { commandProgram } from './command.ts';
 import { promoteForeign } from './pgbackrest/restore.ts';
 import { toolOf } from './programs.ts';
@@ -36,6 +37,7 @@ export async function validateTarget(
   const validator = context.system.validators.find(({ id }) => id === input.validator);
   if (validator?.uses === 'equality') throw new HoldfastError('Unsupported', `what a program restored into ${context.sourceName} cannot be proved equal`);
   if (validator?.uses === 'command') return await runValidator(context, input.target, validator);
+  if (validator?.uses === 'sql' && toolOf(context).uses === 'pg_dump') return { id: validator.id, effect: validator.effect, ...(await askTarget(context, input, validator)) };
   if (toolOf(context).uses === 'mongodump') return await validateMongodb(context, input);
   throw new HoldfastError('Unsupported', `validator "${input.validator}" cannot ask the target of ${context.sourceName}: it is restored by ${toolOf(context).uses}`);
 }

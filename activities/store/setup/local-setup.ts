@@ -1,9 +1,10 @@
-import { chmod, mkdir, stat, statfs } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Setting } from '../../../workflows/domain/store-setup.ts';
 import type { StoreConfig } from '../../../workflows/domain/system.ts';
 import { formatBytes, gib } from '../../../workflows/domain/units.ts';
+import { freeBytes } from '../../tool/free-bytes.ts';
 import { bytesUnder, closeUnder, exposedUnder } from '../local-tree.ts';
 import { makeRoom } from '../quota.ts';
 import { fullness } from '../../../workflows/domain/capacity.ts';
@@ -38,8 +39,7 @@ export function localSetup(config: Extract<StoreConfig, { kind: 'local' }>, { ad
     const wanted = 'a directory that only its owner may enter (0700)';
     if (!found) return [{ setting: 'directory', state: 'to-do', wanted, found: `${path} is not there`, hint: null }];
     if (!found.isDirectory()) return [{ setting: 'directory', state: 'cannot', wanted, found: `${path} is no directory`, hint: 'name another path in the system file' }];
-    const { bavail, bsize } = await statfs(path);
-    const free = bavail * bsize;
+    const free = await freeBytes(path);
     const us = process.getuid?.();
     return [
       { setting: 'directory', state: (found.mode & 0o077) === 0 ? 'as-asked' : 'to-do', wanted, found: `${path}, mode ${modeOf(found.mode)}`, hint: null },

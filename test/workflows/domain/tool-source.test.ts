@@ -89,5 +89,15 @@ test('a database of a PostgreSQL is a whole system, proved equal by default; wha
   assert.match(postgres((file) => void (file.standby.provision['orders'] = { uses: 'existing', directory: '/dr' })), /"existing" does not fit source "orders" \(engine postgres\); expected "database"/);
   assert.match(postgres((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } })), /"local" does not fence source "orders" \(engine postgres\); expected "database"/);
   assert.match(postgres((file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }])), /a query asks a MongoDB, and source "orders" is none/);
+  const asked = (of: object, tool?: NonNullable<SystemFile['sources'][string]['tool']>): string => {
+    const validators = [{ id: 'q', uses: 'sql' as const, source: 'orders', statement: 'SELECT count(*) FROM orders', ...of }];
+    return tool ? problems(fileOf(tool, (file) => void (file.validators = validators))).join() : postgres((file) => void (file.validators = validators));
+  };
+  assert.deepEqual([asked({ min: 1 }), asked({ equals: true, within: '5s' }), asked({ equals: 0 }, { uses: 'pg_dump' })], ['', '', '']);
+  assert.match(asked({}), /validators\.0: the answer that is expected: equals, or min, max or both/);
+  assert.match(asked({ equals: 1, min: 1 }), /validators\.0: the answer that is expected/);
+  assert.match(asked({ min: 2, max: 1 }), /validators\.0\.max: at least min \(2\)/);
+  assert.match(asked({ min: 1, source: 'order' }), /validators\.0\.source: a question in SQL asks a PostgreSQL, and the engine of "order" is "unknown"/);
+  assert.match(asked({ min: 1 }, { uses: 'mongodump' }), /a question in SQL asks a PostgreSQL, and the engine of "orders" is "tool"/);
   assert.match(postgres((file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop')), /is the address of the living source "orders"/);
 });

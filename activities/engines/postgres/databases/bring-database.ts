@@ -15,10 +15,12 @@ import { ask, libpqVariables, sourcePlace, targetPlace, withClient, withOtherDat
 import { controlSchema } from '../control.ts';
 import { copyOut } from '../copy.ts';
 import { globalsOf, parseGlobals, readGlobals, type Global } from '../globals.ts';
+import { readLargeObjects, sumOf, type LargeObject } from '../large-objects.ts';
 import { finishDatabase, makeDatabase } from '../make-database.ts';
 import { RowSum } from '../row-sum.ts';
 import { differences, schemaOf, type Definition } from '../rows/schema-of.ts';
 import { readServerFacts } from '../server-facts.ts';
+import { TargetDisk } from '../target-disk.ts';
 
 const { escapeIdentifier: quoted } = pg;
 
@@ -53,7 +55,7 @@ export async function nameCopies(context: SourceContext, { run, mode }: { point:
 
 /**
  * Copies what was restored and proved on the run's own server into the living one, under a name of its own: pg_dump into pg_restore, nothing in between. Then both are read back: count and
- * Σ SHA-256 of the rows of every table, every definition, where each sequence stands, and how many large objects there are.
+ * Σ SHA-256 of the rows of every table, every definition, where each sequence stands, and the contents of every large object.
  *
  * | killed | left behind | the next attempt |
  * |---|---|---|
@@ -90,17 +92,17 @@ async function globalsFor(context: SourceContext, from: Place, living: Place, na
   return parseGlobals(lines.join('\n'));
 }
 
-/** @throws Unsupported - the living server is older than what was restored: it may not read what a newer one writes. */
+/** @throws Unsupported - the living server is older than what was restored: it may not read what a newer one writes. TargetFull - its disk has no room, where that can be seen. */
 async function bring(context: SourceContext, from: Place, living: Place, { as, globals }: { as: string; globals: readonly Global[] }): Promise<void> {
-  const restored = await withClient(context, from, readServerFacts);
+  const [restored, of] = await withClient(context, from, async (client) => [await readServerFacts(client), Number(await ask<string>(client, 'SELECT pg_catalog.pg_database_size(current_database())::text'))] as const);
   const newest = await withOtherDatabase(context, living, async (client) => {
     const { major, version } = await readServerFacts(client);
     if (major < restored.major) throw new HoldfastError('Unsupported', `the living server runs PostgreSQL ${version}, and what was restored ${restored.version}`, { hint: `restore on a server of version ${major}` });
     await client.query(`DROP DATABASE IF EXISTS ${quoted(as)} WITH (FORCE)`);
+    await (await TargetDisk.find(client, living))?.requireFor(of, `the copy ${as}`);
     await makeDatabase(client, as, globalsOf(globals, 'database')[0]!);
     return major;
   });
-  const of = Number(await withClient(context, from, async (client) => await ask<string>(client, 'SELECT pg_catalog.pg_database_size(current_database())::text')));
   const program = async (name: 'pg_dump' | 'pg_restore', place: Place, args: string[]): Promise<ProgramSpec> => ({ name, path: (await findPostgresProgram(name, newest)).path, args, ...libpqVariables(place), files: {} });
   const dump = await program('pg_dump', from, ['--format=custom', '--compress=0', '--encoding=UTF8', '--no-password', '--lock-wait-timeout=30s', `--exclude-schema=${controlSchema}`]);
   const load = await program('pg_restore', living, ['--exit-on-error', '--no-password', `--dbname=${connectionName(as)}`]);
@@ -126,7 +128,7 @@ type Sums = Map<string, { rows: number; hash: string }>;
 interface Whole {
   schema: Definition[];
   sums: Sums;
-  /** what is no row and no definition: where each sequence stands, how many large objects there are */
+  /** what is no row and no definition: where each sequence stands, what each large object holds */
   others: Definition[];
   copied: Copied;
 }
@@ -148,9 +150,9 @@ async function prove(context: SourceContext, from: Place, living: Place, as: str
 /** An extension is made at the version that its server has. */
 const ofAnyVersion = (definition: Definition): Definition => (definition.name.startsWith('extension ') ? { ...definition, text: '' } : definition);
 
-async function readOthers(client: pg.Client): Promise<Definition[]> {
+async function readOthers(client: pg.Client, objects: readonly LargeObject[]): Promise<Definition[]> {
   const sequences = (await listSequences(client)).map(({ sql, lastValue, isCalled }) => ({ name: `sequence ${sql}`, text: `${lastValue}${isCalled ? '' : ', not handed out'}`, of: null }));
-  return [...sequences, { name: 'large objects', text: await ask<string>(client, 'SELECT count(*)::text FROM pg_catalog.pg_largeobject_metadata'), of: null }];
+  return [...sequences, ...objects.map(({ oid, bytes, hash }) => ({ name: `large object ${oid}`, text: `${bytes} bytes, SHA-256 ${hash}`, of: null }))];
 }
 
 async function readWhole(context: SourceContext, place: Place, database?: string): Promise<Whole> {
@@ -168,9 +170,14 @@ async function readWhole(context: SourceContext, place: Place, database?: string
       sum.end();
       sums.set(sql, { rows: sum.rows, hash: sum.hex() });
     }
+    const objects: LargeObject[] = [];
+    for await (const some of readLargeObjects(client)) {
+      objects.push(...some);
+      context.progress({ phase: 'prove the copy: large objects', done: objects.length, of: 0, unit: 'objects' });
+    }
     const bytes = Number(await ask<string>(client, 'SELECT pg_catalog.pg_database_size(current_database())::text'));
     const all = [...sums.values()];
-    return { schema: await schemaOf(client), sums, others: await readOthers(client), copied: { documents: all.reduce((total, { rows }) => total + rows, 0), bytes, hashSum: addHashSums(all.map(({ hash }) => hash)) } };
+    return { schema: await schemaOf(client), sums, others: await readOthers(client, objects), copied: { documents: all.reduce((total, { rows }) => total + rows, 0), bytes, hashSum: addHashSums([...all.map(({ hash }) => hash), ...objects.map(sumOf)]) } };
   }, database === undefined ? {} : { database });
 }
 

@@ -4,6 +4,7 @@ import { comparedAtMost, type ComparedTable, type Comparison } from '../../../..
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../../context.ts';
 import { ask, sourcePlace, targetPlace, withClient } from '../connect.ts';
+import { readLargeObjects } from '../large-objects.ts';
 import { keptSchema, listKeyed, textOf, type KeyedTable } from './keyed-tables.ts';
 import { differences, schemaOf } from './schema-of.ts';
 
@@ -22,6 +23,8 @@ export async function compareTarget(context: SourceContext, { target, tables: on
       const isOf = (of: string | null): boolean => (of === null ? !only : !of.startsWith(`${keptSchema}.`)) && (!only || [...then, ...now].some(({ ns }) => ns === of));
       const schema = differences((await schemaOf(restored)).filter(({ of }) => isOf(of)), (await schemaOf(living)).filter(({ of }) => isOf(of)));
       const { tables, rows } = await compareTables(context, { restored, living }, then, now);
+      // Of no table: who chose some did not choose these. Last, since a refusal ends the transaction.
+      if (!only) tables.push(...(await compareLargeObjects({ restored, living })));
       for (const client of [restored, living]) await client.query('COMMIT');
       const differing = tables.filter(differs);
       return { schema: schema.slice(0, comparedAtMost), schemaCount: schema.length, tables: differing.slice(0, comparedAtMost), differing: differing.length, tableCount: tables.length, rows };
@@ -78,6 +81,36 @@ async function compareTable(context: SourceContext, sides: Sides, before: KeyedT
     if (order >= 0) b = await now.next();
   }
   return found;
+}
+
+/** As a table of all of them, by their numbers; nothing where neither side has any. */
+async function compareLargeObjects(sides: Sides): Promise<ComparedTable[]> {
+  const [restored, living] = [await countObjects(sides.restored), await countObjects(sides.living)];
+  if (restored + living === 0) return [];
+  const found = { ns: 'large objects', restored, living, note: null };
+  const [then, now] = [await contentsOf(sides.restored), await contentsOf(sides.living)];
+  if (!then || !now) return [{ ...found, missingInLiving: null, missingInRestored: null, changed: null, note: `the user of the ${then ? 'living' : 'restored'} database may not read them` }];
+  const count = (of: Map<string, string>, other: Map<string, string>, counts: (mine: string, theirs: string | undefined) => boolean): number => [...of].filter(([oid, content]) => counts(content, other.get(oid))).length;
+  return [{
+    ...found,
+    missingInLiving: count(then, now, (_, theirs) => theirs === undefined),
+    missingInRestored: count(now, then, (_, theirs) => theirs === undefined),
+    changed: count(then, now, (mine, theirs) => theirs !== undefined && theirs !== mine),
+  }];
+}
+
+const countObjects = async (client: pg.Client): Promise<number> => Number(await ask<string>(client, 'SELECT count(*)::text FROM pg_catalog.pg_largeobject_metadata'));
+
+/** By number; undefined: the user may not read one of them. */
+async function contentsOf(client: pg.Client): Promise<Map<string, string> | undefined> {
+  const contents = new Map<string, string>();
+  try {
+    for await (const some of readLargeObjects(client)) for (const { oid, bytes, hash } of some) contents.set(oid, `${bytes} ${hash}`);
+    return contents;
+  } catch (error) {
+    if ((error as { code?: string }).code === '42501') return undefined;
+    throw error;
+  }
 }
 
 interface Row {

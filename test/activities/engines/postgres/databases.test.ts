@@ -24,7 +24,7 @@ async function world(t: Owner): Promise<PostgresPlace> {
   await place.source.query(
     `CREATE ROLE clerk; CREATE TABLE accounts (id int PRIMARY KEY, balance numeric); INSERT INTO accounts SELECT i, i * 10 FROM generate_series(1, 2000) AS i;
      CREATE TABLE entries (id bigserial PRIMARY KEY, account int REFERENCES accounts, note text); INSERT INTO entries (account, note) SELECT 1 + i % 2000, md5(i::text) FROM generate_series(1, 20000) AS i;
-     GRANT SELECT ON accounts TO clerk; CREATE VIEW rich AS SELECT * FROM accounts WHERE balance > 100; SELECT lo_from_bytea(0, 'a large object')`,
+     GRANT SELECT ON accounts TO clerk; CREATE VIEW rich AS SELECT * FROM accounts WHERE balance > 100; SELECT lo_from_bytea(7001, 'a large object'), lo_from_bytea(7002, 'x'); SELECT lo_put(7002, 3000000, 'behind a hole')`,
     undefined,
     database,
   );
@@ -49,11 +49,11 @@ suite('whole databases of PostgreSQL', { skip, timeout: 180_000 }, () => {
     assert.deepEqual(copies.map(({ ns, as: name, documents }) => [ns, name, documents]), [[database, as, 22_000]]);
     assert.deepEqual([await sumIn(place, as), await sumIn(place, database)], [right, wrong], 'what lives is not touched');
     const opened = async (): Promise<unknown> => (await place.source.query(`SELECT current_setting('work_mem') AS mem, has_database_privilege('clerk', current_database(), 'CONNECT') AS connect, has_table_privilege('clerk', 'accounts', 'SELECT') AS may, (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS "limit", (SELECT count(*)::int FROM pg_largeobject_metadata) AS large`, undefined, as))[0];
-    assert.deepEqual(await opened(), { mem: '7MB', connect: true, may: true, limit: 40, large: 1 });
+    assert.deepEqual(await opened(), { mem: '7MB', connect: true, may: true, limit: 40, large: 2 });
     // As a kill behind its contents leaves it.
     await place.source.query(`ALTER DATABASE "${as}" RESET ALL; ALTER DATABASE "${as}" CONNECTION LIMIT -1; REVOKE CONNECT ON DATABASE "${as}" FROM clerk, PUBLIC`);
     assert.deepEqual((await copyBeside(context, { target: pgTarget, point })).copies, copies, 'an equal copy is adopted');
-    assert.deepEqual(await opened(), { mem: '7MB', connect: true, may: true, limit: 40, large: 1 }, 'with all that it was to have');
+    assert.deepEqual(await opened(), { mem: '7MB', connect: true, may: true, limit: 40, large: 2 }, 'with all that it was to have');
     await assert.rejects(nameCopies(context, { point, run: pgTarget.run, mode: 'beside' }), /database ledger\.restored-run-1 is there already/);
 
     const input = await swapOf(place, copies);
@@ -93,6 +93,11 @@ suite('whole databases of PostgreSQL', { skip, timeout: 180_000 }, () => {
     // Who asks for the copy again is given an equal one.
     await copyBeside(await place.open(), { target: pgTarget, point });
     assert.deepEqual(await sumIn(place, as), right);
+    // As many large objects, and other contents.
+    await place.source.query(`SELECT lo_put(7002, 3000000, 'BEHIND')`, undefined, as);
+    assert.match((await dropCopies(await place.open(), { target: pgTarget, names: [database], copied: copies, epoch: 1 })).summary, /left, since somebody wrote into them/);
+    await copyBeside(await place.open(), { target: pgTarget, point });
+    assert.deepEqual(await place.source.query(`SELECT convert_from(lo_get(7002, 3000000, 20), 'UTF8') AS text, length(lo_get(7002)) AS size`, undefined, as), [{ text: 'behind a hole', size: 3_000_013 }]);
     // The next row would be given a number that another has.
     await place.source.query(`SELECT setval('entries_id_seq', 5)`, undefined, as);
     await copyBeside(await place.open(), { target: pgTarget, point });

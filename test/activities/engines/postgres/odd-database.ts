@@ -88,6 +88,7 @@ export async function lookAt({ query }: Postgres, database: string): Promise<Rec
     sequences: await one(`SELECT schemaname, sequencename, last_value, increment_by FROM pg_sequences ORDER BY 1, 2`),
     constraints: await one(`SELECT conrelid::regclass::text, conname, contype, convalidated FROM pg_constraint WHERE connamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema', 'holdfast_restore') ORDER BY 1, 2`),
     indexes: await one(`SELECT schemaname, indexname, regexp_replace(indexdef, ' WHERE .*', '') AS def FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'holdfast_restore') ORDER BY 1, 2`),
+    tablespaces: await one(`SELECT c.relname::text, t.spcname::text FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE c.relname LIKE 'far%' ORDER BY 1`),
     policies: await one('SELECT tablename, policyname, qual FROM pg_policies'),
     acls: await one(`SELECT relname, relacl::text, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relnamespace IN ('public'::regnamespace, '"odd ""x"'::regnamespace) ORDER BY relnamespace::regnamespace::text, relname`),
     database: await one(`SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype, shobj_description(oid, 'pg_database') AS comment, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) AS a) AS datacl FROM pg_database WHERE datname = current_database()`),

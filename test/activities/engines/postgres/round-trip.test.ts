@@ -3,18 +3,30 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
+import { targetPlace, withOtherDatabase } from '../../../../activities/engines/postgres/connect.ts';
+import { requireServer } from '../../../../activities/engines/postgres/make-database.ts';
 import { publishExport } from '../../../../activities/exchange/publish-export.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
-import type { TargetRef } from '../../../../workflows/contract.ts';
+import { giveTo } from '../../../../activities/tool/server-account.ts';
+import type { TargetRef, ValidationResult } from '../../../../workflows/contract.ts';
 import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
-import { postgresMissing } from '../../../harness/postgres.ts';
+import { postgresMissing, type Postgres } from '../../../harness/postgres.ts';
+import type { Owner } from '../../../harness/cleanup.ts';
+import { tempDir } from '../../../harness/temp-dir.ts';
 import { lookAt, oddDatabase } from './odd-database.ts';
 
 const skip = await postgresMissing();
 const restored = `${database}_dr`;
+
+/** One that is called `odd Tä`, on a server. */
+async function tablespace(t: Owner, { account, query }: Postgres): Promise<void> {
+  const directory = tempDir(t, 'holdfast-tablespace-');
+  giveTo(account, directory);
+  await query(`CREATE TABLESPACE "odd Tä" LOCATION '${directory}'`);
+}
 
 test('a database of every kind of thing comes back as it was at the snapshot, and a difference is seen and named', { skip, timeout: 120_000 }, async (t) => {
   const place = await postgresPlace(t);
@@ -22,6 +34,8 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   mkdirSync(join(place.directory, 'exchange'), { mode: 0o700 });
   place.change((file) => void (file.exchange = { directories: [join(place.directory, 'exchange')] }));
   await source.query(oddDatabase, [], database);
+  await tablespace(t, source);
+  await source.query(`CREATE TABLE public.far (id int PRIMARY KEY USING INDEX TABLESPACE "odd Tä") TABLESPACE "odd Tä"; INSERT INTO public.far SELECT generate_series(1, 99)`, [], database);
   const before = await lookAt(source, database);
   const context = await place.open();
 
@@ -38,6 +52,15 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   const { bases } = await rebuildCatalog(context, pgRef);
   assert.equal(bases[0]!.exact, true, 'one moment, restorable without a log');
 
+  // What the other server lacks is named before anything is made there.
+  await assert.rejects(restorePostgres(context, summary), { type: 'Unsupported', message: /the target server has no tablespace odd Tä, in which public\.far, public\.far_pkey lies HINT: CREATE TABLESPACE there/ });
+  await withOtherDatabase(context, await targetPlace(context, pgTarget), async (client) => {
+    const base = { source: '17.1', target: { major: 17, version: '17.10' } };
+    await assert.rejects(requireServer(client, [{ kind: 'extension', name: 'nobody_has_it', version: '1.0' }], base), { type: 'Unsupported', message: /has not these extensions: nobody_has_it/ });
+    await assert.rejects(requireServer(client, [], { ...base, source: '18.1' }), { type: 'Unsupported', message: /the target runs PostgreSQL 17\.10, the base was made of 18\.1 HINT: restore to 18 or newer/ });
+  });
+  assert.deepEqual(await target.query('SELECT FROM pg_database WHERE datname = $1', [restored]), []);
+  await tablespace(t, target);
   const built = await restorePostgres(context, summary);
   assert.deepEqual(built.failed, []);
   const after = await lookAt(target, restored);
@@ -49,7 +72,38 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   const well = await validatePostgres(context, summary);
   assert.deepEqual(well.problems, []);
   assert.match(well.claim, /^equal to the base: \d+ tables by count and SHA-256 of every row, 4 sequences by what they hand out next, large objects by count and SHA-256 of every page, \d+ definitions by name, \d+ of them word for word$/);
-  assert.equal(well.collections.length, 12, well.collections.map(({ ns }) => ns).join());
+  assert.equal(well.collections.length, 13, well.collections.map(({ ns }) => ns).join());
+
+  // Questions of the system file, by the database's own search path, of what was restored.
+  const ask = async (statement: string, expected: object): Promise<ValidationResult> => {
+    place.change((file) => void (file.validators = [{ id: 'asked', uses: 'sql', source: 'ledger', statement, ...expected }]));
+    return await postgresEngine.validateTarget(await place.open(), { target: pgTarget, point: pgPoint(summary), limit: pgPoint(summary).limit, validator: 'asked' });
+  };
+  const moment = Date.parse(pgPoint(summary).reachesAt) / 1000;
+  for (const [statement, expected] of [
+    ['SELECT count(*) FROM orders;', { equals: 50 }], ['SELECT count(*) FROM orders', { min: 1, max: 50 }], ['SELECT max(status) FROM orders -- as it was', { equals: 'new' }],
+    ['SELECT NOT EXISTS (SELECT FROM orders WHERE animal NOT IN (SELECT name FROM animals))', { equals: true }], [`SELECT extract(epoch FROM current_setting('holdfast.moment')::timestamptz)`, { equals: moment }],
+  ] as const) assert.deepEqual([(await ask(statement, expected)).problems, statement], [[], statement]);
+  for (const [statement, expected, problem] of [
+    ['SELECT count(*) FROM orders', { min: 51 }, /^it answers with 50, expected 51 at least$/],
+    ['SELECT max(status) FROM orders', { equals: 'paid' }, /^it answers with another text, expected the text that is expected$/],
+    ['SELECT true', { equals: false }, /^it answers with true, expected false$/],
+    ['SELECT max(id) FROM empty', { min: 0 }, /^it answers with nothing \(NULL\), expected 0 at least$/],
+    ['SELECT id FROM orders', { min: 0 }, /more than one row, expected one$/],
+    ['SELECT id FROM orders WHERE false', { min: 0 }, /no row, expected one$/],
+    ['SELECT 1, 2', { min: 0 }, /2 columns, expected one$/],
+    ['SELECT count(*) FROM nowhere', { min: 0 }, /^the server refuses the question: relation "nowhere" does not exist \(SQLSTATE 42P01\)$/],
+    ['SELECT pg_sleep(60)', { equals: '', within: '200ms' }, /^no answer within 200ms$/],
+    // It asks, and changes nothing.
+    ['DELETE FROM orders RETURNING 1', { equals: 1 }, /SQLSTATE 42601/],
+    ['SELECT 1; DROP TABLE public.orders', { equals: 1 }, /SQLSTATE 42601/],
+    [`SELECT nextval('public.untouched')`, { equals: 42 }, /cannot execute nextval\(\) in a read-only transaction/],
+  ] as const) {
+    const answered = await ask(statement, expected);
+    assert.equal(answered.ok, false, statement);
+    assert.match(answered.problems.join(), problem, statement);
+  }
+  place.change((file) => void delete file.validators);
 
   const changes: [string, RegExp][] = [
     [`UPDATE public.secrets SET owner = 'x' WHERE id = 1`, /public\.secrets: 2 rows, expected 2, and their bytes differ/],
@@ -201,7 +255,7 @@ test('what a base would lack is refused by name before anything is read', { skip
   await assert.rejects(openProvisioner(await place.open()).check(await place.open(), { movesAside: false }), { type: 'WeakTransport', message: /in the clear, off this machine/ });
 });
 
-test('a restore that is cut off at every step goes on behind what was committed, and nothing is there twice', { skip, timeout: 120_000 }, async (t) => {
+test('a restore that is cut off at every step goes on behind what was committed, and nothing is there twice', { skip, timeout: 240_000 }, async (t) => {
   const place = await postgresPlace(t, { beside: true });
   const { source } = place;
   await source.query(oddDatabase, [], database);

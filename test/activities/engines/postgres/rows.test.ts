@@ -33,6 +33,7 @@ const schema = `
   INSERT INTO log SELECT date '2026-01-01' + i, i, decode(md5(i::text), 'hex') FROM generate_series(1, 300) AS i;
   INSERT INTO keyless VALUES ('a'), ('a');
   REFRESH MATERIALIZED VIEW emails;
+  SELECT lo_from_bytea(7001, 'one'), lo_from_bytea(7002, 'two'), lo_from_bytea(7003, decode(repeat('00ff', 700000), 'hex'));
   DELETE FROM touched;`;
 
 /** Both sides the same; what a test does to the living one is what happened since the backup. */
@@ -61,17 +62,19 @@ suite('rows of PostgreSQL', { skip, timeout: 180_000 }, () => {
     const context = await place.open();
     const same = await compareTarget(context, { target: pgTarget });
     assert.deepEqual([same.schemaCount, same.tables.map(({ ns, note }) => [ns, note])], [0, [['public.keyless', 'it has no primary key'], ['public.touched', 'it has no primary key']]]);
-    assert.equal(same.tableCount, 7);
+    assert.equal(same.tableCount, 8, 'large objects are compared as a table is');
     await place.sql(`
       DELETE FROM notes WHERE id BETWEEN 100 AND 109 AND id % 10 <> 2; UPDATE notes SET body = 'another' WHERE id IN (7, 8); INSERT INTO notes (id, user_id) VALUES (900, 1);
       UPDATE "Odd ""one"", it is" SET "a b" = '{}' WHERE part = 3; DELETE FROM log WHERE day > '2026-08-01'; ALTER TABLE users ADD nick text; ALTER TABLE users ALTER name TYPE varchar(30);
-      CREATE INDEX by_body ON notes (body); DROP TABLE touched CASCADE; CREATE TABLE newer (id int PRIMARY KEY); INSERT INTO newer VALUES (1)`);
+      CREATE INDEX by_body ON notes (body); DROP TABLE touched CASCADE; CREATE TABLE newer (id int PRIMARY KEY); INSERT INTO newer VALUES (1);
+      SELECT lo_unlink(7001), lo_put(7003, 1399999, 'x'), lo_from_bytea(7004, 'four'), lo_from_bytea(7005, 'five')`);
     const compared = await compareTarget(context, { target: pgTarget });
     const found = Object.fromEntries(compared.tables.map(({ ns, restored: then, living, missingInLiving, missingInRestored, changed }) => [ns, [then, living, missingInLiving, missingInRestored, changed]]));
     assert.deepEqual(found['public.notes'], [500, 492, 9, 1, 2]);
     assert.deepEqual(found['public.Odd "one", it is'], [40, 40, 0, 0, 1]);
     assert.deepEqual(found['public.log_2'], [120, 32, 88, 0, 0], 'a partition stands for itself');
     assert.ok(!('public.log_1' in found));
+    assert.deepEqual(found['large objects'], [3, 4, 1, 2, 1]);
     assert.deepEqual([found['public.touched'], found['public.newer']], [[0, null, null, null, null], [null, 1, null, null, null]]);
     assert.match(compared.tables.find(({ ns }) => ns === 'public.users')!.note!, /its columns differ, and 4 that both have were compared/);
     for (const said of [/^column public\.users\.nick lives, and was not restored$/, /^column public\.users\.name differs: restored character varying\(20\).*living character varying\(30\)/, /^index public\.by_body lives/, /^table public\.touched was restored, and does not live$/]) {
@@ -80,6 +83,11 @@ suite('rows of PostgreSQL', { skip, timeout: 180_000 }, () => {
     // Of chosen tables, only theirs.
     const chosen = await compareTarget(context, { target: pgTarget, tables: ['public.notes'] });
     assert.deepEqual([chosen.tableCount, chosen.schema], [1, ['index public.by_body lives, and was not restored']]);
+    // Who may read tables may not read large objects: it says so.
+    await place.source.query('CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader');
+    place.change((file) => void (file.environments['production']!.endpoints['ledger']!.credentials = { username: 'reader', password: 'file:aes' }));
+    const unread = (await compareTarget(await place.open(), { target: pgTarget })).tables.find(({ ns }) => ns === 'large objects')!;
+    assert.deepEqual([unread.missingInLiving, unread.note], [null, 'the user of the living database may not read them']);
   });
 
   test('rows that were deleted come back with what they refer to: tried first, without a trace; then in one transaction, once; and are taken out again', async (t) => {
