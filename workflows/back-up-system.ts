@@ -12,7 +12,7 @@ import { admit } from './permit.ts';
 import type { RunBackupInput } from './run-backup.ts';
 import { skip, tellingOfSchedule, type Skipped } from './scheduled.ts';
 import { mark } from './search-attributes.ts';
-import { checkSource } from './sources.ts';
+import { checkSource, requireOf } from './sources.ts';
 
 /**
  * Takes a base backup of a system, or of one of its sources: the entry, under any id. The backup itself is the child `backup/<system>`.
@@ -20,7 +20,7 @@ import { checkSource } from './sources.ts';
  *
  * @param typed - BackUpSystemInput as a person types it, or the bare name of a system.
  * @returns `skipped` where another runs and `ifRunning` is skip.
- * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning - at once, nothing was read.
+ * @throws BadInput, UnknownSystem, BadSystemFile, NotPermitted, AlreadyRunning, Unsupported - at once, nothing was read.
  */
 export async function backUpSystem(typed: unknown): Promise<BackupSummary[] | Skipped> {
   return await surfacing(() => tellingOfSchedule(async (way) => {
@@ -33,6 +33,7 @@ export async function backUpSystem(typed: unknown): Promise<BackupSummary[] | Sk
     way.view = view;
     await admit('backUpSystem', view, input);
     if (input.source) checkSource(view, input.source);
+    if (input.incremental) for (const source of input.source ? [input.source] : Object.keys(view.sources)) requireOf(view, source, 'increments');
     mark({ system: view.system, purpose: 'backup' });
     const child = await startOrWait(workflowId, input);
     way.handedOn = true;
@@ -43,8 +44,8 @@ export async function backUpSystem(typed: unknown): Promise<BackupSummary[] | Sk
 }
 
 /** Undefined: one runs, and this one was to be skipped then. */
-async function startOrWait(workflowId: string, { system, source, why, requestedBy, ifRunning }: BackUpSystemInput): Promise<ChildWorkflowHandle<Workflow> | undefined> {
-  const input: RunBackupInput = { system, source, why: why ?? 'asked for', requestedBy: requestedBy ?? anonymous };
+async function startOrWait(workflowId: string, { system, source, incremental, why, requestedBy, ifRunning }: BackUpSystemInput): Promise<ChildWorkflowHandle<Workflow> | undefined> {
+  const input: RunBackupInput = { system, source, ...(incremental ? { incremental } : {}), why: why ?? 'asked for', requestedBy: requestedBy ?? anonymous };
   for (;;) {
     const child = await startLocked('runBackup', workflowId, input, `backup of ${system}`);
     if (child) return child;

@@ -365,12 +365,14 @@ export interface PastStep {
 
 // ---- data/<site>: dumps and verification -----------------------------------------------------------------------------
 
+export type PlanDumpInput = SourceRef & { backup: string; epoch: number; why: string; requestedBy: string; /** only what changed since another base, of an engine that can; left out: all */ incremental?: true | undefined };
+
 export interface DataActivities {
   /**
    * Opens the source, picks the instant, lists the collections, splits them into groups and writes the plan.
    * Twice: the first plan is adopted, so that groups already dumped stay valid.
    */
-  planDump(input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef>;
+  planDump(input: PlanDumpInput): Promise<DumpPlanRef>;
 
   /**
    * Dumps one group; adopts parts of its own backup that an earlier attempt left whole. Takes a share of the source's
@@ -549,6 +551,10 @@ export interface BackupSummary extends SourceRef {
   program?: string | undefined;
   /** every byte of it, once it was sealed; left out: it could not be, or not yet */
   readBack?: { objects: number; bytes: number } | undefined;
+  /** the base that it adds to, and without which it is nothing; left out: it is whole by itself */
+  addsTo?: string | undefined;
+  /** why it is a full one, though an incremental one was asked for */
+  instead?: string | undefined;
   /** units without a proof at the base's own position, and why */
   unproved: { name: string; why: string }[];
 }

@@ -26,6 +26,8 @@ export interface RunBackupInput {
   source?: string | undefined;
   why: string;
   requestedBy: string;
+  /** only what changed since the newest base, of sources that can */
+  incremental?: true | undefined;
   /** one that is damaged as it is read back is not taken again: it is itself what was to make up for damage */
   once?: true | undefined;
 }
@@ -145,7 +147,8 @@ async function backUpChecked(of: SourceBackup): Promise<BackupSummary> {
   const said = `base ${first.backup} is damaged as it is read back, and marked bad: ${damage}`;
   if (of.input.once) throw failure('Tampered', said);
   of.warn(`${said}. It is taken once more`);
-  const second = await backUpSource(of);
+  // What it would add to may be what is damaged.
+  const second = await backUpSource({ ...of, input: { ...of.input, incremental: undefined } });
   const again = await readBack(of, second);
   if (typeof again === 'string') throw failure('Tampered', `${said}; and so is the second, ${second.backup}: ${again}`);
   return { ...second, ...again };
@@ -172,7 +175,7 @@ async function readBack({ call, input: { system }, source, show, progress, warn 
 }
 
 async function backUpSource(of: SourceBackup): Promise<BackupSummary> {
-  const { call, input: { system }, source, epoch, holds, warn } = of;
+  const { call, input: { system, incremental }, source, epoch, holds, warn } = of;
   const begin = (): BackupProgress => beginProgress(of, makeId(workflowInfo().startTime.getTime(), uuid4()));
   const { plan, groups } = holds
     ? await atHeldSnapshot({ call, system, source, warn }, async (held) => {
@@ -182,7 +185,9 @@ async function backUpSource(of: SourceBackup): Promise<BackupSummary> {
     : await dumpSource(of, begin());
   Object.assign(of.progress[source]!, { phase: 'sealing', work: null, progress: null });
   of.show();
-  return await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
+  const summary = await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
+  if (incremental && summary.instead !== undefined) warn(`a full base was taken, and no incremental one: ${summary.instead}`);
+  return summary;
 }
 
 function beginProgress({ progress, source, show }: SourceBackup, backup: string): BackupProgress {
@@ -194,9 +199,9 @@ function beginProgress({ progress, source, show }: SourceBackup, backup: string)
 
 /** All that reads the source: the plan, and its groups side by side. */
 async function dumpSource({ call, input, epoch, source, show }: SourceBackup, now: BackupProgress): Promise<{ plan: DumpPlanRef; groups: GroupRef[] }> {
-  const { system, why, requestedBy } = input;
+  const { system, why, requestedBy, incremental } = input;
   const { backup } = now;
-  const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy }, `plan the dump of ${source}`);
+  const plan = await call('planDump', { system, source, backup, epoch, why, requestedBy, ...(incremental ? { incremental } : {}) }, `plan the dump of ${source}`);
   Object.assign(now, { phase: 'dumping', groups: plan.groups.length, estimatedBytes: plan.estimatedBytes });
   const meter = new WorkMeter(Date.now());
   meter.expect(plan.groups.reduce((sum, { pieces = 0 }) => sum + pieces, 0));

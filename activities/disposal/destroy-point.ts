@@ -1,13 +1,17 @@
 import type { Destroyed } from '../../workflows/contract.ts';
+import { abilitiesOf } from '../../workflows/domain/engines.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
+import { addedTo } from '../../workflows/domain/retention/judge-disposal.ts';
 import type { SourceContext } from '../context.ts';
 import { Deleter } from '../retention/delete-versions.ts';
+import { readUnfinished } from '../retention/read-unfinished.ts';
 import { deleteKeys, isEmpty, takeBase } from '../retention/take-base.ts';
 import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { listHolds } from '../store/holds.ts';
 import { readHistory, sayDisposedAgain } from '../store/marks.ts';
+import { readBasesOf } from '../store/read-catalog.ts';
 import { canBeOpened } from './plan-disposal.ts';
 
 /**
@@ -54,7 +58,18 @@ export async function destroyPoint(context: SourceContext, { point, timeline, ru
 }
 
 /** What a run says of it that reads it; null: none does. */
-async function readerOf({ store, keys, signal }: SourceContext, { system, source, backup }: BackupScope): Promise<string | null> {
+async function readerOf(context: SourceContext, scope: BackupScope): Promise<string | null> {
+  const { store, keys, signal } = context;
+  const { system, source, backup } = scope;
   const hold = (await listHolds(store, keys, system, { signal })).find((one) => one.source === source && one.backup === backup);
-  return hold ? hold.why || `run ${hold.run} reads it` : null;
+  if (hold) return hold.why || `run ${hold.run} reads it`;
+  return await adderOf(context, scope);
+}
+
+/** What is nothing without it, and came while it was ordered; null: nothing. */
+async function adderOf(context: SourceContext, { system, source, timeline, backup }: BackupScope): Promise<string | null> {
+  if (abilitiesOf(context.source.engine).increments !== true) return null;
+  // What is begun before what is sealed: one that is sealed in between is met twice, and not missed.
+  const unfinished = await readUnfinished(context, { system, source, timelines: [{ timeline }] });
+  return addedTo({ catalog: await readBasesOf(context, { system, source, timeline }), unfinished }, backup)[0] ?? null;
 }

@@ -5,12 +5,16 @@ import type { Expired } from '../../workflows/domain/retention/describe-retentio
 import { mayGo } from '../../workflows/domain/retention/judge-log.ts';
 import type { BaseVerdict, RetentionFacts, RetentionPlan, UnfinishedVerdict } from '../../workflows/domain/retention/plan.ts';
 import { planRetention } from '../../workflows/domain/retention/plan-retention.ts';
+import { abilitiesOf } from '../../workflows/domain/engines.ts';
+import { addsTo, type CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { keysUnder } from '../store/keys-under.ts';
 import { listByTime } from '../store/list-by-time.ts';
 import { findSigned, putSigned, readSigned } from '../store/signed-object.ts';
 import type { ObjectVersion } from '../store/store.ts';
+import { foldersUnder } from '../store/read-catalog.ts';
+import { currentTimeline } from '../store/timelines.ts';
 import { Deleter } from './delete-versions.ts';
 import { readFacts } from './read-facts.ts';
 import { HeldLog } from './held-log.ts';
@@ -35,6 +39,9 @@ import { deleteRest, takeBase, unlessThere } from './take-base.ts';
  * Of what was never sealed only that is taken which nobody wrote to for a week, and none while a backup of the system runs (`backupRuns`); whoever seals is refused once there is a note.
  * While slices go the holds are read again every so often: a run that begins to read an older moment meanwhile keeps what is there of it.
  *
+ * A base goes after those that add to it, and not where one of them stays: killed in between, what is left is whole. A backup that begins to add to it meanwhile puts its plan before it looks for the
+ * note, and the note is put before the plans are looked at: one of the two meets the other.
+ *
  * What the store does not let go, since it is locked, is named and left for the next run; a base that stays for that keeps its log.
  *
  * @param plan - as `planForRun` wrote it.
@@ -47,6 +54,8 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   const refused = new Set<string>();
   // Before the facts: what is said while they are read counts too.
   let marks = await marksOf(context);
+  const begun = new BegunBackups(context);
+  await begun.look();
   const facts = await readFacts(context, rules);
   const now = planRetention(facts, rules);
   const going = agreed(approved, now, deleter);
@@ -55,13 +64,18 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   // A mark that was said since, a disposal's among them, may have made another base the one that has to stay.
   const stays = async (backup: string): Promise<string | null> => {
     const said = await marksOf(context);
-    if (said !== marks) current = planRetention(await readFacts(context, rules, refused), rules);
+    if ((await begun.look()) || said !== marks) current = planRetention(await readFacts(context, rules, refused), rules);
     marks = said;
     const verdict = current.bases.find((one) => one.backup === backup);
     return verdict?.goes ? null : (verdict?.why.join('; ') ?? 'a disposal takes it');
   };
-  for (const base of going) {
-    if (!(await takeBase(context, deleter, base, { run, at: facts.now, stays }))) refused.add(base.backup);
+  const basesOf = new Map(facts.catalog.bases.map((base) => [base.backup, base]));
+  for (const base of addersFirst(going, basesOf)) {
+    const adder = [...refused].find((one) => addsTo(basesOf.get(one) ?? {}, base.backup));
+    if (adder !== undefined) {
+      deleter.leave(`base ${base.backup}`, `it was to go, and stays: base ${adder} adds to it`);
+      refused.add(base.backup);
+    } else if (!(await takeBase(context, deleter, base, { run, at: facts.now, stays }))) refused.add(base.backup);
   }
   if (!backupRuns) for (const one of agreedUnfinished(approved, now)) await takeUnfinished(context, deleter, one, { run, at: facts.now });
   const left = await readFacts(context, rules, refused);
@@ -71,6 +85,43 @@ export async function expire(context: SourceContext, { plan: ref, run, backupRun
   deleter.done.bases = approved.bases.filter(({ backup, goes }) => goes && !there.has(backup)).length;
   for (const timeline of Object.keys(after.logEnds)) await expireLog(context, deleter, timeline, [approved, after], { run, at: after.at });
   return deleter.done;
+}
+
+/** Before each base those that add to it. */
+function addersFirst(going: readonly BaseVerdict[], bases: ReadonlyMap<string, CatalogBase>): BaseVerdict[] {
+  const depth = ({ backup }: BaseVerdict): number => bases.get(backup)?.parents?.length ?? 0;
+  const ordered = new Set<BaseVerdict>();
+  for (const one of going) {
+    for (const adder of going.filter(({ backup }) => addsTo(bases.get(backup) ?? {}, one.backup)).sort((a, b) => depth(b) - depth(a))) ordered.add(adder);
+    ordered.add(one);
+  }
+  return [...ordered];
+}
+
+/** Backups by their plans, of an engine whose bases add to others. */
+class BegunBackups {
+  readonly #context: SourceContext;
+  readonly #known = new Set<string>();
+
+  constructor(context: SourceContext) {
+    this.#context = context;
+  }
+
+  /** @returns whether one has begun since it was looked for the last time. */
+  async look(): Promise<boolean> {
+    const { store, keys, signal, system, sourceName, source } = this.#context;
+    if (abilitiesOf(source.engine).increments !== true) return false;
+    const of = { system: system.system, source: sourceName };
+    const timeline = (await currentTimeline(store, keys, of, { signal }))?.timeline;
+    if (timeline === undefined) return false;
+    let isNew = false;
+    for await (const backup of foldersUnder(store, layout.backups({ ...of, timeline }), signal)) {
+      if (this.#known.has(backup) || !(await hasVersion(this.#context, layout.plan({ ...of, timeline, backup })))) continue;
+      this.#known.add(backup);
+      isNew = true;
+    }
+    return isNew;
+  }
 }
 
 /** All that was ever said of the source's points, by its names: as long as they are the same, nothing was said. */

@@ -1,14 +1,16 @@
+import { abilitiesOf } from '../../workflows/domain/engines.ts';
 import { importTimeline, layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import type { Catalog } from '../../workflows/domain/recovery-point.ts';
 import type { Unfinished } from '../../workflows/domain/retention/plan.ts';
 import type { SourceContext } from '../context.ts';
+import { basePlanSchema, findPlan } from '../engines/base/plan.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
 
 /**
  * Backups and imports of a source that have no manifest, neither one that is believed nor another, and that retention has not begun to take. By the store's times; of those that have one
  * the first page of a listing is read, and no more.
  */
-export async function readUnfinished(context: SourceContext, { system, source, timelines }: Catalog): Promise<Unfinished[]> {
+export async function readUnfinished(context: SourceContext, { system, source, timelines }: Pick<Catalog, 'system' | 'source'> & { timelines: readonly { timeline: string }[] }): Promise<Unfinished[]> {
   const { store, signal } = context;
   const unfinished: Unfinished[] = [];
   const look = async (scope: BackupScope, folder: string): Promise<void> => {
@@ -20,7 +22,9 @@ export async function readUnfinished(context: SourceContext, { system, source, t
       one.storedBytes += bytes;
     }
     // It may have been sealed while it was looked at.
-    if (one.lastAt !== '' && !(await hasVersion(context, layout.manifest(scope)))) unfinished.push(one);
+    if (one.lastAt === '' || (await hasVersion(context, layout.manifest(scope)))) return;
+    const parents = await parentsOf(context, scope);
+    unfinished.push({ ...one, ...(parents ? { parents } : {}) });
   };
   for (const { timeline } of timelines) {
     for await (const backup of foldersUnder(store, layout.backups({ system, source, timeline }), signal)) {
@@ -33,6 +37,12 @@ export async function readUnfinished(context: SourceContext, { system, source, t
     await look(scope, layout.timelineFolder(scope));
   }
   return unfinished;
+}
+
+/** What a backup that is not sealed yet, or never will be, says that it adds to. */
+async function parentsOf(context: SourceContext, scope: BackupScope): Promise<string[] | undefined> {
+  if (abilitiesOf(context.source.engine).increments !== true) return undefined;
+  return (await findPlan(context, basePlanSchema, scope))?.plan.parents?.map(({ backup }) => backup);
 }
 
 /** Whether a key has any version, whoever wrote it. */

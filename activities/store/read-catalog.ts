@@ -43,6 +43,7 @@ export async function rebuildCatalog(given: CatalogContext, of: { system: string
   for (const { timeline } of catalog.timelines) {
     const scope = { ...of, timeline };
     await readBases(context, believer, scope, catalog);
+    judgeByParents(catalog, scope, reject);
     await addSpans(context, believer, scope, catalog, reject);
     await readGaps(context, believer, scope, catalog, reject);
     await readExpired(context, believer, scope, catalog);
@@ -110,6 +111,42 @@ async function readBases({ store, signal, progress, marks }: MarkedContext, beli
   }
 }
 
+/**
+ * An incremental base is as good as those that it adds to. Where one is doubted it is too. Where one is gone it is not believed: nobody is given it, whoever verifies is told, and retention waits until
+ * somebody has looked, and marked it.
+ */
+function judgeByParents(catalog: Catalog, scope: TimelineScope, reject: Reject): void {
+  const here = new Map([...catalog.bases, ...(catalog.disposed ?? [])].filter(({ timeline }) => timeline === scope.timeline).map((base) => [base.backup, base]));
+  const isWhole = (base: CatalogBase): boolean => {
+    if (base.timeline !== scope.timeline || base.mark?.doubt) return true;
+    const parents = (base.parents ?? []).map(({ backup }) => ({ backup, found: here.get(backup) }));
+    const missing = parents.find(({ found }) => !found);
+    if (missing) {
+      reject(layout.manifest({ ...scope, backup: base.backup }), `it adds to base ${missing.backup}, which is not there`);
+      return false;
+    }
+    const [doubt] = parents.flatMap(({ found }) => doubtFrom(found!));
+    if (doubt) base.mark = { ...base.mark, doubt };
+    return true;
+  };
+  catalog.bases = catalog.bases.filter(isWhole);
+}
+
+/** What is said against whatever adds to this base. One that is being disposed of is as good as gone. */
+function doubtFrom({ backup, mark }: CatalogBase): NonNullable<PointMark['doubt']>[] {
+  const doubt = mark?.doubt ?? (mark?.disposal && { is: 'suspect' as const, ...mark.disposal, reason: `disposed of: ${mark.disposal.reason}` });
+  return doubt ? [{ ...doubt, reason: `it adds to base ${backup}: ${doubt.reason}` }] : [];
+}
+
+/** The bases of one timeline, with what was said of them, and not its log: what a further base may add to. */
+export async function readBasesOf(given: CatalogContext, { timeline, ...of }: TimelineScope): Promise<Pick<Catalog, 'bases' | 'disposed'>> {
+  const catalog: Catalog = { ...of, timelines: [], bases: [], spans: [], gaps: [], rejected: [] };
+  const { reject, believer, ...room } = await openRoom(given, catalog);
+  await readBases({ ...given, ...room }, believer, { ...of, timeline }, catalog);
+  judgeByParents(catalog, { ...of, timeline }, reject);
+  return catalog;
+}
+
 type MarkedContext = CatalogContext & { marks: ReadonlyMap<string, PointMark> };
 
 /** What choosing a recovery point needs to know of a manifest. */
@@ -127,6 +164,7 @@ export function baseOf(manifest: Manifest, ref: ObjectRef): CatalogBase {
     storedBytes: manifest.totals.storedBytes,
     exact: manifest.start === manifest.end && manifest.units.every((unit) => unit.fuzzy === null),
     why: manifest.why,
+    ...(manifest.parents ? { parents: manifest.parents.map(({ backup, plainBytes }) => ({ backup, plainBytes })) } : {}),
     ...(manifest.origin && !manifest.origin.log ? { alone: true as const } : {}),
     ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program, moment: manifest.origin.moment, ...(manifest.origin.foreign ? { foreign: manifest.origin.foreign.label } : {}) } : {}),
   };

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import { logPositionAt, parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
+import { addsTo, type Catalog, type CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { isKnownHole } from './known-hole.ts';
@@ -18,7 +18,7 @@ import { tellWhole } from '../whole-progress.ts';
 export type { Findings } from './findings.ts';
 
 /**
- * `newest`, or left out: the base and its log. `log`: the parts of the base are not read, so nothing is claimed of them. `base`: the log behind it is not, and neither is what
+ * `newest`, or left out: the base, with those that it adds to, and its log. `log`: the parts of the base are not read, so nothing is claimed of them. `base`: the log behind it is not, and neither is what
  * else lies in the store. `backup` left out: the one that the latest recovery point is restored from.
  */
 export interface WhatToVerify {
@@ -70,8 +70,11 @@ export async function verifyPoint(
     return { result: { ...of, ...counted(found), scope: extent, ok: false, backup: backup ?? null, timeline: null, restorable: null }, found, catalog, base };
   }
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
-  const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: base.storedBytes }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
-  const partsAreWhole = extent === 'log' || await verifyBase(context, scope, base.manifest, found, everything);
+  // What was just taken is read back alone: those that it adds to were when they were taken.
+  const parents = extent === 'newest' ? catalog.bases.filter(({ timeline, backup: one }) => timeline === base.timeline && addsTo(base, one)) : [];
+  const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: [base, ...parents].reduce((sum, { storedBytes }) => sum + storedBytes, 0) }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
+  let partsAreWhole = true;
+  for (const one of extent === 'log' ? [] : [...parents, base]) if (!(await verifyBase(context, { ...scope, backup: one.backup }, one.manifest, found, everything))) partsAreWhole = false;
   const missing = extent !== 'log' && partsAreWhole && base.foreign !== undefined ? ((await verifyForeign?.(context, base)) ?? null) : null;
   if (missing !== null) found.problems.push({ key: base.manifest.key, problem: missing });
   const baseIsWhole = partsAreWhole && missing === null;

@@ -9,6 +9,7 @@ import { currentUser } from './recover.ts';
 
 interface BackupOptions {
   source?: string;
+  incremental?: true;
   why?: string;
   by: string;
   wait: boolean;
@@ -23,12 +24,13 @@ export function backup(cli: Cli): void {
     (command) =>
       command
         .option('--source <source>', 'left out: every source of the system')
+        .option('--incremental', 'only what changed since the newest base, of an engine that can')
         .option('--why <text>', 'a label that the manifest keeps')
         .option('--by <name>', 'who asks', currentUser())
         .option('--if-running <what>', 'when a backup of the system runs already: fail or wait', 'fail')
         .option('--no-wait', 'return once it is started'),
-    async (printer, { source, why, by, wait, ifRunning }, system) => {
-      const input = { system, source, why, requestedBy: by, ifRunning };
+    async (printer, { source, incremental, why, by, wait, ifRunning }, system) => {
+      const input = { system, source, ...(incremental ? { incremental } : {}), why, requestedBy: by, ifRunning };
       parseInput('backUpSystem', backUpSystemInput, input);
       await withTemporal(async (temporal) => {
         const id = entryId('backup', system);
@@ -55,6 +57,6 @@ export const formatBackups = ({ backups }: { backups: BackupSummary[] }): string
     .map((one) => {
       const unproved = one.unproved.length > 0 ? `; no proof for ${one.unproved.map(({ name, why }) => `${name} (${why})`).join(', ')}` : '';
       const what = one.program ? `a stream of ${one.program}` : `${one.units} collections, ${one.documents.toLocaleString('en-US')} documents`;
-      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), ${one.program ? 'its program ended at' : 'as of'} ${one.endAt}${unproved}`;
+      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${one.addsTo === undefined ? '' : `what changed since ${one.addsTo}, `}${one.instead === undefined ? '' : `a full one, though an incremental one was asked for (${one.instead}), `}${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), ${one.program ? 'its program ended at' : 'as of'} ${one.endAt}${unproved}`;
     })
     .join('\n');

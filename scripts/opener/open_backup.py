@@ -289,15 +289,20 @@ class Opener:
         print(f"{path.name}  {size} bytes of {origin['program']} ({origin['toolVersion']})  no proof: {origin['proof']['why']}")
 
     def open_cluster(self, manifest, out):
-        """A PostgreSQL server: the tar that pg_basebackup wrote, with the server's own list of files (backup_manifest) in it."""
-        path, size = out / (urllib.parse.quote(manifest["source"], safe=" ") + ".tar"), 0
-        with path.open("wb") as file:
-            for _part, plain, _where in self.parts(manifest):
-                size += file.write(plain)
-        if size != manifest["totals"]["plainBytes"]:
-            raise Refused(f"{path.name}: {size} bytes; the manifest says {manifest['totals']['plainBytes']}")
-        detail = manifest["units"][0]["detail"]
-        print(f"{path.name}  {size} bytes of PostgreSQL {manifest['versions']['postgresql']}, WAL from {detail['startLsn']} to {detail['endLsn']}; unpack it and run pg_verifybackup")
+        """A PostgreSQL server: the tar that pg_basebackup wrote, with the server's own list of files (backup_manifest) in it. Before an incremental one come those that it adds to."""
+        parents = [self.signed(ref["manifest"]["key"], ref["manifest"]["versionId"]) for ref in manifest.get("parents", [])]
+        for number, one in enumerate([*parents, manifest], 1):
+            name = urllib.parse.quote(manifest["source"], safe=" ") + (f".{number}.tar" if parents else ".tar")
+            path, size = out / name, 0
+            with path.open("wb") as file:
+                for _part, plain, _where in self.parts(one):
+                    size += file.write(plain)
+            if size != one["totals"]["plainBytes"]:
+                raise Refused(f"{path.name}: {size} bytes; the manifest says {one['totals']['plainBytes']}")
+            detail = one["units"][0]["detail"]
+            print(f"{path.name}  {size} bytes of PostgreSQL {one['versions']['postgresql']}, WAL from {detail['startLsn']} to {detail['endLsn']}; unpack it and run pg_verifybackup")
+        if parents:
+            print(f"unpack each into a folder of its own, and join them in this order: pg_combinebackup -o data 1 2 … {len(parents) + 1}")
 
     def open_segments(self, manifest, out):
         """The WAL behind the base, for restore_command: a slice is a whole segment, or a piece behind a head of 32 bytes."""

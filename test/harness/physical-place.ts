@@ -47,7 +47,7 @@ export async function physicalMissing(version = 17): Promise<string | false> {
 }
 
 /** A server that pushes its WAL by the command line of this checkout to a real S3 store, or whose WAL is received, and a place for its copy. */
-export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false }: { version?: number; settings?: PostgresSettings; /** its log is received, and not pushed */ receive?: boolean } = {}): Promise<PhysicalPlace> {
+export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb }: { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean } = {}): Promise<PhysicalPlace> {
   // Before the directory's own: hooks run in their order, and without its pid file the target would not be found.
   owner.after(async () => void (await stopByPidFile(join(targetDirectory, 'server.pid'), 'SIGKILL')));
   const directory = tempDir(owner, 'holdfast-physical-');
@@ -65,7 +65,7 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
     for (const [name, value] of [['HOLDFAST_SYSTEMS', before.systems], ['HOLDFAST_SYSTEM', before.system]] as const) value === undefined ? delete process.env[name] : (process.env[name] = value);
   });
   const targetPort = await freePort();
-  const source = await startPostgres(owner, { version, settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
+  const source = await startPostgres(owner, { version, ...(initdb ? { initdb } : {}), settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
   const file: SystemFile = {
     system: physicalRef.system,
     title: 'A server that pushes',
@@ -75,7 +75,7 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
       dr: { protection: 'production', endpoints: { main: { uri: `postgresql://127.0.0.1:${targetPort}/postgres` } } },
     },
     sources: { main: { engine: 'postgres-physical', environment: 'production', ...(receive ? { wal: { by: 'receive' }, archive: { every: '1s' } } : {}) } },
-    stores: [{ name: 'main', kind: 's3', endpoint: store.endpoint, region: store.region, bucket: 'physical', credentials: { accessKeyId: 'file:access', secretAccessKey: 'file:secret' }, lock: { retain: '1h' } }],
+    stores: [{ name: 'main', kind: 's3', endpoint: store.endpoint, region: store.region, bucket: 'physical', credentials: { accessKeyId: 'file:access', secretAccessKey: 'file:secret' }, ...(lock ? { lock: { retain: '1h' } } : {}) }],
     key: { id: 'test', aes256: 'file:aes', signing: { privateKey: 'file:private', publicKeys: ['file:public'] } },
     standby: { environment: 'dr', provision: { main: { uses: 'local', directory: targetDirectory } } },
     fence: {},
@@ -94,8 +94,8 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
 }
 
 /** Plan, the one group, seal: what the workflow does. */
-export async function backUpPhysical(context: SourceContext, backup: string): Promise<BackupSummary> {
-  const plan = await engine.planDump(context, { ...physicalRef, backup, epoch: 0, why: 'test', requestedBy: 'test' });
+export async function backUpPhysical(context: SourceContext, backup: string, { incremental }: { incremental?: true } = {}): Promise<BackupSummary> {
+  const plan = await engine.planDump(context, { ...physicalRef, backup, epoch: 0, why: 'test', requestedBy: 'test', incremental });
   const group = await engine.dumpGroup(context, { ...physicalRef, plan, epoch: 0, group: plan.groups[0]!.group });
   return await engine.sealBackup(context, { ...physicalRef, plan, epoch: 0, groups: [group] });
 }

@@ -22,6 +22,19 @@ const count = (lab: Lab, name: string): number => lab.stubs.called().filter((cal
 const twoSources = { ...view, sources: { documents: { engine: 'mongodb', environment: 'production' }, users: { engine: 'mongodb', environment: 'production' } } };
 const archive = (lab: Lab): WorkflowHandle => lab.env.client.workflow.getHandle('archive/demo/documents');
 
+test('an incremental backup of a source that takes none fails at once, by name; one whose base is full all the same says so', async (t) => {
+  const lab = await openLab(t);
+  const refused = await failureOf(await lab.start('backUpSystem', { system: 'demo', incremental: true }, 'refused'));
+  assert.deepEqual([refused.type, /demo\/documents: the engine "mongodb" takes full bases alone/.test(refused.message)], ['Unsupported', true], refused.message);
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, sources: { documents: { engine: 'postgres-physical', environment: 'production' } } });
+  const { sealBackup } = lab.stubs.answers;
+  lab.stubs.answers.sealBackup = async (input) => ({ ...(await sealBackup(input)), instead: 'there is no good base' });
+  await (await lab.start('backUpSystem', { system: 'demo', incremental: true }, 'taken')).result();
+  assert.equal((lab.stubs.calls.find(({ name }) => name === 'planDump')!.input as { incremental?: boolean }).incremental, true);
+  const report = lab.stubs.calls.find(({ name }) => name === 'writeBackupReport')!.input as { report: { warnings: string[] } };
+  assert.match(report.report.warnings.join(), /documents: a full base was taken, and no incremental one: there is no good base/);
+});
+
 test('a workflow type that is not there fails at once, and lists those that are', async (t) => {
   const lab = await openLab(t);
   const failure = await failureOf(await lab.start('recoverSytem', 'demo'));

@@ -31,7 +31,7 @@ const each = <T>(list: readonly T[] | null | undefined, samples: (one: T) => Sam
 /** The newest base of each source and kind. */
 const newest = ({ system, sources, history }: SystemFacts): { labels: Record<string, string>; storedAt: string; storedBytes: number; durationMs: number }[] =>
   sources.flatMap((source) =>
-    (['full', 'import'] as const satisfies readonly BackupKind[]).flatMap((type) => {
+    (['full', 'increment', 'import'] as const satisfies readonly BackupKind[]).flatMap((type) => {
       const last = history?.taken.findLast((one) => one.source === source && one.kind === type);
       return last ? [{ labels: { system, source, type }, ...last }] : [];
     }),
@@ -52,7 +52,7 @@ const ofSchedule = ['system', 'schedule'] as const;
 const handbook: MetricRow[] = [
   {
     name: 'backup_last_success_timestamp',
-    help: 'When the newest whole backup was stored, by the store’s clock. type: full, import; log: up to when the log is archived; incremental: when the check of the log since the last base last held.',
+    help: 'When the newest whole backup was stored, by the store’s clock. type: full, increment (what changed since another base), import; log: up to when the log is archived; incremental: when the check of the log since the last base last held.',
     labels: ofType,
     valuesOf: (facts) => [
       ...newest(facts).flatMap(({ labels, storedAt }) => ifAt(labels, storedAt)),

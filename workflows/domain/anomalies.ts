@@ -57,9 +57,9 @@ export function findAnomalies(history: BackupHistory, sources: readonly string[]
   return [...sources.flatMap((source) => [...ofAge(history, source, ages), ...ofNewest(history, source)]), ...ofRuns(history)];
 }
 
-/** Since the newest base was stored, by the store's clock; Infinity: there is none. */
+/** Since the newest base was stored, a full one or what changed since one, by the store's clock; Infinity: there is none. */
 export function ageMs(history: BackupHistory, source: string): number {
-  const newest = fullOf(history, source).at(-1);
+  const newest = history.taken.findLast((one) => one.source === source && one.kind !== 'import');
   return newest ? Date.parse(history.at) - Date.parse(newest.storedAt) : Infinity;
 }
 

@@ -5,8 +5,8 @@ import type { Manifest } from './manifest.ts';
  * them. Metrics, anomalies, capacity and reports are all counted from this, so that they say the same whoever asks, and after any restart.
  */
 
-/** As the label `type` of the metrics: a base that we dumped, or one that another program did. */
-export type BackupKind = 'full' | 'import';
+/** As the label `type` of the metrics: a base that we dumped, what changed since one, or one that another program dumped. */
+export type BackupKind = 'full' | 'increment' | 'import';
 
 /** A base that is whole. Times are UTC ISO. */
 export interface TakenBackup {
@@ -53,12 +53,12 @@ export interface BackupHistory {
 
 /** @param storedAt - of the listing, by the store's clock. */
 export function takenOf(manifest: Manifest, storedAt: string): TakenBackup {
-  const { source, timeline, backup, startedAt, finishedAt, totals, why, requestedBy, origin } = manifest;
+  const { source, timeline, backup, startedAt, finishedAt, totals, why, requestedBy, origin, parents } = manifest;
   return {
     source,
     timeline,
     backup,
-    kind: origin && origin.form !== 'stream' ? 'import' : 'full',
+    kind: origin && origin.form !== 'stream' ? 'import' : parents ? 'increment' : 'full',
     storedAt,
     startedAt,
     finishedAt,

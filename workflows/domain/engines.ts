@@ -18,6 +18,8 @@ export interface Abilities {
   rows?: boolean;
   /** its target is asked in SQL whether it holds what it should */
   sql?: boolean;
+  /** a base may hold only what changed since another one, and is restored on top of it */
+  increments?: boolean;
   /** all of a base is read at one snapshot that a session of ours holds for as long as it is read */
   snapshot: boolean;
 }
@@ -29,7 +31,7 @@ export interface Abilities {
 export const engines = {
   mongodb: { log: true, units: true, imports: true, exports: true, partial: true, snapshot: false },
   /** a whole PostgreSQL server as files (pg_basebackup), and its WAL */
-  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false },
+  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false, increments: true },
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
   tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** one database, table by table, by COPY: its log is another source's, of the whole server */
@@ -42,7 +44,8 @@ export const engineKinds = Object.keys(engines) as [EngineKind, ...EngineKind[]]
 /** A name of no engine that this Holdfast knows comes from an older history: it was a mongodb. */
 export const abilitiesOf = (engine: string): Abilities => (Object.hasOwn(engines, engine) ? engines[engine as EngineKind] : engines.mongodb);
 
-const lacks: Record<keyof Abilities, string> = {
+/** Behind `the engine "…"`. */
+export const lacks: Record<keyof Abilities, string> = {
   log: 'has no log: nothing can be archived, replayed or drained, only its bases can be restored',
   units: 'knows nothing of what is inside a dump: nothing can be proved equal',
   imports: 'imports no dumps',
@@ -51,6 +54,7 @@ const lacks: Record<keyof Abilities, string> = {
   databases: 'brings no whole databases into what lives',
   rows: 'knows no rows by their keys: none can be compared with what lives, put back into it or masked',
   sql: 'answers no questions in SQL',
+  increments: 'takes full bases alone: what changes between two of them is in its log, where it has one',
   snapshot: 'reads at no snapshot of a session',
 };
 

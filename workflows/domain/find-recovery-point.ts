@@ -78,6 +78,8 @@ function findBase(catalog: Catalog, backup: string): RecoveryPoint {
   if (!base) {
     const disposed = catalog.disposed?.find((one) => one.backup === backup);
     if (disposed) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: base ${backup} is ${describeMark(disposed.mark)}`, { hint: 'nobody is given it; name another base' });
+    const disbelieved = catalog.rejected.find(({ key }) => key.endsWith(`/${backup}/manifest.json`));
+    if (disbelieved) throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: base ${backup} is not believed: ${disbelieved.why}`, { hint: 'name another base' });
     const known = catalog.bases.map((one) => one.backup).slice(-10).join(', ') || 'none';
     throw new HoldfastError('NoRecoveryPoint', `${nameOf(catalog)}: no base and no import ${backup}`, { hint: `holdfast points ${catalog.system} lists them; the newest bases: ${known}` });
   }

@@ -95,6 +95,7 @@ export type RecoverSystemInput = z.output<typeof recoverSystemInput>;
 export const backUpSystemInput = z.strictObject({
   system,
   source: source.meta({ description: 'left out: every source of the system' }),
+  incremental: z.boolean().optional().meta({ description: 'true: only what changed since the newest base, of sources whose engine can; left out: a full one' }),
   why: text.meta({ description: 'a label that the manifest keeps' }),
   requestedBy: text,
   ifRunning: z

@@ -70,7 +70,7 @@ function ofDrills({ drills, late }: PeriodReport): Trouble[] {
 
 /** How much the data has grown since the last base before the period, as a share; null: there is nothing to compare. */
 export function growthOf({ newest, before }: { newest: BaseFacts | null; before: BaseFacts | null }): number | null {
-  if (!newest || !before || newest.backup === before.backup || before.plainBytes === 0) return null;
+  if (!newest || !before || newest.backup === before.backup || before.plainBytes === 0 || newest.increment || before.increment) return null;
   return newest.plainBytes / before.plainBytes - 1;
 }
 

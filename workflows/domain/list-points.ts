@@ -103,7 +103,7 @@ export function describePoints(of: PointsPage): string[] {
     ...(of.totals.windows === 0 ? [`${name}: nothing can be restored`] : []),
     ...of.windows.map(
       ({ timeline, base, from, to, slices }) =>
-        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `${base.foreign === undefined ? `a stream of ${base.program}` : `foreign: ${base.foreign} in the repository of ${base.program}`}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}, timeline ${timeline}${base.exact ? '' : ', without proof'}${base.mark ? `; ${describeMark(base.mark)}` : ''}`,
+        `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `${base.foreign === undefined ? `a stream of ${base.program}` : `foreign: ${base.foreign} in the repository of ${base.program}`}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}${base.parents ? `, incremental on ${base.parents.at(-1)!.backup} (${base.parents.length + 1} bases in all)` : ''}, timeline ${timeline}${base.exact ? '' : ', without proof'}${base.mark ? `; ${describeMark(base.mark)}` : ''}`,
     ),
     ...(of.next === null ? [] : [`${name}: ${of.windows.length} of ${of.totals.windows} shown; the next are those after ${of.next}`]),
     ...of.gaps.map((gap) => `${name}: gap from ${formatLogPosition(gap.from)} to ${formatLogPosition(gap.to)}: ${gap.why}`),

@@ -123,6 +123,10 @@ export const streamOriginSchema = z.strictObject({
 });
 export type StreamOrigin = z.infer<typeof streamOriginSchema>;
 
+/** One of the bases that an incremental one adds to. */
+export const parentSchema = z.strictObject({ backup: z.string(), manifest: objectRefSchema, plainBytes: bytes });
+export type Parent = z.infer<typeof parentSchema>;
+
 /** Where a base came from that is no dump of our own reading. */
 export const originSchema = z.discriminatedUnion('form', [importOriginSchema, streamOriginSchema]);
 
@@ -151,6 +155,10 @@ export const manifestSchema = z.strictObject({
   key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
   /** left out: a dump of ours */
   origin: originSchema.optional(),
+  /** an incremental base: all that it is restored on top of, the full one first. Left out: it is whole by itself */
+  parents: z.array(parentSchema).min(1).optional(),
+  /** why it is a full one, though an incremental one was asked for */
+  instead: z.string().optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 

@@ -88,6 +88,8 @@ export interface BaseFacts {
   documents: number;
   plainBytes: number;
   storedBytes: number;
+  /** only what changed since another base */
+  increment?: true;
   why: string;
   /** what was said of it, such as "bad"; null: nothing */
   mark: string | null;

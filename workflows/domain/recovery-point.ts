@@ -26,9 +26,14 @@ export interface CatalogBase {
   foreign?: string;
   /** of a program: all of it is as it was at its start, or its end. Null: of no one moment. Left out: written by an earlier version, or no program's */
   moment?: 'start' | 'end' | null;
+  /** incremental: all that it is restored on top of, the full one first; without any one of them it is nothing. Left out: it is whole by itself */
+  parents?: { backup: string; plainBytes: number }[];
   /** what was said of it; left out: nothing that holds */
   mark?: PointMark;
 }
+
+/** Whether a base is restored on top of another one, whatever comes between. */
+export const addsTo = ({ parents = [] }: { parents?: readonly { backup: string }[] | undefined }, backup: string): boolean => parents.some((parent) => parent.backup === backup);
 
 /** A run of slices that touch: the log after `from`, up to and including `to`, without a break. */
 export interface CatalogSpan {
@@ -115,5 +120,5 @@ export interface RecoveryPoint {
 /** What is copied into the living source, by the names that it has there. */
 export const copiesIn = ({ only, copies }: Pick<RecoveryPoint, 'only' | 'copies'>): string[] => copies ?? only?.copies ?? [];
 
-/** Bytes of the base that a restore of this point loads. */
-export const bytesToRestore = ({ base, only }: RecoveryPoint): number => only?.plainBytes ?? base.plainBytes;
+/** Bytes that a restore of this point loads: of its base, and of those that it adds to. */
+export const bytesToRestore = ({ base: { plainBytes, parents = [] }, only }: RecoveryPoint): number => only?.plainBytes ?? parents.reduce((sum, parent) => sum + parent.plainBytes, plainBytes);

@@ -3,7 +3,7 @@ import type { DumpPlanRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, objectRefSchema, type ObjectRef } from '../../../workflows/domain/manifest.ts';
+import { formatVersion, objectRefSchema, parentSchema, type ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { findSigned, putSigned } from '../../store/signed-object.ts';
 
@@ -28,6 +28,8 @@ export const planFields = {
   logFrom: logPositionSchema,
   key: z.strictObject({ id: z.string(), objects: z.array(objectRefSchema) }),
   groups: z.array(z.strictObject({ group: z.string(), estimatedBytes: count, ranges: z.array(planRangeSchema) })),
+  /** incremental: the bases that it is going to add to, the full one first, which stay as long as this lies there. Left out: a full one */
+  parents: z.array(parentSchema).min(1).optional(),
 };
 
 export const basePlanSchema = z.object({ ...planFields, units: z.array(z.looseObject({ id: z.string(), name: z.string(), kind: z.string() })) });

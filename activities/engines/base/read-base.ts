@@ -1,12 +1,12 @@
 import type { EngineKind } from '../../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
-import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import type { CatalogBase, RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 
 /** The signed manifest of a recovery point's base, at its exact version. @throws Tampered - it is of another base. */
-export async function readManifest(context: SourceContext, point: Pick<RecoveryPoint, 'system' | 'source' | 'base'>): Promise<Manifest> {
+export async function readManifest(context: SourceContext, point: Pick<RecoveryPoint, 'system' | 'source'> & { base: Pick<CatalogBase, 'timeline' | 'backup' | 'manifest'> }): Promise<Manifest> {
   const { base } = point;
   const manifest = await readSigned(context.store, context.keys, manifestSchema, base.manifest, { signal: context.signal });
   const same = manifest.system === point.system && manifest.source === point.source

@@ -10,7 +10,7 @@ import { assertEpoch } from '../../store/epoch.ts';
 import { findSigned, putSigned } from '../../store/signed-object.ts';
 import { InFlight } from './in-flight.ts';
 import type { BasePlan, PlanRange } from './plan.ts';
-import { readGroupIndex } from './read-base.ts';
+import { readGroupIndex, readManifest } from './read-base.ts';
 
 export interface SealBackupInput extends SourceRef {
   plan: DumpPlanRef;
@@ -25,7 +25,7 @@ export interface Sealing {
   /** names that a planned range may have been written under */
   rangesOf(range: string): string[];
   /** asked once every group is known to be whole, with the indexes as they were read back */
-  describe(indexes: readonly GroupIndex[]): Promise<Pick<Manifest, 'units' | 'start' | 'end' | 'origin'>>;
+  describe(indexes: readonly GroupIndex[]): Promise<Pick<Manifest, 'units' | 'start' | 'end' | 'origin' | 'parents' | 'instead'>>;
 }
 
 /** Objects are locked longer, looked at, side by side: each is one small request. */
@@ -133,7 +133,7 @@ async function requireParts(context: SourceContext, plan: BasePlan, indexes: rea
 }
 
 async function manifestOf({ plan, engine, describe }: Sealing, groups: readonly GroupRef[], indexes: readonly GroupIndex[]): Promise<Manifest> {
-  const { units, start, end, origin } = await describe(indexes);
+  const { units, start, end, origin, parents, instead } = await describe(indexes);
   const listed = indexes.map((index) => {
     const { index: ref } = groups.find((group) => group.group === index.group)!;
     return {
@@ -172,13 +172,26 @@ async function manifestOf({ plan, engine, describe }: Sealing, groups: readonly 
     },
     key: plan.key,
     ...(origin ? { origin } : {}),
+    ...(parents ? { parents } : {}),
+    ...(instead === undefined ? {} : { instead }),
   };
+}
+
+/** All that an incremental base is nothing without. */
+async function objectsOfParents(context: SourceContext, { system, source, timeline, parents = [] }: Manifest): Promise<ObjectRef[]> {
+  const objects: ObjectRef[] = [];
+  for (const { backup, manifest: ref } of parents) {
+    const parent = await readManifest(context, { system, source, base: { timeline, backup, manifest: ref } });
+    objects.push(ref, ...parent.key.objects);
+    for (const group of parent.groups) objects.push(group.index, ...(await readGroupIndex(context, backup, group)).parts.map(({ object }) => object));
+  }
+  return objects;
 }
 
 async function extendLocks(context: SourceContext, plan: ObjectRef, manifest: Manifest, indexes: readonly GroupIndex[]): Promise<void> {
   const config = context.system.stores.find(({ name }) => name === context.store.name);
   if (!config?.lock) return;
-  const objects = [plan, ...manifest.key.objects, ...manifest.groups.map(({ index }) => index), ...indexes.flatMap(({ parts }) => parts.map(({ object }) => object))];
+  const objects = [plan, ...manifest.key.objects, ...manifest.groups.map(({ index }) => index), ...indexes.flatMap(({ parts }) => parts.map(({ object }) => object)), ...(await objectsOfParents(context, manifest))];
   const requests = new InFlight(requestsAtOnce);
   try {
     for (const [done, object] of objects.entries()) {
@@ -205,6 +218,8 @@ function summaryOf(manifest: Manifest, ref: ObjectRef): BackupSummary {
     units: manifest.units.length,
     ...manifest.totals,
     ...(manifest.origin?.form === 'stream' ? { program: manifest.origin.program } : {}),
+    ...(manifest.parents ? { addsTo: manifest.parents.at(-1)!.backup } : {}),
+    ...(manifest.instead === undefined ? {} : { instead: manifest.instead }),
     unproved: firstOf(unprovedOf(manifest), unprovedListed, (more) => ({ name: `and ${more} more`, why: 'the manifest says of each unit why it is fuzzy' })),
   };
 }

@@ -1,6 +1,8 @@
 import type { AccessRole, EngineGrant, RightsFound } from '../../../workflows/domain/access-roles.ts';
 import type { SourceContext } from '../../context.ts';
+import type pg from 'pg';
 import { withSource } from './connect.ts';
+import { whyNoIncrements } from './increment.ts';
 
 /** Which of the rights each role needs: a base streams the whole server, the archive only asks, a recovery logs a restore point and ends a segment. */
 const needs: Record<AccessRole, readonly ('replication' | 'monitor' | 'canary')[]> = {
@@ -40,13 +42,25 @@ export function grants(role: AccessRole): EngineGrant {
 
 /** @source PostgreSQL manual: pg_has_role, has_function_privilege, pg_roles. */
 export async function checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound> {
-  const { rows: [has] } = await withSource(context, async (client) => await client.query<Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>>(`
-    SELECT rolsuper AS superuser, rolreplication AS replication, pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
-      ${canary.map((name) => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS canary
-    FROM pg_roles WHERE rolname = current_user`));
+  const { has, lacking } = await withSource(context, async (client) => ({ has: await readRights(client), lacking: role === 'backup' && asksForIncrements(context) ? await whyNoIncrements(client, await majorOf(client)) : null }));
   const wanted = needs[role];
   return {
-    missing: wanted.filter((right) => !has!.superuser && !has![right]).map((right) => `${right}: ${statements[right].join('; ')}`),
-    tooMuch: has!.superuser ? ['is a superuser, who may do anything'] : has!.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],
+    missing: [...wanted.filter((right) => !has.superuser && !has[right]).map((right) => `${right}: ${statements[right].join('; ')}`), ...(lacking ? [`incremental bases, which a schedule asks for: ${lacking.what}: ${lacking.hint}`] : [])],
+    tooMuch: has.superuser ? ['is a superuser, who may do anything'] : has.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],
   };
 }
+
+type Has = Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>;
+
+async function readRights(client: pg.Client): Promise<Has> {
+  const { rows: [has] } = await client.query<Has>(`
+    SELECT rolsuper AS superuser, rolreplication AS replication, pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
+      ${canary.map((name) => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS canary
+    FROM pg_roles WHERE rolname = current_user`);
+  return has!;
+}
+
+const majorOf = async (client: pg.Client): Promise<number> => (await client.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major")).rows[0]!.major;
+
+const asksForIncrements = ({ system, sourceName }: SourceContext): boolean =>
+  Object.values(system.schedules ?? {}).some(({ does, with: { incremental, source } }) => does === 'backup' && incremental === true && (source === undefined || source === sourceName));

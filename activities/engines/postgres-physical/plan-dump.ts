@@ -1,4 +1,4 @@
-import type { DumpPlanRef, SourceRef } from '../../../workflows/contract.ts';
+import type { DumpPlanRef, PlanDumpInput } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
@@ -6,6 +6,7 @@ import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
 import { withSource } from './connect.ts';
+import { chooseParents, requireIncrements } from './increment.ts';
 import { cluster, planSchema } from './plan.ts';
 import { positionNow, readServerFacts, type ServerFacts } from './server.ts';
 import { openTimeline } from './timeline.ts';
@@ -15,21 +16,27 @@ import { openTimeline } from './timeline.ts';
  *
  * Safe to repeat: the plan is put only where none is, and a second call returns the first one's.
  *
- * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, tablespaces of its own, or `wal_level = minimal`.
+ * Of an incremental one what it adds to is chosen here; where there is nothing that it could add to a full one is planned, and says so.
+ *
+ * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, tablespaces of its own, or `wal_level = minimal`; an incremental base of a server that takes none.
  */
-export async function planDump(context: SourceContext, input: SourceRef & { backup: string; epoch: number; why: string; requestedBy: string }): Promise<DumpPlanRef> {
+export async function planDump(context: SourceContext, input: PlanDumpInput): Promise<DumpPlanRef> {
   return await withSource(context, async (client) => {
     const facts = await readServerFacts(client);
     refuse(facts);
+    if (input.incremental) await requireIncrements(client, facts.major);
     const program = await findPostgresProgram('pg_basebackup', facts.major);
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
     const { timeline } = await openTimeline(context, facts, input.why);
     const scope = { system: input.system, source: input.source, timeline, backup: input.backup };
     const adopted = await findPlan(context, planSchema, scope);
     if (adopted) return planRef(adopted);
+    const increment = input.incremental ? await chooseParents(context, client, facts, scope) : undefined;
     const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
     const { rows } = await client.query<{ bytes: string }>('SELECT coalesce(sum(pg_database_size(oid)), 0)::text AS bytes FROM pg_database WHERE has_database_privilege(oid, \'CONNECT\')');
-    const estimatedBytes = Number(rows[0]!.bytes);
+    const wholeBytes = Number(rows[0]!.bytes);
+    // What was logged since is about what changed.
+    const estimatedBytes = increment && 'parents' in increment ? Math.min(wholeBytes, Number(facts.lsn - increment.since)) : wholeBytes;
     return planRef(await putPlan(context, planSchema, {
       ...planHead(scope, input),
       startedAt: new Date().toISOString(),
@@ -40,6 +47,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
       units: [{ id: cluster.unit, name: input.source, kind: 'cluster' }],
       groups: [{ group: cluster.group, estimatedBytes, ranges: [{ unit: cluster.unit, range: cluster.range, estimatedBytes }] }],
       server: { system: facts.system, timeline: facts.timeline, major: facts.major, segmentBytes: facts.segmentBytes },
+      ...(increment && ('parents' in increment ? { parents: increment.parents } : increment)),
     }));
   });
 }

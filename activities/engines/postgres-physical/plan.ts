@@ -5,6 +5,8 @@ export const planSchema = z.strictObject({
   ...planFields,
   units: z.array(z.strictObject({ id: z.string(), name: z.string(), kind: z.literal('cluster') })),
   server: z.strictObject({ system: z.string(), timeline: z.number().int(), major: z.number().int(), segmentBytes: z.number().int() }),
+  /** why it is a full one, though an incremental one was asked for */
+  instead: z.string().optional(),
 });
 export type PhysicalPlan = z.infer<typeof planSchema>;
 
@@ -17,6 +19,10 @@ export const passedSchema = z.strictObject({
   startLsn: z.string(),
   endLsn: z.string(),
   files: z.number().int(),
+  /** where in the stream the server's list of files lies: what the next incremental base is told of this one */
+  list: z.strictObject({ at: z.number().int(), bytes: z.number().int() }),
+  /** whether it adds to what its plan names; or why not, where the plan names something */
+  increment: z.union([z.boolean(), z.string()]),
   /** the source's own clock, once everything was read */
   endedAt: z.iso.datetime(),
 });

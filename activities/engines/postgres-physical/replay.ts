@@ -8,11 +8,13 @@ import { listSlices } from '../../store/list-slices.ts';
 import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
 import { readLogTail, readPidFile } from '../../tool/start-server.ts';
 import { readManifest } from '../base/read-base.ts';
+import { clusterOf } from './chain.ts';
 import { forgetReached, noteReached } from './reached.ts';
-import { clusterOf, requireBase, requireTarget } from './restore.ts';
+import { requireTarget } from './restore.ts';
 import { SegmentFeeder } from './segment-feeder.ts';
 import { numberAt, numberBefore, parseLsn } from './segment.ts';
 import { RecoveryWatch, startRecovering, type RecoveryState } from './target-server.ts';
+import { requireBase } from './unpack.ts';
 
 const lookEveryMs = 50;
 

@@ -14,16 +14,20 @@ export async function sealBackup(context: SourceContext, input: SealBackupInput)
   return await sealBase(context, input, { plan, engine: 'postgres-physical', rangesOf: (range) => [range], describe: async (indexes) => await Promise.resolve(describe(plan, indexes)) });
 }
 
-function describe(plan: PhysicalPlan, indexes: readonly GroupIndex[]): Pick<Manifest, 'units' | 'start' | 'end' | 'origin'> {
+function describe(plan: PhysicalPlan, indexes: readonly GroupIndex[]): Pick<Manifest, 'units' | 'start' | 'end' | 'origin' | 'parents' | 'instead'> {
   const range = indexes.flatMap(({ ranges }) => ranges).find(({ unit }) => unit === cluster.unit);
   const passed = passedSchema.safeParse(range?.detail);
   if (!range || !passed.success) throw new HoldfastError('Tampered', `the index of backup ${plan.backup} does not say what its base needs`);
   const { system, major, segmentBytes } = plan.server;
   const detail: ClusterDetail = { ...passed.data, system, major, segmentBytes };
+  const { increment } = passed.data;
+  const instead = typeof increment === 'string' ? increment : plan.instead;
   const end = positionIn(passed.data.endedAt, numberBefore(parseLsn(passed.data.endLsn), segmentBytes));
   return {
     units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: range.plainBytes, hashSum: null, fuzzy: null, detail })),
     start: end,
     end,
+    ...(increment === true ? { parents: plan.parents } : {}),
+    ...(instead === undefined ? {} : { instead }),
   };
 }

@@ -7,6 +7,8 @@ export interface BackupManifest {
   startLsn: string;
   endLsn: string;
   files: number;
+  /** where in what passed the list itself lies */
+  list: { at: number; bytes: number };
 }
 
 interface ManifestFile {
@@ -35,6 +37,9 @@ export class TarWatch {
   #padding = 0;
   #manifest: Buffer[] | undefined;
   #text: Buffer | undefined;
+  #listAt = 0;
+  /** bytes that have passed before the present chunk */
+  #passed = 0;
   readonly #sizes = new Map<string, number>();
 
   add(chunk: Buffer): void {
@@ -55,9 +60,10 @@ export class TarWatch {
         chunk.copy(this.#header, this.#filled, at, at + taken);
         this.#filled += taken;
         at += taken;
-        if (this.#filled === block) this.#readHeader();
+        if (this.#filled === block) this.#readHeader(this.#passed + at);
       }
     }
+    this.#passed += chunk.length;
   }
 
   /** @throws ToolFailed - retryable: something that the server lists did not pass, or the list itself. */
@@ -73,10 +79,11 @@ export class TarWatch {
     }
     const [range, ...others] = ranges;
     if (!range || others.length > 0) throw new HoldfastError('Unsupported', `the base backup needs WAL of ${ranges.length} PostgreSQL timelines`, { hint: 'take it again, once the server has been promoted for a while' });
-    return { timeline: range.Timeline, startLsn: range['Start-LSN'], endLsn: range['End-LSN'], files: Files.length };
+    return { timeline: range.Timeline, startLsn: range['Start-LSN'], endLsn: range['End-LSN'], files: Files.length, list: { at: this.#listAt, bytes: this.#text.length } };
   }
 
-  #readHeader(): void {
+  /** @param behind - where what it heads begins. */
+  #readHeader(behind: number): void {
     this.#filled = 0;
     if (this.#header.every((byte) => byte === 0)) return;
     const name = textAt(this.#header, 0, 100);
@@ -91,6 +98,7 @@ export class TarWatch {
     if (path !== manifestName) return;
     if (size > longestManifest) throw new HoldfastError('Unsupported', `the server's list of files has ${size} bytes: more than ${longestManifest} are not read`);
     this.#manifest = [];
+    this.#listAt = behind;
   }
 
   #endOfFile(): void {

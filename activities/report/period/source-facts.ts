@@ -35,8 +35,8 @@ export function toSourceFacts(catalog: Catalog, engine: string, { from, to }: { 
   };
 }
 
-function toBaseFacts({ backup, end, documents, plainBytes, storedBytes, why, mark }: CatalogBase): BaseFacts {
-  return { backup, at: logPositionAt(end), documents, plainBytes, storedBytes, why, mark: mark?.doubt?.is ?? null };
+function toBaseFacts({ backup, end, documents, plainBytes, storedBytes, why, mark, parents }: CatalogBase): BaseFacts {
+  return { backup, at: logPositionAt(end), documents, plainBytes, storedBytes, why, mark: mark?.doubt?.is ?? null, ...(parents ? { increment: true as const } : {}) };
 }
 
 /** The unbroken time up to the newest moment that there is: of the windows that end there the longest. A base in doubt opens none. */

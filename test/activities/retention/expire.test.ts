@@ -22,6 +22,7 @@ import type { Keys } from '../../../activities/stream/keys.ts';
 import type { DumpPlanRef } from '../../../workflows/contract.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
+import type { Manifest } from '../../../workflows/domain/manifest.ts';
 import type { Expired } from '../../../workflows/domain/retention/describe-retention.ts';
 import { rulesSchema } from '../../../workflows/domain/retention/rules.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
@@ -344,4 +345,80 @@ test('a gap that was declared, and a slice that somebody has marked, hold nothin
   await writeMark(to, { ...of, point: `${scope.timeline}.${slice(5, 15)}`, state: 'bad', reason: 'does not open', by: 'verification', id: '1' });
   const { plan } = await makeRetentionPlan(to.context());
   assert.deepEqual([plan.notes, plan.bases.at(-1)!.goes], [[], true]);
+});
+
+/** b10 with its log goes for its size, and b20 and b22, which add to it. */
+async function placeOfChain(t: TestContext): Promise<Place & { apart: Partial<SourceContext> }> {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  await claimEpoch(store, keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await startFirstTimeline(store, keys);
+  const parents: NonNullable<Manifest['parents']> = [];
+  for (const end of [10, 20, 22]) {
+    const own = [...parents];
+    const { ref } = await writeBackup(store, keys, end, { alterManifest: (manifest) => void (own.length > 0 && Object.assign(manifest, { parents: own })) });
+    parents.push({ backup: `b${end}`, manifest: ref, plainBytes: 1 });
+  }
+  await writeBackup(store, keys, 45);
+  return { ...placeOf(store, keys), apart: { source: { engine: 'postgres-physical' } as SourceContext['source'] } };
+}
+
+test('a chain goes with what adds to it first: killed before and after every act, what is left is whole', async (t) => {
+  const to = await placeOfChain(t);
+  const rules = { atMost: '9KiB', atLeast: 1, log: '0h' };
+  const { plan } = await planForRun(to.context(rules, to.apart), { run: 'run-1', limit: 50 });
+  let kills = 0;
+  for (let done = false; !done; kills += 1) {
+    const { store } = dyingStore(to.store, kills, ['deleteVersion']);
+    done = await expire(to.context(rules, { ...to.apart, store }), { plan: plan!, run: 'run-1', backupRuns: false }).then(() => true, () => false);
+    const catalog = await rebuildCatalog(to, of);
+    assert.deepEqual(catalog.rejected, [], `kill ${kills}`);
+    assert.ok(kills < 200);
+  }
+  assert.ok(kills > 10, `${kills} kills`);
+  assert.deepEqual((await rebuildCatalog(to, of)).bases.map(({ backup }) => backup), ['b45']);
+});
+
+test('a base stays where what adds to it is read, and where a backup begins to add to it in the moment before it is let go', async (t) => {
+  const to = await placeOfChain(t);
+  const rules = { atMost: '9KiB', atLeast: 1, log: '0h' };
+  const ids = async (): Promise<string[]> => (await rebuildCatalog(to, of)).bases.map(({ backup }) => backup);
+  const plan = (await planForRun(to.context(rules, to.apart), { run: 'run-1', limit: 50 })).plan!;
+  const point = await find(to, { point: 'b20' });
+  const withNote = (then: () => Promise<unknown>): SourceContext => {
+    const put: Store['put'] = async (key, ...rest) => {
+      const ref = await to.store.put(key, ...rest);
+      if (key === layout.expiredBase({ ...scope, backup: 'b22' })) await then();
+      return ref;
+    };
+    return to.context(rules, { ...to.apart, store: withMethods(to.store, { put }) });
+  };
+  const begin = async (): Promise<unknown> => await putSigned(to.store, to.keys, layout.plan({ ...scope, backup: 'b50' }), {
+    format: 1, kind: 'plan', ...scope, epoch: 1, backup: 'b50', why: '', requestedBy: '', startedAt: new Date().toISOString(), versions: {}, logFrom: at(5), key: { id: 'k', objects: [] }, groups: [], units: [],
+    parents: (await rebuildCatalog(to, of)).bases.filter(({ backup }) => ['b10', 'b20', 'b22'].includes(backup)).map(({ backup, manifest }) => ({ backup, manifest, plainBytes: 1 })),
+  });
+  const begun = await expire(withNote(begin), { plan, run: 'run-1', backupRuns: true });
+  assert.deepEqual(begun.left.map(({ what, why }) => `${what}: ${why}`), [
+    'base b22: it was to go, and stays: backup b50, which is not sealed yet, adds to it; no rule says how long bases are kept',
+    'base b20: it was to go, and stays: base b22 adds to it',
+    'base b10: it was to go, and stays: base b22 adds to it',
+  ]);
+  for (const version of await collect(to.store, layout.plan({ ...scope, backup: 'b50' }))) await to.store.deleteVersion(version);
+  // Read once the youngest is on its way.
+  const read = await expire(withNote(async () => await writeHold(to.store, to.keys, 'run-9', point, 'run run-9 reads it')), { plan, run: 'run-1', backupRuns: true });
+  assert.match(read.left.map(({ what, why }) => `${what}: ${why}`).join('; '), /base b20: it was to go, and stays: run run-9 reads it.*base b10: it was to go, and stays: base b20 adds to it/);
+  assert.deepEqual(await ids(), ['b10', 'b20', 'b45']);
+});
+
+test('what adds to a base that is gone is nobody’s and is told; what adds to a doubted one is doubted', async (t) => {
+  const to = await placeOfChain(t);
+  const said = { ...of, point: 'b20', by: 'dana' };
+  await writeMark(to, { ...said, state: 'bad', reason: 'a part is damaged', id: '1' });
+  assert.deepEqual((await rebuildCatalog(to, of)).bases.map(({ backup, mark }) => [backup, mark?.doubt?.reason]), [['b10', undefined], ['b20', 'a part is damaged'], ['b22', 'it adds to base b20: a part is damaged'], ['b45', undefined]]);
+  await writeMark(to, { ...said, state: 'good', reason: 'it is not', id: '2' });
+  for (const version of await collect(to.store, layout.manifest({ ...scope, backup: 'b10' }))) await to.store.deleteVersion(version);
+  await assert.rejects(find(to, { point: 'b22' }), /base b22 is not believed: it adds to base b10, which is not there/);
+  const { ok, problems } = await verifyRecoveryPoint(to.context({}, to.apart), {}, { verifySlice });
+  assert.ok(!ok);
+  assert.match(problems.map(({ key, problem }) => `${key}: ${problem}`).join('\n'), /b20\/manifest\.json: it adds to base b10, which is not there/);
 });

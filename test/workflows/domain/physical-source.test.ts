@@ -39,6 +39,9 @@ test('a PostgreSQL server as files is a whole system, pushed or received; what i
   assert.match(problems(fileOf(({ sources }) => void (sources['orders']!.namespaces = { exclude: ['x'] }))), /means nothing to the engine "postgres-physical"/);
   assert.match(problems(fileOf(({ sources }) => void (sources['orders']!.engine = 'mongodb'))), /fence/);
   assert.match(problems(fileOf((file) => void Object.assign(file.sources['orders']!, { engine: 'mongodb', wal: { by: 'push' } }))), /sources\.orders\.wal: belongs to the engine "postgres-physical"/);
+  const often = { often: { does: 'backup' as const, every: '6h', with: { incremental: true } } };
+  assert.equal(problems(fileOf((file) => void (file.schedules = often))), '');
+  assert.match(problems(fileOf((file) => void Object.assign(file, { schedules: often, sources: { orders: { engine: 'mongodb', environment: 'production' } } }))), /schedules\.often\.with\.incremental: the engine "mongodb" of "orders" takes full bases alone/);
   assert.match(problems(fileOf(({ standby }) => void (standby.provision['orders'] = { uses: 'existing', directory: '/dr' }))), /"existing" does not fit/);
   assert.match(problems(fileOf((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))), /fence\.orders\.uses: "local" does not fence source "orders" .*; expected "databases"/);
 });

@@ -1,7 +1,7 @@
 import { reachOf } from '../find-recovery-point.ts';
 import { formatLogPosition, logPosition, type LogPosition } from '../log-position.ts';
 import { describeMark } from '../point-mark.ts';
-import type { Catalog, CatalogBase } from '../recovery-point.ts';
+import { addsTo, type Catalog, type CatalogBase } from '../recovery-point.ts';
 import type { RetentionFacts } from './plan.ts';
 import { formatAge, type RetentionRules } from './rules.ts';
 
@@ -19,7 +19,7 @@ export interface DisposalVerdict {
 /**
  * Judges the disposal of one base or import. Pure; undefined: neither the source nor an import of it is known by that id.
  *
- * Never while somebody holds it or a run reads it. Only with `evenTheLast` where it takes away what people count on: "the latest", what a run last restored and
+ * Never while somebody holds it, a run reads it, or another base adds to it. Only with `evenTheLast` where it takes away what people count on: "the latest", what a run last restored and
  * found equal, and moments of the log's window (of the whole log where no rule says how long it is kept) that no other base leads to.
  */
 export function judgeDisposal(facts: RetentionFacts, rules: RetentionRules | undefined, point: string): DisposalVerdict | undefined {
@@ -31,6 +31,7 @@ export function judgeDisposal(facts: RetentionFacts, rules: RetentionRules | und
   const never = [
     ...(base.mark?.hold ? [`it is ${describeMark({ hold: base.mark.hold })}`] : []),
     ...holds.filter(({ backup }) => backup === point).map(({ run, why }) => why || `run ${run} reads it`),
+    ...addedTo(facts, point),
   ];
   const notes = [
     ...(imported || base.alone ? [] : ['the log since is not its own: it goes by the rules of retention, and holds what was written since']),
@@ -39,6 +40,12 @@ export function judgeDisposal(facts: RetentionFacts, rules: RetentionRules | und
   if (begun || imported) return { base, never, unlessEvenTheLast: [], notes };
   return { base, never, notes, unlessEvenTheLast: [...latestLost(catalog, base), ...(proved?.backup === point ? [`it is the last that was restored and found equal (run ${proved.run}, ${proved.at})`] : []), ...momentsLost(facts, rules, base)] };
 }
+
+/** What is nothing without it. */
+export const addedTo = ({ catalog, unfinished }: { catalog: Pick<Catalog, 'bases' | 'disposed'>; unfinished: RetentionFacts['unfinished'] }, point: string): string[] => [
+  ...[...catalog.bases, ...(catalog.disposed ?? [])].filter((base) => addsTo(base, point)).map(({ backup }) => `base ${backup} adds to it: dispose of that one first`),
+  ...unfinished.filter(({ parents = [] }) => parents.includes(point)).map(({ backup }) => `backup ${backup}, which is not sealed yet, adds to it`),
+];
 
 const goodOf = (catalog: Catalog, without?: CatalogBase) => catalog.bases.flatMap((base) => (base === without || base.mark?.doubt ? [] : (reachOf(catalog, base) ?? [])));
 

@@ -2,7 +2,7 @@ import { claimsOf, newerTimelines, type Claim } from '../disbelieved.ts';
 import { reachOf, type Reach } from '../find-recovery-point.ts';
 import { logPosition, previousLogPosition, type LogPosition } from '../log-position.ts';
 import { describeDoubt, describeMark } from '../point-mark.ts';
-import type { Catalog, CatalogBase } from '../recovery-point.ts';
+import { addsTo, type Catalog, type CatalogBase } from '../recovery-point.ts';
 import { formatBytes } from '../units.ts';
 import { keepPeriods } from './keep-periods.ts';
 import { hours } from '../units.ts';
@@ -14,6 +14,7 @@ import { formatAge, periods, type RetentionRules } from './rules.ts';
  *
  * What the rules keep may be taken by the limit on size. What nothing takes: the newest good recovery point and all of its log, what a run last proved,
  * what a run reads, what people hold, what the store has locked, `atLeast` good ones, and the base that the beginning of the log's window is restored from.
+ * A base stays as long as one that stays adds to it, or one that is being taken does.
  * Log goes only where no base that stays needs it, and never behind the newest good recovery point.
  *
  * A base that is marked suspect or bad stands for its day as long as any other: the mark may be taken back. A good one stands for the same day beside it.
@@ -80,6 +81,7 @@ class Keeper {
       if (mark?.hold) this.#keep(base, describeMark({ hold: mark.hold }));
       if (lockedUntil !== null && lockedUntil > this.#facts.now) this.#keep(base, `locked until ${lockedUntil}`);
     }
+    for (const { backup, parents = [] } of this.#facts.unfinished) for (const parent of parents) this.#keep({ backup: parent }, `backup ${backup}, which is not sealed yet, adds to it`);
     for (const { run, why, timeline, backup, from, limit } of holds) this.#keepChain({ timeline, backup, from, to: previousLogPosition(limit) }, why || `run ${run} reads it`);
     if (proved) this.#keepChain({ ...proved, to: previousLogPosition(proved.limit) }, `the last that was restored and found equal (run ${proved.run}, ${proved.at})`);
     const newest = newestGood(catalog, this.#good);
@@ -146,10 +148,15 @@ class Keeper {
     const kept = this.#all.filter(({ backup }) => this.#hard.has(backup) || this.#soft.has(backup));
     let bytes = kept.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     const oldest = kept.filter(({ backup }) => !this.#hard.has(backup)).sort((a, b) => this.#storedAt(a).localeCompare(this.#storedAt(b)) || a.backup.localeCompare(b.backup));
-    for (const { backup, storedBytes } of oldest) {
+    for (const one of oldest) {
       if (bytes <= limit) return;
-      this.#dropped.set(backup, `the bases that are kept would be ${formatBytes(bytes)}, and atMost is ${formatBytes(limit)}: the oldest goes`);
-      bytes -= storedBytes;
+      // One that adds to it is kept by rules alone too: what nothing may take keeps all that it adds to.
+      const going = [one, ...kept.filter((other) => addsTo(other, one.backup))].filter(({ backup }) => !this.#dropped.has(backup));
+      const tooMuch = `the bases that are kept would be ${formatBytes(bytes)}, and atMost is ${formatBytes(limit)}: the oldest goes`;
+      for (const { backup, storedBytes } of going) {
+        this.#dropped.set(backup, backup === one.backup ? tooMuch : `base ${one.backup}, which it adds to, goes: ${tooMuch}`);
+        bytes -= storedBytes;
+      }
     }
     if (bytes > limit) this.notes.push(`${this.#name()}: what nothing may take is ${formatBytes(bytes)}, more than atMost (${formatBytes(limit)})`);
   }
@@ -195,11 +202,17 @@ class Keeper {
   }
 
   #keep({ backup }: Pick<CatalogBase, 'backup'>, why: string): void {
-    add(this.#hard, backup, why);
+    this.#add(this.#hard, backup, why);
   }
 
   #like(backup: string, why: string): void {
-    add(this.#soft, backup, why);
+    this.#add(this.#soft, backup, why);
+  }
+
+  /** Whatever keeps a base keeps what it adds to. */
+  #add(to: Map<string, string[]>, backup: string, why: string): void {
+    add(to, backup, why);
+    for (const parent of this.#all.find((one) => one.backup === backup)?.parents ?? []) add(to, parent.backup, `base ${backup} adds to it`);
   }
 
   #storedAt = ({ backup }: Pick<CatalogBase, 'backup'>): string => this.#facts.stored[backup]!.at;

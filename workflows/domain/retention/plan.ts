@@ -29,6 +29,8 @@ export interface Unfinished {
   lastAt: string;
   objects: number;
   storedBytes: number;
+  /** the bases that it adds to; left out: none */
+  parents?: string[];
 }
 
 export interface UnfinishedVerdict extends Unfinished {

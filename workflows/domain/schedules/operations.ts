@@ -31,7 +31,7 @@ export const operations = {
     about: 'takes a base backup',
     workflow: 'backUpSystem',
     kind: 'backup',
-    settings: z.strictObject({ source }),
+    settings: z.strictObject({ source, incremental: z.boolean().optional().meta({ description: 'true: only what changed since the newest base, of an engine that can; left out: a full one' }) }),
     input: ({ system, schedule, by }, settings) => ({ system, ...settings, why: schedule, requestedBy: by, ifRunning }),
   },
   verification: {

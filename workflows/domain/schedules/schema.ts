@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { durationSchema } from '../duration.ts';
+import { abilitiesOf, lacks, type EngineKind } from '../engines.ts';
 import { hours, seconds } from '../units.ts';
 import { operationNames, operationOf } from './operations.ts';
 import { checkWhen, whenFields } from './when.ts';
@@ -24,7 +25,7 @@ export type Schedule = z.output<typeof scheduleSchema>;
 
 interface Named {
   schedules?: Record<string, Schedule> | undefined;
-  sources: Record<string, unknown>;
+  sources: Record<string, { engine: EngineKind }>;
   runbooks?: Record<string, unknown> | undefined;
 }
 
@@ -45,6 +46,10 @@ export function checkSchedules({ schedules = {}, sources, runbooks = {} }: Named
       if (typeof value === 'string' && field in settings.shape && !known[value]) complain(at('with', field), `unknown ${field}; known: ${Object.keys(known).join(', ') || 'none'}`);
     };
     knows('source', sources);
+    if (schedule.does === 'backup' && schedule.with['incremental'] === true) {
+      const refused = Object.entries(sources).find(([source, { engine }]) => [undefined, source].includes(schedule.with['source'] as string | undefined) && abilitiesOf(engine).increments !== true);
+      if (refused) complain(at('with', 'incremental'), `the engine "${refused[1].engine}" of "${refused[0]}" ${lacks.increments}`);
+    }
     knows('runbook', runbooks);
   }
 }

@@ -45,6 +45,7 @@ for (const version of [17, 15]) {
   test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip: await physicalMissing(version), timeout: 480_000 }, async (t) => {
     const place = await physicalPlace(t, { version });
     const context = await place.open();
+    if (version < 17) await assert.rejects(backUpPhysical(context, 'b0', { incremental: true }), { name: 'Unsupported', message: /the server is PostgreSQL 15: incremental bases begin with 17/ });
     await place.source.pgbench(['-i', '-q', '-s', '1']);
     const load = place.source.pgbench(['-c', '2', '-T', '8', '-R', '150', '-n']);
     const summary = await backUpPhysical(context, 'b1');

@@ -36,6 +36,8 @@ test('what people hold and runs read is never disposed of; what was proved last 
   assert.deepEqual(judge(chain, 'b28')!.never, [`it is held by dana at ${now}: a court asks`]);
   const hold = { run: 'R1', why: '', timeline: 't00000001', backup: 'b10', from: at(10), limit: at(20) };
   assert.deepEqual(judge(chain, 'b10', { holds: [hold] })!.never, ['run R1 reads it']);
+  const adder = { bases: [base(10), base(28, { parents: [{ backup: 'b10', plainBytes: 1 }] })] };
+  assert.deepEqual([judge(adder, 'b10')!.never, judge(adder, 'b28')!.never], [['base b28 adds to it: dispose of that one first'], []]);
   const proved = { run: 'drill-7', at: now, timeline: 't00000001', backup: 'b28', from: at(28), limit: at(30) };
   assert.match(judge({ ...chain, bases: [base(10), base(28)] }, 'b28', { proved })!.unlessEvenTheLast.join(), /last that was restored and found equal \(run drill-7/);
   const two = { timelines: [timelineOf(1, now), timelineOf(2, now, { timeline: 't00000001', limit: at(40) })], bases: [base(10), base(45, { timeline: 't00000002' })], spans: [span(5, 40), span(40, 60, 't00000002')] };

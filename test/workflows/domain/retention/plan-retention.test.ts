@@ -104,3 +104,22 @@ test('where something is not believed its timeline is left alone, and where it m
   const forged = { key: layout.manifest({ system: 'demo', source: 'documents', timeline, backup: makeId(Date.parse(now), '0'.repeat(32)) }), why: 'not signed' };
   assert.match(plan({ bases, rejected: [forged] }, { daily: '7d' }).notes[0]!, /nothing of timeline t00000001 goes before somebody has looked/);
 });
+
+test('a base stays as long as one that stays, or that is being taken, adds to it; size takes it with those that do', () => {
+  const on1 = (...days: string[]) => ({ parents: days.map((day) => ({ backup: `b-${day}`, plainBytes: 1 })) });
+  const bases = [baseOf('10-01T01'), baseOf('10-01T07', on1('10-01T01')), baseOf('11-20T01', on1('10-01T01', '10-01T07')), baseOf('11-22T01')];
+  const stays = plan({ bases }, { daily: '7d' });
+  assert.deepEqual(verdicts(stays), [
+    'b-11-22T01 stays: the newest good recovery point; the newest good base; the first of the day 2026-11-22, kept 7 days',
+    'b-11-20T01 stays: the first of the day 2026-11-20, kept 7 days',
+    'b-10-01T07 stays: base b-11-20T01 adds to it',
+    'b-10-01T01 stays: base b-11-20T01 adds to it',
+  ]);
+  const goes = (of: RetentionPlan): string[] => of.bases.filter((one) => one.goes).map(({ backup }) => backup).sort();
+  assert.deepEqual(goes(plan({ bases }, { daily: '7d', atMost: '3500B' })), ['b-10-01T01', 'b-10-01T07', 'b-11-20T01'], 'a chain goes whole');
+  const newest = [...bases.slice(0, 2), baseOf('11-22T01', on1('10-01T01'))];
+  assert.deepEqual(goes(plan({ bases: newest }, { daily: 1, atMost: '1000B' })), ['b-10-01T07'], 'what nothing may take keeps what it adds to');
+  const begun = { timeline, backup: 'running', lastAt: now, objects: 1, storedBytes: 1, parents: ['b-10-01T01', 'b-10-01T07'] };
+  assert.deepEqual(goes(plan({ bases: [...bases.slice(0, 2), baseOf('11-22T01')] }, { daily: '7d' }, { unfinished: [begun] })), []);
+  assert.deepEqual(goes(plan({ bases: [...bases.slice(0, 2), baseOf('11-22T01')] }, { daily: '7d' })), ['b-10-01T01', 'b-10-01T07']);
+});
