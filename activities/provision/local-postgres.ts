@@ -17,7 +17,7 @@ import { removePlace } from './remove-place.ts';
 
 /**
  * An empty PostgreSQL server on the worker's own machine, in a directory that the system file names, at the standby's address. While it is loaded the endpoint's user
- * alone comes in, as superuser; `openToClients` lets in the others. For a program that restores a server's files the place alone is made, and nothing runs until it has.
+ * alone comes in, as superuser; `openToClients` lets in the others. Where a server's files are restored the place alone is made, and nothing runs until they are.
  *
  * | killed | left behind | the next attempt |
  * |---|---|---|
@@ -106,8 +106,8 @@ export async function openToClients(context: ProvisionContext, target: TargetRef
   return { address, summary: `PostgreSQL at ${address}, ${place.username === undefined ? 'for everybody on this machine, as its endpoint names no credentials' : 'by password'}${place.tls ? ', with TLS' : ''}` };
 }
 
-/** A program that restores files brings a server of its own. */
-const makesServer = ({ system, sourceName }: ProvisionContext): boolean => system.sources[sourceName]!.engine !== 'tool';
+/** Restored files are a server of their own. */
+const makesServer = ({ system, sourceName }: ProvisionContext): boolean => system.sources[sourceName]!.engine === 'postgres';
 
 const start = async (place: PostgresPlace, { system, signal }: Pick<ProvisionContext, 'system' | 'signal'>, mode: Mode): Promise<void> =>
   await startPlace(place, mode, { readyWithinMs: system.databaseReadyWithin, signal });

@@ -5,7 +5,6 @@ import { databaseProvisioner } from './database.ts';
 import { existingProvisioner } from './existing.ts';
 import { localPostgresProvisioner } from './local-postgres.ts';
 import { localProvisioner } from './local.ts';
-import { postgresPhysicalProvisioner } from './postgres-physical.ts';
 
 /** What a provisioner is given; every SourceContext is one. */
 export type ProvisionContext = Pick<SourceContext, 'system' | 'inPlace' | 'sourceName' | 'address' | 'secret' | 'signal'>;
@@ -52,8 +51,7 @@ export interface Provisioner {
 
 /** What `local` makes is a server of the source's own kind: a mongod, also for a program that restores into one. */
 function localOf({ engine, tool }: Source): Provisioner {
-  if (engine === 'postgres-physical') return postgresPhysicalProvisioner;
-  return engine === 'postgres' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
+  return engine === 'postgres' || engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
 }
 
 /** The provisioner that the system file names for this source. */

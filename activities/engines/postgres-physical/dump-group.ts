@@ -10,7 +10,8 @@ import { StoredProgress } from '../base/stored-progress.ts';
 import { isAgain, startsAgain, storeStream } from '../tool/dump-group.ts';
 import type { ProgramSpec } from '../tool/program-spec.ts';
 import { runProgram } from '../tool/run-program.ts';
-import { withSource, type ServerAddress } from './connect.ts';
+import { libpqVariables, type Place } from '../postgres/connect.ts';
+import { withSource } from './connect.ts';
 import { cluster, planSchema, type Passed, type PhysicalPlan } from './plan.ts';
 import { openParents } from './increment.ts';
 import { identityOf, readServerFacts, type ServerFacts } from './server.ts';
@@ -29,11 +30,11 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   const plan = await readSigned(store, keys, planSchema, input.plan.plan, { signal });
   if (input.group !== cluster.group) throw new HoldfastError('BadInput', `the plan of backup ${plan.backup} has no group ${input.group}`);
   const key = await openBackupKey(store, keys, plan, plan.key);
-  const { spec, increment } = await withSource(context, async (client, address) => {
+  const { spec, increment } = await withSource(context, async (client, place) => {
     requireSame(plan, await readServerFacts(client));
     const found = plan.parents && (await openParents(context, client, { timeline: plan.server.timeline, scope: plan, parents: plan.parents }));
     const list = found && 'list' in found ? found.list : undefined;
-    return { spec: await baseBackupProgram(context, address, plan, list), increment: found === undefined ? false : 'list' in found ? true : found.instead };
+    return { spec: await baseBackupProgram(context, place, plan, list), increment: found === undefined ? false : 'list' in found ? true : found.instead };
   });
   if (typeof increment === 'string') context.log?.('warn', `a full base of ${plan.system}/${plan.source} is taken, and no incremental one: ${increment}`);
   const again = await isAgain(context, plan, cluster);
@@ -71,7 +72,7 @@ function requireSame({ backup, server }: PhysicalPlan, facts: ServerFacts): void
 }
 
 /** @source PostgreSQL manual, pg_basebackup: `-X fetch` puts the WAL into the one tar; a rate is 32 kB to 1 GB per second. */
-async function baseBackupProgram({ source }: SourceContext, { env, secrets }: ServerAddress, plan: PhysicalPlan, list: string | undefined): Promise<ProgramSpec> {
+async function baseBackupProgram({ source }: SourceContext, place: Place, plan: PhysicalPlan, list: string | undefined): Promise<ProgramSpec> {
   const { path } = await findPostgresProgram('pg_basebackup', plan.server.major);
   const { bytesPerSecond } = source.limits;
   const rate = bytesPerSecond === undefined ? [] : [`--max-rate=${Math.min(1_048_576, Math.max(32, Math.floor(bytesPerSecond / kib(1))))}k`];
@@ -79,8 +80,7 @@ async function baseBackupProgram({ source }: SourceContext, { env, secrets }: Se
     name: 'pg_basebackup',
     path,
     args: ['--pgdata=-', '--format=tar', '--wal-method=fetch', '--checkpoint=fast', '--no-password', `--label=holdfast ${plan.backup}`, ...rate, ...(list === undefined ? [] : ['--incremental={{file:backup_manifest}}'])],
-    env,
-    secrets,
+    ...libpqVariables(place),
     files: list === undefined ? {} : { backup_manifest: list },
   };
 }

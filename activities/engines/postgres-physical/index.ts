@@ -6,8 +6,7 @@ import { refuseLivingSource } from '../tool/same-place.ts';
 import { checkRights, grants } from './access.ts';
 import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
 import { archiveLog } from './archive-log.ts';
-import { transportOf } from './connect.ts';
-import { requireTls } from '../../transport/require-tls.ts';
+import { checkTransport } from '../postgres/transport.ts';
 import { drainLog } from './drain-log.ts';
 import { dumpGroup } from './dump-group.ts';
 import { findMark } from './find-mark.ts';
@@ -47,10 +46,7 @@ export const postgresPhysicalEngine: Engine = {
   startTimeline,
   proveArchive,
   readArchiveStatus,
-  checkTransport: async ({ name, uri, endpoint }) => {
-    requireTls(transportOf(name, uri, endpoint).connector);
-    return await Promise.resolve(null);
-  },
+  checkTransport,
   grants,
   checkRights,
   checkTarget: refuseLivingSource,

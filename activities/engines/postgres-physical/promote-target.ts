@@ -6,7 +6,8 @@ import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { formatDuration, seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
-import { stopPostgres, type PhysicalPlace } from '../../provision/postgres-physical.ts';
+import { stopPlace } from '../../provision/postgres-place.ts';
+import type { PhysicalPlace } from './place.ts';
 import { listTimelines } from '../../store/timelines.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { runTool } from '../../tool/run-tool.ts';
@@ -35,7 +36,7 @@ export async function promoteTarget(context: SourceContext, { target }: { target
     if (isStandby(place)) await endRecovery(context, place, { own: (await readControl(place, major)).timeline, reached });
     await openWhatWasFenced(context, place);
     // Shut down in order its control file says which timeline it is on.
-    await stopPostgres(place);
+    await stopPlace(place);
   }
   const { system, timeline } = await readControl(place, major);
   const sourceIdentity = reached.promotedTo ?? identityOf({ system, timeline });
@@ -47,16 +48,16 @@ export async function promoteTarget(context: SourceContext, { target }: { target
 }
 
 async function majorOf(place: PhysicalPlace): Promise<number> {
-  return Number((await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim().split('.')[0]);
+  return Number((await readFile(join(place.dataDirectory, 'PG_VERSION'), 'utf8')).trim().split('.')[0]);
 }
 
 /** What the data directory says of itself, also while it is served. */
 async function readControl(place: PhysicalPlace, major: number): Promise<{ system: string; timeline: number }> {
   const { path } = await findPostgresProgram('pg_controldata', major, 'same');
-  const { stdout } = await runTool({ path }, [place.data], { env: { LC_ALL: 'C' } });
+  const { stdout } = await runTool({ path }, [place.dataDirectory], { env: { LC_ALL: 'C' } });
   const field = (name: string): string => {
     const value = new RegExp(`^${name}:\\s+(.+)$`, 'm').exec(stdout)?.[1];
-    if (value === undefined) throw new HoldfastError('TargetUnavailable', `pg_controldata says no "${name}" of ${place.data}`);
+    if (value === undefined) throw new HoldfastError('TargetUnavailable', `pg_controldata says no "${name}" of ${place.dataDirectory}`);
     return value;
   };
   return { system: field('Database system identifier'), timeline: Number(field("Latest checkpoint's TimeLineID")) };
@@ -76,7 +77,7 @@ async function endRecovery(context: SourceContext, place: PhysicalPlace, { own, 
       const state = await watch.look();
       if (state && !state.recovering) return;
       if (state && !asked && state.lsn !== null && parseLsn(state.lsn) >= parseLsn(reached.lsn)) {
-        const signalFile = join(place.data, 'promote');
+        const signalFile = join(place.dataDirectory, 'promote');
         rmSync(signalFile, { force: true });
         writeFileSync(signalFile, '', { mode: 0o600, flag: 'wx' });
         giveTo(place.account, signalFile);

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
+import type { PhysicalPlace } from './place.ts';
 
 /** While it lies in a data directory its server is a standby; the server removes it when it is promoted. */
 export const standbySignal = 'standby.signal';
 
-export const isStandby = ({ data }: PhysicalPlace): boolean => existsSync(join(data, standbySignal));
+export const isStandby = ({ dataDirectory }: PhysicalPlace): boolean => existsSync(join(dataDirectory, standbySignal));
 
 /** Where a recovery stops: before the first commit of a moment (UTC ISO), before a place in the log, or behind a named point. */
 export type Stop = { time: string } | { lsn: string } | { name: string };

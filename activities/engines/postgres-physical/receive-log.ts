@@ -12,7 +12,8 @@ import { HeadWriter } from '../../store/heads.ts';
 import { putSigned } from '../../store/signed-object.ts';
 import { currentTimeline } from '../../store/timelines.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
-import { withSource, type ServerAddress } from './connect.ts';
+import { configOf, withoutValues, type Place } from '../postgres/connect.ts';
+import { withSource } from './connect.ts';
 import { checkSegment, formatLsn, makePiece, numberAt, numberBefore, parseLsn, segmentName } from './segment.ts';
 import { positionIn, readServerFacts, type ServerFacts } from './server.ts';
 import { findStoredEnd } from './stored-end.ts';
@@ -49,7 +50,7 @@ interface Piece {
  */
 export async function receiveLog(context: SourceContext, input: SourceRef & { epoch: number; forMs: number }): Promise<ArchiveOutcome> {
   const untilMs = performance.now() + input.forMs;
-  return await withSource(context, async (client, address) => {
+  return await withSource(context, async (client, place) => {
     const facts = await readServerFacts(client);
     const { timeline } = await openTimeline(context, facts, 'first archive of the source');
     const scope = { system: input.system, source: input.source, timeline };
@@ -60,7 +61,7 @@ export async function receiveLog(context: SourceContext, input: SourceRef & { ep
     const known = stored && begin.lsn > stored.lsn ? await findGap(context, scope, stored.position) : null;
     // A gap is told once; from then on its end is where the log goes on.
     const goesOn = known !== null && parseLogPosition(known).ordinal === parseLogPosition(begin.position).ordinal;
-    const round = new ReceiveRound(context, { client, address, facts, scope, slot }, goesOn ? { ...begin, position: known } : begin);
+    const round = new ReceiveRound(context, { client, place, facts, scope, slot }, goesOn ? { ...begin, position: known } : begin);
     if (stored && begin.lsn > stored.lsn && !goesOn) return await round.endInGap({ from: stored.position, to: begin.position, why: `the server's slot "${slot}" begins at ${formatLsn(kept)}: what was before it was removed before it was archived` });
     return await round.run(untilMs);
   });
@@ -104,7 +105,7 @@ function beginOf({ at, segmentBytes }: ServerFacts, kept: bigint, stored: Begin 
 
 interface Server {
   client: pg.Client;
-  address: ServerAddress;
+  place: Place;
   facts: ServerFacts;
   scope: TimelineScope;
   slot: string;
@@ -141,10 +142,10 @@ class ReceiveRound {
 
   async run(untilMs: number): Promise<ArchiveOutcome> {
     const { signal } = this.#context;
-    const { address, facts, slot } = this.#server;
+    const { place, facts, slot } = this.#server;
     let away: unknown;
     try {
-      this.#stream = await WalStream.open(address.config, { slot, timeline: facts.timeline, from: this.#open.lsn }, (end, chunk) => this.#take(end, chunk));
+      this.#stream = await WalStream.open(configOf(place), { slot, timeline: facts.timeline, from: this.#open.lsn }, (end, chunk) => this.#take(end, chunk));
       this.#stream.ended.catch((error: unknown) => void (away ??= error));
       while (away === undefined && performance.now() < untilMs) {
         signal.throwIfAborted();
@@ -166,6 +167,8 @@ class ReceiveRound {
       if (error instanceof pg.DatabaseError && error.code === removed) {
         throw new HoldfastError('SourceUnavailable', `the server does not keep its log from ${formatLsn(this.#open.lsn)} on: ${error.message}`, { hint: `drop its slot "${slot}": the next round begins anew, and says what is lost` });
       }
+      // Whatever else it says of its stream, another round may find it otherwise.
+      if (error instanceof pg.DatabaseError) throw new HoldfastError('SourceUnavailable', `the server does not stream its log: ${withoutValues(error)}`, { cause: error });
       throw error;
     } finally {
       this.#stream?.close();

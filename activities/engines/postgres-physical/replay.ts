@@ -5,7 +5,7 @@ import { isMoment, logPositionAt, parseLogPosition, type LogPosition } from '../
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { listSlices } from '../../store/list-slices.ts';
-import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
+import type { PhysicalPlace } from './place.ts';
 import { readLogTail, readPidFile } from '../../tool/start-server.ts';
 import { readManifest } from '../base/read-base.ts';
 import { clusterOf } from './chain.ts';

@@ -6,7 +6,8 @@ import type { ObjectRef } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readClaim } from '../../provision/claim.ts';
-import { physicalPlace, type PhysicalPlace } from '../../provision/postgres-physical.ts';
+import { physicalPlace, type PhysicalPlace } from './place.ts';
+import { makeOwned } from '../../provision/postgres-place.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findProgram } from '../../tool/find-tool.ts';
 import { giveTo } from '../../tool/server-account.ts';
@@ -61,11 +62,12 @@ export async function restoreGroup(
   const plainBytes = links.reduce((sum, link) => sum + bytesOf(link), 0);
   const before = await readRecord(place);
   if (before?.backup === backup && before.state === 'checked') return { documents: 0, plainBytes };
+  await makeOwned(place, place.spool);
   await unpackChain(context, place, links, group.group);
   // From here on whoever starts it is given a standby, until it is promoted.
-  await writeFile(join(place.data, standbySignal), '', { mode: 0o600 });
+  await writeFile(join(place.dataDirectory, standbySignal), '', { mode: 0o600 });
   await forgetReached(place);
-  giveTo(place.account, place.data);
+  giveTo(place.account, place.dataDirectory);
   await writeRecord(place, { backup, state: 'checked' });
   return { documents: 0, plainBytes };
 }

@@ -5,7 +5,7 @@ import { isMoment, logPosition, parseLogPosition, type LogPosition } from '../..
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
-import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
+import type { PhysicalPlace } from './place.ts';
 import { listSlices } from '../../store/list-slices.ts';
 import { readSliceNames, type StoredSlice } from '../../store/slice-names.ts';
 import { giveTo } from '../../tool/server-account.ts';

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
-import type { PhysicalPlace } from '../../provision/postgres-physical.ts';
+import type { PhysicalPlace } from './place.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { runTool } from '../../tool/run-tool.ts';
 import { giveTo, reachableProgram } from '../../tool/server-account.ts';
@@ -18,10 +18,10 @@ import { noteName } from './segment-feeder.ts';
 const hba = 'local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
 
 /** What the source's own configuration must not decide while its copy is restored, and what it cannot know of this machine. */
-const settingsOf = ({ port, socket, hbaFile }: PhysicalPlace): Record<string, string> => ({
+const settingsOf = ({ port, socketDirectory, hbaFile }: PhysicalPlace): Record<string, string> => ({
   port: String(port),
   listen_addresses: '127.0.0.1',
-  unix_socket_directories: socket,
+  unix_socket_directories: socketDirectory,
   hba_file: hbaFile,
   ssl: 'off',
   logging_collector: 'off',
@@ -71,19 +71,19 @@ function restoreCommand(spool: string): string {
 export async function startRecovering(context: SourceContext, place: PhysicalPlace, { major, stop }: { major: number; stop: Stop | null }): Promise<void> {
   writeFileSync(place.hbaFile, hba, { mode: 0o600 });
   giveTo(place.account, place.hbaFile);
-  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.data, 'postmaster.pid'))));
+  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.dataDirectory, 'postmaster.pid'))));
 }
 
 /**
  * Starts the promoted server as its own configuration says, at the target's address. @param archives - it pushes its log as its source did; see `pushesToUs`.
  */
 export async function startPromoted(context: SourceContext, place: PhysicalPlace, major: number, archives: boolean): Promise<void> {
-  const { port, host, hbaFile, data } = place;
-  const own = existsSync(join(data, 'pg_hba.conf'));
+  const { port, host, hbaFile, dataDirectory } = place;
+  const own = existsSync(join(dataDirectory, 'pg_hba.conf'));
   const isLocal = host === 'localhost' || host === '127.0.0.1';
-  const settings = { port: String(port), listen_addresses: isLocal ? '127.0.0.1' : `127.0.0.1,${host}`, unix_socket_directories: place.socket, ...(archives ? {} : { archive_mode: 'off' }), logging_collector: 'off', log_destination: 'stderr', primary_conninfo: '', ...(own ? {} : { hba_file: hbaFile }) };
+  const settings = { port: String(port), listen_addresses: isLocal ? '127.0.0.1' : `127.0.0.1,${host}`, unix_socket_directories: place.socketDirectory, ...(archives ? {} : { archive_mode: 'off' }), logging_collector: 'off', log_destination: 'stderr', primary_conninfo: '', ...(own ? {} : { hba_file: hbaFile }) };
   await start(context, place, major, { ...(await fileSettings(place, major)), ...settings }, async () => {
-    const client = new pg.Client({ host: place.socket, port, user: userOf(context), database: 'postgres', connectionTimeoutMillis: seconds(2) });
+    const client = new pg.Client({ host: place.socketDirectory, port, user: userOf(context), database: 'postgres', connectionTimeoutMillis: seconds(2) });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -105,7 +105,7 @@ export async function startPromoted(context: SourceContext, place: PhysicalPlace
 export async function pushesToUs(place: PhysicalPlace, major: number): Promise<boolean> {
   const program = reachableProgram(place.account, (await findPostgresProgram('postgres', major, 'same')).path, place.directory);
   const settings = Object.entries(await fileSettings(place, major)).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const { stdout } = await runTool({ path: program }, ['-D', place.data, ...settings, '-C', 'archive_command'], { account: place.account, cwd: place.data });
+  const { stdout } = await runTool({ path: program }, ['-D', place.dataDirectory, ...settings, '-C', 'archive_command'], { account: place.account, cwd: place.dataDirectory });
   return /\bholdfast\b.*\bwal-push\b/s.test(stdout);
 }
 
@@ -114,8 +114,8 @@ async function start(context: SourceContext, place: PhysicalPlace, major: number
   await startServer({
     name: `standby on 127.0.0.1:${place.port}`,
     program,
-    args: ['-D', place.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    cwd: place.data,
+    args: ['-D', place.dataDirectory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    cwd: place.dataDirectory,
     account: place.account,
     logFile: place.logFile,
     pidFile: place.pidFile,
@@ -130,13 +130,13 @@ async function start(context: SourceContext, place: PhysicalPlace, major: number
  * @source PostgreSQL manual, pg_controldata; hot standby needs these as large as its primary had them.
  */
 async function fileSettings(place: PhysicalPlace, major: number): Promise<Record<string, string>> {
-  if (existsSync(join(place.data, 'postgresql.conf'))) return {};
+  if (existsSync(join(place.dataDirectory, 'postgresql.conf'))) return {};
   const file = join(place.directory, 'postgresql.conf');
   if (!existsSync(file)) {
     writeFileSync(file, '# The base holds no configuration: put the server’s own here.\n', { mode: 0o600 });
     giveTo(place.account, file);
   }
-  const { stdout } = await runTool({ path: (await findPostgresProgram('pg_controldata', major, 'same')).path }, [place.data], { env: { LC_ALL: 'C' } });
+  const { stdout } = await runTool({ path: (await findPostgresProgram('pg_controldata', major, 'same')).path }, [place.dataDirectory], { env: { LC_ALL: 'C' } });
   const needed = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_xacts', 'max_locks_per_xact'];
   const names: Record<string, string> = { max_prepared_xacts: 'max_prepared_transactions', max_locks_per_xact: 'max_locks_per_transaction' };
   const found = needed.flatMap((name) => {
@@ -201,8 +201,8 @@ export class RecoveryWatch {
 }
 
 /** By the one database that a fence leaves open: what its source's fence closed is closed here too, once the log has been replayed that far. */
-async function logInByItsSocket({ socket, port }: PhysicalPlace, user: string): Promise<pg.Client> {
-  const client = new pg.Client({ host: socket, port, user, database: commandedFrom, connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
+async function logInByItsSocket({ socketDirectory, port }: PhysicalPlace, user: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: socketDirectory, port, user, database: commandedFrom, connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
   client.on('error', () => undefined);
   await client.connect();
   return client;

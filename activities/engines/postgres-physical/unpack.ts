@@ -2,7 +2,8 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
-import { stopPostgres, type PhysicalPlace } from '../../provision/postgres-physical.ts';
+import { stopPlace } from '../../provision/postgres-place.ts';
+import type { PhysicalPlace } from './place.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findProgram } from '../../tool/find-tool.ts';
 import { runTool } from '../../tool/run-tool.ts';
@@ -35,7 +36,7 @@ export async function unpackChain(context: SourceContext, place: PhysicalPlace, 
   const before = await readRecord(place);
   if (before?.backup !== backup || before.state === 'begun') {
     // Another base, of a choice that was given up, may run in it.
-    await stopPostgres(place);
+    await stopPlace(place);
     const goesOn = before?.backup === backup;
     if (!goesOn) await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
     if (links.length === 1) await unpackOnly(context, place, links[0]!, group);
@@ -43,14 +44,14 @@ export async function unpackChain(context: SourceContext, place: PhysicalPlace, 
     await writeRecord(place, { backup, state: 'unpacked' });
   }
   await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
-  await check(context, links.at(-1)!, place.data, group);
+  await check(context, links.at(-1)!, place.dataDirectory, group);
 }
 
 const beside = (place: PhysicalPlace): string => join(place.directory, 'joined');
 
 async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Link, group: string): Promise<void> {
   await writeRecord(place, { backup: link.manifest.backup, state: 'begun' });
-  await unpack(context, link, place.data, group);
+  await unpack(context, link, place.dataDirectory, group);
 }
 
 async function joinLinks(context: SourceContext, place: PhysicalPlace, links: readonly Link[], { group, done }: { group: string; done: readonly string[] }): Promise<void> {
@@ -66,12 +67,12 @@ async function joinLinks(context: SourceContext, place: PhysicalPlace, links: re
     checked.push(link.manifest.backup);
     await writeRecord(place, { backup: own.backup, state: 'begun', links: checked });
   }
-  await rm(place.data, { recursive: true, force: true, maxRetries: 5 });
+  await rm(place.dataDirectory, { recursive: true, force: true, maxRetries: 5 });
   const whole = links.reduce((sum, link) => sum + bytesOf(link), 0);
   context.progress({ phase: `join ${links.length} bases with pg_combinebackup`, done: whole, of: whole, unit: 'bytes', group });
   const { path } = await findPostgresProgram('pg_combinebackup', clusterOf(own).major, 'same');
   // Whoever starts the server has it written to the disk first: it comes from a backup.
-  await runTool({ path }, ['--no-sync', `--output=${place.data}`, ...links.map(folder)], { signal: context.signal });
+  await runTool({ path }, ['--no-sync', `--output=${place.dataDirectory}`, ...links.map(folder)], { signal: context.signal });
 }
 
 async function unpack(context: SourceContext, { manifest, parts, index }: Link, directory: string, group: string): Promise<void> {
@@ -113,5 +114,5 @@ export async function writeRecord(place: PhysicalPlace, record: Restored): Promi
 export async function requireBase(place: PhysicalPlace, backup: string): Promise<void> {
   const record = await readRecord(place);
   if (record?.backup === backup && record.state === 'checked') return;
-  throw new HoldfastError('TargetNotEmpty', `${place.data} holds ${record ? `base ${record.backup}, ${record.state}` : 'no base'}, and not base ${backup}, checked`, { hint: 'run the step that restores first' });
+  throw new HoldfastError('TargetNotEmpty', `${place.dataDirectory} holds ${record ? `base ${record.backup}, ${record.state}` : 'no base'}, and not base ${backup}, checked`, { hint: 'run the step that restores first' });
 }

@@ -61,25 +61,28 @@ export async function placeAt(context: PlaceContext, endpoint: Endpoint, name: s
   };
 }
 
+/** How the driver is told the same. */
+export const configOf = ({ address, user, password }: Place, { database, name }: ConnectOptions = {}): pg.ClientConfig => ({
+  host: address.host,
+  port: address.port,
+  database: database ?? address.database,
+  user,
+  ...(password === undefined ? {} : { password }),
+  ssl: address.tls ?? false,
+  application_name: name ?? 'holdfast',
+  connectionTimeoutMillis: seconds(10),
+  keepAlive: true,
+  keepAliveInitialDelayMillis: seconds(10),
+});
+
 /**
  * A session whose texts mean the same whatever the server, the database and its user are set to. The caller closes it; an abort cuts it off.
  * @throws SourceUnavailable, TargetUnavailable - retryable; names host and port, never credentials.
  */
 export async function connect(context: Pick<SourceContext, 'signal'>, place: Place, { database, name }: ConnectOptions = {}): Promise<pg.Client> {
-  const { address, user, password } = place;
+  const { address } = place;
   context.signal.throwIfAborted();
-  const client = new pg.Client({
-    host: address.host,
-    port: address.port,
-    database: database ?? address.database,
-    user,
-    ...(password === undefined ? {} : { password }),
-    ssl: address.tls ?? false,
-    application_name: name ?? 'holdfast',
-    connectionTimeoutMillis: seconds(10),
-    keepAlive: true,
-    keepAliveInitialDelayMillis: seconds(10),
-  });
+  const client = new pg.Client(configOf(place, { database, name }));
   // Told of a session that ends while nothing runs in it; what runs next in it fails.
   client.on('error', () => undefined);
   try {

@@ -49,7 +49,7 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: 2 ** 20 } } };
     const first = engine.dumpGroup(slow, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
     first.catch(() => undefined);
-    const { pid } = await until('pg_basebackup', () => processesWith('PGAPPNAME', 'holdfast').find(({ argv }) => argv[0]?.endsWith('pg_basebackup')), 20_000);
+    const { pid } = await until('pg_basebackup', () => processesWith('PGPORT', String(place.source.port)).find(({ argv }) => argv[0]?.endsWith('pg_basebackup')), 20_000);
     await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('base by') && done >= 0), 20_000);
     process.kill(pid, 'SIGKILL');
     await assert.rejects(first, type('ToolFailed'));

@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+import { postgresPlaceOf, type PostgresPlace } from '../../provision/postgres-place.ts';
+import type { ProvisionContext } from '../../provision/provisioner.ts';
+
+/** Where a PostgreSQL server is restored to as files, and runs: `data` comes out of a base, so nothing runs there until its log is replayed. */
+export interface PhysicalPlace extends PostgresPlace {
+  /** of the server's account alone: the WAL that it is given */
+  spool: string;
+}
+
+/** @throws BadSystemFile - the standby's address is none of one PostgreSQL server. */
+export function physicalPlace(context: Pick<ProvisionContext, 'system' | 'sourceName' | 'address'>): PhysicalPlace {
+  const place = postgresPlaceOf(context);
+  return { ...place, spool: join(place.directory, 'wal') };
+}
