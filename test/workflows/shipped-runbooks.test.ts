@@ -10,7 +10,7 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
-import { expandRunbook, mainRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
+import { expandRunbook, mainRunbook, runbookNames, type FlatStep } from '../../workflows/domain/expand-runbook.ts';
 import { stepsBefore } from '../../workflows/domain/check-runbooks.ts';
 import { failureOf, openLab, until, type Lab } from './lab.ts';
 
@@ -36,8 +36,20 @@ async function open(t: TestContext, name: string, runbook: string): Promise<Case
   return { lab, view, run: lab.run(name), by: who('abort').find((person) => person !== requestedBy)!, start: () => lab.start('recoverSystem', { system: name, requestedBy, ...(runbook === mainRunbook ? {} : { runbook }), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) && !bringsWhole(view, copiesOf(view, runbook)) ? { only: ['shop.orders'] } : {}) }) };
 }
 
-const has = (view: SystemView, runbook: string, type: 'promote' | 'switch'): boolean => expandRunbook(view, runbook).some(({ uses }) => uses === type);
+const has = (view: SystemView, runbook: string, type: 'find-recovery-point' | 'promote' | 'switch'): boolean => expandRunbook(view, runbook).some(({ uses }) => uses === type);
 const isPartial = (view: SystemView, runbook: string): boolean => copiesOf(view, runbook) !== undefined && !bringsWhole(view, copiesOf(view, runbook));
+
+/** The runbook that one goes on as where this step of it fails. */
+const escalatesTo = ({ onFailure }: FlatStep): string | undefined => (typeof onFailure === 'object' && 'escalate' in onFailure ? onFailure.escalate : undefined);
+
+/** Its steps where each one fails: those before the one that escalates, then those of the runbook that it escalates to. */
+function stepsWhereAllFail(view: SystemView, runbook: string): { steps: FlatStep[]; escalations: string[] } {
+  const all = expandRunbook(view, runbook);
+  const out = all.find((step) => escalatesTo(step) !== undefined);
+  if (!out) return { steps: all, escalations: [] };
+  const to = stepsWhereAllFail(view, escalatesTo(out)!);
+  return { steps: [...stepsBefore(all, out), ...to.steps], escalations: [`${runbook} → ${escalatesTo(out)!}: ${out.id}`, ...to.escalations] };
+}
 
 /** All that undos call; none of it may harm when it is done twice. */
 const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'removeRows', 'releaseHold', 'deployVersion'] as const;
@@ -114,7 +126,7 @@ const shipped = await Promise.all((await listSystems()).map(async (name) => {
 for (const { name, runbook, switches } of shipped.flat()) {
   const called = runbook === mainRunbook ? name : `${name} ${runbook}`;
 
-  test(`${called}: every step fails in turn and waits for a person, or is gone on without; retried, the run ends well`, async (t) => {
+  test(`${called}: every step fails in turn and waits for a person, is gone on without, or escalates; retried, the run ends well`, async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const mended = new Set<string>();
     // A holder that fails cancels groups that are about to begin, and the time-skipping server never takes a task that does: held-snapshot.test.ts has it on a real one.
@@ -142,11 +154,12 @@ for (const { name, runbook, switches } of shipped.flat()) {
       } else await answer({ run, view, by }, state);
     }
     // Of a checklist nothing is called that could fail. An approval waits; one that must show what would change places fails where it cannot be looked at.
-    const all = expandRunbook(view, runbook);
+    const { steps: all, escalations } = stepsWhereAllFail(view, runbook);
     const steps = all.filter((step) => step.uses !== 'manual' && step.uses !== 'notify' && (step.uses !== 'approval' || stepsBefore(all, step).some(({ uses }) => uses === 'copy-beside')));
     const goneOn = steps.filter(({ onFailure }) => onFailure === 'continue').map(({ id }) => id).sort();
-    assert.deepEqual([...failed].sort(), steps.map(({ id }) => id).filter((id) => !goneOn.includes(id)).sort());
+    assert.deepEqual([...failed].sort(), [...new Set(steps.map(({ id }) => id))].filter((id) => !goneOn.includes(id)).sort());
     const report = (await entry.result()) as RunReport;
+    assert.deepEqual((report.state.escalations ?? []).map(({ from, to, steps: were }) => `${from} → ${to}: ${were.filter(({ error }) => error).map(({ id }) => id).join(', ')}`), escalations);
     assert.deepEqual(report.state.steps.filter(({ state: is, error }) => is === 'skipped' && error !== null).map(({ id }) => id).sort(), goneOn, 'the run went on without these, and says so');
     assert.equal(report.outcome, isPartial(view, runbook) ? 'done, partial' : goneOn.length > 0 ? 'done, with steps skipped' : 'done');
   });
@@ -199,7 +212,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
       return;
     }
     if (!has(view, runbook, 'promote')) {
-      assert.deepEqual([...undone].sort(), ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget']);
+      // What restores nothing leaves nothing behind.
+      assert.deepEqual([...undone].sort(), has(view, runbook, 'find-recovery-point') ? ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget'] : []);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
     }

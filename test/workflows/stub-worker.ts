@@ -19,9 +19,12 @@ export interface Orders {
   systems: Record<string, string>;
   /** the calls that are held, by system */
   holds: Record<string, readonly string[]>;
-  /** systems whose recovery fails where it can last be undone: when the switch first touches traffic, or before, where it moves none to another side */
-  broken: Record<string, 'switch' | 'promotion'>;
+  /** systems whose recovery fails, and where */
+  broken: Record<string, Broken>;
 }
+
+/** Where it can last be undone: when the switch first touches traffic, or before, where it moves none to another side; or a command, each time. */
+export type Broken = 'switch' | 'promotion' | { command: string };
 
 export interface Said {
   system: string;
@@ -29,7 +32,7 @@ export interface Said {
   call: string;
   /** the order in the history that it serves: one whose answer came too late is served again, and that is no second order */
   order: string;
-  is: 'held' | 'done';
+  is: 'held' | 'done' | 'failed';
 }
 
 const callOf = (name: string, input: Record<string, unknown>): string =>
@@ -54,9 +57,13 @@ function worldOf(system: string): Stubs {
   return stubs;
 }
 
-/** What comes last of a recovery that can still be undone: the switch before it lets anybody in, a promotion, a look at the application behind a swap, or the report of what does neither. */
-function breakEnd(answers: Stubs['answers'], where: 'switch' | 'promotion'): void {
+/** A command; or what comes last of a recovery that can still be undone: the switch before it lets anybody in, a promotion, a look at the application behind a swap, or the report of what does neither. */
+function breakEnd(answers: Stubs['answers'], where: Broken): void {
   const { writeReport, admitTraffic, runCommand } = answers;
+  if (typeof where === 'object') {
+    answers.runCommand = (input) => (input.command === where.command ? Promise.reject(new HoldfastError('ValidationFailed', 'not well')) : runCommand(input));
+    return;
+  }
   if (where === 'switch') {
     answers.admitTraffic = async (input) => (input.percent === 0 ? await Promise.reject(new HoldfastError('ValidationFailed', 'no switch')) : await admitTraffic(input));
     return;
@@ -82,6 +89,9 @@ async function work(name: string, input: Record<string, unknown>): Promise<unkno
     const answer = await worldOf(system).activities[name]!(input);
     say({ system, call, order, is: 'done' });
     return answer;
+  } catch (error) {
+    say({ system, call, order, is: 'failed' });
+    throw error;
   } finally {
     clearInterval(beat);
   }
