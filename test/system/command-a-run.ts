@@ -15,6 +15,7 @@ import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import { minutes } from '../../workflows/domain/units.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
+import { refuseWhatIsWrong } from './refuse-what-is-wrong.ts';
 
 export interface CommandLine {
   holdfast(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }>;
@@ -114,6 +115,10 @@ export async function commandARun(t: TestContext, stack: SystemStack, line: Comm
   const { sources } = await json<{ sources: PointsPage[] }>('points', 'demo');
   const table = sent(sources[0]!.windows[0]!.base.backup);
   for (const [name, { args, from, to, also }] of Object.entries(table)) {
+    if (name === 'hold') await t.test('what is wrong in a message is said, and nothing comes of it: each as the UI sends it', async () => {
+      await stack.stepIs('look', 'waiting');
+      await refuseWhatIsWrong(stack);
+    });
     await t.test(`holdfast ${name}`, async () => {
       const before = await stack.runIs(`${name} can be sent`, ({ state }) => from(state));
       assert.ok(!to(before.state), 'it is not so already');
@@ -129,5 +134,5 @@ export async function commandARun(t: TestContext, stack: SystemStack, line: Comm
   const { entries } = await json<AuditPage>('audit', 'list', 'demo', '--by', 'dana');
   const { runId: execution } = await stack.runHandle.describe();
   const run = entries.filter(({ workflowId, runId }) => workflowId === lockIds.recover('demo') && runId === execution);
-  assert.deepEqual(run.map(({ act, outcome }) => `${act} ${outcome}`), [...Object.keys(table).filter((name) => name !== 'comment'), 'confirm'].map((act) => `${act} permitted`));
+  assert.deepEqual(run.filter(({ outcome }) => outcome === 'permitted').map(({ act, outcome }) => `${act} ${outcome}`), [...Object.keys(table).filter((name) => name !== 'comment'), 'confirm'].map((act) => `${act} permitted`));
 }
