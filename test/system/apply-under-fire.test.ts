@@ -1,24 +1,37 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { readAudit } from '../../activities/audit/read-audit.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { planApply } from '../../activities/schedules/apply-system.ts';
 import { makeRetentionPlan } from '../../activities/retention/make-plan.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
-import { readPidFile } from '../../activities/tool/start-server.ts';
+import { readPidFile, stopByPidFile } from '../../activities/tool/start-server.ts';
 import { loadSystemFile } from '../../activities/system-files.ts';
-import { pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { startObjectStoreServer } from '../../scripts/stack/object-store.ts';
+import { directoryOf, pidFileOf } from '../../scripts/stack/stack-file.ts';
+import { readSecret } from '../../scripts/stack/stack-secrets.ts';
 import { startTemporal } from '../../scripts/stack/temporal.ts';
 import { readState } from '../../scripts/status/read-state.ts';
 import type { RetentionResult } from '../../workflows/apply-retention.ts';
 import type { VerifyResult } from '../../workflows/contract.ts';
+import { readinessQuery, readinessSignals, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import { changes } from '../../workflows/domain/schedules/apply-plan.ts';
 import { layout } from '../../workflows/domain/layout.ts';
+import type { SystemFile } from '../../workflows/domain/system.ts';
+import { hours, minutes, seconds } from '../../workflows/domain/units.ts';
 import type { ReportResult } from '../../workflows/report-system.ts';
+import { Clock, whyNoClock } from '../faults/clock.ts';
+import type { Owner } from '../harness/cleanup.ts';
+import { mailUser, readMail, startMailReceiver, type MailReceiver } from '../harness/mail-receiver.ts';
+import { firstWorkerUrl } from '../harness/second-worker.ts';
 import type { StoreRequest } from '../harness/store-proxy.ts';
 import { until } from '../harness/until.ts';
 import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
@@ -35,41 +48,118 @@ async function killTemporal(stack: SystemStack): Promise<void> {
   await until('Temporal is gone', () => readPidFile(pidFileOf(stack.file, 'temporal')) === undefined);
 }
 
-const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
+const killStore = async ({ file }: SystemStack): Promise<void> => void (await stopByPidFile(pidFileOf(file, 'objectStore'), 'SIGKILL'));
 
-test('apply, and retention, on a whole stack, under fire: they end, what was applied fires by itself or is paused, and what a kept base needs stays', { timeout: 570_000 }, async (t) => {
-  const stack = await SystemStack.start(t);
+async function startStore({ file }: SystemStack): Promise<void> {
+  const identity = { accessKeyId: readSecret(file, 's3-access-key-id'), secretAccessKey: readSecret(file, 's3-secret-access-key') };
+  await startObjectStoreServer(directoryOf(file, 'objectStore'), file.objectStore.ports, identity, { tiedToUs: true });
+}
+
+/** An outside monitor, and what it is told. */
+async function startMonitor(owner: Owner): Promise<{ url: string; heard: { path: string; body: string }[] }> {
+  const heard: { path: string; body: string }[] = [];
+  const server = createServer((request, response) => void textOf(request).then((body) => {
+    heard.push({ path: request.url!, body });
+    response.end();
+  }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  owner.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ping/demo`, heard };
+}
+
+/** The stack's file with somebody who is told, and nothing that another test is about. */
+function makeFile(stack: SystemStack, server: MailReceiver): void {
+  const systems = join(stack.home, 'systems');
+  for (const name of readdirSync(systems)) if (name.endsWith('.yaml') && name !== 'demo.yaml') rmSync(join(systems, name));
+  const password = join(stack.home, 'mail-password');
+  writeFileSync(password, `${mailUser.password}\n`);
   stack.changeSystem((file) => {
     // Nothing is locked, or retention would take nothing for a day.
     delete file.stores[0]!.lock;
-    file.retention = { wait: '1s', approval: 'let-go', sources: { dictionary: { atLeast: 1, atMost: '1KiB', log: '0h' } } };
     file.approvals!['let-go'] = { description: 'May it go?' };
+    const smtp = { host: '127.0.0.1', port: server.port, credentials: { username: mailUser.username, password: `file:${password}` }, caFile: join(import.meta.dirname, '../fixtures/tls/ca.pem') };
+    file.notify = { receivers: { ops: { kind: 'email', from: 'holdfast@example.com', to: ['ops@example.com'], smtp } } };
   });
-  await stack.startWorker();
+}
+
+const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
+
+test('apply, retention, verification and the watches, on a whole stack, under fire: they end, what was applied fires by itself or is paused, what a kept base needs stays, and what is wrong is told', { timeout: 570_000 }, async (t) => {
+  const stack = await SystemStack.start(t);
+  const server = await startMailReceiver(t);
+  const monitor = await startMonitor(t);
+  makeFile(stack, server);
+  const noClock = whyNoClock();
+  const clock = noClock === null ? new Clock(stack.home) : undefined;
+  const env = { ...clock?.environment, HOLDFAST_HTTP: '127.0.0.1:0', HOLDFAST_PING: monitor.url, HOLDFAST_PING_EVERY: '1s' };
+  await stack.startWorker(env);
   await fillDictionary(stack, 1);
   const holdfast = async (...args: string[]): Promise<string> => (await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home } })).stdout;
+  const mailed = async (what: string, subject: RegExp, body: RegExp): Promise<string> => await until(what, () => server.mails.map(readMail).find(({ headers, text }) => subject.test(headers['subject']!) && body.test(text))?.text);
+  const pinged = async (path: '/ping/demo' | '/ping/demo/fail', body: RegExp): Promise<void> => {
+    const from = monitor.heard.length;
+    await until(`the monitor hears ${body}`, () => monitor.heard.slice(from).some((one) => one.path === path && body.test(one.body)));
+  };
+  const asked = async (page: string): Promise<{ status: number; text: string }> => {
+    const answer = await fetch(`${firstWorkerUrl(stack.file)}${page}`);
+    return { status: answer.status, text: await answer.text() };
+  };
+  /** It says why, while the process itself is well. */
+  const refuses = async (why: RegExp): Promise<void> => {
+    const { text } = await until(`the worker is not ready: ${why}`, async () => {
+      const answer = await asked('/readyz');
+      return answer.status === 503 && why.test(answer.text) ? answer : undefined;
+    });
+    assert.deepEqual([(JSON.parse(text) as { ok: boolean }).ok, (await asked('/healthz')).status], [false, 200]);
+  };
+  const becomesReady = async (): Promise<void> => void (await until('every role is ready', async () => (await asked('/readyz')).status === 200));
+  const watch = stack.handle(lockIds.ready('demo'));
+  /** What the watch on readiness finds now: what may pass it tells at the second look. */
+  const look = async (times = 1): Promise<ReadinessAnswer> => {
+    let answer = await watch.query<ReadinessAnswer>(readinessQuery);
+    for (let n = 0; n < times; n += 1) {
+      const { checks } = answer;
+      await watch.signal(readinessSignals.look.name);
+      answer = await until('it has looked', async () => {
+        const now = await watch.query<ReadinessAnswer>(readinessQuery);
+        return now.checks > checks ? now : undefined;
+      });
+    }
+    return answer;
+  };
   await stack.startArchive();
+  // A slice before the base.
+  await stack.withApp(async (db) => void (await db.collection('notes').insertOne({ note: 0 })));
   await stack.archiveIsUpToDate();
   await holdfast('backup', 'demo');
-  const path = join(stack.home, 'systems', 'demo.yaml');
-  const shipped = readFileSync(path, 'utf8');
   // The first of them, so that its minute passes while the others are made.
-  const yearly = Array.from({ length: many }, (_, n) => `  yearly-${n}: { does: verification, at: ['01:00'], on: day 1 of the year, paused: only to be applied }\n`);
-  writeFileSync(path, shipped.replace(/^schedules:[^]*/m, `schedules:\n  every-minute: { does: report, every: 1m, catchUp: 10s }\n${yearly.join('')}`));
-  await t.test('an apply whose worker is killed, and then its Temporal server, ends all the same; the next one finds nothing to change', async () => {
+  const yearly = Object.fromEntries(Array.from({ length: many }, (_, n) => [`yearly-${n}`, { does: 'verification', at: ['01:00'], on: 'day 1 of the year', paused: 'only to be applied' }]));
+  stack.changeSystem((file) => (file.schedules = { 'every-minute': { does: 'report', every: '1m', catchUp: '10s' }, ...yearly } as SystemFile['schedules']));
+  await becomesReady();
+  await t.test('an apply whose store is killed, then its worker, and then its Temporal server, ends all the same, and the next one finds nothing to change; meanwhile /readyz and the monitor are told what is gone', async () => {
     const made = async (): Promise<number> => {
       const { schedules } = await stack.client.workflowService.listSchedules({ namespace: 'default', maximumPageSize: 500 });
       return (schedules ?? []).length;
     };
+    const audit = stack.store.hold(({ method, key }) => method === 'PUT' && key.startsWith(layout.auditRecords('demo')));
     const applied = holdfast('apply', 'demo', '--yes', '--by', 'dana').catch((error: unknown) => error);
+    await audit.reached;
+    await killStore(stack);
+    audit.release();
+    await Promise.all([refuses(/store primary of demo does not answer/), pinged('/ping/demo/fail', /^control: store primary of demo does not answer/m)]);
     const atLeast = async (count: number): Promise<void> => void (await until(`${count} schedules are there`, async () => (await made().catch(() => 0)) >= count, 60_000));
     await atLeast(5);
     await stack.killWorker();
     const left = await made();
-    assert.ok(left < many, `killed in the middle: ${left}`);
-    await stack.startWorker();
+    assert.ok(left < many, `killed in the middle, and made though the store was away: ${left}`);
+    await startStore(stack);
+    await stack.startWorker(env);
     await atLeast(left + 5);
     await killTemporal(stack);
+    await Promise.all([refuses(/Temporal does not answer/), pinged('/ping/demo/fail', /Temporal does not answer/)]);
     await startTemporal(stack.file, { tiedToUs: true });
     // Whoever waits for the answer may have lost its connection; the workflow has not.
     await applied;
@@ -80,6 +170,7 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     const { system } = await loadSystemFile('demo');
     await until('nothing is left to change', async () => changes((await planApply({ client: stack.client, system })).rows).length === 0);
     assert.match(await holdfast('apply', 'demo', '--dry-run'), /^demo: nothing to change$/m);
+    await Promise.all([becomesReady(), pinged('/ping/demo', /^ok$/)]);
   });
   await t.test('a schedule that was applied has started what it says by itself, and what it wrote is in the bucket', async () => {
     const query = 'WorkflowType="reportSystem" AND TemporalScheduledById="demo/every-minute" AND ExecutionStatus="Completed"';
@@ -97,10 +188,42 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     const [key] = await stack.keys(layout.keptReport('demo', report.id, 'report.json'));
     assert.equal(key, layout.keptReport('demo', report.id, 'report.json'));
   });
-  writeFileSync(path, shipped.replace(/^schedules:[^]*/m, ''));
+  await t.test('a schedule that somebody deleted is told to the monitor and to people, until it is applied again', async () => {
+    await stack.client.schedule.getHandle('demo/every-minute').delete();
+    await Promise.all([pinged('/ping/demo/fail', /^demo\/every-minute is not on the server: holdfast apply$/), look(2)]);
+    await mailed('people hear of it', /^demo: /, /schedule demo\/every-minute is not on the server: nothing starts by it/);
+    await holdfast('apply', 'demo', '--yes', '--by', 'dana');
+    await Promise.all([pinged('/ping/demo', /^ok$/), look()]);
+    await mailed('and that it is over', /^demo: /, /over: schedule demo\/every-minute is not on the server/);
+  });
+  stack.changeSystem((file) => delete file.schedules);
   await holdfast('apply', 'demo', '--yes', '--by', 'dana');
   await until('what the file does not name is paused', async () => (await stack.client.schedule.getHandle('demo/every-minute').describe()).state.paused);
+  await t.test('a worker’s clock that is wrong by six hours, either way, is told to people; what would be lost, how old a base is and what retention lets go are by the clocks of database and store', { skip: noClock ?? false }, async () => {
+    const lets = async (log: string): Promise<number> => {
+      stack.changeSystem((file) => (file.retention = { wait: '1s', sources: { dictionary: { every: '3h', log } } }));
+      const { outcome, plans: [plan] } = (await (await stack.start('applyRetention', { system: 'demo', requestedBy: 'dana' })).result()) as RetentionResult;
+      assert.equal(outcome, 'dry');
+      return plan!.totals.slicesThatGo + plan!.totals.basesThatGo;
+    };
+    for (const [offset, said] of [['+6h', 'ahead of'], ['-6h', 'behind']] as const) {
+      clock!.set(offset);
+      const { readiness } = await until('the watch sees the wrong clock', async () => {
+        const answer = await look();
+        return answer.readiness!.clocks.filter(({ aheadMs }) => Math.abs(Math.abs(aheadMs) - hours(6)) < minutes(5)).length === 3 ? answer : undefined;
+      });
+      await mailed(`people hear that it is ${said}`, /^demo: /, new RegExp(`the worker's clock is (?:5h59m|6h00m) ${said} that of the store`));
+      const [seen] = readiness!.sources;
+      assert.ok(seen!.rpoMs! < minutes(2) && seen!.base!.ageMs < hours(1), `${offset}: ${seen!.rpoMs} ms would be lost, a base of ${seen!.base!.ageMs} ms`);
+      assert.equal(await lets('3h'), 0, `${offset}: nothing is three hours old`);
+      assert.ok((await lets('0h')) > 0, 'something is older than the base');
+      clock!.set('+0');
+      await look();
+      await mailed('people hear that it is over', /^demo: /, new RegExp(`over: the worker's clock is (?:5h59m|6h00m) ${said} that of the store`));
+    }
+  });
   await t.test('a retention whose worker is killed among the parts of a base, and then its Temporal server among the log, ends once: what stays is whole', async () => {
+    stack.changeSystem((file) => (file.retention = { wait: '1s', approval: 'let-go', sources: { dictionary: { atLeast: 1, atMost: '1KiB', log: '0h' } } }));
     const [held] = await basesOf(stack);
     for (const note of [1, 2]) {
       // A slice before each base.
@@ -125,7 +248,7 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     parts.release();
     assert.deepEqual(await basesOf(stack), [held, newest], 'its manifest went first');
     const slices = stack.store.hold((of) => isDeleted(of, '/slices/'));
-    await stack.startWorker();
+    await stack.startWorker(env);
     await slices.reached;
     await killTemporal(stack);
     slices.release();
@@ -146,6 +269,34 @@ test('apply, and retention, on a whole stack, under fire: they end, what was app
     for (const target of [{}, { point: held! }, { point: newest! }]) assert.equal(findRecoveryPoint(catalog, target, at).base.backup, 'point' in target ? target.point : newest);
     const acts = (await readAudit({ store, keys }, 'demo')).entries.filter(({ workflowId }) => workflowId === entry.workflowId);
     assert.deepEqual(acts.map(({ by, act }) => [by, act]), [['dana', 'retain'], ['erik', 'approve'], ['dana', 'dispose']]);
+  });
+  await t.test('what an outsider alters, and then empties, the next scheduled verification and the next look at the store find, and tell', async () => {
+    const { store } = await stack.source();
+    stack.changeSystem((file) => (file.readiness = { every: '10s' }));
+    // It has seen the store as it was.
+    await look();
+    const newest = (await basesOf(stack)).at(-1)!;
+    for await (const part of store.list(layout.allParts({ ...scope, backup: newest }))) {
+      await store.deleteVersion(part);
+      break;
+    }
+    // Every minute, and first in a moment.
+    const offset = `${Math.floor((Date.now() + seconds(12)) / 1_000) % 60}s`;
+    stack.changeSystem((file) => (file.schedules = { read: { does: 'verification', every: '1m', offset } }));
+    await holdfast('apply', 'demo', '--yes', '--by', 'dana');
+    await mailed('people hear of the part', /^demo: VERIFICATION FAILED: the newest base and its log$/, new RegExp(`${newest}[^]*A new base is being taken|A new base is being taken[^]*${newest}`));
+    const { workflowId } = await until('the verification has ended', async () => {
+      for await (const found of stack.client.workflow.list({ query: 'TemporalScheduledById="demo/read" AND ExecutionStatus="Failed"' })) return found;
+      return undefined;
+    });
+    assert.match(workflowId, /^verify\/demo\/read-2/);
+    await until('and a new base is taken by itself', async () => (await basesOf(stack)).at(-1)! > newest);
+
+    await look();
+    for await (const version of store.list(layout.source('demo', source))) await store.deleteVersion(version);
+    await stack.client.schedule.getHandle('demo/read').trigger();
+    await mailed('people hear that the bucket is empty', /^demo: NOT READY/, /THE STORE WAS CHANGED, and not by Holdfast: .*its manifest is gone/);
+    await mailed('and that nothing could be verified', /^demo: SCHEDULE demo\/read FAILED$/, /NoRecoveryPoint/);
   });
 });
 
