@@ -22,7 +22,7 @@ import type { SystemFile } from '../../workflows/domain/system.ts';
 import { writeHistory, type History } from '../replay/history.ts';
 import type { Owner } from './cleanup.ts';
 import { processesWith, type RunningProcess } from './running.ts';
-import { StoreProxy } from './store-proxy.ts';
+import { StoreProxy, type Held } from './store-proxy.ts';
 import { until } from './until.ts';
 
 /**
@@ -89,6 +89,19 @@ export class SystemStack {
     await until('the worker is gone', () => readPidFile(pidFileOf(this.file, 'worker')) === undefined);
     await until('its data planes are gone too', () => this.dataPlanes().length === 0, 5_000);
     await stopWorker(this.file, 'SIGKILL');
+  }
+
+  /** The worker dies in what waits for a held request; another one takes its place. @param env - as `startWorker` */
+  async killWorkerAt(held: Held, env?: Record<string, string>): Promise<void> {
+    await held.reached;
+    await this.killWorker();
+    held.release();
+    await this.startWorker(env);
+  }
+
+  /** A job's next read of the store that matches waits. */
+  holdRead(job: string, matches: (key: string) => boolean): Held {
+    return this.store.hold(({ method, key }) => method === 'GET' && matches(key) && this.isDoing(job));
   }
 
   async stopWorker(): Promise<void> {

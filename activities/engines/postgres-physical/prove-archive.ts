@@ -14,10 +14,12 @@ import { checkSegment, numberBefore, numberOfSlice, parseLsn, readPiece } from '
 import { positionIn, readServerFacts } from './server.ts';
 
 const lookEveryMs = seconds(0.5);
+/** An archive that begins only now, since its worker was lost with the old server, holds nothing of before: it is given another point to hold. */
+const pointEveryMs = seconds(20);
 
 /**
- * Proves that the archive runs: logs a restore point of its own name, ends the segment, and waits until that segment, read back from the store and authenticated, holds the name.
- * Twice: another point.
+ * Proves that the archive runs: logs a restore point of its own name, ends the segment, and waits until that segment, read back from the store and authenticated, holds the name. Another one
+ * from time to time: any of them proves it. Twice: other points.
  *
  * @returns `proved: false` when no slice held it within `withinMs`.
  * @throws SourceUnavailable, StoreUnavailable - retryable. NotPermitted - the user may do neither. BadInput - the source has no timeline yet.
@@ -27,25 +29,39 @@ export async function proveArchive(context: SourceContext, input: SourceRef & { 
   const of = { system: input.system, source: input.source };
   const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
   if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline: its archive never began`, { hint: 'take a base, or start the archive first' });
-  const name = `holdfast ${ulid()}`;
-  const { number, at } = await withSource(context, async (client) => {
-    const facts = await readServerFacts(client);
-    const { rows } = await client.query<{ lsn: string }>('SELECT pg_create_restore_point($1)::text AS lsn', [name]);
-    await client.query('SELECT pg_switch_wal()');
-    return { number: numberBefore(parseLsn(rows[0]!.lsn), facts.segmentBytes), at: facts.at };
-  });
-  const position = positionIn(at, number);
   const scope = { ...of, timeline: timeline.timeline };
+  const points: Point[] = [];
   for (;;) {
-    if (await holds(context, scope, { position, number, name })) return { proved: true, position, tookMs: Date.now() - startedMs };
-    if (Date.now() - startedMs >= input.withinMs) return { proved: false, position, tookMs: Date.now() - startedMs };
+    const tookMs = Date.now() - startedMs;
+    if (tookMs >= points.length * pointEveryMs) points.unshift(await logPoint(context));
+    for (const point of points) if (await holds(context, scope, point)) return { proved: true, position: point.position, tookMs: Date.now() - startedMs };
+    const { position } = points[0]!;
+    if (tookMs >= input.withinMs) return { proved: false, position, tookMs };
     context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });
     await sleep(lookEveryMs, undefined, { signal: context.signal });
   }
 }
 
+interface Point {
+  name: string;
+  /** of its segment */
+  number: number;
+  position: LogPosition;
+}
+
+async function logPoint(context: SourceContext): Promise<Point> {
+  const name = `holdfast ${ulid()}`;
+  return await withSource(context, async (client) => {
+    const facts = await readServerFacts(client);
+    const { rows } = await client.query<{ lsn: string }>('SELECT pg_create_restore_point($1)::text AS lsn', [name]);
+    await client.query('SELECT pg_switch_wal()');
+    const number = numberBefore(parseLsn(rows[0]!.lsn), facts.segmentBytes);
+    return { name, number, position: positionIn(facts.at, number) };
+  });
+}
+
 /** Its slice begins behind the segment before it, which may have been finished long ago: a source that was idle. */
-async function holds(context: SourceContext, scope: TimelineScope, { position, number, name }: { position: LogPosition; number: number; name: string }): Promise<boolean> {
+async function holds(context: SourceContext, scope: TimelineScope, { position, number, name }: Point): Promise<boolean> {
   const { seconds: at } = parseLogPosition(position);
   const near = layout.slice(scope, logPosition(Math.max(0, at - 600), 0), logPosition(0, 0));
   const objects = new SliceObjects(context, scope, checkSegment);
