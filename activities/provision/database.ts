@@ -35,15 +35,25 @@ export const databaseProvisioner: Provisioner = {
 
 const placeOf = async (context: ProvisionContext): Promise<Place> => await targetPlace(context, { environment: context.system.standby.environment });
 
+const contentsOf = ({ system, sourceName }: ProvisionContext): string => {
+  const provision = system.standby.provision[sourceName]!;
+  return ('contents' in provision ? provision.contents : undefined) ?? 'all';
+};
+
 const nameOf = ({ address: { host, port, database } }: Place): string => `database ${database} at ${host}:${port}`;
 
 /** @throws TargetNotEmpty - there is something in it that this run did not put there. */
 async function lookAt(context: ProvisionContext, run: string | undefined): Promise<string> {
   const place = await placeOf(context);
-  if ((await identityOf(context, place)) === undefined) return `${nameOf(place)}, which is not there yet: the restore makes it`;
+  const isForRows = contentsOf(context) === 'rows';
+  if ((await identityOf(context, place)) === undefined) {
+    if (isForRows) throw new HoldfastError('Unsupported', `${nameOf(place)} is not there: rows alone come into tables that are there`, { hint: 'make it, with its tables; or restore all of it' });
+    return `${nameOf(place)}, which is not there yet: the restore makes it`;
+  }
   return await withClient(context, place, async (client) => {
     const claim = await readClaim(client);
     if (claim && claim.run !== run) throw new HoldfastError('TargetNotEmpty', `${nameOf(place)} belongs to run ${claim.run}`, { hint: 'drop it when nobody wants it any more' });
+    if (isForRows) return `${nameOf(place)}, which is there${claim ? ', this run’s own' : ''}: rows alone come into its tables`;
     if (!claim) await requireEmpty(client);
     return `${nameOf(place)}, which is there and ${claim ? 'this run’s own' : 'empty'}`;
   });
@@ -67,7 +77,7 @@ async function takeAway(context: ProvisionContext, target: TargetRef, discard: b
   if (identity !== noted.identity) return `left alone: ${nameOf(place)} is another one than this run restored to`;
   const name = pg.escapeIdentifier(place.address.database);
   return await withOtherDatabase(context, place, async (client) => {
-    if (discard) {
+    if (discard && contentsOf(context) !== 'rows') {
       await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       return `${nameOf(place)} is dropped`;
     }

@@ -4,6 +4,7 @@ import { carriesPassword } from './address.ts';
 import { defaultElevationMs } from './elevation.ts';
 import { bytesSchema } from './bytes.ts';
 import { checkPeople } from './check-people.ts';
+import { contentsSchema } from './contents.ts';
 import { durationSchema } from './duration.ts';
 import { abilitiesOf, engineKinds, lackOf, type EngineKind } from './engines.ts';
 import { peopleSchema, type People } from './people.ts';
@@ -97,6 +98,7 @@ const sourceSchema = z
     limits: limitsSchema.optional(),
     wal: walSchema.optional().meta({ description: 'engine postgres-physical: how its log is archived; left out: pushed' }),
     namespaces: namespacesSchema.optional().meta({ description: 'databases or database.collection left out of backups; of PostgreSQL the rows of a schema or of schema.table' }),
+    contents: contentsSchema.optional().meta({ description: 'engine postgres: what its bases hold; definitions: the schema without a row; rows: what tables hold, for tables that are there; left out: all' }),
     tool: toolSchema.optional().meta({ description: 'engine tool: the programs that dump and restore' }),
   })
   .superRefine((source, ctx) => {
@@ -105,6 +107,7 @@ const sourceSchema = z
     if (source.engine === 'tool' && !source.tool) complain('tool', 'the engine "tool" needs to know its programs: uses mongodump, pg_dump, pgbackrest or command');
     if (source.engine !== 'postgres-physical' && source.wal) complain('wal', `belongs to the engine "postgres-physical", and this source’s is "${source.engine}"`);
     if (source.engine === 'postgres-physical' && source.archive && source.wal?.by !== 'receive') complain('archive', 'a server that pushes its log says itself how often, by archive_timeout: it belongs to wal.by: receive');
+    if (source.engine !== 'postgres' && source.contents) complain('contents', `belongs to the engine "postgres", and this source’s is "${source.engine}"`);
     if (source.engine === 'postgres' && source.archive) complain('archive', 'the engine "postgres" archives no log');
     const { fields = [], why } = meaningless[source.engine] ?? {};
     for (const field of fields) {
@@ -159,6 +162,7 @@ const localProvisionerSchema = z.strictObject({
   directory: z.string().min(1).meta({ description: 'where the standby’s data, configuration and pid file live; ${ENV} allowed' }),
   replicaSet: z.string().default('rs0').meta({ description: 'name of the replica set that the standby becomes' }),
   cache: bytesSchema.optional().meta({ description: 'WiredTiger cache, or shared buffers of PostgreSQL; left out: the server’s own choice, or an eighth of the memory up to 4 GiB' }),
+  contents: z.enum(['all', 'definitions']).optional().meta({ description: 'engine postgres: what of a base is restored; definitions: the schema without a row; left out: all' }),
   version: z.number().int().min(14).max(18).optional().meta({ description: 'major version of the PostgreSQL server that is made for a source of the engine postgres; left out: 17' }),
   settings: z.record(z.string().regex(/^[a-z_][a-z0-9_.]*$/, 'a setting such as max_connections'), z.union([z.string().regex(/^[^\n\r]*$/), z.number(), z.boolean()])).optional().meta({ description: 'lines of the postgresql.conf of that server: max_connections, shared_preload_libraries …' }),
   tls: z.strictObject({ certificateKeyFile: z.string().min(1), caFile: z.string().min(1) }).optional().meta({ description: 'PEM files of the server: mongod speaks TLS too once it is promoted, PostgreSQL from the beginning; ${ENV} allowed; left out: in the clear' }),
@@ -172,6 +176,7 @@ const existingProvisionerSchema = z.strictObject({
 const databaseProvisionerSchema = z.strictObject({
   uses: z.literal('database').meta({ description: 'a database of a PostgreSQL server that is there already: made by the restore where it is not there, and taken away again with it' }),
   directory: z.string().min(1).meta({ description: 'where it is noted which run restores to it; ${ENV} allowed' }),
+  contents: contentsSchema.optional().meta({ description: 'what of a base is restored; definitions: the schema without a row; rows: rows alone, into tables that are there, and empty; left out: all' }),
 });
 
 const provisionSchema = z.record(name, z.discriminatedUnion('uses', [localProvisionerSchema, existingProvisionerSchema, databaseProvisionerSchema])).meta({ description: 'one per source, by the source’s name' });
@@ -344,6 +349,7 @@ function checkEngine(system: z.output<typeof fileSchema>, sourceName: string, co
   const of = `source "${sourceName}" (engine ${engine}${tool ? `, ${tool.uses}` : ''})`;
   const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database', 'local'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
+  if (provision && 'contents' in provision && provision.contents !== undefined && engine !== 'postgres') complain(['standby', 'provision', sourceName, 'contents'], `belongs to the engine "postgres", and that of "${sourceName}" is "${engine}"`);
   const fence = system.fence[sourceName];
   const fits = isMongod ? 'local' : engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? 'databases' : engine === 'postgres' || tool?.uses === 'pg_dump' ? 'database' : undefined;
   if (isMongod && !fence) complain(['fence'], `no fence for source "${sourceName}"`);
@@ -423,6 +429,7 @@ function checkDrill(system: z.output<typeof fileSchema>, complain: Complain): vo
     }
     const kept = [system.standby.provision, system.fence, system.failback?.provision ?? {}, system.failback?.fence ?? {}].flatMap((places) => Object.values(places));
     if (kept.some((place) => 'directory' in place && place.directory === made.directory)) complain(['drill', 'provision', sourceName, 'directory'], 'is a directory of the standby, of home or of a fence too: a drill deletes what it restored');
+    if ('contents' in made && made.contents === 'rows') complain(['drill', 'provision', sourceName, 'contents'], 'a drill drops what it restored to, and those tables were there before it');
     checkEngine(drillSystem(system), sourceName, ([first, ...rest], message) => complain(first === 'standby' ? ['drill', ...rest] : [first!, ...rest], message));
   }
   for (const { environment: home } of Object.values(system.sources)) {

@@ -1,3 +1,4 @@
+import type { Contents } from '../../../workflows/domain/contents.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { mib, formatBytes } from '../../../workflows/domain/units.ts';
 import type { GroupIndex, Manifest, ObjectRef } from '../../../workflows/domain/manifest.ts';
@@ -8,9 +9,9 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import type { DataKey } from '../../stream/keys.ts';
 import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
-import { parseGlobals, type Global } from './globals.ts';
+import { globalsOf, parseGlobals, type Global } from './globals.ts';
 import { ownUnits } from './plan.ts';
-import { chosenUnits } from './selection.ts';
+import { wantedUnits } from './contents.ts';
 import { ownGroup } from './split-groups.ts';
 
 /** A base as whoever restores or compares needs it, but for the rows. */
@@ -19,6 +20,8 @@ export interface BaseContents {
   parts: PartStore;
   definitions: Buffer;
   globals: Global[];
+  /** what of the database it holds */
+  contents: Contents;
 }
 
 /** All definitions of a database are held in memory, several times over. */
@@ -37,8 +40,10 @@ export async function openBase(context: SourceContext, point: RecoveryPoint): Pr
     return Buffer.concat(await Promise.all(wanted.map(async (part) => await getPart(parts, part))));
   };
   const [definitions, globals] = [await read(ownUnits.definitions), await read(ownUnits.globals)];
-  if (definitions.length === 0) throw new HoldfastError('Tampered', `backup ${manifest.backup} holds no definitions`);
-  return { manifest, parts, definitions, globals: parseGlobals(globals.toString('utf8')) };
+  const lines = parseGlobals(globals.toString('utf8'));
+  const contents = globalsOf(lines, 'contents')[0]?.contents ?? 'all';
+  if (definitions.length === 0 && contents !== 'rows') throw new HoldfastError('Tampered', `backup ${manifest.backup} holds no definitions`);
+  return { manifest, parts, definitions, globals: lines, contents };
 }
 
 /** Manifest and key alone. */
@@ -63,7 +68,7 @@ const indexesAtOnce = 4;
  * @returns the groups of rows, of a partial restore those that hold some of it; what is no table is made before any row is loaded, or after all.
  */
 export async function checkIndexes(context: SourceContext, manifest: Manifest, point: Pick<RecoveryPoint, 'only'>): Promise<GroupToRestore[]> {
-  const chosen = new Set(chosenUnits(manifest, point).map(({ id }) => id));
+  const chosen = new Set(wantedUnits(context, manifest, point).map(({ id }) => id));
   const rows = new Map<string, number>();
   const groups: GroupToRestore[] = [];
   let done = 0;

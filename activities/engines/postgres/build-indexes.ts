@@ -8,13 +8,14 @@ import { openBase } from './base-contents.ts';
 import { schemas } from './catalogue.ts';
 import { targetPlace, withClient, type Place } from './connect.ts';
 import { claimOf, requireClaim } from './control.ts';
+import { wantedContents, wantedUnits } from './contents.ts';
 import { dealIndexes } from './deal-indexes.ts';
 import { globalsOf, type GlobalOf } from './globals.ts';
 import { inSessions } from './in-sessions.ts';
+import { brokenKeys } from './into-tables.ts';
 import { finishLargeObjects } from './large-objects.ts';
 import { finishDatabase } from './make-database.ts';
 import { makeInOrder, makeTogether, type Making, type NotMade } from './make-section.ts';
-import { chosenUnits } from './selection.ts';
 import { readServerFacts } from './server-facts.ts';
 import { TargetDisk } from './target-disk.ts';
 
@@ -34,23 +35,25 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
   const { manifest, definitions, globals } = await openBase(context, point);
   const place = await targetPlace(context, target);
   return await withClient(context, place, async (client) => {
-    await requireClaim(client, claimOf(target, point));
+    const contents = wantedContents(context);
+    await requireClaim(client, claimOf(target, point, contents));
     const { major } = await readServerFacts(client);
     await client.query(sortsInMemory);
-    await setSequences(client, globalsOf(globals, 'sequence'));
-    const units = chosenUnits(manifest, point);
+    const units = wantedUnits(context, manifest, point);
+    if (contents !== 'definitions') await setSequences(client, globalsOf(globals, 'sequence'));
     const disk = await TargetDisk.find(client, place);
-    const { made, notMade } = await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, { client, place, disk }, units);
+    const { made, notMade } = contents === 'rows' ? { made: 0, notMade: await brokenKeys(client, units) } : await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, { client, place, disk }, units);
     const chosen = new Set(units.map(({ name }) => name));
     // In a part of the tables the rows that others name may be missing on purpose: then nothing can be checked, and nothing holds.
     const broken = notMade.filter(({ refersTo }) => refersTo === undefined || !point.only || chosen.has(refersTo));
     for (const { entry, refersTo } of notMade) if (refersTo !== undefined && point.only && !chosen.has(refersTo)) context.log?.('warn', `${entry}: left out, since ${refersTo} was not restored`);
     const failed = broken.map(({ entry, why }) => ({ ns: place.address.database, index: entry, why }));
-    failed.push(...(await fillViews(context, client, globalsOf(globals, 'view'))).map(({ sql, why }) => ({ ns: place.address.database, index: `MATERIALIZED VIEW ${sql}`, why })));
-    if (!point.only) await finishLargeObjects(client, globals);
-    await finishDatabase(client, place.address.database, globals);
+    if (contents !== 'definitions') failed.push(...(await fillViews(context, client, globalsOf(globals, 'view'), { again: contents === 'rows' })).map(({ sql, why }) => ({ ns: place.address.database, index: `MATERIALIZED VIEW ${sql}`, why })));
+    // Into tables that were there: whose roles are the source's is not known.
+    if (!point.only && contents === 'all') await finishLargeObjects(client, globals);
+    if (contents !== 'rows') await finishDatabase(client, place.address.database, globals);
     await gatherStatistics(context, client, place);
-    return { indexes: made - notMade.length, failed };
+    return { indexes: Math.max(0, made - notMade.length), failed };
   });
 }
 
@@ -100,15 +103,16 @@ async function gatherStatistics(context: SourceContext, client: pg.Client, place
 
 const setTogether = 500;
 
+/** One that is missing is passed over here, and named by whoever compares. */
 async function setSequences(client: pg.Client, sequences: readonly GlobalOf<'sequence'>[]): Promise<void> {
   for (let at = 0; at < sequences.length; at += setTogether) {
     const some = sequences.slice(at, at + setTogether);
-    await client.query('SELECT setval(s.sql::regclass, s.value::int8, s.called) FROM unnest($1::text[], $2::text[], $3::bool[]) AS s (sql, value, called)', [some.map(({ sql }) => sql), some.map(({ lastValue }) => lastValue), some.map(({ isCalled }) => isCalled)]);
+    await client.query('SELECT setval(s.sql::regclass, s.value::int8, s.called) FROM unnest($1::text[], $2::text[], $3::bool[]) AS s (sql, value, called) WHERE to_regclass(s.sql) IS NOT NULL', [some.map(({ sql }) => sql), some.map(({ lastValue }) => lastValue), some.map(({ isCalled }) => isCalled)]);
   }
 }
 
-/** Views that the source had filled, those first that others read, by what the target itself knows of who reads whom. */
-async function fillViews(context: SourceContext, client: pg.Client, views: readonly GlobalOf<'view'>[]): Promise<{ sql: string; why: string }[]> {
+/** Views that the source had filled, those first that others read, by what the target itself knows of who reads whom. @param again - those too that are filled: of tables that were empty then. */
+async function fillViews(context: SourceContext, client: pg.Client, views: readonly GlobalOf<'view'>[], { again }: { again: boolean }): Promise<{ sql: string; why: string }[]> {
   const wanted = new Set(views.filter(({ filled }) => filled).map(({ sql }) => sql));
   if (wanted.size === 0) return [];
   const { rows } = await client.query<{ sql: string; filled: boolean }>(`
@@ -124,7 +128,7 @@ async function fillViews(context: SourceContext, client: pg.Client, views: reado
   const failed: { sql: string; why: string }[] = [];
   for (const [done, { sql, filled }] of rows.entries()) {
     context.progress({ phase: 'fill materialized views', done, of: rows.length, unit: 'objects' });
-    if (filled || !wanted.has(sql)) continue;
+    if ((filled && !again) || !wanted.has(sql)) continue;
     try {
       await client.query(`REFRESH MATERIALIZED VIEW ${sql}`);
     } catch (error) {

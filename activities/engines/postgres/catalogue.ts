@@ -79,6 +79,13 @@ export async function refuseUnreadable(client: pg.Client, tables: readonly Table
   if (hidden.length > 0) throw new HoldfastError('NotPermitted', `row-level security hides rows of ${some(hidden)} from the user: a base would lack them`, { hint: `ALTER ROLE the user BYPASSRLS; ${rightsHint}` });
 }
 
+/** Those that hold a row. */
+export async function notEmpty(client: pg.Client, tables: readonly { sql: string }[]): Promise<{ sql: string }[]> {
+  const found: { sql: string }[] = [];
+  for (const { sql } of tables) if ((await client.query(`SELECT FROM ONLY ${sql} LIMIT 1`)).rowCount === 1) found.push({ sql });
+  return found;
+}
+
 export const some = (names: readonly string[]): string => `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
 
 export interface SequenceListed {

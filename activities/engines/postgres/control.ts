@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import type { Contents } from '../../../workflows/domain/contents.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 
 /**
@@ -13,11 +14,14 @@ export interface Claim {
   run: string;
   timeline: string;
   backup: string;
-  /** tables of a partial restore, as typed, as JSON; empty: everything */
+  /** tables of a partial restore, as typed, as JSON, and what of them; empty: everything */
   only: string;
 }
 
-export const claimOf = ({ run }: Pick<TargetRef, 'run'>, { base, only }: Pick<RecoveryPoint, 'base' | 'only'>): Claim => ({ run, timeline: base.timeline, backup: base.backup, only: only ? JSON.stringify(only.patterns) : '' });
+export function claimOf({ run }: Pick<TargetRef, 'run'>, { base, only }: Pick<RecoveryPoint, 'base' | 'only'>, contents: Contents): Claim {
+  const parts = [...(contents === 'all' ? [] : [`${contents} alone`]), ...(only ? [JSON.stringify(only.patterns)] : [])];
+  return { run, timeline: base.timeline, backup: base.backup, only: parts.join(' of ') };
+}
 
 export async function readClaim(client: pg.Client): Promise<Claim | undefined> {
   const { rows } = await client.query<{ there: boolean }>(`SELECT to_regclass('${controlSchema}.claim') IS NOT NULL AS there`);
@@ -25,15 +29,16 @@ export async function readClaim(client: pg.Client): Promise<Claim | undefined> {
   return (await client.query<Claim>(`SELECT run, timeline, backup, only_of AS only FROM ${controlSchema}.claim`)).rows[0];
 }
 
-/** Makes an empty database this run's own, for this base. @throws TargetNotEmpty - another run's, or somebody's data. */
-export async function claimDatabase(client: pg.Client, claim: Claim): Promise<void> {
+/** Makes an empty database this run's own, for this base. @param requireRoom - what has to be empty; left out: all of it. @throws TargetNotEmpty - another run's, or somebody's data. */
+export async function claimDatabase(client: pg.Client, claim: Claim, requireRoom: (client: pg.Client) => Promise<void> = requireEmpty): Promise<void> {
   const found = await readClaim(client);
   if (found) return requireSame(found, claim);
-  await requireEmpty(client);
+  await requireRoom(client);
   await client.query('BEGIN');
   await client.query(`CREATE SCHEMA ${controlSchema}`);
   await client.query(`CREATE TABLE ${controlSchema}.claim (one bool PRIMARY KEY DEFAULT true CHECK (one), run text NOT NULL, timeline text NOT NULL, backup text NOT NULL, only_of text NOT NULL)`);
   await client.query(`CREATE TABLE ${controlSchema}.done (what text PRIMARY KEY)`);
+  await client.query(`CREATE UNLOGGED TABLE ${controlSchema}.done_unlogged (what text PRIMARY KEY)`);
   await client.query(`INSERT INTO ${controlSchema}.claim (run, timeline, backup, only_of) VALUES ($1, $2, $3, $4)`, [claim.run, claim.timeline, claim.backup, claim.only]);
   await client.query('COMMIT');
 }
@@ -59,13 +64,16 @@ export const prepared = 'prepared';
 
 export const isDone = async (client: pg.Client, what: string): Promise<boolean> => (await client.query(`SELECT FROM ${controlSchema}.done WHERE what = $1`, [what])).rowCount === 1;
 
+/** A server that crashes empties its unlogged tables: what was loaded into one is noted in one, so that both go. */
+export type Notes = 'done' | 'done_unlogged';
+
 /** In the open transaction. False: another attempt has noted it, and committed. */
-export const noteDone = async (client: pg.Client, what: string): Promise<boolean> => (await client.query(`INSERT INTO ${controlSchema}.done (what) VALUES ($1) ON CONFLICT DO NOTHING`, [what])).rowCount === 1;
+export const noteDone = async (client: pg.Client, what: string, notes: Notes = 'done'): Promise<boolean> => (await client.query(`INSERT INTO ${controlSchema}.${notes} (what) VALUES ($1) ON CONFLICT DO NOTHING`, [what])).rowCount === 1;
 
 /** Does `work` and notes it, both or neither; nothing where it was done before. @returns whether it was done now. */
-export async function once(client: pg.Client, what: string, work: () => Promise<void>): Promise<boolean> {
+export async function once(client: pg.Client, what: string, work: () => Promise<void>, notes: Notes = 'done'): Promise<boolean> {
   await client.query('BEGIN');
-  const ours = await noteDone(client, what);
+  const ours = await noteDone(client, what, notes);
   if (ours) await work();
   await client.query(ours ? 'COMMIT' : 'ROLLBACK');
   return ours;

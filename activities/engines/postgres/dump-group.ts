@@ -11,7 +11,7 @@ import { StoredProgress } from '../base/stored-progress.ts';
 import { sourcePlace, withClient, type Place } from './connect.ts';
 import { copyOut } from './copy.ts';
 import { dumpDefinitions } from './definitions.ts';
-import { readGlobals } from './globals.ts';
+import { contentsLine, readGlobals } from './globals.ts';
 import { Pace } from './pace.ts';
 import { parseRangeName, planSchema, type Plan, type PlanUnit } from './plan.ts';
 import { PartBuffers, RowWriter, type WriteJob } from './row-writer.ts';
@@ -78,7 +78,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
 async function dumpRange(job: DumpJob, unit: PlanUnit, range: string): Promise<WrittenRange> {
   const of = { unit: unit.id, range };
   if (unit.kind === 'definitions') return await dumpDefinitions(job, of);
-  if (unit.kind === 'globals') return await storeBytes(job.parts, of, [Buffer.from((await readGlobals(job.client)).join('\n'))]);
+  if (unit.kind === 'globals') return await storeBytes(job.parts, of, [Buffer.from([...(await readGlobals(job.client)), ...contentsLine(job.plan)].join('\n'))]);
   const writer = new RowWriter(job, of);
   await dumpTable(job, writer, unit, range);
   await writer.end();

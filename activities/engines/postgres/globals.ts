@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { z } from 'zod';
+import { contentsSchema, type Contents } from '../../../workflows/domain/contents.ts';
 import { listMaterializedViews, listSequences, schemas } from './catalogue.ts';
 
 /**
@@ -18,6 +19,8 @@ const globalSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('default'), role: z.string().nullable(), ofDatabase: z.boolean(), settings: z.array(z.string()) }),
   z.object({ kind: z.literal('tablespace'), name: z.string(), holds: z.array(z.string()) }),
   z.object({ kind: z.literal('extension'), name: z.string(), version: z.string() }),
+  /** left out: all */
+  z.object({ kind: z.literal('contents'), contents: contentsSchema }),
   z.object({ kind: z.literal('sequence'), sql: z.string(), lastValue: z.string(), isCalled: z.boolean() }),
   z.object({ kind: z.literal('view'), sql: z.string(), filled: z.boolean() }),
   z.object({ kind: z.literal('large-object'), oid: z.string(), owner: z.string(), comment: z.string().nullable(), grants: z.array(grant).nullable() }),
@@ -69,6 +72,9 @@ export async function readGlobals(client: pg.Client): Promise<string[]> {
   for (const view of await listMaterializedViews(client)) lines.push({ kind: 'view', ...view });
   return lines.map((line) => JSON.stringify(line));
 }
+
+/** Of a base that holds a part of the database. */
+export const contentsLine = ({ contents }: { contents?: Contents | undefined }): string[] => (contents === undefined ? [] : [JSON.stringify({ kind: 'contents', contents } satisfies Global)]);
 
 /** What `readGlobals` wrote. */
 export const parseGlobals = (text: string): Global[] => text.split('\n').filter((line) => line !== '').map((line) => globalSchema.parse(JSON.parse(line)));

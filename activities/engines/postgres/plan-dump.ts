@@ -35,8 +35,10 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
     await importSnapshot(client, snapshot);
     context.progress({ phase: 'list tables', done: 0, of: 0, unit: 'objects' });
     await refuseKinds(client);
+    const { contents = 'all' } = context.source;
+    const own = Object.values(ownUnits).filter((id) => contents !== 'rows' || id !== ownUnits.definitions);
     const large = await listLargeObjects(client);
-    const tables = [...(await listTables(client)).filter((table) => !isExcluded(table, context.source)), ...(large ? [large] : [])];
+    const tables = contents === 'definitions' ? [] : [...(await listTables(client)).filter((table) => !isExcluded(table, context.source)), ...(large ? [large] : [])];
     await refuseUnreadable(client, tables);
     const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
     return planRef(await putPlan(context, planSchema, {
@@ -46,12 +48,13 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
       logFrom: at,
       readAt: at,
       snapshot,
+      ...(contents === 'all' ? {} : { contents }),
       key: manifestKey,
       units: [
-        ...Object.values(ownUnits).map((id): PlanUnit => ({ id, name: id, kind: id, estimatedBytes: 0, detail: null })),
+        ...own.map((id): PlanUnit => ({ id, name: id, kind: id, estimatedBytes: 0, detail: null })),
         ...tables.map(({ oid, sql, bytes, columns, condition, diskBytes }): PlanUnit => ({ id: oid, name: sql, kind: oid === largeObjects ? largeObjects : 'table', estimatedBytes: bytes, detail: { columns, condition, diskBytes } })),
       ],
-      groups: splitGroups(tables),
+      groups: splitGroups(tables, own),
     }));
   }, { name: `holdfast ${input.backup}` });
 }

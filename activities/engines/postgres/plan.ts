@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { contentsSchema } from '../../../workflows/domain/contents.ts';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
 import { planFields } from '../base/plan.ts';
 
@@ -33,6 +34,8 @@ export const planSchema = z.strictObject({
   /** as the server calls it; worth nothing once its holder is gone */
   snapshot: z.string(),
   readAt: logPositionSchema,
+  /** left out: all */
+  contents: contentsSchema.optional(),
   units: z.array(planUnitSchema),
 });
 export type Plan = z.infer<typeof planSchema>;

@@ -13,11 +13,12 @@ import { getPart, type PartStore } from '../base/stored-parts.ts';
 import { openBaseParts } from './base-contents.ts';
 import { largeObjects } from './catalogue.ts';
 import { ask, targetPlace, withClient, withoutValues } from './connect.ts';
+import { wantedContents, wantedUnits } from './contents.ts';
 import { claimOf, controlSchema, once, requireClaim } from './control.ts';
 import { copyIn } from './copy.ts';
+import { withoutTriggers } from './into-tables.ts';
 import { copyPagesIn, putPages } from './large-objects.ts';
 import { tableDetail } from './plan.ts';
-import { chosenUnits } from './selection.ts';
 import { TargetDisk } from './target-disk.ts';
 
 /**
@@ -32,13 +33,15 @@ import { TargetDisk } from './target-disk.ts';
 export async function restoreGroup(context: SourceContext, { target, point, group }: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } }): Promise<{ documents: number; plainBytes: number }> {
   const { manifest, parts } = await openBaseParts(context, point);
   const index = await readGroupIndex(context, manifest.backup, group);
-  const units = new Map(chosenUnits(manifest, point).map((unit) => [unit.id, unit]));
+  const units = new Map(wantedUnits(context, manifest, point).map((unit) => [unit.id, unit]));
   const wanted = index.parts.filter(({ unit }) => units.has(unit));
   const place = await targetPlace(context, target);
   return await withClient(context, place, async (client) => {
-    await requireClaim(client, claimOf(target, point));
+    const contents = wantedContents(context);
+    await requireClaim(client, claimOf(target, point, contents));
     await client.query('SET synchronous_commit = off');
-    await load({ context, client, parts, units, disk: await TargetDisk.find(client, place) }, wanted);
+    if (contents === 'rows') await client.query(withoutTriggers);
+    await load({ context, client, parts, units, disk: await TargetDisk.find(client, place), isOurs: contents !== 'rows', unlogged: await unloggedOf(client, [...units.values()]) }, wanted);
     await client.query('SET synchronous_commit = on');
     await once(client, `group ${group.group}`, async () => await Promise.resolve());
     return { documents: wanted.reduce((sum, part) => sum + part.documents, 0), plainBytes: wanted.reduce((sum, part) => sum + part.plainBytes, 0) };
@@ -52,11 +55,19 @@ interface Loading {
   units: ReadonlyMap<string, Unit>;
   /** undefined: it is not one that can be looked at */
   disk: TargetDisk | undefined;
+  /** the tables are of this restore: one may be given new files */
+  isOurs: boolean;
+  unlogged: ReadonlySet<string>;
+}
+
+async function unloggedOf(client: pg.Client, units: readonly Unit[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ name: string }>(`SELECT s.name FROM unnest($1::text[]) AS s (name) JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(s.name) WHERE c.relpersistence = 'u'`, [units.map(({ name }) => name)]);
+  return new Set(rows.map(({ name }) => name));
 }
 
 async function load(loading: Loading, all: readonly Part[]): Promise<void> {
   const { context, client, parts, units } = loading;
-  const { rows } = await client.query<{ what: string }>(`SELECT what FROM ${controlSchema}.done WHERE what = ANY ($1)`, [all.map(({ object }) => object.key)]);
+  const { rows } = await client.query<{ what: string }>(`SELECT what FROM ${controlSchema}.done WHERE what = ANY ($1) UNION ALL SELECT what FROM ${controlSchema}.done_unlogged WHERE what = ANY ($1)`, [all.map(({ object }) => object.key)]);
   const known = new Set(rows.map(({ what }) => what));
   const of = bytesOf(all);
   let [done, adopted, pieces] = [0, 0, 0];
@@ -79,7 +90,7 @@ const bytesOf = (parts: readonly Part[]): number => parts.reduce((sum, { plainBy
 /** The last part's: what lies over several is there whole or not at all. */
 const keyOf = ({ parts }: Piece): string => parts.at(-1)!.object.key;
 
-async function loadPiece({ context, client, units, disk }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
+async function loadPiece({ context, client, units, disk, isOurs, unlogged }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
   // Its rows, and the log of them.
   await disk?.requireNext(2 * bytesOf(piece.parts));
   const first = piece.parts[0]!;
@@ -95,12 +106,12 @@ async function loadPiece({ context, client, units, disk }: Loading, piece: Piece
   try {
     await once(client, keyOf(piece), async () => {
       const large = unit.kind === largeObjects;
-      const frozen = piece.isTable && (await empty(client, unit.name));
+      const frozen = isOurs && piece.isTable && (await empty(client, unit.name));
       const stream = large ? await copyPagesIn(client) : client.query(copyFrom(copyIn(unit.name, tableDetail(unit.detail), { frozen })));
       await pipeline(Readable.from(bytes()), stream, { signal: context.signal });
       if (stream.rowCount !== rows) throw new HoldfastError('ReplayFailed', `${unit.name}: the target took ${stream.rowCount} rows of ${first.object.key}, which holds ${rows}`);
       if (large) await putPages(client);
-    });
+    }, unlogged.has(unit.name) ? 'done_unlogged' : 'done');
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || !/^(22|23)/.test(error.code ?? '')) throw error;
     throw new HoldfastError('ReplayFailed', `the target refused rows of ${unit.name} (${first.object.key}): ${withoutValues(error)}`);

@@ -18,7 +18,7 @@ export const ownGroup = 'own';
  * to page while the snapshot is held, and what comes after it is invisible, so that ranges hold every row once.
  * @source PostgreSQL 14 release notes: a range of ctid is read without the pages around it (TID Range Scan)
  */
-export function splitGroups(tables: readonly TableListed[]): Plan['groups'] {
+export function splitGroups(tables: readonly TableListed[], ownIds: readonly string[] = Object.values(ownUnits)): Plan['groups'] {
   const totalBytes = tables.reduce((sum, { bytes }) => sum + bytes + tableCostBytes, 0);
   const groupBytes = Math.max(groupBytesAtLeast, Math.ceil(totalBytes / groupsAtMost));
   const large: Range[][] = [];
@@ -38,7 +38,7 @@ export function splitGroups(tables: readonly TableListed[]): Plan['groups'] {
     packed.at(-1)!.push({ unit: table.oid, range: rangeName(undefined), estimatedBytes: table.bytes });
     packedBytes += cost;
   }
-  const own = [ownUnits.definitions, ownUnits.globals].map((unit) => ({ unit, range: rangeName(undefined), estimatedBytes: 0 }));
+  const own = ownIds.map((unit) => ({ unit, range: rangeName(undefined), estimatedBytes: 0 }));
   // The large ones first: begun last, one of them would be all that is left running at the end.
   return [{ group: ownGroup, ranges: own }, ...[...large, ...packed].map((ranges, index) => ({ group: `g${String(index).padStart(4, '0')}`, ranges }))].map(({ group, ranges }) => ({
     group,

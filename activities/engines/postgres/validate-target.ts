@@ -1,6 +1,7 @@
 import { to as copyTo } from 'pg-copy-streams';
 import type pg from 'pg';
 import type { TargetRef, ValidationResult } from '../../../workflows/contract.ts';
+import type { Contents } from '../../../workflows/domain/contents.ts';
 import { describePartial } from '../../../workflows/domain/chosen-namespaces.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { firstOf } from '../../../workflows/domain/first-of.ts';
@@ -10,14 +11,14 @@ import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts'
 import type { SourceContext } from '../../context.ts';
 import { askTarget } from './ask-in-sql.ts';
 import { openBase, type BaseContents } from './base-contents.ts';
-import { largeObjects, listMaterializedViews, listSequences, listTables } from './catalogue.ts';
+import { largeObjects, listMaterializedViews, listSequences, listTables, notEmpty } from './catalogue.ts';
 import { compareDefinitions } from './compare-definitions.ts';
 import { targetPlace, withClient, type Place } from './connect.ts';
 import { copyOut } from './copy.ts';
 import { globalsOf } from './globals.ts';
 import { inSessions } from './in-sessions.ts';
 import { tableDetail } from './plan.ts';
-import { chosenUnits } from './selection.ts';
+import { wantedContents, wantedUnits } from './contents.ts';
 import { RowSum } from './row-sum.ts';
 
 type Compared = Omit<ValidationResult, 'id' | 'effect'>;
@@ -43,7 +44,8 @@ const listed = 500;
 async function proveEquality(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<Compared> {
   const base = await openBase(context, point);
   const place = await targetPlace(context, target);
-  const chosen = chosenUnits(base.manifest, point);
+  const contents = wantedContents(context);
+  const chosen = wantedUnits(context, base.manifest, point);
   const tables = chosen.filter(({ kind }) => kind === 'table');
   const large = chosen.filter(({ kind }) => kind === largeObjects);
   const problems: string[] = [];
@@ -52,9 +54,9 @@ async function proveEquality(context: SourceContext, { target, point }: { target
     for (const { name } of tables) if (!found.has(name)) problems.push(`${name}: is missing`);
     const known = new Set(tables.map(({ name }) => name));
     // Of what the system file excludes the table is there, and empty.
-    const stray = [...found.values()].filter(({ sql, bytes }) => !known.has(sql) && bytes > 0);
+    const stray = contents === 'rows' ? [] : [...found.values()].filter(({ sql, bytes }) => !known.has(sql) && bytes > 0);
     for (const { sql } of await notEmpty(client, stray)) problems.push(`${sql}: holds rows, and none are in the base`);
-    problems.push(...(await compareSequences(client, base)), ...(point.only ? [] : await compareRest(client, base)));
+    if (contents !== 'definitions') problems.push(...(await compareSequences(client, base)), ...(point.only ? [] : await compareRest(client, base, contents)));
     return [...tables.filter(({ name }) => found.has(name)), ...large];
   });
   const collections = await sumTables(context, place, present);
@@ -62,22 +64,16 @@ async function proveEquality(context: SourceContext, { target, point }: { target
     if (!hashEqual) problems.push(`${ns}: ${count} rows, expected ${expectedCount}${count === expectedCount ? ', and their bytes differ' : ''}`);
   }
   // A part of the tables may lack what their neighbours' rows would have to be there for.
-  const definitions = point.only ? { problems: [], claim: 'no definitions' } : await compareDefinitions(context, place, base);
+  const definitions = point.only || contents === 'rows' ? { problems: [], claim: 'no definitions' } : await compareDefinitions(context, place, base);
   problems.push(...definitions.problems);
   const ordered = collections.sort((a, b) => Number(a.hashEqual) - Number(b.hashEqual) || (a.ns < b.ns ? -1 : 1));
   return {
     ok: problems.length === 0,
-    claim: `${point.only ? `${describePartial(point.only.patterns)}; ` : ''}equal to the base: ${tables.length} tables by count and SHA-256 of every row, ${globalsOf(base.globals, 'sequence').length} sequences by what they hand out next, ${large.length > 0 ? 'large objects by count and SHA-256 of every page, ' : ''}${definitions.claim}`,
+    claim: contents === 'definitions' ? `definitions alone, no row was restored: equal to the base: ${definitions.claim}` : `${point.only ? `${describePartial(point.only.patterns)}; ` : ''}${contents === 'rows' ? 'rows alone; ' : ''}equal to the base: ${tables.length} tables by count and SHA-256 of every row, ${globalsOf(base.globals, 'sequence').length} sequences by what they hand out next, ${large.length > 0 ? 'large objects by count and SHA-256 of every page, ' : ''}${definitions.claim}`,
     problems: firstOf(problems, listed, (more) => `and ${more} more`),
     collections: ordered.slice(0, listed),
     collectionCount: collections.length,
   };
-}
-
-async function notEmpty(client: pg.Client, tables: readonly { sql: string }[]): Promise<{ sql: string }[]> {
-  const found: { sql: string }[] = [];
-  for (const { sql } of tables) if ((await client.query(`SELECT FROM ONLY ${sql} LIMIT 1`)).rowCount === 1) found.push({ sql });
-  return found;
 }
 
 async function compareSequences(client: pg.Client, { globals }: BaseContents): Promise<string[]> {
@@ -91,7 +87,7 @@ async function compareSequences(client: pg.Client, { globals }: BaseContents): P
   return problems;
 }
 
-async function compareRest(client: pg.Client, { globals }: BaseContents): Promise<string[]> {
+async function compareRest(client: pg.Client, { globals }: BaseContents, contents: Contents): Promise<string[]> {
   const problems: string[] = [];
   const { rows } = await client.query<{ oid: string }>('SELECT oid::text FROM pg_largeobject_metadata');
   const numbers = new Set(rows.map(({ oid }) => oid));
@@ -100,8 +96,8 @@ async function compareRest(client: pg.Client, { globals }: BaseContents): Promis
   const views = new Map((await listMaterializedViews(client)).map((view) => [view.sql, view]));
   for (const { sql, filled } of globalsOf(globals, 'view')) {
     const found = views.get(sql);
-    if (!found) problems.push(`materialized view ${sql}: is missing`);
-    else if (filled && !found.filled) problems.push(`materialized view ${sql}: is not filled`);
+    if (!found && contents === 'all') problems.push(`materialized view ${sql}: is missing`);
+    else if (filled && found?.filled === false) problems.push(`materialized view ${sql}: is not filled`);
   }
   return problems;
 }

@@ -16,6 +16,7 @@ import { openBase, type BaseContents } from './base-contents.ts';
 import { largeObjects } from './catalogue.ts';
 import { copyIn } from './copy.ts';
 import { globalsOf } from './globals.ts';
+import { withoutTriggers } from './into-tables.ts';
 import { pageBytes } from './large-objects.ts';
 import { tableDetail } from './plan.ts';
 import { sessionAsScript } from './session.ts';
@@ -57,12 +58,13 @@ async function* script(context: SourceContext, base: BaseContents): AsyncGenerat
   yield text(`-- Backup ${manifest.backup} of ${manifest.system}/${manifest.source}, PostgreSQL ${manifest.versions['postgresql']}, as it was at ${new Date(manifest.startedAt).toISOString()}.`);
   yield text(`-- Roles that it names have to be there: ${globalsOf(globals, 'role').map(({ row }) => JSON.stringify(String(row['rolname']))).join(', ')}.`);
   yield text(sessionAsScript);
-  yield text(await definitions(context, base, 'pre-data'));
-  for (const { oid } of globalsOf(globals, 'large-object')) yield text(`SELECT pg_catalog.lo_create(${Number(oid)});`);
+  if (base.contents === 'rows') yield text(`${withoutTriggers};`);
+  if (base.contents !== 'rows') yield text(await definitions(context, base, 'pre-data'));
+  if (base.contents !== 'definitions') for (const { oid } of globalsOf(globals, 'large-object')) yield text(`SELECT pg_catalog.lo_create(${Number(oid)});`);
   yield* rows(context, base);
-  for (const { sql, lastValue, isCalled } of globalsOf(globals, 'sequence')) yield text(`SELECT pg_catalog.setval(${literal(sql)}, ${BigInt(lastValue)}, ${isCalled});`);
-  yield text(await definitions(context, base, 'post-data'));
-  for (const { sql } of globalsOf(globals, 'view').filter(({ filled }) => filled)) yield text(`REFRESH MATERIALIZED VIEW ${sql};`);
+  if (base.contents !== 'definitions') for (const { sql, lastValue, isCalled } of globalsOf(globals, 'sequence')) yield text(`SELECT pg_catalog.setval(${literal(sql)}, ${BigInt(lastValue)}, ${isCalled});`);
+  if (base.contents !== 'rows') yield text(await definitions(context, base, 'post-data'));
+  if (base.contents !== 'definitions') for (const { sql } of globalsOf(globals, 'view').filter(({ filled }) => filled)) yield text(`REFRESH MATERIALIZED VIEW ${sql};`);
 }
 
 const definitions = async (context: SourceContext, { definitions: bytes, manifest }: BaseContents, section: Section): Promise<string> =>

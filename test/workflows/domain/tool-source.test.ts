@@ -89,6 +89,15 @@ test('a database of a PostgreSQL is a whole system, proved equal by default; wha
   assert.match(postgres((file) => void (file.standby.provision['orders'] = { uses: 'existing', directory: '/dr' })), /"existing" does not fit source "orders" \(engine postgres\); expected "database"/);
   assert.match(postgres((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } })), /"local" does not fence source "orders" \(engine postgres\); expected "database"/);
   assert.match(postgres((file) => void (file.validators = [{ id: 'q', uses: 'query', source: 'orders', namespace: 'a.b' }])), /a query asks a MongoDB, and source "orders" is none/);
+  assert.equal(postgres((file) => {
+    file.sources['orders']!.contents = 'rows';
+    Object.assign(file.standby.provision['orders']!, { contents: 'rows' });
+  }), '');
+  assert.match(problems(fileOf({ uses: 'pg_dump' }, (file) => void (file.sources['orders']!.contents = 'rows'))).join(), /sources\.orders\.contents: belongs to the engine "postgres", and this source’s is "tool"/);
+  assert.match(postgres((file) => {
+    file.environments['test'] = { protection: 'open', endpoints: { orders: { uri: 'postgres://c:5432/shop' } } };
+    file.drill = { environment: 'test', provision: { orders: { uses: 'database', directory: '/drill', contents: 'rows' } } };
+  }), /drill\.provision\.orders\.contents: a drill drops what it restored to/);
   const asked = (of: object, tool?: NonNullable<SystemFile['sources'][string]['tool']>): string => {
     const validators = [{ id: 'q', uses: 'sql' as const, source: 'orders', statement: 'SELECT count(*) FROM orders', ...of }];
     return tool ? problems(fileOf(tool, (file) => void (file.validators = validators))).join() : postgres((file) => void (file.validators = validators));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
@@ -13,9 +14,10 @@ import { giveTo } from '../../../../activities/tool/server-account.ts';
 import type { TargetRef, ValidationResult } from '../../../../workflows/contract.ts';
 import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
-import { postgresMissing, type Postgres } from '../../../harness/postgres.ts';
+import { postgresMissing, startPostgres, type Postgres } from '../../../harness/postgres.ts';
 import type { Owner } from '../../../harness/cleanup.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
+import { until } from '../../../harness/until.ts';
 import { lookAt, oddDatabase } from './odd-database.ts';
 
 const skip = await postgresMissing();
@@ -201,12 +203,22 @@ async function claimed(place: Awaited<ReturnType<typeof postgresPlace>>, run: st
 test('a snapshot that is gone stops its base by name; the server killed under it too, and no session stays', { skip, timeout: 120_000 }, async (t) => {
   const place = await postgresPlace(t, { beside: true });
   const { source } = place;
-  await source.query('CREATE TABLE one (id int); INSERT INTO one SELECT generate_series(1, 1000)', [], database);
+  await source.query('CREATE TABLE one (id int); INSERT INTO one SELECT generate_series(1, 1000); CREATE TABLE split (id int) PARTITION BY LIST (id)', [], database);
   const context = await place.open();
   const backup = newBackup();
   const held = await hold(place, backup);
   const plan = await postgresEngine.planDump(context, planInput(backup));
   assert.deepEqual(await postgresEngine.planDump(context, planInput(backup)), plan, 'the first plan is adopted');
+  // pg_dump is killed in the middle: it waits for a table that the snapshot's holder has not locked. Its group alone is read again.
+  const locker = await source.connect(database);
+  await locker.query('BEGIN; LOCK TABLE ONLY split IN ACCESS EXCLUSIVE MODE');
+  const own = async () => await postgresEngine.dumpGroup(context, { ...pgRef, plan, epoch: 1, group: 'own' });
+  const dumping = own().then(() => 'done', String);
+  await until('pg_dump waits', async () => (await source.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%split%'`)).length === 1);
+  process.kill(Number((await runTool({ path: '/usr/bin/pgrep' }, ['-x', 'pg_dump', '-P', String(process.pid)])).stdout), 'SIGKILL');
+  assert.match(await dumping, /^ToolFailed: pg_dump .*SIGKILL/);
+  await locker.query('ROLLBACK');
+  assert.equal((await own()).group, 'own');
   await held.letGo();
   await noSessions(source);
   const dump = async () => await postgresEngine.dumpGroup(context, { ...pgRef, plan, epoch: 1, group: plan.groups[1]!.group });
@@ -238,6 +250,14 @@ test('what a base would lack is refused by name before anything is read', { skip
       return `${(error as { type: string }).type}: ${(error as Error).message}`;
     }
   };
+  // A client that is older than the server.
+  const old = join(place.directory, 'pg_dump');
+  writeFileSync(old, '#!/bin/sh\necho "pg_dump (PostgreSQL) 15.18"\n');
+  chmodSync(old, 0o755);
+  process.env['HOLDFAST_PG_DUMP'] = old;
+  asUser('postgres', source.credentials!.password);
+  assert.match(await refused(), /^ToolMissing: pg_dump of PostgreSQL 17 or newer is missing: the server is 17, and \S+pg_dump is 15\.18\. A client older than its server is refused.* HINT: .*postgresql-17/);
+  delete process.env['HOLDFAST_PG_DUMP'];
   asUser('holdfast', 'a-wrong-password');
   assert.match(await refused(), /^SourceUnavailable: 127\.0\.0\.1:\d+ refuses the user or its password/);
   asUser('holdfast', 'of-the-backup');
@@ -263,6 +283,20 @@ test('a restore that is cut off at every step goes on behind what was committed,
   await source.query('CREATE TABLE public.long AS SELECT i, repeat(md5(i::text), 1000) AS text FROM generate_series(1, 600) AS i', [], database);
   const before = await lookAt(source, database);
   const summary = await backUpPostgres(place);
+  // The server dies while rows come, and the store goes away: each is said, and what was committed stays. Behind all the small tables, of which one is unlogged.
+  const interrupted = async (act: () => Promise<void>): Promise<string> => {
+    let acting: Promise<void> | undefined;
+    const context = await place.open({ progress: ({ phase, pieces }) => void (phase === 'restore' && Number(pieces) >= 10 && (acting ??= act())) });
+    const end = await restorePostgres(context, summary).then(() => 'done', String);
+    await acting;
+    return end;
+  };
+  const dead = await interrupted(source.kill);
+  await source.start();
+  assert.match(dead, /^TargetUnavailable: 127\.0\.0\.1:\d+/);
+  const store = join(place.directory, 'store');
+  assert.match(await interrupted(async () => await rename(store, `${store} away`)), /^StoreUnavailable: store main: /);
+  await rename(`${store} away`, store);
   let attempts = 0;
   for (let cut = 1; ; cut += 1) {
     attempts += 1;
@@ -308,4 +342,39 @@ test('chosen tables alone: their rows, foreign keys among them held, and one tha
   const result = await postgresEngine.validateTarget(context, { target: pgTarget, point, limit: point.limit, validator: 'equality' });
   assert.deepEqual([result.problems, result.collections.map(({ ns }) => ns).sort()], [[], ['public."order items"', 'public.orders']]);
   assert.deepEqual(await source.query(`SELECT (SELECT count(*)::int FROM people) AS people, (SELECT count(*)::int FROM pg_constraint WHERE contype = 'f') AS held`, [], restored), [{ people: 0, held: 1 }]);
+
+  // What is missing, damaged or under another key is refused by name before anything is made of it.
+  const prepare = async () => await postgresEngine.prepareRestore(await place.open(), { target: pgTarget, point });
+  const store = join(place.directory, 'store');
+  const part = join(store, readdirSync(store, { recursive: true, encoding: 'utf8' }).find((name) => /parts\/definitions\/.*\/\d{8}-[0-9a-f]{8}$/.test(name))!);
+  renameSync(part, `${part}.away`);
+  await assert.rejects(prepare(), { type: 'ObjectMissing', message: /parts\/definitions\/.* is not in store main/ });
+  const bytes = readFileSync(`${part}.away`);
+  writeFileSync(part, Buffer.concat([bytes.subarray(0, 500), Buffer.from([bytes[500]! ^ 1]), bytes.subarray(501)]));
+  await assert.rejects(prepare(), { type: 'Tampered' });
+  renameSync(`${part}.away`, part);
+  writeFileSync(join(place.directory, 'aes'), 'ab'.repeat(32));
+  place.change((file) => void (file.title = 'Opened anew'));
+  await assert.rejects(prepare(), { type: 'WrongKey' });
+});
+
+test('a server in recovery: a base is read of it, and nothing is restored to it', { skip, timeout: 120_000 }, async (t) => {
+  const place = await postgresPlace(t, { beside: true });
+  const { source } = place;
+  await source.query(`CREATE TABLE one (id serial PRIMARY KEY); INSERT INTO one SELECT generate_series(1, 1000); SELECT lo_from_bytea(7001, 'large')`, [], database);
+  const dataDirectory = join(tempDir(t, 'holdfast-standby-'), 'data');
+  await source.run('pg_basebackup', ['-D', dataDirectory, '-R', '-X', 'stream', '-c', 'fast']);
+  giveTo(source.account, join(dataDirectory, '..'));
+  const standby = await startPostgres(t, { dataDirectory, restoresInto: true });
+  const uri = place.file.environments['production']!.endpoints['ledger']!.uri;
+  place.change((file) => void (file.environments['production']!.endpoints['ledger']!.uri = `postgres://127.0.0.1:${standby.port}/${database}`));
+  const summary = await backUpPostgres(place);
+  assert.equal(summary.documents, 1001);
+  await restorePostgres(await place.open(), summary);
+  assert.deepEqual((await validatePostgres(await place.open(), summary)).problems, []);
+  place.change((file) => {
+    file.environments['production']!.endpoints['ledger']!.uri = uri;
+    file.environments['dr']!.endpoints['ledger']!.uri = `postgres://127.0.0.1:${standby.port}/another`;
+  });
+  await assert.rejects(postgresEngine.prepareRestore(await place.open(), { target: pgTarget, point: pgPoint(summary) }), { type: 'TargetNotEmpty', message: /is a standby, and takes no writes HINT: promote it/ });
 });
