@@ -106,7 +106,7 @@ test('a misspelt field names line, column, field and the fields that there are',
   assert.equal(
     await failure(good.replace('    engine: mongodb', '    engien: mongodb')),
     'shop.yaml:17:5 sources.documents.engine: missing; expected one of mongodb, postgres-physical, tool, postgres\n' +
-      'shop.yaml:17:5 sources.documents.engien: unknown field; expected one of engine, environment, archive, limits, wal, namespaces, tool',
+      'shop.yaml:17:5 sources.documents.engien: unknown field; expected one of engine, environment, archive, limits, wal, namespaces, contents, tool',
   );
 });
 
