@@ -29,6 +29,7 @@ import { failureOf } from '../harness/failures.ts';
 import { freePort } from '../harness/free-port.ts';
 import { mailUser, readMail, startMailReceiver, type MailReceiver } from '../harness/mail-receiver.ts';
 import type { Skipped } from '../../workflows/scheduled.ts';
+import { plantPrograms } from '../harness/planted-programs.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
@@ -52,22 +53,6 @@ async function speakTls(home: string): Promise<void> {
     security: { keyFile: join(home, 'secrets', 'mongodb-key-file'), authorization: 'enabled' as const },
   };
   await writeMongodConfig(join(directory, 'mongod.conf'), config, 'The primary of the test of ai-writing.');
-}
-
-/** What the file calls by name, each a program that writes down how it was called. It fails once where there is a file `once-NAME`, and always where there is `broken-NAME`. */
-function plantPrograms(home: string): { bin: string; flag(name: string): string; calls(program: string): string[] } {
-  const bin = join(home, 'bin');
-  mkdirSync(bin);
-  const flag = (name: string): string => join(bin, name);
-  const script = `#!/bin/sh
-name=$(basename "$0")
-echo "$name $*" >> "${flag('calls')}"
-[ ! -e "${bin}/broken-$name" ] || { echo 'two of nine fail' >&2; exit 3; }
-! rm "${bin}/once-$name" 2>/dev/null || exit 4
-`;
-  for (const program of ['deploy-app', 'validate-system', 'monitor-health', 'run-test-suite', 'benchmark', 'security-scan']) writeFileSync(join(bin, program), script, { mode: 0o755 });
-  const calls = (program: string): string[] => readFileSync(flag('calls'), 'utf8').split('\n').filter((line) => line.startsWith(`${program} `));
-  return { bin, flag, calls };
 }
 
 /** Where things are and how to get in: nothing else can be changed. @returns the environment of its workers. */
@@ -251,9 +236,9 @@ async function theRun(stack: SystemStack): Promise<WorkflowHandle> {
   return stack.client.workflow.getHandle(id, runId);
 }
 
-test('ai-writing as shipped: applied, each of its schedules started once, its drill killed in its clean-up and report; backed up, archived and recovered with the application that ran then, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 570_000 }, async (t) => {
+test('ai-writing as shipped: applied, each of its schedules started once, its drill killed in its clean-up and report; backed up, archived; a component’s recovery that does not help escalates by itself, and the whole is recovered with the application that ran then, by workers that are killed in its restore and its replay, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 570_000 }, async (t) => {
   const stack = await SystemStack.start(t, speakTls);
-  const programs = plantPrograms(stack.home);
+  const programs = plantPrograms(stack.home, ['deploy-app', 'validate-system', 'monitor-health', 'run-test-suite', 'benchmark', 'security-scan']);
   const server = await startMailReceiver(t);
   const drillPort = await freePort();
   const env = overlay(stack, { server, drillPort, ...programs });
@@ -283,8 +268,8 @@ test('ai-writing as shipped: applied, each of its schedules started once, its dr
   await until('the next second', () => Math.floor(Date.now() / 1000) > Math.floor(Date.parse(killedAt) / 1000));
   assert.equal((await deployed('2.5.0', 'ops-backup@example.com')).code, 0);
   await (await stack.start('openIncident', { system, summary: 'the primary is lost', severity: 'P1', startedAt: killedAt, requestedBy: 'ops-backup@example.com' })).result();
-  for (const file of ['once-deploy-app', 'broken-run-test-suite']) writeFileSync(programs.flag(file), '');
-  const entry = await stack.start('recoverSystem', { system, requestedBy: 'db-recovery@example.com', reason: 'the primary is lost', incident: 'open' });
+  for (const file of ['broken-validate-system', 'once-deploy-app', 'broken-run-test-suite']) writeFileSync(programs.flag(file), '');
+  const entry = await stack.start('recoverSystem', { system, runbook: 'component', requestedBy: 'db-recovery@example.com', reason: 'it does not answer', incident: 'open' });
   const run = stack.handle(lockIds.recover(system));
   const confirm = async (step: string, ...items: string[]): Promise<void> => {
     await stack.runIs(`${step} waits`, ({ state }) => state.steps.some(({ id, state: is }) => id === step && is === 'waiting'), 60_000, system);
@@ -295,10 +280,24 @@ test('ai-writing as shipped: applied, each of its schedules started once, its dr
   await stack.runIs('elevation is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'elevation' && status === 'open'), 60_000, system);
   assert.match((await failureOf(approve('dr-coordinator@example.com'))).message, /answered by "ops-lead@example.com", "db-lead@example.com"/);
   await approve('ops-lead@example.com');
+  await confirm('identify-component', 'component');
+  await confirm('restore-component', 'restored');
+  const escalated = await stack.runIs('it goes on as a full recovery', ({ state }) => state.runbook === 'main', 60_000, system);
+  const [escalation] = escalated.state.escalations!;
+  assert.deepEqual([escalation!.from, escalation!.to, escalation!.steps.map(({ id, state }) => `${id} ${state}`)], ['component', 'main', ['elevate done', 'declare done', 'identify-component done', 'restore-component done', 'validate-component failed', 'report pending']]);
+  assert.match(escalation!.why, /step validate-component failed: .*two of nine fail/s);
+  assert.equal(new Set(programs.calls('validate-system')).size, 1);
+  assert.equal(programs.calls('validate-system')[0], 'validate-system --environment=production --tests=critical');
+  rmSync(programs.flag('broken-validate-system'));
+  const inRestore = stack.holdRead('restoreGroup', (key) => key.includes('/parts/'));
+  const inReplay = stack.holdRead('replayLog', (key) => key.includes('/slices/'));
   await stack.runIs('activate-dr is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'activate-dr' && status === 'open'), 60_000, system);
   assert.equal((await failureOf(approve('passer-by@example.com'))).type, 'NotPermitted');
   await approve('dr-coordinator@example.com');
   await confirm('recover-configuration', 'configuration');
+  await stack.runIs('the application is deployed', ({ state: { steps } }) => steps.some(({ id, state: is }) => id === 'deploy-application' && is === 'done'), 60_000, system);
+  await stack.killWorkerAt(inRestore, env);
+  await stack.killWorkerAt(inReplay, env);
   await stack.runIs('approve-switch is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'approve-switch' && status === 'open'), 90_000, system);
   assert.match((await failureOf(approve('db-recovery@example.com'))).message, /asked for this run/);
   await approve('dr-coordinator@example.com');
@@ -338,7 +337,8 @@ test('ai-writing as shipped: applied, each of its schedules started once, its dr
     await standby.close();
   }
   assert.equal(await side(), 'dr');
-  assert.deepEqual(['validate-system', 'monitor-health', 'benchmark', 'security-scan'].flatMap(programs.calls), ['validate-system --environment=dr --tests=critical', 'monitor-health --environment=dr --duration=15m', 'benchmark --target=dr --compare-to=baseline', 'security-scan --target=dr --scope=full']);
+  assert.deepEqual(report.state.steps.filter(({ id }) => ['restore-documents', 'apply-log'].includes(id)).map(({ attempt }) => attempt), [1, 1], 'of the killed workers nobody had to know');
+  assert.deepEqual(['validate-system', 'monitor-health', 'benchmark', 'security-scan'].flatMap(programs.calls).filter((call) => !call.includes('=production')), ['validate-system --environment=dr --tests=critical', 'monitor-health --environment=dr --duration=15m', 'benchmark --target=dr --compare-to=baseline', 'security-scan --target=dr --scope=full']);
   assert.deepEqual([...new Set(programs.calls('run-test-suite'))], ['run-test-suite --target=dr --suite=post-recovery']);
 
   const heard = heardBy(server);
