@@ -292,14 +292,18 @@ class Opener:
         """A PostgreSQL server: the tar that pg_basebackup wrote, with the server's own list of files (backup_manifest) in it. Before an incremental one come those that it adds to."""
         parents = [self.signed(ref["manifest"]["key"], ref["manifest"]["versionId"]) for ref in manifest.get("parents", [])]
         for number, one in enumerate([*parents, manifest], 1):
-            name = urllib.parse.quote(manifest["source"], safe=" ") + (f".{number}.tar" if parents else ".tar")
-            path, size = out / name, 0
-            with path.open("wb") as file:
-                for _part, plain, _where in self.parts(one):
+            name = urllib.parse.quote(manifest["source"], safe=" ") + (f".{number}" if parents else "")
+            path, size = out / f"{name}.tar", 0
+            # A tablespace is a tar of its own, and the list of files lies beside them then.
+            names = {"all": path.name, "list": f"{name}.backup_manifest"}
+            for part, plain, _where in self.parts(one):
+                with (out / names.get(part["range"], f"{name}.{part['range']}.tar")).open("ab") as file:
                     size += file.write(plain)
             if size != one["totals"]["plainBytes"]:
                 raise Refused(f"{path.name}: {size} bytes; the manifest says {one['totals']['plainBytes']}")
             detail = one["units"][0]["detail"]
+            for space in detail["tablespaces"]:
+                print(f"{name}.tablespace-{space['oid']}.tar  tablespace {space['name']}: unpack it, and link pg_tblspc/{space['oid']} and tablespace_map to where it lies")
             print(f"{path.name}  {size} bytes of PostgreSQL {one['versions']['postgresql']}, WAL from {detail['startLsn']} to {detail['endLsn']}; unpack it and run pg_verifybackup")
         if parents:
             print(f"unpack each into a folder of its own, and join them in this order: pg_combinebackup -o data 1 2 … {len(parents) + 1}")

@@ -97,7 +97,7 @@ async function readList(context: SourceContext, manifest: Manifest): Promise<str
   const index = await readGroupIndex(context, manifest.backup, manifest.groups[0]!);
   const pieces: Buffer[] = [];
   let at = 0;
-  for (const part of index.parts) {
+  for (const part of index.parts.filter(({ range }) => range === list.range)) {
     const [from, to] = [Math.max(0, list.at - at), Math.min(part.plainBytes, list.at + list.bytes - at)];
     if (to > from) pieces.push((await getPart({ store: context.store, key, scope: manifest, signal: context.signal }, part)).subarray(from, to));
     at += part.plainBytes;

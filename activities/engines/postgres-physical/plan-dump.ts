@@ -7,7 +7,7 @@ import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
 import { withSource } from './connect.ts';
 import { chooseParents, requireIncrements } from './increment.ts';
-import { cluster, planSchema } from './plan.ts';
+import { cluster, listRange, planSchema, rangeOfTablespace } from './plan.ts';
 import { positionNow, readServerFacts, type ServerFacts } from './server.ts';
 import { openTimeline } from './timeline.ts';
 
@@ -18,7 +18,7 @@ import { openTimeline } from './timeline.ts';
  *
  * Of an incremental one what it adds to is chosen here; where there is nothing that it could add to a full one is planned, and says so.
  *
- * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, tablespaces of its own, or `wal_level = minimal`; an incremental base of a server that takes none.
+ * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, or `wal_level = minimal`; an incremental base of a server that takes none.
  */
 export async function planDump(context: SourceContext, input: PlanDumpInput): Promise<DumpPlanRef> {
   return await withSource(context, async (client) => {
@@ -45,17 +45,17 @@ export async function planDump(context: SourceContext, input: PlanDumpInput): Pr
       logFrom: positionNow(await readServerFacts(client)),
       key: manifestKey,
       units: [{ id: cluster.unit, name: input.source, kind: 'cluster' }],
-      groups: [{ group: cluster.group, estimatedBytes, ranges: [{ unit: cluster.unit, range: cluster.range, estimatedBytes }] }],
+      groups: [{ group: cluster.group, estimatedBytes, ranges: rangesOf(facts).map((range) => ({ unit: cluster.unit, range, estimatedBytes: range === cluster.range ? estimatedBytes : 0 })) }],
       server: { system: facts.system, timeline: facts.timeline, major: facts.major, segmentBytes: facts.segmentBytes },
+      tablespaces: facts.tablespaces,
       ...(increment && ('parents' in increment ? { parents: increment.parents } : increment)),
     }));
   });
 }
 
+const rangesOf = ({ tablespaces }: ServerFacts): string[] => (tablespaces.length === 0 ? [cluster.range] : [cluster.range, ...tablespaces.map(({ oid }) => rangeOfTablespace(oid)), listRange]);
+
 /** Known before anything is written. */
-function refuse({ tablespaces, walLevel }: ServerFacts): void {
-  if (tablespaces.length > 0) {
-    throw new HoldfastError('Unsupported', `the server has tablespaces of its own (${tablespaces.slice(0, 5).join(', ')}): a physical base of more than one directory is not streamed yet`, { hint: 'back it up with the engine "postgres", or move what is in them to pg_default' });
-  }
+function refuse({ walLevel }: ServerFacts): void {
   if (walLevel === 'minimal') throw new HoldfastError('Unsupported', 'the server has wal_level = minimal: it logs too little to be restored from', { hint: 'set wal_level = replica, and restart it' });
 }

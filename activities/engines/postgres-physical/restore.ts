@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetRef } from '../../../workflows/contract.ts';
@@ -14,7 +15,7 @@ import { giveTo } from '../../tool/server-account.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
 import { bytesOf, clusterOf, openChain } from './chain.ts';
 import { forgetReached, standbySignal } from './reached.ts';
-import { readRecord, unpackChain, writeRecord } from './unpack.ts';
+import { readRecord, tablespacesOf, unpackChain, writeRecord } from './unpack.ts';
 
 type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
 
@@ -67,7 +68,7 @@ export async function restoreGroup(
   // From here on whoever starts it is given a standby, until it is promoted.
   await writeFile(join(place.dataDirectory, standbySignal), '', { mode: 0o600 });
   await forgetReached(place);
-  giveTo(place.account, place.dataDirectory);
+  for (const path of [place.dataDirectory, ...(existsSync(tablespacesOf(place)) ? [tablespacesOf(place)] : [])]) giveTo(place.account, path);
   await writeRecord(place, { backup, state: 'checked' });
   return { documents: 0, plainBytes };
 }

@@ -15,7 +15,8 @@ export async function sealBackup(context: SourceContext, input: SealBackupInput)
 }
 
 function describe(plan: PhysicalPlan, indexes: readonly GroupIndex[]): Pick<Manifest, 'units' | 'start' | 'end' | 'origin' | 'parents' | 'instead'> {
-  const range = indexes.flatMap(({ ranges }) => ranges).find(({ unit }) => unit === cluster.unit);
+  const ranges = indexes.flatMap((index) => index.ranges);
+  const range = ranges.find(({ unit, range: name }) => unit === cluster.unit && name === cluster.range);
   const passed = passedSchema.safeParse(range?.detail);
   if (!range || !passed.success) throw new HoldfastError('Tampered', `the index of backup ${plan.backup} does not say what its base needs`);
   const { system, major, segmentBytes } = plan.server;
@@ -24,7 +25,7 @@ function describe(plan: PhysicalPlan, indexes: readonly GroupIndex[]): Pick<Mani
   const instead = typeof increment === 'string' ? increment : plan.instead;
   const end = positionIn(passed.data.endedAt, numberBefore(parseLsn(passed.data.endLsn), segmentBytes));
   return {
-    units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: range.plainBytes, hashSum: null, fuzzy: null, detail })),
+    units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: ranges.reduce((sum, { plainBytes }) => sum + plainBytes, 0), hashSum: null, fuzzy: null, detail })),
     start: end,
     end,
     ...(increment === true ? { parents: plan.parents } : {}),

@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { isMoment, logPosition, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
@@ -11,6 +11,7 @@ import { readSliceNames, type StoredSlice } from '../../store/slice-names.ts';
 import { giveTo } from '../../tool/server-account.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { assembleSegment, groupSegments, type ListedSegment } from './assemble.ts';
+import { LogWalk, type MadeTablespace } from './log-walk.ts';
 import { checkSegment, kindOfFile, numberOfName, numberOfSlice, segmentName } from './segment.ts';
 
 /** Segments that lie ready for the server at most: what bounds the spool. */
@@ -34,6 +35,7 @@ export class SegmentFeeder {
   readonly #limit: LogPosition;
   readonly #cluster: { timeline: number; segmentBytes: number };
   readonly #objects: SliceObjects;
+  readonly #walk = new LogWalk();
   #segments: AsyncGenerator<ListedSegment> | undefined;
   /** numbers that the present listing has given so far, the furthest of them, and that it has no more */
   readonly #known = new Set<number>();
@@ -181,6 +183,7 @@ export class SegmentFeeder {
     const { number, ends } = segment;
     const whole = await assembleSegment(this.#objects, segment);
     if (!ends) this.#unended = number;
+    for (const made of this.#walk.add(whole, number)) this.#refuseTaken(made);
     const path = join(this.#place.spool, this.#nameOf(number));
     const draft = join(this.#place.spool, `.${this.#nameOf(number)}`);
     // The directory is the server's: where it had laid a link there, root would write behind it.
@@ -192,5 +195,17 @@ export class SegmentFeeder {
     if (number <= this.#broughtTo) return;
     this.#broughtTo = number;
     this.brought += 1;
+  }
+
+  /** Where the log makes a tablespace the server makes it too, at the same path: of another server on this machine, which may be the source itself, it would take the files. */
+  #refuseTaken({ oid, path }: MadeTablespace): void {
+    const note = join(this.#place.directory, `tablespace-${oid}.made`);
+    // What this server has made itself by now it finds again.
+    if (existsSync(note)) return;
+    const holds = existsSync(path) ? readdirSync(path).filter((name) => name.startsWith('PG_')) : [];
+    if (holds.length > 0) {
+      throw new HoldfastError('TargetNotEmpty', `the log makes a tablespace in ${path}, and there is one of some server on this machine: replaying it would write into that`, { hint: 'recover on another machine, to a moment before it, or from a base that was taken after it: a base brings its tablespaces to a place of their own' });
+    }
+    writeFileSync(note, `${path}\n`, { mode: 0o600 });
   }
 }

@@ -20,7 +20,12 @@ export interface ServerFacts {
   walLevel: string;
   archiveMode: string;
   /** beside the two that every server has */
-  tablespaces: string[];
+  tablespaces: Tablespace[];
+}
+
+export interface Tablespace {
+  oid: string;
+  name: string;
 }
 
 interface Row {
@@ -32,7 +37,7 @@ interface Row {
   walLevel: string;
   archiveMode: string;
   at: Date;
-  tablespaces: string[];
+  tablespaces: Tablespace[];
 }
 
 /** @throws Unsupported - it is a standby: its log is another server's. */
@@ -46,7 +51,7 @@ export async function readServerFacts(client: pg.Client): Promise<ServerFacts> {
       current_setting('wal_level') AS "walLevel",
       current_setting('archive_mode') AS "archiveMode",
       clock_timestamp() AS at,
-      ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1) AS tablespaces`);
+      coalesce((SELECT json_agg(json_build_object('oid', oid::text, 'name', spcname) ORDER BY oid) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')), '[]') AS tablespaces`);
   if (Number(row!.segment) > maxPlainBytes) throw new HoldfastError('Unsupported', `the server has WAL segments of ${formatBytes(Number(row!.segment))}; ${formatBytes(maxPlainBytes)} is the most that is stored as one object`, { hint: 'make the cluster with initdb --wal-segsize=64 or less' });
   if (row!.standby) throw new HoldfastError('Unsupported', 'the server is in recovery (a standby, or being restored): its log is another one’s', { hint: 'name the primary in the endpoint' });
   const { rows: [end] } = await client.query<{ lsn: string; file: string }>('SELECT lsn::text AS lsn, pg_walfile_name(lsn) AS file FROM pg_current_wal_insert_lsn() AS lsn');

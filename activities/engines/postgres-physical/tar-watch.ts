@@ -7,8 +7,6 @@ export interface BackupManifest {
   startLsn: string;
   endLsn: string;
   files: number;
-  /** where in what passed the list itself lies */
-  list: { at: number; bytes: number };
 }
 
 interface ManifestFile {
@@ -23,13 +21,17 @@ const manifestName = 'backup_manifest';
 /** A list of half a million files has about 100 MB: more would be held in memory. */
 const longestManifest = 256 * 2 ** 20;
 
+/** Of what another tar holds: names in the server's list begin with it. */
+export const prefixOfTablespace = (oid: string): string => `pg_tblspc/${oid}/`;
+
 /**
- * Looks at a base backup while it passes, as pg_basebackup writes it to standard output: one tar, the server's list of files last.
+ * Looks at a tar of a base backup while it passes, as pg_basebackup writes it; where there is only one it goes to standard output, and the server's list of files comes last in it.
  *
  * What is checked is that nothing is missing: every file that the server lists passed with the size that it has there, and the list itself is whole. Each
  * file's checksum is compared by pg_verifybackup when the base is restored: what happens to the bytes in between, the digests of the parts tell.
  */
 export class TarWatch {
+  readonly #prefix: string;
   #header = Buffer.alloc(block);
   #filled = 0;
   /** bytes of the present file, and of the padding behind it, still to come */
@@ -40,7 +42,12 @@ export class TarWatch {
   #listAt = 0;
   /** bytes that have passed before the present chunk */
   #passed = 0;
-  readonly #sizes = new Map<string, number>();
+  /** by name, in any encoding */
+  readonly sizes = new Map<string, number>();
+
+  constructor(prefix = '') {
+    this.#prefix = prefix;
+  }
 
   add(chunk: Buffer): void {
     for (let at = 0; at < chunk.length;) {
@@ -66,20 +73,10 @@ export class TarWatch {
     this.#passed += chunk.length;
   }
 
-  /** @throws ToolFailed - retryable: something that the server lists did not pass, or the list itself. */
-  end(): BackupManifest {
+  /** The list that passed in this tar, and where in it. @throws ToolFailed - retryable: none did. */
+  list(): { text: Buffer; at: number } {
     if (!this.#text) throw incomplete('its list of files (backup_manifest) is missing');
-    const { Files, 'WAL-Ranges': ranges, 'Manifest-Checksum': checksum } = parseManifest(this.#text);
-    const upToChecksum = this.#text.subarray(0, this.#text.lastIndexOf('"Manifest-Checksum"'));
-    if (createHash('sha256').update(upToChecksum).digest('hex') !== checksum) throw incomplete('its list of files does not have the checksum that it says');
-    for (const { Path, 'Encoded-Path': encoded, Size } of Files) {
-      const path = Path ?? Buffer.from(encoded!, 'hex').toString('latin1');
-      const passed = this.#sizes.get(Path === undefined ? path : Buffer.from(path, 'utf8').toString('latin1'));
-      if (passed !== Size) throw incomplete(`${Path ?? encoded} has ${Size} bytes by the server's list, and ${passed === undefined ? 'did not come' : `${passed} came`}`);
-    }
-    const [range, ...others] = ranges;
-    if (!range || others.length > 0) throw new HoldfastError('Unsupported', `the base backup needs WAL of ${ranges.length} PostgreSQL timelines`, { hint: 'take it again, once the server has been promoted for a while' });
-    return { timeline: range.Timeline, startLsn: range['Start-LSN'], endLsn: range['End-LSN'], files: Files.length, list: { at: this.#listAt, bytes: this.#text.length } };
+    return { text: this.#text, at: this.#listAt };
   }
 
   /** @param behind - where what it heads begins. */
@@ -92,10 +89,10 @@ export class TarWatch {
     const size = sizeIn(this.#header);
     const type = String.fromCharCode(this.#header[156]!);
     const isFile = type === '0' || type === '\0';
-    if (isFile) this.#sizes.set(path, size);
+    if (isFile) this.sizes.set(`${this.#prefix}${path}`, size);
     this.#left = isFile ? size : 0;
     this.#padding = isFile ? (block - (size % block)) % block : 0;
-    if (path !== manifestName) return;
+    if (path !== manifestName || this.#prefix !== '') return;
     if (size > longestManifest) throw new HoldfastError('Unsupported', `the server's list of files has ${size} bytes: more than ${longestManifest} are not read`);
     this.#manifest = [];
     this.#listAt = behind;
@@ -106,6 +103,22 @@ export class TarWatch {
     this.#text = Buffer.concat(this.#manifest);
     this.#manifest = undefined;
   }
+}
+
+/** Holds what passed against the server's own list. @throws ToolFailed - retryable: something that it lists did not pass, or the list is not whole. */
+export function checkList(text: Buffer, tars: readonly TarWatch[]): BackupManifest {
+  const { Files, 'WAL-Ranges': ranges, 'Manifest-Checksum': checksum } = parseManifest(text);
+  const upToChecksum = text.subarray(0, text.lastIndexOf('"Manifest-Checksum"'));
+  if (createHash('sha256').update(upToChecksum).digest('hex') !== checksum) throw incomplete('its list of files does not have the checksum that it says');
+  for (const { Path, 'Encoded-Path': encoded, Size } of Files) {
+    const path = Path ?? Buffer.from(encoded!, 'hex').toString('latin1');
+    const name = Path === undefined ? path : Buffer.from(path, 'utf8').toString('latin1');
+    const passed = tars.map(({ sizes }) => sizes.get(name)).find((size) => size !== undefined);
+    if (passed !== Size) throw incomplete(`${Path ?? encoded} has ${Size} bytes by the server's list, and ${passed === undefined ? 'did not come' : `${passed} came`}`);
+  }
+  const [range, ...others] = ranges;
+  if (!range || others.length > 0) throw new HoldfastError('Unsupported', `the base backup needs WAL of ${ranges.length} PostgreSQL timelines`, { hint: 'take it again, once the server has been promoted for a while' });
+  return { timeline: range.Timeline, startLsn: range['Start-LSN'], endLsn: range['End-LSN'], files: Files.length };
 }
 
 const incomplete = (what: string): HoldfastError => new HoldfastError('ToolFailed', `pg_basebackup ended well, and its backup is not whole: ${what}`);

@@ -1,12 +1,14 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import { stopPlace } from '../../provision/postgres-place.ts';
 import type { PhysicalPlace } from './place.ts';
+import { cluster, listRange, rangeOfTablespace } from './plan.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findProgram } from '../../tool/find-tool.ts';
 import { runTool } from '../../tool/run-tool.ts';
+import { getPart } from '../base/stored-parts.ts';
 import { feedParts } from '../tool/restore.ts';
 import { runProgram } from '../tool/run-program.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
@@ -22,6 +24,8 @@ interface Restored {
 /**
  * Puts a base into the data directory, every file of it compared with what the server said when it sent it. An incremental one is unpacked beside, as are those that it adds to, each checked; then
  * pg_combinebackup joins them, and what it made is checked too. Until they are joined they take as much room again.
+ *
+ * Tablespaces lie beside the data directory, wherever they were on the source: whose own would be written to, where it is the same machine.
  *
  * | killed | left behind | the next try |
  * |---|---|---|
@@ -45,43 +49,71 @@ export async function unpackChain(context: SourceContext, place: PhysicalPlace, 
   }
   await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
   await check(context, links.at(-1)!, place.dataDirectory, group);
+  await mapTablespaces(place, links.at(-1)!);
 }
 
 const beside = (place: PhysicalPlace): string => join(place.directory, 'joined');
+/** Where the tablespaces of what is restored lie. */
+export const tablespacesOf = (place: PhysicalPlace): string => join(place.directory, 'tablespaces');
+const oidsOf = ({ manifest }: Link): string[] => clusterOf(manifest).tablespaces.map(({ oid }) => oid);
+
+/** The server makes its links anew from this when it starts to recover. Behind the check: it is on the list of files. */
+async function mapTablespaces(place: PhysicalPlace, link: Link): Promise<void> {
+  const lines = oidsOf(link).map((oid) => `${oid} ${join(tablespacesOf(place), oid).replaceAll('\\', '\\\\')}\n`);
+  if (lines.length > 0) await writeFile(join(place.dataDirectory, 'tablespace_map'), lines.join(''), { mode: 0o600 });
+}
 
 async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Link, group: string): Promise<void> {
   await writeRecord(place, { backup: link.manifest.backup, state: 'begun' });
-  await unpack(context, link, place.dataDirectory, group);
+  await unpack(context, link, { data: place.dataDirectory, tablespaces: tablespacesOf(place) }, group);
 }
 
 async function joinLinks(context: SourceContext, place: PhysicalPlace, links: readonly Link[], { group, done }: { group: string; done: readonly string[] }): Promise<void> {
   const own = links.at(-1)!.manifest;
   const checked = [...done];
   const folder = (link: Link): string => join(beside(place), link.manifest.backup);
+  const spaces = (link: Link): string => `${folder(link)}.tablespaces`;
   await writeRecord(place, { backup: own.backup, state: 'begun', links: checked });
   await mkdir(beside(place), { recursive: true, mode: 0o700 });
   for (const link of links) {
     if (checked.includes(link.manifest.backup)) continue;
-    await unpack(context, link, folder(link), group);
+    await unpack(context, link, { data: folder(link), tablespaces: spaces(link) }, group);
     await check(context, link, folder(link), group);
     checked.push(link.manifest.backup);
     await writeRecord(place, { backup: own.backup, state: 'begun', links: checked });
   }
-  await rm(place.dataDirectory, { recursive: true, force: true, maxRetries: 5 });
+  for (const path of [place.dataDirectory, tablespacesOf(place)]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
   const whole = links.reduce((sum, link) => sum + bytesOf(link), 0);
   context.progress({ phase: `join ${links.length} bases with pg_combinebackup`, done: whole, of: whole, unit: 'bytes', group });
   const { path } = await findPostgresProgram('pg_combinebackup', clusterOf(own).major, 'same');
+  const last = links.at(-1)!;
+  const moved = oidsOf(last).map((oid) => `--tablespace-mapping=${join(spaces(last), oid)}=${join(tablespacesOf(place), oid)}`);
   // Whoever starts the server has it written to the disk first: it comes from a backup.
-  await runTool({ path }, ['--no-sync', `--output=${place.dataDirectory}`, ...links.map(folder)], { signal: context.signal });
+  await runTool({ path }, ['--no-sync', `--output=${place.dataDirectory}`, ...moved, ...links.map(folder)], { signal: context.signal });
 }
 
-async function unpack(context: SourceContext, { manifest, parts, index }: Link, directory: string, group: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-  await mkdir(directory, { mode: 0o700 });
-  const of = index.parts.reduce((sum, part) => sum + part.plainBytes, 0);
-  const spec = { name: 'tar', path: findProgram('tar'), args: ['-x', '-f', '-', '-C', directory, '--no-same-owner'], env: {}, secrets: {}, files: {} };
+async function unpack(context: SourceContext, link: Link, { data, tablespaces }: { data: string; tablespaces: string }, group: string): Promise<void> {
+  const { manifest, parts, index } = link;
+  for (const path of [data, tablespaces]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
+  const of = bytesOf(link);
   const phase = manifest.parents ? `unpack the incremental base ${manifest.backup}` : 'unpack the base';
-  await runProgram(context, spec, async (running) => await feedParts(parts, index, { running, spec }, (done) => context.progress({ phase, done, of, unit: 'bytes', group })));
+  let before = 0;
+  const untar = async (range: string, directory: string): Promise<void> => {
+    await mkdir(directory, { mode: 0o700, recursive: true });
+    const tar = { ...index, parts: index.parts.filter((part) => part.range === range) };
+    const spec = { name: 'tar', path: findProgram('tar'), args: ['-x', '-f', '-', '-C', directory, '--no-same-owner'], env: {}, secrets: {}, files: {} };
+    await runProgram(context, spec, async (running) => await feedParts(parts, tar, { running, spec }, (done) => context.progress({ phase, done: before + done, of, unit: 'bytes', group })));
+    before += tar.parts.reduce((sum, part) => sum + part.plainBytes, 0);
+  };
+  await untar(cluster.range, data);
+  for (const oid of oidsOf(link)) {
+    const path = join(tablespaces, oid);
+    await untar(rangeOfTablespace(oid), path);
+    await rm(join(data, 'pg_tblspc', oid), { recursive: true, force: true });
+    await symlink(path, join(data, 'pg_tblspc', oid));
+  }
+  const list = index.parts.filter(({ range }) => range === listRange);
+  for (const [at, part] of list.entries()) await writeFile(join(data, 'backup_manifest'), await getPart(parts, part), { mode: 0o600, flag: at === 0 ? 'w' : 'a' });
 }
 
 async function check(context: SourceContext, link: Link, directory: string, group: string): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -9,13 +9,17 @@ import { openProvisioner } from '../../../../activities/provision/provisioner.ts
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
+import { LogWalk } from '../../../../activities/engines/postgres-physical/log-walk.ts';
+import { numberOfName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { giveTo } from '../../../../activities/tool/server-account.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { processesWith } from '../../../harness/running.ts';
 import { until } from '../../../harness/until.ts';
 
-const rowsOf = "SELECT count(*)::text || ' ' || coalesce(sum(hashtext(t::text)), 0)::text AS rows FROM things AS t";
+/** Of a table that lies with the others, and of one in a tablespace of its own. */
+const rowsOf = "SELECT string_agg(rows, '; ') AS rows FROM (SELECT count(*)::text || ' ' || coalesce(sum(hashtext(t::text)), 0)::text AS rows FROM things AS t UNION ALL SELECT count(*)::text || ' ' || sum(hashtext(a::text))::text FROM apart AS a) AS both_of_them";
 
 async function onTarget({ targetDirectory, targetPort }: PhysicalPlace): Promise<string> {
   const client = new pg.Client({ host: join(targetDirectory, 'socket'), port: targetPort, user: 'postgres', database: 'postgres' });
@@ -33,26 +37,31 @@ test('incremental bases: what is not set up is refused by name, what is killed g
   // Small segments: each base brings some, and what it holds beside them is to show.
   const place = await physicalPlace(t, { receive: true, lock: false, initdb: ['--wal-segsize=1'] });
   const context = await place.open();
+  const space = join(place.source.directory, 'a "space"');
+  mkdirSync(space, { mode: 0o700 });
+  giveTo(place.source.account, space);
+  await place.source.query(`CREATE TABLESPACE aside LOCATION '${space}'`);
+  await place.source.query('CREATE TABLE apart TABLESPACE aside AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) AS n');
   await place.source.query("CREATE TABLE things AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 40000) AS n; ALTER TABLE things ADD PRIMARY KEY (n)");
 
   await t.test('a server that keeps no summaries is refused, and said by the check of rights; without a base to add to a full one is taken', async () => {
-    await assert.rejects(backUpPhysical(context, 'b0', { incremental: true }), { name: 'Unsupported', message: /summarize_wal = off/ });
+    await assert.rejects(backUpPhysical(context, 'i0', { incremental: true }), { name: 'Unsupported', message: /summarize_wal = off/ });
     const schedules = { often: { does: 'backup', with: { incremental: true } } };
     const asking = { ...context, system: { ...context.system, schedules } } as unknown as SourceContext;
     assert.match((await engine.checkRights(asking, 'backup')).missing.join(), /incremental bases, which a schedule asks for: the server has summarize_wal = off/);
     await place.source.configure({ summarize_wal: true });
     assert.deepEqual((await engine.checkRights(asking, 'backup')).missing, []);
-    const summary = await backUpPhysical(context, 'b1', { incremental: true });
+    const summary = await backUpPhysical(context, 'i1', { incremental: true });
     assert.match(summary.instead!, /no good base on this timeline/);
   });
 
   await t.test('pg_basebackup --incremental is killed: begins again; what comes is what changed', async () => {
-    await place.source.query('UPDATE things SET text = md5(text) WHERE n % 100 = 0; DELETE FROM things WHERE n BETWEEN 20000 AND 21000');
-    const plan = await engine.planDump(context, { ...physicalRef, backup: 'b2', epoch: 0, why: 'test', requestedBy: 'test', incremental: true });
+    await place.source.query('UPDATE apart SET text = text || text WHERE n = 7; UPDATE things SET text = md5(text) WHERE n % 100 = 0; DELETE FROM things WHERE n BETWEEN 20000 AND 21000');
+    const plan = await engine.planDump(context, { ...physicalRef, backup: 'i2', epoch: 0, why: 'test', requestedBy: 'test', incremental: true });
     const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: 2 ** 20 } } };
     const first = engine.dumpGroup(slow, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
     first.catch(() => undefined);
-    const { pid, argv } = await until('pg_basebackup', () => processesWith('PGPORT', String(place.source.port)).find((one) => one.argv[0]?.endsWith('pg_basebackup')), 20_000);
+    const { pid, argv } = await until('pg_basebackup', () => processesWith('PGPORT', 'holdfast i2').find((one) => one.argv[0]?.endsWith('pg_basebackup')), 20_000);
     const list = argv.find((one) => one.startsWith('--incremental='))!.slice('--incremental='.length);
     assert.ok(existsSync(list));
     await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('incremental base by') && done >= 0), 20_000);
@@ -61,11 +70,11 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     assert.ok(!existsSync(list), 'the list of the parent’s files is gone');
     const group = await engine.dumpGroup(context, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
     const summary = await engine.sealBackup(context, { ...physicalRef, plan, epoch: 0, groups: [group] });
-    assert.deepEqual([summary.addsTo, summary.instead], ['b1', undefined]);
-    const full = (await findPoint(context, { point: 'b1' })).base;
+    assert.deepEqual([summary.addsTo, summary.instead], ['i1', undefined]);
+    const full = (await findPoint(context, { point: 'i1' })).base;
     assert.ok(summary.plainBytes < full.plainBytes / 2, `${summary.plainBytes} of ${full.plainBytes} bytes`);
     await place.source.query("INSERT INTO things SELECT n, 'new' FROM generate_series(50001, 50500) AS n; CREATE TABLE more AS SELECT 1 AS one");
-    assert.equal((await backUpPhysical(context, 'b3', { incremental: true })).addsTo, 'b2');
+    assert.equal((await backUpPhysical(context, 'i3', { incremental: true })).addsTo, 'i2');
   });
 
   await t.test('pg_combinebackup is killed: what was unpacked and checked stays, and is joined again', async () => {
@@ -77,15 +86,17 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     chmodSync(killer, 0o755);
     process.env['HOLDFAST_PG_COMBINEBACKUP'] = killer;
     const point = await findPoint(context, {});
-    assert.equal(point.base.backup, 'b3');
+    assert.equal(point.base.backup, 'i3');
     await assert.rejects(restoreBase(context, point, physicalTarget()), { name: 'ToolFailed' });
     delete process.env['HOLDFAST_PG_COMBINEBACKUP'];
-    assert.deepEqual(readdirSync(join(place.targetDirectory, 'joined')).sort(), ['b1', 'b2', 'b3']);
+    assert.deepEqual(readdirSync(join(place.targetDirectory, 'joined')).filter((name) => !name.includes('.')).sort(), ['i1', 'i2', 'i3']);
     place.said.length = 0;
     const { replayed } = await restoreTo(context, {}, physicalTarget());
     assert.ok(place.said.every(({ phase }) => !String(phase).startsWith('unpack')), 'nothing was unpacked twice');
     assert.equal(await onTarget(place), await onSource(place), JSON.stringify(replayed));
     assert.ok(!existsSync(join(place.targetDirectory, 'joined')));
+    const [oid] = readdirSync(join(place.targetDirectory, 'data', 'pg_tblspc'));
+    assert.equal(readlinkSync(join(place.targetDirectory, 'data', 'pg_tblspc', oid!)), join(place.targetDirectory, 'tablespaces', oid!), 'the copy keeps off the source’s own');
     await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
   });
 
@@ -95,8 +106,11 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     const out = join(place.directory, 'opened');
     const env = { AWS_ACCESS_KEY_ID: place.store.accessKeyId, AWS_SECRET_ACCESS_KEY: place.store.secretAccessKey, AWS_DEFAULT_REGION: place.store.region };
     await runTool({ path: python.path }, [openerProgram, '--bucket', 'physical', '--endpoint', place.store.endpoint, '--system', 'physical', '--source', 'main', '--out', out, '--key-file', join(place.directory, 'aes'), '--public-key', join(place.directory, 'public')], { env });
-    for (const n of [1, 2, 3]) await runTool({ path: '/bin/sh' }, ['-c', `mkdir -m 700 ${out}/${n} && tar -xf ${out}/main.${n}.tar -C ${out}/${n}`]);
-    await runTool({ path: (await findPostgresProgram('pg_combinebackup', 17, 'same')).path }, ['--no-sync', '-o', join(out, 'data'), ...[1, 2, 3].map((n) => join(out, String(n)))]);
+    const oid = /main\.1\.tablespace-(\d+)\.tar/.exec(readdirSync(out).join())![1]!;
+    for (const n of [1, 2, 3]) {
+      await runTool({ path: '/bin/sh' }, ['-ec', `cd ${out}; mkdir -m 700 ${n} ${n}.space; tar -xf main.${n}.tar -C ${n}; tar -xf main.${n}.tablespace-${oid}.tar -C ${n}.space; rm -rf ${n}/pg_tblspc/${oid}; ln -s ${out}/${n}.space ${n}/pg_tblspc/${oid}; cp main.${n}.backup_manifest ${n}/backup_manifest`]);
+    }
+    await runTool({ path: (await findPostgresProgram('pg_combinebackup', 17, 'same')).path }, ['--no-sync', '-T', `${join(out, '3.space')}=${join(out, 'space')}`, '-o', join(out, 'data'), ...[1, 2, 3].map((n) => join(out, String(n)))]);
     await runTool({ path: (await findPostgresProgram('pg_verifybackup', 17, 'same')).path }, [join(out, 'data')]);
   });
 
@@ -106,18 +120,35 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     await place.source.query('INSERT INTO more VALUES (2); CHECKPOINT');
     await until('that to be summarized', async () => (await place.source.query<{ done: boolean }>('SELECT summarized_lsn > $1 AS done FROM pg_get_wal_summarizer_state()', [lsn]))[0]!.done, 30_000, 100);
     for (const name of readdirSync(summaries)) rmSync(join(summaries, name));
-    const summary = await backUpPhysical(context, 'b4', { incremental: true });
+    const summary = await backUpPhysical(context, 'i4', { incremental: true });
     assert.equal(summary.addsTo, undefined);
     assert.match(summary.instead!, /the server has (let go|no summary)/);
   });
 
+  await t.test('a tablespace that the log makes is found in it, in whatever order its segments come', async () => {
+    const paths = Array.from({ length: 6 }, (_, n) => join(place.source.directory, `later-${n}`));
+    for (const path of paths) {
+      mkdirSync(path, { mode: 0o700 });
+      giveTo(place.source.account, path);
+      await place.source.query(`CREATE TABLESPACE "${path.slice(-7)}" LOCATION '${path}'`);
+      await place.source.query("INSERT INTO apart SELECT n, repeat(md5(n::text), 50) FROM generate_series(1, 700) AS n");
+    }
+    const [{ segment: current }] = await place.source.query<{ segment: string }>('SELECT pg_walfile_name(pg_switch_wal() + 1) AS segment') as [{ segment: string }];
+    const wal = join(place.source.dataDirectory, 'pg_wal');
+    const names = readdirSync(wal).filter((name) => /^[0-9A-F]{24}$/.test(name) && name < current).sort().reverse();
+    assert.ok(names.length > 3);
+    const walk = new LogWalk();
+    const made = names.flatMap((name) => walk.add(readFileSync(join(wal, name)), numberOfName(name, 2 ** 20)));
+    for (const path of paths) assert.ok(made.some((one) => one.path === path), `${path} of ${JSON.stringify(made)}`);
+  });
+
   await t.test('a base that is missing is found by verify and before a restore touches anything', async () => {
-    const point = await findPoint(context, { point: 'b3' });
-    const parent = layout.manifest({ ...physicalRef, timeline: 't00000001', backup: 'b2' });
+    const point = await findPoint(context, { point: 'i3' });
+    const parent = layout.manifest({ ...physicalRef, timeline: 't00000001', backup: 'i2' });
     for await (const version of context.store.list(parent)) await context.store.deleteVersion(version);
-    await assert.rejects(findPoint(context, { point: 'b3' }), /base b3 is not believed: it adds to base b2, which is not there/);
+    await assert.rejects(findPoint(context, { point: 'i3' }), /base i3 is not believed: it adds to base i2, which is not there/);
     const { ok, problems } = await verifyRecoveryPoint(context, {});
-    assert.ok(!ok && problems.some(({ problem }) => problem === 'it adds to base b2, which is not there'), JSON.stringify(problems));
+    assert.ok(!ok && problems.some(({ problem }) => problem === 'it adds to base i2, which is not there'), JSON.stringify(problems));
     await openProvisioner(context).provision(context, physicalTarget('run-2'));
     await assert.rejects(engine.prepareRestore(context, { target: physicalTarget('run-2'), point }), { name: 'ObjectMissing' });
     assert.ok(!existsSync(join(place.targetDirectory, 'data')));
