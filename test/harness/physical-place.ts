@@ -17,6 +17,7 @@ import { freePort } from './free-port.ts';
 import { newSecrets } from './keys.ts';
 import { startObjectStore, type ObjectStore } from './object-store.ts';
 import { postgresMissing, startPostgres, type Postgres, type PostgresSettings } from './postgres.ts';
+import { processesWith } from './running.ts';
 import { tempDir } from './temp-dir.ts';
 
 export const physicalRef = { system: 'physical', source: 'main' };
@@ -66,6 +67,10 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
   });
   const targetPort = await freePort();
   const source = await startPostgres(owner, { version, ...(initdb ? { initdb } : {}), settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
+  // Behind the server's own, who starts them: they stay for a while when nobody asks any more.
+  owner.after(() => {
+    for (const { pid, argv } of processesWith('HOLDFAST_SYSTEMS', directory)) if (argv.some((argument) => argument.endsWith('pusher.ts'))) process.kill(pid, 'SIGKILL');
+  });
   const file: SystemFile = {
     system: physicalRef.system,
     title: 'A server that pushes',
