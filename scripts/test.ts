@@ -31,7 +31,7 @@ const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4
  * under load: small files are beside it.
  */
 const longestFirst = [
-  ...['demo', 'apply-under-fire', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', ''].map((name) => `test/system/${name}`),
+  ...['demo', 'apply-under-fire', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', 'postgres', ''].map((name) => `test/system/${name}`),
   ...['activities/store/hostile', 'workflows/killed-workers', 'workflows/shipped-runbooks', 'workflows/notify/', 'activities/store/s3', 'workflows/recover-system', 'scripts/status/read-state', 'activities/store/verify', 'activities/traffic/fence-local', 'workers/run-workers', 'activities/retention/expire', 'scripts/cli', 'workflows/long-life', 'activities/disposal/'].map((name) => `test/${name}`),
   ...['test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle', 'test/activities/engines/mongodb/archive', 'test/activities/engines/postgres-physical/', 'test/activities/engines/mongodb/swap', ''],
 ];
