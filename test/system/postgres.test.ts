@@ -1,104 +1,139 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
-import { parse, stringify } from 'yaml';
 import type { BackupSummary } from '../../workflows/contract.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { SystemFile } from '../../workflows/domain/system.ts';
 import { details } from '../workflows/lab.ts';
+import { plantPrograms } from '../harness/planted-programs.ts';
 import { postgresMissing, startPostgres, type Postgres } from '../harness/postgres.ts';
+import { peopleOf, shippedHere, startSide } from '../harness/shipped-here.ts';
 import type { StoreRequest } from '../harness/store-proxy.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
+/** The main runbooks of accubooks and of muslim-companion, as shipped, on real servers: what the one lives on is lost, what the other lives on is corrupt. */
 const skip = await postgresMissing();
-const system = 'books';
-const source = 'ledger';
-const scope = { system, source, timeline: 't00000001' };
+const source = 'database';
+const scope = { system: 'accubooks', source, timeline: 't00000001' };
 
 const isPut = ({ method, query }: StoreRequest): boolean => method === 'PUT' && !query.has('retention');
 const isGet = ({ method }: StoreRequest): boolean => method === 'GET';
 const partIndex = (key: string): number => Number(key.slice(key.lastIndexOf('/') + 1).split('.')[0]);
 
-/** A system file beside the stack's own, with its store, its keys and its front door. */
-function writeSystem(stack: SystemStack, from: Postgres, to: Postgres): void {
-  const demo = parse(readFileSync(join(stack.home, 'systems', 'demo.yaml'), 'utf8')) as SystemFile;
-  const endpoint = ({ port }: Postgres, database: string) => ({ protection: 'production' as const, endpoints: { [source]: { uri: `postgres://127.0.0.1:${port}/${database}` } } });
-  const steps = ['declare', 'find-recovery-point', 'provision', 'restore', 'replay', 'build-indexes', 'validate', 'approval', 'fence', 'drain', 'promote', 'protect', 'report'];
-  const file: SystemFile = {
-    system,
-    title: 'Books',
-    objectives: { rto: '10m', rpo: '24h' },
-    environments: { production: endpoint(from, 'ledger'), dr: endpoint(to, 'ledger') },
-    sources: { [source]: { engine: 'postgres', environment: 'production' } },
-    stores: demo.stores,
-    key: demo.key,
-    standby: { environment: 'dr', provision: { [source]: { uses: 'database', directory: join(stack.home, 'books-claim') } } },
-    fence: {},
-    traffic: demo.traffic,
-    approvals: { 'approve-switch': { description: 'May it?', notRequester: false } },
-    runbook: { steps: steps.map((step, at) => ({ id: step, uses: step, ...(at > 0 ? { needs: [steps[at - 1]!] } : {}), ...(step === 'approval' ? { with: { gate: 'approve-switch' } } : {}) })) as SystemFile['runbook']['steps'] },
-  };
-  writeFileSync(join(stack.home, 'systems', `${system}.yaml`), stringify(file));
+function writeSystems(stack: SystemStack, { from, to, side }: { from: Postgres; to: Postgres; side: string }): void {
+  const uri = ({ port }: Postgres, database: string) => ({ [source]: { uri: `postgres://127.0.0.1:${port}/${database}` } });
+  shippedHere(stack, 'accubooks', (file) => {
+    Object.assign(file.environments['production']!, { endpoints: uri(from, 'accubooks') });
+    Object.assign(file.environments['recovery']!, { endpoints: uri(to, 'accubooks') });
+    file.standby.provision[source] = { uses: 'database', directory: join(stack.home, 'accubooks-claim') };
+    Object.assign(file.traffic, { sides: { production: '127.0.0.1:1', recovery: side }, health: { path: '/health', watch: '1s' } });
+  });
+  shippedHere(stack, 'muslim-companion', (file) => {
+    Object.assign(file.environments['production']!, { endpoints: uri(from, 'companion') });
+    Object.assign(file.environments['staging']!, { endpoints: uri(to, 'companion') });
+    file.standby.provision[source] = { uses: 'database', directory: join(stack.home, 'companion-claim') };
+    Object.assign(file.traffic, { sides: { production: '127.0.0.1:1', staging: '127.0.0.1:1' } });
+  });
 }
 
-test('a worker killed in the middle of a PostgreSQL base and of its restore: another snapshot, no part twice, and the end is right', { skip, timeout: 300_000 }, async (t) => {
+test('accubooks and muslim-companion as shipped: their main disasters, with a worker killed in the middle of a base and of each restore: another snapshot, no part twice, and the end is right', { skip, timeout: 400_000 }, async (t) => {
   const stack = await SystemStack.start(t);
-  const from = await startPostgres(t);
-  const to = await startPostgres(t);
-  await from.query('CREATE DATABASE ledger');
-  await from.query(`CREATE TABLE small (id int PRIMARY KEY); INSERT INTO small SELECT generate_series(1, 1000);
+  const [from, to] = await Promise.all([startPostgres(t), startPostgres(t)]);
+  await from.query('CREATE DATABASE accubooks');
+  await from.query(`CREATE TABLE users AS SELECT 1 AS id; CREATE TABLE companies AS SELECT 1 AS id; CREATE TABLE small (id int PRIMARY KEY); INSERT INTO small SELECT generate_series(1, 1000);
     CREATE TABLE entries (id bigserial PRIMARY KEY, account int REFERENCES small (id), note text); ALTER TABLE entries ALTER note SET STORAGE plain;
-    INSERT INTO entries (account, note) SELECT 1 + i % 1000, repeat(md5(i::text), 50) FROM generate_series(1, 30000) AS i`, [], 'ledger');
-  const [{ oid }] = (await from.query(`SELECT 'entries'::regclass::oid AS oid`, [], 'ledger')) as [{ oid: number }];
+    INSERT INTO entries (account, note) SELECT 1 + i % 1000, repeat(md5(i::text), 50) FROM generate_series(1, 30000) AS i`, [], 'accubooks');
+  const [{ oid }] = (await from.query(`SELECT 'entries'::regclass::oid AS oid`, [], 'accubooks')) as [{ oid: number }];
   const ofEntries = (of: StoreRequest, index: number): boolean => of.key.includes(`/parts/${oid}/`) && partIndex(of.key) === index;
-  writeSystem(stack, from, to);
-  await stack.startWorker();
+  writeSystems(stack, { from, to, side: await startSide(t, 'recovery') });
+  const programs = plantPrograms(stack.home, ['accubooks-check', 'accubooks-services', 'check-application']);
+  const env = { PATH: `${programs.bin}${delimiter}${process.env['PATH']}` };
+  await stack.startWorker(env);
 
   let backup!: BackupSummary;
   await t.test('backup: its snapshot died with the worker, so it begins again, and says so', async () => {
     const held = stack.store.hold((of) => isPut(of) && ofEntries(of, 1));
-    const entry = await stack.start('backUpSystem', { system, requestedBy: 'test' });
+    const entry = await stack.start('backUpSystem', { system: scope.system, requestedBy: 'system-admin@example.com' });
     await held.reached;
     await stack.killWorker();
     held.release();
     // Of the moment that the sealed base is of, and not of the one before.
-    await from.query('INSERT INTO small VALUES (1001)', [], 'ledger');
-    await stack.startWorker();
+    await from.query('INSERT INTO small VALUES (1001)', [], 'accubooks');
+    await stack.startWorker(env);
     [backup] = (await entry.result()) as [BackupSummary];
-    assert.match(await details(stack.handle(lockIds.backup(system))), /the snapshot that ledger was read at is gone \(.*\): the base begins again/);
-    assert.equal(backup.documents, 31_001);
+    assert.match(await details(stack.handle(lockIds.backup(scope.system))), /the snapshot that database was read at is gone \(.*\): the base begins again/);
+    assert.equal(backup.documents, 31_003);
     const manifests = (await stack.keys(layout.backups(scope))).filter((key) => key.endsWith('/manifest.json'));
     assert.equal(manifests.length, 1);
     await until('no session is left at the source', async () => (await from.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE 'holdfast%'`)).length === 0);
     assert.deepEqual(await stack.open(), []);
   });
 
-  await t.test('restore: parts that were committed are not read again, and none is there twice', async () => {
+  await t.test('accubooks, complete failure: parts that were committed are not read again, and none is there twice; its services run on the new servers', async () => {
     const held = stack.store.hold((of) => isGet(of) && ofEntries(of, 2) && stack.isDoing('restoreGroup'));
-    const entry = await stack.start('recoverSystem', { system, requestedBy: 'test' });
+    const entry = await stack.start('recoverSystem', { system: scope.system, requestedBy: 'system-admin@example.com' });
+    const people = peopleOf(stack, scope.system);
+    await people.approve('assess', 'database-admin@example.com');
+    await people.confirm('infrastructure', 'system-admin@example.com');
     await held.reached;
-    const before = await until('the first part is committed', async () => (await to.query<{ what: string }>('SELECT what FROM holdfast_restore.done WHERE what LIKE $1', [`%/parts/${oid}/%`], 'ledger')).map(({ what }) => what));
+    const before = await until('the first part is committed', async () => (await to.query<{ what: string }>('SELECT what FROM holdfast_restore.done WHERE what LIKE $1', [`%/parts/${oid}/%`], 'accubooks')).map(({ what }) => what));
     await stack.killWorker();
     const killedAt = Date.now();
     held.release();
-    await stack.startWorker();
-    const run = stack.handle(lockIds.recover(system));
-    await stack.runIs('the gate is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'approve-switch' && status === 'open'), 90_000, system);
+    await stack.startWorker(env);
+    await people.approve('approve-switch', 'database-admin@example.com');
     const again = stack.store.seen((of) => isGet(of) && before.some((key) => key.endsWith(of.key)), killedAt);
     assert.deepEqual(again, [], 'what was committed is not fetched again');
-    await run.signal('approve', { gate: 'approve-switch', by: 'erik' });
-    await stack.runIs('the second gate is open', ({ state }) => state.gates.some(({ gate, status }) => gate === 'accept-unproved-fence' && status === 'open'), 60_000, system);
-    await run.signal('approve', { gate: 'accept-unproved-fence', by: 'fay' });
+    await people.approve('accept-unproved-fence', 'security@example.com');
+    await people.confirm('monitor', 'system-admin@example.com');
     const report = (await entry.result()) as RunReport;
     assert.equal(report.outcome, 'done, fence unproved');
-    assert.deepEqual(await to.query(`SELECT (SELECT count(*)::int FROM small) AS small, (SELECT count(*)::int FROM entries) AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'ledger'), await from.query(`SELECT 1001 AS small, 30000 AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'ledger'));
+    assert.deepEqual([...programs.calls('accubooks-check'), ...programs.calls('accubooks-services')], ['accubooks-check --environment=recovery', 'accubooks-services start --environment=recovery']);
+    assert.equal((await fetch(`${stack.file.frontDoor.url}/health`)).headers.get('x-holdfast-side'), 'recovery');
+    assert.deepEqual(await to.query(`SELECT (SELECT count(*)::int FROM small) AS small, (SELECT count(*)::int FROM entries) AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'accubooks'), await from.query(`SELECT 1001 AS small, 30000 AS entries, (SELECT md5(string_agg(note, '' ORDER BY id)) FROM entries) AS sum`, [], 'accubooks'));
     // The new side has a base of its own, in a timeline of its own.
     const bases = (await stack.keys(layout.backups({ ...scope, timeline: 't00000002' }))).filter((key) => key.endsWith('/manifest.json'));
     assert.equal(bases.length, 1);
     assert.deepEqual(await stack.open(), []);
+  });
+
+  await t.test('muslim-companion, corruption: restored to staging by two workers, validated and compared there, two people, then production, where what was there is kept; the next base is of it', async () => {
+    const system = 'muslim-companion';
+    const [asks, first, second] = ['devops-lead@example.com', 'database-lead@example.com', 'product-owner@example.com'] as const;
+    const lives = async (): Promise<unknown> => (await from.query('SELECT (SELECT count(*)::int FROM users) AS users, (SELECT count(*)::int FROM bookmarks) AS bookmarks, (SELECT count(*)::int FROM users WHERE email IS NULL) AS without', [], 'companion'))[0];
+    await from.query('CREATE DATABASE companion');
+    await from.query(
+      `CREATE TABLE django_migrations (id int PRIMARY KEY); INSERT INTO django_migrations VALUES (1); CREATE TABLE users (id int PRIMARY KEY, email text); INSERT INTO users SELECT i, 'u' || i || '@example.com' FROM generate_series(1, 100) AS i;
+       CREATE TABLE bookmarks (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users ON DELETE CASCADE, verse text); INSERT INTO bookmarks SELECT i, 1 + i % 100, 'verse ' || i FROM generate_series(1, 1000) AS i`,
+      undefined,
+      'companion',
+    );
+    const [base] = (await (await stack.start('backUpSystem', { system, requestedBy: asks })).result()) as BackupSummary[];
+    assert.equal(base!.documents, 1_101);
+    await from.query(`UPDATE users SET email = NULL WHERE id <= 40; DELETE FROM bookmarks WHERE id <= 10; INSERT INTO bookmarks VALUES (5000, 1, 'since')`, undefined, 'companion');
+    const inRestore = stack.holdRead('restoreGroup', (key) => key.includes('/parts/'));
+    const entry = await stack.start('recoverSystem', { system, requestedBy: asks });
+    await stack.killWorkerAt(inRestore, env);
+    const people = peopleOf(stack, system);
+    const compared = await people.approve('authorize-production');
+    const { state } = await stack.run(system);
+    assert.match(state.steps.find(({ id }) => id === 'validate')!.summary!, /equal to the base: 3 tables by count and SHA-256 of every row.*migration-state: its question in SQL is answered with 1/);
+    assert.match(compared, /the same schema; 2 of 3 tables differ: public\.bookmarks: 1,000 restored, 991 living; 10 missing in what lives, 1 missing in what was restored, 0 differ; public\.users: 100 restored, 100 living; 0 missing in what lives, 0 missing in what was restored, 40 differ/);
+    assert.deepEqual(await lives(), { users: 100, bookmarks: 991, without: 40 }, 'production is as it was');
+    assert.equal((await from.query(`SELECT datname FROM pg_database WHERE datname LIKE 'companion%'`)).length, 1, 'nothing was written to its server');
+    await people.approve('authorize-production', first, second);
+    assert.match(await people.approve('authorize-swap'), /companion: about [\d,]+ documents now, 1,101 restored; all that was written since the recovery point will be DISCARDED/);
+    assert.deepEqual(await lives(), { users: 100, bookmarks: 991, without: 40 }, 'and still is');
+    await people.approve('authorize-swap', first, second);
+    const report = (await entry.result()) as RunReport;
+    assert.equal(report.outcome, 'done', JSON.stringify(report.state.steps.filter(({ error }) => error)));
+    assert.deepEqual(await lives(), { users: 100, bookmarks: 1_000, without: 0 });
+    assert.deepEqual(programs.calls('check-application'), ['check-application --environment=production']);
+    const [kept] = await from.query<{ datname: string }>(`SELECT datname FROM pg_database WHERE datname LIKE 'companion.replaced-%'`);
+    assert.deepEqual(await from.query('SELECT count(*)::int FROM bookmarks WHERE id = 5000', undefined, kept!.datname), [{ count: 1 }], 'what came since is in what was kept');
+    const [next] = (await (await stack.start('backUpSystem', { system, requestedBy: asks })).result()) as BackupSummary[];
+    assert.deepEqual([next!.timeline, next!.documents], ['t00000002', 1_101]);
   });
 });

@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { parse } from 'yaml';
 import { createActivities } from '../../activities/index.ts';
-import type { BackupSummary } from '../../workflows/contract.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
@@ -13,7 +12,7 @@ import { postgresMissing } from '../harness/postgres.ts';
 import { database, pgRef, postgresPlace, type PostgresPlace } from '../harness/postgres-place.ts';
 import { gateOpen, openLab, stateOf, stepIs, until, type Lab } from '../workflows/lab.ts';
 
-/** The shipped runbooks of muslim-companion, as they are, on real servers: production on one, staging on another. */
+/** What muslim-companion ships for records that were deleted, as it is, on real servers: production on one, staging on another. Its main runbook: postgres.test.ts. */
 const skip = await postgresMissing();
 const shipped = parse(readFileSync(join(import.meta.dirname, '../../systems/muslim-companion.yaml'), 'utf8')) as SystemFile;
 const [asks, first, second] = ['devops-lead@example.com', 'database-lead@example.com', 'product-owner@example.com'];
@@ -42,31 +41,6 @@ const approve = async (run: WorkflowHandle, gate: string, ...people: string[]): 
 };
 const lives = async ({ source }: PostgresPlace): Promise<unknown> => (await source.query('SELECT (SELECT count(*)::int FROM users) AS users, (SELECT count(*)::int FROM bookmarks) AS bookmarks, (SELECT count(*)::int FROM users WHERE email IS NULL) AS without', undefined, database))[0];
 const summaryOf = ({ steps }: RunState, id: string): string => steps.find((step) => step.id === id)!.summary ?? '';
-
-test('corruption: restored to staging, validated and compared there, two people, then production, where what was there is kept; the next base is of it', { skip, timeout: 240_000 }, async (t) => {
-  const { lab, place, run } = await open(t);
-  const [backup] = (await (await lab.start('backUpSystem', { system: pgRef.system, requestedBy: asks }, 'entry/backup')).result()) as BackupSummary[];
-  assert.equal(backup!.documents, 1_100);
-  await place.source.query(`UPDATE users SET email = NULL WHERE id <= 40; DELETE FROM bookmarks WHERE id <= 10; INSERT INTO bookmarks VALUES (5000, 1, 'since')`, undefined, database);
-  const entry = await lab.start('recoverSystem', { system: pgRef.system, requestedBy: asks }, 'entry/recover');
-  const compared = await until(run, gateOpen('authorize-production'));
-  assert.match(summaryOf(compared, 'validate'), /equal to the base: 2 tables by count and SHA-256 of every row.*accounts: its question in SQL is answered with 100/);
-  assert.match(compared.gates[0]!.description, /the same schema; 2 of 2 tables differ: public\.bookmarks: 1,000 restored, 991 living; 10 missing in what lives, 1 missing in what was restored, 0 differ; public\.users: 100 restored, 100 living; 0 missing in what lives, 0 missing in what was restored, 40 differ/);
-  assert.deepEqual(await lives(place), { users: 100, bookmarks: 991, without: 40 }, 'production is as it was');
-  assert.deepEqual((await place.source.query(`SELECT datname FROM pg_database WHERE datname LIKE '${database}%'`)).length, 1, 'nothing was written to its server');
-  await approve(run, 'authorize-production', first!, second!);
-  const shown = await until(run, gateOpen('authorize-swap'));
-  assert.match(shown.gates.at(-1)!.description, /ledger: ledger: about [\d,]+ documents now, 1,100 restored; all that was written since the recovery point will be DISCARDED/);
-  assert.deepEqual(await lives(place), { users: 100, bookmarks: 991, without: 40 }, 'and still is');
-  await approve(run, 'authorize-swap', first!, second!);
-  const report = (await entry.result()) as RunReport;
-  assert.equal(report.outcome, 'done', JSON.stringify(report.state.steps.filter(({ error }) => error)));
-  assert.deepEqual(await lives(place), { users: 100, bookmarks: 1_000, without: 0 });
-  const [kept] = await place.source.query<{ datname: string }>(`SELECT datname FROM pg_database WHERE datname LIKE '${database}.replaced-%'`);
-  assert.deepEqual(await place.source.query('SELECT count(*)::int FROM bookmarks WHERE id = 5000', undefined, kept!.datname), [{ count: 1 }], 'what came since is in what was kept');
-  const [next] = (await (await lab.start('backUpSystem', { system: pgRef.system, requestedBy: asks }, 'entry/next')).result()) as BackupSummary[];
-  assert.deepEqual([next!.timeline, next!.documents], ['t00000002', 1_100]);
-});
 
 test('records that somebody deleted: staged, previewed with the keys that they need, two people, and back in production beside what came since', { skip, timeout: 240_000 }, async (t) => {
   const { lab, place, run } = await open(t);
