@@ -87,7 +87,7 @@ function makeFile(stack: SystemStack, server: MailReceiver): void {
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
 
-test('apply, retention, verification and the watches, on a whole stack, under fire: they end, what was applied fires by itself or is paused, what a kept base needs stays, and what is wrong is told', { timeout: 570_000 }, async (t) => {
+test('apply, retention, verification and the watches, on a whole stack, under fire: they end, what was applied fires by itself or is paused, what a kept base needs stays, and what is wrong is told', { timeout: 800_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   const server = await startMailReceiver(t);
   const monitor = await startMonitor(t);
@@ -98,7 +98,7 @@ test('apply, retention, verification and the watches, on a whole stack, under fi
   await stack.startWorker(env);
   await fillDictionary(stack, 1);
   const holdfast = async (...args: string[]): Promise<string> => (await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home } })).stdout;
-  const mailed = async (what: string, subject: RegExp, body: RegExp): Promise<string> => await until(what, () => server.mails.map(readMail).find(({ headers, text }) => subject.test(headers['subject']!) && body.test(text))?.text);
+  const mailed = async (what: string, subject: RegExp, body: RegExp): Promise<string> => await until(what, () => server.mails.map(readMail).find(({ headers, text }) => subject.test(headers['subject']!) && body.test(text))?.text, 120_000);
   const pinged = async (path: '/ping/demo' | '/ping/demo/fail', body: RegExp): Promise<void> => {
     const from = monitor.heard.length;
     await until(`the monitor hears ${body}`, () => monitor.heard.slice(from).some((one) => one.path === path && body.test(one.body)));
@@ -222,6 +222,7 @@ test('apply, retention, verification and the watches, on a whole stack, under fi
       await mailed('people hear that it is over', /^demo: /, new RegExp(`over: the worker's clock is (?:5h59m|6h00m) ${said} that of the store`));
     }
   });
+  clock?.set('+0');
   await t.test('a retention whose worker is killed among the parts of a base, and then its Temporal server among the log, ends once: what stays is whole', async () => {
     stack.changeSystem((file) => (file.retention = { wait: '1s', approval: 'let-go', sources: { dictionary: { atLeast: 1, atMost: '1KiB', log: '0h' } } }));
     const [held] = await basesOf(stack);
