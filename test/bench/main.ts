@@ -13,6 +13,7 @@ import { measureForecast } from './measure-forecast.ts';
 import { measureStanding } from './measure-standing.ts';
 import { measureSystems } from './measure-systems.ts';
 import { measureYear } from './measure-year.ts';
+import { measurePhysical, physicalPrograms } from './postgres/measure-physical.ts';
 import { measurePostgres, postgresPrograms } from './postgres/measure-postgres.ts';
 import { writeLines, writeReport } from './report.ts';
 import { Stages } from './stages.ts';
@@ -45,6 +46,7 @@ const alone: Record<string, { title: string; measure: (owner: Owner, options: Al
 /** Beside peers, each on parts of its own; not among `all`. */
 const apart: Record<string, { title: string; size: string; programs: readonly ToolName[]; measure: (owner: Owner, options: Options) => Promise<BenchLine[]> }> = {
   postgres: { title: 'PostgreSQL', size: '1GiB', programs: postgresPrograms, measure: measurePostgres },
+  'postgres-physical': { title: 'PostgreSQL as files', size: '1GiB', programs: physicalPrograms, measure: measurePhysical },
 };
 
 interface Flags {
@@ -108,7 +110,7 @@ async function bench(named: string[], flags: Flags): Promise<void> {
 await new Command('bench')
   .description('Measures Holdfast beside the tools that people use. Peers are taken from PATH; one that is missing leaves ours alone.')
   .argument('<bench...>', `${Object.keys(benches).join(', ')}, all of these; ${Object.keys(apart).join(', ')}, beside peers too; ${Object.keys(alone).join(', ')}, which are of ours alone`)
-  .option('--size <size>', 'plain data of the source; left out: 400MiB, of postgres 1GiB')
+  .option('--size <size>', 'plain data of the source; left out: 400MiB, of postgres and postgres-physical 1GiB')
   .option('--rounds <n>', 'how often each is measured', '3')
   .option('--json', 'one JSON object a line')
   .option('--report', 'writes docs/benchmarks.md and its chart')

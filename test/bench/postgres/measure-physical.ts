@@ -1,0 +1,172 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { ulid } from 'ulid';
+import type { ToolName } from '../../../activities/tool/find-tool.ts';
+import { openContext } from '../../../activities/open-context.ts';
+import { openProvisioner } from '../../../activities/provision/provisioner.ts';
+import { runTool } from '../../../activities/tool/run-tool.ts';
+import type { BackupSummary, DumpPlanRef, GroupRef } from '../../../workflows/contract.ts';
+import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
+import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
+import { formatBytes } from '../../../workflows/domain/units.ts';
+import type { Owner } from '../../harness/cleanup.ts';
+import { startPostgres } from '../../harness/postgres.ts';
+import { lineOf, type BenchLine } from '../line.ts';
+import type { MemoryWatch } from '../memory.ts';
+import { timed } from '../ours.ts';
+import { run } from '../peers.ts';
+import { race, type Contender, type Taken } from '../race.ts';
+import { owning, runOurs, type Options } from '../world.ts';
+import { database, hashOf } from './data.ts';
+import { major, of, PhysicalWorld, target } from './physical-world.ts';
+
+const holdfast = join(import.meta.dirname, '../../../holdfast');
+const peer = 'pgBackRest';
+export const physicalPrograms: readonly ToolName[] = ['postgres', 'pgbackrest'];
+
+/**
+ * A whole server of PostgreSQL 15 to a folder on the same disk and back, and single WAL segments, against pgBackRest. A restore ends when the restored server answers:
+ * its files are checked and its log is replayed to where it is consistent.
+ */
+export async function measurePhysical(owner: Owner, options: Options): Promise<BenchLine[]> {
+  options.say(`a server of PostgreSQL ${major}, loading ${formatBytes(options.bytes)} of rows`);
+  const world = await PhysicalWorld.open(owner, options);
+  const { line, summary, repository } = await measureBackup(world);
+  return [line, await measureRestore(world, summary, repository), await measurePush(world, { behind: false }), await measurePush(world, { behind: true })];
+}
+
+type Repository = Awaited<ReturnType<PhysicalWorld['pgBackRest']>>;
+
+/** As the server's account, whose archive_command writes into the same repository. */
+const pgBackRest = async (world: PhysicalWorld, { path, args }: Repository, command: readonly string[], data?: string): Promise<Taken> =>
+  await run(path, [...args(data), ...command], {}, world.source.account);
+
+async function measureBackup(world: PhysicalWorld): Promise<{ line: BenchLine; summary: BackupSummary; repository: Repository }> {
+  const { rounds, say } = world.options;
+  let summary: BackupSummary | undefined;
+  let repository: Repository | undefined;
+  const ours: Contender = {
+    name: 'ours',
+    run: async () => {
+      await world.archiveBy('true');
+      return await timed(async (memory) => (summary = await backUp(memory)));
+    },
+  };
+  const theirs: Contender = {
+    name: peer,
+    run: async () => {
+      repository = await world.pgBackRest('theirs-repository');
+      await pgBackRest(world, repository, ['stanza-create']);
+      await world.archiveBy(`${repository.path} ${repository.args().join(' ')} archive-push %p`);
+      return await pgBackRest(world, repository, ['--type=full', 'backup']);
+    },
+  };
+  await ours.run(-1);
+  const [taken, peers] = await race([ours, theirs], rounds, say);
+  const note = `PostgreSQL ${major}, ${formatBytes(world.diskBytes)} on disk; each compresses by zstd at level 1 and encrypts, into a folder on the same disk`;
+  return { line: lineOf({ bench: 'postgres physical backup', of: 'a full base', bytes: summary!.plainBytes, entries: 0, atLeast: 1, note }, taken!, { name: peer, result: peers! }), summary: summary!, repository: repository! };
+}
+
+async function backUp(memory: MemoryWatch): Promise<BackupSummary> {
+  const plan = await runOurs<DumpPlanRef>('planDump', { ...of, backup: ulid(), epoch: 1, why: 'bench', requestedBy: 'bench' }, { memory });
+  const groups: GroupRef[] = [];
+  for (const { group } of plan.groups) groups.push(await runOurs<GroupRef>('dumpGroup', { ...of, plan, epoch: 1, group, width: 1 }, { memory }));
+  return await runOurs<BackupSummary>('sealBackup', { ...of, plan, epoch: 1, groups }, { memory });
+}
+
+async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repository: Repository): Promise<BenchLine> {
+  const { rounds, say } = world.options;
+  const hash = await hashOf(await world.source.connect(database));
+  const point = pointOf(summary);
+  const ours: Contender = {
+    name: 'ours',
+    run: async () => await owning(async (owner) => {
+      const context = await openContext({ ...of, epoch: 1 }, { signal: new AbortController().signal, progress: () => undefined });
+      const provisioner = openProvisioner(context);
+      owner.after(async () => void (await provisioner.remove(context, target, { discard: true })));
+      await provisioner.provision(context, target);
+      const taken = await timed(async (memory) => {
+        const { groups } = await runOurs<{ groups: { group: string; index: unknown }[] }>('prepareRestore', { target, point }, { memory });
+        for (const { group, index } of groups) await runOurs('restoreGroup', { target, point, group: { group, index } }, { memory });
+        await runOurs('replayLog', { target, point, limit: point.limit }, { memory });
+      });
+      await requireEqual({ host: join(process.env['BENCH_TARGET']!, 'socket'), port: world.targetPort }, hash, 'ours');
+      return taken;
+    }),
+  };
+  const theirs: Contender = {
+    name: peer,
+    run: async () => await owning(async (owner) => {
+      const data = world.emptyData(owner);
+      // Made ready beside the clock: it is started in it.
+      const server = await startPostgres(owner, { version: major, dataDirectory: data, restoresInto: true, durable: true, start: false, readyWithinMs: 300_000 });
+      const taken = await timed(async () => {
+        await pgBackRest(world, repository, ['--type=immediate', '--target-action=promote', '--archive-mode=off', 'restore'], data);
+        await server.start();
+      });
+      await requireEqual({ host: '127.0.0.1', port: server.port }, hash, peer);
+      return { ...taken, peakRssBytes: null };
+    }),
+  };
+  const [taken, peers] = await race([ours, theirs], rounds, say);
+  return lineOf({ bench: 'postgres physical restore', of: 'until the server answers', bytes: summary.plainBytes, entries: 0, atLeast: 1 }, taken!, { name: peer, result: peers! });
+}
+
+/**
+ * One after another, each by a process of its own, as archive_command runs it; the time is that of one.
+ * @param behind - the server has more of them to archive, as it tells in `archive_status`: then ours are pushed by a process that stays loaded.
+ */
+async function measurePush(world: PhysicalWorld, { behind }: { behind: boolean }): Promise<BenchLine> {
+  const { rounds, say } = world.options;
+  const { segments } = world;
+  if (behind) world.fallBehind();
+  const each = async (push: (path: string) => Promise<unknown>): Promise<Taken> => {
+    const taken = await timed(async () => {
+      for (const path of segments) await push(path);
+    });
+    return { ...taken, ms: taken.ms / segments.length, peakRssBytes: null };
+  };
+  const ours: Contender = {
+    name: 'ours',
+    run: async (round) => {
+      const repository = join(world.directory, `pushed-ours-${round}`);
+      mkdirSync(repository);
+      const env = { BENCH_REPOSITORY: repository };
+      try {
+        return await each(async (path) => await runTool({ path: holdfast }, ['wal-push', path], { env }));
+      } finally {
+        rmSync(repository, { recursive: true, force: true });
+      }
+    },
+  };
+  const theirs: Contender = {
+    name: peer,
+    run: async (round) => {
+      const repository = await world.pgBackRest(`pushed-theirs-${round}`);
+      await pgBackRest(world, repository, ['stanza-create']);
+      return await each(async (path) => await pgBackRest(world, repository, ['archive-push', path]));
+    },
+  };
+  const [taken, peers] = await race([ours, theirs], rounds, say);
+  const bytes = segments.length * 16 * 1024 * 1024;
+  const note = `the time of one of ${segments.length} segments, pushed one after another as archive_command does; pgBackRest without archive-async`;
+  return lineOf({ bench: 'postgres WAL push', of: `a segment of 16 MiB, ${behind ? 'of a server that is behind' : 'the only one that waits'}`, bytes, entries: segments.length, atLeast: 1, note }, taken!, { name: peer, result: peers! });
+}
+
+async function requireEqual(at: { host: string; port: number }, hash: string, whose: string): Promise<void> {
+  const client = new pg.Client({ ...at, user: 'postgres', database });
+  await client.connect();
+  try {
+    if ((await hashOf(client)) !== hash) throw new Error(`${whose}: what was restored is not what the source held`);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The base alone, to its own end. */
+function pointOf(summary: BackupSummary): RecoveryPoint {
+  const { timeline, backup, manifest, logFrom, end, endAt, documents, plainBytes, storedBytes } = summary;
+  const base = { timeline, backup, manifest, logFrom, start: end, end, finishedAt: endAt, documents, plainBytes, storedBytes, exact: true, why: 'bench' };
+  return { ...of, timeline, base, limit: nextLogPosition(end), reaches: end, reachesAt: endAt, log: { from: logFrom, slices: 0, storedBytes: 0 } };
+}
