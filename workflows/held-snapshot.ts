@@ -71,8 +71,8 @@ async function holding<T>(call: Call, of: { system: string; source: string; back
   try {
     return await reader.run(read);
   } catch (error) {
-    // What was cancelled for its sake says nothing of its own.
-    throw lost && isCancellation(error) ? new HolderLost(lost.reason) : error;
+    // What ended behind it says nothing of its own: it was cancelled for its sake, and a group whose worker died with the holder's is not told to be cancelled, but to have fallen silent.
+    throw lost ? new HolderLost(lost.reason) : error;
   } finally {
     holder.cancel();
     await held;

@@ -78,6 +78,21 @@ test('a holder that fails while groups are about to begin fails the backup by it
   assert.ok(!lab.stubs.called().includes('sealBackup'));
 });
 
+test('a group of which nothing is heard any more when the snapshot is lost, since its worker died with the holder’s, fails no backup', async (t) => {
+  const lose: (() => void)[] = [];
+  const lab = await openRealLab(t, { loadSystem });
+  const { dumpGroup } = lab.stubs.answers;
+  lab.stubs.answers.holdSnapshot = async () => await (askedWith(lab, 'holdSnapshot').length > 1 ? untilCancelled() : new Promise((_, reject) => lose.push(() => reject(new HoldfastError('SnapshotLost', 'its session is gone')))));
+  // A real server fails what was told to be cancelled and failed, as it does what fell silent, and tries it no more.
+  lab.stubs.answers.dumpGroup = async (input) =>
+    askedWith(lab, 'holdSnapshot').length > 1 ? await dumpGroup(input) : await untilCancelled().catch(() => Promise.reject(new HoldfastError('StoreUnavailable', 'nothing is heard of it')));
+  const entry = await lab.start('backUpSystem', 'demo');
+  await until('groups read', () => lab.stubs.called().includes('dumpGroup'));
+  lose[0]!();
+  const [summary] = (await entry.result()) as BackupSummary[];
+  assert.equal(summary!.backup, askedWith(lab, 'holdSnapshot')[1]);
+});
+
 test('a backup that is cancelled lets go of its snapshot', async (t) => {
   let held = 0;
   const lab = await openLab(t, {
