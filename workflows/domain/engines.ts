@@ -31,7 +31,7 @@ export interface Abilities {
 export const engines = {
   mongodb: { log: true, units: true, imports: true, exports: true, partial: true, snapshot: false },
   /** a whole PostgreSQL server as files (pg_basebackup), and its WAL */
-  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false, increments: true },
+  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false, increments: true, sql: true },
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
   tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** one database, table by table, by COPY: its log is another source's, of the whole server */

@@ -234,6 +234,7 @@ const validatorSchema = z.discriminatedUnion('uses', [
     id: name,
     uses: z.literal('sql').meta({ description: 'a question in SQL that is asked of the target of a PostgreSQL source, with the answer that is expected' }),
     source: name,
+    database: z.string().min(1).optional().meta({ description: 'of a whole server (engine postgres-physical): which of its databases is asked; left out: that of the address' }),
     statement: z.string().min(1).max(10_000).meta({ description: "a SELECT with one row of one column; it may only read. current_setting('holdfast.moment') is the moment that the data is of: WHERE at > current_setting('holdfast.moment')::timestamptz - interval '1 day'" }),
     equals: z.union([z.number(), z.boolean(), z.string()]).optional().meta({ description: 'the answer; left out: it is a number, from min to max' }),
     min: z.number().optional(),
@@ -466,7 +467,8 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
   const provable = Object.values(system.sources).some(({ engine }) => abilitiesOf(engine).units);
   system.validators.forEach((validator, index) => {
     if (validator.uses === 'equality' && !provable) {
-      complain(['validators', index], 'equality (which is meant when validators is left out) cannot be proved of any source here: the engine "tool" knows nothing of what is inside a dump. Name other validators, or none: []');
+      const kinds = [...new Set(Object.values(system.sources).map(({ engine }) => `"${engine}"`))].join(' or ');
+      complain(['validators', index], `equality (which is meant when validators is left out) cannot be proved of any source here: the engine ${kinds} knows nothing of what is inside a dump. Name other validators, or none: []`);
     }
     if (validator.uses === 'equality') return;
     const { engine, tool } = system.sources[validator.source] ?? {};
@@ -474,6 +476,7 @@ function checkValidators(system: z.output<typeof fileSchema>, complain: Complain
     if (validator.uses === 'sql') {
       const { equals, min, max } = validator;
       if (!(engine !== undefined && abilitiesOf(engine).sql) && tool?.uses !== 'pg_dump') complain(['validators', index, 'source'], `a question in SQL asks a PostgreSQL, and the engine of "${validator.source}" is "${engine ?? 'unknown'}"`);
+      if (validator.database !== undefined && engine !== 'postgres-physical') complain(['validators', index, 'database'], `source "${validator.source}" is one database, and no other can be asked`);
       if ((equals === undefined) === (min === undefined && max === undefined)) complain(['validators', index], 'the answer that is expected: equals, or min, max or both');
       if (min !== undefined && max !== undefined && min > max) complain(['validators', index, 'max'], `at least min (${min})`);
     }

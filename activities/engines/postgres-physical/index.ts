@@ -17,6 +17,7 @@ import { readArchiveStatus } from './push-state.ts';
 import { replayLog } from './replay.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
 import { sealBackup } from './seal-backup.ts';
+import { validateTarget } from './validate-target.ts';
 
 const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
 
@@ -61,8 +62,7 @@ export const postgresPhysicalEngine: Engine = {
   restoreGroup,
   replayLog,
   buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
-  validateTarget: async (context, { validator }) =>
-    await Promise.reject(new HoldfastError('Unsupported', `validator "${validator}" cannot ask the target of ${context.sourceName}: nothing looks into a server of the engine "postgres-physical" yet`)),
+  validateTarget,
   promoteTarget,
   copyBeside: refuse('partial'),
   dropCopies: refuse('partial'),

@@ -147,7 +147,7 @@ async function fileSettings(place: PhysicalPlace, major: number): Promise<Record
 }
 
 /** Whom we log in as, on our own socket: a user of the source. */
-const userOf = (context: SourceContext): string => endpointOf(context, context.system.standby.environment).credentials?.username ?? 'postgres';
+export const userOf = (context: SourceContext): string => endpointOf(context, context.system.standby.environment).credentials?.username ?? 'postgres';
 
 /** What a server says of its own recovery. */
 export interface RecoveryState {
@@ -200,9 +200,9 @@ export class RecoveryWatch {
   }
 }
 
-/** By the one database that a fence leaves open: what its source's fence closed is closed here too, once the log has been replayed that far. */
-async function logInByItsSocket({ socketDirectory, port }: PhysicalPlace, user: string): Promise<pg.Client> {
-  const client = new pg.Client({ host: socketDirectory, port, user, database: commandedFrom, connectionTimeoutMillis: seconds(5), query_timeout: seconds(20), application_name: 'holdfast' });
+/** If no other is named by the one database that a fence leaves open: what its source's fence closed is closed here too, once the log has been replayed that far. */
+export async function logInByItsSocket({ socketDirectory, port }: PhysicalPlace, user: string, { database = commandedFrom, withinMs = seconds(20) }: { database?: string; withinMs?: number } = {}): Promise<pg.Client> {
+  const client = new pg.Client({ host: socketDirectory, port, user, database, connectionTimeoutMillis: seconds(5), query_timeout: withinMs, application_name: 'holdfast' });
   client.on('error', () => undefined);
   await client.connect();
   return client;

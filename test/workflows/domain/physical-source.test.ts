@@ -42,6 +42,8 @@ test('a PostgreSQL server as files is a whole system, pushed or received; what i
   const often = { often: { does: 'backup' as const, every: '6h', with: { incremental: true } } };
   assert.equal(problems(fileOf((file) => void (file.schedules = often))), '');
   assert.match(problems(fileOf((file) => void Object.assign(file, { schedules: often, sources: { orders: { engine: 'mongodb', environment: 'production' } } }))), /schedules\.often\.with\.incremental: the engine "mongodb" of "orders" takes full bases alone/);
+  assert.equal(problems(fileOf((file) => void (file.validators = [{ id: 'asked', uses: 'sql', source: 'orders', database: 'shop', statement: 'SELECT 1', equals: 1 }]))), '');
+  assert.match(problems(fileOf((file) => void (file.validators = [{ id: 'proof', uses: 'equality' }]))), /validators\.0: equality .* cannot be proved of any source here: the engine "postgres-physical" knows nothing/);
   assert.match(problems(fileOf(({ standby }) => void (standby.provision['orders'] = { uses: 'existing', directory: '/dr' }))), /"existing" does not fit/);
   assert.match(problems(fileOf((file) => void (file.fence = { orders: { uses: 'local', directory: '/old' } }))), /fence\.orders\.uses: "local" does not fence source "orders" .*; expected "databases"/);
 });

@@ -106,6 +106,7 @@ test('a database of a PostgreSQL is a whole system, proved equal by default; wha
   assert.match(asked({}), /validators\.0: the answer that is expected: equals, or min, max or both/);
   assert.match(asked({ equals: 1, min: 1 }), /validators\.0: the answer that is expected/);
   assert.match(asked({ min: 2, max: 1 }), /validators\.0\.max: at least min \(2\)/);
+  assert.match(asked({ min: 1, database: 'other' }), /validators\.0\.database: source "orders" is one database, and no other can be asked/);
   assert.match(asked({ min: 1, source: 'order' }), /validators\.0\.source: a question in SQL asks a PostgreSQL, and the engine of "order" is "unknown"/);
   assert.match(asked({ min: 1 }, { uses: 'mongodump' }), /a question in SQL asks a PostgreSQL, and the engine of "orders" is "tool"/);
   assert.match(postgres((file) => void (file.environments['dr']!.endpoints['orders']!.uri = 'postgres://a:5432/shop')), /is the address of the living source "orders"/);

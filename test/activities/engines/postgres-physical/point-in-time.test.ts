@@ -41,6 +41,25 @@ const rowsOf = async (place: PhysicalPlace): Promise<number> => Number((await on
 /** The archive holds everything up to this moment. */
 const archivedBeyond = async (context: SourceContext, limit: string): Promise<void> => void (await until(`the archive to reach ${limit}`, async () => ((await findSliceEnd(context, scope)) ?? '') >= limit, 60_000, 250));
 
+/** What the copy holds is asked while it waits at the end of its log, in any of its databases. */
+async function answersInSql(context: SourceContext, { point }: Awaited<ReturnType<typeof restoreTo>>, rows: number): Promise<void> {
+  const ask = async (statement: string, of: { equals: string | number | boolean; database?: string }): Promise<string[]> => {
+    context.system.validators = [{ id: 'asked', uses: 'sql', source: physicalRef.source, statement, within: 10_000, effect: 'gate', ...of }];
+    const { ok, problems } = await engine.validateTarget(context, { target: physicalTarget(), point, limit: point.limit, validator: 'asked' });
+    assert.equal(ok, problems.length === 0);
+    return problems;
+  };
+  const count = 'SELECT count(*) FROM pgbench_history';
+  assert.deepEqual(await ask(count, { equals: rows }), []);
+  assert.deepEqual(await ask(count, { equals: rows + 1 }), [`it answers with ${rows}, expected ${rows + 1}`]);
+  assert.deepEqual(await ask("SELECT current_setting('holdfast.moment')::timestamptz > pg_last_xact_replay_timestamp() - interval '1 second'", { equals: true }), []);
+  assert.deepEqual(await ask('SELECT current_database()', { equals: 'template1', database: 'template1' }), []);
+  assert.match(String(await ask('DELETE FROM pgbench_history RETURNING 1', { equals: 1 })), /the server refuses the question/);
+  await assert.rejects(ask(count, { equals: 0, database: 'nowhere' }), { name: 'NotPermitted', message: /cannot ask database nowhere of the restored server as postgres/ });
+  context.system.validators = [{ id: 'asked', uses: 'equality', effect: 'gate' }];
+  await assert.rejects(engine.validateTarget(context, { target: physicalTarget(), point, limit: point.limit, validator: 'asked' }), { name: 'Unsupported' });
+}
+
 for (const version of [17, 15]) {
   test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip: await physicalMissing(version), timeout: 480_000 }, async (t) => {
     const place = await physicalPlace(t, { version });
@@ -64,6 +83,7 @@ for (const version of [17, 15]) {
     assert.equal(await rowsOf(place), wanted, 'every row of the seconds up to the target, and none after');
     assert.ok(first.replayed.appliedToAt! < limitAt && first.replayed.appliedToAt! > summary.endAt, `${first.replayed.appliedToAt} is the last commit before ${limitAt}`);
     assert.ok(first.replayed.slices > 0 && first.replayed.appliedTo !== null);
+    await answersInSql(context, first, wanted);
     // A second try finds it done, and says the same.
     assert.deepEqual(await engine.replayLog(context, { target: physicalTarget(), point: first.point, limit: first.point.limit }), first.replayed);
     await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
