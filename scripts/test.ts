@@ -26,7 +26,7 @@ import { runTool } from '../activities/tool/run-tool.ts';
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
-/** Hundreds of writes a second for as long as it lasts, which is thrice as long beside others as alone: it goes before all others. */
+/** Hundreds of writes a second for as long as it lasts, which beside others is more than twice as long as alone: it goes before all others. */
 const alone = 'test/system/demo.test.ts';
 /** Nothing remembers how long a file took, so the known long ones, the longest first, then by folder, and within one by name. */
 const longestFirst = [

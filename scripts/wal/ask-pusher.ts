@@ -14,7 +14,7 @@ const silentForMs = 10 * tickEveryMs;
  * | killed or lost | then |
  * |---|---|
  * | no pusher, or one that refuses | undefined: this process pushes by itself |
- * | the pusher, in the middle | its connection closes without an answer; as above. What it had put is found and compared: a push is safe to repeat |
+ * | the pusher, in the middle | its connection closes without an answer; as above. What it had put is found and compared: a push is safe to repeat. The name of its socket stays until the next one of the same server takes it |
  * | the pusher hangs, or is stopped | as above, behind `silentForMs` |
  * | this process | the pusher finishes what it was asked; the server asks again |
  *

@@ -30,8 +30,8 @@ export function pusherSocket(): string | undefined {
   const directory = join(tmpdir(), `holdfast-wal-${process.getuid!()}`);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(directory);
-    if (!lstatSync(directory).isDirectory() || uid !== process.getuid!() || (mode & 0o077) !== 0) return undefined;
+    const found = lstatSync(directory);
+    if (!found.isDirectory() || found.uid !== process.getuid!() || (found.mode & 0o077) !== 0) return undefined;
     const environment = Object.entries(process.env).filter(([name]) => !ofShells.has(name)).sort(([a], [b]) => (a < b ? -1 : 1));
     return join(directory, `${createHash('sha256').update(JSON.stringify([process.cwd(), import.meta.dirname, process.version, environment])).digest('hex').slice(0, 24)}.sock`);
   } catch {
