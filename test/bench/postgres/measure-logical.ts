@@ -1,9 +1,6 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { ulid } from 'ulid';
-import pg from 'pg';
 import type { BackupSummary } from '../../../workflows/contract.ts';
-import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
-import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import { formatBytes } from '../../../workflows/domain/units.ts';
 import type { Owner } from '../../harness/cleanup.ts';
 import { lineOf, type BenchLine } from '../line.ts';
@@ -15,6 +12,7 @@ import { bucket, owning, type Options } from '../world.ts';
 import { database, hashOf, loadData } from './data.ts';
 import { backUp, restore } from './ours.ts';
 import { chain, chainBack, dumpToStore, restoreFromStore } from './peers.ts';
+import { pointOf, requireEqual } from './restored.ts';
 import { of, PostgresWorld } from './world.ts';
 
 /**
@@ -52,7 +50,7 @@ async function measureBackup(world: PostgresWorld, rows: number): Promise<{ line
 
 async function measureRestore(world: PostgresWorld, { summary, key, hash, rows }: { summary: BackupSummary; key: string; hash: string; rows: number }): Promise<BenchLine[]> {
   const { rounds, say } = world.options;
-  const point = pointOf(summary);
+  const point = pointOf(of, summary);
   const phases: string[] = [];
   const statisticsMs: number[] = [];
   const ours: Contender = {
@@ -60,7 +58,7 @@ async function measureRestore(world: PostgresWorld, { summary, key, hash, rows }
     run: async () => await owning(async (owner) => {
       const { pid } = await world.ourTarget(owner);
       const taken = await spending([pid, world.store.pid], async () => await timed(async (memory) => phases.push(await restore(world, point, memory))));
-      await requireEqual(world.targetPort, hash, 'ours');
+      await requireEqual({ host: '127.0.0.1', port: world.targetPort }, hash, 'ours');
       return taken;
     }),
   };
@@ -72,7 +70,7 @@ async function measureRestore(world: PostgresWorld, { summary, key, hash, rows }
       const startedAtMs = performance.now();
       await target.query('ANALYZE', [], database);
       statisticsMs.push(performance.now() - startedAtMs);
-      await requireEqual(target.port, hash, chainBack);
+      await requireEqual({ host: '127.0.0.1', port: target.port }, hash, chainBack);
       return taken;
     }),
   };
@@ -85,21 +83,4 @@ async function measureRestore(world: PostgresWorld, { summary, key, hash, rows }
     lineOf({ ...head, of: 'indexes and constraints included', atLeast: 1.43, note }, taken!, { name: peer.name, result: peers! }),
     lineOf({ ...head, of: 'and statistics on both sides' }, taken!, { name: whole, result: wholeTaken }),
   ];
-}
-
-async function requireEqual(port: number, hash: string, whose: string): Promise<void> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database });
-  await client.connect();
-  try {
-    if ((await hashOf(client)) !== hash) throw new Error(`${whose}: what was restored is not what the source held`);
-  } finally {
-    await client.end();
-  }
-}
-
-/** The base alone: there is no log. */
-function pointOf(summary: BackupSummary): RecoveryPoint {
-  const { timeline, backup, manifest, logFrom, end, endAt, documents, plainBytes, storedBytes, unproved } = summary;
-  const base = { timeline, backup, manifest, logFrom, start: end, end, finishedAt: endAt, documents, plainBytes, storedBytes, exact: unproved.length === 0, why: 'bench' };
-  return { ...of, timeline, base, limit: nextLogPosition(end), reaches: end, reachesAt: endAt, log: { from: logFrom, slices: 0, storedBytes: 0 } };
 }

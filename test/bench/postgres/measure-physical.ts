@@ -1,14 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { ulid } from 'ulid';
 import type { ToolName } from '../../../activities/tool/find-tool.ts';
 import { openContext } from '../../../activities/open-context.ts';
 import { openProvisioner } from '../../../activities/provision/provisioner.ts';
 import { runTool } from '../../../activities/tool/run-tool.ts';
 import type { BackupSummary, DumpPlanRef, GroupRef } from '../../../workflows/contract.ts';
-import { nextLogPosition } from '../../../workflows/domain/log-position.ts';
-import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import { formatBytes } from '../../../workflows/domain/units.ts';
 import type { Owner } from '../../harness/cleanup.ts';
 import { startPostgres } from '../../harness/postgres.ts';
@@ -20,6 +17,7 @@ import { race, type Contender, type Taken } from '../race.ts';
 import { owning, runOurs, type Options } from '../world.ts';
 import { database, hashOf } from './data.ts';
 import { major, of, PhysicalWorld, target } from './physical-world.ts';
+import { pointOf, requireEqual } from './restored.ts';
 
 const holdfast = join(import.meta.dirname, '../../../holdfast');
 const peer = 'pgBackRest';
@@ -78,7 +76,7 @@ async function backUp(memory: MemoryWatch): Promise<BackupSummary> {
 async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repository: Repository): Promise<BenchLine> {
   const { rounds, say } = world.options;
   const hash = await hashOf(await world.source.connect(database));
-  const point = pointOf(summary);
+  const point = pointOf(of, summary);
   const ours: Contender = {
     name: 'ours',
     run: async () => await owning(async (owner) => {
@@ -152,21 +150,4 @@ async function measurePush(world: PhysicalWorld, { behind }: { behind: boolean }
   const bytes = segments.length * 16 * 1024 * 1024;
   const note = `the time of one of ${segments.length} segments, pushed one after another as archive_command does; pgBackRest without archive-async`;
   return lineOf({ bench: 'postgres WAL push', of: `a segment of 16 MiB, ${behind ? 'of a server that is behind' : 'the only one that waits'}`, bytes, entries: segments.length, atLeast: 1, note }, taken!, { name: peer, result: peers! });
-}
-
-async function requireEqual(at: { host: string; port: number }, hash: string, whose: string): Promise<void> {
-  const client = new pg.Client({ ...at, user: 'postgres', database });
-  await client.connect();
-  try {
-    if ((await hashOf(client)) !== hash) throw new Error(`${whose}: what was restored is not what the source held`);
-  } finally {
-    await client.end();
-  }
-}
-
-/** The base alone, to its own end. */
-function pointOf(summary: BackupSummary): RecoveryPoint {
-  const { timeline, backup, manifest, logFrom, end, endAt, documents, plainBytes, storedBytes } = summary;
-  const base = { timeline, backup, manifest, logFrom, start: end, end, finishedAt: endAt, documents, plainBytes, storedBytes, exact: true, why: 'bench' };
-  return { ...of, timeline, base, limit: nextLogPosition(end), reaches: end, reachesAt: endAt, log: { from: logFrom, slices: 0, storedBytes: 0 } };
 }
