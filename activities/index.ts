@@ -1,6 +1,5 @@
 import type { ArchiveActivities, Commanded, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, SwapInput, TargetRef } from '../workflows/contract.ts';
 import { Context } from '@temporalio/activity';
-import { checkProof } from './access/check-proof.ts';
 import { attempt, attemptInDataPlane, type AttemptContext } from './attempt.ts';
 import { pageAudit } from '../workflows/domain/audit.ts';
 import { readAudit } from './audit/read-audit.ts';
@@ -19,17 +18,12 @@ import { beginRotation } from './keys/begin-rotation.ts';
 import { recordRotation } from './keys/record-rotation.ts';
 import { linkToRun } from './notify/run-link.ts';
 import { readPage } from './notify/read-page.ts';
-import { sendNotice } from './notify/send-notice.ts';
 import { openContext, openSystem } from './open-context.ts';
 import { openProvisioner } from './provision/provisioner.ts';
 import { readArchiveStatus } from './read-archive-status.ts';
 import { readDrills } from './report/read-drills.ts';
 import { readStepHistory } from './report/read-step-history.ts';
 import { writeJournalPage } from './report/journal-pages.ts';
-import { readPeriodFacts } from './report/period/period-facts.ts';
-import { keepReport } from './report/kept-reports.ts';
-import { writeIncident } from './report/write-incident.ts';
-import { writeDivergedReport, writeReport } from './report/write-report.ts';
 import { describeError, HoldfastError } from '../workflows/domain/errors.ts';
 import { seconds } from '../workflows/domain/units.ts';
 import { applySystem, pauseWithoutFile, planApply } from './schedules/apply-system.ts';
@@ -81,7 +75,10 @@ const inCommand: typeof atSource = async (of, context, use) =>
 
 const ofSwap = ({ target, epoch }: SwapInput): SourceRef & Commanded & Directed => ({ system: target.system, source: target.source, towards: target.environment, epoch });
 
-/** All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. */
+/**
+ * All activities of the contract, by task queue. What works on data is a job in a process of its own; see jobs.ts. What draws, mails or checks codes brings
+ * libraries that a worker's start would wait for, and is loaded when it is first asked for.
+ */
 export function createActivities(environment: ActivityEnvironment): ActivitiesByRole {
   return { control: controlActivities(environment), data: dataActivities, archive: archiveActivities, recover: recoverActivities };
 }
@@ -164,7 +161,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
   deployVersion: attempt(async ({ epoch = 0, ...of }, { signal }) => {
     const { loaded, store, keys, secret } = await openSystem(of.system);
     const context = { system: loaded.system, secret, signal };
-    const deployer = openDeployer(context);
+    const deployer = await openDeployer(context);
     if (!deployer) throw new HoldfastError('Unsupported', `${of.system}: people deploy, or nobody: there is no program for it`);
     await assertEpoch(store, of.system, epoch, { signal });
     const deployed = await deployer.deploy(context, of);
@@ -180,7 +177,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   checkProof: attempt(async (of, { signal }) => {
     const { loaded, store, keys, secret } = await openSystem(of.system);
-    return await checkProof({ people: loaded.system.people, store, keys, secret, signal, nowMs: Date.now() }, of);
+    return await (await import('./access/check-proof.ts')).checkProof({ people: loaded.system.people, store, keys, secret, signal, nowMs: Date.now() }, of);
   }),
 
   readArchiveStatus: attempt(async (of, context) => await atSource(of, context, readArchiveStatus)),
@@ -206,26 +203,26 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
     return (await readFires(Context.current().client, system, Date.parse(of.at))).filter(({ id }) => !paused.has(id));
   }),
 
-  fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).fence(source, of.run))),
-  retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).retire(source, of.run))),
-  unfencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await openFence(source).unfence(source, of.run))),
+  fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await (await openFence(source)).fence(source, of.run))),
+  retirePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await (await openFence(source)).retire(source, of.run))),
+  unfencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await (await openFence(source)).unfence(source, of.run))),
 
   probeOldPrimary: attempt(async (of, context) => await atSource(of, context, async (source) => await probeOldPrimary(source, of))),
 
   admitTraffic: attempt(async ({ system: name, epoch = 0, environment, percent }, context) => {
     const { loaded, store, address } = await openSystem(name);
     await assertEpoch(store, name, epoch, { signal: context.signal });
-    return await openSwitch(loaded.system).admit({ ...context, system: loaded.system, address }, environment, percent);
+    return await (await openSwitch(loaded.system)).admit({ ...context, system: loaded.system, address }, environment, percent);
   }),
 
   readTraffic: attempt(async ({ system: name }, context) => {
     const { loaded, address } = await openSystem(name);
-    return await openSwitch(loaded.system).read({ ...context, system: loaded.system, address });
+    return await (await openSwitch(loaded.system)).read({ ...context, system: loaded.system, address });
   }),
 
   watchHealth: attempt(async ({ system: name, ...watch }, context) => {
     const { loaded, address } = await openSystem(name);
-    return await openSwitch(loaded.system).watchHealth({ ...context, system: loaded.system, address }, watch);
+    return await (await openSwitch(loaded.system)).watchHealth({ ...context, system: loaded.system, address }, watch);
   }),
 
   writeJournalPage: attempt(async (page, { signal }) => {
@@ -235,7 +232,7 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   writeReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    const written = await writeReport({ store, keys, signal }, { report, directory: reportsDirectory });
+    const written = await (await import('./report/write-report.ts')).writeReport({ store, keys, signal }, { report, directory: reportsDirectory });
     await rememberDrill({ store, keys, signal }, report);
     return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfRun(report), written.evidence)] };
   }),
@@ -244,33 +241,33 @@ const controlActivities = ({ owner, reportsDirectory, temporalUiUrl }: ActivityE
 
   readPeriodFacts: attempt(async ({ system, ...period }, { signal }) => {
     const { loaded, store, keys } = await openSystem(system);
-    return await readPeriodFacts({ system: loaded.system, client: Context.current().client, store, keys, signal }, period);
+    return await (await import('./report/period/period-facts.ts')).readPeriodFacts({ system: loaded.system, client: Context.current().client, store, keys, signal }, period);
   }),
 
   writePeriodReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    return await keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
+    return await (await import('./report/kept-reports.ts')).keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
   }),
 
   writeBackupReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    return await keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
+    return await (await import('./report/kept-reports.ts')).keepReport({ store, keys, signal }, { report, directory: reportsDirectory });
   }),
 
   writeDivergedReport: attempt(async ({ report }, { signal }) => {
     const { store, keys } = await openSystem(report.system);
-    const written = await writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
+    const written = await (await import('./report/write-report.ts')).writeDivergedReport({ store, signal }, { report, directory: reportsDirectory });
     const of = await evidenceAfterwards({ store, keys, signal }, report.system, report.run, report.writtenAt);
     return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, of, written.evidence)] };
   }),
 
   writeIncident: attempt(async ({ record }, { signal }) => {
     const { store, keys } = await openSystem(record.state.system);
-    const written = await writeIncident({ store, signal }, { record, directory: reportsDirectory });
+    const written = await (await import('./report/write-incident.ts')).writeIncident({ store, signal }, { record, directory: reportsDirectory });
     return { ...written, evidence: [...written.evidence, await sealEvidence({ store, keys, signal }, evidenceOfIncident(record), written.evidence)] };
   }),
 
-  notify: attempt(async (of, { signal }) => ({ summary: await sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),
+  notify: attempt(async (of, { signal }) => ({ summary: await (await import('./notify/send-notice.ts')).sendNotice(of, { signal, link: linkToRun(temporalUiUrl), read: readPage }) })),
 
   readDrills: attempt(async ({ system, limit }, { signal }) => {
     const { loaded, store, keys } = await openSystem(system);
@@ -310,12 +307,12 @@ const dataActivities: DataActivities = {
 
 const archiveActivities: ArchiveActivities = {
   // In the worker's own process: it holds a session open, and reads nothing.
-  holdSnapshot: attempt(async (of, context) => await atSource(of, context, async (source) => await openEngine(source.source.engine).holdSnapshot(source, of))),
+  holdSnapshot: attempt(async (of, context) => await atSource(of, context, async (source) => await (await openEngine(source.source.engine)).holdSnapshot(source, of))),
   archiveLog: inDataPlane('archiveLog'),
   drainLog: inDataPlane('drainLog'),
   readDivergedWrites: inDataPlane('readDivergedWrites'),
   startTimeline: attempt(
-    async (of, context) => await atSource(of, context, async (source) => await openEngine(source.source.engine).startTimeline(source, of)),
+    async (of, context) => await atSource(of, context, async (source) => await (await openEngine(source.source.engine)).startTimeline(source, of)),
   ),
   proveArchive: inDataPlane('proveArchive'),
 };
@@ -325,29 +322,29 @@ const recoverActivities: RecoverActivities = {
   makeRoom: attempt(
     async (target: TargetRef, context) => await atTarget(target, context, async (source) => {
       await refuseLivingTarget(source, target);
-      return await openProvisioner(source).makeRoom(source, target);
+      return await (await openProvisioner(source)).makeRoom(source, target);
     }),
   ),
   checkTarget: attempt(
     async ({ movesAside, ...target }: TargetRef & { movesAside: boolean }, context) => await atTarget(target, context, async (source) => {
       await refuseLivingTarget(source, target);
-      return await openProvisioner(source).check(source, { movesAside });
+      return await (await openProvisioner(source)).check(source, { movesAside });
     }),
   ),
   giveRoomBack: attempt(
-    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).giveRoomBack(source, target)),
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await (await openProvisioner(source)).giveRoomBack(source, target)),
   ),
   startAgain: attempt(
-    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await openProvisioner(source).startAgain(source, target)),
+    async (target: TargetRef, context) => await atTarget(target, context, async (source) => await (await openProvisioner(source)).startAgain(source, target)),
   ),
   provisionTarget: attempt(
     async (target: TargetRef, context) => await atTarget(target, context, async (source) => {
       await refuseLivingTarget(source, target);
-      return await openProvisioner(source).provision(source, target);
+      return await (await openProvisioner(source)).provision(source, target);
     }),
   ),
   removeTarget: attempt(
-    async ({ discard, ...target }: TargetRef & { discard?: boolean | undefined }, context) => await atTarget(target, context, async (source) => await openProvisioner(source).remove(source, target, { discard })),
+    async ({ discard, ...target }: TargetRef & { discard?: boolean | undefined }, context) => await atTarget(target, context, async (source) => await (await openProvisioner(source)).remove(source, target, { discard })),
   ),
   prepareRestore: inDataPlane('prepareRestore'),
   restoreGroup: inDataPlane('restoreGroup'),
@@ -361,12 +358,12 @@ const recoverActivities: RecoverActivities = {
   restoreRows: inDataPlane('restoreRows'),
   removeRows: inDataPlane('removeRows'),
   maskTarget: inDataPlane('maskTarget'),
-  planSwap: attempt(async (input, context) => await atTarget(input.target, context, async (source) => await openEngine(source.source.engine).planSwap(source, input))),
+  planSwap: attempt(async (input, context) => await atTarget(input.target, context, async (source) => await (await openEngine(source.source.engine)).planSwap(source, input))),
   // In the worker's own process: a cancel must not end it while writers wait.
-  swapCollections: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await openEngine(source.source.engine).swapCollections(source, input))),
-  swapBack: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await openEngine(source.source.engine).swapBack(source, input))),
+  swapCollections: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await (await openEngine(source.source.engine)).swapCollections(source, input))),
+  swapBack: attempt(async (input, context) => await inCommand(ofSwap(input), context, async (source) => await (await openEngine(source.source.engine)).swapBack(source, input))),
   promoteTarget: attempt(
     async ({ target }, context) =>
-      await atTarget(target, context, async (source) => await openEngine(source.source.engine).promoteTarget(source, { target })),
+      await atTarget(target, context, async (source) => await (await openEngine(source.source.engine)).promoteTarget(source, { target })),
   ),
 };

@@ -7,5 +7,5 @@ import { findArchiveEnd } from './store/find-archive-end.ts';
 export async function readArchiveStatus(context: SourceContext): Promise<ArchiveStatus> {
   const of = { system: context.system.system, source: context.sourceName };
   const end = await findArchiveEnd(context.store, context.keys, of, { signal: context.signal });
-  return await openEngine(context.source.engine).readArchiveStatus(context, end);
+  return await (await openEngine(context.source.engine)).readArchiveStatus(context, end);
 }

@@ -1,5 +1,6 @@
 import { Command, type Command as CommandType } from 'commander';
-import { exitCodeOf, toNamedError } from './errors.ts';
+import { HoldfastError } from '../workflows/domain/errors.ts';
+import { exitCodeOf } from './exit-codes.ts';
 import { JsonPrinter } from './output/json-printer.ts';
 import type { Out, Printer } from './output/printer.ts';
 import { TextPrinter } from './output/text-printer.ts';
@@ -46,10 +47,16 @@ export class Cli {
       try {
         this.exitCode = (await action(printer, options, ...(received.slice(0, -2) as Args))) ?? 0;
       } catch (error) {
-        printer.error(toNamedError(error));
-        this.exitCode = exitCodeOf(error);
+        await this.fail(printer, error);
       }
     });
+  }
+
+  /** Says what a command ran into. What tells the errors of Temporal's client apart brings that client: it is loaded where there is one. */
+  async fail(printer: Printer, error: unknown): Promise<void> {
+    const named = error instanceof HoldfastError ? error : (await import('./errors.ts')).toNamedError(error);
+    printer.error(named);
+    this.exitCode = exitCodeOf(named);
   }
 
   group(name: string, description: string): CommandType {

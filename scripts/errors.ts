@@ -1,10 +1,7 @@
 import { isGrpcServiceError, ServiceError, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import { CommanderError } from 'commander';
-import { errorTable, HoldfastError, isErrorType } from '../workflows/domain/errors.ts';
-
-/** Exit codes that are not an error's own. */
-export const exitCodes = { ok: 0, unexpected: 1, badArguments: 2, interrupted: 130 } as const;
+import { HoldfastError, isErrorType } from '../workflows/domain/errors.ts';
 
 /** gRPC: PERMISSION_DENIED, UNAUTHENTICATED. */
 const refusals: readonly number[] = [7, 16];
@@ -31,11 +28,6 @@ export function toNamedError(error: unknown): unknown {
   return error;
 }
 
-export function exitCodeOf(error: unknown): number {
-  const named = toNamedError(error);
-  return named instanceof HoldfastError ? errorTable[named.type].exitCode : exitCodes.unexpected;
-}
-
 /** The innermost failure that says something: a workflow's failure wraps its child's, which wraps an activity's. */
 function causeOf(error: unknown): unknown {
   let current = error;
@@ -54,12 +46,4 @@ function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isGrpcServiceError(error)) return [4, 14].includes(error.code);
   return /connect|UNAVAILABLE|DEADLINE/i.test(error.message) && /grpc|temporal|UNAVAILABLE|DEADLINE|connect/i.test(`${error.name} ${error.message}`) && error.cause !== undefined;
-}
-
-/** For `--help`. */
-export function describeExitCodes(): string {
-  const byCode = new Map<number, string[]>();
-  for (const [type, { exitCode }] of Object.entries(errorTable)) byCode.set(exitCode, [...(byCode.get(exitCode) ?? []), type]);
-  const lines = [...byCode].sort(([a], [b]) => a - b).map(([code, types]) => `  ${String(code).padStart(3)}  ${types.join(', ')}`);
-  return ['Exit codes:', '    0  done', '    1  unexpected error', ...lines, '  130  interrupted'].join('\n');
 }

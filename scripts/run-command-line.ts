@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { Cli, type Streams } from './cli.ts';
 import { declareCommands } from './commands.ts';
-import { describeExitCodes, exitCodeOf, exitCodes, toNamedError } from './errors.ts';
+import { describeExitCodes } from './exit-codes.ts';
 import { loadStackEnvironment } from './stack-environment.ts';
 import project from '../package.json' with { type: 'json' };
 
@@ -20,8 +20,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams):
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     // Help and version are "errors" of the parser that printed what was asked for.
-    cli.exitCode = error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodeOf(error);
-    if (cli.exitCode !== exitCodes.ok) cli.printer(args.includes('--json')).error(toNamedError(error));
+    if (!(error instanceof CommanderError && error.exitCode === 0)) await cli.fail(cli.printer(args.includes('--json')), error);
   }
   return cli.exitCode;
 }

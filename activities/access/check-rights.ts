@@ -30,7 +30,8 @@ export async function checkRights(loaded: LoadedSystem, role: AccessRole, job: J
   for (const [source, { engine }] of Object.entries(system.sources)) {
     try {
       const context = await openContext({ system: system.system, source, epoch: 0 }, job);
-      const rights = openEngine(engine).grants(role).roles.length === 0 ? null : await openEngine(engine).checkRights(context, role);
+      const { grants, checkRights: check } = await openEngine(engine);
+      const rights = grants(role).roles.length === 0 ? null : await check(context, role);
       sources.push({ source, rights });
       findings.push(
         ...(rights?.missing ?? []).map((right) => finding('fails', 'NotPermitted', `source ${source}: may not ${right}`, `holdfast access print ${system.system} --for ${role} says what to grant`)),

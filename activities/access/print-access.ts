@@ -14,7 +14,7 @@ export interface PrintedAccess {
 }
 
 /** The least rights of a role, from the system file alone. @throws BadSystemFile - the name of a bucket stands for nothing. */
-export function printAccess(system: System, role: AccessRole): PrintedAccess {
+export async function printAccess(system: System, role: AccessRole): Promise<PrintedAccess> {
   return {
     system: system.system,
     role,
@@ -23,6 +23,6 @@ export function printAccess(system: System, role: AccessRole): PrintedAccess {
       const bucket = resolveAddress(store.bucket);
       return { store: store.name, policy: rolePolicy(store, { system: system.system, bucket, role }), bucketPolicy: bucketPolicy(store, bucket) };
     }),
-    sources: Object.entries(system.sources).map(([source, { engine }]) => ({ source, grant: openEngine(engine).grants(role) })),
+    sources: await Promise.all(Object.entries(system.sources).map(async ([source, { engine }]) => ({ source, grant: (await openEngine(engine)).grants(role) }))),
   };
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { mib, seconds } from '../../workflows/domain/units.ts';
 import { startTimeOf } from '../tool/process-group.ts';
 import { startTool, type RunningTool } from '../tool/run-tool.ts';
-import { backgroundFlag, type JobMessage } from './messages.ts';
+import { backgroundFlag, type JobMessage, type Preparation } from './messages.ts';
 
 /** A process of the data plane. It does one job at a time, and may be given another when it has done that one. */
 export interface Child {
@@ -49,11 +49,17 @@ export function takeChild(options: ChildOptions): Child {
   return startChild(options, kind);
 }
 
-/** Starts one that a job is soon to come for, beside another, so that this one need not wait for its start. Nothing where one idles. */
-export function startSpare(options: ChildOptions): void {
+/**
+ * Starts one that a job is soon to come for, beside another, so that this one need not wait for its start. Nothing where one idles.
+ * @param input - of a job of the same source: what that works with is loaded too.
+ */
+export function startSpare(options: ChildOptions, input: unknown): void {
   const kind = kindOf(options);
   for (const child of idle.keys()) if (child.kind === kind) return;
-  keep(startChild(options, kind), spareForMs);
+  const child = startChild(options, kind);
+  // One that dies at once is told of by its end.
+  child.tool.send({ prepare: input } satisfies Preparation).catch(() => undefined);
+  keep(child, spareForMs);
 }
 
 function startChild(options: ChildOptions, kind: string): Child {

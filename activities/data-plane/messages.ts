@@ -11,6 +11,11 @@ export interface JobOrder {
   input: unknown;
 }
 
+/** Worker → child that waits for its first job: the input of one like it. The child loads what that works with. */
+export interface Preparation {
+  prepare: unknown;
+}
+
 /** A failure with its type kept; already scrubbed of secrets. */
 export interface JobFailure {
   /** set when it is one of ours */

@@ -51,7 +51,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   const { graceMs = 5_000 } = options;
   const kind = { program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) };
   const child = takeChild(kind);
-  if (beforeGroups.has(job)) startSpare(kind);
+  if (beforeGroups.has(job)) startSpare(kind, input);
   const { tool } = child;
   const onAbort = (): void => void tool.kill(graceMs);
   options.signal.addEventListener('abort', onAbort, { once: true });

@@ -2,11 +2,15 @@ import { isErrorType, HoldfastError } from '../../workflows/domain/errors.ts';
 import { goingBy } from '../going-by.ts';
 import { scrub, scrubValue } from '../secrets.ts';
 import { lowerPriority } from './lower-priority.ts';
-import { backgroundFlag, type JobFailure, type JobMessage, type JobOrder } from './messages.ts';
+import { backgroundFlag, type JobFailure, type JobMessage, type JobOrder, type Preparation } from './messages.ts';
 import type { JobContext, JobReading } from '../context.ts';
 
-/** @returns the function of a job. @throws BadInput - there is none of that name. */
-export type FindJob = (job: string) => (input: unknown, context: JobContext) => Promise<unknown>;
+export interface Jobs {
+  /** @returns the function of a job. @throws BadInput - there is none of that name. */
+  findJob(job: string): (input: unknown, context: JobContext) => Promise<unknown>;
+  /** Loads what a job of such an input works with; does nothing else. */
+  prepare?(input: unknown): Promise<void>;
+}
 
 const progressEveryMs = 200;
 const aliveEveryMs = 1000;
@@ -53,10 +57,10 @@ function throttledProgress(): { report: (progress: JobReading) => void; flush: (
   return { report, flush };
 }
 
-async function run(findJob: Promise<FindJob>, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
+async function run(jobs: Promise<Jobs>, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
   const { report, flush } = throttledProgress();
   try {
-    const job = (await findJob)(order.job);
+    const job = (await jobs).findJob(order.job);
     const result = await goingBy(order.input, async (input) => await job(input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) }));
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
@@ -77,7 +81,7 @@ const showJob = (job: string): void => {
  * Before its jobs are loaded it has its priority, and hears when the worker dies.
  * Ends at once when the worker's end of the pipe closes; TERM aborts the job's signal, and ends one that has none.
  */
-export function serveJobs(load: () => Promise<FindJob>): void {
+export function serveJobs(load: () => Promise<Jobs>): void {
   if (process.argv.includes(backgroundFlag)) lowerPriority();
   if (!process.send) {
     process.stderr.write('The data plane is started by the worker, for its jobs; it does nothing by itself.\n');
@@ -103,12 +107,17 @@ export function serveJobs(load: () => Promise<FindJob>): void {
   setInterval(() => {
     if (works) send({ kind: 'alive' });
   }, aliveEveryMs).unref();
-  const findJob = load();
-  process.on('message', (order: JobOrder) => {
+  const jobs = load();
+  process.on('message', (order: JobOrder | Preparation) => {
+    if ('prepare' in order) {
+      // What it fails of, a job will fail of, and be told.
+      void goingBy(order.prepare, async (input) => await (await jobs).prepare?.(input)).catch(() => undefined);
+      return;
+    }
     works = true;
     showJob(order.job);
     send({ kind: 'alive' });
-    void run(findJob, order, stopped.signal).then(async (last) => {
+    void run(jobs, order, stopped.signal).then(async (last) => {
       works = false;
       showJob('idle');
       await sendLast(last);

@@ -1,5 +1,4 @@
 import type { ProgramContext } from '../engines/tool/program-spec.ts';
-import { commandDeployer } from './command.ts';
 
 /**
  * Brings a version of the application to an environment. One that people do (`uses: manual`) has no program: its step is a checklist.
@@ -14,9 +13,10 @@ export interface Deployer {
   deploy(context: ProgramContext, to: { environment: string; version: string }): Promise<{ summary: string }>;
 }
 
-const deployers = { command: commandDeployer } as const satisfies Record<string, Deployer>;
+/** Loaded when there is something to deploy, or to ask: it runs a program. */
+const deployers = { command: async () => (await import('./command.ts')).commandDeployer } as const satisfies Record<string, () => Promise<Deployer>>;
 
 /** Undefined: the system file names none, or one that people do. */
-export function openDeployer({ system: { deployer } }: ProgramContext): Deployer | undefined {
-  return deployer && deployer.uses !== 'manual' ? deployers[deployer.uses] : undefined;
+export async function openDeployer({ system: { deployer } }: ProgramContext): Promise<Deployer | undefined> {
+  return deployer && deployer.uses !== 'manual' ? await deployers[deployer.uses]() : undefined;
 }

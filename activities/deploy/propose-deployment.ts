@@ -37,7 +37,7 @@ export async function livesNow(room: ChainRoom, system: ProgramContext['system']
 async function runsNow(context: ProgramContext & ChainRoom, system: string, environment: string): Promise<Pick<FoundDeployment, 'now' | 'unread'>> {
   let unread: string | null = null;
   try {
-    const version = await openDeployer(context)?.current(context, environment);
+    const version = await (await openDeployer(context))?.current(context, environment);
     if (typeof version === 'string') return { now: { version, read: true }, unread };
   } catch (error) {
     context.signal.throwIfAborted();

@@ -2,11 +2,6 @@ import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { ReceiverConfig } from '../../workflows/domain/notify/schema.ts';
 import { readCa as readPem } from '../transport/read-ca.ts';
-import { openEmail } from './email.ts';
-import { openPagerDuty } from './pagerduty.ts';
-import { openSentry } from './sentry.ts';
-import { openSlack } from './slack.ts';
-import { openWebhook } from './webhook.ts';
 
 /** One message on its way. */
 export interface Delivery {
@@ -41,13 +36,14 @@ export interface NotifierContext {
   address(text: string): string;
 }
 
-export function openNotifier(config: ReceiverConfig, context: NotifierContext): Notifier {
+/** Only the one that is asked for is loaded. */
+export async function openNotifier(config: ReceiverConfig, context: NotifierContext): Promise<Notifier> {
   switch (config.kind) {
-    case 'slack': return openSlack(config, context);
-    case 'email': return openEmail(config, context);
-    case 'pagerduty': return openPagerDuty(config, context);
-    case 'webhook': return openWebhook(config, context);
-    case 'sentry': return openSentry(config, context);
+    case 'slack': return (await import('./slack.ts')).openSlack(config, context);
+    case 'email': return (await import('./email.ts')).openEmail(config, context);
+    case 'pagerduty': return (await import('./pagerduty.ts')).openPagerDuty(config, context);
+    case 'webhook': return (await import('./webhook.ts')).openWebhook(config, context);
+    case 'sentry': return (await import('./sentry.ts')).openSentry(config, context);
   }
 }
 

@@ -30,7 +30,7 @@ export async function sendNotice(of: { system: string; receiver: string; notice:
   const { notice, mails } = of.notice.audience === 'internal' ? withContacts(of.notice, loaded.system.people) : { notice: of.notice, mails: [] };
   const found = config.kind === 'email' && notice.audience === 'internal' && notice.page !== undefined ? await read?.(of.system, notice.page, bounded) : undefined;
   const told = found?.page === null ? { ...notice, lines: [...notice.lines, `the whole report could not be read from the store: ${found.why}`] } : notice;
-  return await openNotifier(config, contextOf(loaded)).send({ notice: told, mails, ...(found?.page ? { page: found.page } : {}), link: of.notice.audience === 'internal' ? link : null, signal: bounded });
+  return await (await openNotifier(config, contextOf(loaded))).send({ notice: told, mails, ...(found?.page ? { page: found.page } : {}), link: of.notice.audience === 'internal' ? link : null, signal: bounded });
 }
 
 /** That a system's file is gone, or cannot be read, is told to whom it named last: as far as this process has read it. */

@@ -4,7 +4,6 @@ import { findPeople, peopleWith, viewPeople, type ProofKind } from '../../workfl
 import { mayWith } from '../../workflows/domain/permissions.ts';
 import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
-import { signatureKeyOf, totpOf } from '../access/check-proof.ts';
 import { resolveSecret } from '../secrets.ts';
 import type { LoadedSystem } from '../system-files.ts';
 import { finding } from './plan-recovery.ts';
@@ -22,6 +21,7 @@ export async function checkApprovers({ system, directory }: LoadedSystem, runboo
     const ref = kind === 'totp' ? person.totp : person.publicKey;
     if (ref === undefined) return false;
     try {
+      const { signatureKeyOf, totpOf } = await import('../access/check-proof.ts');
       const read = kind === 'totp' ? totpOf : signatureKeyOf;
       read(await resolveSecret(ref, directory), `${kind === 'totp' ? 'totp' : 'publicKey'} of ${id} (${ref})`);
       return true;

@@ -15,7 +15,7 @@ export async function checkPlaces(context: SourceContext, system: System, runboo
   const findings: Finding[] = [];
   for (const { id, with: settings } of steps) {
     try {
-      await openProvisioner(context).check(context, { movesAside: settings?.['left'] === 'move-aside' });
+      await (await openProvisioner(context)).check(context, { movesAside: settings?.['left'] === 'move-aside' });
     } catch (error) {
       if (context.signal.aborted) throw error;
       const { message, hint } = describeError(error);

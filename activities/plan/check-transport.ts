@@ -20,7 +20,7 @@ export async function checkTransport(system: System): Promise<Finding[]> {
     ...endpoints.map(async ({ name, endpoint, source }) => [
       ...permission(name, endpoint.weakerTls),
       ...await refusalOf(async () => {
-        const doubt = source ? await openEngine(source.engine).checkTransport({ name, uri: resolveAddress(endpoint.uri), endpoint, source }) : null;
+        const doubt = source ? await (await openEngine(source.engine)).checkTransport({ name, uri: resolveAddress(endpoint.uri), endpoint, source }) : null;
         return doubt === null ? [] : [finding('warns', 'WeakTransport', doubt)];
       }),
     ]),

@@ -106,7 +106,7 @@ async function countAll(system: System, points: readonly RecoveryPoint[], findin
     const { source } = point;
     if (!abilitiesOf(system.sources[source]!.engine).log) continue;
     const context = await openContext({ system: system.system, source, epoch: 0, towards: system.standby.environment, inPlace }, job);
-    const of = await openEngine(context.source.engine).countDiscarded(context, { system: system.system, source, point, forMs: planReadsForMs, ...(point.only?.copies ? { of: { namespaces: point.only.copies } } : {}) }).catch(note(findings));
+    const of = await (await openEngine(context.source.engine)).countDiscarded(context, { system: system.system, source, point, forMs: planReadsForMs, ...(point.only?.copies ? { of: { namespaces: point.only.copies } } : {}) }).catch(note(findings));
     if (of) counted[source] = of;
   }
   return counted;
@@ -120,7 +120,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     const of = { system: system.system, source: context.sourceName };
     findings.push(...(await checkReach(context)), ...(await checkPlace(context)));
     await refuseMovedSource(context).catch(note(findings));
-    const engine = openEngine(context.source.engine);
+    const engine = await openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
     const point = await planPoint(context, target, findings, engine, { only, copies, readForMs });
     if (point) points.push(point);

@@ -1,10 +1,6 @@
 import type { Removed, TargetRef } from '../../workflows/contract.ts';
 import type { Source } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
-import { databaseProvisioner } from './database.ts';
-import { existingProvisioner } from './existing.ts';
-import { localPostgresProvisioner } from './local-postgres.ts';
-import { localProvisioner } from './local.ts';
 
 /** What a provisioner is given; every SourceContext is one. */
 export type ProvisionContext = Pick<SourceContext, 'system' | 'inPlace' | 'sourceName' | 'address' | 'secret' | 'signal'>;
@@ -49,13 +45,20 @@ export interface Provisioner {
   describe(context: ProvisionContext): Promise<TargetDescription>;
 }
 
+/** Only the one that is asked for is loaded, with its driver. */
+const provisioners = {
+  existing: async () => (await import('./existing.ts')).existingProvisioner,
+  database: async () => (await import('./database.ts')).databaseProvisioner,
+  'local-mongod': async () => (await import('./local.ts')).localProvisioner,
+  'local-postgres': async () => (await import('./local-postgres.ts')).localPostgresProvisioner,
+} as const satisfies Record<string, () => Promise<Provisioner>>;
+
 /** What `local` makes is a server of the source's own kind: a mongod, also for a program that restores into one. */
-function localOf({ engine, tool }: Source): Provisioner {
-  return engine === 'postgres' || engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? localPostgresProvisioner : localProvisioner;
-}
+const localOf = ({ engine, tool }: Source): keyof typeof provisioners =>
+  engine === 'postgres' || engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? 'local-postgres' : 'local-mongod';
 
 /** The provisioner that the system file names for this source. */
-export function openProvisioner({ system, sourceName }: ProvisionContext): Provisioner {
+export async function openProvisioner({ system, sourceName }: ProvisionContext): Promise<Provisioner> {
   const { uses } = system.standby.provision[sourceName]!;
-  return uses === 'local' ? localOf(system.sources[sourceName]!) : { existing: existingProvisioner, database: databaseProvisioner }[uses];
+  return await provisioners[uses === 'local' ? localOf(system.sources[sourceName]!) : uses]();
 }

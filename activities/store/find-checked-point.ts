@@ -6,6 +6,7 @@ import { describeDoubt } from '../../workflows/domain/point-mark.ts';
 import { isMark, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { openEngine } from '../engines/open-engine.ts';
 import type { Findings } from './findings.ts';
 import { listSlices } from './list-slices.ts';
 import { readCatalogOf } from './read-catalog.ts';
@@ -38,8 +39,7 @@ export async function findCheckedPoint(
 ): Promise<CheckedPoint> {
   const startedMs = Date.now();
   const of = { system: context.system.system, source: context.sourceName };
-  // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
-  const { verifySlice } = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  const { verifySlice } = engine ?? (await openEngine(context.source.engine));
   const mark = isMark(asked.point) ? await findMark(context, asked.point) : undefined;
   const target: RecoveryTarget = mark?.target ?? asked;
   const damage: Damage = new Map();
@@ -77,7 +77,7 @@ async function sizeLog(context: SourceContext, { system, source, timeline, log, 
 
 /** @throws Unsupported - the source's engine knows no such places. */
 async function findMark(context: SourceContext, mark: string): Promise<Awaited<ReturnType<NonNullable<Engine['findMark']>>>> {
-  const { findMark: find } = (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  const { findMark: find } = await openEngine(context.source.engine);
   if (find) return await find(context, mark);
   throw new HoldfastError('Unsupported', `${context.system.system}/${context.sourceName}: the engine "${context.source.engine}" has no place "${mark}" in its log`, { hint: 'give a target time, a position, or the id of a base' });
 }

@@ -8,6 +8,7 @@ import type { Catalog } from '../../workflows/domain/recovery-point.ts';
 import type { Rotation } from '../../workflows/domain/verification.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { openEngine } from '../engines/open-engine.ts';
 import type { Findings } from './findings.ts';
 import { writeMark } from './marks.ts';
 import { renewBaseList } from './missing-bases.ts';
@@ -39,8 +40,7 @@ export async function verifyAndMark(context: SourceContext, input: WhatToVerify 
   const of = { system: context.system.system, source: context.sourceName };
   const remembered = run === undefined ? [] : await readVerifications(context, of);
   const before = remembered.filter((one) => one.run !== run);
-  // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
-  const knows = engine ?? (await import('../engines/open-engine.ts')).openEngine(context.source.engine);
+  const knows = engine ?? (await openEngine(context.source.engine));
   const { result, found, catalog } = 'shares' in input ? await verifyKept(context, input, before, knows) : await verifyPoint(context, input, knows);
   const answer = run === undefined ? result : await remember(context, run, remembered, result, found);
   // Without a base that this worker could read, the fault may be the worker's.

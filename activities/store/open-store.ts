@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { StoreConfig } from '../../workflows/domain/system.ts';
 import { readCa } from '../transport/read-ca.ts';
 import { openLocalStore } from './local.ts';
-import { openS3Store, type S3StoreOptions } from './s3.ts';
+import type { S3StoreOptions } from './s3.ts';
 import type { Store } from './store.ts';
 
 /** How references of a system file become values. */
@@ -21,7 +21,9 @@ export async function openStore(config: StoreConfig, { secret, address = (text) 
   if (config.kind === 'local') {
     return openLocalStore({ name: config.name, path: resolve(address(config.path)), prefix: config.prefix, lockMs: config.lock?.retain, evidenceLockMs: config.lock?.evidence, quotaBytes: config.quota });
   }
-  return openS3Store(await s3Options(config, { secret, address }));
+  const options = await s3Options(config, { secret, address });
+  // Its client is the largest thing that a process loads, and a local store needs none of it.
+  return (await import('./s3.ts')).openS3Store(options);
 }
 
 /** What a client of a bucket is made of. @throws BadSystemFile - a secret, an address or a file of certificates that is not there. */

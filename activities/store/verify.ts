@@ -6,6 +6,7 @@ import { logPositionAt, parseLogPosition, type LogPosition } from '../../workflo
 import { addsTo, type Catalog, type CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
+import { openEngine } from '../engines/open-engine.ts';
 import { isKnownHole } from './known-hole.ts';
 import { findMissingBases } from './missing-bases.ts';
 import { readCatalogOf } from './read-catalog.ts';
@@ -55,8 +56,7 @@ export async function verifyPoint(
   { backup, scope: extent = 'newest' }: WhatToVerify,
   engine?: Pick<Engine, 'verifySlice' | 'verifyForeign'>,
 ): Promise<{ result: VerifyResult; found: Findings; catalog: Catalog; base: CatalogBase | undefined }> {
-  // Engines build on this room: only a caller knows which, so the registry is looked at when it is needed.
-  const { verifySlice, verifyForeign } = engine ?? (await import('../engines/open-engine.ts')).openEngine(attempt.source.engine);
+  const { verifySlice, verifyForeign } = engine ?? (await openEngine(attempt.source.engine));
   const of = { system: attempt.system.system, source: attempt.sourceName };
   const catalog = await readCatalogOf(attempt, of, backup);
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: extent === 'base' ? [] : untrusted(catalog) };

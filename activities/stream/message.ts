@@ -1,24 +1,14 @@
-import { buildDecrypt } from '@aws-crypto/decrypt-node';
-import { buildEncrypt } from '@aws-crypto/encrypt-node';
-import { AlgorithmSuiteIdentifier, CommitmentPolicy } from '@aws-crypto/material-management-node';
-import { RawAesKeyringNode, RawAesWrappingSuiteIdentifier } from '@aws-crypto/raw-aes-keyring-node';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { mib } from '../../workflows/domain/units.ts';
 
 /**
  * AWS Encryption SDK messages under a raw AES-256 key. Any implementation of that SDK opens them, so a backup never
- * depends on this program.
+ * depends on this program. The SDK is loaded with the first message: most commands open none.
  *
  * @source AWS Encryption SDK developer guide, message format reference.
  */
 export const keyNamespace = 'holdfast';
-const frameBytes = mib(1);
-
-// One wrapping a message is all that we write: a message with thousands of them is an attack on the reader.
-const limits = { commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, maxEncryptedDataKeys: 1 };
-// The parts of the SDK that are needed: all of it brings a client of KMS, which costs each process a fifth of its start.
-const { encrypt } = buildEncrypt(limits);
-const { decrypt } = buildDecrypt(limits);
+export const frameBytes = mib(1);
 
 /** A key under the name that messages call it by. */
 export interface NamedKey {
@@ -26,24 +16,9 @@ export interface NamedKey {
   bytes: Uint8Array;
 }
 
-function keyringOf(key: NamedKey): RawAesKeyringNode {
-  // A copy with memory of its own: the SDK refuses a view into a shared pool.
-  const unencryptedMasterKey = new Uint8Array(key.bytes);
-  return new RawAesKeyringNode({
-    keyName: key.name,
-    keyNamespace,
-    unencryptedMasterKey,
-    wrappingSuite: RawAesWrappingSuiteIdentifier.AES256_GCM_IV12_TAG16_NO_PADDING,
-    utf8Sorting: true,
-  });
-}
-
 export async function encryptMessage(key: NamedKey, plain: Uint8Array, context: Record<string, string>): Promise<Buffer> {
-  const { result } = await encrypt(keyringOf(key), Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), {
-    suiteId: AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY,
-    frameLength: frameBytes,
-    encryptionContext: context,
-  });
+  const { encrypt, keyringOf, suiteId } = await import('./encryption-sdk.ts');
+  const { result } = await encrypt(keyringOf(key), Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), { suiteId, frameLength: frameBytes, encryptionContext: context });
   return result;
 }
 
@@ -52,6 +27,7 @@ export async function encryptMessage(key: NamedKey, plain: Uint8Array, context: 
  * where bytes follow the message: the SDK would not look at them, so nothing would vouch for them.
  */
 export async function decryptMessage(key: NamedKey, message: Uint8Array): Promise<{ plain: Buffer; context: Record<string, string> }> {
+  const { decrypt, keyringOf } = await import('./encryption-sdk.ts');
   const { plaintext, messageHeader } = await decrypt(
     keyringOf(key),
     Buffer.from(message.buffer, message.byteOffset, message.byteLength),

@@ -6,7 +6,6 @@ import { aes256Wrapper } from './aes256-wrapper.ts';
 import { ageWrapper } from './age-wrapper.ts';
 import { newDataKey } from './data-key.ts';
 import { ed25519Signer, ed25519Verifier } from './ed25519-signer.ts';
-import { gpgWrapper } from './gpg-wrapper.ts';
 import type { DataKey, Keys, KeyWrapper } from './keys.ts';
 import { kmsWrapper } from './kms-wrapper.ts';
 import { parseKeyObject, requireSigned, signedKeyObject } from './wrapped-key.ts';
@@ -46,7 +45,8 @@ export async function openWrapper({ id, where, config }: NamedRecipient, resolve
       return await kmsWrapper(id, { ...settings, keyId: resolveAddress(config.keyId), credentials, endpoint: endpoint && resolveAddress(endpoint), caFile: caFile && resolveAddress(caFile) }, where);
     }
     case 'gpg':
-      return await gpgWrapper(id, { recipient: config.recipient, publicKey: await resolveSecret(config.publicKey), privateKey: await optional(config.privateKey), passphrase: await optional(config.passphrase) }, where);
+      // It runs a program, and what runs programs is large.
+      return await (await import('./gpg-wrapper.ts')).gpgWrapper(id, { recipient: config.recipient, publicKey: await resolveSecret(config.publicKey), privateKey: await optional(config.privateKey), passphrase: await optional(config.passphrase) }, where);
     case 'age':
       return await ageWrapper(id, { publicKey: config.publicKey, privateKey: await optional(config.privateKey) }, where);
   }

@@ -1,8 +1,5 @@
 import type { FenceResult, OldPrimaryProbe } from '../../workflows/contract.ts';
 import type { SourceContext } from '../context.ts';
-import { databaseFence } from '../engines/postgres/fence.ts';
-import { localFence } from './fence-local.ts';
-import { noFence } from './no-fence.ts';
 
 /** What a fence is given; every SourceContext is one. */
 export type FenceContext = Pick<SourceContext, 'system' | 'source' | 'sourceName' | 'address' | 'secret' | 'signal'>;
@@ -27,7 +24,15 @@ export interface FenceMethod {
   probe(context: FenceContext): Promise<OldSide>;
 }
 
-const methods = { local: localFence, database: databaseFence, databases: databaseFence, none: noFence } as const satisfies Record<string, FenceMethod>;
+const databaseFence = async (): Promise<FenceMethod> => (await import('../engines/postgres/fence.ts')).databaseFence;
+
+/** Only the one that is asked for is loaded, with its driver. */
+const methods = {
+  local: async () => (await import('./fence-local.ts')).localFence,
+  database: databaseFence,
+  databases: databaseFence,
+  none: async () => (await import('./no-fence.ts')).noFence,
+} as const satisfies Record<string, () => Promise<FenceMethod>>;
 
 /** The fence that the system file names for this source; left out, it has none. */
-export const openFence = ({ system, sourceName }: FenceContext): FenceMethod => methods[system.fence[sourceName]?.uses ?? 'none'];
+export const openFence = async ({ system, sourceName }: FenceContext): Promise<FenceMethod> => await methods[system.fence[sourceName]?.uses ?? 'none']();

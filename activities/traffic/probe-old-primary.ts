@@ -13,7 +13,7 @@ export async function probeOldPrimary(context: SourceContext, input: SourceRef &
   const at = new Date().toISOString();
   const over = context.system.fence[input.source] ? await whyOver(context, input) : `${input.source} has no fence: nothing here reaches its old side`;
   if (over !== null) return { heard: 'refused', takesWrites: null, seen: 'not asked', over, at };
-  return { ...(await openFence(context).probe(context)), over, at };
+  return { ...(await (await openFence(context)).probe(context)), over, at };
 }
 
 async function whyOver(context: SourceContext, { environment, timeline, system, source }: SourceRef & { environment: string; timeline: string | null }): Promise<string | null> {

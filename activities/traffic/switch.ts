@@ -1,7 +1,6 @@
 import type { HealthResult, TrafficState } from '../../workflows/contract.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { JobContext } from '../context.ts';
-import { nginxSwitch } from './nginx.ts';
 
 export interface SwitchContext extends JobContext {
   system: System;
@@ -25,6 +24,7 @@ export interface TrafficSwitch {
   watchHealth(context: SwitchContext, input: { environment: string; watchMs: number; withinMs: number }): Promise<HealthResult>;
 }
 
-const switches = { nginx: nginxSwitch } as const satisfies Record<string, TrafficSwitch>;
+/** Loaded when traffic is first asked about or moved. */
+const switches = { nginx: async () => (await import('./nginx.ts')).nginxSwitch } as const satisfies Record<string, () => Promise<TrafficSwitch>>;
 
-export const openSwitch = (system: System): TrafficSwitch => switches[system.traffic.uses];
+export const openSwitch = async (system: System): Promise<TrafficSwitch> => await switches[system.traffic.uses]();

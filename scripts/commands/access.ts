@@ -42,7 +42,7 @@ function rights(cli: Cli, group: ReturnType<Cli['group']>): void {
     'the least rights of one role of Holdfast’s own: a policy for its user at the bucket, one for the bucket itself, and the grants at each source; from the system file alone',
     (command) => command.addOption(forOption().makeOptionMandatory()).option('--engine-grants', 'the sources’ commands alone'),
     async (printer, { for: role, engineGrants }, system) => {
-      const printed = printAccess((await loadSystemFile(system)).system, role);
+      const printed = await printAccess((await loadSystemFile(system)).system, role);
       const { stores, ...without } = printed;
       printer.result(engineGrants ? without : printed, () => describePrinted(engineGrants ? { ...printed, stores: [] } : { ...without, stores }).join('\n'));
     },

@@ -34,7 +34,8 @@ export function diverged(cli: Cli): void {
         throw new HoldfastError('BadInput', `${out}: ${(cause as Error).message}`, { cause });
       });
       try {
-        for await (const entry of openEngine(context.source.engine).openDivergedEntries(context, report)) {
+        const { openDivergedEntries } = await openEngine(context.source.engine);
+        for await (const entry of openDivergedEntries(context, report)) {
           if (file) await file.write(entry.raw);
           else if (entry.own) continue;
           else if (printer.json) printer.frame({ position: entry.position, at: entry.at, ns: entry.ns, entry: JSON.parse(entry.json()) as unknown }, () => '', () => '');

@@ -9,7 +9,6 @@ import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { withoutTemporal } from '../bucket/open-sources.ts';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
-import { toNamedError } from '../errors.ts';
 
 /**
  * `holdfast wal-push` and `wal-fetch`: PostgreSQL's archive_command and restore_command. They need the system file and its secrets on the machine of the database, and no Temporal.
@@ -34,7 +33,7 @@ export function wal(cli: Cli): void {
         printer.result({ file, found }, () => `${file}: ${found ? 'brought' : 'not in the archive'}`);
         return found ? 0 : 1;
       } catch (error) {
-        printer.error(toNamedError(error));
+        await cli.fail(printer, error);
         return endsRecovery;
       }
     },

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { freePort } from '../../activities/tool/free-port.ts';
 import { stackDirectory } from '../stack-address.ts';
-import { chooseObjectStorePorts, type ObjectStorePorts } from './object-store.ts';
+import type { ObjectStorePorts } from './object-store.ts';
 
 /** What the demo's database is called, and its replica set on either side. */
 export const demoDatabase = 'dictionary';
@@ -53,6 +53,7 @@ export async function ensureStackFile(): Promise<StackFile> {
   if (present) return present;
   const directory = stackDirectory();
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { chooseObjectStorePorts } = await import('./object-store.ts');
   const objectStore = await chooseObjectStorePorts();
   const ports = { port: await freePort(), uiPort: await freePort(), httpPort: await freePort(), metricsPort: await freePort() };
   const frontDoor = await freePort();

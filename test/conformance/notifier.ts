@@ -53,7 +53,7 @@ export async function send(place: Place, message: Notice = notice(), { config = 
     if (found === undefined) throw new HoldfastError('BadSystemFile', `secret ${ref} cannot be read`);
     return await Promise.resolve(found);
   };
-  return await openNotifier(config, { secret, address: resolveAddress }).send({ notice: message, link: message.audience === 'internal' ? link : null, ...(page ? { page } : {}), signal: AbortSignal.timeout(withinMs) });
+  return await (await openNotifier(config, { secret, address: resolveAddress })).send({ notice: message, link: message.audience === 'internal' ? link : null, ...(page ? { page } : {}), signal: AbortSignal.timeout(withinMs) });
 }
 
 /** @returns the error, after looking that no secret is in it. */

@@ -214,7 +214,7 @@ export function pointOf(summary: BackupSummary): RecoveryPoint {
 export async function restore(place: EnginePlace, summary: BackupSummary, context: SourceContext = place.context) {
   const point = pointOf(summary);
   const { target } = place;
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await prepareRestore(context, { target, point });
   for (const group of groups) await restoreGroup(context, { target, point, group });
   return await buildIndexes(context, { target, point });

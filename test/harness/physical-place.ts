@@ -109,7 +109,7 @@ export const findPoint = async (context: SourceContext, target: RecoveryTarget):
 
 /** Provision, prepare, the one group: a base that is not started yet. */
 export async function restoreBase(context: SourceContext, point: CheckedPoint, target: TargetRef): Promise<void> {
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await engine.prepareRestore(context, { target, point });
   for (const group of groups) await engine.restoreGroup(context, { target, point, group });
 }

@@ -123,7 +123,7 @@ export function pgPoint(summary: BackupSummary): RecoveryPoint {
 /** Provision, prepare, all groups, indexes: what the workflow does. */
 export async function restorePostgres(context: SourceContext, summary: BackupSummary, target: TargetRef = pgTarget) {
   const point = pgPoint(summary);
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await postgresEngine.prepareRestore(context, { target, point });
   for (const group of groups) await postgresEngine.restoreGroup(context, { target, point, group });
   return await postgresEngine.buildIndexes(context, { target, point });

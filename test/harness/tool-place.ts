@@ -111,7 +111,7 @@ export function toolPoint(summary: BackupSummary): RecoveryPoint {
 /** Provision, prepare, the one group. */
 export async function restoreByTool(context: SourceContext, summary: BackupSummary, target: TargetRef = toolTarget): Promise<void> {
   const point = toolPoint(summary);
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await toolEngine.prepareRestore(context, { target, point });
   for (const group of groups) await toolEngine.restoreGroup(context, { target, point, group });
 }

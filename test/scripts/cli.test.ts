@@ -6,8 +6,10 @@ import { Command } from 'commander';
 import { parse, stringify } from 'yaml';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { Cli } from '../../scripts/cli.ts';
+import { exitCodeOf } from '../../scripts/exit-codes.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
+import { loadedPackages } from '../harness/loaded-packages.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
@@ -49,6 +51,12 @@ test('each module declares the commands that the table says, so the one that was
     const declared = await declare(name);
     assert.ok(declared.includes(name) && declared.length < 20, `${name}: ${declared.join(', ')}`);
   }
+});
+
+test('a command that asks nobody loads no driver, no client of a store and none of Temporal', async () => {
+  const loaded = await loadedPackages(program, 'plan', '--help');
+  assert.ok(loaded.includes('commander'));
+  assert.deepEqual(loaded.filter((name) => ['mongodb', 'pg', '@aws-sdk/client-s3', '@aws-crypto/decrypt-node', 'execa', 'nodemailer', '@temporalio/client'].includes(name)), []);
 });
 
 test('an answer that is larger than a pipe is whole, and whoever reads only its beginning is answered, too', async (t) => {
@@ -105,21 +113,21 @@ test('what needs the bucket alone names an unknown system without any Temporal',
 
 test('an error that crossed a workflow keeps its type, exit code and hint', async () => {
   const { ApplicationFailure, WorkflowFailedError } = await import('@temporalio/client').then(async (client) => ({ ...client, ...(await import('@temporalio/common')) }));
-  const { exitCodeOf, toNamedError } = await import('../../scripts/errors.ts');
+  const { toNamedError } = await import('../../scripts/errors.ts');
   const inner = ApplicationFailure.create({ type: 'ChainBroken', message: 'no slice after a HINT: restore to a' });
   const failed = new WorkflowFailedError('Workflow execution failed', inner, 'RETRY_POLICY_NOT_SET' as never);
   const named = toNamedError(failed);
   assert.ok(named instanceof HoldfastError);
-  assert.deepEqual({ type: named.type, hint: named.hint, code: exitCodeOf(failed) }, { type: 'ChainBroken', hint: 'restore to a', code: 4 });
+  assert.deepEqual({ type: named.type, hint: named.hint, code: exitCodeOf(named) }, { type: 'ChainBroken', hint: 'restore to a', code: 4 });
 });
 
 test('what Temporal’s authorizer refuses is said by name, and not as a call that failed', async () => {
   const { ServiceError } = await import('@temporalio/client');
-  const { exitCodeOf, toNamedError } = await import('../../scripts/errors.ts');
+  const { toNamedError } = await import('../../scripts/errors.ts');
   // As a server 1.32 with the default authorizer answered it.
   const refused = Object.assign(new Error('7 PERMISSION_DENIED: Request unauthorized.'), { code: 7, details: 'Request unauthorized.', metadata: {} });
   const failed = new ServiceError('Workflow Update failed', { cause: refused });
   const named = toNamedError(failed) as HoldfastError;
-  assert.deepEqual([named.type, exitCodeOf(failed)], ['NotPermitted', 3]);
+  assert.deepEqual([named.type, exitCodeOf(named)], ['NotPermitted', 3]);
   assert.match(named.message, /^Temporal’s authorizer refuses it: Request unauthorized\./);
 });

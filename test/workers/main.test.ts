@@ -14,6 +14,7 @@ import { planQueues } from '../../workers/run-workers.ts';
 import { registerSearchAttributes } from '../../workers/search-attributes.ts';
 import { rememberSecret } from '../../activities/secrets.ts';
 import { freePort } from '../harness/free-port.ts';
+import { listingPackages, packagesIn } from '../harness/loaded-packages.ts';
 
 async function startTemporal(t: TestContext): Promise<TestWorkflowEnvironment> {
   const environment = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path: findTool('temporal') } } });
@@ -26,9 +27,9 @@ const withAddress = async <T>(address: string, use: () => Promise<T>): Promise<T
   return await use().finally(() => delete process.env['TEMPORAL_ADDRESS']);
 };
 
-test('the worker registers search attributes, polls, answers for an unknown system, and stops in order', async (t) => {
+test('the worker registers search attributes, polls, answers for an unknown system, and stops in order; nothing of it needed a driver, a store or a chart', async (t) => {
   const environment = await startTemporal(t);
-  const worker = startTool('node', [join(import.meta.dirname, '..', '..', 'workers', 'main.ts')], { env: { TEMPORAL_ADDRESS: environment.address }, graceMs: 20_000 });
+  const worker = startTool('node', [...listingPackages, join(import.meta.dirname, '..', '..', 'workers', 'main.ts')], { env: { TEMPORAL_ADDRESS: environment.address }, graceMs: 20_000 });
   t.after(async () => await worker.kill());
   worker.done.catch(() => undefined);
   worker.stdout.resume();
@@ -44,6 +45,9 @@ test('the worker registers search attributes, polls, answers for an unknown syst
   process.kill(worker.pid, 'SIGTERM');
   const { stderr } = await worker.done;
   assert.match(stderr, /worker stopped/);
+  const loaded = packagesIn(stderr);
+  assert.ok(loaded.includes('@temporalio/worker'));
+  assert.deepEqual(loaded.filter((name) => ['mongodb', 'pg', '@aws-sdk/client-s3', '@observablehq/plot', 'linkedom', 'nodemailer', 'otpauth'].includes(name)), []);
 });
 
 test('search attributes are registered once, and one of another type is refused by name', async (t) => {

@@ -15,7 +15,7 @@ import { controlDatabase } from './control.ts';
  */
 export async function promoteTarget(context: SourceContext, input: { target: TargetRef }): Promise<{ summary: string; sourceIdentity: string }> {
   const { target } = input;
-  const provisioner = openProvisioner(context);
+  const provisioner = await openProvisioner(context);
   // Before the restart: nobody's permission is needed yet, and the new log begins without entries about our notes.
   if ((await provisioner.describe(context)).state === 'standalone') {
     await withTarget(context, target, async (client) => await client.db(controlDatabase).dropDatabase());

@@ -3,7 +3,6 @@ import type { Setting } from '../../../workflows/domain/store-setup.ts';
 import type { StoreConfig } from '../../../workflows/domain/system.ts';
 import type { Resolve } from '../open-store.ts';
 import { localSetup } from './local-setup.ts';
-import { s3Setup } from './s3-setup.ts';
 
 /**
  * What a kind of store can be made to be. Nothing here takes anything away: a bucket that holds backups already is looked at and added to.
@@ -31,5 +30,5 @@ export function chooseStore(system: string, stores: readonly StoreConfig[], name
 
 /** @throws BadSystemFile, WeakTransport. */
 export async function openSetup(config: StoreConfig, resolve: Resolve): Promise<StoreSetup> {
-  return config.kind === 'local' ? localSetup(config, resolve) : await s3Setup(config, resolve);
+  return config.kind === 'local' ? localSetup(config, resolve) : await (await import('./s3-setup.ts')).s3Setup(config, resolve);
 }

@@ -95,10 +95,10 @@ test('no role is granted to pass over a lock or to change the bucket, and a back
   assert.equal(accessRoles.backup.deletes, false);
   assert.deepEqual(bucketPolicy(config, 'b').Statement.map(({ Effect, Condition }) => [Effect, Condition]), [['Deny', { Bool: { 'aws:SecureTransport': 'false' } }], ['Deny', { NumericLessThan: { 's3:TlsVersion': '1.3' } }]]);
   const { system } = await loadSystemFile('ai-writing');
-  const printed = printAccess(system, 'backup');
+  const printed = await printAccess(system, 'backup');
   assert.deepEqual(printed.sources[0]!.grant.roles, ['holdfastBackup']);
   assert.match(JSON.stringify(printed.stores[0]!.policy), /arn:aws:s3:::aiwriting-backup-documents\/holdfast\/ai-writing\/\*/);
-  assert.deepEqual(printAccess(system, 'retention').sources[0]!.grant, { engine: 'mongodb', commands: [], roles: [], about: 'never logs in to the source' });
+  assert.deepEqual((await printAccess(system, 'retention')).sources[0]!.grant, { engine: 'mongodb', commands: [], roles: [], about: 'never logs in to the source' });
 });
 
 test('a database user with the printed roles lacks nothing and has nothing to spare; a right that is taken away is named, and so is root', { timeout: 120_000 }, async (t) => {

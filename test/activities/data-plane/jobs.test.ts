@@ -11,6 +11,7 @@ import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts'
 import type { SystemFile } from '../../../workflows/domain/system.ts';
 import { at } from '../../harness/catalogs.ts';
 import { keysFrom, newSecrets } from '../../harness/keys.ts';
+import { loadedPackages } from '../../harness/loaded-packages.ts';
 import { of, scope, startFirstTimeline, startedAt, writeBackup } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -60,6 +61,16 @@ async function movedSource(t: TestContext, environment: string | undefined) {
   };
   return { find, holds, write, file: fileOf(storePath) };
 }
+
+test('a process that is made ready for a source loads the driver of its engine and the kind of its store, and no other', async (t) => {
+  const { write, file } = await movedSource(t, undefined);
+  const drivers = ['mongodb', 'pg', '@aws-sdk/client-s3', 'execa', 'nodemailer', '@temporalio/client'];
+  const program = `const { prepare } = await import(${JSON.stringify(import.meta.resolve('../../../activities/data-plane/jobs.ts'))}); await prepare(${JSON.stringify({ ...of, epoch: 1 })});`;
+  const loaded = async (): Promise<string[]> => (await loadedPackages('--input-type=module', '--eval', program)).filter((name) => drivers.includes(name));
+  assert.deepEqual(await loaded(), ['mongodb']);
+  write({ ...file, stores: [{ name: 'main', kind: 's3', bucket: 'b', prefix: 'p', region: 'us-east-1', pathStyle: true, endpoint: 'http://127.0.0.1:1', credentials: { accessKeyId: 'file:aes', secretAccessKey: 'file:aes' } }] });
+  assert.deepEqual((await loaded()).sort(), ['@aws-sdk/client-s3', 'mongodb']);
+});
 
 test('a source that lives where the system file says is recovered', async (t) => {
   const place = await movedSource(t, undefined);

@@ -77,4 +77,4 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
   },
 };
 
-serveJobs(async () => await Promise.resolve((job: string) => async (input: unknown, context: JobContext) => await jobs[job]!(input as Input, context)));
+serveJobs(async () => await Promise.resolve({ findJob: (job: string) => async (input: unknown, context: JobContext) => await jobs[job]!(input as Input, context) }));

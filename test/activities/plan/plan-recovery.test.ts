@@ -54,9 +54,9 @@ test('a target whose place another run has claimed would fail, by the step that 
   const context = await place.open();
   const taken = async (asked: object = {}): Promise<string[]> => (await planRecovery({ system: 'tools', ...asked }, { signal: t.signal, progress: () => undefined })).findings.filter(({ type }) => type === 'TargetNotEmpty').map(({ effect, message }) => `${effect} ${message.replace(/since .*/, 'since')}`);
   assert.deepEqual(await taken(), []);
-  await openProvisioner(context).provision(context, toolTarget);
+  await (await openProvisioner(context)).provision(context, toolTarget);
   assert.deepEqual(await taken(), [`fails make: the target of files: ${join(place.directory, 'claim')} belongs to run run-1 since`]);
   assert.deepEqual([await taken({ runbook: 'look' }), await taken({ places: false })], [[], []]);
-  await openProvisioner(context).remove(context, toolTarget);
+  await (await openProvisioner(context)).remove(context, toolTarget);
   assert.deepEqual(await taken(), []);
 });

@@ -11,7 +11,7 @@ test('a target that is there already is one run’s at a time, and is let go wit
   const place = toolPlace(t);
   writeFileSync(place.targetPath, 'what people keep there');
   const context = await place.open();
-  const provisioner = openProvisioner(context);
+  const provisioner = await openProvisioner(context);
   const other = { ...toolTarget, run: 'run-2' };
   assert.equal((await provisioner.describe(context)).state, 'absent');
   const first = await provisioner.provision(context, toolTarget);
@@ -33,7 +33,7 @@ test('a target that is there already is one run’s at a time, and is let go wit
 test('a source that no fence reaches is never said to be fenced, and its old side is not knocked at', async (t) => {
   const place = toolPlace(t);
   const context = await place.open();
-  const fenced = await openFence(context).fence(context, 'run-1');
+  const fenced = await (await openFence(context)).fence(context, 'run-1');
   assert.deepEqual([fenced.outcome, fenced.logReachable], ['unproved', false]);
   assert.match(fenced.evidence.join(), /nothing here can stop the old side of files/);
   const probe = await probeOldPrimary(context, { ...toolRef, environment: 'production', timeline: null });

@@ -81,7 +81,7 @@ async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repo
     name: 'ours',
     run: async () => await owning(async (owner) => {
       const context = await openContext({ ...of, epoch: 1 }, { signal: new AbortController().signal, progress: () => undefined });
-      const provisioner = openProvisioner(context);
+      const provisioner = await openProvisioner(context);
       owner.after(async () => void (await provisioner.remove(context, target, { discard: true })));
       await provisioner.provision(context, target);
       const taken = await timed(async (memory) => {

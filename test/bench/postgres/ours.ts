@@ -15,7 +15,8 @@ export async function backUp(world: PostgresWorld, memory?: MemoryWatch, backup 
   const options = memory ? { memory } : {};
   const enough = new AbortController();
   let lost: unknown;
-  const holding = openEngine('postgres').holdSnapshot(await world.context(enough.signal), { ...of, backup }).catch((error: unknown) => {
+  const { holdSnapshot } = await openEngine('postgres');
+  const holding = holdSnapshot(await world.context(enough.signal), { ...of, backup }).catch((error: unknown) => {
     if (!enough.signal.aborted) lost = error;
   });
   try {

@@ -66,7 +66,7 @@ export class PostgresWorld {
   /** An empty server of our provisioner's, as a run has it; deleted when the owner is over. */
   async ourTarget(owner: Owner): Promise<{ pid: number }> {
     const context = await this.context();
-    const provisioner = openProvisioner(context);
+    const provisioner = await openProvisioner(context);
     owner.after(async () => void (await provisioner.remove(context, target, { discard: true })));
     await provisioner.provision(context, target);
     return { pid: (await provisioner.describe(context)).pid! };

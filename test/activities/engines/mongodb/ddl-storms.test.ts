@@ -191,7 +191,7 @@ test('a change of the feature compatibility version closes the range by name, an
     const { featureCompatibilityVersion } = await target.db('admin').command({ getParameter: 1, featureCompatibilityVersion: 1 }) as { featureCompatibilityVersion: Document };
     assert.equal(featureCompatibilityVersion['version'], version);
     await target.close();
-    await openProvisioner(context).remove(context, place.target);
+    await (await openProvisioner(context)).remove(context, place.target);
   }
   assert.ok((await pointAt(context, position)).limit > position, 'what lay before the change is still there');
 });

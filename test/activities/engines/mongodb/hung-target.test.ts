@@ -66,7 +66,7 @@ test('a target that hangs in mid-restore, mid-replay or mid-build ends the attem
   const point = await pointAt(context, end);
   assert.equal(point.base.backup, summary.backup);
 
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await prepareRestore(context, { target, point });
   const restore = async (on: SourceContext): Promise<void> => {
     for (const group of groups) await restoreGroup(on, { target, point, group });

@@ -86,7 +86,7 @@ test('dump and restore killed in the middle go on: done twice is only what was i
 
   const point = pointOf(summary);
   const { target } = place;
-  await openProvisioner(place.context).provision(place.context, target);
+  await (await openProvisioner(place.context)).provision(place.context, target);
   const { groups } = await prepareRestore(place.context, { target, point });
   const client = await place.connectTarget();
   const records = client.db('holdfast_control').collection<{ _id: string; state: string }>('restored');

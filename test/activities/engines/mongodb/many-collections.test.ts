@@ -44,7 +44,7 @@ test('a system of many small collections is backed up, restored and proved, in b
   assert.equal(summary.documents, collections * 3);
   t.diagnostic(`${collections} collections in ${summary.parts} objects of ${plan.groups.length} groups`);
   const point = pointOf(summary);
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const prepared = await timed('prepare', async () => await prepareRestore(context, { target, point }));
   await timed('restore', async () => {
     for (const group of prepared.groups) await restoreGroup(context, { target, point, group });

@@ -92,7 +92,7 @@ test('a partial restore brings exactly what was chosen by its name at the recove
   const all = await written(t, write, before);
   const point = await narrowed(all, ['shop.orders*', 'shop.customers', 'shop.readings']);
   assert.ok(point.only!.plainBytes < point.base.plainBytes, JSON.stringify(point.only));
-  await openProvisioner(all.context).provision(all.context, all.place.target);
+  await (await openProvisioner(all.context)).provision(all.context, all.place.target);
   const { groups } = await prepareRestore(all.context, { target: all.place.target, point });
   assert.equal(groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0), point.only!.plainBytes);
   const { validation } = await recover(all.place, point, all.context);
@@ -146,7 +146,7 @@ test('a partial restore and its replay, killed again and again under random writ
   const { place, context, source, position } = all;
   const point = await narrowed(all, ['one.*']);
   const { target } = place;
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const control = await place.connectTarget();
   const records = control.db(controlDatabase).collection<{ _id: string; position?: string }>('replay');
 

@@ -112,7 +112,7 @@ export interface Recovered {
 /** A base restored to a fresh target, as far as replay. */
 export async function restoreBase(place: EnginePlace, point: RecoveryPoint, context: SourceContext = place.context): Promise<void> {
   const { target } = place;
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const { groups } = await prepareRestore(context, { target, point });
   for (const group of groups) await restoreGroup(context, { target, point, group });
 }

@@ -20,7 +20,7 @@ test('parts that an attempt left half inserted are completed, a capped collectio
   const summary = await backUp(place.context, 'b1');
   const point = pointOf(summary);
   const { context, target } = place;
-  await openProvisioner(context).provision(context, target);
+  await (await openProvisioner(context)).provision(context, target);
   const [group] = (await prepareRestore(context, { target, point })).groups as [Awaited<ReturnType<typeof prepareRestore>>['groups'][number]];
   const client = await place.connectTarget();
 

@@ -116,13 +116,13 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
   });
 
   await t.test('a place in the log and a named point are stopped at; a name that the log does not hold is told', async () => {
-    await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
+    await (await openProvisioner(context)).remove(context, physicalTarget(), { discard: true });
     await restoreTo(context, { point: 'named:before the sixth' }, physicalTarget('run-2'));
     assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4, 5]);
-    await openProvisioner(context).remove(context, physicalTarget('run-2'), { discard: true });
+    await (await openProvisioner(context)).remove(context, physicalTarget('run-2'), { discard: true });
     await restoreTo(context, { point: `lsn:${lsn}` }, physicalTarget('run-3'));
     assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4]);
-    await openProvisioner(context).remove(context, physicalTarget('run-3'), { discard: true });
+    await (await openProvisioner(context)).remove(context, physicalTarget('run-3'), { discard: true });
     await assert.rejects(restoreTo(context, { point: 'named:nobody made it' }, physicalTarget('run-4')), /the log ends, and a restore point "nobody made it" is not in it/);
     await assert.rejects(findPoint(context, { point: 'lsn:FF/0' }), type('NoRecoveryPoint'));
   });

@@ -97,7 +97,7 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     assert.ok(!existsSync(join(place.targetDirectory, 'joined')));
     const [oid] = readdirSync(join(place.targetDirectory, 'data', 'pg_tblspc'));
     assert.equal(readlinkSync(join(place.targetDirectory, 'data', 'pg_tblspc', oid!)), join(place.targetDirectory, 'tablespaces', oid!), 'the copy keeps off the source’s own');
-    await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
+    await (await openProvisioner(context)).remove(context, physicalTarget(), { discard: true });
   });
 
   await t.test('without Holdfast each comes out as its own tar, and they are joined by hand', async () => {
@@ -149,7 +149,7 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     await assert.rejects(findPoint(context, { point: 'i3' }), /base i3 is not believed: it adds to base i2, which is not there/);
     const { ok, problems } = await verifyRecoveryPoint(context, {});
     assert.ok(!ok && problems.some(({ problem }) => problem === 'it adds to base i2, which is not there'), JSON.stringify(problems));
-    await openProvisioner(context).provision(context, physicalTarget('run-2'));
+    await (await openProvisioner(context)).provision(context, physicalTarget('run-2'));
     await assert.rejects(engine.prepareRestore(context, { target: physicalTarget('run-2'), point }), { name: 'ObjectMissing' });
     assert.ok(!existsSync(join(place.targetDirectory, 'data')));
   });

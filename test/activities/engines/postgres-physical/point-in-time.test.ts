@@ -86,7 +86,7 @@ for (const version of [17, 15]) {
     await answersInSql(context, first, wanted);
     // A second try finds it done, and says the same.
     assert.deepEqual(await engine.replayLog(context, { target: physicalTarget(), point: first.point, limit: first.point.limit }), first.replayed);
-    await openProvisioner(context).remove(context, physicalTarget(), { discard: true });
+    await (await openProvisioner(context)).remove(context, physicalTarget(), { discard: true });
 
     const latest = await restoreTo(context, {}, physicalTarget('run-2'));
     const reached = latest.replayed.appliedToAt!;
@@ -139,7 +139,7 @@ async function opensWithoutUs(t: TestContext, place: PhysicalPlace): Promise<voi
 async function drains(place: PhysicalPlace, context: SourceContext, { point, target }: { point: Awaited<ReturnType<typeof restoreTo>>['point']; target: ReturnType<typeof physicalTarget> }): Promise<void> {
   await place.source.query('INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (7, 777, 7, 7)');
   const fenceable = { ...context, system: { ...context.system, fence: { main: { uses: 'databases' as const } } } };
-  const fenced = await openFence(fenceable).fence(fenceable, 'run-2');
+  const fenced = await (await openFence(fenceable)).fence(fenceable, 'run-2');
   assert.deepEqual([fenced.outcome, fenced.logReachable], ['proved', true], fenced.evidence.join('; '));
   await assert.rejects(place.source.query('SELECT 1'), /not currently accepting connections/);
   const drained = await engine.drainLog(context, { ...scope, epoch: 0 });

@@ -41,7 +41,7 @@ test('definitions alone, then rows alone into them: backed up, restored, proved,
   await assert.rejects(prepare(rows), { type: 'Unsupported', message: /holds rows alone, and no definitions/ });
 
   await restores('rows');
-  await assert.rejects(async () => await openProvisioner(await place.open()).check(await place.open(), { movesAside: false }), { type: 'Unsupported', message: /ledger_dr at \S+ is not there: rows alone come into tables that are there/ });
+  await assert.rejects(async () => await (await openProvisioner(await place.open())).check(await place.open(), { movesAside: false }), { type: 'Unsupported', message: /ledger_dr at \S+ is not there: rows alone come into tables that are there/ });
   await restores('definitions');
   assert.deepEqual((await restorePostgres(await place.open(), definitions)).failed, []);
   const proved = await validatePostgres(await place.open(), definitions);
@@ -71,7 +71,7 @@ test('definitions alone, then rows alone into them: backed up, restored, proved,
   const { failed } = await postgresEngine.buildIndexes(await place.open(), { target: pgTarget, point: pgPoint(rows) });
   assert.deepEqual(failed.map(({ index, why }) => `${index}: ${why}`), ['FK CONSTRAINT public.items items_part_fkey: the rows do not hold to it: some name what public.parts has not', 'FK CONSTRAINT public.orders orders_person_fkey: the rows do not hold to it: some name what public.people has not']);
   assert.match((await validatePostgres(await place.open(), rows)).problems.join(), /public\.parts_2: 20 rows, expected 21,public\.people: 19 rows, expected 20|public\.people: 19/);
-  assert.match((await openProvisioner(await place.open()).remove(await place.open(), pgTarget, { discard: true })).summary, /is called ledger_dr_removed_\d+ now/, 'what was there before is never dropped');
+  assert.match((await (await openProvisioner(await place.open())).remove(await place.open(), pgTarget, { discard: true })).summary, /is called ledger_dr_removed_\d+ now/, 'what was there before is never dropped');
 
   // Both as scripts, one behind the other, into a third database.
   mkdirSync(join(place.directory, 'exchange'), { mode: 0o700 });

@@ -43,7 +43,7 @@ test('a disk that is full, the store’s or the target’s, is said before the f
   await requireRoom(context, summary.plainBytes);
 
   const [point, whole] = [pgPoint(summary), { target: pgTarget, point: pgPoint(summary) }];
-  await openProvisioner(context).provision(context, pgTarget);
+  await (await openProvisioner(context)).provision(context, pgTarget);
   disk.leave(mib(64 + 30));
   await assert.rejects(postgresEngine.prepareRestore(context, whole), { type: 'TargetFull', message: /^the disk of 127\.0\.0\.1:\d+ \(\S+\/data\) has [\d.]+ MiB free, and what is restored to ledger_dr needs about [45]\d\.\d MiB; 64\.0 MiB are left to the server HINT: make room there/ });
   assert.deepEqual(await target.query('SELECT FROM pg_database WHERE datname = $1', [`${database}_dr`]), [], 'nothing is made');

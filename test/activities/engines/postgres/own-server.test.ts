@@ -73,6 +73,6 @@ test('a base of PostgreSQL 14 is restored to a server that is made for it, prove
   await assert.rejects(asApp(), /no pg_hba.conf entry/, 'not before the promotion');
   await postgresEngine.promoteTarget(context, { target: pgTarget });
   assert.match(await asApp(), /^5000 of 17/);
-  await openProvisioner(context).remove(context, pgTarget, { discard: true });
+  await (await openProvisioner(context)).remove(context, pgTarget, { discard: true });
   assert.ok(!existsSync(join(home, 'dr')));
 });

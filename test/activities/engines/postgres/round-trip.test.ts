@@ -179,13 +179,13 @@ test('a large table is read and loaded in ranges, with a row larger than a part;
   assert.deepEqual(await source.query('SELECT id, length(content) AS size FROM wide ORDER BY id', [], restored), [[1, 5], [2, 35_000_000], [3, 9], [4, 16_252_928], [5, null]].map(([id, size]) => ({ id, size })));
   assert.deepEqual(await source.query(`SELECT relname::text AS of, relallvisible > 0 AS frozen FROM pg_class WHERE relname IN ('big', 'wide') ORDER BY 1`, [], restored), [{ of: 'big', frozen: false }, { of: 'wide', frozen: true }], 'a whole table is loaded as frozen');
 
-  const provisioner = openProvisioner(context);
+  const provisioner = await openProvisioner(context);
   await assert.rejects(provisioner.check(context, { movesAside: false }), { type: 'TargetNotEmpty' });
   const { summary: removed } = await provisioner.remove(context, pgTarget);
   assert.match(removed, /database ledger_dr at 127\.0\.0\.1:\d+ is called ledger_dr_removed_\d+ now/);
   assert.match((await provisioner.check(context, { movesAside: false })).summary, /is not there yet/);
   // Somebody else's, under the name: never touched.
-  await openProvisioner(context).provision(context, other);
+  await (await openProvisioner(context)).provision(context, other);
   await source.query(`CREATE DATABASE ${restored}`);
   await source.query('CREATE TABLE theirs (id int)', [], restored);
   await assert.rejects(postgresEngine.prepareRestore(context, { target: other, point: pgPoint(summary) }), { type: 'TargetNotEmpty', message: /holds something that this run did not restore: .*theirs/ });
@@ -196,7 +196,7 @@ test('a large table is read and loaded in ranges, with a row larger than a part;
 /** The place of a run, claimed for it. */
 async function claimed(place: Awaited<ReturnType<typeof postgresPlace>>, run: string) {
   const context = await place.open();
-  await openProvisioner(context).provision(context, { ...pgTarget, run });
+  await (await openProvisioner(context)).provision(context, { ...pgTarget, run });
   return context;
 }
 
@@ -272,7 +272,7 @@ test('what a base would lack is refused by name before anything is read', { skip
   place.change((file) => void (file.sources['ledger']!.namespaces = { exclude: ['public.left_out'] }));
   assert.equal(await refused(), 'done');
   place.change((file) => void (file.environments['dr']!.endpoints['ledger']!.uri = 'postgres://192.0.2.1:5432/x'));
-  await assert.rejects(openProvisioner(await place.open()).check(await place.open(), { movesAside: false }), { type: 'WeakTransport', message: /in the clear, off this machine/ });
+  await assert.rejects((await openProvisioner(await place.open())).check(await place.open(), { movesAside: false }), { type: 'WeakTransport', message: /in the clear, off this machine/ });
 });
 
 test('a restore that is cut off at every step goes on behind what was committed, and nothing is there twice', { skip, timeout: 240_000 }, async (t) => {
@@ -333,7 +333,7 @@ test('chosen tables alone: their rows, foreign keys among them held, and one tha
   await assert.rejects(postgresEngine.narrowPoint(context, { point: whole, only: ['public.ordrs'] }), { type: 'BadInput', message: /no table is called "public\.ordrs" in the base HINT: near it: public\.orders/ });
   const point = await postgresEngine.narrowPoint(context, { point: whole, only: ['public.orders', 'public.order*items'] });
   assert.deepEqual([point.only!.collections, point.only!.documents], [2, 1_100]);
-  await openProvisioner(context).provision(context, pgTarget);
+  await (await openProvisioner(context)).provision(context, pgTarget);
   const { groups } = await postgresEngine.prepareRestore(context, { target: pgTarget, point });
   await assert.rejects(postgresEngine.prepareRestore(context, { target: pgTarget, point: whole }), { type: 'TargetNotEmpty', message: /was claimed for \["public\.orders","public\.order\*items"\], this is for everything/ });
   for (const group of groups) await postgresEngine.restoreGroup(context, { target: pgTarget, point, group });

@@ -308,7 +308,7 @@ test('a target that is the living source is refused, under whatever name, and on
   }
   at('postgres://127.0.0.1:5432', 'postgres://127.0.0.1:5433');
   const context = await place.open();
-  await openProvisioner(context).provision(context, toolTarget);
+  await (await openProvisioner(context)).provision(context, toolTarget);
   await assert.rejects(toolEngine.prepareRestore(context, { target: { ...toolTarget, run: 'run-2' }, point: toolPoint(summary) }), { type: 'TargetNotEmpty', message: /belongs to run run-1, not to run-2/ });
 });
 

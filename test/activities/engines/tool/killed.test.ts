@@ -92,7 +92,7 @@ test('dump and restore whose data plane is killed start over whole, leave no pro
   assert.equal(await storedParts(context, plan), summary.parts + 2, 'what the first attempt left is named by nobody');
 
   rmSync(join(place.directory, 'go'));
-  await openProvisioner(context).provision(context, toolTarget);
+  await (await openProvisioner(context)).provision(context, toolTarget);
   const point = toolPoint(summary);
   const { groups } = await toolEngine.prepareRestore(context, { target: toolTarget, point });
   const restore = { target: toolTarget, point, group: groups[0]! };
@@ -130,7 +130,7 @@ test('a restore program that does not hear TERM is gone with its aborted data pl
   place.use({ uses: 'command', dump: sh('head -c 40000000 /dev/zero'), restore: sh(script, '{{uri}}', place.directory) });
   const context = await place.open();
   const summary = await backUpByTool(context, 'b1');
-  await openProvisioner(context).provision(context, toolTarget);
+  await (await openProvisioner(context)).provision(context, toolTarget);
   const point = toolPoint(summary);
   const { groups } = await toolEngine.prepareRestore(context, { target: toolTarget, point });
   const abort = new AbortController();
@@ -151,7 +151,7 @@ test('a stream of 300 MB goes through in bounded memory, both ways', async (t) =
   const group = (await dump.done) as GroupRef;
   assert.equal(group.plainBytes, size);
   const summary = await toolEngine.sealBackup(context, { ...toolRef, plan, epoch: 1, groups: [group] });
-  await openProvisioner(context).provision(context, toolTarget);
+  await (await openProvisioner(context)).provision(context, toolTarget);
   const point = toolPoint(summary);
   const { groups } = await toolEngine.prepareRestore(context, { target: toolTarget, point });
   const restore = await attempt('restoreGroup', { target: toolTarget, point, group: groups[0]! });

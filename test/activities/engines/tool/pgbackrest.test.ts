@@ -95,11 +95,11 @@ suite('pgBackRest', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(await rowsOf(place.targetPort), [1]);
     await restoreByTool(context, second);
     assert.deepEqual(await rowsOf(place.targetPort), [1, 2], 'of the moment at which the backup ended');
-    const before = await openProvisioner(context).describe(context);
+    const before = await (await openProvisioner(context)).describe(context);
     // As after a kill: another attempt of the same run begins again, over what is there and serves.
     writeFileSync(join(before.directory, 'tool-restore.json'), readFileSync(join(before.directory, 'tool-restore.json'), 'utf8').replace('"done"', '"begun"'));
     await restoreByTool(context, second);
-    assert.notEqual((await openProvisioner(context).describe(context)).pid, before.pid);
+    assert.notEqual((await (await openProvisioner(context)).describe(context)).pid, before.pid);
     assert.deepEqual(await rowsOf(place.targetPort), [1, 2]);
 
     const { summary } = await toolEngine.promoteTarget(context, { target: toolTarget });
