@@ -62,6 +62,8 @@ export interface Engine
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */
   checkTarget?(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void>;
+  /** What a schedule asks of this source that its server cannot give as it is set up, and the way out; null: nothing. Left out: no schedule asks for such a thing. @throws SourceUnavailable. */
+  checkSchedules?(context: SourceContext): Promise<{ what: string; hint: string } | null>;
   /**
    * Whether an endpoint may be spoken to, as far as its settings say; connects to nothing.
    * @returns a sentence on what nobody can look at; null: there is nothing of the sort. @throws WeakTransport - off this machine, and not by TLS 1.3.

@@ -122,6 +122,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     await refuseMovedSource(context).catch(note(findings));
     const engine = await openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
+    findings.push(...(await checkSchedules(context, engine)));
     const point = await planPoint(context, target, findings, engine, { only, copies, readForMs });
     if (point) points.push(point);
     findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
@@ -159,6 +160,15 @@ function passedOver({ system, source, checked, base }: CheckedPoint): Finding[] 
     ...(base.mark?.doubt ? [warn(`base ${base.backup} is ${describeDoubt(base.mark.doubt)}, and is taken because it was named`)] : []),
     ...(count > shown.length ? [warn(`${count - shown.length} more objects are not believed`)] : []),
   ];
+}
+
+/** The next recovery is from what is backed up until then. A source that does not answer now may be why somebody plans. */
+async function checkSchedules(context: SourceContext, { checkSchedules: check }: Engine): Promise<Finding[]> {
+  const lacking = await check?.(context).catch((error: unknown) => {
+    if (context.signal.aborted || !(error instanceof HoldfastError)) throw error;
+    return null;
+  });
+  return lacking ? [finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${lacking.what}`, lacking.hint)] : [];
 }
 
 async function checkArchive(context: SourceContext): Promise<Finding[]> {

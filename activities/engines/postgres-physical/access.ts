@@ -42,12 +42,20 @@ export function grants(role: AccessRole): EngineGrant {
 
 /** @source PostgreSQL manual: pg_has_role, has_function_privilege, pg_roles. */
 export async function checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound> {
-  const { has, lacking } = await withSource(context, async (client) => ({ has: await readRights(client), lacking: role === 'backup' && asksForIncrements(context) ? await whyNoIncrements(client, await majorOf(client)) : null }));
+  const has = await withSource(context, readRights);
+  const lacking = role === 'backup' ? await checkSchedules(context) : null;
   const wanted = needs[role];
   return {
-    missing: [...wanted.filter((right) => !has.superuser && !has[right]).map((right) => `${right}: ${statements[right].join('; ')}`), ...(lacking ? [`incremental bases, which a schedule asks for: ${lacking.what}: ${lacking.hint}`] : [])],
+    missing: [...wanted.filter((right) => !has.superuser && !has[right]).map((right) => `${right}: ${statements[right].join('; ')}`), ...(lacking ? [`${lacking.what}: ${lacking.hint}`] : [])],
     tooMuch: has.superuser ? ['is a superuser, who may do anything'] : has.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],
   };
+}
+
+/** Incremental bases, of a server that does not keep what they need. */
+export async function checkSchedules(context: SourceContext): Promise<{ what: string; hint: string } | null> {
+  if (!asksForIncrements(context)) return null;
+  const lacking = await withSource(context, async (client) => await whyNoIncrements(client, await majorOf(client)));
+  return lacking && { what: `incremental bases, which a schedule asks for: ${lacking.what}`, hint: lacking.hint };
 }
 
 type Has = Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>;

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import type { Engine } from '../engine.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
-import { checkRights, grants } from './access.ts';
+import { checkRights, checkSchedules, grants } from './access.ts';
 import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
 import { archiveLog } from './archive-log.ts';
 import { checkTransport } from '../postgres/transport.ts';
@@ -50,6 +50,7 @@ export const postgresPhysicalEngine: Engine = {
   checkTransport,
   grants,
   checkRights,
+  checkSchedules,
   checkTarget: refuseLivingSource,
   verifySlice,
   findMark,

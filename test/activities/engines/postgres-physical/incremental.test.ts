@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
+import { parse, stringify } from 'yaml';
 import type { SourceContext } from '../../../../activities/context.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
+import { planDisposal } from '../../../../activities/disposal/plan-disposal.ts';
+import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { LogWalk } from '../../../../activities/engines/postgres-physical/log-walk.ts';
-import { numberOfName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { numberOfName, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
 import { giveTo } from '../../../../activities/tool/server-account.ts';
+import type { BackupSummary } from '../../../../workflows/contract.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
@@ -33,6 +38,25 @@ async function onTarget({ targetDirectory, targetPort }: PhysicalPlace): Promise
 
 const onSource = async ({ source }: PhysicalPlace): Promise<string> => (await source.query<{ rows: string }>(rowsOf))[0]!.rows;
 
+const fileOf = ({ directory }: PhysicalPlace): string => join(directory, `${physicalRef.system}.yaml`);
+
+/** Everything of the first base but its plan, which nobody needs to restore it, is locked by the seal of what adds to it, as long as that itself is. */
+async function sealLocked(place: PhysicalPlace, seal: (locking: SourceContext) => Promise<BackupSummary>): Promise<BackupSummary> {
+  const before = readFileSync(fileOf(place), 'utf8');
+  const { stores: [store], ...file } = parse(before) as { stores: object[] };
+  writeFileSync(fileOf(place), stringify({ ...file, stores: [{ ...store, lock: { retain: '30s' } }] }));
+  const locking = await place.open();
+  writeFileSync(fileOf(place), before);
+  const parent: { key: string; versionId: string }[] = [];
+  for await (const version of locking.store.list(layout.backupFolder({ ...physicalRef, timeline: 't00000001', backup: 'i1' }))) if (!/\/plan\.json$/.test(version.key)) parent.push(version);
+  const locks = async (): Promise<boolean[]> => [...new Set(await Promise.all(parent.map(async (version) => (await locking.store.lockedUntil(version)) !== null)))];
+  assert.ok(parent.length >= 4, `${parent.length} objects`);
+  assert.deepEqual(await locks(), [false]);
+  const summary = await seal(locking);
+  assert.deepEqual(await locks(), [true]);
+  return summary;
+}
+
 test('incremental bases: what is not set up is refused by name, what is killed goes on, what is joined is what the source had, and a base that is missing is found before anything is touched', { skip: await physicalMissing(), timeout: 300_000 }, async (t) => {
   // Small segments: each base brings some, and what it holds beside them is to show.
   const place = await physicalPlace(t, { receive: true, lock: false, initdb: ['--wal-segsize=1'] });
@@ -44,13 +68,19 @@ test('incremental bases: what is not set up is refused by name, what is killed g
   await place.source.query('CREATE TABLE apart TABLESPACE aside AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) AS n');
   await place.source.query("CREATE TABLE things AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 40000) AS n; ALTER TABLE things ADD PRIMARY KEY (n)");
 
-  await t.test('a server that keeps no summaries is refused, and said by the check of rights; without a base to add to a full one is taken', async () => {
+  await t.test('a server that keeps no summaries is refused, and said by the plan and the check of rights; without a base to add to a full one is taken', async () => {
     await assert.rejects(backUpPhysical(context, 'i0', { incremental: true }), { name: 'Unsupported', message: /summarize_wal = off/ });
-    const schedules = { often: { does: 'backup', with: { incremental: true } } };
-    const asking = { ...context, system: { ...context.system, schedules } } as unknown as SourceContext;
-    assert.match((await engine.checkRights(asking, 'backup')).missing.join(), /incremental bases, which a schedule asks for: the server has summarize_wal = off/);
+    const said = /incremental bases, which a schedule asks for: the server has summarize_wal = off/;
+    const planned = async (): Promise<string[]> => (await planRecovery({ system: physicalRef.system }, context)).findings.filter(({ message }) => said.test(message)).map(({ effect, hint }) => `${effect}: ${hint}`);
+    assert.deepEqual(await planned(), [], 'no schedule asks for them');
+    const before = readFileSync(fileOf(place), 'utf8');
+    writeFileSync(fileOf(place), stringify({ ...parse(before), schedules: { often: { does: 'backup', every: '6h', with: { incremental: true } } } }));
+    const asking = await place.open();
+    assert.match((await engine.checkRights(asking, 'backup')).missing.join(), said);
+    assert.deepEqual(await planned(), ['warns: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); then take a full base']);
     await place.source.configure({ summarize_wal: true });
-    assert.deepEqual((await engine.checkRights(asking, 'backup')).missing, []);
+    assert.deepEqual([(await engine.checkRights(asking, 'backup')).missing, await planned()], [[], []]);
+    writeFileSync(fileOf(place), before);
     const summary = await backUpPhysical(context, 'i1', { incremental: true });
     assert.match(summary.instead!, /no good base on this timeline/);
   });
@@ -69,8 +99,11 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     await assert.rejects(first, { name: 'ToolFailed' });
     assert.ok(!existsSync(list), 'the list of the parent’s files is gone');
     const group = await engine.dumpGroup(context, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
-    const summary = await engine.sealBackup(context, { ...physicalRef, plan, epoch: 0, groups: [group] });
+    const stays = async (): Promise<string> => (await planDisposal(context, { point: 'i1', evenTheLast: true })).refused.join();
+    assert.equal(await stays(), 'backup i2, which is not sealed yet, adds to it');
+    const summary = await sealLocked(place, async (locking) => await engine.sealBackup(locking, { ...physicalRef, plan, epoch: 0, groups: [group] }));
     assert.deepEqual([summary.addsTo, summary.instead], ['i1', undefined]);
+    assert.equal(await stays(), 'base i2 adds to it: dispose of that one first');
     const full = (await findPoint(context, { point: 'i1' })).base;
     assert.ok(summary.plainBytes < full.plainBytes / 2, `${summary.plainBytes} of ${full.plainBytes} bytes`);
     await place.source.query("INSERT INTO things SELECT n, 'new' FROM generate_series(50001, 50500) AS n; CREATE TABLE more AS SELECT 1 AS one");
@@ -114,7 +147,14 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     await runTool({ path: (await findPostgresProgram('pg_verifybackup', 17, 'same')).path }, [join(out, 'data')]);
   });
 
+  const received = new AbortController();
+  const archive = place.open(received.signal).then(async (own) => await engine.archiveLog(own, { ...physicalRef, epoch: 0, forMs: 3_600_000 })).catch((error: unknown) => {
+    if (!received.signal.aborted) throw error;
+  });
+  t.after(() => received.abort(new Error('over')));
+
   await t.test('summaries that the server has let go: a full base instead, which says so', async () => {
+    await until('the log to be received', async () => (await findStoredEnd(context, { ...physicalRef, timeline: 't00000001' })) !== undefined, 30_000, 200);
     const summaries = join(place.source.dataDirectory, 'pg_wal', 'summaries');
     const [{ lsn }] = await place.source.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn') as [{ lsn: string }];
     await place.source.query('INSERT INTO more VALUES (2); CHECKPOINT');
@@ -142,10 +182,27 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     for (const path of paths) assert.ok(made.some((one) => one.path === path), `${path} of ${JSON.stringify(made)}`);
   });
 
+  await t.test('where the path of such a tablespace is taken on this machine, its replay is refused, and the one that is there stays as it is', async () => {
+    const spaces = readdirSync(place.source.directory).filter((name) => name.startsWith('later-')).map((name) => join(place.source.directory, name));
+    const look = (): string[] => spaces.flatMap((path) => readdirSync(path).map((name) => `${path}/${name} ${statSync(join(path, name)).ino} ${statSync(join(path, name)).mtimeMs}`));
+    const before = look();
+    assert.equal(before.length, 6);
+    const [{ lsn }] = await place.source.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn') as [{ lsn: string }];
+    await until('the log to be in the store', async () => ((await findStoredEnd(context, { ...physicalRef, timeline: 't00000001' }))?.lsn ?? 0n) >= parseLsn(lsn), 60_000, 200);
+    received.abort(new Error('done'));
+    await archive;
+    await assert.rejects(restoreTo(context, {}, physicalTarget('run-3')), { name: 'TargetNotEmpty', message: /the log makes a tablespace in \S+later-\d, and there is one of some server on this machine.*HINT: recover on another machine, to a moment before it/ });
+    assert.deepEqual(look(), before);
+    await (await openProvisioner(context)).remove(context, physicalTarget('run-3'), { discard: true });
+  });
+
   await t.test('a base that is missing is found by verify and before a restore touches anything', async () => {
     const point = await findPoint(context, { point: 'i3' });
     const parent = layout.manifest({ ...physicalRef, timeline: 't00000001', backup: 'i2' });
-    for await (const version of context.store.list(parent)) await context.store.deleteVersion(version);
+    for await (const version of context.store.list(parent)) {
+      await until('its lock to be over', async () => (await context.store.lockedUntil(version)) === null, 40_000, 250);
+      await context.store.deleteVersion(version);
+    }
     await assert.rejects(findPoint(context, { point: 'i3' }), /base i3 is not believed: it adds to base i2, which is not there/);
     const { ok, problems } = await verifyRecoveryPoint(context, {});
     assert.ok(!ok && problems.some(({ problem }) => problem === 'it adds to base i2, which is not there'), JSON.stringify(problems));
