@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, constants, cpus, setPriority } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { run } from 'node:test';
@@ -8,10 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { formatDuration } from '../workflows/domain/units.ts';
 import { startTimeOf } from '../activities/tool/process-group.ts';
-import { runTool } from '../activities/tool/run-tool.ts';
+import { startTool } from '../activities/tool/run-tool.ts';
 
 /**
- * `npm test`: lint, types, all tests, and a check that nothing was left running. With arguments (`npm test -- replay`)
+ * `npm test`: all tests, types and lint beside them, and a check that nothing was left running. With arguments (`npm test -- replay`)
  * only the test files whose path contains one of them, and no lint.
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
@@ -59,7 +59,6 @@ const timesAtStart = processorTimes();
 const problems: string[] = [];
 const unstableFiles: string[] = [];
 process.chdir(project);
-if (filters.length === 0) problems.push(...(await checkCode()));
 problems.push(...(await runTests(findFiles())), ...(await findLeaks()));
 for (const problem of problems) console.log(`\nFAILED  ${problem}`);
 tellPictures();
@@ -73,11 +72,10 @@ function findFiles(): string[] {
   return chosen;
 }
 
-/** Lint beside the two type checks, one after the other: two processors are kept busy. */
+/** The type checks and lint, one program after the other: beside the tests they take what processor time those leave. */
 async function checkCode(): Promise<string[]> {
-  const lint = check('lint', [['node_modules/eslint/bin/eslint.js', '.']]);
-  const types = check('types', ['tsconfig.json', 'workflows/tsconfig.json'].map((file) => ['node_modules/typescript/bin/tsc', '-p', file]));
-  return (await Promise.all([lint, types])).flat();
+  const types = await check('types', ['tsconfig.json', 'workflows/tsconfig.json'].map((file) => ['node_modules/typescript/bin/tsc', '-p', file]));
+  return [...types, ...(await check('lint', [['node_modules/eslint/bin/eslint.js', '.']]))];
 }
 
 async function check(name: string, commands: string[][]): Promise<string[]> {
@@ -85,7 +83,9 @@ async function check(name: string, commands: string[][]): Promise<string[]> {
   const failed: string[] = [];
   for (const command of commands) {
     try {
-      await runTool('node', command);
+      const program = startTool('node', command, { collectStdout: true, input: '' });
+      setPriority(program.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+      await program.done;
     } catch (error) {
       const said = error instanceof HoldfastError ? String(error.details['stdoutTail'] ?? '').trim() : '';
       failed.push(`${name}: ${command.join(' ')}\n${said || (error as Error).message}`);
@@ -108,13 +108,14 @@ async function runTests(files: string[]): Promise<string[]> {
     while (others.length + heavy.length > 0) if (await areIdle()) await runLane([others, heavy], results, output, 1);
   };
   await runLane([files.filter((file) => file === alone)], results, output);
-  await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle()]);
+  const checks = filters.length === 0 ? checkCode() : Promise.resolve([]);
+  await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle(), checks]);
   summarize(results);
   const failed = results.filter((result) => result.error !== undefined);
   if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
   const told = failed.map((result) => ({ isUnstable: unstableFiles.includes(result.file), said: describe(result, output.get(result.file)) }));
   for (const { said } of told.filter(({ isUnstable }) => isUnstable)) console.log(`\nUNSTABLE  ${said}`);
-  return told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said);
+  return [...(await checks), ...told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said)];
 }
 
 /** Whether a third of the processors had nothing to do, for a while. */
