@@ -54,10 +54,12 @@ const programsOf = (system: System): string[] =>
 /** What the runbook's own steps run. A program whose name is a placeholder is none yet. */
 function stepProgramsOf(system: System, runbook: string | undefined): string[] {
   const { deployer, commands = {} } = system;
-  return expandRunbook(system, runbook).flatMap(({ uses, with: settings }) => {
-    if (uses === 'deploy') return deployer?.uses === 'command' ? [deployer.deploy, ...(deployer.current ? [deployer.current] : [])] : [];
+  return expandRunbook(system, runbook).flatMap(({ uses, with: settings, undo }) => {
+    const takesBack = undo?.command === undefined ? undefined : commands[undo.command];
+    const back = takesBack ? [takesBack.run] : [];
+    if (uses === 'deploy') return [...(deployer?.uses === 'command' ? [deployer.deploy, ...(deployer.current ? [deployer.current] : [])] : []), ...back];
     const command = uses === 'command' ? commands[String(settings?.['command'])] : undefined;
-    return command ? [command.run, ...(command.undo ? [command.undo] : [])] : [];
+    return [...(command ? [command.run, ...(command.undo ? [command.undo] : [])] : []), ...back];
   }).flatMap(({ argv: [program] }) => (program!.includes('{{') ? [] : [program!]));
 }
 

@@ -5,6 +5,7 @@ import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbo
 import { bringsWhole, copiesOf, isInPlace, systemFor } from '../../workflows/domain/homeward.ts';
 import { amountsOf, forecastRto } from '../../workflows/domain/forecast-rto.ts';
 import { severities } from '../../workflows/domain/messages.ts';
+import { describeUndo } from '../../workflows/domain/step-undo.ts';
 import { planCriticalPath, type PlannedTimes, type StepToPlan } from '../../workflows/domain/plan-critical-path.ts';
 import type { Finding, RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { CheckedPoint } from '../../workflows/domain/point-check.ts';
@@ -76,10 +77,10 @@ const runOfPlan = '0'.repeat(26);
 /** `runs` false: a recovery passes it over, or it runs only where another has failed; it takes none of the time. */
 function stepsToPlan(system: System, name: string | undefined, partial: boolean): (StepToPlan & { runs: boolean })[] {
   const engines = Object.values(system.sources).map(({ engine }) => engine);
-  return expandRunbook(system, name).map(({ id, uses, needs, budget, when }) => {
+  return expandRunbook(system, name).map(({ id, uses, needs, budget, when, undo }) => {
     // How severe it is going to be nobody knows: a step of any severity counts.
     const runs = severities.some((severity) => whenHolds(when, { purpose: 'recovery', severity, partial, engines, step: () => ({ state: 'done', error: null }) }));
-    return { id, uses, needs, runs, budgetMs: runs ? (budget ?? null) : null, ...(when.length > 0 ? { when: describeWhen(when) } : {}) };
+    return { id, uses, needs, runs, budgetMs: runs ? (budget ?? null) : null, ...(when.length > 0 ? { when: describeWhen(when) } : {}), ...(undo ? { undo: describeUndo(undo) } : {}) };
   });
 }
 

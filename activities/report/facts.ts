@@ -87,7 +87,7 @@ export function noFence({ state, fence }: RunReport): string | undefined {
 }
 
 /** A gate's own work is none, and a checklist's is its people's. */
-export const isWait = ({ uses, items }: StepState): boolean => uses === 'approval' || items !== undefined;
+export const isWait = ({ uses, items }: StepState): boolean => uses === 'approval' || items?.some(({ undo }) => undo !== true) === true;
 
 /** How long a step took; of one that only waits, how long it waited. */
 export function tookOf(step: StepState): string {

@@ -3,7 +3,7 @@ import { describeProgress, describeShare } from '../../workflows/domain/describe
 import { describeTarget } from '../../workflows/domain/describe-target.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
-import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
+import { describeLeft, isUndoneByHand, leftAfterService, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import { formatWatch } from './format-watch.ts';
 import { runningProgress } from './read-activities.ts';
 import type { RunStatusView } from './read-run.ts';
@@ -42,7 +42,7 @@ export function waitingFacts(gate: GateState | undefined, nowMs: number): string
 function formatStep(step: StepState, view: RunStatusView, idWidth: number, nowMs: number): string {
   const facts = {
     running: () => runningFacts(step, view, nowMs),
-    waiting: () => step.items ? [`${step.items.filter(({ by }) => by !== null).length} of ${step.items.length} confirmed`] : waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
+    waiting: () => step.items ? [isUndoneByHand(step) ? 'is to be taken back by hand' : `${step.items.filter(({ by }) => by !== null).length} of ${step.items.length} confirmed`] : waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
     failed: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     stuck: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     done: () => [`${formatDuration(step.elapsedMs)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`, step.summary ?? ''],

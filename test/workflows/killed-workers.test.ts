@@ -15,7 +15,7 @@ import { lockIds, searchAttributes } from '../../workflows/domain/names.ts';
 import { peopleWith, samePerson, type People } from '../../workflows/domain/people.ts';
 import { permissions } from '../../workflows/domain/permissions.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { RunState, StepState } from '../../workflows/domain/run-state.ts';
+import { isUndoneByHand, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import type { StepTypeName } from '../../workflows/domain/step-settings.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import type { ActivityName } from '../../workflows/call.ts';
@@ -131,7 +131,7 @@ interface Run {
   system: string;
   /** where it can last be undone */
   isAborted: boolean;
-  /** calls, gates as `gate <name>` and checklists as `list <step>`, that a worker has still to die in */
+  /** calls, gates as `gate <name>`, checklists as `list <step>` and what people take back as `undo <step>`, that a worker has still to die in */
   left: string[];
   entry: WorkflowHandle;
   handle: WorkflowHandle;
@@ -248,7 +248,7 @@ async function mayDieIn(env: TestWorkflowEnvironment, run: Run, held: string[], 
   // Asked whatever is on its way, also of a run that a worker has just lost: see workflows/evict-stale.ts.
   if (!listed.forPeople.has(run.handle.workflowId)) return undefined;
   const state = await stateOf(run.handle);
-  const waiting = [...state.gates.filter(({ status }) => status === 'open').map(({ gate }) => `gate ${gate}`), ...listsThatWait(state).map(({ id }) => `list ${id}`)].filter((what) => run.left.includes(what));
+  const waiting = [...state.gates.filter(({ status }) => status === 'open').map(({ gate }) => `gate ${gate}`), ...listsThatWait(state).map((step) => `${isUndoneByHand(step) ? 'undo' : 'list'} ${step.id}`)].filter((what) => run.left.includes(what));
   if (waiting.length > 0) return (await isStill(env, run.entry.workflowId, [])) ? waiting : undefined;
   await act(run, state);
   return undefined;
@@ -296,7 +296,7 @@ async function killAll(t: Owner, env: TestWorkflowEnvironment, runs: readonly Ru
 
 interface End {
   outcome: string;
-  steps: { id: string; state: string; attempt: number; summary: string | null; isList: boolean }[];
+  steps: { id: string; state: string; attempt: number; summary: string | null; isList: boolean; isUndoneByHand: boolean }[];
   gates: { gate: string; status: string; by: string[] }[];
   escalations: number;
   warnings: string[];
@@ -330,7 +330,7 @@ async function endOf(run: Run): Promise<End> {
     outcome,
     // Of the clock: time passes until a lost worker is found.
     warnings: warnings.filter((warning) => !/over its budget|RTO objective|^forecast/.test(warning)).map((warning) => timeless(warning.replaceAll(run.system, 'the system'))),
-    steps: state.steps.map(({ id, state: is, attempt, summary, items }) => ({ id, state: is, attempt, isList: items !== undefined, summary: summary && timeless(summary.replaceAll(run.system, 'the system')) })),
+    steps: state.steps.map(({ id, state: is, attempt, summary, items }) => ({ id, state: is, attempt, isList: items !== undefined, isUndoneByHand: items?.some(({ undo }) => undo === true) === true, summary: summary && timeless(summary.replaceAll(run.system, 'the system')) })),
     escalations: state.escalations?.length ?? 0,
     gates: state.gates.map(({ gate, status, decisions }) => ({ gate, status, by: decisions.map(({ by }) => by) })),
     done: Object.fromEntries(Object.entries(done).sort()),
@@ -348,7 +348,7 @@ test('every shipped runbook: a worker killed in every step and every undo, and a
     const order = [...new Set(run.said.filter(({ is }) => !run.isAborted || is === 'done').map(({ call }) => call))];
     assert.equal(end.escalations, run.shipped.failsAt ? 1 : 0, run.system);
     const called = order.filter((call) => (run.isAborted ? undoCalls : [...Object.values(mainCall), ...moreCalls]).includes(call.split(' ')[0] as ActivityName));
-    const what = [...called, ...(run.isAborted ? [] : [...end.gates.map(({ gate }) => `gate ${gate}`), ...end.steps.filter(({ isList }) => isList).map(({ id }) => `list ${id}`)])];
+    const what = [...called, ...(run.isAborted ? end.steps.filter((step) => step.isUndoneByHand).map(({ id }) => `undo ${id}`) : [...end.gates.map(({ gate }) => `gate ${gate}`), ...end.steps.filter(({ isList }) => isList).map(({ id }) => `list ${id}`)])];
     // Each step of the runbook is one that workers die in.
     for (const { uses } of run.isAborted ? [] : run.shipped.steps) assert.ok(uses === 'approval' || uses === 'manual' || uses === 'notify' || called.some((call) => call.startsWith(mainCall[uses as keyof typeof mainCall])), uses);
     const count = Math.ceil(what.length / mostDeathsOfARun);

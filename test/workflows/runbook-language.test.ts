@@ -121,3 +121,42 @@ test('a failed validation goes to an older base by itself, so many times, and th
   await lab.run().signal('abort', { by: 'erik' });
   assert.equal((await failureOf(entry)).type, 'Aborted');
 });
+
+test('undo of a step: what its type takes back, then a program, then a person, who is told; stuck where the program fails, and nothing before it is undone', async (t) => {
+  let programs = 0;
+  const lab = await openLab(t, {
+    ...loading({
+      commands: { 'dns-back': { undo: false } },
+      notify: { receivers: [{ name: 'ops', kind: 'webhook', audience: 'internal', phases: ['confirm', 'stuck'], drills: true }], updateEveryMs: { internal: 900_000, external: 900_000 }, external: null },
+      runbook: runbook(
+        ...data.slice(0, 2),
+        { ...data[2], undo: { command: 'dns-back', inDrills: true, manual: 'Take the name of the target away' } },
+        { id: 'look', uses: 'manual', needs: ['make'], with: { items: [{ id: 'size', do: 'look at the size' }] }, undo: { command: 'dns-back' } },
+      ),
+    }),
+    runCommand: ({ command }) => (++programs === 1 ? Promise.reject(new HoldfastError('ValidationFailed', `${command} said no`)) : Promise.resolve({ summary: `${command} ended well` })),
+  });
+  const entry = await lab.start('recoverSystem', { system: 'demo', purpose: 'drill' });
+  await until(lab.run(), stepIs('look', 'waiting'));
+  await lab.run().executeUpdate('abort', { args: [{ by: 'erik' }] });
+  await until(lab.run(), ({ status }) => status === 'stuck');
+  assert.ok(lab.stubs.called().indexOf('removeTarget') < lab.stubs.called().indexOf('runCommand'), 'what the type takes back by itself comes first');
+  await lab.run().executeUpdate('retry', { args: [{ step: 'make', by: 'erik' }] });
+  const asking = await until(lab.run(), stepIs('make', 'waiting'));
+  assert.equal(asking.steps.find(({ id }) => id === 'look')!.summary, 'a drill leaves production alone', 'its program does not say that it may run in drills');
+  assert.ok(!lab.stubs.called().includes('releaseHold'), 'what it stands on is not touched meanwhile');
+  const answer = await lab.run().executeUpdate<{ waitsFor: string }, unknown[]>('comment', { args: [{ by: 'erik', text: 'on it' }] });
+  assert.match(answer.waitsFor, /the undo of "make" waits to be confirmed: "undo"/);
+  await confirm(lab.run(), 'undo');
+  const failure = await failureOf(entry);
+  assert.equal(failure.type, 'Aborted');
+  const { state } = failure.details![0] as RunReport;
+  const make = state.steps.find(({ id }) => id === 'make')!;
+  assert.deepEqual([make.state, make.items!.map(({ id, by }) => `${id} ${by}`)], ['undone', ['undo erik']]);
+  assert.match(make.summary!, /; dns-back ended well$/);
+  assert.equal(lab.stubs.called().filter((name) => name === 'removeTarget').length, 2, 'each part of it is repeated with the whole');
+  const said = lab.stubs.calls.flatMap(({ name, input }) => (name === 'notify' ? [(input as { notice: { phase: string; title: string; lines: string[]; answers: string[] } }).notice] : []));
+  const asked = said.find(({ title }) => /UNDO BY HAND WAITS: make$/.test(title))!;
+  assert.match(asked.lines.join('\n'), /to do: undo: Take the name of the target away/);
+  assert.match(asked.answers.join('\n'), /holdfast confirm demo --step make --item undo --by YOUR-NAME/);
+});

@@ -8,6 +8,7 @@ import { permissions } from '../../workflows/domain/permissions.ts';
 import { peopleWith, samePerson } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
+import { undoItem } from '../../workflows/domain/step-undo.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep } from '../../workflows/domain/expand-runbook.ts';
@@ -82,8 +83,13 @@ async function abortAndRetry(run: WorkflowHandle, entry: WorkflowHandle, by: str
   const stuck: string[] = [];
   await run.executeUpdate('abort', { args: [{ by }] });
   for (;;) {
-    const { status, steps } = await until(run, ({ status: is }) => is === 'stuck' || is === 'aborted');
+    const state = await until(run, (now) => now.status === 'stuck' || now.status === 'aborted' || itemsLeft(now).length > 0);
+    const { status, steps } = state;
     if (status === 'aborted') break;
+    if (status !== 'stuck') {
+      await takeBackByHand(run, by, state);
+      continue;
+    }
     const { id } = steps.find(({ state }) => state === 'stuck')!;
     stuck.push(id);
     assert.ok(stuck.length < 50, `${id} stays stuck`);
@@ -107,6 +113,14 @@ function breakSwitch(lab: Lab, at: (percent: number) => boolean): () => void {
 
 const itemsLeft = (state: RunState): { step: string; item: string }[] =>
   state.steps.filter(({ state: is }) => is === 'waiting').flatMap(({ id: step, items = [] }) => items.filter(({ by }) => by === null).map(({ id: item }) => ({ step, item })));
+/** A person says that what a step did is taken back. */
+async function takeBackByHand(run: WorkflowHandle, by: string, state: RunState): Promise<void> {
+  for (const left of itemsLeft(state)) {
+    assert.equal(left.item, undoItem, 'nothing else is asked of people on the way back');
+    await run.executeUpdate('confirm', { args: [{ ...left, by }] });
+  }
+}
+
 const answered = (state: RunState): boolean => state.status !== 'running' || state.gates.some(({ status }) => status === 'open') || itemsLeft(state).length > 0;
 
 /** Answers one gate as those would who are asked, one of them after the other; or confirms what the checklists ask for. */
@@ -200,6 +214,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
     for (let state = await until(run, answered); state.status !== 'paused'; state = await until(run, answered)) await answer({ run, view, by }, state);
     const undone = failAfterDone(lab, ['DataPlaneLost']);
     await run.executeUpdate('abort', { args: [{ by }] });
+    const byHand = expandRunbook(view, runbook).filter(({ undo }) => undo?.manual !== undefined);
+    for (let left = byHand.length; left > 0; left -= 1) await takeBackByHand(run, by, await until(run, (now) => itemsLeft(now).length > 0));
     const failure = await failureOf(entry);
     assert.equal(failure.type, 'Aborted');
     for (const activity of undone) assert.ok(undone.filter((one) => one === activity).length >= 2, `${activity} was done once`);
@@ -251,7 +267,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
     const { stuck, report } = await abortAndRetry(run, entry, by);
     for (const activity of undone) assert.ok(undone.filter((one) => one === activity).length >= 3, `${activity} was done less than three times`);
     // In place nobody is let in before the server is back: what leads people there is the fence's undo.
-    const calling = registered.filter((id) => !isInPlace(view, runbook) || id !== switchId);
+    const byHand = expandRunbook(view, runbook).filter(({ undo }) => undo?.manual !== undefined).map(({ id }) => id);
+    const calling = registered.filter((id) => !byHand.includes(id) && (!isInPlace(view, runbook) || id !== switchId));
     assert.deepEqual([...new Set(stuck)].sort(), [...calling].sort(), 'each undo was tried again by a person');
     if (!isInPlace(view, runbook)) assert.deepEqual([stuck[0], undone[0]], [switchId, 'admitTraffic'], 'the last that was begun is the first that is undone');
     assert.deepEqual(report.state.steps.filter(({ state: is }) => is === 'undone').map(({ id }) => id).sort(), [...registered].sort());

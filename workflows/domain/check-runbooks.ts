@@ -68,6 +68,7 @@ function checkNames(system: Checked, runbook: Runbook, complain: Complain): void
     if (step.uses === 'deploy' && !system.deployer) complain(['steps', index, 'uses'], 'nothing deploys: a step that uses deploy needs deployer');
     const command = step.uses === 'command' ? (step.with as { command?: unknown } | undefined)?.command : undefined;
     if (typeof command === 'string' && !Object.hasOwn(system.commands ?? {}, command)) complain(['steps', index, 'with', 'command'], `unknown command "${command}"; known: ${known(system.commands ?? {})}`);
+    if (step.undo?.command !== undefined && !Object.hasOwn(system.commands ?? {}, step.undo.command)) complain(['steps', index, 'undo', 'command'], `unknown command "${step.undo.command}"; known: ${known(system.commands ?? {})}`);
     if (step.approval && !system.approvals[step.approval]) complain(['steps', index, 'approval'], `gate "${step.approval}" is not under approvals; known: ${known(system.approvals)}`);
     if (step.source && !Object.hasOwn(system.sources, step.source)) complain(['steps', index, 'source'], `unknown source "${step.source}"; known: ${known(system.sources)}`);
     for (const to of escalatesTo({ steps: [step] })) if (!runbookNames(system).includes(to)) complain(['steps', index, 'onFailure', 'escalate'], `there is no runbook "${to}"; known: ${runbookNames(system).join(', ')}`);

@@ -8,6 +8,8 @@ export interface StepToPlan {
   budgetMs: number | null;
   /** when it runs at all, in words; left out: always */
   when?: string | undefined;
+  /** how it is taken back beside what its type does by itself, in words; left out: not at all */
+  undo?: string | undefined;
 }
 
 export interface PlannedTimes {
@@ -21,6 +23,7 @@ export interface PlannedTimes {
   /** a later end of this step makes service come back later */
   critical: boolean;
   when?: string | undefined;
+  undo?: string | undefined;
 }
 
 export interface StepPlan {

@@ -68,7 +68,7 @@ export function describePlan(of: RecoveryPlan): { heading: string; lines: string
     lines: [
       ...of.runbook.steps.map((step) => {
         const needs = step.needs.length > 0 ? `after ${step.needs.join(', ')}` : 'at once';
-        return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}${step.when ? `  only when ${step.when}` : ''}`;
+        return `  ${step.critical ? 'critical' : '        '} ${step.id.padEnd(idWidth)}  from ${formatDuration(step.startMs).padEnd(6)} ${step.budgetMs === null ? 'no budget' : `budget ${formatDuration(step.budgetMs)}`}  ${needs}${step.when ? `  only when ${step.when}` : ''}${step.undo ? `  ${step.undo}` : ''}`;
       }),
       ...waves.filter((wave) => wave.length > 1).map((wave) => `side by side  ${wave.join(', ')}`),
       ...(copied.length > 0 ? [`no traffic is moved; copied into the living source as ${copied.slice(0, 10).map((ns) => copyName(ns, '<run>')).join(', ')}${copied.length > 10 ? ` and ${copied.length - 10} more` : ''}`] : of.only ? [`no traffic is moved: the steps after the validation are passed over, and the target waits until the data was taken out`] : [`service is back after  ${servedBy}, by way of ${criticalPath.join(' → ')}`]),

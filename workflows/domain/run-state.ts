@@ -48,6 +48,8 @@ export interface ChecklistItem {
   /** who confirmed it, and when; null: nobody yet */
   by: string | null;
   at: string | null;
+  /** it takes back what the step did; left out: it is what the step does */
+  undo?: true | undefined;
 }
 
 /** One runbook given up for another. */
@@ -163,6 +165,9 @@ export interface RunState {
   journalPages?: number | undefined;
   warnings: string[];
 }
+
+/** A person is to take back by hand what the step did, and nothing else is undone before. */
+export const isUndoneByHand = ({ state, items }: Pick<StepState, 'state' | 'items'>): boolean => state === 'waiting' && items?.some(({ undo, by }) => undo === true && by === null) === true;
 
 export const approvalsAt = ({ decisions }: GateState): number => decisions.filter(({ decision }) => decision === 'approve').length;
 

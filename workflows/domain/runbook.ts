@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { whenSchema } from './condition.ts';
 import { restoreModeSchema } from './restore-mode.ts';
+import { stepUndoSchema } from './step-undo.ts';
 import { parseDurationMs } from './units.ts';
 
 /** A runbook is data: steps with what they need. The engine runs everything whose needs are met side by side. */
@@ -37,6 +38,7 @@ export const runbookStepSchema = z.strictObject({
   timeout: duration.optional().meta({ description: 'a try that takes longer is cancelled, and has failed' }),
   onFailure: onFailureSchema.optional().meta({ description: 'what a failure does; left out: pause, for a person' }),
   approval: id.optional().meta({ description: 'a gate of the system’s approvals that is opened before the step starts' }),
+  undo: stepUndoSchema.optional().meta({ description: 'how what it did is taken back, behind what its type takes back by itself; left out: by that alone' }),
   source: id.optional().meta({ description: 'of this source only; left out: of all' }),
   foreach: z.literal('sources').optional().meta({ description: 'sources: one step for each source, called <id>-<source>, side by side' }),
 });

@@ -22,7 +22,7 @@ export function beginAbort(draft: Draft, { by, reason = null }: { by: string; re
   for (const step of snapshot.state.steps) {
     // An undo that runs already goes on: it is what the abort wants.
     if (step.state === 'running' && draft.track(step.id).undo !== 'running') draft.commands.push({ kind: 'cancel-step', step: step.id });
-    if (step.state === 'waiting') {
+    if (step.state === 'waiting' && draft.track(step.id).undo !== 'running') {
       step.state = 'failed';
       step.endedAt = draft.at;
       step.error = { type: 'Aborted', message: 'the run was aborted while this waited for people' };

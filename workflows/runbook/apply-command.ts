@@ -6,6 +6,7 @@ import { mainRunbook } from '../domain/expand-runbook.ts';
 import { commentText, renewedSteps, resolveExtended, resolveItem } from './refuse-command.ts';
 import { beginRewind } from './rewind.ts';
 import type { CommandEvent } from './run-types.ts';
+import { endUndo } from './step-events.ts';
 
 const because = (reason: string | undefined): string => (reason ? `: ${reason}` : '');
 
@@ -78,6 +79,7 @@ function confirm(draft: Draft, event: CommandEvent & { kind: 'confirm' }): void 
   item.at = draft.at;
   draft.note(step.id, `${item.id} confirmed${because(event.reason)}`, event.by);
   if (step.items!.some(({ by }) => by === null)) return;
+  if (draft.track(step.id).undo === 'running') return endUndo(draft, step);
   step.state = 'done';
   step.endedAt = draft.at;
   draft.note(step.id, 'done: every item is confirmed');

@@ -142,6 +142,7 @@ function skip(draft: Draft, event: PersonsEvent & { kind: 'skip' }): void {
   const planned = draft.planned(id);
   if (draft.snapshot.abort) {
     draft.track(id).undo = 'left';
+    if (step.state === 'waiting') Object.assign(step, { state: 'stuck', endedAt: draft.at });
     draft.note(id, `left as it is, not undone: ${event.reason}`, event.by);
     draft.warn(id, `not undone, left as it is by ${event.by}: ${event.reason}`);
     return;

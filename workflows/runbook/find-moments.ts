@@ -97,7 +97,8 @@ function answered(before: RunSnapshot, after: RunSnapshot, at: string): Moment[]
   });
   const lists = waitingLists(before).filter(({ id }) => !isWaitingIn(after, id)).map(({ id }): Moment => {
     const { state, summary } = after.state.steps.find((step) => step.id === id)!;
-    return { phase: 'answered', of: 'confirm', subject: id, what: state === 'done' ? 'every item is confirmed' : state === 'skipped' ? (summary ?? 'skipped') : 'nothing to confirm any more' };
+    if (after.tracks[id]!.undo === 'left') return { phase: 'answered', of: 'confirm', subject: id, what: 'left as it is, not undone' };
+    return { phase: 'answered', of: 'confirm', subject: id, what: state === 'undone' ? 'taken back by hand' : state === 'done' ? 'every item is confirmed' : state === 'skipped' ? (summary ?? 'skipped') : 'nothing to confirm any more' };
   });
   return [...gates, ...lists, ...failed];
 }

@@ -1,7 +1,7 @@
 import type { ErrorType } from '../domain/errors.ts';
 import { anonymous } from '../domain/messages.ts';
 import { canceller, permit } from '../domain/permissions.ts';
-import { isSuperseded, type GateState, type StepState } from '../domain/run-state.ts';
+import { isSuperseded, isUndoneByHand, type GateState, type StepState } from '../domain/run-state.ts';
 import { asksAnew, refuseAsking, refuseLapsed } from './elevation.ts';
 import { refuseAtGate } from './refuse-at-gate.ts';
 import { refuseCommand } from './refuse-command.ts';
@@ -35,7 +35,7 @@ export function waitsFor(snapshot: RunSnapshot): string {
   if (isEnded(snapshot)) return `The run has ended: ${snapshot.state.status}.`;
   const parts = [
     gates.length > 0 ? `open: ${names(gates.map((gate) => gate.gate))}` : 'no gate is open',
-    ...lists.map(({ id, items }) => `"${id}" waits to be confirmed: ${names(items!.filter((item) => item.by === null).map((item) => item.id))}`),
+    ...lists.map(({ id, items, state }) => `${isUndoneByHand({ state, items }) ? 'the undo of ' : ''}"${id}" waits to be confirmed: ${names(items!.filter((item) => item.by === null).map((item) => item.id))}`),
     ...(failed.length > 0 ? [`${snapshot.abort || snapshot.rewind ? 'undo failed' : 'failed'}: ${names(failed)}`] : []),
     ...(snapshot.state.held ? [`held by ${snapshot.state.held.by} since ${snapshot.state.held.at}`] : []),
     ...(snapshot.rewind ? [`on the way back: ${snapshot.rewind.why}`] : []),
@@ -78,9 +78,9 @@ export function resolveFailed(snapshot: RunSnapshot, wanted: string | undefined)
     : { type: 'BadInput', message: `There is no step "${wanted}". Steps: ${names(snapshot.state.steps.map(({ id }) => id))}. ${waitsFor(snapshot)}` };
 }
 
-/** A failed step, or by its name a checklist that waits and that nobody is going to confirm. */
+/** A failed step, or by its name what waits to be done or undone by hand, and that nobody is going to confirm. */
 export function resolveSkipped(snapshot: RunSnapshot, wanted: string | undefined): string | Refusal {
-  const isList = snapshot.abort === null && snapshot.state.steps.some((step) => step.id === wanted && step.state === 'waiting' && step.items !== undefined);
+  const isList = snapshot.state.steps.some((step) => step.id === wanted && step.state === 'waiting' && step.items !== undefined);
   return isList ? wanted! : resolveFailed(snapshot, wanted);
 }
 
@@ -119,7 +119,7 @@ export function refusal(snapshot: RunSnapshot, event: PersonsEvent, at: string =
   if (event.kind !== 'retry' && event.kind !== 'skip') return refuseCommand(snapshot, event);
   const step = event.kind === 'skip' ? resolveSkipped(snapshot, event.step) : resolveFailed(snapshot, event.step);
   if (typeof step !== 'string') return step;
-  if (event.kind === 'skip' && snapshot.rewind) {
+  if (event.kind === 'skip' && snapshot.rewind && snapshot.tracks[step]!.undo !== 'registered' && snapshot.tracks[step]!.undo !== 'none') {
     return { type: 'NotPermitted', message: `The undo of "${step}" cannot be left out: the next restore would go on top of what is there. Retry it, or abort.` };
   }
   const planned = snapshot.plan.find((candidate) => candidate.id === step)!;

@@ -22,7 +22,8 @@ export function refuseCommand(snapshot: RunSnapshot, event: CommandEvent): Refus
     return last?.by === event.by && last.what === commentText(event.text) ? refuse('NotWaiting', 'The same comment by the same person is the journal’s last line already.') : undefined;
   }
   if (event.kind === 'severity') return state.severity === event.severity ? refuse('NotWaiting', `The severity is ${event.severity satisfies Severity} already.`) : undefined;
-  if (snapshot.abort) return refuse('NotWaiting', `The run is being aborted, since ${snapshot.abort.at}: nothing of it goes on.`);
+  // What a person takes back by hand is part of it.
+  if (snapshot.abort && event.kind !== 'confirm') return refuse('NotWaiting', `The run is being aborted, since ${snapshot.abort.at}: nothing of it goes on.`);
   if (event.kind === 'escalate') return whyNoEscalation(snapshot, event.runbook);
   if (event.kind === 'confirm') {
     const item = resolveItem(snapshot, event);

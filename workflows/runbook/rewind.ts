@@ -31,7 +31,7 @@ export function rewindOn(draft: Draft): void {
   const { state, tracks } = snapshot;
   const { steps } = snapshot.rewind!;
   state.status = steps.some((id) => tracks[id]!.undo === 'failed') ? 'stuck' : 'rewinding';
-  if (state.status === 'stuck' || steps.some((id) => draft.step(id)!.state === 'running')) return;
+  if (state.status === 'stuck' || steps.some((id) => tracks[id]!.undo === 'running' || draft.step(id)!.state === 'running')) return;
   const { to } = snapshot.rewind!;
   const next = snapshot.startOrder.findLast((id) => steps.includes(id) && (to !== undefined || draft.planned(id).renews) && tracks[id]!.undo === 'registered');
   if (next !== undefined) {

@@ -10,6 +10,7 @@ import { describeFailure } from '../failure.ts';
 import { minutes } from '../domain/units.ts';
 import { stepTypes } from '../steps/index.ts';
 import type { RunResults, StepContext } from '../steps/step.ts';
+import { undoStep } from '../steps/undo-step.ts';
 import type { RunPlan } from './create-run.ts';
 import { driveRun, nowAt, type DrivenRun } from './drive-run.ts';
 import { handleMessages } from './messages.ts';
@@ -100,8 +101,8 @@ export function startRunbook(options: RunbookOptions): RunbookRun {
   const runUndo = async (step: string, attempt: number): Promise<void> => {
     try {
       const planned = plannedOf(step);
-      const { summary } = await stepTypes[planned.uses]!.undo!(contextOf(step), planned.with);
-      run.dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, summary });
+      const taken = await undoStep(contextOf(step), planned);
+      run.dispatch({ kind: 'undo-done', at: nowAt(), step, attempt, ...taken });
     } catch (error) {
       run.dispatch({ kind: 'undo-failed', at: nowAt(), step, attempt, error: describeFailure(error) });
     }

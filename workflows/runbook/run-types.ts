@@ -5,6 +5,7 @@ import type { GateClocks, GateProof, RunState } from '../domain/run-state.ts';
 import type { Condition } from '../domain/condition.ts';
 import type { Severity } from '../domain/messages.ts';
 import type { RecoveryTarget } from '../domain/recovery-point.ts';
+import type { StepUndo } from '../domain/step-undo.ts';
 
 /**
  * The engine's words. All of it is JSON, and no time is read: times come in with the events. So a run can be checked,
@@ -45,6 +46,8 @@ export interface PlannedStep {
   retry: { attempts: number; everyMs: number };
   /** it has an undo, to be registered before the step acts */
   undo: boolean;
+  /** what the runbook itself says of it; left out: the step type alone takes back what it did */
+  undoBy?: StepUndo | undefined;
   /** the gate that it is going to open, so that people see it coming; null: none is planned */
   gate: GateRequest | null;
   /** what a person's skip of the failed step does: `refused`, or a gate that others must approve first */
@@ -143,7 +146,8 @@ export type RunEvent = { at: string } & (
   | { kind: 'run-started' }
   | { kind: 'step-done'; step: string; attempt: number; summary: string | null; passedOver?: boolean; opens?: GateRequest; confirms?: { id: string; do: string }[] }
   | { kind: 'step-failed'; step: string; attempt: number; error: { type: string; message: string }; helpable: boolean }
-  | { kind: 'undo-done'; step: string; attempt: number; summary: string | null }
+  /** `confirms`: what is left of it people do by hand */
+  | { kind: 'undo-done'; step: string; attempt: number; summary: string | null; confirms?: { id: string; do: string }[] }
   | { kind: 'undo-failed'; step: string; attempt: number; error: { type: string; message: string } }
   | { kind: 'timer-due'; timer: TimerRef }
   /** service is back since `servedAt`; `noReturn` says why turning back is over, or is null while it is not */

@@ -95,7 +95,8 @@ function compensate(draft: Draft): void {
   const { state, tracks } = snapshot;
   const undos = Object.values(tracks).map(({ undo }) => undo);
   state.status = undos.includes('failed') ? 'stuck' : 'compensating';
-  if (undos.includes('failed') || state.steps.some((step) => step.state === 'running')) return;
+  // An undo that a person finishes is still under way.
+  if (undos.includes('failed') || undos.includes('running') || state.steps.some((step) => step.state === 'running')) return;
   const keep = underLeftSteps(snapshot);
   const next = snapshot.startOrder.findLast((id) => tracks[id]!.undo === 'registered' && !keep.has(id));
   if (next !== undefined) {

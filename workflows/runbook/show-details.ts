@@ -1,5 +1,5 @@
 import { answersToFailure, answersToGate, answersToList, approvalsOf, whoAnswers } from '../domain/how-to-answer.ts';
-import { describeLeft, leftAfterService, type RunState, type StepState } from '../domain/run-state.ts';
+import { describeLeft, isUndoneByHand, leftAfterService, type RunState, type StepState } from '../domain/run-state.ts';
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../domain/describe-progress.ts';
 import { describeTarget } from '../domain/describe-target.ts';
@@ -14,7 +14,8 @@ export const detailsBytes = 4_000;
 /** What the search attribute HoldfastPhase says. */
 export function phaseOf(snapshot: RunSnapshot): Phase {
   const { status } = snapshot.state;
-  return status === 'running' && openGates(snapshot).length + waitingLists(snapshot).length > 0 ? 'waiting' : status;
+  if (status === 'running') return openGates(snapshot).length + waitingLists(snapshot).length > 0 ? 'waiting' : status;
+  return snapshot.state.steps.some(isUndoneByHand) && status !== 'stuck' ? 'waiting' : status;
 }
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
@@ -41,10 +42,11 @@ export function waiting(snapshot: RunSnapshot): string[] {
     return section(`${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed`, [cut(`${step.error?.type}: ${step.error?.message}`, 400), ...ways, inTheUi]);
   });
   const lists = waitingLists(snapshot).map((step) =>
-    section(`WAITING for people to confirm \`${step.id}\``, [
+    section(isUndoneByHand(step) ? `WAITING for a person to take back \`${step.id}\` by hand` : `WAITING for people to confirm \`${step.id}\``, [
       ...(step.summary === null ? [] : [cut(step.summary, 200)]),
       ...step.items!.map((item) => `${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
       ...answersToList(system, step),
+      ...(isUndoneByHand(step) ? [snapshot.abort ? `or leave it, and what it stands on, as they are: signal \`skip\` with \`{"step": "${step.id}", "by": "YOUR NAME", "reason": "…"}\`` : 'it cannot be left out: the steps start again once it is taken back'] : []),
       inTheUi,
     ]),
   );

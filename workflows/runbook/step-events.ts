@@ -109,18 +109,32 @@ const timedOut = (draft: Draft, step: StepState): { error: { type: string; messa
 function undoing(draft: Draft, id: string, attempt: number): StepState | undefined {
   const step = draft.step(id);
   const track = step && draft.track(id);
-  return track?.undo === 'running' && track.undoAttempt === attempt ? step : undefined;
+  return track?.undo === 'running' && track.undoAttempt === attempt && step!.state === 'running' ? step : undefined;
 }
 
 export function undoDone(draft: Draft, event: Of<'undo-done'>): void {
   const step = undoing(draft, event.step, event.attempt);
   if (!step) return;
+  step.summary = event.summary;
+  if (event.confirms) askForUndo(draft, step, event.confirms);
+  else endUndo(draft, step);
+}
+
+/** What people confirmed of the step itself stays: it is what they are to take back. What is still open of it nobody needs any more. */
+function askForUndo(draft: Draft, step: StepState, confirms: readonly { id: string; do: string }[]): void {
+  step.state = 'waiting';
+  step.endedAt = null;
+  step.items = [...(step.items ?? []).filter(({ by }) => by !== null), ...confirms.map((item) => ({ ...item, by: null, at: null, undo: true as const }))];
+  draft.note(step.id, `its undo waits for a person${step.summary ? `, behind ${step.summary}` : ''}: ${confirms.map(({ do: what }) => what).join('; ')}`);
+}
+
+/** All of it is taken back, by programs and by people. */
+export function endUndo(draft: Draft, step: StepState): void {
   draft.track(step.id).undo = 'done';
   step.state = 'undone';
   step.undo = false;
   step.endedAt = draft.at;
-  step.summary = event.summary;
-  draft.note(step.id, `undone${event.summary ? `: ${event.summary}` : ''}`);
+  draft.note(step.id, `undone${step.summary ? `: ${step.summary}` : ''}`);
 }
 
 export function undoFailed(draft: Draft, event: Of<'undo-failed'>): void {

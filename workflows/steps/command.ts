@@ -20,6 +20,7 @@ export const command = defineStep({
     const left = inDrills ? undefined : leaveProduction(ctx);
     return left ?? { summary: await runCommand(ctx, name, false) };
   },
+  undoes: (view, { command: name }) => view.commands?.[name]?.undo === true,
   async undo(ctx, { command: name, inDrills }) {
     if (!inDrills && leaveProduction(ctx)) return { summary: 'nothing was run' };
     return { summary: await runCommand(ctx, name, true) };

@@ -139,6 +139,8 @@ export interface StepType<W> {
   run(ctx: StepContext, settings: W): Promise<StepOutcome>;
   /** Must be safe to repeat, and safe when the step failed half-way or before it did anything. Says what it did. */
   undo?(ctx: StepContext, settings: W): Promise<{ summary: string }>;
+  /** whether there is something for `undo` to take back; left out: always, where there is an undo */
+  undoes?(view: SystemView, settings: W): boolean;
   /** the gate that the step will open */
   gate?(view: SystemView, stepId: string, settings: W): GateRequest;
   /** left out: a person may skip it, with a reason. A gate: others must approve the skip first */
@@ -150,16 +152,17 @@ export interface StepType<W> {
 }
 
 /** A step type with its settings' type forgotten: what the registry holds. */
-export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'gate' | 'production'> & {
+export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'undoes' | 'gate' | 'production'> & {
   production(given: unknown): boolean;
   run(ctx: StepContext, given: unknown): Promise<StepOutcome>;
   undo?: ((ctx: StepContext, given: unknown) => Promise<{ summary: string }>) | undefined;
+  undoes(view: SystemView, given: unknown): boolean;
   gate?: ((view: SystemView, stepId: string, given: unknown) => GateRequest) | undefined;
 };
 
 export function defineStep<W>(type: StepType<W>): AnyStepType {
   const parse = (given: unknown): W => type.settings.parse(given ?? {});
-  const { undo, gate, production = false } = type;
+  const { undo, undoes, gate, production = false } = type;
   return {
     about: type.about,
     settings: type.settings,
@@ -168,6 +171,7 @@ export function defineStep<W>(type: StepType<W>): AnyStepType {
     production: typeof production === 'function' ? (given) => production(parse(given)) : () => production,
     run: (ctx, given) => type.run(ctx, parse(given)),
     undo: undo && ((ctx, given) => undo(ctx, parse(given))),
+    undoes: (view, given) => undo !== undefined && (undoes?.(view, parse(given)) ?? true),
     gate: gate && ((view, stepId, given) => gate(view, stepId, parse(given))),
   };
 }

@@ -223,3 +223,83 @@ test('a checklist that nobody is going to confirm is skipped by its name, with a
   assert.equal(aborted.status, 'aborted');
   assert.match(refused(aborted, { kind: 'confirm', by }), /has ended/);
 });
+
+const byHand = { undo: true, undoBy: { manual: 'point the name back' } };
+const asks = [{ id: 'undo', do: 'point the name back' }];
+/** A name that a person changed, a step behind it, and the abort of both up to the moment that a person is asked. */
+function atUndo(extra: Partial<PlannedStep> = {}): Driver {
+  const run = driverOf([step('make'), step('dns', ['make'], { uses: 'manual', ...byHand, ...extra }), step('next', ['dns'])]);
+  run.start();
+  run.done('make');
+  run.feed({ kind: 'step-done', step: 'dns', attempt: 1, summary: null, confirms: [{ id: 'name', do: 'point the name here' }] });
+  run.feed({ kind: 'confirm', by: 'fay' });
+  run.feed({ kind: 'abort', by });
+  run.fail('next', false);
+  assert.deepEqual(ids(run.undone('next'), 'run-undo'), ['dns']);
+  run.feed({ kind: 'undo-done', step: 'dns', attempt: 1, summary: null, confirms: asks });
+  return run;
+}
+
+test('undo by hand: nothing else is undone before a person confirms; no time passes it; who did it is kept beside what was done', () => {
+  const run = atUndo();
+  assert.deepEqual([run.status, run.step('dns').state], ['compensating', 'waiting']);
+  const shown = showDetails(run.snapshot, at(99));
+  assert.match(shown, /: waiting\*\*/, 'the UI’s list shows that a person is waited for');
+  assert.match(shown, /WAITING for a person to take back `dns` by hand\n\n- done by fay `name`: point the name here\n- \*\*to do\*\* `undo`: point the name back\n- signal `confirm` with `\{"step": "dns", "item": "undo", "by": "YOUR NAME"\}`/);
+  assert.match(shown, /or leave it, and what it stands on, as they are: signal `skip` with `\{"step": "dns"/);
+  for (const again of [1, 2]) assert.deepEqual(run.feed({ kind: 'undo-done', step: 'dns', attempt: 1, summary: null, confirms: asks }), [], `the same end, ${again + 1} times`);
+  assert.match(refused(run, { kind: 'skip', by, reason: 'x' }), /No step has failed/, 'only by its name');
+  assert.match(refused(run, { kind: 'retry', step: 'dns', by }), /"dns" is waiting, not failed/);
+  assert.match(refused(run, { kind: 'confirm', step: 'dns', item: 'name', by }), /confirmed already, by fay/);
+  assert.match(refused(run, { kind: 'abort', by }), /already being aborted/);
+  assert.deepEqual(ids(run.feed({ kind: 'confirm', by: 'gil' }, run.second + 600), 'run-undo'), ['make']);
+  assert.equal(run.snapshot.state.humanMs, 600_000, 'waiting for a person is human time');
+  assert.deepEqual([run.step('dns').state, run.step('dns').undo, run.step('dns').items!.map((item) => `${item.id} ${item.by}`)], ['undone', false, ['name fay', 'undo gil']]);
+  run.undone('make');
+  assert.equal(run.status, 'aborted');
+});
+
+test('undo by hand: one that nobody is going to do is left by its name and with a reason, and what it stands on is left too', () => {
+  const run = atUndo();
+  assert.deepEqual(run.feed({ kind: 'skip', step: 'dns', by, reason: 'the provider is gone' }), []);
+  assert.equal(run.status, 'aborted');
+  assert.deepEqual([run.step('dns').state, run.step('dns').undo, run.step('make').undo], ['stuck', true, true]);
+  assert.deepEqual(run.snapshot.state.warnings, ['dns: not undone, left as it is by erik: the provider is gone', 'make: not undone: a step that stands on it was left as it is']);
+});
+
+test('undo by hand: a program of the undo that fails is stuck before anybody is asked, and begins anew by a retry', () => {
+  const run = driverOf([step('dns', [], { uses: 'manual', undo: true, undoBy: { command: 'dns-back', manual: 'look' } })]);
+  run.start();
+  run.fail('dns', false);
+  run.feed({ kind: 'abort', by });
+  run.undoFails('dns');
+  assert.deepEqual([run.status, run.step('dns').items], ['stuck', undefined]);
+  assert.deepEqual(ids(run.feed({ kind: 'retry', step: 'dns', by }), 'run-undo'), ['dns']);
+  run.feed({ kind: 'undo-done', step: 'dns', attempt: 2, summary: 'dns-back ended well', confirms: [{ id: 'undo', do: 'look' }] });
+  assert.match(run.lastNote, /its undo waits for a person, behind dns-back ended well: look/);
+  run.feed({ kind: 'confirm', step: 'dns', by });
+  assert.deepEqual([run.status, run.step('dns').summary], ['aborted', 'dns-back ended well']);
+});
+
+test('undo by hand on the way to another recovery point: the steps start again once it is confirmed, it cannot be left out, and an abort meanwhile takes nothing from it', () => {
+  const begun = (): Driver => {
+    const run = driverOf([step('find', [], { uses: 'find-recovery-point', renews: true, undo: false }), step('make', ['find'], { renews: true, ...byHand })]);
+    run.start();
+    run.done('find');
+    run.fail('make', false);
+    run.feed({ kind: 'choose', by, reason: 'x', targetTime: at(-60) });
+    run.feed({ kind: 'undo-done', step: 'make', attempt: 1, summary: null, confirms: asks });
+    assert.deepEqual([run.status, run.step('make').state], ['rewinding', 'waiting']);
+    return run;
+  };
+  const run = begun();
+  assert.match(showDetails(run.snapshot, at(99)), /it cannot be left out: the steps start again once it is taken back/);
+  assert.match(refused(run, { kind: 'skip', step: 'make', by, reason: 'x' }), /cannot be left out/);
+  assert.deepEqual(ids(run.feed({ kind: 'confirm', by }), 'run-step'), ['find']);
+  assert.deepEqual([run.step('make').state, run.step('make').items], ['pending', undefined]);
+  const aborted = begun();
+  assert.deepEqual(aborted.feed({ kind: 'abort', by }), []);
+  assert.equal(aborted.step('make').state, 'waiting');
+  aborted.feed({ kind: 'confirm', by });
+  assert.deepEqual([aborted.status, aborted.step('make').state], ['aborted', 'undone']);
+});

@@ -4,6 +4,7 @@ import { isIdle } from '../../../workflows/runbook/clocks.ts';
 import { failedSteps, openGates, waitingLists } from '../../../workflows/runbook/refusal.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { isEnded, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from '../../../workflows/runbook/run-types.ts';
+import { isUndoneByHand, type StepState } from '../../../workflows/domain/run-state.ts';
 import { at, gate, newRun, step } from './plans.ts';
 
 /** A small generator of numbers in [0, 1) from a seed, so that a failure can be run again. */
@@ -24,7 +25,7 @@ function randomPlan(random: () => number): PlannedStep[] {
   return Array.from({ length: count }, (_, index) => {
     const needs = Array.from({ length: index }, (_unused, before) => `s${before}`).filter(() => random() < 0.35);
     return step(`s${index}`, needs, {
-      undo: random() < 0.7,
+      ...(random() < 0.2 ? { undo: true, undoBy: { manual: 'take it back' } } : { undo: random() < 0.7 }),
       budgetMs: random() < 0.5 ? 5_000 : null,
       retry: { attempts: 1 + Math.floor(random() * 3), everyMs: 2_000 },
       ...(random() < 0.2 ? { timeoutMs: 4_000 } : {}),
@@ -51,6 +52,9 @@ class World {
   readonly unwound: string[] = [];
   chosen = 0;
   undoing: { step: string; attempt: number } | undefined;
+  /** what programs could undo of them is undone, and a person has the rest */
+  readonly unfinished = new Set<string>();
+  takenBack = 0;
   timers: (RunCommand & { kind: 'start-timer' })[] = [];
   second = 0;
   aborted = false;
@@ -153,6 +157,8 @@ class World {
       const beside = [...this.running.keys()].filter((id) => !back || back.includes(id));
       assert.deepEqual(beside, [], 'no undo beside a running step that it could pull the ground from');
       assert.equal(this.undoing, undefined, 'one undo at a time');
+      const waited = [...this.unfinished].filter((id) => this.snapshot.tracks[id]?.undo === 'running');
+      assert.deepEqual(waited, [], 'nothing is undone while a person takes something back');
       if (this.snapshot.abort && !this.unwound.includes(command.step)) this.unwound.push(command.step);
       this.undoing = { step: command.step, attempt: command.attempt };
     } else if (command.kind === 'start-timer') {
@@ -192,7 +198,11 @@ class World {
     for (const id of failedSteps(this.snapshot)) {
       chances.push(() => this.feed({ kind: 'retry', step: id, by: 'erik', at: now }), () => this.feed({ kind: 'skip', step: id, by: 'erik', reason: 'x', at: now }));
     }
-    for (const { id, items } of waitingLists(this.snapshot)) chances.push(() => this.feed({ kind: 'confirm', step: id, item: items![0]!.id, by: 'erik', at: now }));
+    for (const list of waitingLists(this.snapshot)) {
+      chances.push(() => this.confirm(list, now));
+      // By its name only, and on the way back to another recovery point not at all.
+      if (isUndoneByHand(list) && this.random() < 0.3) chances.push(() => this.feed({ kind: 'skip', step: list.id, by: 'erik', reason: 'x', at: now }));
+    }
     for (const command of this.commands(now)) if (this.random() < 0.04) chances.push(() => this.feed(command));
     if (this.random() < 0.02) chances.push(() => this.abort(now));
     if (this.random() < 0.005) chances.push(() => this.feed({ kind: 'served', servedAt: now, noReturn: null, at: now }));
@@ -238,11 +248,25 @@ class World {
     this.feed({ kind: 'step-done', step: id, attempt, summary: null, at: now, ...(planned.gate ? { opens: planned.gate } : planned.uses === 'manual' ? { confirms: [{ id: 'item', do: 'x' }] } : {}) });
   }
 
+  /** Only where a person says that it is taken back, it is. */
+  confirm(list: StepState, now: string): void {
+    const byHand = isUndoneByHand(list);
+    this.feed({ kind: 'confirm', step: list.id, item: list.items!.find(({ by }) => by === null)!.id, by: 'erik', at: now });
+    if (!byHand) return;
+    assert.ok(this.unfinished.delete(list.id), `${list.id} was taken back by hand before its own undo had ended`);
+    this.takenBack += 1;
+    this.undone.push(list.id);
+  }
+
   endUndo(now: string): void {
     const { step: id, attempt } = this.undoing!;
     this.undoing = undefined;
+    const byHand = this.plan.find((candidate) => candidate.id === id)!.undoBy?.manual;
     if (this.random() < 0.3) {
       this.feed({ kind: 'undo-failed', step: id, attempt, error: { type: 'X', message: 'x' }, at: now });
+    } else if (byHand !== undefined) {
+      this.unfinished.add(id);
+      this.feed({ kind: 'undo-done', step: id, attempt, summary: null, confirms: [{ id: 'undo', do: byHand }], at: now });
     } else {
       this.undone.push(id);
       this.feed({ kind: 'undo-done', step: id, attempt, summary: null, at: now });
@@ -277,6 +301,7 @@ test('400 random runs with commands at any time: needs first, one try at a time,
   let chosen = 0;
   let warned = 0;
   let watched = 0;
+  let takenBack = 0;
   const first = Number(process.env['HOLDFAST_SEED'] ?? 1);
   for (let seed = first; seed < first + 400; seed += 1) {
     const world = new World(randomFrom(seed));
@@ -293,11 +318,13 @@ test('400 random runs with commands at any time: needs first, one try at a time,
       if (world.snapshot.state.status === 'done' && world.chosen > 0) chosen += 1;
       warned += world.crossings;
       watched += world.forecastTimers;
+      takenBack += world.takenBack;
     } catch (error) {
       throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
   assert.ok(aborted > 20, `${aborted} aborted runs are enough to mean something`);
   assert.ok(chosen > 20, `${chosen} runs that ended well by another recovery point are enough to mean something`);
+  assert.ok(takenBack > 50, `${takenBack} steps that people took back by hand are enough to mean something`);
   assert.ok(warned > 20 && watched > 200, `${warned} warnings and ${watched} looks at the forecast are enough to mean something`);
 });

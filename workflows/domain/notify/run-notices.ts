@@ -3,7 +3,7 @@ import { describeProgress } from '../describe-progress.ts';
 import { leftOut } from '../build-report.ts';
 import { layout } from '../layout.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
-import { describeLeft, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
+import { describeLeft, isUndoneByHand, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
 import { formatDuration } from '../units.ts';
 import { fitted, type placeholders, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
 
@@ -89,8 +89,9 @@ export function internalNotice(moment: Moment, facts: RunFacts): Notice {
   });
 }
 
-/** An undo failed, and nobody watches: what the drill made stays, and the lock of the system's runs with it. */
-export const isStuckAlone = (phase: NoticePhase | 'answered', { unattended }: Pick<RunState, 'unattended'>): boolean => phase === 'stuck' && unattended === true;
+/** An undo failed, or is a person's, and nobody watches: what the drill made stays, and the lock of the system's runs with it. */
+export const isStuckAlone = (phase: NoticePhase | 'answered', { unattended, steps }: Pick<RunState, 'unattended' | 'steps'>): boolean =>
+  unattended === true && (phase === 'stuck' || (phase === 'confirm' && steps.some(isUndoneByHand)));
 
 const kindOf = ({ purpose, only }: RunState): string => (only ? 'partial restore' : purpose);
 
@@ -104,7 +105,7 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
     case 'started': return `${kind} started`;
     case 'update': return `${kind} ${state.status === 'running' && openGates(state).length + waitingLists(state).length > 0 ? 'waits' : state.status}${state.only ? '' : `, ${formatDuration(passedMs(state, at))} of ${formatDuration(state.rtoObjectiveMs)}`}`;
     case 'approval': return `APPROVAL WANTED${state.gateOf === undefined ? '' : ` for ${kind}`}: ${moment.gate}`;
-    case 'confirm': return `CHECKLIST WAITS: ${moment.step}`;
+    case 'confirm': return `${state.steps.some((step) => step.id === moment.step && isUndoneByHand(step)) ? 'UNDO BY HAND' : 'CHECKLIST'} WAITS: ${moment.step}`;
     case 'failed': return leftAfterService(state) ? `recovered, and step ${moment.step} failed` : `PAUSED: step ${moment.step} failed`;
     case 'stuck': return `STUCK: the undo of ${moment.step} failed`;
     case 'answered': return `${moment.subject}: ${moment.what}`;
@@ -164,7 +165,7 @@ function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[]
   const steps = failed.filter((id) => (moment.phase !== 'failed' && moment.phase !== 'stuck') || id !== moment.step);
   return [
     ...gates.map((gate) => `waits for approval \`${gate.gate}\` since ${clock(gate.openedAt!)}: ${approvalsOf(gate)}`),
-    ...lists.map((list) => `waits for people to confirm \`${list.id}\`: ${itemsLeft(list).length} of ${list.items!.length} to do`),
+    ...lists.map((list) => `waits for people to ${isUndoneByHand(list) ? 'take back by hand' : 'confirm'} \`${list.id}\`: ${itemsLeft(list).length} of ${list.items!.length} to do`),
     ...steps.map((id) => `waits for an answer: ${undoing ? 'the undo of ' : ''}\`${id}\` failed`),
   ];
 }
