@@ -261,6 +261,9 @@ incidents:
     ['outside: [P1]', 'outside: [all]', 'incidents.outside.0', /expected P1, P2, P3 or P4/],
     ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n    templates: { served: "{service} lives in {host}" }\n', 'notify.external.templates.served', /of what stands in braces there is \{service\}, \{impact\}, \{since\}, \{back\}, \{next\}/, 'templates'],
     ['    impact: Nothing can be bought.\n', `    impact: Nothing can be bought.\n    templates: { served: ${'x'.repeat(301)} }\n`, 'notify.external.templates.served', /at most 12 lines of 300 characters/, 'templates'],
+    ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n  internal: { templates: { approval: "{who} and {secret}" } }\n', 'notify.internal.templates.approval', /no "\{secret\}": of what stands in braces there is \{system\}.*\{who\}.*write it out/, 'internal: { templates'],
+    ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n  internal: { templates: { approval: "{who and more" } }\n', 'notify.internal.templates.approval', /no "\{"/, 'internal: { templates'],
+    ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n  internal: { templates: { stuck: no } }\n', 'notify.internal.templates.stuck', /unknown field|expected one of started, update, approval/, 'internal: { templates'],
     ['    impact: Nothing can be bought.\n', '    impact: Nothing can be bought.\n    templates: { failed: no }\n', 'notify.external.templates.failed', /unknown field|expected one of started, update, served, resolved, aborted/, 'templates'],
   ];
   for (const [from, to, field, why, at] of cases) {
@@ -426,6 +429,10 @@ test('a step that deploys needs a deployer, one that runs a command a command of
   assert.match(await refusal({ uses: 'deploy' }, deploy('{{verison}}')), /unknown \{\{verison\}\}; known: \{\{system\}\}, \{\{environment\}\}, \{\{version\}\}/);
   assert.match(await refusal({ uses: 'deploy' }, deploy('${APP_VERSION}')), /no \$\{NAME\} in an argument/);
   assert.match(await refusal({ uses: 'command', with: { command: 'cool' } }, { commands: { warm: { run: { argv: ['warm'] } } } }), /unknown command "cool"; known: warm/);
+  assert.match(await refusal({ uses: 'manual', with: { items: [{ id: 'a', do: 'x' }] }, undo: { command: 'cool' } }, { commands: { warm: { run: { argv: ['warm'] } } } }), /undo\.command: .*unknown command "cool"; known: warm/);
+  assert.match(await refusal({ uses: 'report', undo: {} }), /undo: .*command \(one of commands\), manual \(what a person is to take back\), or both/);
+  assert.match(await refusal({ uses: 'report', undo: { manual: 'x', inDrills: true } }), /undo\.inDrills: .*inDrills is about a command, and there is none/);
+  assert.match(await refusal({ uses: 'report', undo: { manual: ' ' } }), /undo\.manual: .*what a person is to take back/);
 });
 
 test('a runbook in place is refused where it could lose something, and one that writes into what lives unless that was proved, and shown', async () => {

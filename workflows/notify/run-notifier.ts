@@ -97,7 +97,7 @@ export class RunNotifier {
     // Nobody outside is affected by a drill, or by data that is taken out beside a service that runs.
     if (audience === 'external' && (drill || now.only)) return 0;
     this.#number += 1;
-    const facts: RunFacts = { state: now, run, at: nowAt(), number: this.#number, failed: failedSteps(snapshot()), undoing: isUndoing(snapshot()) };
+    const facts: RunFacts = { state: now, run, at: nowAt(), number: this.#number, failed: failedSteps(snapshot()), undoing: isUndoing(snapshot()), templates: notify.internal?.templates };
     const notice = audience === 'internal' ? internalNotice(moment, facts) : this.#external(notify, moment, facts);
     if (notice) this.#outbox.post(notice, receivers);
     return notice ? receivers.length : 0;

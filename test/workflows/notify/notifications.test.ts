@@ -15,6 +15,7 @@ const secret = 'file:secret';
 const notify: NotifyView = toNotifyView(notifySchema.parse({
   updateEvery: { internal: '10m', external: '30m' },
   external: { service: 'Dictionary', impact: 'Words cannot be looked up.' },
+  internal: { templates: { served: 'All of {system} is well again.\n{clock}' } },
   receivers: {
     ops: { kind: 'slack', url: secret },
     'on-call': { kind: 'pagerduty', routingKey: secret },
@@ -57,6 +58,7 @@ test('a recovery tells each audience what is for it, in order, and never the sam
   assert.deepEqual(phases('status-page'), ['started', 'served', 'resolved']);
   const outside = told.find(({ receiver }) => receiver === 'status-page')!.notice;
   assert.match(outside.lines.at(-1)!, /^Next update by .* UTC\.$/);
+  assert.deepEqual(told.find(({ receiver, notice }) => receiver === 'ops' && notice.phase === 'served')!.notice.lines[0], 'All of demo is well again.', 'in the words of the system file');
   const ids = told.map(({ receiver, notice }) => `${receiver} ${notice.id}`);
   assert.equal(new Set(ids).size, ids.length);
   const wanted = told.find(({ notice }) => notice.phase === 'approval')!.notice;

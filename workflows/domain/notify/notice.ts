@@ -84,6 +84,8 @@ export interface NotifyView {
   receivers: ReceiverView[];
   updateEveryMs: Record<Audience, number>;
   external: ExternalWords | null;
+  /** left out: the usual words */
+  internal?: { templates?: InternalTemplates | undefined } | undefined;
 }
 
 /** All that a message to people outside says of the system, as the system file has it. */
@@ -99,21 +101,51 @@ export type ExternalTemplate = (typeof externalTemplates)[number];
 /** What a template may name, and no more: nothing internal can get into it. */
 export const placeholders = ['service', 'impact', 'since', 'back', 'next'] as const;
 
+/** Messages of a run to those who run the system that may be worded otherwise. */
+export const internalTemplates = ['started', 'update', 'approval', 'confirm', 'failed', 'served', 'resolved', 'aborted'] as const;
+export type InternalTemplates = Partial<Record<(typeof internalTemplates)[number], string>>;
+/** What such a template may name, and what that is; a line with one of which there is nothing to say is left out. */
+export const internalWords = {
+  system: 'its name',
+  what: 'recovery, drill or partial restore',
+  by: 'who asked for it',
+  since: 'when the incident began',
+  subject: 'the gate or the step that the message is about',
+  about: 'what the gate shows; why the step failed',
+  who: 'who is waited for, and for what',
+  clock: 'the RTO: how much has passed, when it is breached, the forecast',
+  now: 'what runs, and how far it is',
+  left: 'what is left of the runbook',
+  next: 'by when the next update comes',
+  warnings: 'the last warnings of a run that has ended',
+} as const;
+export type InternalWord = keyof typeof internalWords;
+
+/** @param known - null: it is not known, and a line that names it is left out. */
+export function fillTemplate<W extends string>(template: string, known: Readonly<Record<W, string | null>>): string[] {
+  const names = Object.keys(known) as W[];
+  const lines = template.trim().split('\n').filter((line) => !names.some((name) => known[name] === null && line.includes(`{${name}}`)));
+  // In one pass: what a word stands for may have braces of its own.
+  return lines.map((line) => line.replaceAll(/\{([a-z]+)\}/g, (typed, name: string) => known[name as W] ?? typed));
+}
+
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 /** A message is read on a telephone: a line of subject, and a screen of text. */
 export const noticeLimits = { title: 160, line: 300, lines: 12 } as const;
 
+export const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+/** The lines as they are sent. */
+export function sentLines(of: readonly string[]): string[] {
+  const lines = of.filter((line) => line !== '').map((line) => cut(oneLine(line), noticeLimits.line));
+  const left = lines.length - noticeLimits.lines;
+  return left > 0 ? [...lines.slice(0, noticeLimits.lines), `… and ${left} more: in the run’s details`] : lines;
+}
+
 /** Cuts what would not fit, so that no receiver refuses a message for its length. */
 export function fitted(notice: Notice): Notice {
-  const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
-  const lines = notice.lines.filter((line) => line !== '').map((line) => cut(oneLine(line), noticeLimits.line));
-  const left = lines.length - noticeLimits.lines;
-  return {
-    ...notice,
-    title: cut(oneLine(notice.title), noticeLimits.title),
-    lines: left > 0 ? [...lines.slice(0, noticeLimits.lines), `… and ${left} more: in the run’s details`] : lines,
-  };
+  return { ...notice, title: cut(oneLine(notice.title), noticeLimits.title), lines: sentLines(notice.lines) };
 }
 
 /**

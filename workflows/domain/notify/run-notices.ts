@@ -5,7 +5,7 @@ import { layout } from '../layout.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
 import { describeLeft, isUndoneByHand, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
 import { formatDuration } from '../units.ts';
-import { fitted, type placeholders, type ExternalWords, type Notice, type NoticePhase, type Severity } from './notice.ts';
+import { fillTemplate, fitted, oneLine, sentLines, type placeholders, type ExternalWords, type InternalTemplates, type InternalWord, type Notice, type NoticePhase, type Severity } from './notice.ts';
 
 /** A run as the messages about it need it. */
 export interface RunFacts {
@@ -20,6 +20,8 @@ export interface RunFacts {
   at: string;
   /** of the message within its run: with the run, its id */
   number: number;
+  /** the system file's words, by phase; left out: the usual ones */
+  templates?: InternalTemplates | undefined;
 }
 
 /** Something that people are to be told of a run. */
@@ -120,17 +122,71 @@ function titleOf(moment: Moment, { state, at }: RunFacts): string {
   }
 }
 
-function linesOf(moment: Moment, facts: RunFacts): string[] {
+/** Who is waited for, and as the usual words have it. */
+interface Asked {
+  fact: string;
+  line: string;
+}
+
+/** What a message is made of, whatever its words. */
+interface Parts {
+  /** what it is about, and what a person said to it */
+  about: string[];
+  /** of the gate or the list that it is about, and of what waits besides */
+  asks: Asked[];
+  others: Asked[];
+  clock: string;
+  now: string | null;
+  left: string | null;
+  next: string | null;
+  /** of a run that has ended */
+  warnings: string[];
+}
+
+function partsOf(moment: Moment, facts: RunFacts): Parts {
   const { state, at } = facts;
   const gate = moment.phase === 'approval' ? state.gates.find((candidate) => candidate.gate === moment.gate) : undefined;
   const step = moment.phase === 'failed' || moment.phase === 'stuck' ? state.steps.find(({ id }) => id === moment.step) : undefined;
   const list = moment.phase === 'confirm' ? state.steps.find(({ id }) => id === moment.step) : undefined;
-  const about = gate ? [gate.description, `approvals: ${approvalsOf(gate)}`] : list ? itemsLeft(list) : step?.error ? [`${step.error.type}: ${step.error.message}`] : [];
   const asked = moment.phase === 'started' ? [`asked for by ${state.requestedBy}${state.only ? `: ${describePartial(state.only)}` : ''}`] : [];
   const said = moment.phase === 'held' || moment.phase === 'severity' ? [moment.reason ?? ''] : moment.phase === 'comment' ? [moment.text] : [];
   const ended = state.status === 'done' || state.status === 'aborted';
-  const stillThere = ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [];
-  return [...about, ...said, ...asked, clocksOf(state, at), ...(ended ? stillThere : state.gateOf !== undefined ? [] : [happening(state), ...waiting(moment, facts), left(state), ...(moment.phase === 'update' ? [`next update by ${clock(moment.nextAt)}`] : [])])];
+  const goesOn = !ended && state.gateOf === undefined;
+  const asItIs = (line: string): Asked => ({ fact: line, line });
+  return {
+    about: [...(gate ? [gate.description] : step?.error ? [`${step.error.type}: ${step.error.message}`] : []), ...said, ...asked],
+    asks: gate ? [{ fact: approvalsOf(gate), line: `approvals: ${approvalsOf(gate)}` }] : list ? itemsLeft(list).map(asItIs) : [],
+    others: goesOn ? waiting(moment, facts).map(asItIs) : [],
+    clock: clocksOf(state, at),
+    now: goesOn ? happening(state) : null,
+    left: goesOn ? left(state) : null,
+    next: goesOn && moment.phase === 'update' ? clock(moment.nextAt) : null,
+    warnings: ended ? state.warnings.slice(-3).map((warning) => `warning: ${warning}`) : [],
+  };
+}
+
+function linesOf(moment: Moment, facts: RunFacts): string[] {
+  const parts = partsOf(moment, facts);
+  const template = facts.templates?.[moment.phase as keyof InternalTemplates];
+  if (template !== undefined) return worded(template, moment, facts, parts);
+  const lines = (of: readonly Asked[]): string[] => of.map(({ line }) => line);
+  return [...parts.about, ...lines(parts.asks), parts.clock, ...parts.warnings, ...(parts.now === null ? [] : [parts.now]), ...lines(parts.others), ...(parts.left === null ? [] : [parts.left]), ...(parts.next === null ? [] : [`next update by ${parts.next}`])];
+}
+
+/**
+ * In the words of the system file. Who is waited for is in the message whatever they say: what of it is not in the lines as they are going to be sent stands before them,
+ * in the usual words, where nothing is cut off for its length. How to answer is no part of the words: `answers` is sent beside them.
+ */
+function worded(template: string, moment: Moment, { state }: RunFacts, { about, asks, others, clock: passed, now, left: todo, next, warnings }: Parts): string[] {
+  const said = (lines: readonly string[]): string | null => (lines.length > 0 ? lines.join('; ') : null);
+  const who = [...asks, ...others];
+  const lines = fillTemplate<InternalWord>(template, {
+    system: state.system, what: kindOf(state), by: state.requestedBy, since: minute(state.incidentAt), subject: 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : null,
+    about: said(about), who: said(who.map(({ fact }) => fact)), clock: passed, now: now?.replace(/^now: /, '') ?? null, left: todo === null || todo === '' ? null : todo.replace(/^left: /, ''), next, warnings: said(warnings),
+  });
+  const sent = sentLines(lines);
+  const missing = who.filter(({ fact }) => !sent.some((line) => line.includes(oneLine(fact))));
+  return [...missing.map(({ line }) => line), ...lines];
 }
 
 function happening(state: RunState): string {
@@ -217,11 +273,8 @@ export interface ExternalFacts {
 }
 
 /** A line that promises what nobody knows is left out. */
-function filled(template: string, { words, incidentAt, servedAt, nextAt }: ExternalFacts): string[] {
-  const known: Record<(typeof placeholders)[number], string | null> = { service: words.service, impact: words.impact, since: minute(incidentAt), back: servedAt && minute(servedAt), next: nextAt && minute(nextAt) };
-  const names = Object.keys(known) as (keyof typeof known)[];
-  return template.trim().split('\n').filter((line) => !names.some((name) => known[name] === null && line.includes(`{${name}}`))).map((line) => names.reduce((text, name) => text.replaceAll(`{${name}}`, known[name] ?? ''), line));
-}
+const filled = (template: string, { words, incidentAt, servedAt, nextAt }: ExternalFacts): string[] =>
+  fillTemplate<(typeof placeholders)[number]>(template, { service: words.service, impact: words.impact, since: minute(incidentAt), back: servedAt && minute(servedAt), next: nextAt && minute(nextAt) });
 
 /** The message to those outside: impact, and when they will hear again. No internals, and no names but the service's own. */
 export function externalNotice(phase: ExternalPhase, facts: ExternalFacts): Notice {

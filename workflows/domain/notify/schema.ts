@@ -3,7 +3,7 @@ import { carriesPassword } from '../address.ts';
 import { secretRefSchema } from '../tool-source.ts';
 import { minutes, parseDurationMs } from '../units.ts';
 import { weakerTlsSchema as weakerTls } from '../weaker-tls.ts';
-import { audiences, noticePhaseNames, externalTemplates, noticeLimits, noticePhases, placeholders, type NoticePhase, type NotifyView } from './notice.ts';
+import { audiences, noticePhaseNames, externalTemplates, internalTemplates, internalWords, noticeLimits, noticePhases, placeholders, type NoticePhase, type NotifyView } from './notice.ts';
 
 /** The `notify` block of a system file: who is told what. Left out: nobody. Secrets are references, as everywhere. */
 
@@ -23,12 +23,20 @@ const phases = z.array(z.enum(noticePhaseNames)).min(1).optional().meta({ descri
 const drills = z.boolean().optional().meta({ description: 'told of drills too; left out: yes, but not by pagerduty; external receivers never are' });
 const audience = z.enum(audiences).default('internal').meta({ description: 'external: outside the company; its messages hold nothing but notify.external and times' });
 
-const template = z
-  .string()
-  .min(1)
-  .refine((text) => text.trim().split('\n').length <= noticeLimits.lines && text.split('\n').every((line) => line.length <= noticeLimits.line), `at most ${noticeLimits.lines} lines of ${noticeLimits.line} characters`)
-  .refine((text) => [...text.matchAll(/\{([^}]*)\}/g)].every(([, named]) => (placeholders as readonly (string | undefined)[]).includes(named)), `of what stands in braces there is ${placeholders.map((one) => `{${one}}`).join(', ')}`)
-  .meta({ description: `lines; {service}, {impact}, {since} (when it began), {back} (when it was available again), {next} (by when the next message comes)` });
+/** A text in place of the usual one. */
+const templateOf = (words: readonly string[], description: string): z.ZodType<string, string> =>
+  z
+    .string()
+    .min(1)
+    .refine((text) => text.trim().split('\n').length <= noticeLimits.lines && text.split('\n').every((line) => line.length <= noticeLimits.line), `at most ${noticeLimits.lines} lines of ${noticeLimits.line} characters`)
+    .superRefine((text, ctx) => {
+      const wrong = text.match(/\{[^{}]*\}|[{}]/g)?.find((typed) => !words.some((word) => typed === `{${word}}`));
+      if (wrong !== undefined) ctx.addIssue({ code: 'custom', message: `no "${wrong}": of what stands in braces there is ${words.map((word) => `{${word}}`).join(', ')}; write it out, or leave the brace away` });
+    })
+    .meta({ description });
+
+const externalTemplate = templateOf(placeholders, 'lines; {service}, {impact}, {since} (when it began), {back} (when it was available again), {next} (by when the next message comes)');
+const internalTemplate = templateOf(Object.keys(internalWords), `lines; ${Object.entries(internalWords).map(([word, what]) => `{${word}}: ${what}`).join('; ')}. Who is waited for and how to answer is said whatever it says`);
 
 const slackSchema = z.strictObject({
   kind: z.literal('slack'),
@@ -103,10 +111,14 @@ export const notifySchema = z
       .strictObject({
         service: z.string().min(1).max(80).meta({ description: 'what customers call it' }),
         impact: z.string().min(1).max(300).meta({ description: 'what they cannot do while it is down, a sentence' }),
-        templates: z.partialRecord(z.enum(externalTemplates), template).optional().meta({ description: 'texts in place of the usual ones, by phase' }),
+        templates: z.partialRecord(z.enum(externalTemplates), externalTemplate).optional().meta({ description: 'texts in place of the usual ones, by phase' }),
       })
       .optional()
       .meta({ description: 'all that external messages say of the system' }),
+    internal: z
+      .strictObject({ templates: z.partialRecord(z.enum(internalTemplates), internalTemplate).optional().meta({ description: 'texts in place of the usual ones, by phase' }) })
+      .optional()
+      .meta({ description: 'what messages of a run inside look like; left out: as usual' }),
     receivers: z.record(name, receiverSchema),
   })
   .superRefine((notify, ctx) => {
@@ -145,6 +157,7 @@ export function toNotifyView(notify: NotifyConfig | undefined): NotifyView | und
   return {
     updateEveryMs: notify.updateEvery,
     external: notify.external ?? null,
+    ...(notify.internal?.templates ? { internal: { templates: notify.internal.templates } } : {}),
     receivers: receivers.map(([receiver, config]) => {
       const heard = 'audience' in config ? config.audience : 'internal';
       const usual = heard === 'external' ? externalPhases : usualPhases[config.kind];

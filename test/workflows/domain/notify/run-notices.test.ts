@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fitted, noticeLimits, type Notice } from '../../../../workflows/domain/notify/notice.ts';
-import { externalNotice, internalNotice, type Moment } from '../../../../workflows/domain/notify/run-notices.ts';
+import { externalNotice, internalNotice, type Moment, type RunFacts } from '../../../../workflows/domain/notify/run-notices.ts';
 import { findMoments } from '../../../../workflows/runbook/find-moments.ts';
 import { failedSteps } from '../../../../workflows/runbook/refusal.ts';
 import { reduceRun } from '../../../../workflows/runbook/reduce-run.ts';
@@ -33,6 +33,34 @@ test('an approval is asked for in the words that the run’s details have, with 
   const details = showDetails(run.snapshot, at(600));
   assert.equal(answers.length, 2);
   for (const way of answers) assert.ok(details.includes(way), way);
+});
+
+test('the words of the system file: lines in its order, those of which nothing is known left out, and nothing of a value taken for a word', () => {
+  const run = atGate();
+  run.snapshot.state.requestedBy = 'dana {left}';
+  const facts = (template: string): RunFacts => ({ state: run.snapshot.state, run: '01JRUN', failed: [], undoing: false, at: at(900), number: 1, templates: { update: template, started: template } });
+  const update = internalNotice({ phase: 'update', nextAt: at(1_800) }, facts('{system}: {what}, asked for by {by}, since {since}\nAbout {about}\nNext word by {next}. {clock}\nStill to do: {left}\n{who}\nRuns: {now}'));
+  assert.deepEqual(update.lines, [
+    'demo: recovery, asked for by dana {left}, since 2026-11-21 03:00 UTC',
+    'Next word by 03:30:00Z. RTO: 15m00s of 1h00m passed, breach at 04:00:00Z; waited for people 0ms',
+    'Still to do: act (1 of 2 steps)',
+    'waits for approval `go` since 03:01:00Z: 0 of 2, by erik, fay',
+    'Runs: nothing runs',
+  ]);
+  assert.equal(update.title, 'demo: recovery waits, 15m00s of 1h00m', 'the title stays: receivers put messages together by it');
+  assert.ok(!internalNotice({ phase: 'started' }, facts('It began.\nNext word by {next}.')).lines.includes('Next word by .'));
+});
+
+test('no words of the system file can leave out who is waited for and how to answer', () => {
+  const run = atGate();
+  const asked = (template: string): Notice => internalNotice({ phase: 'approval', gate: 'go' }, { state: run.snapshot.state, run: '01JRUN', failed: [], undoing: false, at: at(600), number: 1, templates: { approval: template } });
+  const usual = written(run, { phase: 'approval', gate: 'go' }, 600);
+  const approvals = '0 of 2, by erik, fay';
+  assert.deepEqual(asked('Please look at {subject}: {who}.').lines, [`Please look at go: ${approvals}.`]);
+  assert.deepEqual(asked('It is late.').lines, [`approvals: ${approvals}`, 'It is late.'], 'left out');
+  assert.deepEqual(asked(`${'x'.repeat(290)} {who}`).lines[0], `approvals: ${approvals}`, 'cut off for its length');
+  assert.deepEqual(asked(Array.from({ length: 12 }, (_, n) => (n === 11 ? '{who}' : `${n}`)).join('\n')).lines.filter((line) => line.includes(approvals)).length, 1);
+  for (const template of ['It is late.', '{who}', 'x'.repeat(300)]) assert.deepEqual([asked(template).answers, asked(template).title], [usual.answers, usual.title]);
 });
 
 test('a failed step says why, and how to answer in the words of the details; so does a failed undo', () => {
@@ -145,6 +173,8 @@ test('a checklist asks when it opens, item by item in the words of the details, 
   assert.deepEqual(asked.lines.slice(0, 2), ['to do: db: rotate the password', 'to do: app: restart it']);
   assert.equal(asked.answers.length, 2);
   for (const way of asked.answers) assert.ok(showDetails(run.snapshot, at(20)).includes(way), way);
+  const own = internalNotice({ phase: 'confirm', step: 'list' }, { state: run.snapshot.state, run: '01JRUN', failed: [], undoing: false, at: at(20), number: 1, templates: { confirm: '{system} waits for you.\n{who}' } });
+  assert.deepEqual([own.lines, own.answers], [['demo waits for you.', 'to do: db: rotate the password; to do: app: restart it'], asked.answers]);
   assert.deepEqual(momentsOf(run, { kind: 'confirm', item: 'db', by: 'erik' } as RunEvent, 30), []);
   const update = written(run, { phase: 'update', nextAt: at(900) }, 40);
   assert.equal(update.title, 'demo: recovery waits, 40s of 1h00m');
