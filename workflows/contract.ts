@@ -361,6 +361,8 @@ export interface PastStep {
   ms: number;
   /** how much it had to do, in the measure of its step type; null: its time does not depend on the data */
   amount: number | null;
+  /** of a step whose time goes by the log: so many seconds of log it had; left out: by something else, or not known */
+  logSeconds?: number | undefined;
 }
 
 // ---- data/<site>: dumps and verification -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ export async function readStepHistory(room: ReportRoom, system: string): Promise
       if (state !== 'done') continue;
       for (const key of [uses, `${uses}/${id}`]) {
         const times = (steps[key] ??= []);
-        if (times.length < newestTimes) times.push({ ms: elapsedMs, amount: amounts[uses] ?? null });
+        if (times.length < newestTimes) times.push({ ms: elapsedMs, amount: null, ...amounts[uses] });
       }
     }
   }

@@ -1,28 +1,36 @@
-import type { StepHistory } from '../contract.ts';
+import type { PastStep, StepHistory } from '../contract.ts';
+import { parseLogPosition } from './log-position.ts';
 import { median } from './median.ts';
 import { bytesToRestore, type RecoveryPoint } from './recovery-point.ts';
 import type { RunState, StepState } from './run-state.ts';
-import { formatDuration } from './units.ts';
+import { formatBytes, formatDuration } from './units.ts';
 
-/** How much a step type has to do in a run, in a measure of its own; what earlier runs took is scaled by it. Left out: nothing of it depends on the data. */
-export type Amounts = Readonly<Record<string, number>>;
+/** How much a step has to do: in the measure of its type, by which what earlier runs took is scaled; and of which length its log is. */
+export type Amount = Readonly<{ amount: number; logSeconds?: number }>;
+/** By step type. Left out: nothing of it depends on the data. */
+export type Amounts = Readonly<Record<string, Amount>>;
 
 /** A slice is fetched, opened and checked however little is in it: an hour in which nobody wrote has its price too. */
 const perSliceBytes = 64 * 1024;
 
-/** What restore, replay, indexes and validation have before them, once the recovery points are chosen: bytes of the base; bytes of the log and its length in slices. */
+/** What restore, replay, indexes and validation have before them, once the recovery points are chosen: bytes of the base; bytes of the log and its length, in the slices that it was cut into, as it costs, and in seconds. */
 export function amountsOf(points: readonly RecoveryPoint[]): Amounts {
   if (points.length === 0) return {};
-  const base = points.reduce((sum, point) => sum + bytesToRestore(point), 0);
+  const base = { amount: points.reduce((sum, point) => sum + bytesToRestore(point), 0) };
   const log = points.reduce((sum, point) => sum + point.log.storedBytes + point.log.slices * perSliceBytes, 0);
-  return { restore: base, 'build-indexes': base, validate: base, replay: log };
+  const logSeconds = points.reduce((sum, point) => sum + secondsOf(point), 0);
+  return { restore: base, 'build-indexes': base, validate: base, replay: { amount: log, logSeconds } };
 }
+
+const secondsOf = ({ log, reaches }: RecoveryPoint): number => (log.slices === 0 ? 0 : Math.max(0, parseLogPosition(reaches).seconds - parseLogPosition(log.from).seconds));
 
 interface Estimate {
   ms: number;
   from: 'history' | 'budget' | 'nothing';
   /** by how much earlier runs were scaled; 1: they were of this size, or size does not matter */
   scale: number;
+  /** the earlier runs that it is made of, where their size matters */
+  past: readonly PastStep[];
 }
 
 export interface Forecast {
@@ -42,15 +50,22 @@ export interface ForecastFacts {
 /** Runs between four fifths and five quarters of the size say what this one takes; others only say it scaled. */
 const isLike = (ratio: number): boolean => ratio >= 0.8 && ratio <= 1.25;
 
+/** By how much a run's log is longer or shorter, in seconds; 1: as long, or nobody knows. */
+const lengthRatio = (now: number | undefined, then: number | undefined): number => (now === undefined || then === undefined || now === then ? 1 : now / Math.max(1, then));
+
+const nothing: Estimate = { ms: 0, from: 'nothing', scale: 1, past: [] };
+
 function estimate(step: StepState, { history, amounts, passedOver }: ForecastFacts): Estimate {
-  if (passedOver.has(step.id)) return { ms: 0, from: 'nothing', scale: 1 };
+  if (passedOver.has(step.id)) return nothing;
   const past = history?.steps[`${step.uses}/${step.id}`] ?? history?.steps[step.uses] ?? [];
-  if (past.length === 0) return step.budgetMs === null ? { ms: 0, from: 'nothing', scale: 1 } : { ms: step.budgetMs, from: 'budget', scale: 1 };
-  const amount = amounts[step.uses];
-  const scaled = past.map(({ ms, amount: then }) => ({ ms, ratio: amount !== undefined && then !== null && then > 0 ? amount / then : 1 }));
+  if (past.length === 0) return step.budgetMs === null ? nothing : { ...nothing, ms: step.budgetMs, from: 'budget' };
+  const now = amounts[step.uses];
+  const scaled = past.map((run) => ({ run, ratio: now && run.amount !== null && run.amount > 0 ? now.amount / run.amount : 1, length: lengthRatio(now?.logSeconds, run.logSeconds) }));
   const like = scaled.filter(({ ratio }) => isLike(ratio));
-  const taken = like.length > 0 ? like : scaled;
-  return { ms: median(taken.map(({ ms, ratio }) => ms * ratio)), from: 'history', scale: like.length > 0 ? 1 : median(taken.map(({ ratio }) => ratio)) };
+  // A busy minute and a quiet hour may weigh the same: of runs of like size, those whose log is as long know better.
+  const alike = like.filter(({ length }) => isLike(length));
+  const taken = [alike, like, scaled].find((runs) => runs.length > 0)!;
+  return { ms: median(taken.map(({ run, ratio }) => run.ms * ratio)), from: 'history', scale: like.length > 0 ? 1 : median(taken.map(({ ratio }) => ratio)), past: now ? taken.map(({ run }) => run) : [] };
 }
 
 const isPassed = (step: StepState): boolean => step.state === 'done' || step.state === 'skipped';
@@ -106,7 +121,7 @@ export function reachedSwitchMs({ incidentAt, steps }: Pick<RunState, 'incidentA
 /**
  * Time from the incident to service, as it looks now: what has passed, and the longest way through what is left.
  *
- * A step counts by the median of earlier runs of like size, else by that of all, each scaled by bytes (the replay by its log); else by its budget; else as nothing:
+ * A step counts by the median of earlier runs of like size, else by that of all, each scaled by bytes (the replay by its log: bytes and length); else by its budget; else as nothing:
  * the basis says how many of each. Steps after the switch do not count: service is back by then. Nor does waiting for people that has not happened yet.
  * A drill is forecast, and in the end measured, up to where the switch would be.
  */
@@ -131,5 +146,15 @@ function describeBasis(passedMs: number, longest: Way, estimates: Map<string, Es
     ...(count('nothing') > 0 ? [`${count('nothing')} unknown and counted as nothing`] : []),
   ];
   const path = longest.path.length > 0 ? ` along ${longest.path.join(' → ')} (${parts.join('; ')})` : '';
-  return `${formatDuration(passedMs)} passed, ${formatDuration(longest.ms)} left${path}; waiting for people to come is not counted`;
+  const sizes = longest.path.flatMap((id) => describePast(id, estimates.get(id)!.past));
+  return `${formatDuration(passedMs)} passed, ${formatDuration(longest.ms)} left${path}${sizes.length > 0 ? `; ${sizes.join('; ')}` : ''}; waiting for people to come is not counted`;
+}
+
+/** `restore by 3 runs of 8.4 GiB`; `replay by 2 runs of 41s to 52s of log`. */
+function describePast(id: string, past: readonly PastStep[]): string[] {
+  const seconds = past.flatMap(({ logSeconds }) => logSeconds ?? []);
+  const sizes = seconds.length > 0 ? seconds : past.flatMap(({ amount }) => amount ?? []);
+  if (sizes.length === 0) return [];
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)].map((size) => (seconds.length > 0 ? formatDuration(size * 1_000) : formatBytes(size)));
+  return [`${id} by ${past.length} ${past.length === 1 ? 'run' : 'runs'} of ${least === most ? least : `${least} to ${most}`}${seconds.length > 0 ? ' of log' : ''}`];
 }
