@@ -2,7 +2,7 @@ import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type
 import { z } from 'zod';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { runbookStepSchema } from '../workflows/domain/runbook.ts';
-import { stepSettings } from '../workflows/domain/step-settings.ts';
+import { stepLanguage } from '../workflows/domain/step-language.ts';
 import { systemSchema } from '../workflows/domain/system.ts';
 
 /** A YAML text that still knows where everything stood. */
@@ -141,7 +141,7 @@ export const systemFileJsonSchema = (): JsonSchema =>
   });
 
 function sayStepTypes(step: JsonSchema): void {
-  const settings: Record<string, z.ZodType> = { ...stepSettings, runbook: z.strictObject({ runbook: z.string().meta({ description: 'one of runbooks' }) }) };
+  const settings: Record<string, z.ZodType> = { ...Object.fromEntries(Object.entries(stepLanguage).map(([uses, { settings: schema }]) => [uses, schema])), runbook: z.strictObject({ runbook: z.string().meta({ description: 'one of runbooks' }) }) };
   step.properties!['uses']!.enum = Object.keys(settings);
   step.allOf = Object.entries(settings).map(([uses, schema]) => {
     const { $schema: _draft, ...given } = jsonSchemaOf(schema) as JsonSchema & { $schema?: string };

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { linksOf } from '../scripts/commands/up.ts';
 import { noticePhaseNames } from '../workflows/domain/notify/notice.ts';
 import { externalPhases, usualPhases } from '../workflows/domain/notify/schema.ts';
-import { stepSettings } from '../workflows/domain/step-settings.ts';
+import { factsOf, stepTypeNames } from '../workflows/domain/step-language.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 
@@ -43,8 +43,10 @@ function tableOf(document: string, heading: string): { names: string[]; cells: s
   });
 }
 
-test('docs/runbooks.md has every step type, and no other', () => {
-  assert.deepEqual(tableOf('docs/runbooks.md', 'What a step can do').flatMap(({ names }) => names).sort(), [...Object.keys(stepSettings), 'runbook'].sort());
+test('docs/runbooks.md has every step type, and no other; so it has those that can be about some of the sources only', () => {
+  assert.deepEqual(tableOf('docs/runbooks.md', 'What a step can do').flatMap(({ names }) => names).sort(), [...stepTypeNames, 'runbook'].sort());
+  const perSource = /are for steps that work on data: (.*)\.\n/.exec(readFileSync(join(project, 'docs/runbooks.md'), 'utf8'))![1]!.split(', ');
+  assert.deepEqual(perSource.sort(), stepTypeNames.filter((uses) => factsOf(uses).perSource).sort());
 });
 
 test('docs/notifications.md says of every phase which kinds of receivers are told of it, as they are', () => {

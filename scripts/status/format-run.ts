@@ -17,7 +17,7 @@ function elapsedOf(step: StepState, nowMs: number): number {
 function runningFacts(step: StepState, view: RunStatusView, nowMs: number): string[] {
   const elapsedMs = elapsedOf(step, nowMs);
   const progress = progressOfStep(step, runningProgress(view.activities), nowMs);
-  const failing = view.activities.find(({ activity, attempt, lastFailure }) => activitiesOfStep[step.uses]?.includes(activity) && attempt > 1 && lastFailure);
+  const failing = view.activities.find(({ activity, attempt, lastFailure }) => activitiesOfStep(step.uses).includes(activity) && attempt > 1 && lastFailure);
   return [
     progress?.phase ?? '',
     ...(progress ? describeProgress(progress) : []),

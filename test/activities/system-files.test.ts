@@ -8,7 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { resolveAddress, resolveSecret, scrub } from '../../activities/secrets.ts';
-import { stepSettings } from '../../workflows/domain/step-settings.ts';
+import { stepTypeNames } from '../../workflows/domain/step-language.ts';
 import { systemFileJsonSchema } from '../../activities/system-file-errors.ts';
 import { turnSystem } from '../../workflows/domain/homeward.ts';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
@@ -126,7 +126,7 @@ test('a step’s settings are checked where the file is read, by line: a wrong v
     'line 3 runbook.steps.0.with.loud: unknown field; a step that uses declare takes no settings; found true',
     'line 7 runbook.steps.1.with.width: expected a number; found "many"',
     'line 8 runbook.steps.1.with.widht: unknown field; a step that uses restore takes width; found 4',
-    `line 9 runbook.steps.2.uses: unknown step type; known: ${[...Object.keys(stepSettings), 'runbook'].join(', ')}; found "chekc"`,
+    `line 9 runbook.steps.2.uses: unknown step type; known: ${[...stepTypeNames, 'runbook'].join(', ')}; found "chekc"`,
   ]);
 });
 
@@ -406,8 +406,8 @@ test('an editor knows the settings of each step type: what its schema takes and 
     ['mask', [], [{ any: 1 }]],
     ['restroe', [], [undefined]],
   ];
-  const types = [...known, ...Object.keys(stepSettings).filter((uses) => !known.some(([one]) => one === uses)).map((uses): (typeof known)[number] => [uses, [undefined], [{ any: 1 }]])];
-  assert.deepEqual(types.map(([uses]) => uses).sort(), [...Object.keys(stepSettings), 'runbook', 'restroe'].sort());
+  const types = [...known, ...stepTypeNames.filter((uses) => !known.some(([one]) => one === uses)).map((uses): (typeof known)[number] => [uses, [undefined], [{ any: 1 }]])];
+  assert.deepEqual(types.map(([uses]) => uses).sort(), [...stepTypeNames, 'runbook', 'restroe'].sort());
   for (const [uses, taken, refused] of types) {
     const bogus = taken.map((settings) => ({ ...settings, bogus: true }));
     for (const [settings, isGood] of [...taken.map((one) => [one, true] as const), ...[...refused, ...bogus].map((one) => [one, false] as const)]) {

@@ -30,7 +30,7 @@ function saidOf(view: StatusView, { workflowId, activity }: Middle): Said | unde
   }
   if (!view.state || workflowId !== view.workflowId) return undefined;
   if (view.workflowStatus !== 'RUNNING' || view.state.status === 'done') return undefined;
-  const step = view.state.steps.find(({ uses, state }) => state !== 'pending' && activitiesOfStep[uses]?.includes(activity));
+  const step = view.state.steps.find(({ uses, state }) => state !== 'pending' && activitiesOfStep(uses).includes(activity));
   const lines = formatStatus(view).split('\n').filter((line) => line.includes(` ${step?.id} `));
   return step && lines.length > 0 ? { text: lines.join('\n'), over: ['done', 'skipped'].includes(step.state), activities: view.activities } : undefined;
 }

@@ -16,7 +16,7 @@ import { peopleWith, samePerson, type People } from '../../workflows/domain/peop
 import { permissions } from '../../workflows/domain/permissions.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isUndoneByHand, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
-import type { StepTypeName } from '../../workflows/domain/step-settings.ts';
+import type { StepTypeName } from '../../workflows/domain/step-language.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import type { ActivityName } from '../../workflows/call.ts';
 import type { Owner } from '../harness/cleanup.ts';

@@ -4,7 +4,7 @@ import { peopleWith, findPeople, viewPeople, type PeopleConfig } from './people.
 import { copiesOf, isHomeward, isInPlace, sameWay } from './homeward.ts';
 import type { CopyMode } from './restore-mode.ts';
 import { findCycle, type Runbook } from './runbook.ts';
-import { isStepType, stepSettings, typesNeeded, typesPerSource } from './step-settings.ts';
+import { factsOf, isStepType, namesOf, stepLanguage, stepTypeNames, type Named } from './step-language.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -15,11 +15,9 @@ interface Gate {
   notRequester: boolean;
 }
 
-interface Checked extends Runbooks {
+interface Checked extends Runbooks, Named {
   mask?: Readonly<Record<string, unknown>> | undefined;
   failback?: object | undefined;
-  deployer?: object | undefined;
-  commands?: Readonly<Record<string, unknown>> | undefined;
   approvals: Readonly<Record<string, Gate>>;
   people?: PeopleConfig | undefined;
 }
@@ -59,18 +57,14 @@ function checkApprovers({ approvals, people: config }: Checked, complain: Compla
 const escalatesTo = (runbook: Runbook): string[] => runbook.steps.flatMap(({ onFailure }) => (typeof onFailure === 'object' && 'escalate' in onFailure ? [onFailure.escalate] : []));
 
 function checkNames(system: Checked, runbook: Runbook, complain: Complain): void {
-  const known = (record: Readonly<Record<string, unknown>>): string => Object.keys(record).join(', ') || 'none';
   runbook.steps.forEach((step, index) => {
     checkSettings(step, (path, message) => complain(['steps', index, ...path], message));
     checkFields(step, (path, message) => complain(['steps', index, ...path], message));
-    const gate = step.uses === 'approval' ? ((step.with as { gate?: string } | undefined)?.gate ?? step.id) : undefined;
-    if (gate && !system.approvals[gate]) complain(['steps', index], `gate "${gate}" is not under approvals; known: ${known(system.approvals)}`);
-    if (step.uses === 'deploy' && !system.deployer) complain(['steps', index, 'uses'], 'nothing deploys: a step that uses deploy needs deployer');
-    const command = step.uses === 'command' ? (step.with as { command?: unknown } | undefined)?.command : undefined;
-    if (typeof command === 'string' && !Object.hasOwn(system.commands ?? {}, command)) complain(['steps', index, 'with', 'command'], `unknown command "${command}"; known: ${known(system.commands ?? {})}`);
-    if (step.undo?.command !== undefined && !Object.hasOwn(system.commands ?? {}, step.undo.command)) complain(['steps', index, 'undo', 'command'], `unknown command "${step.undo.command}"; known: ${known(system.commands ?? {})}`);
-    if (step.approval && !system.approvals[step.approval]) complain(['steps', index, 'approval'], `gate "${step.approval}" is not under approvals; known: ${known(system.approvals)}`);
-    if (step.source && !Object.hasOwn(system.sources, step.source)) complain(['steps', index, 'source'], `unknown source "${step.source}"; known: ${known(system.sources)}`);
+    const lacking = factsOf(step.uses).lacks?.(system, step);
+    if (lacking) complain(['steps', index, ...(lacking.field ?? [])], lacking.why);
+    if (step.undo?.command !== undefined && !Object.hasOwn(system.commands ?? {}, step.undo.command)) complain(['steps', index, 'undo', 'command'], `unknown command "${step.undo.command}"; known: ${namesOf(system.commands ?? {})}`);
+    if (step.approval && !system.approvals[step.approval]) complain(['steps', index, 'approval'], `gate "${step.approval}" is not under approvals; known: ${namesOf(system.approvals)}`);
+    if (step.source && !Object.hasOwn(system.sources, step.source)) complain(['steps', index, 'source'], `unknown source "${step.source}"; known: ${namesOf(system.sources)}`);
     for (const to of escalatesTo({ steps: [step] })) if (!runbookNames(system).includes(to)) complain(['steps', index, 'onFailure', 'escalate'], `there is no runbook "${to}"; known: ${runbookNames(system).join(', ')}`);
   });
 }
@@ -214,8 +208,8 @@ export function stepsBefore(steps: readonly FlatStep[], of: FlatStep): FlatStep[
 
 function checkSettings({ uses, with: settings }: Runbook['steps'][number], complain: Complain): void {
   if (uses === 'runbook') return;
-  if (!isStepType(uses)) return complain(['uses'], `unknown step type; known: ${[...Object.keys(stepSettings), 'runbook'].join(', ')}`);
-  const schema = stepSettings[uses];
+  if (!isStepType(uses)) return complain(['uses'], `unknown step type; known: ${[...stepTypeNames, 'runbook'].join(', ')}`);
+  const schema = stepLanguage[uses].settings;
   const parsed = schema.safeParse(settings ?? {});
   if (parsed.success) return;
   for (const issue of parsed.error.issues) {
@@ -228,9 +222,9 @@ function checkSettings({ uses, with: settings }: Runbook['steps'][number], compl
 /** What only some step types may say. */
 function checkFields({ uses, source, foreach, onFailure }: Runbook['steps'][number], complain: Complain): void {
   if (uses === 'runbook' || !isStepType(uses)) return;
-  const isPerSource = typesPerSource.includes(uses);
+  const { perSource: isPerSource, needed } = factsOf(uses);
   for (const [field, value] of Object.entries({ source, foreach })) if (value && !isPerSource) complain([field], `a step that uses ${uses} is of the whole system`);
-  if (onFailure === 'continue' && typesNeeded.includes(uses)) complain(['onFailure'], `a step that uses ${uses} cannot be gone on without: let it pause`);
+  if (onFailure === 'continue' && needed) complain(['onFailure'], `a step that uses ${uses} cannot be gone on without: let it pause`);
 }
 
 const longestId = 63;

@@ -3,6 +3,7 @@ import { parseLogPosition } from './log-position.ts';
 import { median } from './median.ts';
 import { bytesToRestore, type RecoveryPoint } from './recovery-point.ts';
 import type { RunState, StepState } from './run-state.ts';
+import { factsOf, stepTypeNames } from './step-language.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
 /** How much a step has to do: in the measure of its type, by which what earlier runs took is scaled; and of which length its log is. */
@@ -19,7 +20,8 @@ export function amountsOf(points: readonly RecoveryPoint[]): Amounts {
   const base = { amount: points.reduce((sum, point) => sum + bytesToRestore(point), 0) };
   const log = points.reduce((sum, point) => sum + point.log.storedBytes + point.log.slices * perSliceBytes, 0);
   const logSeconds = points.reduce((sum, point) => sum + secondsOf(point), 0);
-  return { restore: base, 'build-indexes': base, validate: base, replay: { amount: log, logSeconds } };
+  const by = { base, log: { amount: log, logSeconds } };
+  return Object.fromEntries(stepTypeNames.flatMap((uses) => (factsOf(uses).goesBy ? [[uses, by[factsOf(uses).goesBy!]]] : [])));
 }
 
 const secondsOf = ({ log, reaches }: RecoveryPoint): number => (log.slices === 0 ? 0 : Math.max(0, parseLogPosition(reaches).seconds - parseLogPosition(log.from).seconds));

@@ -1,29 +1,13 @@
 import { sumProgress, type Progress, type Work } from './progress.ts';
 import type { StepState } from './run-state.ts';
+import { factsOf } from './step-language.ts';
 
 /** Which activities tell how far a step is, by what the step uses. */
-export const activitiesOfStep: Readonly<Record<string, readonly string[]>> = {
-  provision: ['provisionTarget'],
-  'find-recovery-point': ['findRecoveryPoint'],
-  restore: ['restoreGroup', 'prepareRestore'],
-  replay: ['replayLog'],
-  'build-indexes': ['buildIndexes'],
-  validate: ['validateTarget'],
-  fence: ['fencePrimary', 'retirePrimary'],
-  drain: ['drainLog', 'replayLog', 'buildIndexes', 'validateTarget'],
-  promote: ['promoteTarget'],
-  'copy-beside': ['copyBeside'],
-  compare: ['compareTarget'],
-  'preview-rows': ['planRows'],
-  'restore-rows': ['restoreRows'],
-  mask: ['maskTarget'],
-  switch: ['admitTraffic', 'watchHealth'],
-  protect: ['startTimeline', 'proveArchive'],
-};
+export const activitiesOfStep = (uses: string): readonly string[] => factsOf(uses).toldBy ?? [];
 
 /** How far a step is: what it has finished, and those of the run's activities that are its own. Undefined: nothing is known. */
 export function progressOfStep(step: Pick<StepState, 'uses' | 'work'>, running: readonly (Progress & { activity: string })[], nowMs: number): Progress | undefined {
-  const own = running.filter(({ activity }) => activitiesOfStep[step.uses]?.includes(activity));
+  const own = running.filter(({ activity }) => activitiesOfStep(step.uses).includes(activity));
   return sumProgress(own, step.work, nowMs);
 }
 

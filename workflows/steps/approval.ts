@@ -1,7 +1,6 @@
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeComparison } from '../domain/comparison.ts';
 import { describeRows } from '../domain/rows.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { countDiscarded, discards } from './count-discarded.ts';
@@ -13,9 +12,8 @@ import { defineStep, type StepContext } from './step.ts';
 import { describeSwap } from './swap.ts';
 
 /** Waits for people. The gate is one of the system's `approvals`, by default the one with the step's own name. */
-export const approval = defineStep({
+export const approval = defineStep('approval', {
   about: 'waits for people to approve a gate of the system’s approvals',
-  settings: stepSettings.approval,
   async run(ctx, settings) {
     // Whoever approves a switch must not approve one that does not come.
     if (ctx.only && !ctx.view.copies) return { summary: `${describePartial(ctx.only)}; nothing of production is touched`, passedOver: true };

@@ -1,5 +1,4 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -18,9 +17,8 @@ export async function buildIndexesOf(ctx: StepContext, source: string): Promise<
   return `${source}: ${built.indexes} indexes`;
 }
 
-export const buildIndexes = defineStep({
+export const buildIndexes = defineStep('build-indexes', {
   about: 'builds the indexes that stood at the recovery point',
-  settings: stepSettings['build-indexes'],
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => buildIndexesOf(ctx, source))).join('; ') };
   },

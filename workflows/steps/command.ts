@@ -1,4 +1,3 @@
-import { stepSettings } from '../domain/step-settings.ts';
 import { leaveProduction } from './leave-production.ts';
 import { defineStep, type StepContext } from './step.ts';
 
@@ -12,9 +11,8 @@ async function runCommand(ctx: StepContext, command: string, undo: boolean): Pro
  * Runs a program of the team's own. Killed in its middle, it is ended with its worker and run again, whole. Its undo runs also where it failed half-way,
  * or never began: that it copes is the program's part.
  */
-export const command = defineStep({
+export const command = defineStep('command', {
   about: 'runs one of the system file’s commands',
-  settings: stepSettings.command,
   production: ({ inDrills }) => !inDrills,
   async run(ctx, { command: name, inDrills }) {
     const left = inDrills ? undefined : leaveProduction(ctx);

@@ -1,5 +1,4 @@
 import { describeComparison } from '../domain/comparison.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf } from './step.ts';
 
@@ -7,9 +6,8 @@ import { defineStep, targetOf } from './step.ts';
  * Holds what was restored against what lives: schema, counts, and the rows that only one of them has. It judges nothing: every gate behind it shows it, and people
  * judge. Only reads; killed anywhere it is done again.
  */
-export const compare = defineStep({
+export const compare = defineStep('compare', {
   about: 'compares what was restored with what lives: schema, counts, rows missing on either side',
-  settings: stepSettings.compare,
   // Of another recovery point it says something else.
   renews: true,
   async run(ctx) {

@@ -1,7 +1,6 @@
 import { describeCopies, describeExpiries } from '../domain/beside.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { copiesIn } from '../domain/recovery-point.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { epochOf, pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf } from './step.ts';
@@ -10,9 +9,8 @@ import { defineStep, targetOf } from './step.ts';
  * Copies what was restored and proved on the run's own server into the living source, under names that carry the run, and proves the copies. Living
  * collections are not touched. Killed anywhere: a copy that is equal is adopted, any other is made anew.
  */
-export const copyBeside = defineStep({
+export const copyBeside = defineStep('copy-beside', {
   about: 'copies what was restored into the living source, under names of its own, and proves each copy',
-  settings: stepSettings['copy-beside'],
   // Another recovery point is another copy.
   renews: true,
   async run(ctx) {

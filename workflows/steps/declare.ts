@@ -1,10 +1,8 @@
-import { stepSettings } from '../domain/step-settings.ts';
 import { defineStep } from './step.ts';
 
 /** Takes the command: from here on another control plane that holds an older epoch stops writing. */
-export const declare = defineStep({
+export const declare = defineStep('declare', {
   about: 'takes the command of the system, and reads how long earlier runs took',
-  settings: stepSettings.declare,
   async run(ctx) {
     const { system } = ctx.view;
     const why = `${ctx.purpose} ${ctx.run}`;

@@ -1,6 +1,5 @@
 import { describeProposal, howToSay, versionOf, type DeployProposal } from '../domain/deployment.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { leaveProduction } from './leave-production.ts';
 import { propose } from './propose.ts';
 import { defineStep, type StepContext, type StepOutcome } from './step.ts';
@@ -39,9 +38,8 @@ const runsAlready = (ctx: StepContext, version: string, { now }: DeployProposal)
  *
  * The undo deploys what ran before the first try, whatever later tries found there. Where nothing says which version that was, it is stuck, for a person.
  */
-export const deploy = defineStep({
+export const deploy = defineStep('deploy', {
   about: 'deploys the application’s version that ran at the recovery point',
-  settings: stepSettings.deploy,
   production: true,
   async run(ctx, { version: fixed }) {
     const left = leaveProduction(ctx);

@@ -1,6 +1,5 @@
 import { nextLogPosition } from '../domain/log-position.ts';
 import { momentAsked } from '../domain/recovery-point.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { buildIndexesOf } from './build-indexes.ts';
 import { leaveProduction } from './leave-production.ts';
@@ -44,9 +43,8 @@ async function drainSource(ctx: StepContext, source: string): Promise<{ drained:
   return { drained: true, summary: `${replayed}; validated again` };
 }
 
-export const drain = defineStep({
+export const drain = defineStep('drain', {
   about: 'archives and replays what the fenced primary still held, and validates again',
-  settings: stepSettings.drain,
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);

@@ -2,7 +2,6 @@ import { defaultElevationMs, elevationGate } from '../domain/elevation.ts';
 import { formatDuration } from '../domain/units.ts';
 import { peopleWith } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest, PlannedStep } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
@@ -19,9 +18,8 @@ function request(view: SystemView): GateRequest {
  * Waits until somebody who may lets who asked for the run have it: an elevation that ends with the run, or after `elevatedFor` (../runbook/elevation.ts). Put before a runbook by
  * `elevateFirst`, when who asked needs it.
  */
-export const elevate = defineStep({
+export const elevate = defineStep('elevate', {
   about: 'waits until whoever asked for the run is let to have it, for this run',
-  settings: stepSettings.elevate,
   run(ctx) {
     const opens = request(ctx.view);
     return Promise.resolve({

@@ -3,7 +3,6 @@ import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { gateRequest } from './gate-request.ts';
 import { leaveProduction } from './leave-production.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -26,9 +25,8 @@ async function serveAgain(ctx: StepContext): Promise<string[]> {
 
 const said = (source: string, fence: FenceResult): string => `${source} ${fence.outcome}: ${fence.evidence.join('; ')}`;
 
-export const fence = defineStep({
+export const fence = defineStep('fence', {
   about: 'takes the old primary’s power to write; unproved needs a second person',
-  settings: stepSettings.fence,
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);

@@ -3,7 +3,6 @@ import { describePartial } from '../domain/chosen-namespaces.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
 import { describeCheck } from '../domain/point-check.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { copiesIn } from '../domain/recovery-point.ts';
 import { formatDuration } from '../domain/units.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -24,9 +23,8 @@ function giveUp({ results, sources }: StepContext, older: number): void {
 }
 
 /** Chooses base and log for every source from the bucket alone, checks them, and holds them against expiry. */
-export const findRecoveryPoint = defineStep({
+export const findRecoveryPoint = defineStep('find-recovery-point', {
   about: 'chooses the recovery point of every source, and holds it against expiry',
-  settings: stepSettings['find-recovery-point'],
   async run(ctx) {
     const { older = 0, ...target } = ctx.target;
     giveUp(ctx, older);

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { expandRunbook, type FlatStep } from '../domain/expand-runbook.ts';
-import type { StepTypeName } from '../domain/step-settings.ts';
+import type { StepTypeName } from '../domain/step-language.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { PlannedStep } from '../runbook/run-types.ts';
 import { approval } from './approval.ts';

@@ -1,9 +1,7 @@
-import { stepSettings } from '../domain/step-settings.ts';
 import { defineStep } from './step.ts';
 
 /** What no program can do: a checklist that people confirm, item by item, by the message `confirm`. Nothing is undone of it: the journal says what was done. */
-export const manual = defineStep({
+export const manual = defineStep('manual', {
   about: 'a checklist that people confirm, item by item',
-  settings: stepSettings.manual,
   run: (_ctx, { instructions, items }) => Promise.resolve({ summary: instructions ?? 'confirmed', confirms: items }),
 });

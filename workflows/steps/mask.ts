@@ -1,4 +1,3 @@
-import { stepSettings } from '../domain/step-settings.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf } from './step.ts';
 
@@ -6,9 +5,8 @@ import { defineStep, targetOf } from './step.ts';
  * Masks what was restored by the system file's rules, and looks afterwards that nothing unmasked is left. Where the data goes on to serve production it is left as it is. Killed
  * in its middle: a table is masked whole or not at all, and masking what is masked changes nothing that anybody could read.
  */
-export const mask = defineStep({
+export const mask = defineStep('mask', {
   about: 'masks what was restored, before people are let in to it',
-  settings: stepSettings.mask,
   renews: true,
   async run(ctx) {
     const { masks = {}, protections = {}, standbyEnvironment } = ctx.view;

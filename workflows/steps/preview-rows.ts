@@ -1,6 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { describeRows } from '../domain/rows.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { forEachSource } from './side-by-side.ts';
 import { defineStep, targetOf, type StepContext } from './step.ts';
 
@@ -14,9 +13,8 @@ export function chosenTables({ only, stepId }: Pick<StepContext, 'only' | 'stepI
  * Tries what putting rows back would do, in a transaction of the living source that is rolled back: every foreign key is checked by the server, and nothing is left. Every gate
  * behind it shows what came of it. Killed anywhere it is done again.
  */
-export const previewRows = defineStep({
+export const previewRows = defineStep('preview-rows', {
   about: 'tries what putting rows back into the living source would do, and rolls it back',
-  settings: stepSettings['preview-rows'],
   renews: true,
   async run(ctx, { changed }) {
     const shown = await forEachSource(ctx, async (source) => {

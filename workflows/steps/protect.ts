@@ -3,7 +3,6 @@ import { directionOf } from '../domain/homeward.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { archiveSignals } from '../domain/messages.ts';
 import { lockIds } from '../domain/names.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { leaveProduction } from './leave-production.ts';
 import { epochOf, limitOf, pointOf } from './point-of.ts';
 import { formatDuration, hours, minutes, seconds } from '../domain/units.ts';
@@ -119,9 +118,8 @@ async function startWatch(ctx: StepContext, source: string): Promise<string> {
   return `${id} could not be started`;
 }
 
-export const protect = defineStep({
+export const protect = defineStep('protect', {
   about: 'new timeline, archive proved by a canary, new base: the new side can be recovered too',
-  settings: stepSettings.protect,
   production: true,
   async run(ctx, { base }) {
     const left = leaveProduction(ctx);

@@ -1,6 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { lockIds } from '../domain/names.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { watchSignals } from '../domain/watch.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -25,9 +24,8 @@ async function endWatch(ctx: StepContext, source: string): Promise<string[]> {
 const moves = ({ purpose, only }: StepContext, left: string): boolean => left === 'move-aside' && purpose === 'recovery' && !only;
 
 /** Killed anywhere: a watch that has ended stays so, what is aside is found there, a target that is half made is completed. */
-export const provision = defineStep({
+export const provision = defineStep('provision', {
   about: 'makes an empty restore target for every source',
-  settings: stepSettings.provision,
   async run(ctx, { left }) {
     const made = await forEachSource(ctx, async (source) => {
       // In place a watch is on another side, and goes on.

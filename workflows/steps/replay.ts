@@ -1,5 +1,4 @@
 import type { LogPosition } from '../domain/log-position.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { sourceCan } from '../sources.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -16,9 +15,8 @@ export async function replaySource(ctx: StepContext, source: string, limit: LogP
   return `${source}: ${replayed.entries} entries${replayed.appliedToAt ? `, the last of ${replayed.appliedToAt}` : ''}`;
 }
 
-export const replay = defineStep({
+export const replay = defineStep('replay', {
   about: 'replays the log of every source up to the recovery point',
-  settings: stepSettings.replay,
   async run(ctx) {
     return { summary: (await forEachSource(ctx, (source) => replaySource(ctx, source, pointOf(ctx, source).limit))).join('; ') };
   },

@@ -1,5 +1,4 @@
 import { describePartial } from '../domain/chosen-namespaces.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
 import { defineStep, type StepContext } from './step.ts';
@@ -20,9 +19,8 @@ function takeOut(ctx: StepContext, only: readonly string[]): GateRequest {
  * Writes the report to the store, as evidence, and to disk. That of a drill is written once, by the run's end: before that nobody knows what became of its place, and a second report would leave
  * a second bundle of evidence beside the first.
  */
-export const report = defineStep({
+export const report = defineStep('report', {
   about: 'writes the report of the run, as a page, as Markdown and as JSON',
-  settings: stepSettings.report,
   async run(ctx) {
     if (ctx.purpose === 'drill') return { summary: 'written when what was restored is removed', passedOver: true };
     await ctx.journalKept();

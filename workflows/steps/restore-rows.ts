@@ -1,6 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { describeRestoredRows } from '../domain/rows.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { epochOf } from './point-of.ts';
 import { chosenTables } from './preview-rows.ts';
 import { forEachSource } from './side-by-side.ts';
@@ -10,9 +9,8 @@ import { defineStep, targetOf } from './step.ts';
  * Puts chosen rows back into the living source, all of a source in one transaction, in which every foreign key holds. What was there before is kept there, under the run's
  * name, which is also how a second try knows that the first was committed.
  */
-export const restoreRows = defineStep({
+export const restoreRows = defineStep('restore-rows', {
   about: 'puts rows that are missing back into the living source, foreign keys held',
-  settings: stepSettings['restore-rows'],
   renews: true,
   async run(ctx) {
     const restored = await forEachSource(ctx, async (source) => {

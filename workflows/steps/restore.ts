@@ -1,14 +1,12 @@
 import { WorkMeter } from '../domain/progress.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { formatBytes } from '../domain/units.ts';
 import { pointOf } from './point-of.ts';
 import { forEachSource, sideBySide } from './side-by-side.ts';
 import { defineStep, targetOf } from './step.ts';
 
 /** Loads the base. Safe to repeat: a group loads again over what it loaded before. */
-export const restore = defineStep({
+export const restore = defineStep('restore', {
   about: 'restores the base of every source, groups of parts side by side',
-  settings: stepSettings.restore,
   async run(ctx, { width }) {
     const meter = new WorkMeter(Date.parse(ctx.now()));
     ctx.results.restored[ctx.stepId] = meter;

@@ -1,7 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { formatLogPosition } from '../domain/log-position.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { formatBytes } from '../domain/units.ts';
 import { leaveProduction } from './leave-production.ts';
 import { epochOf } from './point-of.ts';
@@ -43,9 +42,8 @@ async function makeSafe(ctx: StepContext, source: string): Promise<string> {
  * | while the log is archived | its slices, which touch | goes on behind them |
  * | while it is read back | nothing | reads again |
  */
-export const safetyPoint = defineStep({
+export const safetyPoint = defineStep('safety-point', {
   about: 'in place: archives all that the fenced server holds, and reads back whole what restoring it would need',
-  settings: stepSettings['safety-point'],
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);

@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import type { Call } from '../call.ts';
 import type { FenceResult, ReplayResult, StepHistory, TargetRef, ValidationResult } from '../contract.ts';
 import type { CopiedCollection, SwapPair } from '../domain/beside.ts';
@@ -11,6 +10,7 @@ import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { RunReport, WatchPlace } from '../domain/report.ts';
 import type { ChangedRows, RowsResult } from '../domain/rows.ts';
 import type { RunTarget } from '../domain/run-state.ts';
+import { stepLanguage, type SettingsOf, type StepTypeName } from '../domain/step-language.ts';
 import type { SystemView } from '../domain/system.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
@@ -134,8 +134,6 @@ export interface StepOutcome {
 export interface StepType<W> {
   /** what it does, one line: shown where a runbook names an unknown type */
   about: string;
-  /** strict: the step's `with` */
-  settings: z.ZodType<W>;
   run(ctx: StepContext, settings: W): Promise<StepOutcome>;
   /** Must be safe to repeat, and safe when the step failed half-way or before it did anything. Says what it did. */
   undo?(ctx: StepContext, settings: W): Promise<{ summary: string }>;
@@ -160,12 +158,12 @@ export type AnyStepType = Omit<StepType<unknown>, 'run' | 'undo' | 'undoes' | 'g
   gate?: ((view: SystemView, stepId: string, given: unknown) => GateRequest) | undefined;
 };
 
-export function defineStep<W>(type: StepType<W>): AnyStepType {
-  const parse = (given: unknown): W => type.settings.parse(given ?? {});
+/** @param name - its row in the language, which has the schema of its `with`. */
+export function defineStep<N extends StepTypeName>(name: N, type: StepType<SettingsOf<N>>): AnyStepType {
+  const parse = (given: unknown): SettingsOf<N> => stepLanguage[name].settings.parse(given ?? {}) as SettingsOf<N>;
   const { undo, undoes, gate, production = false } = type;
   return {
     about: type.about,
-    settings: type.settings,
     skip: type.skip,
     renews: type.renews,
     production: typeof production === 'function' ? (given) => production(parse(given)) : () => production,

@@ -3,7 +3,6 @@ import type { SwapInput, SwapResult } from '../contract.ts';
 import type { SwapPair } from '../domain/beside.ts';
 import type { DiscardedWrites } from '../domain/discarded-writes.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { formatDuration, minutes, seconds } from '../domain/units.ts';
 import { describeFailure } from '../failure.ts';
 import { sourceCan } from '../sources.ts';
@@ -88,9 +87,8 @@ async function countAgain(ctx: StepContext, source: string, pairs: readonly Swap
  * between the two is counted once more, and all of it is in what is kept.
  * Killed anywhere: the next try goes on where the names say that this one was.
  */
-export const swap = defineStep({
+export const swap = defineStep('swap', {
   about: 'puts the copies in the place of what is there, which is kept',
-  settings: stepSettings.swap,
   renews: true,
   async run(ctx) {
     const swapped = await forEachSource(ctx, async (source) => {

@@ -1,5 +1,4 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import type { SystemView } from '../domain/system.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { leaveProduction } from './leave-production.ts';
@@ -61,9 +60,8 @@ async function turnBack(ctx: StepContext): Promise<string> {
   return `traffic goes to ${old[0]!} again; no write was accepted on the new side`;
 }
 
-export const switchStep = defineStep({
+export const switchStep = defineStep('switch', {
   about: 'lets traffic in to the new side, step by step, its health watched between',
-  settings: stepSettings.switch,
   production: true,
   async run(ctx) {
     const left = leaveProduction(ctx);

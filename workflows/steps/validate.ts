@@ -1,6 +1,5 @@
 import type { ValidationResult } from '../contract.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { stepSettings } from '../domain/step-settings.ts';
 import { limitOf, pointOf } from './point-of.ts';
 import { forEachSource } from './side-by-side.ts';
 import { sourceCan } from '../sources.ts';
@@ -31,9 +30,8 @@ export async function validateSource(ctx: StepContext, source: string, only: rea
   return `${source}: ${results.map(shortened).join('; ') || (provable ? 'no validator' : 'no validator, and nothing was compared')}`;
 }
 
-export const validate = defineStep({
+export const validate = defineStep('validate', {
   about: 'proves that the target equals what base and log say; a gate',
-  settings: stepSettings.validate,
   async run(ctx, { validators }) {
     return { summary: (await forEachSource(ctx, (source) => validateSource(ctx, source, validators))).join('; ') };
   },
