@@ -430,9 +430,9 @@ test('a step that deploys needs a deployer, one that runs a command a command of
   assert.match(await refusal({ uses: 'deploy' }, deploy('${APP_VERSION}')), /no \$\{NAME\} in an argument/);
   assert.match(await refusal({ uses: 'command', with: { command: 'cool' } }, { commands: { warm: { run: { argv: ['warm'] } } } }), /unknown command "cool"; known: warm/);
   assert.match(await refusal({ uses: 'manual', with: { items: [{ id: 'a', do: 'x' }] }, undo: { command: 'cool' } }, { commands: { warm: { run: { argv: ['warm'] } } } }), /undo\.command: .*unknown command "cool"; known: warm/);
-  assert.match(await refusal({ uses: 'report', undo: {} }), /undo: .*command \(one of commands\), manual \(what a person is to take back\), or both/);
-  assert.match(await refusal({ uses: 'report', undo: { manual: 'x', inDrills: true } }), /undo\.inDrills: .*inDrills is about a command, and there is none/);
-  assert.match(await refusal({ uses: 'report', undo: { manual: ' ' } }), /undo\.manual: .*what a person is to take back/);
+  assert.match(await refusal({ uses: 'report', undo: {} }, {}), /undo: .*command \(one of commands\), manual \(what a person is to take back\), or both/);
+  assert.match(await refusal({ uses: 'report', undo: { manual: 'x', inDrills: true } }, {}), /undo\.inDrills: .*inDrills is about a command, and there is none/);
+  assert.match(await refusal({ uses: 'report', undo: { manual: ' ' } }, {}), /undo\.manual: .*what a person is to take back/);
 });
 
 test('a runbook in place is refused where it could lose something, and one that writes into what lives unless that was proved, and shown', async () => {

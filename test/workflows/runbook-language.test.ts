@@ -145,7 +145,7 @@ test('undo of a step: what its type takes back, then a program, then a person, w
   const asking = await until(lab.run(), stepIs('make', 'waiting'));
   assert.equal(asking.steps.find(({ id }) => id === 'look')!.summary, 'a drill leaves production alone', 'its program does not say that it may run in drills');
   assert.ok(!lab.stubs.called().includes('releaseHold'), 'what it stands on is not touched meanwhile');
-  const answer = await lab.run().executeUpdate<{ waitsFor: string }, unknown[]>('comment', { args: [{ by: 'erik', text: 'on it' }] });
+  const answer = (await lab.run().executeUpdate('comment', { args: [{ by: 'erik', text: 'on it' }] })) as { waitsFor: string };
   assert.match(answer.waitsFor, /the undo of "make" waits to be confirmed: "undo"/);
   await confirm(lab.run(), 'undo');
   const failure = await failureOf(entry);

@@ -250,12 +250,12 @@ class World {
 
   /** Only where a person says that it is taken back, it is. */
   confirm(list: StepState, now: string): void {
-    const byHand = isUndoneByHand(list);
+    if (isUndoneByHand(list)) {
+      assert.ok(this.unfinished.delete(list.id), `${list.id} was taken back by hand before its own undo had ended`);
+      this.takenBack += 1;
+      this.undone.push(list.id);
+    }
     this.feed({ kind: 'confirm', step: list.id, item: list.items!.find(({ by }) => by === null)!.id, by: 'erik', at: now });
-    if (!byHand) return;
-    assert.ok(this.unfinished.delete(list.id), `${list.id} was taken back by hand before its own undo had ended`);
-    this.takenBack += 1;
-    this.undone.push(list.id);
   }
 
   endUndo(now: string): void {
