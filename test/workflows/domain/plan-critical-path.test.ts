@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planCriticalPath, type StepToPlan } from '../../../workflows/domain/plan-critical-path.ts';
+import { describePlan } from '../../../workflows/domain/recovery-plan.ts';
+import { describeUndo } from '../../../workflows/domain/step-undo.ts';
 import { minutes } from '../../../workflows/domain/units.ts';
 
 const step = (id: string, budgetMinutes: number, needs: string[] = [], uses = id): StepToPlan => ({ id, uses, needs, budgetMs: minutes(budgetMinutes) });
@@ -40,4 +42,11 @@ test('a runbook without a switch counts whole, and a step without a budget takes
 test('an unknown need and a circle are named, not followed', () => {
   assert.throws(() => planCriticalPath([step('a', 1, ['b'])]), /step "b" is unknown or needs itself/);
   assert.throws(() => planCriticalPath([step('a', 1, ['b']), step('b', 1, ['a'])]), /needs itself/);
+});
+
+test('a plan says of a step how the runbook has it taken back', () => {
+  const undone = planCriticalPath([{ ...step('dns', 1), undo: describeUndo({ command: 'dns-back', manual: 'look' }) }, { ...step('switch', 1, ['dns']), undo: describeUndo({ manual: 'look' }) }]);
+  const { lines } = describePlan({ system: 'demo', plannedAt: '2026-11-21T03:00:00.000Z', rtoObjectiveMs: minutes(60), rpoObjectiveMs: minutes(5), runbook: undone, spareMs: 0, points: [], findings: [] });
+  assert.match(lines[0]!, /dns .* undone by command dns-back, then by hand$/);
+  assert.match(lines[1]!, /switch .* undone by hand$/);
 });
