@@ -46,7 +46,7 @@ export function waiting(snapshot: RunSnapshot): string[] {
       ...(step.summary === null ? [] : [cut(step.summary, 200)]),
       ...step.items!.map((item) => `${item.by === null ? '**to do**' : `done by ${cut(item.by, 60)}`} \`${item.id}\`: ${cut(item.do, 150)}`),
       ...answersToList(system, step),
-      ...(isUndoneByHand(step) ? [snapshot.abort ? `or leave it, and what it stands on, as they are: signal \`skip\` with \`{"step": "${step.id}", "by": "YOUR NAME", "reason": "…"}\`` : 'it cannot be left out: the steps start again once it is taken back'] : []),
+      ...(isUndoneByHand(step) ? [snapshot.abort ? `or leave it, and what it stands on, as they are: signal \`skip\` with \`{"step": "${step.id}", "by": "YOUR NAME", "reason": "…"}\`` : 'it cannot be left out: the run goes on once it is taken back'] : []),
       inTheUi,
     ]),
   );

@@ -294,7 +294,7 @@ test('undo by hand on the way to another recovery point: the steps start again o
     return run;
   };
   const run = begun();
-  assert.match(showDetails(run.snapshot, at(99)), /it cannot be left out: the steps start again once it is taken back/);
+  assert.match(showDetails(run.snapshot, at(99)), /it cannot be left out: the run goes on once it is taken back/);
   assert.match(refused(run, { kind: 'skip', step: 'make', by, reason: 'x' }), /cannot be left out/);
   assert.deepEqual(ids(run.feed({ kind: 'confirm', by }), 'run-step'), ['find']);
   assert.deepEqual([run.step('make').state, run.step('make').items], ['pending', undefined]);
