@@ -37,6 +37,12 @@ export async function openSystem(system: string): Promise<SystemContext> {
   return await context;
 }
 
+/** Whoever opens a system next resolves its secrets anew. Of a process that does nothing else meanwhile: the stores are closed. */
+export function forgetOpened(): void {
+  for (const { context } of opened.values()) context.then(({ store }) => store.close(), () => undefined);
+  opened.clear();
+}
+
 async function openParts(loaded: LoadedSystem): Promise<SystemContext> {
   const secret = async (ref: string): Promise<string> => await resolveSecret(ref, loaded.directory);
   const address = resolveAddress;

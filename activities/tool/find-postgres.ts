@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { locateEach, waysToGet, type FoundTool, type ToolName } from './find-tool.ts';
@@ -44,8 +44,22 @@ export async function postgresPrograms(name: ToolName): Promise<PostgresProgram[
 /** Debian's /usr/bin/pg_dump is a script that chooses a version by rules of its own; the programs behind it are found where they are. */
 const isProgramItself = ({ path, from }: FoundTool): boolean => from === 'env' || basename(realpathSync(path)) !== 'pg_wrapper';
 
-/** `pg_dump (PostgreSQL) 17.10`; undefined for a program that does not run or says no such thing. */
+/** What each said, for as long as its file is the same: a restore asks a dozen times, and each time is a program to start. */
+const asked = new Map<string, Promise<PostgresProgram | undefined>>();
+
 async function versionOf(path: string): Promise<PostgresProgram | undefined> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) return undefined;
+  const name = [path, found.ino, found.mtimeMs, found.size].join(' ');
+  const known = asked.get(name) ?? askVersion(path);
+  asked.set(name, known);
+  // What did not answer may answer the next time.
+  if ((await known) === undefined) asked.delete(name);
+  return await known;
+}
+
+/** `pg_dump (PostgreSQL) 17.10`; undefined for a program that does not run or says no such thing. */
+async function askVersion(path: string): Promise<PostgresProgram | undefined> {
   const said = await runTool({ path }, ['--version'], { timeoutMs: 15_000 }).then(({ stdout }) => stdout, () => '');
   const [, version, major] = /\(PostgreSQL\) ((\d+)[\w.]*)/.exec(said) ?? [];
   return version === undefined ? undefined : { path, version, major: Number(major) };

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
-import { fetchSegment } from '../../activities/engines/postgres-physical/fetch-segment.ts';
-import { pushSegment, type Pushed } from '../../activities/engines/postgres-physical/push-segment.ts';
+import { Fetching, fetchSegment } from '../../activities/engines/postgres-physical/fetch-segment.ts';
+import { pushSegment, sealSegment, type Pushed } from '../../activities/engines/postgres-physical/push-segment.ts';
+import { SealAhead } from '../../activities/engines/postgres-physical/seal-ahead.ts';
 import type { SourceContext } from '../../activities/context.ts';
-import { openContext, openSystem } from '../../activities/open-context.ts';
+import { forgetOpened, openContext, openSystem } from '../../activities/open-context.ts';
 import { readHighestEpoch } from '../../activities/store/epoch.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
@@ -21,7 +22,12 @@ export function wal(cli: Cli): void {
     'wal-push <path>',
     "store a finished WAL segment: archive_command = 'holdfast wal-push %p'; needs no Temporal",
     withSource,
-    async (printer, options, path) => printer.result(await pushSegment(await openWal(options), resolve(path)), describe),
+    async (printer, options, path) => {
+      const context = await openWal(options);
+      const segment = resolve(path);
+      printer.result(await pushSegment(context, segment, await stays?.ahead.take(segment)), describe);
+      stays?.ahead.follow(segment, async (next) => await sealSegment(context, next));
+    },
   );
   cli.add<[string, string], { system?: string; source?: string }>(
     'wal-fetch <file> <path>',
@@ -29,7 +35,7 @@ export function wal(cli: Cli): void {
     withSource,
     async (printer, options, file, path) => {
       try {
-        const found = await fetchSegment(await openWal(options), { file, to: resolve(path) });
+        const found = await fetchSegment(await openWal(options), { file, to: resolve(path) }, stays?.fetching);
         printer.result({ file, found }, () => `${file}: ${found ? 'brought' : 'not in the archive'}`);
         return found ? 0 : 1;
       } catch (error) {
@@ -38,6 +44,21 @@ export function wal(cli: Cli): void {
       }
     },
   );
+}
+
+/** What a process keeps that is asked again. */
+let stays: { ahead: SealAhead; fetching: Fetching } | undefined;
+
+/** This process stays (scripts/wal/resident.ts). @returns `forget`: what it keeps is made anew. */
+export function stayWith(): { forget: () => void } {
+  stays = { ahead: new SealAhead(), fetching: new Fetching() };
+  return {
+    forget: () => {
+      stays?.ahead.end();
+      stays = { ahead: new SealAhead(), fetching: new Fetching() };
+      forgetOpened();
+    },
+  };
 }
 
 /** @source PostgreSQL manual, restore_command: a code above 125 ends the recovery. */

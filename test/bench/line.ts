@@ -20,6 +20,9 @@ export interface BenchLine {
   peerSpreadMs: [number, number] | null;
   oursPeakRssBytes: number | null;
   peerPeakRssBytes: number | null;
+  /** processor time of everything that took part, servers included; null: not looked at */
+  oursProcessorMs: number | null;
+  peerProcessorMs: number | null;
   rounds: number;
   /** the ratio that DESIGN asks for, or the bound in `note`; null: none was set */
   atLeast: number | null;
@@ -41,17 +44,20 @@ export function lineOf(head: LineHead, ours: Result, peer?: { name: string; resu
     peerSpreadMs: peer ? [peer.result.leastMs, peer.result.mostMs] : null,
     oursPeakRssBytes: ours.peakRssBytes,
     peerPeakRssBytes: peer?.result.peakRssBytes ?? null,
+    oursProcessorMs: ours.processorMs ?? null,
+    peerProcessorMs: peer?.result.processorMs ?? null,
     rounds: ours.rounds.length,
   };
 }
 
 const spread = ([least, most]: readonly [number, number]): string => `${(least / 1000).toFixed(2)} to ${(most / 1000).toFixed(2)}`;
+const processor = (ms: number | null): string => (ms === null ? '' : `, processors ${(ms / 1000).toFixed(2)} s`);
 const inMib = (bytes: number | null): string => (bytes === null ? '' : `, ${Math.round(bytes / 1024 / 1024)} MiB`);
 
 export function describeLine(line: BenchLine): string {
-  const ours = `ours ${(line.oursMs / 1000).toFixed(2)} s (${spread(line.oursSpreadMs)}${inMib(line.oursPeakRssBytes)})`;
+  const ours = `ours ${(line.oursMs / 1000).toFixed(2)} s (${spread(line.oursSpreadMs)}${inMib(line.oursPeakRssBytes)}${processor(line.oursProcessorMs)})`;
   const peer = line.peer === null || line.peerMs === null || line.peerSpreadMs === null
     ? ''
-    : `   ${line.peer} ${(line.peerMs / 1000).toFixed(2)} s (${spread(line.peerSpreadMs)}${inMib(line.peerPeakRssBytes)})   ratio ${line.ratio!.toFixed(1)}`;
+    : `   ${line.peer} ${(line.peerMs / 1000).toFixed(2)} s (${spread(line.peerSpreadMs)}${inMib(line.peerPeakRssBytes)}${processor(line.peerProcessorMs)})   ratio ${line.ratio!.toFixed(1)}`;
   return `${line.bench}  ${line.of}  ${ours}${peer}${line.note ? `   ${line.note}` : ''}`;
 }

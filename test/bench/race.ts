@@ -15,6 +15,8 @@ export interface Taken {
   /** of all its processes together, servers not counted; null where it was not looked at */
   peakRssBytes: number | null;
   spent?: Spent;
+  /** processor time of everything that it took part in, servers included; left out: not looked at */
+  processorMs?: number;
 }
 
 export interface Result {
@@ -25,6 +27,8 @@ export interface Result {
   rounds: number[];
   /** who took how much processor time, of the round in the middle; left out: not looked at */
   spent?: string;
+  /** left out: not looked at */
+  processorMs?: number;
 }
 
 /** @param say - told each time as it is taken. */
@@ -36,7 +40,7 @@ export async function race(contenders: readonly Contender[], rounds: number, say
     for (const index of order) {
       const one = await contenders[index]!.run(round);
       taken[index]!.push(one);
-      say(`  round ${round + 1}  ${contenders[index]!.name}  ${(one.ms / 1000).toFixed(2)} s`);
+      say(`  round ${round + 1}  ${contenders[index]!.name}  ${(one.ms / 1000).toFixed(2)} s${one.processorMs === undefined ? '' : `, ${(one.processorMs / 1000).toFixed(2)} s of processor time`}`);
     }
   }
   return taken.map((rounds, index) => summarize(contenders[index]!.name, rounds));
@@ -47,6 +51,7 @@ export function summarize(name: string, taken: readonly Taken[]): Result {
   const sorted = [...rounds].sort((a, b) => a - b);
   const peaks = taken.flatMap(({ peakRssBytes }) => peakRssBytes ?? []);
   const looked = taken.flatMap(({ ms, spent }) => (spent ? [{ ms, spent }] : []));
+  const processor = taken.flatMap(({ processorMs }) => processorMs ?? []).sort((a, b) => a - b);
   const middle = looked.sort((a, b) => a.ms - b.ms)[looked.length >> 1];
   return {
     medianMs: percentile(sorted, 0.5),
@@ -54,6 +59,7 @@ export function summarize(name: string, taken: readonly Taken[]): Result {
     mostMs: sorted.at(-1)!,
     peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null,
     rounds,
+    ...(processor.length > 0 ? { processorMs: percentile(processor, 0.5) } : {}),
     ...(middle ? { spent: describeSpent(name, middle) } : {}),
   };
 }

@@ -24,8 +24,8 @@ export const physicalRef = { system: 'physical', source: 'main' };
 export const physicalTarget = (run = 'run-1'): TargetRef => ({ ...physicalRef, environment: 'dr', run });
 
 const project = join(import.meta.dirname, '..', '..');
-/** As a postgresql.conf has it, but for the shell script that sets a project up first. */
-const archiveCommand = `"${process.execPath}" "${join(project, 'scripts', 'holdfast.ts')}" wal-push %p`;
+/** As a postgresql.conf has it. */
+const archiveCommand = `"${join(project, 'holdfast')}" wal-push %p`;
 
 export interface PhysicalPlace {
   directory: string;
@@ -43,7 +43,7 @@ export interface PhysicalPlace {
 
 /** Why the server's account could not run the archive_command of a test here, for `{ skip }`; false where it can. */
 export async function physicalMissing(version = 17): Promise<string | false> {
-  const closed = closedTo(serverAccount(), join(project, 'scripts', 'holdfast.ts')) ?? closedTo(serverAccount(), process.execPath);
+  const closed = ['holdfast', 'scripts/wal/ask.cjs', 'node_modules/.bin/node', '.tools/.stamp'].map((file) => closedTo(serverAccount(), join(project, file))).find((path) => path !== undefined);
   return closed === undefined ? await postgresMissing(version) : `${closed} is closed to the account that PostgreSQL runs as here`;
 }
 
@@ -69,7 +69,7 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
   const source = await startPostgres(owner, { version, ...(initdb ? { initdb } : {}), settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
   // Behind the server's own, who starts them: they stay for a while when nobody asks any more.
   owner.after(() => {
-    for (const { pid, argv } of processesWith('HOLDFAST_SYSTEMS', directory)) if (argv.some((argument) => argument.endsWith('pusher.ts'))) process.kill(pid, 'SIGKILL');
+    for (const { pid, argv } of processesWith('HOLDFAST_SYSTEMS', directory)) if (argv.some((argument) => argument.endsWith('wal/resident.ts'))) process.kill(pid, 'SIGKILL');
   });
   const file: SystemFile = {
     system: physicalRef.system,

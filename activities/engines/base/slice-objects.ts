@@ -20,10 +20,11 @@ export class SliceObjects {
   readonly #check: CheckSlice;
   readonly scope: TimelineScope;
 
-  constructor(room: SliceRoom, scope: TimelineScope, check: CheckSlice) {
+  /** @param keys - of a process that writes by several of these, one after another: then they share them. */
+  constructor(room: SliceRoom, scope: TimelineScope, check: CheckSlice, keys = new ArchiveKeys(room.store, room.keys)) {
     this.#room = room;
     this.#check = check;
-    this.#keys = new ArchiveKeys(room.store, room.keys);
+    this.#keys = keys;
     this.scope = scope;
   }
 
@@ -35,13 +36,30 @@ export class SliceObjects {
    * @throws Tampered - the slice that is there does not authenticate, or does not end where it says.
    */
   async put(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<number> {
-    const { store, signal, epoch } = this.#room;
-    const key = layout.slice(this.scope, range.from, range.to);
     // Side by side: each takes as long as the other, and the next slice waits for both.
-    const [sealed] = await Promise.all([
-      this.#keys.forWriting(this.scope).then(async (to) => await seal(to, plain, sliceContext(this.scope, { ...range, epoch }))),
-      assertEpoch(store, this.scope.system, epoch, { signal }),
-    ]);
+    const [sealed] = await Promise.all([this.seal(range, plain), this.#assertCommand()]);
+    return await this.#store(range, sealed);
+  }
+
+  /** What `put` would store. */
+  async seal(range: { from: LogPosition; to: LogPosition }, plain: Uint8Array): Promise<Buffer> {
+    return await seal(await this.#keys.forWriting(this.scope), plain, sliceContext(this.scope, { ...range, epoch: this.#room.epoch }));
+  }
+
+  /** As `put`, of what was sealed before. */
+  async putSealed(range: { from: LogPosition; to: LogPosition }, sealed: Buffer): Promise<number> {
+    await this.#assertCommand();
+    return await this.#store(range, sealed);
+  }
+
+  async #assertCommand(): Promise<void> {
+    const { store, signal, epoch } = this.#room;
+    await assertEpoch(store, this.scope.system, epoch, { signal });
+  }
+
+  async #store(range: { from: LogPosition; to: LogPosition }, sealed: Buffer): Promise<number> {
+    const { store, signal } = this.#room;
+    const key = layout.slice(this.scope, range.from, range.to);
     try {
       await store.put(key, sealed, { ifAbsent: true, signal });
     } catch (error) {

@@ -87,6 +87,19 @@ export async function getPart(from: PartStore, part: Part): Promise<Buffer> {
   return plain;
 }
 
+/** The parts of a range in order, each as `getPart` gives it, the next ones fetched and opened while one is worked on. @param ahead - so many more are in memory at once. */
+export async function* openParts(from: PartStore, { parts }: { parts: readonly Part[] }, ahead = 1): AsyncGenerator<{ bytes: Buffer; done: number }> {
+  const opening = (part: Part): Promise<{ bytes: Buffer } | { error: unknown }> => getPart(from, part).then((bytes) => ({ bytes }), (error: unknown) => ({ error }));
+  const next = parts.slice(0, ahead).map(opening);
+  let done = 0;
+  for (let at = 0; at < parts.length; at += 1) {
+    if (parts[at + ahead]) next.push(opening(parts[at + ahead]!));
+    const part = await next.shift()!;
+    if ('error' in part) throw part.error;
+    yield { bytes: part.bytes, done: (done += part.bytes.length) };
+  }
+}
+
 /** In libuv's pool: the thread that reads documents goes on meanwhile. */
 async function sha256Aside(bytes: Buffer): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Buffer<ArrayBuffer>)).toString('hex');

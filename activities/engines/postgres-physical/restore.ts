@@ -10,7 +10,6 @@ import { readClaim } from '../../provision/claim.ts';
 import { physicalPlace, type PhysicalPlace } from './place.ts';
 import { makeOwned } from '../../provision/postgres-place.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
-import { findProgram } from '../../tool/find-tool.ts';
 import { giveTo } from '../../tool/server-account.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
 import { bytesOf, clusterOf, openChain } from './chain.ts';
@@ -30,7 +29,6 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   const { manifest } = links.at(-1)!;
   await requireTarget(context, target);
   for (const program of ['postgres', 'pg_verifybackup', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, clusterOf(manifest).major, 'same');
-  findProgram('tar');
   const plainBytes = links.reduce((sum, link) => sum + bytesOf(link), 0);
   const [only] = manifest.groups;
   return { groups: [{ group: only!.group, index: only!.index, plainBytes }], plainBytes };
@@ -51,7 +49,7 @@ export async function requireTarget(context: SourceContext, target: TargetRef): 
  *
  * Safe to repeat: what was begun goes on or is thrown away, and a base that was checked stays.
  *
- * @throws ToolFailed - retryable: tar, pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
+ * @throws ToolFailed - retryable: pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
  */
 export async function restoreGroup(
   context: SourceContext,

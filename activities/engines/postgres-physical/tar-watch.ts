@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { TarReader, type TarEntry } from './tar-reader.ts';
 
 /** What a base backup says of itself, as far as Holdfast needs it. */
 export interface BackupManifest {
@@ -16,7 +17,6 @@ interface ManifestFile {
   'Manifest-Checksum': string;
 }
 
-const block = 512;
 const manifestName = 'backup_manifest';
 /** A list of half a million files has about 100 MB: more would be held in memory. */
 const longestManifest = 256 * 2 ** 20;
@@ -32,16 +32,15 @@ export const prefixOfTablespace = (oid: string): string => `pg_tblspc/${oid}/`;
  */
 export class TarWatch {
   readonly #prefix: string;
-  #header = Buffer.alloc(block);
-  #filled = 0;
-  /** bytes of the present file, and of the padding behind it, still to come */
-  #left = 0;
-  #padding = 0;
+  readonly #reader = new TarReader({
+    entry: (entry, behind) => this.#look(entry, behind),
+    // A copy: the chunk's memory is the stream's.
+    data: (chunk) => this.#manifest?.push(Buffer.from(chunk)),
+    end: () => this.#endOfFile(),
+  });
   #manifest: Buffer[] | undefined;
   #text: Buffer | undefined;
   #listAt = 0;
-  /** bytes that have passed before the present chunk */
-  #passed = 0;
   /** by name, in any encoding */
   readonly sizes = new Map<string, number>();
 
@@ -50,27 +49,7 @@ export class TarWatch {
   }
 
   add(chunk: Buffer): void {
-    for (let at = 0; at < chunk.length;) {
-      if (this.#left > 0) {
-        const taken = Math.min(this.#left, chunk.length - at);
-        // A copy: the chunk's memory is the stream's.
-        this.#manifest?.push(Buffer.from(chunk.subarray(at, at + taken)));
-        this.#left -= taken;
-        at += taken;
-        if (this.#left === 0) this.#endOfFile();
-      } else if (this.#padding > 0) {
-        const taken = Math.min(this.#padding, chunk.length - at);
-        this.#padding -= taken;
-        at += taken;
-      } else {
-        const taken = Math.min(block - this.#filled, chunk.length - at);
-        chunk.copy(this.#header, this.#filled, at, at + taken);
-        this.#filled += taken;
-        at += taken;
-        if (this.#filled === block) this.#readHeader(this.#passed + at);
-      }
-    }
-    this.#passed += chunk.length;
+    this.#reader.add(chunk);
   }
 
   /** The list that passed in this tar, and where in it. @throws ToolFailed - retryable: none did. */
@@ -80,20 +59,10 @@ export class TarWatch {
   }
 
   /** @param behind - where what it heads begins. */
-  #readHeader(behind: number): void {
-    this.#filled = 0;
-    if (this.#header.every((byte) => byte === 0)) return;
-    const name = textAt(this.#header, 0, 100);
-    const prefix = textAt(this.#header, 345, 155);
-    const path = prefix === '' ? name : `${prefix}/${name}`;
-    const size = sizeIn(this.#header);
-    const type = String.fromCharCode(this.#header[156]!);
-    const isFile = type === '0' || type === '\0';
-    if (isFile) this.sizes.set(`${this.#prefix}${path}`, size);
-    this.#left = isFile ? size : 0;
-    this.#padding = isFile ? (block - (size % block)) % block : 0;
-    if (path !== manifestName || this.#prefix !== '') return;
-    if (size > longestManifest) throw new HoldfastError('Unsupported', `the server's list of files has ${size} bytes: more than ${longestManifest} are not read`);
+  #look({ path, kind, bytes }: TarEntry, behind: number): void {
+    if (kind === 'file') this.sizes.set(`${this.#prefix}${path}`, bytes);
+    if (kind !== 'file' || path !== manifestName || this.#prefix !== '') return;
+    if (bytes > longestManifest) throw new HoldfastError('Unsupported', `the server's list of files has ${bytes} bytes: more than ${longestManifest} are not read`);
     this.#manifest = [];
     this.#listAt = behind;
   }
@@ -129,17 +98,4 @@ function parseManifest(text: Buffer): ManifestFile {
   } catch (cause) {
     throw new HoldfastError('ToolFailed', `pg_basebackup ended well, and its list of files cannot be read: ${(cause as Error).message}`, { cause });
   }
-}
-
-/** As bytes: names of files may be in any encoding. */
-function textAt(header: Buffer, at: number, length: number): string {
-  const field = header.subarray(at, at + length);
-  const end = field.indexOf(0);
-  return field.toString('latin1', 0, end === -1 ? length : end);
-}
-
-/** Octal digits, or, from 8 GiB on, bytes behind a set first bit. */
-function sizeIn(header: Buffer): number {
-  if ((header[124]! & 0x80) === 0) return Number.parseInt(header.toString('latin1', 124, 136).replace(/[\0 ]+$/, '') || '0', 8);
-  return Number(header.readBigUInt64BE(128));
 }

@@ -1,17 +1,16 @@
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { mib } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { stopPlace } from '../../provision/postgres-place.ts';
 import type { PhysicalPlace } from './place.ts';
 import { cluster, listRange, rangeOfTablespace } from './plan.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
-import { findProgram } from '../../tool/find-tool.ts';
 import { runTool } from '../../tool/run-tool.ts';
-import { getPart } from '../base/stored-parts.ts';
-import { feedParts } from '../tool/restore.ts';
-import { runProgram } from '../tool/run-program.ts';
+import { getPart, openParts } from '../base/stored-parts.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
+import { TarFiles } from './tar-files.ts';
 
 /** How far the base of a place is. */
 interface Restored {
@@ -33,7 +32,7 @@ interface Restored {
  * | while they are joined, pg_combinebackup too | some of the data directory | throws that away, and joins again |
  * | after that, before what was joined is deleted | both | checks, and deletes |
  *
- * @throws ToolFailed - retryable: tar, or pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
+ * @throws ToolFailed - retryable: pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
  */
 export async function unpackChain(context: SourceContext, place: PhysicalPlace, links: readonly Link[], group: string): Promise<void> {
   const { backup } = links.at(-1)!.manifest;
@@ -51,6 +50,9 @@ export async function unpackChain(context: SourceContext, place: PhysicalPlace, 
   await check(context, links.at(-1)!, place.dataDirectory, group);
   await mapTablespaces(place, links.at(-1)!);
 }
+
+/** Between two of them the parts to come are decrypted. */
+const writtenAtOnceBytes = mib(4);
 
 const beside = (place: PhysicalPlace): string => join(place.directory, 'joined');
 /** Where the tablespaces of what is restored lie. */
@@ -101,8 +103,18 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
   const untar = async (range: string, directory: string): Promise<void> => {
     await mkdir(directory, { mode: 0o700, recursive: true });
     const tar = { ...index, parts: index.parts.filter((part) => part.range === range) };
-    const spec = { name: 'tar', path: findProgram('tar'), args: ['-x', '-f', '-', '-C', directory, '--no-same-owner'], env: {}, secrets: {}, files: {} };
-    await runProgram(context, spec, async (running) => await feedParts(parts, tar, { running, spec }, (done) => context.progress({ phase, done: before + done, of, unit: 'bytes', group })));
+    const files = new TarFiles(directory, `the tar of ${range} of backup ${manifest.backup}`);
+    try {
+      for await (const { bytes, done } of openParts(parts, tar)) {
+        for (let at = 0; at < bytes.length; at += writtenAtOnceBytes) await files.add(bytes.subarray(at, at + writtenAtOnceBytes));
+        context.progress({ phase, done: before + done, of, unit: 'bytes', group });
+      }
+      await files.end();
+    } catch (error) {
+      await files.leave();
+      // A disk that is full or read-only: it may be mended.
+      throw error instanceof HoldfastError || (error as NodeJS.ErrnoException).syscall === undefined ? error : new HoldfastError('TargetUnavailable', `${directory}: ${(error as Error).message}`, { cause: error });
+    }
     before += tar.parts.reduce((sum, part) => sum + part.plainBytes, 0);
   };
   await untar(cluster.range, data);

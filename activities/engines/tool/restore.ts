@@ -11,7 +11,7 @@ import { openBackupKey } from '../../stream/backup-key.ts';
 import type { RunningStream } from '../../tool/start-stream.ts';
 import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
 import { endpointOf } from '../base/source-environment.ts';
-import { getPart, type PartStore } from '../base/stored-parts.ts';
+import { openParts, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
 import { addressOf, type ProgramSpec } from './program-spec.ts';
 import { foreignOf, prepareForeign, restoreForeign } from './pgbackrest/restore.ts';
@@ -87,19 +87,12 @@ export async function restoreGroup(
 }
 
 /** The next part is fetched while the program reads the one before it: two in memory at once. */
-export async function feedParts(from: PartStore, { parts }: GroupIndex, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<void> {
+async function feedParts(from: PartStore, index: GroupIndex, { running, spec }: { running: RunningStream; spec: ProgramSpec }, advance: (bytes: number) => void): Promise<void> {
   // What it prints is nobody's; unread it would hold the program up.
   running.stdout.resume();
-  const fetch = (at: number): Promise<{ bytes: Buffer } | { error: unknown }> | undefined =>
-    parts[at] && getPart(from, parts[at]).then((bytes) => ({ bytes }), (error: unknown) => ({ error }));
-  let next = fetch(0);
-  let doneBytes = 0;
-  for (let at = 0; at < parts.length; at += 1) {
-    const part = (await next)!;
-    if ('error' in part) throw part.error;
-    next = fetch(at + 1);
-    await feed(running, spec, part.bytes, from.signal);
-    advance((doneBytes += part.bytes.length));
+  for await (const { bytes, done } of openParts(from, index)) {
+    await feed(running, spec, bytes, from.signal);
+    advance(done);
   }
   running.stdin.end();
 }

@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { ulid } from 'ulid';
 import type { ToolName } from '../../../activities/tool/find-tool.ts';
 import { openContext } from '../../../activities/open-context.ts';
 import { openProvisioner } from '../../../activities/provision/provisioner.ts';
+import { closedTo, giveTo } from '../../../activities/tool/server-account.ts';
 import { runTool } from '../../../activities/tool/run-tool.ts';
 import type { BackupSummary, DumpPlanRef, GroupRef } from '../../../workflows/contract.ts';
 import { formatBytes } from '../../../workflows/domain/units.ts';
@@ -13,6 +14,7 @@ import { lineOf, type BenchLine } from '../line.ts';
 import type { MemoryWatch } from '../memory.ts';
 import { timed } from '../ours.ts';
 import { run } from '../peers.ts';
+import { processorMs } from '../processor-time-of.ts';
 import { race, type Contender, type Taken } from '../race.ts';
 import { owning, runOurs, type Options } from '../world.ts';
 import { database, hashOf } from './data.ts';
@@ -37,8 +39,16 @@ export async function measurePhysical(owner: Owner, options: Options): Promise<B
 type Repository = Awaited<ReturnType<PhysicalWorld['pgBackRest']>>;
 
 /** As the server's account, whose archive_command writes into the same repository. */
-const pgBackRest = async (world: PhysicalWorld, { path, args }: Repository, command: readonly string[], data?: string): Promise<Taken> =>
-  await run(path, [...args(data), ...command], {}, world.source.account);
+const pgBackRest = async (world: PhysicalWorld, { path, args }: Repository, command: readonly string[], { data, background = false }: { data?: string; background?: boolean } = {}): Promise<Taken> =>
+  await run(path, [...args(data), ...command], {}, world.source.account, { background });
+
+/** With the processor time of all that took part: on a machine that does other work too it says more than the time. */
+async function spending<T extends Taken>(work: () => Promise<T>): Promise<T> {
+  const mark = `HOLDFAST_SYSTEMS=${process.env['HOLDFAST_SYSTEMS']!}`;
+  const before = processorMs(mark);
+  const taken = await work();
+  return { ...taken, processorMs: processorMs(mark) - before };
+}
 
 async function measureBackup(world: PhysicalWorld): Promise<{ line: BenchLine; summary: BackupSummary; repository: Repository }> {
   const { rounds, say } = world.options;
@@ -48,7 +58,7 @@ async function measureBackup(world: PhysicalWorld): Promise<{ line: BenchLine; s
     name: 'ours',
     run: async () => {
       await world.archiveBy('true');
-      return await timed(async (memory) => (summary = await backUp(memory)));
+      return await spending(async () => await timed(async (memory) => (summary = await backUp(memory))));
     },
   };
   const theirs: Contender = {
@@ -57,7 +67,9 @@ async function measureBackup(world: PhysicalWorld): Promise<{ line: BenchLine; s
       repository = await world.pgBackRest('theirs-repository');
       await pgBackRest(world, repository, ['stanza-create']);
       await world.archiveBy(`${repository.path} ${repository.args().join(' ')} archive-push %p`);
-      return await pgBackRest(world, repository, ['--type=full', 'backup']);
+      const { path, args } = repository;
+      // Ours runs below everything else of its machine, so this does.
+      return await spending(async () => await pgBackRest(world, { path, args }, ['--type=full', 'backup'], { background: true }));
     },
   };
   await ours.run(-1);
@@ -84,11 +96,11 @@ async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repo
       const provisioner = await openProvisioner(context);
       owner.after(async () => void (await provisioner.remove(context, target, { discard: true })));
       await provisioner.provision(context, target);
-      const taken = await timed(async (memory) => {
+      const taken = await spending(async () => await timed(async (memory) => {
         const { groups } = await runOurs<{ groups: { group: string; index: unknown }[] }>('prepareRestore', { target, point }, { memory });
         for (const { group, index } of groups) await runOurs('restoreGroup', { target, point, group: { group, index } }, { memory });
         await runOurs('replayLog', { target, point, limit: point.limit }, { memory });
-      });
+      }));
       await requireEqual({ host: join(process.env['BENCH_TARGET']!, 'socket'), port: world.targetPort }, hash, 'ours');
       return taken;
     }),
@@ -99,10 +111,10 @@ async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repo
       const data = world.emptyData(owner);
       // Made ready beside the clock: it is started in it.
       const server = await startPostgres(owner, { version: major, dataDirectory: data, restoresInto: true, durable: true, start: false, readyWithinMs: 300_000 });
-      const taken = await timed(async () => {
-        await pgBackRest(world, repository, ['--type=immediate', '--target-action=promote', '--archive-mode=off', 'restore'], data);
+      const taken = await spending(async () => await timed(async () => {
+        await pgBackRest(world, repository, ['--type=immediate', '--target-action=promote', '--archive-mode=off', 'restore'], { data });
         await server.start();
-      });
+      }));
       await requireEqual({ host: '127.0.0.1', port: server.port }, hash, peer);
       return { ...taken, peakRssBytes: null };
     }),
@@ -112,27 +124,40 @@ async function measureRestore(world: PhysicalWorld, summary: BackupSummary, repo
 }
 
 /**
- * One after another, each by a process of its own, as archive_command runs it; the time is that of one.
- * @param behind - the server has more of them to archive, as it tells in `archive_status`: then ours are pushed by a process that stays loaded.
+ * One after another, each by a process of its own, run as the server runs its archive_command: in its data directory, as its account, behind the `.ready` that it marks a segment by. The time is that of one, from that mark to
+ * the end of the command. The first one is pushed beside the clock: it starts our resident.
+ * @param behind - all are marked at the beginning, as in a server that is behind; else each right before it is pushed.
  */
 async function measurePush(world: PhysicalWorld, { behind }: { behind: boolean }): Promise<BenchLine> {
   const { rounds, say } = world.options;
-  const { segments } = world;
-  if (behind) world.fallBehind();
+  const [first, ...segments] = world.segments;
+  const marked = (path: string, state: 'ready' | 'done'): string => join(dirname(path), 'archive_status', `${basename(path)}.${state}`);
+  const mark = (path: string): void => writeFileSync(marked(path, 'ready'), '');
   const each = async (push: (path: string) => Promise<unknown>): Promise<Taken> => {
-    const taken = await timed(async () => {
-      for (const path of segments) await push(path);
-    });
-    return { ...taken, ms: taken.ms / segments.length, peakRssBytes: null };
+    rmSync(join(dirname(first!), 'archive_status'), { recursive: true, force: true });
+    mkdirSync(join(dirname(first!), 'archive_status'));
+    giveTo(world.source.account, dirname(first!));
+    const one = async (path: string, isMarked = false): Promise<void> => {
+      if (!isMarked) mark(path);
+      await push(path);
+      renameSync(marked(path, 'ready'), marked(path, 'done'));
+    };
+    await one(first!);
+    if (behind) segments.forEach(mark);
+    const taken = await spending(async () => await timed(async () => {
+      for (const path of segments) await one(path, behind);
+    }));
+    return { ms: taken.ms / segments.length, processorMs: taken.processorMs! / segments.length, peakRssBytes: null };
   };
+  const account = closedTo(world.source.account, join(holdfast, 'x')) === undefined ? world.source.account : undefined;
   const ours: Contender = {
     name: 'ours',
     run: async (round) => {
-      const repository = join(world.directory, `pushed-ours-${round}`);
+      const repository = join(world.directory, `pushed-ours-${behind}-${round}`);
       mkdirSync(repository);
-      const env = { BENCH_REPOSITORY: repository };
+      giveTo(account, repository);
       try {
-        return await each(async (path) => await runTool({ path: holdfast }, ['wal-push', path], { env }));
+        return await each(async (path) => await runTool({ path: holdfast }, ['wal-push', path], { env: { BENCH_REPOSITORY: repository }, cwd: world.source.dataDirectory, account }));
       } finally {
         rmSync(repository, { recursive: true, force: true });
       }
@@ -141,7 +166,7 @@ async function measurePush(world: PhysicalWorld, { behind }: { behind: boolean }
   const theirs: Contender = {
     name: peer,
     run: async (round) => {
-      const repository = await world.pgBackRest(`pushed-theirs-${round}`);
+      const repository = await world.pgBackRest(`pushed-theirs-${behind}-${round}`);
       await pgBackRest(world, repository, ['stanza-create']);
       return await each(async (path) => await pgBackRest(world, repository, ['archive-push', path]));
     },

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Owner } from '../../harness/cleanup.ts';
 import { findTool } from '../../../activities/tool/find-tool.ts';
 import { giveTo } from '../../../activities/tool/server-account.ts';
@@ -50,7 +50,7 @@ export class PhysicalWorld {
     const source = await startPostgres(owner, { version: major, durable: true, settings: { ...serverSettings(options.quick), archive_mode: true, archive_command: 'true' } });
     await source.query(`CREATE DATABASE ${database}`);
     const { diskBytes } = await loadData(await source.connect(database), options.bytes);
-    const segments = await keepSegments(source, join(directory, 'segments'), options.quick ? 2 : 16);
+    const segments = await keepSegments(source, join(directory, 'segments'), options.quick ? 3 : 17);
     const targetPort = await freePort();
     const systems = join(directory, 'systems');
     mkdirSync(systems);
@@ -87,13 +87,6 @@ export class PhysicalWorld {
       path: findTool('pgbackrest'),
       args: (data = dataDirectory) => [`--config=${home}/pgbackrest.conf`, `--stanza=${stanza}`, ...(data === dataDirectory ? [] : [`--pg1-path=${data}`])],
     };
-  }
-
-  /** From now on the segments lie as in a server that has all of them to archive. */
-  fallBehind(): void {
-    const status = join(this.directory, 'segments', 'archive_status');
-    mkdirSync(status, { recursive: true });
-    for (const path of this.segments) writeFileSync(join(status, `${basename(path)}.ready`), '');
   }
 
   /** A data directory as the server's account wants it, deleted when the owner is over. */

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../../../activities/context.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
-import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
+import { pushSegment, sealSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
+import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import type { Store } from '../../../../activities/store/store.ts';
 import { readPidFile } from '../../../../activities/tool/start-server.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { processesWith } from '../../../harness/running.ts';
@@ -77,6 +79,33 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     writeFileSync(copy, altered.subarray(0, 2 ** 20));
     await assert.rejects(pushSegment(context, copy), /it has 1048576 bytes of 16777216/);
     assert.equal((await pushSegment(context, join(wal, '00000002.history'))).state, 'not-kept');
+  });
+
+  await t.test('a segment that was sealed before it was asked for is stored as it is, and sealed anew where the file or what lies before it is different by then', async () => {
+    // Nobody else pushes meanwhile.
+    await place.source.configure({ archive_command: 'false' });
+    const bytes = 16 * 2 ** 20;
+    const last = numberOfName((await archiver(place)).last!, bytes);
+    const behind = (by: number): string => join(place.source.dataDirectory, 'pg_wal', segmentName({ timeline: 1, number: last + by, bytes }));
+    for (let by = 1; by <= 3; by += 1) await place.source.query(`CREATE TABLE sealed_${by} (); SELECT pg_switch_wal()`);
+    const puts: Uint8Array[] = [];
+    const put: Store['put'] = async (key, body, options) => (puts.push(body), await context.store.put(key, body, options));
+    const store = new Proxy(context.store, { get: (of, name: keyof Store) => (name === 'put' ? put : (of[name] as () => unknown).bind(of)) });
+    const watched = { ...context, store };
+    const early = (await sealSegment(watched, behind(2)))!;
+    const first = (await sealSegment(watched, behind(1)))!;
+    assert.notEqual(puts.at(-1), first.sealed, 'to seal it stores nothing of it');
+    assert.equal((await pushSegment(watched, behind(1), first)).state, 'stored');
+    assert.equal(puts.at(-1), first.sealed);
+    assert.equal((await pushSegment(watched, behind(2), early)).state, 'stored');
+    assert.notEqual(puts.at(-1), early.sealed, 'it was sealed behind another one');
+    const third = (await sealSegment(watched, behind(3)))!;
+    utimesSync(behind(3), new Date(), new Date());
+    assert.equal((await pushSegment(watched, behind(3), third)).state, 'stored');
+    assert.notEqual(puts.at(-1), third.sealed, 'the file was touched since');
+    assert.equal((await pushSegment(watched, behind(3), third)).state, 'known');
+    assert.equal((await spansOf(context)).length, 1);
+    await place.source.configure({ archive_command: place.archiveCommand });
   });
 
   await t.test('the store gone, the server killed, the store back: every segment comes, in one span', async () => {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkSegment, endOf, kindOfFile, makePiece, numberBefore, numberOfName, parseLsn, readPiece, readSegment, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { TarFiles } from '../../../../activities/engines/postgres-physical/tar-files.ts';
 import { checkList, TarWatch } from '../../../../activities/engines/postgres-physical/tar-watch.ts';
+import { tempDir } from '../../../harness/temp-dir.ts';
 
 const mib16 = 2 ** 24;
 
@@ -64,10 +68,18 @@ test('pieces of a segment say where they belong, and a slice’s name whether on
 });
 
 /** A tar as pg_basebackup writes one. */
-function tarOf(files: Record<string, Buffer>): Buffer {
-  const blocks = Object.entries(files).flatMap(([path, content]) => {
+function tarOf(files: Record<string, Buffer | { type: string; target?: string }>): Buffer {
+  const blocks = Object.entries(files).flatMap(([path, of]) => {
     const header = Buffer.alloc(512);
-    header.write(path, 0);
+    header.write(path, 0, 'latin1');
+    if (!Buffer.isBuffer(of)) {
+      header.write('0000700', 100);
+      header.write(of.type, 156);
+      header.write(of.target ?? '', 157);
+      return [header];
+    }
+    const content = of;
+    header.write('0000640', 100);
     header.write(content.length.toString(8).padStart(11, '0'), 124);
     header.write('0', 156);
     return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
@@ -101,4 +113,31 @@ test('of a base that passes, in pieces of any size, what the server lists must b
   assert.throws(() => pass(tarOf({ ...files, 'base/1/1': Buffer.alloc(999), backup_manifest: manifestOf(listed) }), 512), /and 999 came/);
   const altered = Buffer.from(manifestOf(listed).toString().replace('0/2000100', '0/2000200'));
   assert.throws(() => pass(tarOf({ ...files, backup_manifest: altered }), 512), /does not have the checksum/);
+});
+
+test('a base is unpacked, in pieces of any size, byte for byte; nothing leads out of its directory, and one that is cut is no base', async (t) => {
+  const files = { 'base/1/1': Buffer.alloc(1000, 1), 'base/1/2': Buffer.alloc(0), 'base/1/large': Buffer.alloc(3 * 2 ** 20 + 5, 7), 'caf\u00e9': Buffer.from('by its bytes') };
+  const folders = { './': { type: '5' }, 'base': { type: '5' }, 'base/1/': { type: '5' }, 'pg_tblspc': { type: '5' }, 'pg_tblspc/16400': { type: '2', target: '/srv/space' } };
+  const unpack = async (tar: Buffer, piece = 512): Promise<string> => {
+    const directory = tempDir(t);
+    const to = new TarFiles(directory, 'the tar');
+    try {
+      for (let at = 0; at < tar.length; at += piece) await to.add(tar.subarray(at, at + piece));
+      await to.end();
+    } finally {
+      await to.leave();
+    }
+    return directory;
+  };
+  for (const piece of [7, 512, 1e6]) {
+    const directory = await unpack(tarOf({ ...folders, ...files }), piece);
+    for (const [path, content] of Object.entries(files)) assert.ok(readFileSync(Buffer.from(join(directory, path), 'latin1')).equals(content), path);
+    assert.deepEqual([statSync(join(directory, 'base/1/1')).mode & 0o777, statSync(join(directory, 'base/1')).mode & 0o777, readlinkSync(join(directory, 'pg_tblspc/16400'))], [0o640, 0o700, '/srv/space']);
+  }
+  for (const cut of [700, 512 + 1000, 512 + 1024]) await assert.rejects(unpack(tarOf({ one: Buffer.alloc(1000) }).subarray(0, cut)), /ends too early/);
+  const outside = tempDir(t);
+  for (const name of ['../out', '/out', 'base/../../out']) await assert.rejects(unpack(tarOf({ [name]: Buffer.alloc(1) })), /leads out of its directory/);
+  await assert.rejects(unpack(tarOf({ link: { type: '2', target: join(outside, 'out') }, 'link/': Buffer.alloc(1) })), /comes twice/);
+  assert.equal(existsSync(join(outside, 'out')), false);
+  await assert.rejects(unpack(tarOf({ device: { type: '3' } })), /neither file nor directory nor link/);
 });
