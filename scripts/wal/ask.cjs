@@ -101,7 +101,9 @@ async function startResident(path) {
   const program = join(__dirname, 'resident.ts');
   // Compiled once for this user, who can seldom write where the project lies. Two arenas, as the data plane has them: with one for each thread glibc keeps several times the memory that is in use.
   const env = { NODE_COMPILE_CACHE: join(path, '../compiled'), MALLOC_ARENA_MAX: '2', ...process.env };
-  const child = spawn(process.execPath, ['--max-old-space-size=192', program, path], { detached: true, stdio: ['ignore', 'pipe', 'ignore'], env });
+  // What is outside V8's heap counts with it, or a few buffers of a segment's size make V8 collect everything.
+  const flags = ['--max-old-space-size=192', '--external-memory-accounted-in-global-limit'];
+  const child = spawn(process.execPath, [...flags, program, path], { detached: true, stdio: ['ignore', 'pipe', 'ignore'], env });
   try {
     return await new Promise((resolved) => {
       const timer = setTimeout(() => resolved(false), listensWithinMs);

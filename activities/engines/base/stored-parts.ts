@@ -77,19 +77,23 @@ export async function putPart(to: PartStore, of: { unit: string; range: string }
   };
 }
 
-/** Downloads a part, authenticates it and opens it. @throws Tampered, ObjectMissing - the part is not what its index says. */
-export async function getPart(from: PartStore, part: Part): Promise<Buffer> {
+/**
+ * Downloads a part, compares it with its index's digest, authenticates it and opens it.
+ * @param options.checkedLater - what it opens to is held against its source's own digests by whoever takes it, so that the digest of the plain bytes says nothing more.
+ * @throws Tampered, ObjectMissing - the part is not what its index says.
+ */
+export async function getPart(from: PartStore, part: Part, { checkedLater = false }: { checkedLater?: boolean } = {}): Promise<Buffer> {
   const stored = await from.store.get(part.object, { signal: from.signal });
   const plain = await open(from.key, stored, partContext(from.scope, part), { plainBytes: part.plainBytes });
-  if (plain.length !== part.plainBytes || (await sha256Aside(plain)) !== part.plainSha256) {
+  if (plain.length !== part.plainBytes || (!checkedLater && (await sha256Aside(plain)) !== part.plainSha256)) {
     throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its group's index says`);
   }
   return plain;
 }
 
-/** The parts of a range in order, each as `getPart` gives it, the next ones fetched and opened while one is worked on. @param ahead - so many more are in memory at once. */
-export async function* openParts(from: PartStore, { parts }: { parts: readonly Part[] }, ahead = 1): AsyncGenerator<{ bytes: Buffer; done: number }> {
-  const opening = (part: Part): Promise<{ bytes: Buffer } | { error: unknown }> => getPart(from, part).then((bytes) => ({ bytes }), (error: unknown) => ({ error }));
+/** The parts of a range in order, each as `getPart` gives it, the next ones fetched and opened while one is worked on. @param options.ahead - so many more are in memory at once; left out: one. */
+export async function* openParts(from: PartStore, { parts }: { parts: readonly Part[] }, { ahead = 1, checkedLater = false }: { ahead?: number; checkedLater?: boolean } = {}): AsyncGenerator<{ bytes: Buffer; done: number }> {
+  const opening = (part: Part): Promise<{ bytes: Buffer } | { error: unknown }> => getPart(from, part, { checkedLater }).then((bytes) => ({ bytes }), (error: unknown) => ({ error }));
   const next = parts.slice(0, ahead).map(opening);
   let done = 0;
   for (let at = 0; at < parts.length; at += 1) {

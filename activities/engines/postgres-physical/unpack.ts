@@ -105,7 +105,8 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
     const tar = { ...index, parts: index.parts.filter((part) => part.range === range) };
     const files = new TarFiles(directory, `the tar of ${range} of backup ${manifest.backup}`);
     try {
-      for await (const { bytes, done } of openParts(parts, tar)) {
+      // Every file is held against the server's own list behind this.
+      for await (const { bytes, done } of openParts(parts, tar, { ahead: 2, checkedLater: true })) {
         for (let at = 0; at < bytes.length; at += writtenAtOnceBytes) await files.add(bytes.subarray(at, at + writtenAtOnceBytes));
         context.progress({ phase, done: before + done, of, unit: 'bytes', group });
       }
