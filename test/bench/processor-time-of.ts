@@ -11,7 +11,8 @@ export function processorMs(mark: string): number {
       const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
       // proc(5): the first one here is field 3; parent, then user and system time, its own and of its children that have ended.
-      return [[Number(name), { parent: fields[1]!, ms: fields.slice(11, 15).reduce((sum, ticks) => sum + ticks, 0) * tickMs }] as const];
+      // Of this process only what its children took: itself it watches, which is no contender's work.
+      return [[Number(name), { parent: fields[1]!, ms: fields.slice(Number(name) === process.pid ? 13 : 11, 15).reduce((sum, ticks) => sum + ticks, 0) * tickMs }] as const];
     } catch {
       // It ended between the listing and the look.
       return [];
