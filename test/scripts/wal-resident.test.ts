@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
+import { loadedPackages } from '../harness/loaded-packages.ts';
 import { physicalMissing, physicalPlace, physicalRef } from '../harness/physical-place.ts';
 import { processesWith, type RunningProcess } from '../harness/running.ts';
 import { until } from '../harness/until.ts';
@@ -89,6 +90,7 @@ test('PostgreSQL pushes by a process that has everything loaded: killed and stop
     assert.match(String(await push(name)), /was stored before, byte for byte/);
     assert.deepEqual(residents(), one, 'one did it all');
     assert.equal(readlinkSync(`/proc/${one[0]!.pid}/cwd`), '/', 'it keeps no directory');
-    await until('its end', () => residents().length === 0, 20_000);
+    assert.deepEqual(await loadedPackages(join(project, 'scripts/wal/ask.cjs'), 'wal-push', '--help'), [], 'what the server runs loads nothing but Node');
+    await until('its end', () => residents().length === 0, 30_000);
   });
 });
