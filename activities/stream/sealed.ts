@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { formatBytes, mib } from '../../workflows/domain/units.ts';
+import { formatBytes, kib, mib } from '../../workflows/domain/units.ts';
 import { dataKeyId } from './data-key.ts';
 import type { DataKey } from './keys.ts';
 import { decryptMessage, encryptMessage, readMessageHeader } from './message.ts';
@@ -10,6 +10,8 @@ const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 /** Each piece is a trip to the pool and back: by the default of 16 KiB, trips cost more than the compression. */
 const chunkSize = mib(1);
+/** What is small takes no more room than it needs: buffers of 1 MiB for thousands of small parts make V8 mark its whole heap again and again. */
+const chunkFor = (plainBytes: number): number => Math.min(chunkSize, Math.max(kib(16), plainBytes));
 
 /** No sealed object holds more than this when opened: what keeps a reader's memory bounded, whoever wrote the object. */
 export const maxPlainBytes = mib(64);
@@ -25,7 +27,7 @@ export async function seal(key: DataKey, plain: Uint8Array, context: Record<stri
   if (plain.byteLength > maxPlainBytes) {
     throw new HoldfastError('BadInput', `${formatBytes(plain.byteLength)} to seal as one object; at most ${formatBytes(maxPlainBytes)}`);
   }
-  const compressed = await compress(plain, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 1 } });
+  const compressed = await compress(plain, { chunkSize: chunkFor(plain.byteLength), params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 1 } });
   return encryptMessage({ name: key.id, bytes: key.bytes }, compressed, context);
 }
 

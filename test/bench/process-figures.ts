@@ -25,20 +25,31 @@ export function familyMs(pid: number): number {
   }
 }
 
+/** What this process and all that it started took, those that have ended too, but for some of its children and what they started. */
+export function oursMs(but: readonly number[]): number {
+  for (;;) {
+    const ended = endedMs(process.pid);
+    const living = childrenOf(process.pid).filter((pid) => !but.includes(pid)).reduce((sum, pid) => sum + orNothing(() => processMs(pid) + endedMs(pid)), 0);
+    if (endedMs(process.pid) === ended) return processMs(process.pid) + ended + living;
+  }
+}
+
 function endedMs(pid: number): number {
   const fields = statOf(pid);
   return (Number(fields[13]) + Number(fields[14])) * tickMs;
 }
 
-function livingMs(parent: number): number {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).reduce((sum, name) => {
-    try {
-      return Number(statOf(Number(name))[1]) === parent ? sum + processMs(Number(name)) : sum;
-    } catch {
-      // It ended between the listing and the look.
-      return sum;
-    }
-  }, 0);
+const livingMs = (parent: number): number => childrenOf(parent).reduce((sum, pid) => sum + orNothing(() => processMs(pid)), 0);
+
+const childrenOf = (parent: number): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => orNothing(() => Number(statOf(pid)[1])) === parent);
+
+/** Of one that ended between the listing and the look. */
+function orNothing(look: () => number): number {
+  try {
+    return look();
+  } catch {
+    return 0;
+  }
 }
 
 /** `VmRSS`: what it holds now; `VmHWM`: the most that it ever held. */

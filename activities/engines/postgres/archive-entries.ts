@@ -23,6 +23,65 @@ export interface ArchiveEntry {
   name: string;
 }
 
+/** A section of an archive, taken apart once: whoever makes it in many pieces would else start a program for each, that reads all of it. */
+export interface SectionScript {
+  /** in the order in which they are to be made */
+  entries: ArchiveEntry[];
+  /** Some of them as SQL, without what stands before and behind all of them: those settings every session of ours has, as far as the server knows them. */
+  sqlOf(entries: readonly ArchiveEntry[]): Promise<string>;
+}
+
+export async function readSection(context: SourceContext, archive: Archive, section: Section): Promise<SectionScript> {
+  const [entries, script] = await Promise.all([listEntries(context, archive, section), takeApart(context, archive, ['--file=-', '--verbose', `--section=${section}`], {})]);
+  const blocks = blocksOf(bodyOf(script), entries);
+  return {
+    entries,
+    sqlOf: async (some) => (blocks ? joinBlocks(some.map(({ id }) => blocks.get(id)!)) : await entriesAsSql(context, archive, some)),
+  };
+}
+
+/** What one entry of a script says, and the settings that it is said under. */
+interface Block {
+  at: number;
+  settings: string[];
+  sql: string;
+}
+
+const blockHeading = /^--\n-- TOC entry (\d+) \(class \d+ OID \d+\)\n(?:-- Dependencies: [\d ]+\n)?-- Name: [^\n]*\n(?:-- Data Pos: \d+\n)?--\n/gm;
+
+/**
+ * Undefined: the script's headings are not these entries', each once. So a heading that stands in a text of the database, such as the body of a function, is never taken for one: what it
+ * names would be there twice, or not be of the section.
+ */
+export function blocksOf(body: string, entries: readonly ArchiveEntry[]): Map<string, Block> | undefined {
+  const found = [...body.matchAll(blockHeading)];
+  const ids = new Set(entries.map(({ id }) => id));
+  if (found.length !== ids.size || !found.every(([, id]) => ids.delete(id!))) return undefined;
+  const blocks = new Map<string, Block>();
+  let settings = settingsIn(body.slice(0, found[0]?.index ?? 0));
+  for (const [at, match] of found.entries()) {
+    const sql = body.slice(match.index + match[0].length, found[at + 1]?.index ?? body.length);
+    blocks.set(match[1]!, { at, settings: [...settings.values()], sql });
+    // Said behind one entry for those that follow.
+    settings = new Map([...settings, ...settingsIn(sql)]);
+  }
+  return blocks;
+}
+
+const setting = /^SET (default_tablespace|default_table_access_method) = (?:''|\w+|"(?:[^"\n]|"")*");$/;
+
+/** Behind an entry's own statements: inside one, such as a function's body, the same words are text. */
+function settingsIn(sql: string): Map<string, string> {
+  const lines = sql.trimEnd().split('\n');
+  const own = lines.findLastIndex((line) => line !== '' && !setting.test(line));
+  return new Map(lines.slice(own + 1).flatMap((line) => (line === '' ? [] : [[setting.exec(line)![1]!, line]])));
+}
+
+/** In the order of the script: what takes rights away stands behind all that needs them. */
+function joinBlocks(blocks: readonly Block[]): string {
+  return [...blocks].sort((a, b) => a.at - b.at).map(({ settings, sql }) => `${settings.join('\n')}\n${sql}`).join('');
+}
+
 /** The entries of a section, in the order in which they are to be made. */
 export async function listEntries(context: SourceContext, archive: Archive, section: Section): Promise<ArchiveEntry[]> {
   const listed = await takeApart(context, archive, ['--list', `--section=${section}`], {});
@@ -47,8 +106,8 @@ export async function listNeeds(context: SourceContext, archive: Archive): Promi
   return listed;
 }
 
-/** These entries as SQL, without what stands before and behind all of them: those settings every session of ours has, as far as the server knows them. */
-export async function entriesAsSql(context: SourceContext, archive: Archive, entries: readonly ArchiveEntry[]): Promise<string> {
+/** As a section's own `sqlOf`, by the program. */
+async function entriesAsSql(context: SourceContext, archive: Archive, entries: readonly ArchiveEntry[]): Promise<string> {
   const script = await takeApart(context, archive, ['--file=-', '--use-list={{file:list}}'], { list: entries.map(({ line }) => line).join('\n') });
   return bodyOf(script);
 }

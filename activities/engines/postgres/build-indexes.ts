@@ -3,7 +3,7 @@ import type { TargetRef } from '../../../workflows/contract.ts';
 import type { Unit } from '../../../workflows/domain/manifest.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
-import { listEntries, listNeeds } from './archive-entries.ts';
+import { listNeeds, readSection, type Archive } from './archive-entries.ts';
 import { openBase } from './base-contents.ts';
 import { schemas } from './catalogue.ts';
 import { targetPlace, withClient, type Place } from './connect.ts';
@@ -42,7 +42,7 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
     const units = wantedUnits(context, manifest, point);
     if (contents !== 'definitions') await setSequences(client, globalsOf(globals, 'sequence'));
     const disk = await TargetDisk.find(client, place);
-    const { made, notMade } = contents === 'rows' ? { made: 0, notMade: await brokenKeys(client, units) } : await makePostData({ context, archive: { bytes: definitions, major }, tolerate: true }, { client, place, disk }, units);
+    const { made, notMade } = contents === 'rows' ? { made: 0, notMade: await brokenKeys(client, units) } : await makePostData(context, { bytes: definitions, major }, { client, place, disk }, units);
     const chosen = new Set(units.map(({ name }) => name));
     // In a part of the tables the rows that others name may be missing on purpose: then nothing can be checked, and nothing holds.
     const broken = notMade.filter(({ refersTo }) => refersTo === undefined || !point.only || chosen.has(refersTo));
@@ -61,11 +61,12 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
 const sortsInMemory = `SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')`;
 
 /** Indexes and keys table by table, side by side; then the rest, in its order. */
-async function makePostData(making: Making, { client, place, disk }: { client: pg.Client; place: Place; disk: TargetDisk | undefined }, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
-  const { context, archive } = making;
-  const entries = await listEntries(context, archive, 'post-data');
+async function makePostData(context: SourceContext, archive: Archive, { client, place, disk }: { client: pg.Client; place: Place; disk: TargetDisk | undefined }, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
+  const [script, needs] = await Promise.all([readSection(context, archive, 'post-data'), listNeeds(context, archive)]);
+  const { entries } = script;
+  const making: Making = { context, script, tolerate: true };
   const bytes = new Map(units.map(({ id, plainBytes }) => [id, plainBytes]));
-  const { batches, rest } = dealIndexes(entries, await listNeeds(context, archive), (table) => bytes.get(table) ?? 0);
+  const { batches, rest } = dealIndexes(entries, needs, (table) => bytes.get(table) ?? 0);
   const notMade: NotMade[] = [];
   let done = 0;
   const say = (more: number): void => context.progress({ phase: 'build indexes', done: done + more, of: entries.length, unit: 'objects' });

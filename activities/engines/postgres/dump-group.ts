@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
 import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
@@ -9,6 +8,7 @@ import { InFlight } from '../base/in-flight.ts';
 import { putIndex, type WrittenRange } from '../base/put-index.ts';
 import { StoredProgress } from '../base/stored-progress.ts';
 import { sourcePlace, withClient, type Place } from './connect.ts';
+import { CopiedRows } from './copy-rows.ts';
 import { copyOut } from './copy.ts';
 import { dumpDefinitions } from './definitions.ts';
 import { contentsLine, readGlobals } from './globals.ts';
@@ -86,13 +86,11 @@ async function dumpRange(job: DumpJob, unit: PlanUnit, range: string): Promise<W
 }
 
 async function dumpTable({ context, client, pace }: DumpJob, writer: RowWriter, unit: PlanUnit, range: string): Promise<void> {
-  const stream = client.query(copyTo(copyOut(unit.name, unit.detail!, parseRangeName(range))));
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  const rows = CopiedRows.of(client, copyOut(unit.name, unit.detail!, parseRangeName(range)));
+  for await (const chunk of rows) {
     context.signal.throwIfAborted();
     await writer.write(chunk);
     await pace.spent(chunk.length);
   }
-  // The answer to a question that comes behind it: by then the server has said how many rows it sent.
-  await client.query('SELECT');
-  if (stream.rowCount !== writer.rows) throw new HoldfastError('SourceUnavailable', `${unit.name}: the server sent ${stream.rowCount} rows, and ${writer.rows} arrived`);
+  if (rows.rowCount !== writer.rows) throw new HoldfastError('SourceUnavailable', `${unit.name}: the server sent ${rows.rowCount} rows, and ${writer.rows} arrived`);
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { SourceContext } from '../../context.ts';
-import { entriesAsSql, type Archive, type ArchiveEntry } from './archive-entries.ts';
+import type { ArchiveEntry, SectionScript } from './archive-entries.ts';
 import { isDone, once } from './control.ts';
 import { withoutValues } from './connect.ts';
 import { canonicalSession } from './session.ts';
@@ -18,7 +18,7 @@ export interface NotMade {
 /** Where entries are made, and out of what. */
 export interface Making {
   context: SourceContext;
-  archive: Archive;
+  script: SectionScript;
   /** an entry that the data does not obey (a unique index, a foreign key) is named and passed over; false: it fails */
   tolerate: boolean;
 }
@@ -44,13 +44,13 @@ export async function makeInOrder(making: Making, client: pg.Client, { entries, 
 
 /** Makes a batch, or nothing of it; where it is to tolerate that, one by one. Safe to repeat. */
 export async function makeTogether(making: Making, client: pg.Client, batch: Batch): Promise<NotMade[]> {
-  const { context, archive, tolerate } = making;
+  const { context, script, tolerate } = making;
   context.signal.throwIfAborted();
   if (await isDone(client, batch.note)) return [];
-  const refused = await makeBatch(client, await entriesAsSql(context, archive, batch.entries), batch.note);
+  const refused = await makeBatch(client, await script.sqlOf(batch.entries), batch.note);
   if (!refused) return [];
   if (!tolerate) throw refused;
-  return await makeOneByOne(context, client, archive, batch);
+  return await makeOneByOne(client, script, batch);
 }
 
 /** @returns what the server refused; nothing of the batch is there then. */
@@ -69,12 +69,12 @@ async function makeBatch(client: pg.Client, sql: string, note: string): Promise<
 }
 
 /** One that is refused costs only itself. It has no note: whoever asks again tries it again. */
-async function makeOneByOne(context: SourceContext, client: pg.Client, archive: Archive, { entries, note }: Batch): Promise<NotMade[]> {
+async function makeOneByOne(client: pg.Client, script: SectionScript, { entries, note }: Batch): Promise<NotMade[]> {
   const notMade: NotMade[] = [];
   for (const [at, entry] of entries.entries()) {
     const own = `${note}.${at}`;
     if (await isDone(client, own)) continue;
-    const sql = await entriesAsSql(context, archive, [entry]);
+    const sql = await script.sqlOf([entry]);
     const refused = await makeBatch(client, sql, own);
     if (refused) notMade.push({ entry: entry.name, why: withoutValues(refused), refersTo: / REFERENCES ((?:"(?:[^"]|"")*"|[^\s("])+)\(/.exec(sql)?.[1] });
   }

@@ -5,7 +5,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { noteDatabase } from '../../provision/restored-database.ts';
-import { listEntries } from './archive-entries.ts';
+import { readSection } from './archive-entries.ts';
 import { ask, targetPlace, withClient, withOtherDatabase, type Place } from './connect.ts';
 import { claimDatabase, claimOf, isDone, once, prepared } from './control.ts';
 import { requireContents, wantedUnits } from './contents.ts';
@@ -46,9 +46,9 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
     await noteDatabase(context, target, (await readServerFacts(client)).identity);
     if (await isDone(client, prepared)) return;
     if (contents !== 'rows') {
-      const archive = { bytes: definitions, major };
-      const entries = await listEntries(context, archive, 'pre-data');
-      await makeInOrder({ context, archive, tolerate: false }, client, { entries, note: 'pre-data' }, (done) => context.progress({ phase: 'make tables', done, of: entries.length, unit: 'objects' }));
+      const script = await readSection(context, { bytes: definitions, major }, 'pre-data');
+      const { entries } = script;
+      await makeInOrder({ context, script, tolerate: false }, client, { entries, note: 'pre-data' }, (done) => context.progress({ phase: 'make tables', done, of: entries.length, unit: 'objects' }));
     }
     await once(client, prepared, async () => await (point.only || contents === 'definitions' ? Promise.resolve() : makeLargeObjects(client, globals)));
   });

@@ -1,4 +1,3 @@
-import { to as copyTo } from 'pg-copy-streams';
 import type pg from 'pg';
 import type { TargetRef, ValidationResult } from '../../../workflows/contract.ts';
 import type { Contents } from '../../../workflows/domain/contents.ts';
@@ -14,6 +13,7 @@ import { openBase, type BaseContents } from './base-contents.ts';
 import { largeObjects, listMaterializedViews, listSequences, listTables, notEmpty } from './catalogue.ts';
 import { compareDefinitions } from './compare-definitions.ts';
 import { targetPlace, withClient, type Place } from './connect.ts';
+import { CopiedRows } from './copy-rows.ts';
 import { copyOut } from './copy.ts';
 import { globalsOf } from './globals.ts';
 import { inSessions } from './in-sessions.ts';
@@ -117,8 +117,7 @@ const largestFirst = (units: readonly Unit[]): Unit[] => [...units].sort((a, b) 
 
 async function sumTable(client: pg.Client, unit: Unit, advance: (bytes: number) => void): Promise<RowSum> {
   const sum = new RowSum();
-  const stream = client.query(copyTo(copyOut(unit.name, tableDetail(unit.detail), undefined)));
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of CopiedRows.of(client, copyOut(unit.name, tableDetail(unit.detail), undefined))) {
     sum.add(chunk);
     advance(chunk.length);
   }

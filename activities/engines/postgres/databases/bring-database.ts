@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
 import type { Commanded, TargetRef } from '../../../../workflows/contract.ts';
 import { copyName, keptName, type CopiedCollection } from '../../../../workflows/domain/beside.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
@@ -13,6 +12,7 @@ import { feed, outputOf, runProgram } from '../../tool/run-program.ts';
 import { listSequences, listTables } from '../catalogue.ts';
 import { ask, libpqVariables, sourcePlace, targetPlace, withClient, withOtherDatabase, type Place } from '../connect.ts';
 import { controlSchema } from '../control.ts';
+import { CopiedRows } from '../copy-rows.ts';
 import { copyOut } from '../copy.ts';
 import { globalsOf, parseGlobals, readGlobals, type Global } from '../globals.ts';
 import { readLargeObjects, sumOf, type LargeObject } from '../large-objects.ts';
@@ -163,7 +163,7 @@ async function readWhole(context: SourceContext, place: Place, database?: string
     let done = 0;
     for (const { sql, columns, condition } of tables) {
       const sum = new RowSum();
-      for await (const chunk of client.query(copyTo(copyOut(sql, { columns, condition }, undefined))) as AsyncIterable<Buffer>) {
+      for await (const chunk of CopiedRows.of(client, copyOut(sql, { columns, condition }, undefined))) {
         sum.add(chunk);
         context.progress({ phase: 'prove the copy', done: (done += chunk.length), of: Math.max(of, done), unit: 'bytes' });
       }

@@ -1,11 +1,12 @@
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { from as copyFrom } from 'pg-copy-streams';
 import type { Commanded, TargetRef } from '../../../../workflows/contract.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { tablesAtMost, type ChangedRows, type RowsResult } from '../../../../workflows/domain/rows.ts';
 import type { SourceContext } from '../../../context.ts';
 import { some } from '../catalogue.ts';
+import { CopiedRows } from '../copy-rows.ts';
 import { ask, sourcePlace, targetPlace, withClient, withoutValues } from '../connect.ts';
 import { inOrderOfKeys, keptSchema, listKeyed, textOf, type KeyedTable } from './keyed-tables.ts';
 
@@ -137,7 +138,7 @@ async function putTable({ restored, living, kept, changed }: Putting, { ns, then
   const came = `pg_temp.${quoted(`came_${at}`)}`;
   const list = now.columns.join(', ');
   await living.query(`CREATE TEMPORARY TABLE ${quoted(`came_${at}`)} ON COMMIT DROP AS SELECT ${list} FROM ONLY ${now.sql} WHERE false`);
-  await pipeline(restored.query(copyTo(`COPY (SELECT ${list} FROM ONLY ${then.sql}) TO STDOUT`)), living.query(copyFrom(`COPY ${came} (${list}) FROM STDIN`)));
+  await pipeline(CopiedRows.of(restored, `COPY (SELECT ${list} FROM ONLY ${then.sql}) TO STDOUT`), living.query(copyFrom(`COPY ${came} (${list}) FROM STDIN`)));
   await living.query(`CREATE INDEX ON ${came} (${now.key.join(', ')})`);
   await living.query(`ANALYZE ${came}`);
   const sameKey = now.key.map((column) => `l.${column} = r.${column}`).join(' AND ');

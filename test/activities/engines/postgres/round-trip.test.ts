@@ -3,7 +3,12 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type pg from 'pg';
 import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
+import { readSection, sectionAsSql } from '../../../../activities/engines/postgres/archive-entries.ts';
+import { openBase } from '../../../../activities/engines/postgres/base-contents.ts';
+import { CopiedRows } from '../../../../activities/engines/postgres/copy-rows.ts';
+import { RowSum } from '../../../../activities/engines/postgres/row-sum.ts';
 import { targetPlace, withOtherDatabase } from '../../../../activities/engines/postgres/connect.ts';
 import { requireServer } from '../../../../activities/engines/postgres/make-database.ts';
 import { publishExport } from '../../../../activities/exchange/publish-export.ts';
@@ -11,7 +16,8 @@ import { openProvisioner } from '../../../../activities/provision/provisioner.ts
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { giveTo } from '../../../../activities/tool/server-account.ts';
-import type { TargetRef, ValidationResult } from '../../../../workflows/contract.ts';
+import type { SourceContext } from '../../../../activities/context.ts';
+import type { BackupSummary, TargetRef, ValidationResult } from '../../../../workflows/contract.ts';
 import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { postgresMissing, startPostgres, type Postgres } from '../../../harness/postgres.ts';
@@ -123,6 +129,8 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   assert.equal(found.ok, false);
   for (const [, problem] of changes) assert.match(found.problems.join('\n'), problem);
 
+  await takesApart(context, summary);
+
   // The same base as a script for psql, into a third database.
   const path = join(place.directory, 'exchange', 'ledger.sql');
   const written = await postgresEngine.writeExport(context, { ...pgRef, path, form: 'archive', gzip: false, run: 'export-1', point: pgPoint(summary) });
@@ -152,6 +160,22 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   assert.equal(timeline, 't00000002');
 });
 
+/** Definitions are made in many pieces, and no program is asked for each: all that pg_restore would write, without what it would say again and again. */
+async function takesApart(context: SourceContext, summary: BackupSummary): Promise<void> {
+  const archive = { bytes: (await openBase(context, pgPoint(summary))).definitions, major: 17 };
+  const statements = (sql: string): string[] => sql.split('\n').filter((line) => !/^(--.*|SET default_\w+ = .*;|)$/.test(line));
+  for (const section of ['pre-data', 'post-data'] as const) {
+    const [script, whole] = [await readSection(context, archive, section), await sectionAsSql(context, archive, section)];
+    process.env['HOLDFAST_PG_RESTORE'] = '/nowhere';
+    const pieces = Promise.all([script.entries, ...script.entries.map((entry) => [entry])].map(async (entries) => await script.sqlOf(entries)));
+    const [sql, ...alone] = await pieces.finally(() => delete process.env['HOLDFAST_PG_RESTORE']);
+    assert.deepEqual(statements(sql!), statements(whole));
+    assert.deepEqual(alone.flatMap(statements).sort(), statements(whole).sort());
+    const at = script.entries.findIndex(({ name }) => /^(TABLE|CONSTRAINT) public far/.test(name));
+    assert.match(alone[at]!, /^SET default_tablespace = "odd Tä";$/m, 'each says where it is to lie');
+  }
+}
+
 test('a large table is read and loaded in ranges, with a row larger than a part; a target is one run’s own, and is taken away again', { skip, timeout: 120_000 }, async (t) => {
   const place = await postgresPlace(t, { beside: true, settings: { max_wal_size: '4GB' } });
   const { source } = place;
@@ -159,6 +183,7 @@ test('a large table is read and loaded in ranges, with a row larger than a part;
     INSERT INTO big SELECT i, repeat(md5(i::text), 60) FROM generate_series(1, 70000) AS i;
     CREATE TABLE wide (id int, content text); INSERT INTO wide VALUES (1, 'small'), (2, repeat('0123456789', 3500000)), (3, 'small too'), (4, repeat('x', 16252928)), (5, NULL);
     DELETE FROM big WHERE id % 10 = 3; INSERT INTO big SELECT -i, 'new' FROM generate_series(1, 1000) AS i`, [], database);
+  await copies(await source.connect(database));
   const context = await place.open();
   const summary = await backUpPostgres(place, {
     // Rows that come and go after the snapshot, in pages that are read and in new ones.
@@ -192,6 +217,26 @@ test('a large table is read and loaded in ranges, with a row larger than a part;
   await provisioner.remove(context, other, { discard: true });
   assert.equal((await source.query('SELECT FROM theirs', [], restored)).length, 0);
 });
+
+/** However slowly rows are taken; and a session whose COPY fails, at once or in the middle, goes on. */
+async function copies(client: pg.Client): Promise<void> {
+  const rows = CopiedRows.of(client, `COPY (SELECT i, repeat('x', i % 3000) FROM generate_series(1, 4000) AS i) TO STDOUT`);
+  const sum = new RowSum();
+  let taken = 0;
+  for await (const chunk of rows) {
+    taken += chunk.length;
+    if (taken % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+    sum.add(chunk);
+  }
+  sum.end();
+  assert.deepEqual([sum.rows, rows.rowCount], [4_000, 4_000]);
+  for (const [sql, why] of [['COPY nowhere TO STDOUT', /"nowhere" does not exist/], ['COPY (SELECT 1 / (90000 - i), i FROM generate_series(1, 100000) AS i) TO STDOUT', /division by zero/], ['SELECT 1', /no COPY/]] as const) {
+    await assert.rejects(async () => {
+      for await (const chunk of CopiedRows.of(client, sql)) taken += chunk.length;
+    }, why);
+    assert.equal((await client.query('SELECT 1')).rowCount, 1);
+  }
+}
 
 /** The place of a run, claimed for it. */
 async function claimed(place: Awaited<ReturnType<typeof postgresPlace>>, run: string) {
