@@ -25,12 +25,12 @@ export function familyMs(pid: number): number {
   }
 }
 
-/** What this process and all that it started took, those that have ended too, but for some of its children and what they started. */
+/** What all that this process started took, those that have ended too, but for some of its children and what they started. Of itself nothing: it watches, which is no contender's work. */
 export function oursMs(but: readonly number[]): number {
   for (;;) {
     const ended = endedMs(process.pid);
     const living = childrenOf(process.pid).filter((pid) => !but.includes(pid)).reduce((sum, pid) => sum + orNothing(() => processMs(pid) + endedMs(pid)), 0);
-    if (endedMs(process.pid) === ended) return processMs(process.pid) + ended + living;
+    if (endedMs(process.pid) === ended) return ended + living;
   }
 }
 
