@@ -38,7 +38,7 @@ interface Scale {
 
 const scaleOf = (quick: boolean): Scale =>
   quick
-    ? { steps: [5, 20], started: [5, 20], apartMs: 150, restMs: 1_000, leadMs: 2_000, patienceMs: 120_000 }
+    ? { steps: [3, 8], started: [3, 8], apartMs: 150, restMs: 1_000, leadMs: 2_000, patienceMs: 120_000 }
     : { steps: [100, 300, 1_000], started: [100, 1_000], apartMs: 150, restMs: 30_000, leadMs: 10_000, patienceMs: 240_000 };
 
 interface Step extends Scale {
