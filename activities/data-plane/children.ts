@@ -63,7 +63,7 @@ export function startSpare(options: ChildOptions, input: unknown): void {
 }
 
 function startChild(options: ChildOptions, kind: string): Child {
-  const tool = startTool('node', [...memoryFlags(options.heapMib), options.program, ...(options.background ? [backgroundFlag] : [])], {
+  const tool = startTool('node', [...memoryFlags(options), options.program, ...(options.background ? [backgroundFlag] : [])], {
     ipc: true,
     // Two arenas: with one per thread, glibc keeps several times the memory that is in use. Parts (up to 16 MiB) are mapped each on its own, and go back when
     // they are done with: glibc would raise the bound to the largest it has seen, and keep room for them between what stays.
@@ -101,4 +101,5 @@ function forget(child: Child): void {
 /** A child has the environment of its start: with another one it would find other systems and other secrets. */
 const kindOf = ({ program, heapMib, background }: ChildOptions): string => JSON.stringify([program, heapMib, background, process.env]);
 
-const memoryFlags = (heapMib: number): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16'];
+/** What streams through a dump is memory outside V8's heap. Counted with it, V8 collects everything once for a part, and not two or three times; of whole parts that come and go, as a restore has them, it does it more often. */
+const memoryFlags = ({ heapMib, background }: ChildOptions): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16', ...(background ? ['--external-memory-accounted-in-global-limit'] : [])];
