@@ -101,5 +101,5 @@ function forget(child: Child): void {
 /** A child has the environment of its start: with another one it would find other systems and other secrets. */
 const kindOf = ({ program, heapMib, background }: ChildOptions): string => JSON.stringify([program, heapMib, background, process.env]);
 
-/** What streams through a dump is memory outside V8's heap. Counted with it, V8 collects everything once for a part, and not two or three times; of whole parts that come and go, as a restore has them, it does it more often. */
+/** What streams through a dump is memory outside V8's heap. Counted with it, V8 collects everything twice for three parts, and not for each; of whole parts that come and go, as a restore has them, it does it more often. */
 const memoryFlags = ({ heapMib, background }: ChildOptions): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16', ...(background ? ['--external-memory-accounted-in-global-limit'] : [])];
