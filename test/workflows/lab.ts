@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -41,6 +42,12 @@ const keyword = 2;
  * @param interceptors - files of workflow interceptors, such as quick-retries.ts
  */
 export async function openLab(t: Owner, overrides: Partial<Stubs['answers']> = {}, interceptors: string[] = []): Promise<Lab> {
+  const env = await startSkippingServer();
+  return await openLabIn(t, env, { overrides, interceptors, teardown: async () => await env.teardown() });
+}
+
+/** Time skips in it while a result is waited for. */
+export async function startSkippingServer(): Promise<TestWorkflowEnvironment> {
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: findTool('temporal-test-server') } },
   });
@@ -48,7 +55,7 @@ export async function openLab(t: Owner, overrides: Partial<Stubs['answers']> = {
     namespace: 'default',
     searchAttributes: Object.fromEntries(Object.values(searchAttributes).map((name) => [name, keyword])),
   });
-  return await openLabIn(t, env, { overrides, interceptors, teardown: async () => await env.teardown() });
+  return env;
 }
 
 /** As `openLab`, with a real server: what it keeps of a workflow, and how long it takes, is what it is. Its clock is the machine's. */
@@ -63,19 +70,33 @@ export async function openRealLab(t: Owner, overrides: Partial<Stubs['answers']>
 
 async function openLabIn(t: Owner, env: TestWorkflowEnvironment, { overrides, interceptors, teardown }: { overrides: Partial<Stubs['answers']>; interceptors: string[]; teardown: () => Promise<void> }): Promise<Lab> {
   const stubs = stubActivities(overrides);
-  const common = { connection: env.nativeConnection, activities: stubs.activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
+  const stop = await startWorkers(env, stubs.activities, interceptors);
+  t.after(async () => {
+    stubs.release();
+    await stop();
+    await teardown();
+  });
+  return labOf(env, stubs);
+}
+
+/** One on each task queue of site `main`. @returns what ends them. */
+export async function startWorkers(env: TestWorkflowEnvironment, activities: Stubs['activities'], interceptors: string[]): Promise<() => Promise<void>> {
+  // The SDK takes a stack trace for every promise of a workflow, for a question that nobody asks here: a third of what a workflow costs.
+  setFlagsFromString('--stack-trace-limit=0');
+  const common = { connection: env.nativeConnection, activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
   const workers = await Promise.all([
     Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(...interceptors) }),
     ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
   ]);
   const running = workers.map((worker) => worker.run());
-  t.after(async () => {
-    stubs.release();
+  return async () => {
     workers.forEach((worker) => worker.shutdown());
     await Promise.allSettled(running);
-    await teardown();
-  });
+  };
+}
+
+export function labOf(env: TestWorkflowEnvironment, stubs: Stubs): Lab {
   return {
     env,
     stubs,

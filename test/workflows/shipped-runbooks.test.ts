@@ -13,11 +13,15 @@ import type { SystemView } from '../../workflows/domain/system.ts';
 import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep } from '../../workflows/domain/expand-runbook.ts';
 import { stepsBefore } from '../../workflows/domain/check-runbooks.ts';
-import { failureOf, openLab, until, type Lab } from './lab.ts';
+import { sampleName, sampleOf } from '../harness/sample.ts';
+import { failureOf, until, type Lab } from './lab.ts';
+import { openSharedLab as openLab } from './shared-lab.ts';
 
 /**
  * The saga trio for every runbook that is shipped: every step fails, every step is done twice, every undo is done twice. Undone from where it can last be: what promotes fails, so that nobody's traffic was
  * touched; and the switch breaks, before anybody is let in and once people were.
+ *
+ * `npm test` takes half of them, in which each runbook and each of the five is: test/harness/sample.ts.
  */
 interface Case {
   lab: Lab;
@@ -137,10 +141,19 @@ const shipped = await Promise.all((await listSystems()).map(async (name) => {
   return runbookNames(system).map((runbook) => ({ name, runbook, switches: has(toSystemView(system, digest), runbook, 'switch') }));
 }));
 
+interface Variant {
+  runbook: string;
+  what: string;
+  body: (t: TestContext) => Promise<void>;
+}
+
+const variants: Variant[] = [];
+const add = (runbook: string, what: string, body: Variant['body']): void => void variants.push({ runbook, what, body });
+
 for (const { name, runbook, switches } of shipped.flat()) {
   const called = runbook === mainRunbook ? name : `${name} ${runbook}`;
 
-  test(`${called}: every step fails in turn and waits for a person, is gone on without, or escalates; retried, the run ends well`, async (t) => {
+  add(called, 'every step fails in turn and waits for a person, is gone on without, or escalates; retried, the run ends well', async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const mended = new Set<string>();
     // A holder that fails cancels groups that are about to begin, and the time-skipping server never takes a task that does: held-snapshot.test.ts has it on a real one.
@@ -178,7 +191,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     assert.equal(report.outcome, isPartial(view, runbook) ? 'done, partial' : goneOn.length > 0 ? 'done, with steps skipped' : 'done');
   });
 
-  test(`${called}: every step is done twice, as when its answer was lost; the run ends well`, async (t) => {
+  add(called, 'every step is done twice, as when its answer was lost; the run ends well', async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const twice = new Map<string, number>();
     for (const activity of Object.keys(lab.stubs.answers).filter((one) => !['loadSystem', 'archiveLog'].includes(one))) {
@@ -202,7 +215,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     assert.deepEqual([...twice].filter(([, count]) => count < 2), []);
   });
 
-  test(`${called}: aborted at the last moment, every undo is done twice, in reverse order; nothing is left`, async (t) => {
+  add(called, 'aborted at the last moment, every undo is done twice, in reverse order; nothing is left', async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const copies = copiesOf(view, runbook);
     const works = lab.stubs.answers.writeReport;
@@ -251,7 +264,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
 
   if (!switches) continue;
 
-  test(`${called}: a switch that breaks before anybody is let in, aborted: every undo is done three times, tried again by Temporal and by a person; people are served by the old side again`, async (t) => {
+  add(called, 'a switch that breaks before anybody is let in, aborted: every undo is done three times, tried again by Temporal and by a person; people are served by the old side again', async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const { sources, standbyEnvironment } = viewFor(view, runbook);
     const mend = breakSwitch(lab, () => true);
@@ -276,7 +289,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
     assert.deepEqual(await trafficOf(lab), { environment: homesOf(sources)[0], percent: 100 });
   });
 
-  test(`${called}: a switch that breaks once people were let in is not turned back, however often that is asked: nobody gets in, the old side stays fenced, and the target stays`, async (t) => {
+  add(called, 'a switch that breaks once people were let in is not turned back, however often that is asked: nobody gets in, the old side stays fenced, and the target stays', async (t) => {
     const { lab, view, run, start, by } = await open(t, name, runbook);
     const mend = breakSwitch(lab, (percent) => percent > 0);
     const entry = await start();
@@ -301,6 +314,8 @@ for (const { name, runbook, switches } of shipped.flat()) {
     assert.deepEqual(undone.filter((activity) => activity !== 'releaseHold'), ['admitTraffic', 'admitTraffic'], 'nothing else is undone: two sides that both took writes cannot be merged');
   });
 }
+
+for (const { runbook, what, body } of sampleOf(variants, variants.length / 2, (one) => [one.runbook, one.what])) test(`${runbook}: ${what} (${sampleName})`, body);
 
 async function trafficOf(lab: Lab): Promise<{ environment: string | null; percent: number }> {
   const { environment, percent } = await lab.stubs.answers.readTraffic({ system: 'any' });
