@@ -20,8 +20,10 @@ import type { StepTypeName } from '../../workflows/domain/step-language.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import type { ActivityName } from '../../workflows/call.ts';
 import type { Owner } from '../harness/cleanup.ts';
+import { isWhole, sampleName, sampleOf, sampleSeed } from '../harness/sample.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { sendUpdate } from '../../scripts/client.ts';
+import { shuffle } from '../faults/choose.ts';
 import { failureOf, stateOf } from './lab.ts';
 import type { Broken, Orders, Said } from './stub-worker.ts';
 
@@ -33,8 +35,10 @@ import type { Broken, Orders, Said } from './stub-worker.ts';
  * when every run waits for it: nothing else is under way, so what had ended by then must not be done again.
  *
  * What it costs is a run for so many deaths, a process for each round of them, and a replay for each: more deaths of a run are fewer runs and more rounds.
+ * `npm test` takes a sample (test/harness/sample.ts): a third of the runs, in which each type of step, each system and each way to end is, and of each run some deaths, so that
+ * each kind of call has one somewhere.
  */
-const mostDeathsOfARun = 16;
+const mostDeathsOfARun = isWhole ? 16 : 8;
 
 /** The call that a step of each type is about. Undos and gates come beside. */
 const mainCall: Record<Exclude<StepTypeName, 'approval' | 'manual' | 'notify' | 'elevate'>, ActivityName> = {
@@ -74,8 +78,7 @@ class StubWorker {
   readonly #isLoaded: Promise<void>;
 
   constructor(owner: Owner, address: string) {
-    // The SDK takes a stack trace for every promise of a workflow, for a question that nobody asks here: a third of a replay.
-    this.#process = startTool('node', ['--stack-trace-limit=0', join(import.meta.dirname, 'stub-worker.ts'), address]);
+    this.#process = startTool('node', [join(import.meta.dirname, 'stub-worker.ts'), address]);
     owner.after(async () => await this.kill());
     const lines = createInterface({ input: this.#process.stdout });
     this.#isLoaded = new Promise((resolve, reject) => {
@@ -121,7 +124,7 @@ interface Shipped {
   /** the command at which it escalates; left out: all is well */
   failsAt?: string;
   /** of the runbook that it ends by */
-  steps: readonly { id: string; uses: string; needs: readonly string[] }[];
+  steps: readonly { id: string; uses: string; needs: readonly string[]; undo?: unknown }[];
   /** where people are served before traffic is moved; null: none is moved to another side */
   oldSide: string | null;
 }
@@ -206,7 +209,7 @@ async function isStill(env: TestWorkflowEnvironment, workflowId: string, held: r
   });
   if (!described || described.raw.pendingWorkflowTask) return false;
   const pending = (described.raw.pendingActivities ?? []).map(({ activityType }) => activityType!.name!);
-  const left = held.map((call) => call.split(' ')[0]!);
+  const left = held.map((call) => kindOf(call));
   for (const name of pending) {
     if (name === 'archiveLog') continue;
     const at = left.indexOf(name);
@@ -225,6 +228,19 @@ async function whereItStands({ handle }: Run): Promise<string> {
     failed ? [`task failed at ${String(eventId)}: ${failed.failure?.message}`] : timedOut ? [`task timed out at ${String(eventId)}`] : [],
   );
   return [...failures, `pending: ${JSON.stringify([raw.pendingWorkflowTask, raw.pendingActivities?.map(({ activityType, attempt }) => [activityType?.name, attempt])])}`].join('\n');
+}
+
+const kindOf = (call: string): string => call.split(' ')[0]!;
+
+/** Of all that workers could die in, in each run: kinds of calls that no other run has yet come first, and the rest is chance. @param inAll - kinds that a death is in already */
+function deathsOf(calls: readonly string[], inAll: Set<string>, of: string): string[] {
+  // Of its own in each run, or all would have the same.
+  const shuffled = shuffle(calls, [...of].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), sampleSeed));
+  const isNew = new Set(shuffled.filter((call, n) => !inAll.has(kindOf(call)) && shuffled.findIndex((other) => kindOf(other) === kindOf(call)) === n));
+  const more = shuffled.filter((call) => !isNew.has(call)).slice(0, Math.max(0, mostDeathsOfARun - isNew.size));
+  const chosen = new Set(isWhole ? calls : [...isNew, ...more]);
+  for (const call of chosen) inAll.add(kindOf(call));
+  return calls.filter((call) => chosen.has(call));
 }
 
 const listsThatWait = (state: RunState): StepState[] => state.steps.filter(({ state: is, items }) => is === 'waiting' && items !== undefined);
@@ -323,7 +339,7 @@ async function endOf(run: Run): Promise<End> {
       assert.ok(startedAt === null || (endedAt !== null && endedAt <= startedAt), `${run.system}: ${id} began at ${startedAt}, before ${need} had ended at ${endedAt}`);
     }
   }
-  const orders = new Map(run.said.filter(({ is, call }) => is === 'done' && !asOftenAsItLikes.includes(call.split(' ')[0] as ActivityName)).map(({ order, call }) => [order, call]));
+  const orders = new Map(run.said.filter(({ is, call }) => is === 'done' && !asOftenAsItLikes.includes(kindOf(call) as ActivityName)).map(({ order, call }) => [order, call]));
   const done: Record<string, number> = {};
   for (const call of orders.values()) done[call] = (done[call] ?? 0) + 1;
   return {
@@ -337,28 +353,35 @@ async function endOf(run: Run): Promise<End> {
   };
 }
 
-test('every shipped runbook: a worker killed in every step and every undo, and at every open gate; each run ends as it would have, and nothing is done twice', { timeout: 590_000 }, async (t) => {
+test(`every shipped runbook: a worker killed in its steps and undos, and at open gates (${sampleName}); each run ends as it would have, and nothing is done twice`, { timeout: 590_000 }, async (t) => {
   const env = await startTemporalServer(t);
   const shipped = await listShipped();
-  const unharmed = await Promise.all(shipped.flatMap((one) => (one.failsAt ? [false] : [false, true]).map(async (isAborted) => await begin(env, one, isAborted, '0', []))));
+  const ways = shipped.flatMap((one) => (one.failsAt ? [false] : [false, true]).map((isAborted) => ({ one, isAborted, is: [one.base, one.failsAt ? 'escalated' : isAborted ? 'aborted' : 'done', ...(isAborted ? one.steps.flatMap(({ undo }) => (undo ? ['its own undo'] : [])) : one.steps.map(({ uses }) => uses))] })));
+  const unharmed = await Promise.all(sampleOf(ways, ways.length / 3, ({ is }) => is).map(async ({ one, isAborted }) => await begin(env, one, isAborted, '0', [])));
   await killAll(t, env, unharmed);
   await endWhatOutlives(env);
-  const groups = await Promise.all(unharmed.map(async (run) => {
+  const found = await Promise.all(unharmed.map(async (run) => {
     const end = await endOf(run);
     const order = [...new Set(run.said.filter(({ is }) => !run.isAborted || is === 'done').map(({ call }) => call))];
     assert.equal(end.escalations, run.shipped.failsAt ? 1 : 0, run.system);
-    const called = order.filter((call) => (run.isAborted ? undoCalls : [...Object.values(mainCall), ...moreCalls]).includes(call.split(' ')[0] as ActivityName));
+    const called = order.filter((call) => (run.isAborted ? undoCalls : [...Object.values(mainCall), ...moreCalls]).includes(kindOf(call) as ActivityName));
     const what = [...called, ...(run.isAborted ? end.steps.filter((step) => step.isUndoneByHand).map(({ id }) => `undo ${id}`) : [...end.gates.map(({ gate }) => `gate ${gate}`), ...end.steps.filter(({ isList }) => isList).map(({ id }) => `list ${id}`)])];
     // Each step of the runbook is one that workers die in.
     for (const { uses } of run.isAborted ? [] : run.shipped.steps) assert.ok(uses === 'approval' || uses === 'manual' || uses === 'notify' || called.some((call) => call.startsWith(mainCall[uses as keyof typeof mainCall])), uses);
-    const count = Math.ceil(what.length / mostDeathsOfARun);
-    const runs = await Promise.all(Array.from({ length: count }, async (_, n) => await begin(env, run.shipped, run.isAborted, `${n + 1}`, what.filter((_call, index) => index % count === n))));
+    return { run, end, what };
+  }));
+  const inAll = new Set<string>();
+  const groups = await Promise.all(found.map(async ({ run, end, what }) => {
+    const chosen = deathsOf(what, inAll, run.system);
+    const count = Math.ceil(chosen.length / mostDeathsOfARun);
+    const runs = await Promise.all(Array.from({ length: count }, async (_, n) => await begin(env, run.shipped, run.isAborted, `${n + 1}`, chosen.filter((_call, index) => index % count === n))));
     return { end, runs };
   }));
+  assert.deepEqual([...new Set(found.flatMap(({ what }) => what.map(kindOf)))].filter((kind) => !inAll.has(kind)), [], 'each kind of call has a death');
   const runs = groups.flatMap((group) => group.runs);
   const calls = runs.flatMap(({ left }) => left).length;
   const deaths = await killAll(t, env, runs);
-  t.diagnostic(`${shipped.length} runbooks in ${runs.length} runs: ${deaths} workers died in ${calls} calls`);
+  t.diagnostic(`${sampleName}; of ${shipped.length} runbooks ${runs.length} runs: ${deaths} workers died in ${calls} calls`);
   for (const { end, runs: killed } of groups) for (const run of killed) assert.deepEqual([run.system, await endOf(run)], [run.system, end]);
   for (const { system, said, shipped: { oldSide } } of [...unharmed, ...runs].filter(({ isAborted, shipped: { oldSide } }) => isAborted && oldSide !== null)) {
     assert.equal(said.findLast(({ is, call }) => is === 'done' && call.startsWith('admitTraffic'))?.call, `admitTraffic ${oldSide} 100`, `${system}: the old side serves again`);

@@ -1,5 +1,7 @@
+import { flushCompileCache } from 'node:module';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
@@ -98,6 +100,10 @@ async function work(name: string, input: Record<string, unknown>): Promise<unkno
 }
 
 const activities = Object.fromEntries(Object.keys(stubActivities({}).activities).map((name) => [name, (input: Record<string, unknown>) => work(name, input)]));
+// Of what is loaded by now: it will be killed, and whoever is keeps nothing.
+flushCompileCache();
+// The SDK takes a stack trace for every promise of a workflow, for a question that nobody asks here: a third of a replay. Not as an argument of node: what is compiled is kept by those.
+setFlagsFromString('--stack-trace-limit=0');
 // What was cached by a worker that died is asked for there first, for as long as the sticky queue's time-out.
 const common = { connection: await NativeConnection.connect({ address: process.argv[2]! }), activities, maxHeartbeatThrottleInterval: '500ms', maxConcurrentActivityTaskExecutions: 1_000, stickyQueueScheduleToStartTimeout: '500ms' } as const;
 const workflowBundle = await bundleWorkflows(openLog('error'), {}, undefined, [join(import.meta.dirname, 'quick-heartbeats.ts')]);
