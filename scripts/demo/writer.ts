@@ -9,18 +9,20 @@ import { openSender } from './send-operation.ts';
  * The demo's client: writes through the front door as fast as it is asked to, whatever happens behind it, and keeps the
  * ledger of what it was told. Its own process, so that neither the worker nor the demo can slow it down.
  *
- * `node scripts/demo/writer.ts --url URL --ledger FILE --rate N [--lanes N]`; ends on SIGTERM, when what is under way is answered.
+ * `node scripts/demo/writer.ts --url URL --ledger FILE --rate N`; ends on SIGTERM, when what is under way is answered.
  */
 const { values } = parseArgs({
   options: {
     url: { type: 'string' },
     ledger: { type: 'string' },
     rate: { type: 'string', default: '600' },
-    lanes: { type: 'string', default: '96' },
   },
 });
 
 const slowestRetryMs = 1_000;
+const mostLanes = 96;
+/** What a deleted key proves the lane's next writes have to say: of a lane that seldom writes, what is there would count as lost for seconds. */
+const perLaneAndSecond = 7;
 
 /** Hands out the moments at which operations may start: `rate` a second over all lanes. A stall of up to ten seconds is made up for. */
 function pace(rate: number): () => Promise<void> {
@@ -55,8 +57,10 @@ const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort());
 const ledger = new LedgerWriter(values.ledger!);
 const send = openSender(values.url!);
-const turn = pace(Number(values.rate));
+const rate = Number(values.rate);
+const turn = pace(rate);
+const lanes = Math.min(mostLanes, Math.ceil(rate / perLaneAndSecond));
 const prefix = Date.now().toString(36);
-await Promise.all(Array.from({ length: Number(values.lanes) }, (_, lane) => runLane(new Lane(lane, prefix), send, ledger, turn, stopping.signal)));
+await Promise.all(Array.from({ length: lanes }, (_, lane) => runLane(new Lane(lane, prefix), send, ledger, turn, stopping.signal)));
 ledger.close();
 process.exit(0);
