@@ -12,6 +12,15 @@ export interface Operation {
   changes: LedgerLine['changes'];
 }
 
+const mostLanes = 96;
+const perLaneAndSecond = 7;
+
+/**
+ * How many lanes write `rate` operations a second together. What became of a deleted key only the lane's next writes can say: of a lane that seldom writes,
+ * what is there would count as lost for seconds.
+ */
+export const lanesFor = (rate: number): number => Math.min(mostLanes, Math.ceil(rate / perLaneAndSecond));
+
 const keepAtLeast = 5;
 const keepAtMost = 100;
 

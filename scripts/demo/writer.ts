@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lane, type Operation } from './lane.ts';
+import { Lane, lanesFor, type Operation } from './lane.ts';
 import type { LedgerLine } from './ledger.ts';
 import { LedgerWriter } from './ledger-file.ts';
 import { openSender } from './send-operation.ts';
@@ -20,9 +20,6 @@ const { values } = parseArgs({
 });
 
 const slowestRetryMs = 1_000;
-const mostLanes = 96;
-/** What a deleted key proves the lane's next writes have to say: of a lane that seldom writes, what is there would count as lost for seconds. */
-const perLaneAndSecond = 7;
 
 /** Hands out the moments at which operations may start: `rate` a second over all lanes. A stall of up to ten seconds is made up for. */
 function pace(rate: number): () => Promise<void> {
@@ -59,8 +56,7 @@ const ledger = new LedgerWriter(values.ledger!);
 const send = openSender(values.url!);
 const rate = Number(values.rate);
 const turn = pace(rate);
-const lanes = Math.min(mostLanes, Math.ceil(rate / perLaneAndSecond));
 const prefix = Date.now().toString(36);
-await Promise.all(Array.from({ length: lanes }, (_, lane) => runLane(new Lane(lane, prefix), send, ledger, turn, stopping.signal)));
+await Promise.all(Array.from({ length: lanesFor(rate) }, (_, lane) => runLane(new Lane(lane, prefix), send, ledger, turn, stopping.signal)));
 ledger.close();
 process.exit(0);

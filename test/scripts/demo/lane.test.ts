@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Lane } from '../../../scripts/demo/lane.ts';
 import { compareLedger, type LedgerLine } from '../../../scripts/demo/ledger.ts';
-
-/** Deterministic dice: a failing seed can be run again. */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
-    return state / 4_294_967_296;
-  };
-}
+import { dice } from '../../faults/choose.ts';
 
 /** Runs lanes against a database of our own that takes operations whole, in order, until it dies; some answers get lost. */
 function write(seed: number, diesAfter: number): { lines: LedgerLine[]; acknowledgedAfter: Set<string>; documents: Map<string, number>; applied: Map<string, number>[] } {

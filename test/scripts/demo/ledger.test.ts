@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lane } from '../../../scripts/demo/lane.ts';
+import { Lane, lanesFor } from '../../../scripts/demo/lane.ts';
 import { compareLedger, type Change, type LedgerLine, type Recovered } from '../../../scripts/demo/ledger.ts';
+import { dice } from '../../faults/choose.ts';
 
 const incidentAtMs = Date.parse('2026-11-21T03:00:10.000Z');
 
@@ -136,4 +137,28 @@ test('an insert and a delete at the very end leave nothing to see, so a lane end
   const last = new Lane(1, 'p').last().changes[0]!;
   assert.equal(last.change, 'insert');
   assert.equal(compare(lane(...ending, [`insert ${last.key} ${last.rev}`]), { a: 1, [last.key]: last.rev }).lost, 0);
+});
+
+/** Writes that were all acknowledged in turn, of which the last half second is not in the data. @returns how old the oldest is that counts as lost. */
+function oldestLostAt(rate: number, lanesOf: number, random: () => number): number {
+  const seconds = 20;
+  const lanes = Array.from({ length: lanesOf }, (_, index) => new Lane(index, 'w', random));
+  const documents = new Map<string, number>();
+  const lines = Array.from({ length: rate * seconds }, (_, index): LedgerLine => {
+    const operation = lanes[index % lanesOf]!.next();
+    const at = new Date(incidentAtMs - seconds * 1000 + Math.round((index / rate) * 1000)).toISOString();
+    lanes[operation.lane]!.settle(operation, true);
+    for (const { change, key, rev } of index < rate * (seconds - 0.5) ? operation.changes : []) {
+      if (change === 'delete') documents.delete(key);
+      else documents.set(key, rev);
+    }
+    return { ...operation, outcome: 'acknowledged', side: 'production', sentAt: at, at };
+  });
+  return compareLedger(lines, 'production', documents, incidentAtMs).oldestLostAgeMs!;
+}
+
+test('at any rate the lanes write often enough that what is there is seen to be: of too many it would count as lost for seconds', () => {
+  const oldest = (rate: number, lanes: number): number => Math.max(...Array.from({ length: 8 }, (_, seed) => oldestLostAt(rate, lanes, dice(seed + 1))));
+  for (const rate of [40, 80, 650]) assert.ok(oldest(rate, lanesFor(rate)) <= 2_500, `${rate} a second: ${oldest(rate, lanesFor(rate))} ms`);
+  assert.ok(oldest(40, 96) > 5_000);
 });
