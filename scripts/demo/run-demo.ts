@@ -101,7 +101,7 @@ async function recoverAndCompare(demo: Demo, data: LoadResult): Promise<DemoResu
   const newArchive = await checkNewArchive(report.points[0]?.timeline, signal);
   // Only a writer that has ended has a ledger that nothing is added to.
   await stopWriter(stack);
-  const observed: Observed = { data, ...(await compare(demo, incident)), oldPrimary, newArchive };
+  const observed: Observed = { data, rate: demo.rate, ...(await compare(demo, incident)), oldPrimary, newArchive };
   return judgeDemo(report, observed, writeDemoReport(stack, report, observed));
 }
 
