@@ -26,11 +26,9 @@ import { startTool } from '../activities/tool/run-tool.ts';
 const project = join(import.meta.dirname, '..');
 const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
-/** Hundreds of writes a second for as long as it lasts, which beside others is more than twice as long as alone: it goes before all others. */
-const alone = 'test/system/demo.test.ts';
 /** Nothing remembers how long a file took, so the known long ones, the longest first, then by folder, and within one by name. */
 const longestFirst = [
-  ...['apply-under-fire', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', 'postgres', ''].map((name) => `test/system/${name}`),
+  ...['apply-under-fire', 'demo', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', 'postgres', ''].map((name) => `test/system/${name}`),
   ...['activities/store/hostile', 'workflows/killed-workers', 'workflows/shipped-runbooks', 'workflows/notify/', 'activities/store/s3', 'workflows/recover-system', 'scripts/status/read-state', 'activities/store/verify', 'activities/traffic/fence-local', 'workers/run-workers', 'activities/retention/expire', 'scripts/cli', 'workflows/long-life', 'activities/disposal/'].map((name) => `test/${name}`),
   ...['test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle', 'test/activities/engines/mongodb/archive', 'test/activities/engines/postgres-physical/', 'test/activities/engines/mongodb/swap', ''],
 ];
@@ -99,7 +97,7 @@ async function runTests(files: string[]): Promise<string[]> {
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
   const inOrder = [...files].sort((a, b) => rankOf(a) - rankOf(b));
-  const heavy = inOrder.filter((file) => heavyFiles.test(file) && file !== alone);
+  const heavy = inOrder.filter((file) => heavyFiles.test(file));
   const others = inOrder.filter((file) => !heavyFiles.test(file));
   const results: TestResult[] = [];
   const output = new Map<string, string>();
@@ -107,7 +105,6 @@ async function runTests(files: string[]): Promise<string[]> {
   const whenIdle = async (): Promise<void> => {
     while (others.length + heavy.length > 0) if (await areIdle()) await runLane([others, heavy], results, output, 1);
   };
-  await runLane([files.filter((file) => file === alone)], results, output);
   const checks = filters.length === 0 ? checkCode() : Promise.resolve([]);
   await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle(), checks]);
   summarize(results);
