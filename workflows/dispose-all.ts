@@ -4,7 +4,7 @@ import { continueOnCurrent } from './continue-on-current.ts';
 import { longWaitMs, orderPoint, passPoint, type DisposalOrdered, type PointOutcome, type PointUnderway } from './disposal/destroy-point.ts';
 import { describeEnds, describeList, refuseList, type DisposalList, type ListedPoint } from './domain/disposal/describe-list.ts';
 import { disposeAllInput, parseInput, type DisposeAllInput } from './domain/inputs.ts';
-import type { ObjectRef } from './domain/manifest.ts';
+import type { ObjectRef } from './domain/stored-object.ts';
 import type { SystemView } from './domain/system.ts';
 import { formatBytes, formatDuration, seconds } from './domain/units.ts';
 import { describeFailure, surfacing } from './failure.ts';

@@ -1,7 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { callControl } from './call.ts';
 import { markPointInput, parseInput } from './domain/inputs.ts';
-import type { Mark } from './domain/manifest.ts';
+import type { Mark } from './domain/source-records.ts';
 import { anonymous } from './domain/messages.ts';
 import { describeWritten } from './domain/point-mark.ts';
 import { surfacing } from './failure.ts';

@@ -1,6 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { callControl } from './call.ts';
-import type { ObjectRef } from './domain/manifest.ts';
+import type { ObjectRef } from './domain/stored-object.ts';
 import { parseInput, reportSystemInput } from './domain/inputs.ts';
 import { reportNotice } from './domain/report-notice.ts';
 import { judgePeriod } from './domain/judge-period.ts';

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, usedCodeSchema, type UsedCode } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import { usedCodeSchema, type UsedCode } from '../../workflows/domain/act-records.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';
 import type { Store } from '../store/store.ts';
 import type { Keys } from '../stream/keys.ts';

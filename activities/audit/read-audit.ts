@@ -1,6 +1,6 @@
 import { layout, parseRecordKey } from '../../workflows/domain/layout.ts';
 import { dayOf, type AuditRead } from '../../workflows/domain/audit.ts';
-import { auditRecordSchema, type AuditRecord } from '../../workflows/domain/manifest.ts';
+import { auditRecordSchema, type AuditRecord } from '../../workflows/domain/act-records.ts';
 import { findSigned } from '../store/signed-object.ts';
 import { readSeals, type SealedRecord } from './read-seals.ts';
 import { sameAct, type AuditRoom } from './record-act.ts';

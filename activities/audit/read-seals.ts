@@ -1,6 +1,6 @@
 import { dayBefore, dayOf, nextDay, type AuditProblem, type AuditSealed } from '../../workflows/domain/audit.ts';
 import { layout, parseSealKey } from '../../workflows/domain/layout.ts';
-import { auditSealSchema, type AuditSeal } from '../../workflows/domain/manifest.ts';
+import { auditSealSchema, type AuditSeal } from '../../workflows/domain/act-records.ts';
 import { findSigned, type Found } from '../store/signed-object.ts';
 import type { AuditRoom } from './record-act.ts';
 

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import type { ActToRecord } from '../../workflows/contract.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { auditRecordSchema, formatVersion, type AuditRecord } from '../../workflows/domain/manifest.ts';
+import { auditRecordSchema, type AuditRecord } from '../../workflows/domain/act-records.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { appendRecord, type Chain, type ChainRoom } from '../store/record-chain.ts';
 
 export type AuditRoom = ChainRoom;

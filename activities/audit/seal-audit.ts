@@ -1,7 +1,8 @@
 import { dayBefore, dayOf, nextDay, type SealedDays } from '../../workflows/domain/audit.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseSealKey } from '../../workflows/domain/layout.ts';
-import { auditSealSchema, formatVersion, type AuditSeal } from '../../workflows/domain/manifest.ts';
+import { auditSealSchema, type AuditSeal } from '../../workflows/domain/act-records.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { keysUnder } from '../store/keys-under.ts';
 import { findLastNumber } from '../store/record-chain.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';

@@ -1,7 +1,8 @@
 import type { Deployment, DeploymentPage, FoundDeployment } from '../../workflows/domain/deployment.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { deploymentRecordSchema, formatVersion, type DeploymentRecord } from '../../workflows/domain/manifest.ts';
+import { deploymentRecordSchema, type DeploymentRecord } from '../../workflows/domain/act-records.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { minutes } from '../../workflows/domain/units.ts';
 import { appendRecord, newestFirst, type Chain, type ChainRoom } from '../store/record-chain.ts';
 

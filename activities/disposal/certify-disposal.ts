@@ -2,7 +2,7 @@ import type { CertifiedDisposal } from '../../workflows/contract.ts';
 import { disposalCertificateSchema, type DisposalCertificate, type Inventory, type Wrapping } from '../../workflows/domain/disposal/records.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { recordAct } from '../audit/record-act.ts';
 import type { SourceContext } from '../context.ts';
 import { nameOf } from '../evidence/bundles.ts';

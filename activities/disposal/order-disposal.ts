@@ -2,7 +2,8 @@ import type { DisposalToOrder, OrderedDisposal } from '../../workflows/contract.
 import { disposalOrderSchema, type DisposalOrder } from '../../workflows/domain/disposal/records.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, type Mark } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import type { Mark } from '../../workflows/domain/source-records.ts';
 import { anonymous } from '../../workflows/domain/messages.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';

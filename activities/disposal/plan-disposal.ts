@@ -4,7 +4,7 @@ import type { DisposalOrder, Inventory, Wrapping } from '../../workflows/domain/
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { RetentionFacts } from '../../workflows/domain/retention/plan.ts';
 import { describeMark, foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';

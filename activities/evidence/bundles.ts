@@ -1,7 +1,8 @@
 import type { EvidenceProblem } from '../../workflows/domain/evidence.ts';
 import type { JournalOf } from '../../workflows/domain/journal.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { evidenceSchema, type Evidence, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { evidenceSchema, type Evidence } from '../../workflows/domain/act-records.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { AuditRoom } from '../audit/record-act.ts';
 import { findSigned, type Found } from '../store/signed-object.ts';
 

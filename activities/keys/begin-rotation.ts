@@ -2,7 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nameOf, type RotationKeys } from '../../workflows/domain/keys/describe.ts';
 import { retiredKeySchema, type RetiredKey } from '../../workflows/domain/keys/records.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { assertEpoch } from '../store/epoch.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';

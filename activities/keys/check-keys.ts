@@ -3,7 +3,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nameOf } from '../../workflows/domain/keys/describe.ts';
 import type { CheckedRecipient, KeyCheck } from '../../workflows/domain/keys/records.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { hasVersion } from '../retention/read-unfinished.ts';

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nameOf, type RotationKeys } from '../../workflows/domain/keys/describe.ts';
 import { keyRotationSchema, type KeyRotation } from '../../workflows/domain/keys/records.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { formatVersion, type ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { recordAct } from '../audit/record-act.ts';
 import { unlessThere } from '../retention/take-base.ts';
 import { assertEpoch } from '../store/epoch.ts';

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RotationKeys, WrappedKeys } from '../../workflows/domain/keys/describe.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { hasVersion } from '../retention/read-unfinished.ts';

@@ -1,5 +1,5 @@
 import { layout } from '../../workflows/domain/layout.ts';
-import { approvedRetentionSchema } from '../../workflows/domain/manifest.ts';
+import { approvedRetentionSchema } from '../../workflows/domain/retention/records.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { readOrders } from '../disposal/read-disposals.ts';

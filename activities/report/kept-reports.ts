@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { backupPage, type BackupReport } from '../../workflows/domain/backup-report.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { periodPage } from '../../workflows/domain/period-page.ts';
 import { periodNames, type PeriodReport } from '../../workflows/domain/period-report.ts';
 import type { ReportPage } from '../../workflows/domain/report-page.ts';

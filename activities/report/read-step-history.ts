@@ -2,7 +2,7 @@ import type { PastStep, StepHistory } from '../../workflows/contract.ts';
 import { amountsOf } from '../../workflows/domain/forecast-rto.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import { evidenceSchema, type Evidence } from '../../workflows/domain/manifest.ts';
+import { evidenceSchema, type Evidence } from '../../workflows/domain/act-records.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { Store } from '../store/store.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { IncidentRecord } from '../../workflows/domain/incident-record.ts';
 import { renderIncident } from '../../workflows/domain/render-incident.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
 import { withWholeJournal } from './journal-pages.ts';

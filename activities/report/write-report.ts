@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';

@@ -1,6 +1,7 @@
 import { layout, parseHeadKey, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { previousLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import { approvedRetentionSchema, expiredBaseSchema, formatVersion, type ApprovedRetention, type ExpiredBase, type ExpiredLog, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { approvedRetentionSchema, expiredBaseSchema, type ApprovedRetention, type ExpiredBase, type ExpiredLog } from '../../workflows/domain/retention/records.ts';
+import { formatVersion, type ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { Expired } from '../../workflows/domain/retention/describe-retention.ts';
 import { mayGo } from '../../workflows/domain/retention/judge-log.ts';
 import type { BaseVerdict, RetentionFacts, RetentionPlan, UnfinishedVerdict } from '../../workflows/domain/retention/plan.ts';

@@ -1,5 +1,5 @@
 import { previousLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import type { Hold } from '../../workflows/domain/manifest.ts';
+import type { Hold } from '../../workflows/domain/source-records.ts';
 import type { SourceContext } from '../context.ts';
 import { listHolds } from '../store/holds.ts';
 

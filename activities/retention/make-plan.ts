@@ -1,5 +1,6 @@
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, type ApprovedRetention, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { formatVersion, type ObjectRef } from '../../workflows/domain/stored-object.ts';
+import type { ApprovedRetention } from '../../workflows/domain/retention/records.ts';
 import { summariseRetention, type RetentionSummary } from '../../workflows/domain/retention/describe-retention.ts';
 import { tallyLog } from '../../workflows/domain/retention/judge-log.ts';
 import type { LogVerdict, RetentionPlan } from '../../workflows/domain/retention/plan.ts';

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, layout, type BackupScope } from '../../workflows/domain/layout.ts';
-import { formatVersion, type ExpiredBase } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import type { ExpiredBase } from '../../workflows/domain/retention/records.ts';
 import type { SourceContext } from '../context.ts';
 import { forgetBase } from '../store/base-list.ts';
 import { assertEpoch } from '../store/epoch.ts';

@@ -1,5 +1,6 @@
 import { layout } from '../../workflows/domain/layout.ts';
-import { baseListSchema, formatVersion, type BaseList } from '../../workflows/domain/manifest.ts';
+import { baseListSchema, type BaseList } from '../../workflows/domain/source-records.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { readOrFault } from './findings.ts';
 import { keysUnder } from './keys-under.ts';
 import type { MarkRoom } from './marks.ts';

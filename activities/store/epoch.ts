@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { epochSchema, type Epoch } from '../../workflows/domain/manifest.ts';
+import { epochSchema, type Epoch } from '../../workflows/domain/source-records.ts';
 import type { Keys } from '../stream/keys.ts';
 import { findSigned, putSigned, type Rejected } from './signed-object.ts';
 import type { ReadOptions, Store } from './store.ts';

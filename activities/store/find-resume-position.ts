@@ -2,7 +2,7 @@ import { coverSlices, type CoverEvent } from '../../workflows/domain/chain.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import { gapSchema } from '../../workflows/domain/manifest.ts';
+import { gapSchema } from '../../workflows/domain/source-records.ts';
 import type { Keys } from '../stream/keys.ts';
 import { SliceBelief } from './believed-slices.ts';
 import { lookBacks } from './look-backs.ts';

@@ -1,7 +1,8 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseHeadKey, type TimelineScope } from '../../workflows/domain/layout.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
-import { formatVersion, type Head } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import type { Head } from '../../workflows/domain/source-records.ts';
 import type { CatalogSpan } from '../../workflows/domain/recovery-point.ts';
 import { minutes, seconds } from '../../workflows/domain/units.ts';
 import type { Keys } from '../stream/keys.ts';

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { holdSchema, type Hold } from '../../workflows/domain/manifest.ts';
+import { holdSchema, type Hold } from '../../workflows/domain/source-records.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import type { Keys } from '../stream/keys.ts';
 import { putSigned, readSigned } from './signed-object.ts';

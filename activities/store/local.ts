@@ -3,7 +3,7 @@ import { chmod, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } 
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isEvidence } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { checkPut, checkRead, maxObjectBytes, sha256Hex } from './checks.ts';
 import { exposedUnder, type Exposed } from './local-tree.ts';
 import { decodeName, encodeKey, encodeName, objectSuffix } from './local-names.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { VerifyResult } from '../../workflows/contract.ts';
 import { HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey } from '../../workflows/domain/layout.ts';
-import type { Verification } from '../../workflows/domain/manifest.ts';
+import type { Verification } from '../../workflows/domain/source-records.ts';
 import { slicePoint } from '../../workflows/domain/point-mark.ts';
 import type { Catalog } from '../../workflows/domain/recovery-point.ts';
 import type { Rotation } from '../../workflows/domain/verification.ts';

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, isTimelineId, layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, markSchema, type Mark } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import { markSchema, type Mark } from '../../workflows/domain/source-records.ts';
 import { foldMarks, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Keys } from '../stream/keys.ts';
 import { isListedBase } from './base-list.ts';

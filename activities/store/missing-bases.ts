@@ -1,5 +1,6 @@
 import { layout } from '../../workflows/domain/layout.ts';
-import { expiredBaseSchema, manifestSchema } from '../../workflows/domain/manifest.ts';
+import { manifestSchema } from '../../workflows/domain/manifest.ts';
+import { expiredBaseSchema } from '../../workflows/domain/retention/records.ts';
 import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { Catalog } from '../../workflows/domain/recovery-point.ts';
 import { hours } from '../../workflows/domain/units.ts';

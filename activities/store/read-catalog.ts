@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope } from '../../workflows/domain/layout.ts';
-import { expiredLogSchema, gapSchema, headSchema, manifestSchema, markSchema, timelineSchema, type Manifest, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { manifestSchema, type Manifest } from '../../workflows/domain/manifest.ts';
+import { expiredLogSchema } from '../../workflows/domain/retention/records.ts';
+import { gapSchema, headSchema, markSchema, timelineSchema } from '../../workflows/domain/source-records.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { describeDoubt, describeMark, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import type { JobContext } from '../context.ts';

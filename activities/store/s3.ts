@@ -16,7 +16,7 @@ import { createHash } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isEvidence } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
 import { requireTls } from '../transport/require-tls.ts';

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { JournalOf } from '../../workflows/domain/journal.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, signedSchema, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { formatVersion, signedSchema, type ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { sha256Hex } from './checks.ts';
 import { canonicalBytes } from '../stream/canonical.ts';
 import type { Keys } from '../stream/keys.ts';

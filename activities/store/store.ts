@@ -1,5 +1,5 @@
 import type { Exposed } from './local-tree.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 
 /** One version in a listing, delete markers included. */
 export interface ObjectVersion {

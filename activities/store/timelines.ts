@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { isTimelineId, layout, timelineId, timelineNumber, type TimelineScope } from '../../workflows/domain/layout.ts';
-import { timelineSchema, type Timeline } from '../../workflows/domain/manifest.ts';
+import { timelineSchema, type Timeline } from '../../workflows/domain/source-records.ts';
 import type { Keys } from '../stream/keys.ts';
 import { archiveKeyContext } from '../stream/contexts.ts';
 import { findSigned, putSigned, type Found, type Rejected } from './signed-object.ts';

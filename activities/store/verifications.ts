@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import { formatVersion, verificationSchema, type Verification } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import { verificationSchema, type Verification } from '../../workflows/domain/source-records.ts';
 import type { SampleDone } from '../../workflows/domain/verification.ts';
 import { keysUnder } from './keys-under.ts';
 import type { MarkRoom } from './marks.ts';

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
-import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef, type Part } from '../../workflows/domain/manifest.ts';
+import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type Part } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { SourceContext } from '../context.ts';
 import { openBackupKey } from '../stream/backup-key.ts';
 import { partContext } from '../stream/contexts.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { layout, type BackupScope } from '../../workflows/domain/layout.ts';
-import { epochSchema, holdSchema, type ObjectRef } from '../../workflows/domain/manifest.ts';
+import { epochSchema, holdSchema } from '../../workflows/domain/source-records.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { SourceContext } from '../context.ts';
 import { readOrNote, type Findings } from './findings.ts';
 import { findSigned, readSigned } from './signed-object.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { VerifyResult } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type BackupScope, type TimelineScope } from '../../workflows/domain/layout.ts';
-import type { Verification } from '../../workflows/domain/manifest.ts';
+import type { Verification } from '../../workflows/domain/source-records.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
 import { nextShares, rotationAfter, type Rotation } from '../../workflows/domain/verification.ts';
 import type { SourceContext } from '../context.ts';

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { Reading } from '../../workflows/domain/progress.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';

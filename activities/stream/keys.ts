@@ -1,4 +1,5 @@
-import type { ObjectRef, WrappedKey } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
+import type { WrappedKey } from '../../workflows/domain/keys/records.ts';
 import type { Store } from '../store/store.ts';
 
 /** A 256-bit key that encrypts the parts of one backup, or an hour of slices. Never leaves the process, never logged. */

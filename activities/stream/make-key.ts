@@ -2,7 +2,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { nameOf } from '../../workflows/domain/keys/describe.ts';
 import { retiredKeySchema, type RetiredKey } from '../../workflows/domain/keys/records.ts';
 import { layout } from '../../workflows/domain/layout.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { DataKey, Keys } from './keys.ts';

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { formatVersion, wrappedKeySchema, type WrappedKey } from '../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../workflows/domain/stored-object.ts';
+import { wrappedKeySchema, type WrappedKey } from '../../workflows/domain/keys/records.ts';
 import { canonicalBytes } from './canonical.ts';
 import { dataKeyId, dataKeyOf } from './data-key.ts';
 import type { DataKey, KeyObject, KeyWrapper, Signer } from './keys.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Verification } from '../../workflows/domain/manifest.ts';
+import type { Verification } from '../../workflows/domain/source-records.ts';
 import { rotationFields } from '../../workflows/domain/schedules/rotation.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { usualRotation, verifiedShare, type Rotation } from '../../workflows/domain/verification.ts';

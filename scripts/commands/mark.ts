@@ -1,5 +1,5 @@
 import { markPointInput, parseInput } from '../../workflows/domain/inputs.ts';
-import type { Mark } from '../../workflows/domain/manifest.ts';
+import type { Mark } from '../../workflows/domain/source-records.ts';
 import { describeWritten } from '../../workflows/domain/point-mark.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal } from '../client.ts';

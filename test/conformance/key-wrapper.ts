@@ -4,7 +4,7 @@ import { newDataKey } from '../../activities/stream/data-key.ts';
 import type { KeyWrapper } from '../../activities/stream/keys.ts';
 import { keysOf } from '../../activities/stream/open-keys.ts';
 import { isFor, signedKeyObject } from '../../activities/stream/wrapped-key.ts';
-import { wrappedKeySchema } from '../../workflows/domain/manifest.ts';
+import { wrappedKeySchema } from '../../workflows/domain/keys/records.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { newKeys } from '../harness/keys.ts';
 

@@ -15,7 +15,9 @@ import type { Keys } from '../../activities/stream/keys.ts';
 import { seal } from '../../activities/stream/sealed.ts';
 import { layout, type TimelineScope } from '../../workflows/domain/layout.ts';
 import { parseLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
-import type { Gap, GroupIndex, Manifest, ObjectRef, Part } from '../../workflows/domain/manifest.ts';
+import type { GroupIndex, Manifest, Part } from '../../workflows/domain/manifest.ts';
+import type { Gap } from '../../workflows/domain/source-records.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { at } from './catalogs.ts';
 

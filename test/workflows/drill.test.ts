@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ValidationResult } from '../../workflows/contract.ts';
 import { drillOf } from '../../workflows/domain/drill-history.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import type { Mark } from '../../workflows/domain/manifest.ts';
+import type { Mark } from '../../workflows/domain/source-records.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { SystemView } from '../../workflows/domain/system.ts';
 import { details, failureOf, openLab, until, type Lab } from './lab.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ActToRecord } from '../../workflows/contract.ts';
-import type { Mark } from '../../workflows/domain/manifest.ts';
+import type { Mark } from '../../workflows/domain/source-records.ts';
 import { details, failureOf, openLab } from './lab.ts';
 import { view } from './stub-activities.ts';
 

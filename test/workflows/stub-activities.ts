@@ -3,7 +3,7 @@ import type { ArchiveActivities, ControlActivities, DataActivities, Destroyed, R
 import type { DisposalPlan } from '../../workflows/domain/disposal/describe-disposal.ts';
 import { drillHistory } from '../../workflows/domain/drill-history.ts';
 import { listPoints, pageCatalog } from '../../workflows/domain/list-points.ts';
-import type { ObjectRef } from '../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { planCriticalPath } from '../../workflows/domain/plan-critical-path.ts';
 import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';

@@ -1,4 +1,4 @@
-import type { AuditRecord } from './manifest.ts';
+import type { AuditRecord } from './act-records.ts';
 import { hours } from './units.ts';
 
 export type AuditEntry = Pick<AuditRecord, 'number' | 'at' | 'by' | 'act' | 'outcome' | 'from' | 'about' | 'workflow' | 'workflowId' | 'runId'>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DeploymentRecord } from './manifest.ts';
+import type { DeploymentRecord } from './act-records.ts';
 
 /** A version of the application. It begins with a letter or digit, so that no program takes it for an option. */
 export const versionSchema = z.string('a version of the application').regex(/^[A-Za-z0-9][A-Za-z0-9._+:@/-]{0,127}$/, 'a version such as 2.4.1 or a commit: letters, digits and . _ + : @ / -, at most 128');

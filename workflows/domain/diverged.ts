@@ -1,5 +1,5 @@
 import type { LogPosition } from './log-position.ts';
-import type { ObjectRef } from './manifest.ts';
+import type { ObjectRef } from './stored-object.ts';
 
 /**
  * What an old primary took that the recovered data does not hold: its log from the limit of the recovery on. For people

@@ -1,5 +1,5 @@
 import type { JournalOf } from './journal.ts';
-import type { ObjectRef } from './manifest.ts';
+import type { ObjectRef } from './stored-object.ts';
 
 /** What was found of the evidence of a run or an incident. */
 export interface EvidenceRead {

@@ -1,6 +1,6 @@
 import type { LogPosition } from './log-position.ts';
 import type { ChosenNamespaces } from './chosen-namespaces.ts';
-import type { ObjectRef } from './manifest.ts';
+import type { ObjectRef } from './stored-object.ts';
 import type { PointMark } from './point-mark.ts';
 
 /** A base in the catalog: what choosing a recovery point needs to know of a manifest. */

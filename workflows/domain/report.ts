@@ -1,5 +1,5 @@
 import type { FenceResult, ValidationResult } from '../contract.ts';
-import type { ObjectRef } from './manifest.ts';
+import type { ObjectRef } from './stored-object.ts';
 import type { RecoveryPoint } from './recovery-point.ts';
 import type { RunState } from './run-state.ts';
 

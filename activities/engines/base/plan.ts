@@ -3,7 +3,8 @@ import type { DumpPlanRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { logPositionSchema } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, objectRefSchema, parentSchema, type ObjectRef } from '../../../workflows/domain/manifest.ts';
+import { parentSchema } from '../../../workflows/domain/manifest.ts';
+import { formatVersion, objectRefSchema, type ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { SourceContext } from '../../context.ts';
 import { findSigned, putSigned } from '../../store/signed-object.ts';
 

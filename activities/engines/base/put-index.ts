@@ -1,7 +1,8 @@
 import { ulid } from 'ulid';
 import type { GroupRef } from '../../../workflows/contract.ts';
 import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
-import { formatVersion, type GroupIndex, type Part } from '../../../workflows/domain/manifest.ts';
+import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../../workflows/domain/stored-object.ts';
 import type { SourceContext } from '../../context.ts';
 
 /** What was read of a range. `parts` are complete once the job's uploads have settled. */

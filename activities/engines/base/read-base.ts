@@ -1,6 +1,7 @@
 import type { EngineKind } from '../../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest, type ObjectRef } from '../../../workflows/domain/manifest.ts';
+import { groupIndexSchema, manifestSchema, type GroupIndex, type Manifest } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { CatalogBase, RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';

@@ -3,7 +3,7 @@ import type { DiscardedWrites } from '../../../workflows/domain/discarded-writes
 import { describeError, HoldfastError } from '../../../workflows/domain/errors.ts';
 import { isTimelineId, layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, parseLogPosition, previousLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
-import type { Timeline } from '../../../workflows/domain/manifest.ts';
+import type { Timeline } from '../../../workflows/domain/source-records.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import { formatDuration } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';

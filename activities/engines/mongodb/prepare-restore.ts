@@ -1,7 +1,8 @@
 import { UUID, type Document, type MongoClient } from 'mongodb';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { Manifest, ObjectRef, Unit } from '../../../workflows/domain/manifest.ts';
+import type { Manifest, Unit } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';

@@ -3,7 +3,8 @@ import type { ArchiveHeartbeat, ArchiveOutcome, SourceRef } from '../../../workf
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition, logPositionAt, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
-import { formatVersion, headSchema, type Gap } from '../../../workflows/domain/manifest.ts';
+import { formatVersion } from '../../../workflows/domain/stored-object.ts';
+import { headSchema, type Gap } from '../../../workflows/domain/source-records.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';

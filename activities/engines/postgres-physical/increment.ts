@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
-import { expiredBaseSchema, type Manifest, type Parent } from '../../../workflows/domain/manifest.ts';
+import type { Manifest, Parent } from '../../../workflows/domain/manifest.ts';
+import { expiredBaseSchema } from '../../../workflows/domain/retention/records.ts';
 import type { SourceContext } from '../../context.ts';
 import { readBasesOf } from '../../store/read-catalog.ts';
 import { findSigned } from '../../store/signed-object.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readClaim } from '../../provision/claim.ts';

@@ -1,7 +1,8 @@
 import type { Contents } from '../../../workflows/domain/contents.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { mib, formatBytes } from '../../../workflows/domain/units.ts';
-import type { GroupIndex, Manifest, ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { GroupIndex, Manifest } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { inParallel } from '../../store/in-parallel.ts';

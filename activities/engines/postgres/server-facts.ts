@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { Timeline } from '../../../workflows/domain/manifest.ts';
+import type { Timeline } from '../../../workflows/domain/source-records.ts';
 import type { SourceContext } from '../../context.ts';
 import { createTimeline, currentTimeline } from '../../store/timelines.ts';
 

@@ -4,7 +4,7 @@ import type { Drill } from '../../../workflows/domain/drill-history.ts';
 import { totalOf } from '../../../workflows/domain/incident-record.ts';
 import type { IncidentState } from '../../../workflows/domain/incident.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { auditRecordSchema, type AuditRecord } from '../../../workflows/domain/manifest.ts';
+import { auditRecordSchema, type AuditRecord } from '../../../workflows/domain/act-records.ts';
 import { queryNames } from '../../../workflows/domain/messages.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { listed, type ActFacts, type IncidentFacts, type PeriodFacts, type RunFacts } from '../../../workflows/domain/period-report.ts';

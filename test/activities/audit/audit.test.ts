@@ -8,7 +8,7 @@ import type { ActToRecord } from '../../../workflows/contract.ts';
 import { pageAudit } from '../../../workflows/domain/audit.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { auditRecordSchema } from '../../../workflows/domain/manifest.ts';
+import { auditRecordSchema } from '../../../workflows/domain/act-records.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 

@@ -6,7 +6,7 @@ import { sealAudit } from '../../../activities/audit/seal-audit.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { putSigned } from '../../../activities/store/signed-object.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { auditRecordSchema, auditSealSchema } from '../../../workflows/domain/manifest.ts';
+import { auditRecordSchema, auditSealSchema } from '../../../workflows/domain/act-records.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 

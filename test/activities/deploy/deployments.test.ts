@@ -7,7 +7,7 @@ import { putSigned } from '../../../activities/store/signed-object.ts';
 import { describeDeployments } from '../../../workflows/domain/deployment.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { deploymentRecordSchema } from '../../../workflows/domain/manifest.ts';
+import { deploymentRecordSchema } from '../../../workflows/domain/act-records.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 

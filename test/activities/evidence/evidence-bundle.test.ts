@@ -8,7 +8,7 @@ import { writeReport } from '../../../activities/report/write-report.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { putSigned } from '../../../activities/store/signed-object.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { evidenceSchema, type Evidence } from '../../../workflows/domain/manifest.ts';
+import { evidenceSchema, type Evidence } from '../../../workflows/domain/act-records.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 import { sampleReport } from '../report/sample-report.ts';

@@ -6,7 +6,7 @@ import { runJob } from '../../../activities/data-plane/run-job.ts';
 import { openSystem } from '../../../activities/open-context.ts';
 import { claimEpoch } from '../../../activities/store/epoch.ts';
 import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
-import type { ObjectRef } from '../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { Expired, RetentionSummary } from '../../../workflows/domain/retention/describe-retention.ts';
 import { newSecrets } from '../../harness/keys.ts';
 import { of, startFirstTimeline, writeBackup, writeSlices } from '../../harness/stored-source.ts';

@@ -8,7 +8,7 @@ import type { Store } from '../../../activities/store/store.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { logPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
-import { headSchema } from '../../../workflows/domain/manifest.ts';
+import { headSchema } from '../../../workflows/domain/source-records.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';

@@ -3,7 +3,8 @@ import { test, type TestContext } from 'node:test';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { findSigned, putSigned, readSigned } from '../../../activities/store/signed-object.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { epochSchema, signedSchema, type Epoch } from '../../../workflows/domain/manifest.ts';
+import { epochSchema, type Epoch } from '../../../workflows/domain/source-records.ts';
+import { signedSchema } from '../../../workflows/domain/stored-object.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 

@@ -5,7 +5,7 @@ import { claimEpoch } from '../../../activities/store/epoch.ts';
 import { findSigned } from '../../../activities/store/signed-object.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
-import { epochSchema } from '../../../workflows/domain/manifest.ts';
+import { epochSchema } from '../../../workflows/domain/source-records.ts';
 import { activitiesOfStep } from '../../../workflows/domain/step-progress.ts';
 import { directoryOf } from '../../../scripts/stack/stack-file.ts';
 import { source, type Bench } from '../bench.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from '../log-position.ts';
-import { formatVersion, objectRefSchema } from '../manifest.ts';
+import { formatVersion, objectRefSchema } from '../stored-object.ts';
 
 const at = z.iso.datetime();
 const count = z.int().min(0);

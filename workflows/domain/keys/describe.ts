@@ -1,4 +1,4 @@
-import type { ObjectRef } from '../manifest.ts';
+import type { ObjectRef } from '../stored-object.ts';
 import type { KeyRotation, RecipientName } from './records.ts';
 
 /** Whom a rotation is for, by the system file that it began with. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatVersion } from '../manifest.ts';
+import { formatVersion } from '../stored-object.ts';
 
 /** What is written down of keys: that they were looked at, wrapped anew, and opened with the offline key. All times are the store's. */
 
@@ -89,3 +89,16 @@ export const recoveryProofSchema = recoveryClaimSchema.extend({
   by: z.string().nullable(),
 });
 export type RecoveryProof = z.infer<typeof recoveryProofSchema>;
+
+/** A key that encrypts parts or slices, wrapped for one recipient. `wrapped` is what its kind makes of it (docs/format.md), base64; `signature` is over all the rest, and only the oldest have none. */
+export const wrappedKeySchema = z.strictObject({
+  format: z.literal(formatVersion),
+  kind: z.literal('wrapped-key'),
+  key: z.string(),
+  /** `of`: whose public half it was wrapped for; of the kinds that have one */
+  recipient: z.strictObject({ kind: z.string(), id: z.string(), of: z.string().optional() }),
+  context: z.record(z.string(), z.string()),
+  wrapped: z.string(),
+  signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }).optional(),
+});
+export type WrappedKey = z.infer<typeof wrappedKeySchema>;

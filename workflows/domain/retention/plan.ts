@@ -1,5 +1,5 @@
 import type { LogPosition } from '../log-position.ts';
-import type { Hold } from '../manifest.ts';
+import type { Hold } from '../source-records.ts';
 import type { Catalog, CatalogBase } from '../recovery-point.ts';
 
 /** All that a plan of retention is made of, as the bucket says it. Times are the store's: a worker whose clock is wrong plans the same. */

@@ -4,7 +4,7 @@ import type { DivergedReport } from '../../../../workflows/domain/diverged.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { formatLogPosition, logPosition, nextLogPosition, parseLogPosition, previousLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
-import type { ObjectRef } from '../../../../workflows/domain/manifest.ts';
+import type { ObjectRef } from '../../../../workflows/domain/stored-object.ts';
 import { mib, seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { listTimelines } from '../../../store/timelines.ts';
