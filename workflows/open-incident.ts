@@ -10,7 +10,7 @@ import { anonymous } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
 import type { SystemView } from './domain/system.ts';
 import { failure, surfacing } from './failure.ts';
-import type { AlertTold, IncidentView, OpenedIncident } from './run-incident.ts';
+import type { AlertTold, IncidentView, OpenedIncident } from './incident/incident-input.ts';
 import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';
 

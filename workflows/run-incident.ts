@@ -1,76 +1,30 @@
-import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setCurrentDetails, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
-import { ActRecorder, describeUnrecorded, type Decision } from './act-recorder.ts';
+import { allHandlersFinished, CancellationScope, condition, defineQuery, defineSignal, defineUpdate, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { callControl } from './call.ts';
 import { startLocked, trySignal } from './children.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
-import type { Alert } from './domain/alert.ts';
 import { describeIssues } from './domain/describe-issues.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { recordOf, type IncidentRecord } from './domain/incident-record.ts';
-import type { IncidentsView } from './domain/incident-schema.ts';
-import { goesOn, incidentSignals, recoveredAt, type IncidentRun, type IncidentState, type JoinAsked, type RunTold } from './domain/incident.ts';
+import { goesOn, incidentSignals, type IncidentRun, type IncidentState, type JoinAsked, type RunTold } from './domain/incident.ts';
 import { incidentMessageDescriptions, incidentMessageNames, incidentMessageSchemas, type IncidentMessageName } from './domain/incident-messages.ts';
 import { journalCarriedLines, journalPageLines, journalStateLines } from './domain/journal.ts';
-import { makeId } from './domain/make-id.ts';
 import { anonymous, queryNames, type Severity } from './domain/messages.ts';
-import { callWanted, incidentChanged, ownerWanted, updateDue, updateGiven } from './domain/notify/incident-notices.ts';
-import type { NotifyView } from './domain/notify/notice.ts';
-import { externalNotice } from './domain/notify/run-notices.ts';
-import type { People } from './domain/people.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
 import { applyAlert, belongs, note, type Effect } from './incident/apply-alert.ts';
 import { acts, applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
 import { applyJoin, applyTold } from './incident/apply-run.ts';
+import { findLostRuns } from './incident/find-lost-runs.ts';
+import { newState, openedBy, type AlertTold, type IncidentView, type OpenedIncident, type RunIncidentInput } from './incident/incident-input.ts';
+import { IncidentVoice } from './incident/incident-voice.ts';
 import { climb, nextCallAt, startLadders } from './incident/ladders.ts';
-import { nextOutsideAt, sayOutside } from './incident/outside.ts';
+import { nextOutsideAt } from './incident/outside.ts';
 import { showIncident } from './incident/show-incident.ts';
 import { JournalKeeper } from './journal-keeper.ts';
-import { Announcer } from './notify/announcer.ts';
+import { nowAt } from './now-at.ts';
 import type { Refusal } from './runbook/refusal.ts';
 import { mark } from './search-attributes.ts';
-
-/** What an incident knows of its system. It is refreshed by each alert; what is written on the clock, the objectives, stays. */
-export interface IncidentView {
-  system: string;
-  title: string;
-  rtoObjectiveMs: number;
-  rpoObjectiveMs: number;
-  people: People | undefined;
-  notify: NotifyView | undefined;
-  incidents: IncidentsView;
-  runbooks: string[];
-  /** those of them that lead home */
-  homeward: string[];
-}
-
-export interface OpenedIncident {
-  summary: string;
-  severity: Severity | null;
-  impact: string | null;
-  startedAt: string;
-  by: string;
-  alert: Alert | null;
-}
-
-/** From openIncident: an alert for an incident that is open. */
-export interface AlertTold {
-  alert: Alert;
-  view: IncidentView;
-}
-
-export interface RunIncidentInput {
-  view: IncidentView;
-  opened: OpenedIncident;
-  /** of the run before this one, whose history is gone */
-  state?: IncidentState | undefined;
-  /** reminders since the last update */
-  reminders?: number | undefined;
-  /** others that came before this incident had begun */
-  alerts?: AlertTold[] | undefined;
-  /** decisions that the store had not taken yet when the run before this one ended */
-  unrecorded?: readonly Decision[] | undefined;
-}
 
 /** A history must stay small: after so many messages it continues as new. */
 const messagesPerRun = 300;
@@ -79,8 +33,6 @@ const longestReminderMs = hours(24);
 /** A store that is away is waited for; what the incident says stands in Temporal meanwhile. */
 const writeAgainMs = minutes(5);
 const writesAtMost = 12;
-
-const nowAt = (): string => new Date(Date.now()).toISOString();
 
 /**
  * One incident of a system, under the id `incident/<system>`, from its opening until it was reviewed. It owns the clock, what people say of it, its owners
@@ -101,13 +53,11 @@ class Incident {
   #view: IncidentView;
   readonly #opened: OpenedIncident;
   readonly #state: IncidentState;
-  readonly #announcer: Announcer;
+  readonly #voice: IncidentVoice;
   readonly #journal: JournalKeeper;
   /** writes what people decide into the audit */
   readonly #recorder: ActRecorder;
   #reminders: number;
-  /** people were told that an update is due */
-  #reminded: boolean;
   /** counts this run's messages */
   #heard = 0;
   /** starts of recoveries that are on their way */
@@ -123,9 +73,8 @@ class Incident {
     this.#view = view;
     this.#opened = opened;
     this.#reminders = reminders;
-    this.#reminded = reminders > 0;
-    this.#state = state ?? newState(view, opened);
-    this.#announcer = new Announcer(view.system, (what) => this.#warn(`notify: ${what}`));
+    this.#state = state ?? newState(view, opened, nowAt());
+    this.#voice = new IncidentVoice(view.system, { reminded: reminders > 0, onTrouble: (what) => this.#warn(`notify: ${what}`) });
     this.#recorder = new ActRecorder(view.system, (what) => this.#warn(`audit: ${what}`));
     this.#journal = new JournalKeeper({
       system: view.system,
@@ -181,9 +130,8 @@ class Incident {
   #remind(): void {
     const reminders = this.#reminders;
     this.#reminders += 1;
-    this.#reminded = true;
     if (reminders === 0) note(this.#state, nowAt(), this.#state.status === 'resolved' ? 'the review is due' : 'the next update is due');
-    this.#announcer.tell(this.#view.notify, 'update-due', (origin) => updateDue(origin, this.#state));
+    this.#voice.remind(this.#state, this.#view);
   }
 
   readonly #updateDueMs = (): number | null => (this.#state.nextUpdateAt === null ? null : Date.parse(this.#state.nextUpdateAt) + this.#sinceDueMs(this.#reminders));
@@ -197,19 +145,7 @@ class Incident {
   /** Whoever is due is called, and people outside hear what they are to hear. */
   #look(text?: string): void {
     this.#carryOut(climb(this.#state, this.#view.incidents.ladders, nowAt()));
-    this.#tellOutside(text);
-  }
-
-  #tellOutside(text?: string): void {
-    const { notify } = this.#view;
-    const state = this.#state;
-    // One thing may follow from another at once: begun, and back already.
-    for (let said = sayOutside(state, this.#view, nowAt(), text); said.length > 0; said = sayOutside(state, this.#view, nowAt())) {
-      for (const { phase, text: words } of said) {
-        const facts = { words: notify!.external!, incidentAt: state.startedAt, servedAt: recoveredAt({ ...state, resolvedAt: null }), nextAt: state.outside?.nextAt ?? null, text: words, thread: `incident/${state.id}` };
-        this.#announcer.tellOutside(notify, phase, ({ run, number, at }) => externalNotice(phase, { ...facts, run, number, at }));
-      }
-    }
+    this.#voice.tellOutside(this.#state, this.#view, nowAt, text);
   }
 
   /** When the reminder of that number comes, after the due time: at first as often as updates, then more and more seldom. */
@@ -260,7 +196,7 @@ class Incident {
   async #hear(name: IncidentMessageName, sent: unknown): Promise<Refusal | undefined> {
     const asked = this.#parse(name, sent);
     if ('problem' in asked) return { type: 'BadInput', message: asked.problem };
-    if (asked.name === 'resolve' && !asked.message.force) await this.#findLostRuns();
+    if (asked.name === 'resolve' && !asked.message.force) await findLostRuns(this.#state, nowAt);
     const refused = refuseMessage(this.#state, asked, this.#view) ?? (asked.name === 'resolve' && !asked.message.force ? this.#refuseResolve() : undefined);
     if (refused) {
       this.#decided(asked, 'refused', refused.message);
@@ -284,17 +220,6 @@ class Incident {
     const open = this.#state.runs.filter(goesOn);
     if (open.length === 0) return undefined;
     return { type: 'NotWaiting', message: `${open.map(({ id, status, workflowId }) => `run ${id} (${workflowId ?? 'starting'}) goes on: ${status}`).join('; ')}. Let it end or abort it, or say "force": true.` };
-  }
-
-  /** A run that was terminated says nothing any more. A signal that nobody handles tells whether it is there. */
-  async #findLostRuns(): Promise<void> {
-    for (const run of this.#state.runs.filter(goesOn)) {
-      const id = run.workflowId ?? run.entry;
-      if (id === null || (await isThere(id, run.workflowId === null ? undefined : (run.runId ?? undefined)))) continue;
-      if (!goesOn(run)) continue;
-      Object.assign(run, { status: 'lost', endedAt: nowAt(), steps: [] } satisfies Partial<IncidentRun>);
-      note(this.#state, nowAt(), `run ${run.id} is gone without a word (${id})`);
-    }
   }
 
   #hearAlert(told: AlertTold): void {
@@ -324,23 +249,9 @@ class Incident {
   }
 
   #carryOut(effects: readonly Effect[]): void {
-    const { notify, incidents } = this.#view;
-    const state = this.#state;
     for (const effect of effects) {
-      if (effect.kind === 'outside') continue;
-      if (effect.kind === 'call') this.#announcer.tell(notify, 'escalation', (origin) => callWanted(origin, state, effect), effect.receivers);
-      else if (effect.kind === 'start') void this.#start(state.runs.find(({ id }) => id === effect.run)!, effect.targetTime);
-      else if (effect.kind === 'tell') this.#announcer.tell(notify, 'incident', (origin) => incidentChanged(origin, state, effect.what, effect.isNews));
-      else if (effect.kind === 'update-given') {
-        // Only who was reminded need hear that it was given.
-        if (this.#reminded) this.#announcer.tell(notify, 'update-due', (origin) => updateGiven(origin, state, effect.by));
-        this.#reminded = false;
-      } else {
-        const owner = state.owners.find(({ step }) => step === effect.step)!;
-        const run = state.runs.find(({ id }) => id === effect.run)!;
-        const who = `${owner.role}${owner.person ? ` (${owner.person})` : ''}`;
-        this.#announcer.tell(notify, 'owner', (origin) => ownerWanted(origin, state, { ...effect, owner: who, run }), incidents.owners[effect.step]?.receivers);
-      }
+      if (effect.kind === 'start') void this.#start(this.#state.runs.find(({ id }) => id === effect.run)!, effect.targetTime);
+      else this.#voice.tell(this.#state, this.#view, effect);
     }
   }
 
@@ -383,7 +294,7 @@ class Incident {
   async #settled(): Promise<void> {
     await Promise.all([this.#recorder.settled(minutes(1)), this.#journal.settled(minutes(1))]);
     await condition(() => allHandlersFinished() && this.#starting === 0);
-    (await this.#announcer.flush()).forEach((untold) => this.#warn(untold));
+    (await this.#voice.flush()).forEach((untold) => this.#warn(untold));
     await condition(() => allHandlersFinished() && this.#starting === 0);
   }
 
@@ -395,7 +306,7 @@ class Incident {
     const by = state.review?.by ?? anonymous;
     Object.assign(state, { closedAt: at, nextUpdateAt: null } satisfies Partial<IncidentState>);
     this.#carryOut([{ kind: 'update-given', by }]);
-    this.#tellOutside();
+    this.#voice.tellOutside(this.#state, this.#view, nowAt);
     this.#publish();
     await this.#settled();
     describeUnrecorded(this.#recorder.unrecorded()).forEach((what) => this.#warn(`audit: ${what}`));
@@ -403,7 +314,7 @@ class Incident {
     await condition(allHandlersFinished);
     const [first, ...rest] = this.#next;
     if (!first || this.#cancelled) return { record: recordOf(state) };
-    return { again: { view: first.view, opened: openedBy(first), alerts: rest } };
+    return { again: { view: first.view, opened: openedBy(first, nowAt()), alerts: rest } };
   }
 
   async #write(): Promise<void> {
@@ -419,51 +330,5 @@ class Incident {
         await condition(() => this.#cancelled, writeAgainMs, { summary: 'the store did not take the incident' });
       }
     }
-  }
-}
-
-function newState(view: IncidentView, opened: OpenedIncident): IncidentState {
-  const openedAt = nowAt();
-  return {
-    format: 1,
-    id: makeId(Date.now(), uuid4()),
-    system: view.system,
-    summary: opened.summary,
-    status: 'investigating',
-    severity: opened.severity,
-    impact: opened.impact,
-    startedAt: opened.startedAt,
-    openedAt,
-    openedBy: opened.by,
-    rtoObjectiveMs: view.rtoObjectiveMs,
-    rpoObjectiveMs: view.rpoObjectiveMs,
-    nextUpdateAt: new Date(Date.parse(openedAt) + view.incidents.updateEveryMs[opened.severity ?? 'P2']).toISOString(),
-    homeward: view.homeward,
-    owners: Object.entries(view.incidents.owners).map(([step, { role, person }]) => ({ step, role, person: person ?? null })),
-    answeredAt: null,
-    ladders: [],
-    alerts: [],
-    runs: [],
-    resolvedAt: null,
-    resolvedBy: null,
-    review: null,
-    closedAt: null,
-    journal: [],
-    warnings: [],
-  };
-}
-
-/** The incident that an alert begins when the one before it is closed. */
-function openedBy({ alert, view }: AlertTold): OpenedIncident {
-  const rule = view.incidents.rules[alert.rule];
-  return { summary: alert.summary, severity: rule?.severity ?? null, impact: rule?.impact ?? null, startedAt: alert.at < nowAt() ? alert.at : nowAt(), by: `alert ${alert.name} (${alert.from})`, alert };
-}
-
-async function isThere(workflowId: string, runId: string | undefined): Promise<boolean> {
-  try {
-    await getExternalWorkflowHandle(workflowId, runId).signal('incident-asks');
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -15,6 +15,7 @@ import type { RunState } from './domain/run-state.ts';
 import type { SystemView } from './domain/system.ts';
 import { minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
+import { nowAt } from './now-at.ts';
 import { startRunbook, stateNow, type GivenContext, type RunbookRun } from './runbook/run-runbook.ts';
 import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { findDecision } from './runbook/find-decision.ts';
@@ -196,8 +197,6 @@ async function bookKept({ run, recorder }: Pick<Recovery, 'run' | 'recorder'>): 
   const [unrecorded] = await Promise.all([recorder.settled(minutes(1)), run.journalKept(minutes(1))]);
   for (const what of describeUnrecorded(unrecorded)) run.warn('audit', what);
 }
-
-const nowAt = (): string => new Date(Date.now()).toISOString();
 
 function reportOf({ input, results, run, runId }: Recovery, state: RunState): RunReport {
   const facts = { ...results, title: input.view.title, workflowId: workflowInfo().workflowId, runId, humanMsAtService: run.snapshot().humanMsAtService };

@@ -12,6 +12,7 @@ import { hours, minutes, seconds } from './domain/units.ts';
 import { watchSignals, type WatchInput, type WatchState } from './domain/watch.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
+import { nowAt } from './now-at.ts';
 import { mark } from './search-attributes.ts';
 import { stopDecision } from './stop-decision.ts';
 
@@ -83,7 +84,6 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
 
 type Tell = (write: (origin: Origin) => Notice) => void;
 
-const nowAt = (): string => new Date(Date.now()).toISOString();
 const longestOf = ({ startedAt }: WatchInput): number => (Date.now() - Date.parse(startedAt) < hours(24) ? longestEveryMs.early : longestEveryMs.late);
 
 /** @returns whether something changed: then the next look comes soon. Never throws but on cancel. */

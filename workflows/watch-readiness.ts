@@ -16,6 +16,7 @@ import type { SystemView } from './domain/system.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
+import { nowAt } from './now-at.ts';
 import { bytesOf, detailsBytes } from './runbook/show-details.ts';
 import { mark } from './search-attributes.ts';
 import { stopDecision } from './stop-decision.ts';
@@ -29,8 +30,6 @@ const mayPass: readonly Problem['kind'][] = ['rpo', 'reach', 'check', 'schedule'
 const settingsEveryMs = hours(1);
 /** Each schedule is a request of its own: those that are well are looked at so often, others with each check. */
 const schedulesEveryMs = minutes(15);
-
-const nowAt = (): string => new Date(Date.now()).toISOString();
 
 const newState = (): ReadinessWatchState => {
   const { everyMs, remindEveryMs } = toReadinessView(undefined);

@@ -3,6 +3,7 @@ import { receiversOf, type Audience, type NoticePhase, type NotifyView, type Rec
 import { externalNotice, internalNotice, isStuckAlone, isUnserved, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
+import { nowAt } from '../now-at.ts';
 import { findMoments, isUndoing } from '../runbook/find-moments.ts';
 import { failedSteps } from '../runbook/refusal.ts';
 import { isEnded, type RunEvent, type RunSnapshot } from '../runbook/run-types.ts';
@@ -28,7 +29,6 @@ export interface RunNotifierOptions {
   onTrouble(what: string): void;
 }
 
-const nowAt = (): string => new Date(Date.now()).toISOString();
 const isoIn = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
 /** Those of the phase; where a rung of a gate's contacts names its own, these and no others, and of the answer those too. */

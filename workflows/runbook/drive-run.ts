@@ -13,6 +13,7 @@ import { reduceRun } from './reduce-run.ts';
 import { waitsFor } from './refusal.ts';
 import { isEnded, type Checks, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { phaseOf } from './show-details.ts';
+import { nowAt } from '../now-at.ts';
 
 type Act = Extract<RunCommand, { kind: 'run-step' | 'run-undo' }>;
 
@@ -57,8 +58,6 @@ export interface DrivenRun {
   /** runs out of the reach of the workflow's cancel, which is an abort */
   shield: CancellationScope;
 }
-
-export const nowAt = (): string => new Date(Date.now()).toISOString();
 
 /**
  * Drives the engine, whatever its steps are: a runbook (run-runbook.ts), or the gate of a workflow that has none (../gate.ts). Sets up the state at once,
