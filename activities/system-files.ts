@@ -10,7 +10,8 @@ import { toNotifyView } from '../workflows/domain/notify/schema.ts';
 import { toReadinessView } from '../workflows/domain/readiness-schema.ts';
 import { actOf } from '../workflows/domain/permissions.ts';
 import { desiredSchedules } from '../workflows/domain/schedules/desired.ts';
-import { systemSchema, type System, type SystemView } from '../workflows/domain/system.ts';
+import { systemSchema, type System } from '../workflows/domain/system.ts';
+import type { SystemView } from '../workflows/domain/system-view.ts';
 import { mergeOverlay } from './system-file-overlay.ts';
 import { explainIssues, parseYaml, type YamlFile } from './system-file-errors.ts';
 

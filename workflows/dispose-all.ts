@@ -5,7 +5,7 @@ import { longWaitMs, orderPoint, passPoint, type DisposalOrdered, type PointOutc
 import { describeEnds, describeList, refuseList, type DisposalList, type ListedPoint } from './domain/disposal/describe-list.ts';
 import { disposeAllInput, parseInput, type DisposeAllInput } from './domain/inputs.ts';
 import type { ObjectRef } from './domain/stored-object.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatBytes, formatDuration, seconds } from './domain/units.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { approvedBy, Gate, type GateAnswer } from './gate.ts';

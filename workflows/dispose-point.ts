@@ -6,7 +6,7 @@ import { longWaitMs, orderPoint, passPoint, type DisposalOrdered, type PointOutc
 import { describeCertificate, describePlan, type DisposalPlan } from './domain/disposal/describe-disposal.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { disposePointInput, parseInput, type DisposePointInput } from './domain/inputs.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatDuration } from './domain/units.ts';
 import { surfacing } from './failure.ts';
 import { approvedBy, Gate, type GateAnswer } from './gate.ts';

@@ -3,7 +3,7 @@ import { callControl, callsAt } from './call.ts';
 import type { ErrorType } from './domain/errors.ts';
 import type { RecoverSystemInput } from './domain/inputs.ts';
 import { describePlan, type DryRunReport, type Finding } from './domain/recovery-plan.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { minutes } from './domain/units.ts';
 import { describeFailure } from './failure.ts';
 import { showLines } from './show-lines.ts';

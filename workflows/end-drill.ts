@@ -1,7 +1,7 @@
 import { callsAt } from './call.ts';
 import type { ComparedSource, RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import type { RunResults } from './steps/step.ts';
 
 /**

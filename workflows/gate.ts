@@ -3,7 +3,7 @@ import { ActRecorder } from './act-recorder.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { anonymous, type MessageName } from './domain/messages.ts';
 import type { GatePurpose, GateState } from './domain/run-state.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatDuration, minutes } from './domain/units.ts';
 import { RunNotifier } from './notify/run-notifier.ts';
 import { nowAt } from './now-at.ts';

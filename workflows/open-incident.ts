@@ -8,7 +8,7 @@ import { automatic, incidentSignals } from './domain/incident.ts';
 import { openIncidentInput, parseInput, type OpenIncidentInput } from './domain/inputs.ts';
 import { anonymous } from './domain/messages.ts';
 import { lockIds } from './domain/names.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { failure, surfacing } from './failure.ts';
 import type { AlertTold, IncidentView, OpenedIncident } from './incident/incident-input.ts';
 import { admit } from './permit.ts';

@@ -4,7 +4,7 @@ import { HoldfastError } from './domain/errors.ts';
 import { automatic } from './domain/incident.ts';
 import type { EntryWorkflow } from './domain/inputs.ts';
 import { actOf, givesData, permissions, permit, type Permission } from './domain/permissions.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { scheduledBy } from './scheduled.ts';
 
 interface Asked {

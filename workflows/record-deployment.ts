@@ -3,7 +3,7 @@ import { callControl } from './call.ts';
 import { describeDeployments, type Deployment } from './domain/deployment.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { parseInput, recordDeploymentInput } from './domain/inputs.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { surfacing } from './failure.ts';
 import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';

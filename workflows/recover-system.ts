@@ -12,7 +12,7 @@ import { momentAsked } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import { runbookOfMode } from './domain/restore-mode.ts';
 import { beginsAtTick, surpriseTicks } from './domain/surprise.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { dryRun } from './dry-run.ts';
 import { failure, surfacing } from './failure.ts';
 import { shownSignal, type RunRecoveryInput } from './run-recovery.ts';

@@ -7,7 +7,7 @@ import { judgePeriod } from './domain/judge-period.ts';
 import { judgeReadiness } from './domain/judge-readiness.ts';
 import { periodPage } from './domain/period-page.ts';
 import { periods, type PeriodFacts, type PeriodReport, type SourceFacts } from './domain/period-report.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { admit } from './permit.ts';

@@ -2,7 +2,7 @@ import { workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import { describeRotation, type RotatedSource, type RotationKeys, type RotationResult, type WrappedKeys } from './domain/keys/describe.ts';
 import { parseInput, rotateKeysInput } from './domain/inputs.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { failure, surfacing } from './failure.ts';
 import { admit } from './permit.ts';
 import { mark } from './search-attributes.ts';

@@ -10,7 +10,7 @@ import { formatLogPosition, type LogPosition } from './domain/log-position.ts';
 import { archiveSignals, queryNames } from './domain/messages.ts';
 import type { NotifyView } from './domain/notify/notice.ts';
 import { gapClosed, gapFound } from './domain/notify/other-notices.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';

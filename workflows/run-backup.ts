@@ -10,7 +10,7 @@ import { queryNames } from './domain/messages.ts';
 import { backupDone, backupFailed } from './domain/notify/other-notices.ts';
 import { WorkMeter, type Progress, type Work } from './domain/progress.ts';
 import { progressOfBackup } from './domain/step-progress.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatBytes, minutes } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
 import { atHeldSnapshot } from './held-snapshot.ts';

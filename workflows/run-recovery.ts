@@ -12,7 +12,7 @@ import { anonymous } from './domain/messages.ts';
 import type { RecoveryTarget } from './domain/recovery-point.ts';
 import type { RunReport } from './domain/report.ts';
 import type { RunState } from './domain/run-state.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
 import { nowAt } from './now-at.ts';

@@ -1,7 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { isCancellation, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { drillFailed, scheduleFailed, scheduleWell } from './domain/notify/other-notices.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { describeFailure } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 

@@ -1,6 +1,6 @@
 import { abilitiesOf, requireAbility, type Abilities } from './domain/engines.ts';
 import { HoldfastError } from './domain/errors.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 
 const known = (view: SystemView): string => Object.keys(view.sources).join(', ');
 

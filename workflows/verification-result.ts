@@ -5,7 +5,7 @@ import type { VerifyResult } from './contract.ts';
 import { lockIds } from './domain/names.ts';
 import { verificationFailed, verificationWell } from './domain/notify/other-notices.ts';
 import { permissions } from './domain/permissions.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatBytes } from './domain/units.ts';
 import { describeSample, type VerifyScope } from './domain/verification.ts';
 import { describeFailure } from './failure.ts';

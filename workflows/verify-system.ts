@@ -2,7 +2,7 @@ import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from './call.ts';
 import type { VerifyResult } from './contract.ts';
 import { parseInput, verifySystemInput, type VerifySystemInput } from './domain/inputs.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { formatDuration } from './domain/units.ts';
 import { usualRotation } from './domain/verification.ts';
 import { failure, surfacing } from './failure.ts';

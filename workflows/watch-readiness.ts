@@ -12,7 +12,7 @@ import { permit } from './domain/permissions.ts';
 import { toReadinessView } from './domain/readiness-schema.ts';
 import { parseAccept, readinessQuery, readinessSignals, type ReadinessAnswer, type ReadinessWatchState, type WatchReadinessInput } from './domain/readiness-watch.ts';
 import type { ClockReading, Problem } from './domain/readiness.ts';
-import type { SystemView } from './domain/system.ts';
+import type { SystemView } from './domain/system-view.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';

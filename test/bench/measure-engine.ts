@@ -9,7 +9,7 @@ import { createWorkers, planQueues, runWorkers } from '../../workers/run-workers
 import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import '../harness/quiet-runtime.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';

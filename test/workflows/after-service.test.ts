@@ -5,7 +5,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { describeLeft, leftAfterService } from '../../workflows/domain/run-state.ts';
 import { runbookSchema, type Runbook } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { details, gateOpen, openLab, stepIs, until } from './lab.ts';
 import { runbook, view } from './stub-activities.ts';
 

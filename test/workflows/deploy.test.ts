@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { runbookSchema, type Runbook } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 import { runbook, view } from './stub-activities.ts';
 

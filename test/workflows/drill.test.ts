@@ -5,7 +5,7 @@ import { drillOf } from '../../workflows/domain/drill-history.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { Mark } from '../../workflows/domain/source-records.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { details, failureOf, openLab, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 

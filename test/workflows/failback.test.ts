@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { watchSignals, type WatchState } from '../../workflows/domain/watch.ts';
 import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 import { runbook, view } from './stub-activities.ts';

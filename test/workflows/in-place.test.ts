@@ -4,7 +4,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 import { point, view } from './stub-activities.ts';
 

@@ -7,7 +7,7 @@ import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/
 import type { IncidentState } from '../../workflows/domain/incident.ts';
 import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { until as eventually } from '../harness/until.ts';
 import { gateOpen, openLab, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';

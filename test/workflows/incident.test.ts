@@ -11,7 +11,7 @@ import type { Notice } from '../../workflows/domain/notify/notice.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
 import { viewPeople } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { until as eventually } from '../harness/until.ts';
 import { details, failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';

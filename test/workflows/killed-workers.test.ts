@@ -17,7 +17,7 @@ import { permissions } from '../../workflows/domain/permissions.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isUndoneByHand, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import type { StepTypeName } from '../../workflows/domain/step-language.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import type { ActivityName } from '../../workflows/call.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { isWhole, sampleName, sampleOf, sampleSeed } from '../harness/sample.ts';

@@ -4,7 +4,7 @@ import { contactsSchema, toLadders } from '../../workflows/domain/contacts.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { incidentsSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { hours, kib } from '../../workflows/domain/units.ts';
 import type { Owner } from '../harness/cleanup.ts';
 import { historyBytes } from '../replay/history.ts';

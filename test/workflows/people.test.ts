@@ -4,7 +4,7 @@ import { loadSystemFile } from '../../activities/system-files.ts';
 import { reportAccess } from '../../workflows/domain/access-report.ts';
 import type { ActToRecord } from '../../workflows/contract.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { WorkflowUpdateFailedError } from '@temporalio/client';

@@ -5,7 +5,7 @@ import { listFacts } from '../../activities/report/facts.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 

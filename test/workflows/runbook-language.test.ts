@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { failureOf, openLab, stateOf, stepIs, until } from './lab.ts';
 import { point, view } from './stub-activities.ts';
 import { untilCancelled } from './until-cancelled.ts';

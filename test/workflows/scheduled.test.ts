@@ -12,7 +12,7 @@ import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema
 import { actOf } from '../../workflows/domain/permissions.ts';
 import { desiredSchedules, type DesiredSchedule } from '../../workflows/domain/schedules/desired.ts';
 import { scheduleSchema } from '../../workflows/domain/schedules/schema.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { until } from '../harness/until.ts';
 import { details, failureOf, workflowBundle } from './lab.ts';

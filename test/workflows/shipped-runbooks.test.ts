@@ -9,7 +9,7 @@ import { peopleWith, samePerson } from '../../workflows/domain/people.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RunState } from '../../workflows/domain/run-state.ts';
 import { undoItem } from '../../workflows/domain/step-undo.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep } from '../../workflows/domain/expand-runbook.ts';
 import { stepsBefore } from '../../workflows/domain/check-runbooks.ts';

@@ -9,7 +9,7 @@ import type { ReadinessFacts } from '../../workflows/domain/readiness.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { copiesIn, type Catalog, type RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { runbookSchema } from '../../workflows/domain/runbook.ts';
-import type { SystemView } from '../../workflows/domain/system.ts';
+import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { summariseRetention } from '../../workflows/domain/retention/describe-retention.ts';
 import type { RetentionPlan } from '../../workflows/domain/retention/plan.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';

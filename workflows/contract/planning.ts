@@ -8,7 +8,7 @@ import type { RecoveryPoint, RecoveryTarget } from '../domain/recovery-point.ts'
 import type { RestoreMode } from '../domain/restore-mode.ts';
 import type { ScheduleFire } from '../domain/schedules/judge-fire.ts';
 import type { SeenSource } from '../domain/seen-store.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { Directed, SourceRef } from './refs.ts';
 
 /** What is read, chosen and held before anything is touched. */

@@ -2,7 +2,7 @@ import { workflowInfo } from '@temporalio/workflow';
 import { callControl, callsAt } from '../call.ts';
 import type { CertifiedDisposal, Destroyed } from '../contract.ts';
 import { anonymous } from '../domain/messages.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import { hours, minutes, seconds } from '../domain/units.ts';
 import { describeFailure } from '../failure.ts';
 

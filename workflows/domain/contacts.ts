@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
 import { severitySchema, type Severity } from './messages.ts';
+import { nameSchema as name } from './name-schema.ts';
 
 /** The block `contacts` of a system file: ladders of people, and who is called when nobody has answered. Gates, incidents and alerts name them. */
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
 
 const rungFields = {
   after: durationSchema.meta({ description: 'counted from the opening of the gate, or of the incident; 0m: at once' }),

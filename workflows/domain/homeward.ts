@@ -2,7 +2,8 @@ import type { Runbook } from './runbook.ts';
 import { abilitiesOf } from './engines.ts';
 import { mainRunbook } from './expand-runbook.ts';
 import type { CopyMode, RestoreMode } from './restore-mode.ts';
-import type { System, SystemView } from './system.ts';
+import type { System } from './system.ts';
+import type { SystemView } from './system-view.ts';
 
 /**
  * The way home. After a recovery the sources live on the standby, and the system file still says where their home is. A runbook with

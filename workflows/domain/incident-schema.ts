@@ -3,12 +3,12 @@ import { toLadders, type Contacts, type Ladders } from './contacts.ts';
 import { durationSchema } from './duration.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep, type Runbooks } from './expand-runbook.ts';
 import { severities, severitySchema, type Severity } from './messages.ts';
+import { nameSchema as name } from './name-schema.ts';
 import { secretRefSchema } from './tool-source.ts';
 import { hours, minutes } from './units.ts';
 
 /** The blocks `incidents` and `listen` of a system file: how incidents are kept, and which alerts open one. Both may be left out. */
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
 const atLeastAMinute = durationSchema.refine((ms) => ms >= minutes(1), 'a minute at least: each is a timer');
 
 const ownerSchema = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nameSchema as label } from './name-schema.ts';
 import { secretRefSchema } from './tool-source.ts';
 
 /** The people of a system, as its file names them, and how they are told apart. A system that names nobody knows only claimed names. */
@@ -11,7 +12,6 @@ export type Role = (typeof knownRoles)[number];
 export const proofKinds = ['totp', 'signature'] as const;
 export type ProofKind = (typeof proofKinds)[number];
 
-const label = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
 
 const contactSchema = z.strictObject({
   email: z.email('an e-mail address').optional(),

@@ -1,7 +1,7 @@
 import { describePartial } from '../domain/chosen-namespaces.ts';
 import { describeComparison } from '../domain/comparison.ts';
 import { describeRows } from '../domain/rows.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { countDiscarded, discards } from './count-discarded.ts';
 import { gateRequest } from './gate-request.ts';

@@ -2,7 +2,7 @@ import { defaultElevationMs, elevationGate } from '../domain/elevation.ts';
 import { formatDuration } from '../domain/units.ts';
 import { peopleWith } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest, PlannedStep } from '../runbook/run-types.ts';
 import { gateRequest } from './gate-request.ts';
 import { defineStep } from './step.ts';

@@ -1,5 +1,5 @@
 import type { FenceResult } from '../contract.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { directionOf } from '../domain/homeward.ts';
 import { HoldfastError } from '../domain/errors.ts';

@@ -2,7 +2,8 @@ import { gateRungs, type GateRung } from '../domain/contacts.ts';
 import { peopleWith, samePerson } from '../domain/people.ts';
 import { permissions } from '../domain/permissions.ts';
 import type { GateClocks } from '../domain/run-state.ts';
-import type { GateConfig, SystemView } from '../domain/system.ts';
+import type { GateConfig } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { expandRunbook, type FlatStep } from '../domain/expand-runbook.ts';
 import type { StepTypeName } from '../domain/step-language.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { PlannedStep } from '../runbook/run-types.ts';
 import { approval } from './approval.ts';
 import { buildIndexes } from './build-indexes.ts';

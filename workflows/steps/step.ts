@@ -11,7 +11,7 @@ import type { RunReport, WatchPlace } from '../domain/report.ts';
 import type { ChangedRows, RowsResult } from '../domain/rows.ts';
 import type { RunTarget } from '../domain/run-state.ts';
 import { stepLanguage, type SettingsOf, type StepTypeName } from '../domain/step-language.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 
 /** Everything that the fenced server held, archived to its end and read back whole. */

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
-import type { SystemView } from '../domain/system.ts';
+import type { SystemView } from '../domain/system-view.ts';
 import { minutes, seconds } from '../domain/units.ts';
 import { leaveProduction } from './leave-production.ts';
 import { defineStep, type StepContext } from './step.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { carriesPassword } from '../address.ts';
 import { durationSchema } from '../duration.ts';
+import { nameSchema as name } from '../name-schema.ts';
 import { secretRefSchema } from '../tool-source.ts';
 import { hours } from '../units.ts';
 import { weakerTlsSchema } from '../weaker-tls.ts';
@@ -10,7 +11,6 @@ import { weakerTlsSchema } from '../weaker-tls.ts';
  * A recipient's name is written into every key object that is made for it, and never stands for another key.
  */
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
 
 /** Words that Holdfast says itself of every key, whoever it is wrapped for. */
 const ourWords = ['holdfast', 'system', 'source', 'timeline', 'backup'] as const;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { carriesPassword } from '../address.ts';
+import { nameSchema as name } from '../name-schema.ts';
 import { secretRefSchema } from '../tool-source.ts';
 import { minutes, parseDurationMs } from '../units.ts';
 import { weakerTlsSchema as weakerTls } from '../weaker-tls.ts';
@@ -7,7 +8,6 @@ import { audiences, noticePhaseNames, externalTemplates, internalTemplates, inte
 
 /** The `notify` block of a system file: who is told what. Left out: nobody. Secrets are references, as everywhere. */
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63 characters');
 
 const duration = z
   .string()
