@@ -2,6 +2,7 @@ import { layout, parseRecordKey } from '../../workflows/domain/layout.ts';
 import { dayOf, type AuditRead } from '../../workflows/domain/audit.ts';
 import { auditRecordSchema, type AuditRecord } from '../../workflows/domain/act-records.ts';
 import { findSigned } from '../store/signed-object.ts';
+import { countVersions } from './count-versions.ts';
 import { readSeals, type SealedRecord } from './read-seals.ts';
 import { sameAct, type AuditRoom } from './record-act.ts';
 
@@ -17,7 +18,7 @@ export async function readAudit({ store, keys, ...options }: AuditRoom, system: 
   let highest = 0;
   let isSealing = false;
   let last = { number: 0, sha256: null as string | null, at: '' };
-  for (const [number, { versions, hidden }] of await listNumbers(store, system, options)) {
+  for (const [number, { versions, hidden }] of await countVersions(store, layout.auditRecords(system), parseRecordKey, options)) {
     highest = number;
     const key = layout.auditRecord(system, number);
     const { found, rejected } = await findSigned(store, keys, auditRecordSchema, key, options);
@@ -48,16 +49,3 @@ export async function readAudit({ store, keys, ...options }: AuditRoom, system: 
 const lookedBack = 100;
 
 const missing = (from: number, to: number): string => (from === to ? `record ${from} before it is missing or not believed` : `records ${from} to ${to} before it are missing or not believed`);
-
-async function listNumbers(store: AuditRoom['store'], system: string, options: { signal?: AbortSignal }): Promise<Map<number, { versions: number; hidden: number }>> {
-  const numbers = new Map<number, { versions: number; hidden: number }>();
-  for await (const { key, isDeleteMarker } of store.list(layout.auditRecords(system), options)) {
-    const number = parseRecordKey(key);
-    if (number === undefined) continue;
-    const seen = numbers.get(number) ?? { versions: 0, hidden: 0 };
-    if (isDeleteMarker) seen.hidden += 1;
-    else seen.versions += 1;
-    numbers.set(number, seen);
-  }
-  return numbers;
-}

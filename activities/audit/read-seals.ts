@@ -2,6 +2,7 @@ import { dayBefore, dayOf, nextDay, type AuditProblem, type AuditSealed } from '
 import { layout, parseSealKey } from '../../workflows/domain/layout.ts';
 import { auditSealSchema, type AuditSeal } from '../../workflows/domain/act-records.ts';
 import { findSigned, type Found } from '../store/signed-object.ts';
+import { countVersions } from './count-versions.ts';
 import type { AuditRoom } from './record-act.ts';
 
 /** A record that is believed, as the seals are held against it. */
@@ -25,7 +26,7 @@ export async function readSeals(room: AuditRoom, system: string, { records, high
   const { store, keys } = room;
   const options = room.signal ? { signal: room.signal } : {};
   const problems: AuditProblem[] = [];
-  const days = await listDays(room, system);
+  const days = await sealedDays(room, system);
   let believed = 0;
   let last: { day: string; found: Found<AuditSeal> | undefined } | undefined;
   let to = 0;
@@ -78,15 +79,6 @@ async function missedSince({ store, signal }: AuditRoom, system: string, last: s
 
 const gone = (from: string, to: string): string => (from === to ? `the seal of ${from} before it is missing` : `the seals of ${from} to ${to} before it are missing`);
 
-async function listDays({ store, signal }: AuditRoom, system: string): Promise<[string, { versions: number; hidden: number }][]> {
-  const days = new Map<string, { versions: number; hidden: number }>();
-  for await (const { key, isDeleteMarker } of store.list(layout.auditSeals(system), signal ? { signal } : {})) {
-    const day = parseSealKey(key);
-    if (day === undefined) continue;
-    const seen = days.get(day) ?? { versions: 0, hidden: 0 };
-    if (isDeleteMarker) seen.hidden += 1;
-    else seen.versions += 1;
-    days.set(day, seen);
-  }
-  return [...days].sort(([a], [b]) => (a < b ? -1 : 1));
+async function sealedDays({ store, signal }: AuditRoom, system: string): Promise<[string, { versions: number; hidden: number }][]> {
+  return [...(await countVersions(store, layout.auditSeals(system), parseSealKey, signal ? { signal } : {}))].sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
+import { replaceFile } from '../replace-file.ts';
 
 /** The part of mongod's configuration that we write or look at. */
 export interface MongodConfig {
@@ -21,8 +22,6 @@ export async function readMongodConfig(path: string): Promise<MongodConfig | und
   return text === undefined ? undefined : ((parse(text) as MongodConfig | null) ?? {});
 }
 
-/** Renamed into place: a server that starts meanwhile reads the whole of the one or of the other. */
 export async function writeMongodConfig(path: string, config: MongodConfig, comment: string): Promise<void> {
-  await writeFile(`${path}.new`, `# ${comment}\n${stringify(config)}`);
-  await rename(`${path}.new`, path);
+  await replaceFile(path, `# ${comment}\n${stringify(config)}`);
 }

@@ -1,6 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetRef } from '../../workflows/contract.ts';
+import { readJsonFile, replaceFile } from '../replace-file.ts';
 import type { ProvisionContext } from './provisioner.ts';
 
 /** Which database a run has claimed: what tells it from another of the same name. */
@@ -14,16 +14,9 @@ const fileOf = ({ system, sourceName, address }: Pick<ProvisionContext, 'system'
 
 /** Written once the database is claimed, before anything is made in it: only what is noted here is ever taken away again. */
 export async function noteDatabase(context: Pick<ProvisionContext, 'system' | 'sourceName' | 'address'>, { run }: Pick<TargetRef, 'run'>, identity: string): Promise<void> {
-  const path = fileOf(context);
-  await writeFile(`${path}.new`, JSON.stringify({ run, identity } satisfies RestoredDatabase));
-  await rename(`${path}.new`, path);
+  await replaceFile(fileOf(context), JSON.stringify({ run, identity } satisfies RestoredDatabase));
 }
 
 export async function readRestoredDatabase(context: Pick<ProvisionContext, 'system' | 'sourceName' | 'address'>): Promise<RestoredDatabase | undefined> {
-  try {
-    return JSON.parse(await readFile(fileOf(context), 'utf8')) as RestoredDatabase;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  return await readJsonFile(fileOf(context));
 }

@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { backupPage, type BackupReport } from '../../workflows/domain/backup-report.ts';
@@ -8,6 +8,7 @@ import { periodPage } from '../../workflows/domain/period-page.ts';
 import { periodNames, type PeriodReport } from '../../workflows/domain/period-report.ts';
 import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
+import { replaceFile } from '../replace-file.ts';
 import { scrubValue } from '../secrets.ts';
 import { keysUnder } from '../store/keys-under.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';
@@ -49,8 +50,7 @@ export async function keepReport({ store, keys, signal }: Room, input: { report:
   const files = { 'report.json': `${JSON.stringify(report, null, 2)}\n`, 'report.md': printMarkdown(page), 'report.html': printHtml(page) };
   for (const [name, text] of Object.entries(files)) {
     if (name !== 'report.json') evidence.push(await store.put(layout.keptReport(system, id, name), Buffer.from(text), { signal }));
-    await writeFile(join(directory, `${name}.new`), text);
-    await rename(join(directory, `${name}.new`), join(directory, name));
+    await replaceFile(join(directory, name), text);
   }
   return { paths: { html: join(directory, 'report.html'), json: join(directory, 'report.json') }, evidence, text: printText(page) };
 }

@@ -1,9 +1,10 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IncidentRecord } from '../../workflows/domain/incident-record.ts';
 import { renderIncident } from '../../workflows/domain/render-incident.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
+import { replaceFile } from '../replace-file.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
 import { withWholeJournal } from './journal-pages.ts';
@@ -24,8 +25,7 @@ export async function writeIncident(
   const evidence: ObjectRef[] = [];
   for (const [name, text] of [['incident.md', renderIncident(record)], ['incident.json', `${JSON.stringify(record, null, 2)}\n`]] as const) {
     evidence.push(await store.put(layout.incident(system, id, name), Buffer.from(text), { signal }));
-    await writeFile(join(directory, `${name}.new`), text);
-    await rename(join(directory, `${name}.new`), join(directory, name));
+    await replaceFile(join(directory, name), text);
   }
   return { paths: { json: join(directory, 'incident.json'), page: join(directory, 'incident.md') }, evidence };
 }

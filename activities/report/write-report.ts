@@ -1,9 +1,10 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import { layout } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import { replaceFile } from '../replace-file.ts';
 import { scrubValue } from '../secrets.ts';
 import type { Store } from '../store/store.ts';
 import { withWholeJournal } from './journal-pages.ts';
@@ -59,8 +60,7 @@ async function writeFiles(
   const evidence: ObjectRef[] = [];
   for (const [file, text] of Object.entries(files)) {
     evidence.push(await store.put(layout.evidence(system, run, file), Buffer.from(text), { signal }));
-    await writeFile(join(directory, `${file}.new`), text);
-    await rename(join(directory, `${file}.new`), join(directory, file));
+    await replaceFile(join(directory, file), text);
   }
   return { paths: { html: join(directory, `${name}.html`), json: join(directory, `${name}.json`) }, evidence };
 }

@@ -1,9 +1,10 @@
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readPidFile, stopByPidFile } from '../tool/start-server.ts';
 import { startTimeOf, within } from '../tool/process-group.ts';
 import { readMongodConfig, writeMongodConfig, type MongodConfig } from '../provision/mongod-config.ts';
+import { readJsonFile, replaceFile } from '../replace-file.ts';
 
 /** The mark that a fence leaves beside the data: who did it, and what was done. */
 export interface FenceMark {
@@ -22,20 +23,12 @@ const pidFile = (directory: string): string => join(directory, 'server.pid');
 
 const exists = async (path: string): Promise<boolean> => await stat(path).then(() => true, () => false);
 
-export async function readMark(directory: string): Promise<FenceMark | undefined> {
-  try {
-    return JSON.parse(await readFile(markFile(directory), 'utf8')) as FenceMark;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const readMark = async (directory: string): Promise<FenceMark | undefined> => await readJsonFile(markFile(directory));
 
 /** Says so beside the data before anything is done, so that an undo knows even when the next line never ran. */
 export async function writeMark(directory: string, mark: FenceMark): Promise<void> {
   await mkdir(directory, { recursive: true });
-  await writeFile(`${markFile(directory)}.new`, `${JSON.stringify(mark, null, 2)}\n`);
-  await rename(`${markFile(directory)}.new`, markFile(directory));
+  await replaceFile(markFile(directory), `${JSON.stringify(mark, null, 2)}\n`);
 }
 
 /**

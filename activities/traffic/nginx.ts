@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { TrafficState } from '../../workflows/contract.ts';
+import { replaceFile } from '../replace-file.ts';
 import { runTool } from '../tool/run-tool.ts';
 import { admissionConfig, admissionId, parseAdmission } from './nginx-config.ts';
 import type { SwitchContext, TrafficSwitch } from './switch.ts';
@@ -54,19 +55,14 @@ async function replaceAdmission(context: SwitchContext, text: string): Promise<v
   const file = admissionFile(context);
   const before = await readFile(file, 'utf8').catch(() => undefined);
   await mkdir(directoryOf(context), { recursive: true });
-  await put(file, text);
+  await replaceFile(file, text);
   try {
     await nginx(context, ['-t', '-q']);
   } catch (error) {
     if (before === undefined) await rm(file);
-    else await put(file, before);
+    else await replaceFile(file, before);
     throw error;
   }
-}
-
-async function put(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text);
-  await rename(`${file}.new`, file);
 }
 
 async function nginx(context: SwitchContext, args: string[]): Promise<void> {

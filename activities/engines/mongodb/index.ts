@@ -1,6 +1,6 @@
-import { engines, lackOf } from '../../../workflows/domain/engines.ts';
-import { HoldfastError } from '../../../workflows/domain/errors.ts';
+import { engines } from '../../../workflows/domain/engines.ts';
 import type { Engine } from '../engine.ts';
+import { refuse } from '../refuse.ts';
 import { checkRights, grants } from './access.ts';
 import { archiveLog } from './archive/archive-log.ts';
 import { drainLog } from './archive/drain-log.ts';
@@ -38,7 +38,7 @@ export const mongodbEngine: Engine = {
   planImport,
   importGroup,
   writeExport,
-  holdSnapshot: async (context) => await Promise.reject(new HoldfastError('Unsupported', lackOf({ system: context.system.system, source: context.sourceName, engine: 'mongodb' }, 'snapshot'))),
+  holdSnapshot: refuse('snapshot'),
   archiveLog,
   drainLog,
   readDivergedWrites,

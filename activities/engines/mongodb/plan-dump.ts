@@ -35,7 +35,7 @@ export async function planDump(context: SourceContext, input: PlanDumpInput): Pr
     const facts = await readServerFacts(client);
     // A plan makes the timeline of a source that has none yet.
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
-    const timeline = await sourceTimeline(context, { identity: facts.identity, epoch: input.epoch, why: input.why });
+    const { timeline } = await sourceTimeline(context, { identity: facts.identity, epoch: input.epoch, why: input.why });
     const scope: BackupScope = { system: input.system, source: input.source, timeline, backup: input.backup };
     const adopted = await findPlan(context, planSchema, scope);
     const ref = planRef(adopted ?? (await putPlan(context, planSchema, await makePlan(context, client, scope, input, facts))));

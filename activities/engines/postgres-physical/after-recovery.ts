@@ -1,34 +1,19 @@
-import type { SourceRef } from '../../../workflows/contract.ts';
 import type { DiscardedWrites } from '../../../workflows/domain/discarded-writes.ts';
 import { parseRangeKey } from '../../../workflows/domain/layout.ts';
-import { logPositionAt, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
+import { logPositionAt, parseLogPosition } from '../../../workflows/domain/log-position.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
-import { assertEpoch } from '../../store/epoch.ts';
 import { findSliceEnd } from '../../store/find-resume-position.ts';
-import { createTimeline } from '../../store/timelines.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
+import { startRecoveredTimeline, type RecoveredSource } from '../base/timelines.ts';
 import { withSource } from './connect.ts';
 import { checkSegment } from './segment.ts';
 import { identityOf, readServerFacts } from './server.ts';
 
-/**
- * Starts the log of a recovered source: a timeline that branches off its parent at `limit`, and that names the environment where the source lives from now on.
- * Safe to repeat: a timeline of the same server and parent is adopted. @throws EpochSuperseded - another control plane has the command.
- */
-export async function startTimeline(
-  context: SourceContext,
-  input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string },
-): Promise<{ timeline: string }> {
-  const { system, source, epoch, run, parent, environment } = input;
-  const { store, keys, signal } = context;
-  return await withSource(context, async (client) => {
-    const sourceIdentity = identityOf(await readServerFacts(client));
-    await assertEpoch(store, system, epoch, { signal });
-    const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
-    return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity, environment, parent }, { signal });
-  }, { environment });
+/** Starts the log of a recovered server. Safe to repeat. @throws EpochSuperseded - another control plane has the command. */
+export async function startTimeline(context: SourceContext, input: RecoveredSource): Promise<{ timeline: string }> {
+  return await withSource(context, async (client) => await startRecoveredTimeline(context, input, identityOf(await readServerFacts(client))), { environment: input.environment });
 }
 
 /** How much log lies behind a moment is known, and how many rows it changes is not: nobody here reads it row by row. */

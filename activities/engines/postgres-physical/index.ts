@@ -1,7 +1,8 @@
-import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
+import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import type { Engine } from '../engine.ts';
+import { refuse, whoOf } from '../refuse.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
 import { checkRights, checkSchedules, grants } from './access.ts';
 import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
@@ -18,14 +19,6 @@ import { replayLog } from './replay.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
 import { sealBackup } from './seal-backup.ts';
 import { validateTarget } from './validate-target.ts';
-
-const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
-
-/** The last door: whoever starts such work refuses it before. */
-const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
-  requireAbility(whoOf(context), ability);
-  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
-};
 
 const noRows = (context: SourceContext): HoldfastError =>
   new HoldfastError('Unsupported', `${lackOf(whoOf(context), 'units')}; what an old primary took is in its own WAL, which is not read row by row`, { hint: 'its data directory is still there: start it apart, and compare' });

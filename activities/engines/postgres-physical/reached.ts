@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJsonFile, replaceFile } from '../../replace-file.ts';
 import type { PhysicalPlace } from './place.ts';
 
 /** While it lies in a data directory its server is a standby; the server removes it when it is promoted. */
@@ -24,18 +25,8 @@ export interface Reached {
 
 const file = ({ directory }: PhysicalPlace): string => join(directory, 'reached.json');
 
-export async function readReached(place: PhysicalPlace): Promise<Reached | undefined> {
-  try {
-    return JSON.parse(await readFile(file(place), 'utf8')) as Reached;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const readReached = async (place: PhysicalPlace): Promise<Reached | undefined> => await readJsonFile<Reached>(file(place));
 
-export async function noteReached(place: PhysicalPlace, reached: Reached): Promise<void> {
-  await writeFile(`${file(place)}.new`, JSON.stringify(reached));
-  await rename(`${file(place)}.new`, file(place));
-}
+export const noteReached = async (place: PhysicalPlace, reached: Reached): Promise<void> => await replaceFile(file(place), JSON.stringify(reached));
 
 export const forgetReached = async (place: PhysicalPlace): Promise<void> => await rm(file(place), { force: true });

@@ -1,9 +1,10 @@
-import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { mib } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { stopPlace } from '../../provision/postgres-place.ts';
+import { readJsonFile, replaceFile } from '../../replace-file.ts';
 import type { PhysicalPlace } from './place.ts';
 import { cluster, listRange, rangeOfTablespace } from './plan.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
@@ -141,19 +142,9 @@ async function check(context: SourceContext, link: Link, directory: string, grou
 
 const recordFile = (place: PhysicalPlace): string => join(place.directory, 'base.json');
 
-export async function readRecord(place: PhysicalPlace): Promise<Restored | undefined> {
-  try {
-    return JSON.parse(await readFile(recordFile(place), 'utf8')) as Restored;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const readRecord = async (place: PhysicalPlace): Promise<Restored | undefined> => await readJsonFile<Restored>(recordFile(place));
 
-export async function writeRecord(place: PhysicalPlace, record: Restored): Promise<void> {
-  await writeFile(`${recordFile(place)}.new`, JSON.stringify(record));
-  await rename(`${recordFile(place)}.new`, recordFile(place));
-}
+export const writeRecord = async (place: PhysicalPlace, record: Restored): Promise<void> => await replaceFile(recordFile(place), JSON.stringify(record));
 
 /** @throws TargetNotEmpty - no checked base of this backup lies there. */
 export async function requireBase(place: PhysicalPlace, backup: string): Promise<void> {

@@ -1,8 +1,8 @@
-import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
+import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { logPositionAt } from '../../../workflows/domain/log-position.ts';
-import type { SourceContext } from '../../context.ts';
 import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
+import { refuse, refuseStream, whoOf } from '../refuse.ts';
 import { checkRights, grants } from './access.ts';
 import { buildIndexes } from './build-indexes.ts';
 import { copyBeside, dropCopies, nameCopies } from './databases/bring-database.ts';
@@ -20,14 +20,6 @@ import { holdSnapshot } from './snapshot.ts';
 import { checkTransport } from './transport.ts';
 import { validateTarget } from './validate-target.ts';
 import { writeExport } from './write-export.ts';
-
-const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
-
-/** The last door: whoever starts such work refuses it before. */
-const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
-  requireAbility(whoOf(context), ability);
-  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
-};
 
 /**
  * One database of a PostgreSQL server, by its driver: rows by COPY, tables side by side at one snapshot, everything that is no row by pg_dump. It
@@ -57,10 +49,7 @@ export const postgresEngine: Engine = {
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),
   narrowPoint,
-  openDivergedEntries: (context) => {
-    requireAbility(whoOf(context), 'log');
-    throw new Error(`engine "${context.source.engine}" has no such job`);
-  },
+  openDivergedEntries: refuseStream('log'),
   prepareRestore,
   restoreGroup,
   // The base is of one moment, and there is nothing behind it.

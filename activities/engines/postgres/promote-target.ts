@@ -1,10 +1,8 @@
-import type { SourceRef, TargetRef } from '../../../workflows/contract.ts';
+import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../context.ts';
 import { openToClients } from '../../provision/local-postgres.ts';
-import { assertEpoch } from '../../store/epoch.ts';
-import { createTimeline } from '../../store/timelines.ts';
+import { startRecoveredTimeline, type RecoveredSource } from '../base/timelines.ts';
 import { sourcePlace, targetPlace, withClient } from './connect.ts';
 import { controlSchema, readClaim } from './control.ts';
 import { readServerFacts } from './server-facts.ts';
@@ -35,11 +33,7 @@ export async function promoteTarget(context: SourceContext, { target }: { target
  * The timeline of a recovered source, which says where it lives from now on. Safe to repeat: the timeline of the same database and parent is adopted.
  * @throws EpochSuperseded.
  */
-export async function startTimeline(context: SourceContext, input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string }): Promise<{ timeline: string }> {
-  const { system, source, epoch, run, parent, environment } = input;
-  const { store, keys, signal } = context;
-  const { identity } = await withClient(context, await sourcePlace(context, environment), readServerFacts);
-  await assertEpoch(store, system, epoch, { signal });
-  const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
-  return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity: identity, environment, parent }, { signal });
+export async function startTimeline(context: SourceContext, input: RecoveredSource): Promise<{ timeline: string }> {
+  const { identity } = await withClient(context, await sourcePlace(context, input.environment), readServerFacts);
+  return await startRecoveredTimeline(context, input, identity);
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Timeline } from '../../../workflows/domain/source-records.ts';
 import type { SourceContext } from '../../context.ts';
-import { createTimeline, currentTimeline } from '../../store/timelines.ts';
+import { currentOrFirstTimeline } from '../base/timelines.ts';
 
 /** Majors that the tests run against. */
 const testedMajors = new Set([14, 15, 17]);
@@ -45,16 +45,7 @@ export async function readServerFacts(client: pg.Client): Promise<ServerFacts> {
  * @throws BadInput - the database is another one than the timeline's.
  */
 export async function sourceTimeline(context: SourceContext, of: { identity: string; epoch: number; why: string }): Promise<string> {
-  const { store, keys, signal } = context;
-  const source = { system: context.system.system, source: context.sourceName };
-  const timeline = (await currentTimeline(store, keys, source, { signal })) ?? (await createTimeline(store, keys, {
-    ...source,
-    epoch: of.epoch,
-    startedAt: new Date().toISOString(),
-    why: of.why,
-    sourceIdentity: of.identity,
-    parent: null,
-  }, { signal }));
+  const timeline = await currentOrFirstTimeline(context, of);
   requireIdentity(context, timeline, of.identity);
   return timeline.timeline;
 }

@@ -1,13 +1,12 @@
-import type { ReplayResult, SourceRef, TargetRef, ValidationResult } from '../../../workflows/contract.ts';
+import type { ReplayResult, TargetRef, ValidationResult } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { LogPosition } from '../../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { ValidatorConfig } from '../../../workflows/domain/system.ts';
 import type { SourceContext } from '../../context.ts';
-import { assertEpoch } from '../../store/epoch.ts';
-import { createTimeline } from '../../store/timelines.ts';
 import { readManifest } from '../base/read-base.ts';
 import { endpointOf } from '../base/source-environment.ts';
+import { startRecoveredTimeline, type RecoveredSource } from '../base/timelines.ts';
 import { promoteTarget as promoteMongodb } from '../mongodb/promote-target.ts';
 import { validateTarget as validateMongodb } from '../mongodb/validate-target.ts';
 import { askTarget } from '../postgres/ask-in-sql.ts';
@@ -72,13 +71,6 @@ const identityOf = (run: string): string => `unknown: restored by run ${run}`;
  * The timeline of a recovered source, which says where it lives from now on: the next dump is made there.
  * Safe to repeat: the timeline that this run made is adopted.
  */
-export async function startTimeline(
-  context: SourceContext,
-  input: SourceRef & { epoch: number; run: string; parent: { timeline: string; limit: LogPosition }; environment: string },
-): Promise<{ timeline: string }> {
-  const { system, source, epoch, run, parent, environment } = input;
-  const { store, keys, signal } = context;
-  await assertEpoch(store, system, epoch, { signal });
-  const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
-  return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity: identityOf(run), environment, parent }, { signal });
+export async function startTimeline(context: SourceContext, input: RecoveredSource): Promise<{ timeline: string }> {
+  return await startRecoveredTimeline(context, input, identityOf(input.run));
 }

@@ -1,7 +1,7 @@
-import { engines, lackOf, requireAbility, type Abilities } from '../../../workflows/domain/engines.ts';
-import type { SourceContext } from '../../context.ts';
+import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
+import { refuse, refuseStream, whoOf } from '../refuse.ts';
 import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
 import { dumpGroup } from './dump-group.ts';
 import { checkTransport } from './mongodump.ts';
@@ -10,14 +10,6 @@ import { prepareRestore, restoreGroup } from './restore.ts';
 import { refuseLivingSource } from './same-place.ts';
 import { sealBackup } from './seal-backup.ts';
 import { verifyForeign } from './verify-foreign.ts';
-
-const whoOf = (context: SourceContext) => ({ system: context.system.system, source: context.sourceName, engine: context.source.engine });
-
-/** The last door: whoever starts such work refuses it before. */
-const refuse = (ability: keyof Abilities) => async (context: SourceContext): Promise<never> => {
-  requireAbility(whoOf(context), ability);
-  return await Promise.reject(new Error(`engine "${context.source.engine}" has no such job`));
-};
 
 /**
  * Any program that writes its dump to standard output and reads it back from standard input: mongodump and mongorestore, or a
@@ -47,10 +39,7 @@ export const toolEngine: Engine = {
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),
   narrowPoint: refuse('partial'),
-  openDivergedEntries: (context) => {
-    requireAbility(whoOf(context), 'log');
-    throw new Error(`engine "${context.source.engine}" has no such job`);
-  },
+  openDivergedEntries: refuseStream('log'),
   prepareRestore,
   restoreGroup,
   replayLog,

@@ -7,10 +7,10 @@ import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
 import { foldersUnder } from '../../store/read-catalog.ts';
 import { findSigned } from '../../store/signed-object.ts';
-import { createTimeline, currentTimeline } from '../../store/timelines.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPlan, planFields, planHead, planRef, putPlan } from '../base/plan.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { currentOrFirstTimeline } from '../base/timelines.ts';
 import { dumpProgram, readToolVersion, toolOf } from './programs.ts';
 
 export const planSchema = z.strictObject({
@@ -40,7 +40,8 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
   const version = await readToolVersion(context, endpoint);
   // A plan makes the timeline of a source that has none yet.
   await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
-  const scope = { system: input.system, source: input.source, timeline: await sourceTimeline(context, input), backup: input.backup };
+  const { timeline } = await currentOrFirstTimeline(context, { identity: unknownIdentity, epoch: input.epoch, why: input.why });
+  const scope = { system: input.system, source: input.source, timeline, backup: input.backup };
   const adopted = await findPlan(context, planSchema, scope);
   if (adopted) return planRef(adopted);
   const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
@@ -78,12 +79,4 @@ function momentOf(context: SourceContext): 'start' | 'end' | null {
   if (tool.uses === 'pgbackrest') return 'end';
   if (tool.uses === 'pg_dump') return 'start';
   return tool.moment ?? null;
-}
-
-/** The current timeline, or the first one when there is none. Safe to repeat, and from two jobs at once: see `createTimeline`. */
-async function sourceTimeline({ store, keys, signal }: SourceContext, { system, source, epoch, why }: SourceRef & { epoch: number; why: string }): Promise<string> {
-  const of = { system, source };
-  const current = await currentTimeline(store, keys, of, { signal });
-  if (current) return current.timeline;
-  return (await createTimeline(store, keys, { ...of, epoch, startedAt: new Date().toISOString(), why, sourceIdentity: unknownIdentity, parent: null }, { signal })).timeline;
 }

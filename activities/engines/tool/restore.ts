@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
@@ -8,6 +7,7 @@ import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readClaim } from '../../provision/claim.ts';
+import { readJsonFile, replaceFile } from '../../replace-file.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
 import type { RunningStream } from '../../tool/start-stream.ts';
 import { readGroupIndex, readManifest, requireEngine } from '../base/read-base.ts';
@@ -108,17 +108,6 @@ interface Restored {
 
 const recordFile = (context: SourceContext): string => join(directoryOf(context), 'tool-restore.json');
 
-async function readRecord(context: SourceContext): Promise<(Restored & { state: 'begun' | 'done' }) | undefined> {
-  try {
-    return JSON.parse(await readFile(recordFile(context), 'utf8')) as Restored & { state: 'begun' | 'done' };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const readRecord = async (context: SourceContext): Promise<(Restored & { state: 'begun' | 'done' }) | undefined> => await readJsonFile(recordFile(context));
 
-async function writeRecord(context: SourceContext, record: Restored & { state: 'begun' | 'done' }): Promise<void> {
-  const path = recordFile(context);
-  await writeFile(`${path}.new`, JSON.stringify(record));
-  await rename(`${path}.new`, path);
-}
+const writeRecord = async (context: SourceContext, record: Restored & { state: 'begun' | 'done' }): Promise<void> => await replaceFile(recordFile(context), JSON.stringify(record));

@@ -14,11 +14,12 @@ import { currentTimeline } from '../../../store/timelines.ts';
 import { fromPrimary, namedError, withSource } from '../connect.ts';
 import { changesFeatureVersion, parseEntry } from '../oplog/oplog-entry.ts';
 import { SliceObjects } from '../oplog/slice-object.ts';
+import { readServerFacts } from '../server-facts.ts';
+import { sourceTimeline } from '../source-timeline.ts';
 import { chooseStart } from './choose-start.ts';
 import { findResumePosition } from '../../../store/find-resume-position.ts';
 import { findLostLog, type LostLog } from './held-log.ts';
 import { LagMeter } from './lag-meter.ts';
-import { openArchive } from './open-archive.ts';
 import { SliceWriter } from './slice-writer.ts';
 import { tailLog } from './tail-log.ts';
 
@@ -43,7 +44,8 @@ const cappedPositionLost = 136;
 export async function archiveLog(context: SourceContext, input: SourceRef & { epoch: number; forMs: number }): Promise<ArchiveOutcome> {
   const untilMs = performance.now() + input.forMs;
   return await withSource(context, async (client) => {
-    const { timeline } = await openArchive(context, client);
+    const { identity } = await readServerFacts(client);
+    const { timeline } = await sourceTimeline(context, { identity, epoch: context.epoch, why: 'first archive of the source' });
     const scope = { system: input.system, source: input.source, timeline };
     const from = (await findResumePosition(context, scope)) ?? (await chooseStart(context, client, scope));
     const round = new ArchiveRound(context, client, scope, from, untilMs);
