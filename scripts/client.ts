@@ -82,7 +82,7 @@ export const pollsWithinMs = 90_000;
 export const hasWorker = async (temporal: Temporal): Promise<boolean> => await workersSince(temporal, Date.now() - pollsWithinMs);
 
 /** Whether a worker has asked for work since then, for workflows and for activities. */
-export async function workersSince({ client: { workflow } }: Temporal, sinceMs: number): Promise<boolean> {
+async function workersSince({ client: { workflow } }: Temporal, sinceMs: number): Promise<boolean> {
   const newest = async (taskQueueType: 1 | 2): Promise<number> => Math.max(0, ...(await lastPolls(workflow, taskQueues.control, taskQueueType)));
   return (await newest(1)) >= sinceMs && (await newest(2)) >= sinceMs;
 }

@@ -23,7 +23,7 @@ const passing = new Set([408, 425, 429]);
  * Where a message goes, and what its TLS must be: messages name hosts and people.
  * @throws BadSystemFile - not an address. WeakTransport - one that what we say would go to in the clear.
  */
-export function checkedUrl(text: string, of: string, weakerTls: WeakerTls): { url: URL; minVersion: SecureVersion } {
+function checkedUrl(text: string, of: string, weakerTls: WeakerTls): { url: URL; minVersion: SecureVersion } {
   // Never with its text: a webhook's address is its secret.
   if (!URL.canParse(text)) throw new HoldfastError('BadSystemFile', `${of} is not an address such as https://host/path`);
   const url = new URL(text);

@@ -31,7 +31,7 @@ const toCalendar = ({ minute, hour, dayOfMonth, month, dayOfWeek }: Calendar): C
   dayOfWeek: rangesOf(dayOfWeek, (value) => dayNames[value]!),
 });
 
-export const toSpec = ({ calendars, intervals, zone, jitterMs }: ScheduleTimes): ScheduleSpec => ({
+const toSpec = ({ calendars, intervals, zone, jitterMs }: ScheduleTimes): ScheduleSpec => ({
   calendars: calendars.map(toCalendar),
   intervals: intervals.map(({ everyMs, offsetMs }) => ({ every: everyMs, offset: offsetMs })),
   timezone: zone,
@@ -39,7 +39,7 @@ export const toSpec = ({ calendars, intervals, zone, jitterMs }: ScheduleTimes):
 });
 
 /** What a schedule of ours is known by: set when it is made, and never changed by the server or by an update. */
-export const ownerMemo = (system: string): { holdfast: { system: string } } => ({ holdfast: { system } });
+const ownerMemo = (system: string): { holdfast: { system: string } } => ({ holdfast: { system } });
 
 export const systemOf = (memo: Record<string, unknown> | undefined): string | undefined => {
   const owner = memo?.['holdfast'] as { system?: unknown } | undefined;

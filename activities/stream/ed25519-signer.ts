@@ -9,7 +9,7 @@ interface Pem {
 }
 
 /** First 16 hex digits of SHA-256 over the public key's SPKI bytes. */
-export const signingKeyId = (publicKey: KeyObject): string =>
+const signingKeyId = (publicKey: KeyObject): string =>
   createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex').slice(0, 16);
 
 /**

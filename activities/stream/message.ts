@@ -8,7 +8,7 @@ import { mib } from '../../workflows/domain/units.ts';
  * @source AWS Encryption SDK developer guide, message format reference.
  */
 export const keyNamespace = 'holdfast';
-export const frameBytes = mib(1);
+const frameBytes = mib(1);
 
 /** A key under the name that messages call it by. */
 export interface NamedKey {

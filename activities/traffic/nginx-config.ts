@@ -33,7 +33,7 @@ export function parseAdmission(text: string): TrafficState | undefined {
  * The `server { }` block of a front door that a switch works: who is let in goes to the side, the rest are asked to come
  * back. A request is never sent twice: it may have been a write.
  */
-export const frontDoorServer = (listen: string): string => `server {
+const frontDoorServer = (listen: string): string => `server {
   listen ${listen};
   add_header x-holdfast-admission $holdfast_admission always;
   error_page 418 = @maintenance;

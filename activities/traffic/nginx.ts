@@ -40,7 +40,7 @@ export const nginxSwitch: TrafficSwitch = {
   watchHealth,
 };
 
-export function upstreamOf({ system, address }: SwitchContext, environment: string): string {
+function upstreamOf({ system, address }: SwitchContext, environment: string): string {
   const upstream = system.traffic.sides[environment];
   if (upstream !== undefined) return address(upstream);
   throw new HoldfastError('BadInput', `traffic has no side "${environment}"; known: ${Object.keys(system.traffic.sides).join(', ')}`);

@@ -45,7 +45,7 @@ export function asWeakTransport(error: unknown, { name, weakerTls }: Pick<Connec
   return undefined;
 }
 
-export const weakerTlsHint = 'give the server TLS 1.3; or, where that cannot be, say so beside its address in the system file: weakerTls: {atLeast: \'1.2\' or none, reason: why}';
+const weakerTlsHint = 'give the server TLS 1.3; or, where that cannot be, say so beside its address in the system file: weakerTls: {atLeast: \'1.2\' or none, reason: why}';
 
 const weak = (message: string, cause?: unknown): HoldfastError => new HoldfastError('WeakTransport', message, { hint: weakerTlsHint, cause });
 

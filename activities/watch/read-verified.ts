@@ -4,7 +4,7 @@ import { rotationFields } from '../../workflows/domain/schedules/rotation.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { usualRotation, verifiedShare, type Rotation } from '../../workflows/domain/verification.ts';
 import { readVerifications, samplesOf } from '../store/verifications.ts';
-import type { TakenContext } from './read-backup-history.ts';
+import type { TakenContext } from './read-taken.ts';
 
 const sampleSchema = z.looseObject(rotationFields);
 

@@ -13,7 +13,7 @@ import { readDrills } from '../report/read-drills.ts';
 import { drillSchedules } from '../../workflows/domain/schedules/drill-schedules.ts';
 import { readOnServer } from '../schedules/read-on-server.ts';
 import { scrub } from '../secrets.ts';
-import { readTaken, type KnownManifests } from './read-backup-history.ts';
+import { readTaken, type KnownManifests } from './read-taken.ts';
 import { readBackupRuns } from './read-backup-runs.ts';
 import { readFires } from './read-fires.ts';
 import { readArchivesRunning, readLastEnds, readOpenWork, type LastEnds, type OpenWork } from './read-open-work.ts';

@@ -43,7 +43,7 @@ export function exportCommand(cli: Cli): void {
 }
 
 /** What a person types for a point, as the workflow's input has it. */
-export function readPoint(typed: string): { targetTime?: string; targetPosition?: string; point?: string } {
+function readPoint(typed: string): { targetTime?: string; targetPosition?: string; point?: string } {
   if (typed === 'latest') return {};
   if (/^\d{4}-\d\d-\d\dT/.test(typed)) return { targetTime: typed };
   return parseTypedLogPosition(typed) === undefined ? { point: typed } : { targetPosition: typed };

@@ -52,7 +52,7 @@ const posOfLetter: Record<string, PartOfSpeech> = { n: 'noun', v: 'verb', a: 'ad
 const posOfNumber: Record<string, PartOfSpeech> = { 1: 'noun', 2: 'verb', 3: 'adjective', 4: 'adverb', 5: 'adjective' };
 
 /** Satellites (s) lie in the adjectives' file, so they share its letter. */
-export const synsetId = (pos: PartOfSpeech, offset: string): string => `${files[pos].letter}${offset}`;
+const synsetId = (pos: PartOfSpeech, offset: string): string => `${files[pos].letter}${offset}`;
 
 const plain = (word: string): string => word.replace(/\((a|p|ip)\)$/, '').replaceAll('_', ' ');
 
@@ -64,7 +64,7 @@ function splitGloss(gloss: string): { definition: string; examples: string[] } {
 }
 
 /** One line of a data file; undefined for the licence's lines at the top. */
-export function parseSynset(line: string, pos: PartOfSpeech): Synset | undefined {
+function parseSynset(line: string, pos: PartOfSpeech): Synset | undefined {
   if (line.startsWith(' ')) return undefined;
   const bar = line.indexOf('|');
   const fields = line.slice(0, bar).trim().split(' ');
@@ -87,7 +87,7 @@ export function parseSynset(line: string, pos: PartOfSpeech): Synset | undefined
   };
 }
 
-export function parseSense(line: string): SenseEntry {
+function parseSense(line: string): SenseEntry {
   const [key, offset, number, tagged] = line.split(' ');
   const [lemma, rest] = key!.split('%');
   return { key: key!, lemma: lemma!.replaceAll('_', ' '), synset: synsetId(posOfNumber[rest![0]!]!, offset!), number: Number(number), tagged: Number(tagged) };

@@ -6,7 +6,7 @@ import type { Comparison } from './ledger.ts';
 import type { LoadResult } from './load-wordnet.ts';
 
 /** An acknowledged write that is older than this at the kill must not be lost. */
-export const mustKeepAfterMs = seconds(5);
+const mustKeepAfterMs = seconds(5);
 /** Of what was asked for: a machine on which less is acknowledged is too slow for it. */
 const mustReachShare = 0.75;
 

@@ -36,7 +36,7 @@ export async function startTemporal(stack: StackFile, options: { tiedToUs?: bool
   });
 }
 
-export async function withConnection<T>(address: string, use: (connection: Connection) => Promise<T>): Promise<T> {
+async function withConnection<T>(address: string, use: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = await Connection.connect({ address, connectTimeout: 2_000 });
   try {
     return await use(connection);

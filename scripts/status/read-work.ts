@@ -109,7 +109,7 @@ async function readAsking(client: Client, system: string, workflowId: string): P
   return { system, readAt: new Date().toISOString(), says: currentDetails.split('\n')[0]!.replaceAll('**', ''), gates };
 }
 
-export function formatAsking(workflowId: string, { system, readAt, says, gates }: AskingView): string {
+function formatAsking(workflowId: string, { system, readAt, says, gates }: AskingView): string {
   const of = `${system} --workflow ${workflowId}`;
   return [
     `${workflowId}  ${says || 'has begun'}`,

@@ -70,7 +70,7 @@ async function withWires<T>(client: MongoClient, use: (insert: (collection: stri
 }
 
 /** Does `work` for the numbers below `count`, `atOnce` side by side. */
-export async function forEachNumber(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
+async function forEachNumber(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
   let next = 0;
   await Promise.all(Array.from({ length: atOnce }, async () => {
     while (next < count) await work((next += 1) - 1);

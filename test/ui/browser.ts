@@ -8,7 +8,7 @@ import { tempDir } from '../harness/temp-dir.ts';
 const programs = ['chromium', 'chromium-browser', 'google-chrome'];
 
 /** The machine's own Chromium: HOLDFAST_CHROMIUM, or on PATH. No test downloads one. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const named = process.env['HOLDFAST_CHROMIUM'];
   if (named) return named;
   const onPath = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '').flatMap((directory) => programs.map((program) => join(directory, program)));

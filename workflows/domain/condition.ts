@@ -9,7 +9,7 @@ const oneOrMore = <T extends z.ZodType>(one: T, what: string) => z.union([one, z
 const purposes = ['recovery', 'drill'] as const;
 const ends = ['done', 'skipped', 'failed'] as const;
 
-export const conditionSchema = z
+const conditionSchema = z
   .strictObject({
     purpose: oneOrMore(z.enum(purposes), 'recovery or drill').optional(),
     severity: oneOrMore(severitySchema, severities.join(', ')).optional().meta({ description: 'as said when the step could start; not said: does not hold' }),

@@ -22,7 +22,7 @@ export interface DiscardedWrites {
   atLeast: string[];
 }
 
-export const writesOf = ({ inserts, updates, deletes }: Pick<DiscardedWrites, 'inserts' | 'updates' | 'deletes'>): number => inserts + updates + deletes;
+const writesOf = ({ inserts, updates, deletes }: Pick<DiscardedWrites, 'inserts' | 'updates' | 'deletes'>): number => inserts + updates + deletes;
 
 const grouped = (count: number): string => count.toLocaleString('en-US');
 const counted = (count: number, one: string): string => `${grouped(count)} ${one}${count === 1 ? '' : 's'}`;

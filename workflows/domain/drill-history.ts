@@ -130,7 +130,7 @@ export const unattendedBy = 'holdfast';
 const schedulePrefix = 'schedule/';
 
 /** Which schedule a run was asked for by. Null: a person. */
-export const scheduleOf = (requestedBy: string): string | null => (requestedBy.startsWith(schedulePrefix) ? requestedBy.slice(schedulePrefix.length) : null);
+const scheduleOf = (requestedBy: string): string | null => (requestedBy.startsWith(schedulePrefix) ? requestedBy.slice(schedulePrefix.length) : null);
 
 function proofOf({ validation }: RunReport): DrillProof {
   // A validator that only counts says what a person expected of the data, and not what the source held.

@@ -30,7 +30,7 @@ export const drillSystem = <S extends Pick<System, 'standby' | 'drill'>>(system:
 export const drillView = (view: SystemView): SystemView => (view.drillEnvironment ? { ...view, standbyEnvironment: view.drillEnvironment } : view);
 
 /** What a run towards home is given of the system. */
-export function turnView(view: SystemView): SystemView {
+function turnView(view: SystemView): SystemView {
   const [home] = homesOf(view.sources);
   const sources = Object.fromEntries(Object.entries(view.sources).map(([name, source]) => [name, { ...source, environment: view.standbyEnvironment }]));
   return { ...view, sources, standbyEnvironment: home ?? view.standbyEnvironment, homeward: true };

@@ -106,7 +106,6 @@ export const backUpSystemInput = z.strictObject({
 export type BackUpSystemInput = z.output<typeof backUpSystemInput>;
 
 export const archiveLogInput = z.strictObject({ system, source: source.meta({ description: 'may be left out when the system has only one' }), requestedBy: text });
-export type ArchiveLogInput = z.output<typeof archiveLogInput>;
 
 export const verifySystemInput = z
   .strictObject({
@@ -138,16 +137,12 @@ export const listRecoveryPointsInput = z
     requestedBy: text,
   })
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });
-export type ListRecoveryPointsInput = z.output<typeof listRecoveryPointsInput>;
 
 export const planRecoveryInput = z.strictObject({ system, ...target, orBefore, only, requestedBy: text, version: versionSchema.optional().meta({ description: 'as for recoverSystem' }), runbook: name.optional().meta({ description: 'left out: the system file’s runbook' }), mode: restoreModeSchema.optional() }).refine(notBoth, oneTarget).refine(hasBefore, beforeWhat);
-export type PlanRecoveryInput = z.output<typeof planRecoveryInput>;
 
 export const readArchiveStatusInput = z.strictObject({ system, source: everySource, requestedBy: text });
-export type ReadArchiveStatusInput = z.output<typeof readArchiveStatusInput>;
 
 export const rebuildCatalogInput = z.strictObject({ system, source: everySource, limit: limit.meta({ description: 'the newest so many of each list' }), requestedBy: text });
-export type RebuildCatalogInput = z.output<typeof rebuildCatalogInput>;
 
 export const readAuditInput = z.strictObject({
   system,
@@ -157,10 +152,8 @@ export const readAuditInput = z.strictObject({
   limit: limit.meta({ description: 'the newest so many' }),
   requestedBy: text,
 });
-export type ReadAuditInput = z.output<typeof readAuditInput>;
 
 export const sealAuditInput = z.strictObject({ system, requestedBy: text });
-export type SealAuditInput = z.output<typeof sealAuditInput>;
 
 const oneSource = source.meta({ description: 'may be left out when the system has only one' });
 
@@ -171,7 +164,6 @@ export const importDumpInput = z.strictObject({
   why: text.meta({ description: 'a label that the manifest keeps' }),
   requestedBy: text,
 });
-export type ImportDumpInput = z.output<typeof importDumpInput>;
 
 export const exportRecoveryPointInput = z
   .strictObject({
@@ -184,7 +176,6 @@ export const exportRecoveryPointInput = z
     requestedBy: text,
   })
   .refine(notBoth, oneTarget);
-export type ExportRecoveryPointInput = z.output<typeof exportRecoveryPointInput>;
 
 export const openIncidentInput = z.strictObject({
   system,
@@ -205,7 +196,6 @@ export const recordDeploymentInput = z.strictObject({
   why: text.meta({ description: 'a label that the record keeps' }),
   requestedBy: text,
 });
-export type RecordDeploymentInput = z.output<typeof recordDeploymentInput>;
 
 export const markPointInput = z.strictObject({
   system,
@@ -215,7 +205,6 @@ export const markPointInput = z.strictObject({
   reason: z.string('some text').min(1, 'some text').max(500, 'at most 500 characters'),
   requestedBy: text,
 });
-export type MarkPointInput = z.output<typeof markPointInput>;
 
 export const applyRetentionInput = z.strictObject({
   system,
@@ -224,7 +213,6 @@ export const applyRetentionInput = z.strictObject({
   limit: limit.meta({ description: 'so many verdicts of each source are in the answer, the newest' }),
   requestedBy: text,
 });
-export type ApplyRetentionInput = z.output<typeof applyRetentionInput>;
 
 export const disposePointInput = z.strictObject({
   system,
@@ -254,14 +242,12 @@ export const rotateKeysInput = z.strictObject({
   dryRun: z.boolean('true or false').optional().meta({ description: 'true: says how many wrappings are missing, and puts none' }),
   requestedBy: text,
 }).refine(({ source: one, dryRun }) => one === undefined || dryRun === true, { path: ['source'], message: 'only of a dry run: a key is retired for the whole system' });
-export type RotateKeysInput = z.output<typeof rotateKeysInput>;
 
 export const recordRecoveryProofInput = z.strictObject({
   system,
   proofs: z.array(recoveryClaimSchema.omit({ system: true }).extend({ mac: z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits') })).min(1).max(100).meta({ description: 'what holdfast key prove-recovery opened, a source each' }),
   requestedBy: text,
 });
-export type RecordRecoveryProofInput = z.output<typeof recordRecoveryProofInput>;
 
 export const applySystemInput = z.strictObject({
   system,
@@ -271,7 +257,6 @@ export const applySystemInput = z.strictObject({
   expected: z.string().regex(/^[0-9a-f]{64}$/, 'the digest of a plan, 64 hex digits').optional().meta({ description: 'the plan that was agreed to: if the worker’s file asks for something else, nothing is done' }),
   requestedBy: text,
 });
-export type ApplySystemInput = z.output<typeof applySystemInput>;
 
 export const reportSystemInput = z.strictObject({
   system,
@@ -279,14 +264,12 @@ export const reportSystemInput = z.strictObject({
   until: instant.meta({ description: 'its end; left out: now, or the moment that its schedule was due at' }),
   requestedBy: text,
 });
-export type ReportSystemInput = z.output<typeof reportSystemInput>;
 
 export const listDrillsInput = z.strictObject({
   system,
   limit: z.int('a whole number from 1 to 200').min(1, 'a whole number from 1 to 200').max(200, 'a whole number from 1 to 200').default(50).meta({ description: 'the newest so many runs' }),
   requestedBy: text,
 });
-export type ListDrillsInput = z.output<typeof listDrillsInput>;
 
 /** An input that works, for each workflow that a person starts: shown with every refusal. */
 export const inputExamples = {

@@ -5,7 +5,7 @@ import type { Finding } from './recovery-plan.ts';
 import { formatDuration, minutes } from './units.ts';
 
 /** Servers of a company are within seconds of each other, and a store's clock is known to five minutes: more than this is a clock that is wrong. */
-export const clockLimitMs = minutes(10);
+const clockLimitMs = minutes(10);
 
 const shownProblems = 40;
 

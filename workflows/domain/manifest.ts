@@ -13,7 +13,7 @@ const bytes = z.number().int().min(0);
  * `continues`: a document larger than a part goes on in the next part of the same range.
  * `exact`: holds documents that a plain insert would alter (a Timestamp(0,0), an `_id` that is not first): load by applyOps.
  */
-export const partSchema = z.strictObject({
+const partSchema = z.strictObject({
   object: objectRefSchema,
   unit: z.string(),
   range: z.string(),
@@ -57,7 +57,7 @@ export const groupIndexSchema = z.strictObject({
 export type GroupIndex = z.infer<typeof groupIndexSchema>;
 
 /** A unit is what the engine counts and proves one by one: for MongoDB a collection; `id` is its UUID. */
-export const unitSchema = z.strictObject({
+const unitSchema = z.strictObject({
   id: z.string(),
   name: z.string(),
   kind: z.string(),
@@ -95,7 +95,7 @@ export type ImportOrigin = z.infer<typeof importOriginSchema>;
  * A base that is the standard output of a program which Holdfast ran. Only the program knows what is in it: nothing of it is
  * proved equal to its source, and it is of the moment that its program promises, or of none.
  */
-export const streamOriginSchema = z.strictObject({
+const streamOriginSchema = z.strictObject({
   form: z.literal('stream'),
   /** its name, without a directory */
   program: z.string(),
@@ -117,7 +117,7 @@ export const parentSchema = z.strictObject({ backup: z.string(), manifest: objec
 export type Parent = z.infer<typeof parentSchema>;
 
 /** Where a base came from that is no dump of our own reading. */
-export const originSchema = z.discriminatedUnion('form', [importOriginSchema, streamOriginSchema]);
+const originSchema = z.discriminatedUnion('form', [importOriginSchema, streamOriginSchema]);
 
 export const manifestSchema = z.strictObject({
   format: z.literal(formatVersion),

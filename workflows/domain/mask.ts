@@ -7,9 +7,9 @@ import { z } from 'zod';
  * - `null`: nothing.
  * - `{ fixed: … }`: this value, in every row that has one.
  */
-export const maskForms = ['text', 'email', 'phone', 'null'] as const;
+const maskForms = ['text', 'email', 'phone', 'null'] as const;
 
-export const maskFormSchema = z.union([z.enum(maskForms), z.strictObject({ fixed: z.string().max(200, 'at most 200 characters') })], `${maskForms.join(', ')} or {fixed: value}`);
+const maskFormSchema = z.union([z.enum(maskForms), z.strictObject({ fixed: z.string().max(200, 'at most 200 characters') })], `${maskForms.join(', ')} or {fixed: value}`);
 export type MaskForm = z.output<typeof maskFormSchema>;
 
 const table = z.string().regex(/^[^.]+\.[^\0]+$/, 'a table such as public.users');

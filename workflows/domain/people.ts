@@ -9,7 +9,7 @@ export const knownRoles = ['administrator', 'dr-team', 'operator', 'security'] a
 export type Role = (typeof knownRoles)[number];
 
 /** How a person can prove who they are. */
-export const proofKinds = ['totp', 'signature'] as const;
+const proofKinds = ['totp', 'signature'] as const;
 export type ProofKind = (typeof proofKinds)[number];
 
 

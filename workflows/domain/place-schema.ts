@@ -27,7 +27,7 @@ export const endpointSchema = z.strictObject({
 export const environmentSchema = z.strictObject({
   protection: z
     .enum(['production', 'staging', 'open'])
-    .meta({ description: 'what the environment is for; recorded, not enforced yet' }),
+    .meta({ description: 'what the environment is for; what is restored to one of production is never masked' }),
   endpoints: z.record(name, endpointSchema).meta({ description: 'one per source, by the source’s name' }),
 });
 

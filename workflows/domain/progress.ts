@@ -59,7 +59,7 @@ const rateKnownAfterMs = 2_000;
 const sampleEveryMs = 1_000;
 
 /** The samples with one more, and without those that the window no longer needs. */
-export function withSample(samples: readonly Sample[], next: Sample): Sample[] {
+function withSample(samples: readonly Sample[], next: Sample): Sample[] {
   const kept = samples.length > 1 && next.atMs - samples.at(-2)!.atMs < sampleEveryMs ? samples.slice(0, -1) : [...samples];
   kept.push(next);
   // One that lies before the window stays: the window begins inside the stretch after it.

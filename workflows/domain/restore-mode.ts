@@ -11,7 +11,7 @@ import { HoldfastError } from './errors.ts';
  * - `swap`: as `beside`; then people approve, and each copy takes the name of what is there, which is kept.
  * - `rows`: chosen tables, restored and proved on a server of the run's own; people see which rows are missing in the living source, and approve; those are put back.
  */
-export const restoreModes = ['new', 'in-place', 'beside', 'swap', 'rows'] as const;
+const restoreModes = ['new', 'in-place', 'beside', 'swap', 'rows'] as const;
 export type RestoreMode = (typeof restoreModes)[number];
 /** Into the living source: whole databases, or what was chosen. */
 export type CopyMode = Extract<RestoreMode, 'beside' | 'swap' | 'rows'>;

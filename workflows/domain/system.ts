@@ -144,5 +144,4 @@ export type StoreConfig = System['stores'][number];
 export type Endpoint = z.output<typeof endpointSchema>;
 export type GateConfig = z.output<typeof gateSchema>;
 export type DeployerConfig = z.output<typeof deployerSchema>;
-export type CommandConfig = z.output<typeof commandSchema>;
 export type ValidatorConfig = z.output<typeof validatorSchema>;

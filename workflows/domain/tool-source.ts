@@ -14,10 +14,10 @@ export const secretRefSchema = z
   .meta({ description: '${ENV_NAME} or file:PATH; the secret itself never stands in the file' });
 
 /** What `{{…}}` in an argument or a plain variable may stand for, beside `file:NAME`. */
-export const toolPlaceholders = ['uri', 'host', 'port', 'username'] as const;
+const toolPlaceholders = ['uri', 'host', 'port', 'username'] as const;
 
 /** `{{uri}}`, `{{file:NAME}}`: everything that stands between doubled braces. */
-export const placeholdersIn = (text: string): string[] => [...text.matchAll(/\{\{([^{}]*)\}\}/g)].map(([, inner]) => inner!.trim());
+const placeholdersIn = (text: string): string[] => [...text.matchAll(/\{\{([^{}]*)\}\}/g)].map(([, inner]) => inner!.trim());
 
 const argumentSchema = z
   .string()

@@ -17,9 +17,9 @@ export type Effect =
 
 const alertsKept = 100;
 /** An alert that began earlier says little of now: its run waits for a person. */
-export const autoWithinMs = hours(1);
+const autoWithinMs = hours(1);
 /** An alert soon after the end is the same incident again. */
-export const reopenWithinMs = hours(1);
+const reopenWithinMs = hours(1);
 
 export function note(state: IncidentState, at: string, what: string, by: string | null = null): void {
   state.journal.push({ at, by, what: what.slice(0, 600) });

@@ -123,6 +123,6 @@ export class Outbox {
 const standsAlone: ReadonlySet<Notice['phase']> = new Set(['note', 'comment', 'severity']);
 
 /** Of messages about the same alert only the newest; those that stand alone, and what people or a runbook say, all. Order is kept. */
-export function newestOfEach(queue: readonly Notice[]): Notice[] {
+function newestOfEach(queue: readonly Notice[]): Notice[] {
   return queue.filter(({ alert, phase }, index) => alert === null || standsAlone.has(phase) || !queue.slice(index + 1).some((later) => later.alert?.key === alert.key));
 }

@@ -10,7 +10,7 @@ import { findSigned, putSigned } from '../../store/signed-object.ts';
 
 const count = z.number().int().min(0);
 
-export const planRangeSchema = z.strictObject({ unit: z.string(), range: z.string(), estimatedBytes: count });
+const planRangeSchema = z.strictObject({ unit: z.string(), range: z.string(), estimatedBytes: count });
 export type PlanRange = z.infer<typeof planRangeSchema>;
 
 /** What the plan of every engine says; an engine adds its own. Signed, put once: every attempt of every group works from the same one. */

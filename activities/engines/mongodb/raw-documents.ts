@@ -1,7 +1,7 @@
 import { BSON, type Document } from 'mongodb';
 
 /** Keeps every type as it is on the server: no number is widened, no regular expression is rebuilt. */
-export const faithful = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
+const faithful = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
 
 export const decode = (raw: Uint8Array): Document => BSON.deserialize(raw, faithful);
 

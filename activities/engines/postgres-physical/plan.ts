@@ -7,7 +7,7 @@ export const cluster = { unit: 'cluster', range: 'all', group: 'cluster' } as co
 export const rangeOfTablespace = (oid: string): string => `tablespace-${oid}`;
 export const listRange = 'list';
 
-export const tablespacesSchema = z.array(z.strictObject({ oid: z.string().regex(/^\d+$/), name: z.string() }));
+const tablespacesSchema = z.array(z.strictObject({ oid: z.string().regex(/^\d+$/), name: z.string() }));
 
 export const planSchema = z.strictObject({
   ...planFields,

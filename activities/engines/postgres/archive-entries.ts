@@ -83,7 +83,7 @@ function joinBlocks(blocks: readonly Block[]): string {
 }
 
 /** The entries of a section, in the order in which they are to be made. */
-export async function listEntries(context: SourceContext, archive: Archive, section: Section): Promise<ArchiveEntry[]> {
+async function listEntries(context: SourceContext, archive: Archive, section: Section): Promise<ArchiveEntry[]> {
   const listed = await takeApart(context, archive, ['--list', `--section=${section}`], {});
   return listed.split('\n').flatMap(entryOf);
 }

@@ -68,7 +68,7 @@ export const isDone = async (client: pg.Client, what: string): Promise<boolean> 
 export type Notes = 'done' | 'done_unlogged';
 
 /** In the open transaction. False: another attempt has noted it, and committed. */
-export const noteDone = async (client: pg.Client, what: string, notes: Notes = 'done'): Promise<boolean> => (await client.query(`INSERT INTO ${controlSchema}.${notes} (what) VALUES ($1) ON CONFLICT DO NOTHING`, [what])).rowCount === 1;
+const noteDone = async (client: pg.Client, what: string, notes: Notes = 'done'): Promise<boolean> => (await client.query(`INSERT INTO ${controlSchema}.${notes} (what) VALUES ($1) ON CONFLICT DO NOTHING`, [what])).rowCount === 1;
 
 /** Does `work` and notes it, both or neither; nothing where it was done before. @returns whether it was done now. */
 export async function once(client: pg.Client, what: string, work: () => Promise<void>, notes: Notes = 'done'): Promise<boolean> {

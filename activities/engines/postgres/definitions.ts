@@ -21,7 +21,7 @@ async function dumpProgram(major: number, place: Place, args: string[]): Promise
   return { name: 'pg_dump', path: (await findPostgresProgram('pg_dump', major)).path, args, ...libpqVariables(place), files: {} };
 }
 
-export const definitionsOnly = ['--format=custom', '--compress=0', '--schema-only', '--encoding=UTF8', '--no-password', '--lock-wait-timeout=30s', `--exclude-schema=${controlSchema}`];
+const definitionsOnly = ['--format=custom', '--compress=0', '--schema-only', '--encoding=UTF8', '--no-password', '--lock-wait-timeout=30s', `--exclude-schema=${controlSchema}`];
 
 /** The same of a database that is read now, in memory. */
 export async function readArchive(context: SourceContext, place: Place, major: number): Promise<Buffer> {

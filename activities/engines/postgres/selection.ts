@@ -7,7 +7,7 @@ import type { SourceContext } from '../../context.ts';
 import { readManifest } from '../base/read-base.ts';
 
 /** A name as SQL writes it, without its quotes: `"odd ""x".orders` is `odd "x.orders`. What people type is compared with this. */
-export const plainName = (sql: string): string => [...sql.matchAll(/"((?:[^"]|"")*)"|[^."]+/g)].map(([whole, quoted]) => quoted?.replaceAll('""', '"') ?? whole).join('.');
+const plainName = (sql: string): string => [...sql.matchAll(/"((?:[^"]|"")*)"|[^."]+/g)].map(([whole, quoted]) => quoted?.replaceAll('""', '"') ?? whole).join('.');
 
 /**
  * The point, narrowed to the rows of chosen tables: `app.orders`, `app.*`. Definitions are all made, since a table's may need any other's.

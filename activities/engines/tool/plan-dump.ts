@@ -25,7 +25,7 @@ export type ToolPlan = z.infer<typeof planSchema>;
 export const stream = { unit: 'stream', range: 'all', group: 'stream' } as const;
 
 /** A program tells nobody which server it speaks to. */
-export const unknownIdentity = 'unknown: a program’s source';
+const unknownIdentity = 'unknown: a program’s source';
 
 /**
  * Writes down which program will dump the source. Runs it only to ask its version.

@@ -7,7 +7,7 @@ import type { Store } from '../store.ts';
 import type { StoreSetup } from './store-setup.ts';
 
 /** No source can be called so: what lies here is nobody's backup. It is where the system's backups are, since rights go by that. */
-export const probeFolder = (system: string): string => `${system}/_probe/`;
+const probeFolder = (system: string): string => `${system}/_probe/`;
 /** What a probe leaves that was locked goes with the next one. */
 const lockForMs = seconds(20);
 

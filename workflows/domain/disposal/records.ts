@@ -6,7 +6,7 @@ const at = z.iso.datetime();
 const count = z.int().min(0);
 
 /** So much lies there of a point. `objects`: keys that have a version; a delete marker is no version. */
-export const inventorySchema = z.strictObject({ objects: count, versions: count, deleteMarkers: count, bytes: count });
+const inventorySchema = z.strictObject({ objects: count, versions: count, deleteMarkers: count, bytes: count });
 export type Inventory = z.infer<typeof inventorySchema>;
 
 /** A wrapping of the point's key: what was destroyed, by the digest of what was stored; `recipient` as its own name says. */

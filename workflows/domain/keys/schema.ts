@@ -23,7 +23,7 @@ const proveEvery = durationSchema.optional().meta({ description: 'without its pr
 /** A quarter, whichever it is. */
 export const proveEveryMs = hours(24 * 92);
 
-export const recipientSchema = z.discriminatedUnion('kind', [
+const recipientSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('aes256').meta({ description: 'an AES-256 key of the system’s own' }),
     aes256: secretRefSchema.meta({ description: '32 bytes as 64 hex digits' }),

@@ -38,7 +38,7 @@ export function planRetention(facts: RetentionFacts, rules: RetentionRules | und
 const always: LogPosition = logPosition(0, 0);
 
 /** Longer than any pause of a backup that runs: its activities are given up after days, and whoever seals one is refused once retention has begun to take it. */
-export const unfinishedForMs = hours(7 * 24);
+const unfinishedForMs = hours(7 * 24);
 
 function judgeUnfinished(one: Unfinished, frozen: ReadonlyMap<string, string>, now: string): UnfinishedVerdict {
   const quietMs = Date.parse(now) - Date.parse(one.lastAt);

@@ -33,7 +33,7 @@ export const months = ['january', 'february', 'march', 'april', 'may', 'june', '
 const ordinals = ['first', 'second', 'third', 'fourth'] as const;
 
 export const numbersTo = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
-export const everyDay: Pick<Calendar, 'dayOfMonth' | 'month' | 'dayOfWeek'> = { dayOfMonth: numbersTo(1, 31), month: numbersTo(1, 12), dayOfWeek: numbersTo(0, 6) };
+const everyDay: Pick<Calendar, 'dayOfMonth' | 'month' | 'dayOfWeek'> = { dayOfMonth: numbersTo(1, 31), month: numbersTo(1, 12), dayOfWeek: numbersTo(0, 6) };
 
 type Days = typeof everyDay;
 
@@ -70,7 +70,7 @@ const timeSchema = z
   .meta({ description: 'a time of day, in 24 hours: 01:00' });
 
 /** IANA names only: an offset such as +01:00 knows no daylight saving. */
-export function isZone(zone: string): boolean {
+function isZone(zone: string): boolean {
   if (!/^[A-Za-z]/.test(zone)) return false;
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat;

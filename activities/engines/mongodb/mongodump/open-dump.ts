@@ -193,7 +193,7 @@ function parsePrelude(text: string, where: string): Record<string, unknown> {
 }
 
 /** A time-series collection's documents are its buckets. */
-export const dataNamespace = ({ db, collection, type }: PreludeEntry): Namespace =>
+const dataNamespace = ({ db, collection, type }: PreludeEntry): Namespace =>
   ({ db, collection: type === 'timeseries' ? `system.buckets.${collection}` : collection });
 
 async function* readPieces(path: string, gzip: boolean, signal: AbortSignal, onBytes?: (stored: number) => void): AsyncGenerator<Buffer> {

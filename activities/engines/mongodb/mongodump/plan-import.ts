@@ -24,7 +24,7 @@ export interface PlanImportInput extends SourceRef {
 }
 
 /** The one group of an import: the documents of a dump come in one stream. */
-export const importGroupName = 'dump';
+const importGroupName = 'dump';
 export const importRange = 'all';
 /** A workflow's history holds what it is told: of names that were left out, only so many. */
 const leftOutTold = 100;

@@ -30,7 +30,7 @@ export type Checkpoint = z.infer<typeof checkpointSchema>;
 /** Written before a slice is replayed: what lies up to here may have been applied by an attempt that was killed. */
 export const attemptedSchema = z.strictObject({ _id: z.literal('attempted'), position: logPositionSchema });
 
-export const checkpointNs = `${controlDatabase}.${controlCollections.replay}`;
+const checkpointNs = `${controlDatabase}.${controlCollections.replay}`;
 
 /** A document of the checkpoint's collection as a write inside applyOps: an insert that replaces. */
 export const controlWrite = (document: z.infer<typeof checkpointSchema> | z.infer<typeof attemptedSchema>): Operation => ({

@@ -1,5 +1,4 @@
-import type { BackupHistory, TakenBackup } from '../../workflows/domain/backup-history.ts';
-import { takenOf } from '../../workflows/domain/backup-history.ts';
+import { takenOf, type TakenBackup } from '../../workflows/domain/backup-history.ts';
 import { isTimelineId, layout } from '../../workflows/domain/layout.ts';
 import { manifestSchema } from '../../workflows/domain/manifest.ts';
 import { foldersUnder } from '../store/read-catalog.ts';
@@ -50,15 +49,4 @@ async function storedSince(store: Store, key: string, signal: AbortSignal | unde
 async function open({ store, keys, signal }: TakenContext, key: string, storedAt: string): Promise<TakenBackup | undefined> {
   const { found } = await findSigned(store, keys, manifestSchema, key, { signal });
   return found && takenOf(found.body, storedAt);
-}
-
-/** The history of a system, from the store and from what Temporal knows of its runs. */
-export async function readBackupHistory(
-  context: TakenContext,
-  of: { system: string; sources: readonly string[] },
-  { runs, runsSince }: Pick<BackupHistory, 'runs' | 'runsSince'>,
-  known?: KnownManifests,
-): Promise<BackupHistory> {
-  const taken = await readTaken(context, of, known);
-  return { system: of.system, at: (await context.store.now({ signal: context.signal })).toISOString(), taken, runs, runsSince };
 }
