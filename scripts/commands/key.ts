@@ -27,6 +27,15 @@ interface ProveOptions {
 /** `holdfast key`: whether the keys of what is kept open, keys in the place of others, and the proof of the one that lies in a safe. */
 export function key(cli: Cli): void {
   const group = cli.group('key', 'the keys that backups are wrapped for');
+  check(cli, group);
+  rotate(cli, group);
+  proveRecoveryOffline(cli, group);
+  newRecovery(cli, group);
+}
+
+type Group = ReturnType<Cli['group']>;
+
+function check(cli: Cli, group: Group): void {
   cli.add<[string], { source?: string; by: string }>(
     'check <system>',
     'whether every kept key is wrapped for everybody, and opens (workflow verifySystem, scope keys); fails when not',
@@ -43,6 +52,9 @@ export function key(cli: Cli): void {
     },
     group,
   );
+}
+
+function rotate(cli: Cli, group: Group): void {
   cli.add<[string], { reason: string; source?: string; dryRun?: boolean; by: string }>(
     'rotate <system>',
     'wrap every kept key for everybody whom the system file names, prove it, and retire those under key.retiring (workflow rotateKeys)',
@@ -59,6 +71,9 @@ export function key(cli: Cli): void {
     },
     group,
   );
+}
+
+function proveRecoveryOffline(cli: Cli, group: Group): void {
   cli.add<[string], ProveOptions>(
     'prove-recovery <system>',
     'open the newest base of each source with the offline key alone, and have that written down; the key stays in this process',
@@ -90,6 +105,9 @@ export function key(cli: Cli): void {
     },
     group,
   );
+}
+
+function newRecovery(cli: Cli, group: Group): void {
   cli.add<[], { out: string }>(
     'new-recovery',
     'make a key pair for an offline recipient (age): the private half into a file that is to leave this machine, the public one is printed',
