@@ -5,8 +5,8 @@ import { messageSchemas, type MessageName } from '../../workflows/domain/message
 import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { sendUpdate, withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { signShown } from './sign-shown.ts';
-import { currentUser } from './recover.ts';
 
 interface Answer {
   description: string;

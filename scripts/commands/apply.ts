@@ -8,10 +8,10 @@ import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import { changes, describePlan, type ApplyPlan } from '../../workflows/domain/schedules/apply-plan.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, type Temporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { askFor } from '../output/ask.ts';
 import type { Printer } from '../output/printer.ts';
-import { currentUser } from './recover.ts';
 
 interface ApplyOptions {
   dryRun?: boolean;

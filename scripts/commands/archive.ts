@@ -5,9 +5,9 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
 import { sourceNames, sourcesWithLog } from '../bucket/open-sources.ts';
+import { currentUser } from '../current-user.ts';
 import { formatArchiving, readArchiving, type ArchivingView } from '../status/read-work.ts';
 import { readArchiveStatuses } from '../bucket/read-archive-status.ts';
-import { currentUser } from './recover.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;

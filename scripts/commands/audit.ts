@@ -5,8 +5,8 @@ import { parseInput, readAuditInput, sealAuditInput } from '../../workflows/doma
 import { errorTable } from '../../workflows/domain/errors.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { currentUser } from './recover.ts';
 
 /** `holdfast audit`: who asked for what, from the bucket alone. Whoever has bucket and key needs nobody's permission, so none is asked here. */
 export function audit(cli: Cli): void {

@@ -4,8 +4,8 @@ import type { BackupSummary } from '../../workflows/contract.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { watchBackup } from '../status/watch-backup.ts';
-import { currentUser } from './recover.ts';
 
 interface BackupOptions {
   source?: string;

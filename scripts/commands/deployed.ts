@@ -5,9 +5,9 @@ import { HoldfastError, errorTable } from '../../workflows/domain/errors.ts';
 import { parseInput, recordDeploymentInput } from '../../workflows/domain/inputs.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Printer } from '../output/printer.ts';
-import { currentUser } from './recover.ts';
 
 interface DeployedOptions {
   system: string;

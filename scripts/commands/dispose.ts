@@ -10,10 +10,10 @@ import type { DisposalOfAll } from '../../workflows/dispose-all.ts';
 import type { DisposalResult } from '../../workflows/dispose-point.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { askFor } from '../output/ask.ts';
 import type { Printer } from '../output/printer.ts';
-import { currentUser } from './recover.ts';
 
 interface DisposeOptions {
   system: string;

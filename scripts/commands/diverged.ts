@@ -7,7 +7,7 @@ import { formatLogPosition } from '../../workflows/domain/log-position.ts';
 import { admitCommand } from '../bucket/admit-command.ts';
 import { openSources } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
-import { currentUser } from './recover.ts';
+import { currentUser } from '../current-user.ts';
 
 /**
  * `holdfast diverged`: what an old primary took that the recovered data does not hold, decrypted. Bucket and keys are enough. It prints

@@ -10,8 +10,8 @@ import { describeEvidence, type EvidenceRead } from '../../workflows/domain/evid
 import { layout } from '../../workflows/domain/layout.ts';
 import { admitCommand } from '../bucket/admit-command.ts';
 import type { Cli } from '../cli.ts';
+import { currentUser } from '../current-user.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { currentUser } from './recover.ts';
 
 /** `holdfast evidence`: what runs and incidents have left, signed; from the bucket and the public keys alone. What hands it out (`get`) asks, and signs a record of that into the audit first. */
 export function evidence(cli: Cli): void {

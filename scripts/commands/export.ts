@@ -4,8 +4,8 @@ import { exportRecoveryPointInput, parseInput } from '../../workflows/domain/inp
 import { parseTypedLogPosition } from '../../workflows/domain/log-position.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { runTransfer } from '../status/run-transfer.ts';
-import { currentUser } from './recover.ts';
 
 interface ExportOptions {
   source?: string;

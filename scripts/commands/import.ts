@@ -3,8 +3,8 @@ import { describeImport, type ImportSummary } from '../../workflows/domain/excha
 import { importDumpInput, parseInput } from '../../workflows/domain/inputs.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { runTransfer } from '../status/run-transfer.ts';
-import { currentUser } from './recover.ts';
 
 interface ImportOptions {
   source?: string;

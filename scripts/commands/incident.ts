@@ -14,7 +14,7 @@ import { renderIncident } from '../../workflows/domain/render-incident.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, sendUpdate, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
-import { currentUser } from './recover.ts';
+import { currentUser } from '../current-user.ts';
 
 const byOption = ['--by <name>', 'your name', currentUser()] as const;
 

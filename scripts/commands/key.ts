@@ -13,7 +13,7 @@ import type { RecoveryProof } from '../../workflows/domain/keys/records.ts';
 import { opensHere, recipientsOf, type NamedRecipient } from '../../workflows/domain/keys/schema.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
-import { currentUser } from './recover.ts';
+import { currentUser } from '../current-user.ts';
 
 interface ProveOptions {
   recipient?: string;

@@ -3,7 +3,7 @@ import type { Mark } from '../../workflows/domain/source-records.ts';
 import { describeWritten } from '../../workflows/domain/point-mark.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal } from '../client.ts';
-import { currentUser } from './recover.ts';
+import { currentUser } from '../current-user.ts';
 
 /** `holdfast mark`: starts `markPoint`. */
 export function mark(cli: Cli): void {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorTable } from '../../workflows/domain/errors.ts';
 import { parseInput, recoverSystemInput } from '../../workflows/domain/inputs.ts';
@@ -8,6 +7,7 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import type { RestoreMode } from '../../workflows/domain/restore-mode.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { formatReport } from '../status/format-report.ts';
 import { watchRun } from '../status/watch-run.ts';
 
@@ -30,15 +30,6 @@ interface RecoverOptions {
   watch: boolean;
   orBefore: boolean;
   dryRun: boolean;
-}
-
-/** The name on this machine; only claimed, as every name is that no code proves. */
-export function currentUser(): string {
-  try {
-    return process.env['USER'] || userInfo().username;
-  } catch {
-    return 'unknown';
-  }
 }
 
 /** `holdfast recover`: starts `recoverSystem`, as the Temporal UI can with the same JSON. */

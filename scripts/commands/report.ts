@@ -7,7 +7,7 @@ import type { ReportResult } from '../../workflows/report-system.ts';
 import { parseInput, reportSystemInput } from '../../workflows/domain/inputs.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal } from '../client.ts';
-import { currentUser } from './recover.ts';
+import { currentUser } from '../current-user.ts';
 
 /** `holdfast report`: starts `reportSystem`, and prints the report as text. `holdfast reports`: those that the store keeps. */
 export function report(cli: Cli): void {

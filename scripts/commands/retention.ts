@@ -5,8 +5,8 @@ import { describeExpired, describeRetention, summariseRetention } from '../../wo
 import { openSources } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, hasWorker, startEntry, withTemporal, workflowLink } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import type { Printer } from '../output/printer.ts';
-import { currentUser } from './recover.ts';
 
 interface RetentionOptions {
   source?: string;

@@ -8,8 +8,8 @@ import { permit, type Act } from '../../workflows/domain/permissions.ts';
 import { recordByCommand } from '../bucket/admit-command.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import type { Printer } from '../output/printer.ts';
-import { currentUser } from './recover.ts';
 
 /** Who asked for a backfill, and of which schedule: its starts have the schedule's name in the audit, as any start of it. A store that is away holds up no backup: it is said, and the backfill begins. */
 async function recordBackfill(printer: Printer, of: { system: string; id: string; from: string; to: string; by: string; act: string; workflow: string; moments: readonly string[] }): Promise<void> {

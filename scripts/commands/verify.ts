@@ -4,8 +4,8 @@ import { describeSample } from '../../workflows/domain/verification.ts';
 import { formatBytes } from '../../workflows/domain/units.ts';
 import type { Cli } from '../cli.ts';
 import { entryId, startEntry, withTemporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { watchTransfer } from '../status/watch-transfer.ts';
-import { currentUser } from './recover.ts';
 
 /** `holdfast verify`: starts `verifySystem`, which reads and authenticates every byte of base and log. */
 export function verify(cli: Cli): void {

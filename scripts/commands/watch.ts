@@ -5,9 +5,9 @@ import { watchSignals } from '../../workflows/domain/watch.ts';
 import { sourceNames } from '../bucket/open-sources.ts';
 import type { Cli } from '../cli.ts';
 import { withTemporal, type Temporal } from '../client.ts';
+import { currentUser } from '../current-user.ts';
 import { formatWatch } from '../status/format-watch.ts';
 import { readWatches } from '../status/read-watches.ts';
-import { currentUser } from './recover.ts';
 
 type SourceOption = { source?: string };
 const sourceOption = ['--source <source>', 'left out: every source of the system'] as const;

@@ -9,7 +9,7 @@ import type { RunReport } from '../../workflows/domain/report.ts';
 import { formatBytes, formatDuration, minutes, seconds } from '../../workflows/domain/units.ts';
 import { entryId, startEntry, withTemporal, workflowLink, type Temporal } from '../client.ts';
 import { formatBackups } from '../commands/backup.ts';
-import { currentUser } from '../commands/recover.ts';
+import { currentUser } from '../current-user.ts';
 import type { Printer } from '../output/printer.ts';
 import { destroyPrimary, withClient } from '../stack/primary.ts';
 import { demoDatabase, type StackFile } from '../stack/stack-file.ts';
