@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ArchiveHeartbeat, ArchiveOutcome, SourceRef } from '../../../workflows/contract.ts';
+import type { ArchiveOutcome, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition, logPositionAt, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
@@ -16,6 +16,7 @@ import { readPushState, type PushState } from './push-state.ts';
 import { withSource } from './connect.ts';
 import { readServerFacts, secondOf } from './server.ts';
 import { receiveLog } from './receive-log.ts';
+import { tellArchive } from './tell-archive.ts';
 import { openTimeline } from './timeline.ts';
 
 const lookEveryMs = seconds(2);
@@ -148,18 +149,7 @@ class PushWatch {
 
   #heartbeat(): void {
     const lagMs = this.#server?.sinceAt ? Math.max(0, Date.now() - Date.parse(this.#server.sinceAt)) : 0;
-    const heartbeat: ArchiveHeartbeat = {
-      phase: this.#server?.failing ? `watching, and ${this.#server.failing}` : 'watching what the server pushes',
-      timeline: this.#scope.timeline,
-      archivedTo: this.#archivedTo,
-      archivedToAt: logPositionAt(this.#archivedTo),
-      lagMs,
-      caughtUpInMs: lagMs === 0 ? 0 : null,
-      slices: this.#slices,
-      bytes: this.#storedBytes,
-      entries: this.#slices,
-    };
-    this.#context.progress({ ...heartbeat, done: this.#slices, of: 0, unit: 'objects' });
+    tellArchive(this.#context, { phase: this.#server?.failing ? `watching, and ${this.#server.failing}` : 'watching what the server pushes', timeline: this.#scope.timeline, archivedTo: this.#archivedTo, lagMs, slices: this.#slices, bytes: this.#storedBytes });
   }
 
   async #end(why: ArchiveOutcome['why']): Promise<ArchiveOutcome> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { ArchiveHeartbeat, ArchiveOutcome, SourceRef } from '../../../workflows/contract.ts';
+import type { ArchiveOutcome, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, parseRangeKey, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition, logPositionAt, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
@@ -18,6 +18,7 @@ import { withSource } from './connect.ts';
 import { checkSegment, formatLsn, makePiece, numberAt, numberBefore, parseLsn, segmentName } from './segment.ts';
 import { positionIn, readServerFacts, type ServerFacts } from './server.ts';
 import { findStoredEnd } from './stored-end.ts';
+import { tellArchive } from './tell-archive.ts';
 import { openTimeline } from './timeline.ts';
 import { WalStream, type ServerEnd, type WalChunk } from './wal-stream.ts';
 
@@ -307,18 +308,7 @@ class ReceiveRound {
   #heartbeat(): void {
     const sinceOpenedMs = this.#openedAtMs === null ? 0 : Math.round(performance.now() - this.#openedAtMs);
     const lagMs = this.#waiting.length > 0 ? Math.max(0, Date.now() - Date.parse(logPositionAt(this.#position))) : sinceOpenedMs;
-    const heartbeat: ArchiveHeartbeat = {
-      phase: this.#silentSinceMs === null ? 'receiving' : 'waiting for the store',
-      timeline: this.#server.scope.timeline,
-      archivedTo: this.#position,
-      archivedToAt: logPositionAt(this.#position),
-      lagMs,
-      caughtUpInMs: lagMs === 0 ? 0 : null,
-      slices: this.#slices,
-      bytes: this.#storedBytes,
-      entries: this.#slices,
-    };
-    this.#context.progress({ ...heartbeat, done: this.#slices, of: 0, unit: 'objects' });
+    tellArchive(this.#context, { phase: this.#silentSinceMs === null ? 'receiving' : 'waiting for the store', timeline: this.#server.scope.timeline, archivedTo: this.#position, lagMs, slices: this.#slices, bytes: this.#storedBytes });
   }
 
   #outcome(why: ArchiveOutcome['why']): ArchiveOutcome {
