@@ -8,9 +8,8 @@ import type { AuditRoom } from '../audit/record-act.ts';
 import { nameOf } from '../evidence/bundles.ts';
 import type { AuditRecords } from '../evidence/read-evidence.ts';
 import { folderOf } from '../retention/take-base.ts';
-import { keysUnder } from '../store/keys-under.ts';
+import { foldersUnder, keysUnder } from '../store/keys-under.ts';
 import { readHistory } from '../store/marks.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
 import { findSigned, type Found, type SignedBody } from '../store/signed-object.ts';
 
 export interface PointRef {

@@ -4,7 +4,7 @@ import { retiredKeySchema, type RetiredKey } from '../../workflows/domain/keys/r
 import { layout } from '../../workflows/domain/layout.ts';
 import { formatVersion } from '../../workflows/domain/stored-object.ts';
 import { assertEpoch } from '../store/epoch.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
+import { foldersUnder } from '../store/keys-under.ts';
 import { findSigned, putSigned } from '../store/signed-object.ts';
 import type { Store } from '../store/store.ts';
 import type { Keys } from '../stream/keys.ts';

@@ -1,6 +1,6 @@
 import { importTimeline, isTimelineId, layout, type BackupScope, type TimelineScope } from '../../workflows/domain/layout.ts';
 import type { SourceContext } from '../context.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
+import { foldersUnder } from '../store/keys-under.ts';
 import { archiveKeyContext, backupKeyContext } from '../stream/contexts.ts';
 import { unlessGone } from '../stream/backup-key.ts';
 import type { KeyObject, KeyWrapper, Signer } from '../stream/keys.ts';

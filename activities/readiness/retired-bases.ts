@@ -4,7 +4,7 @@ import { foldMarks } from '../../workflows/domain/point-mark.ts';
 import type { SourceContext } from '../context.ts';
 import { readOrders } from '../disposal/read-disposals.ts';
 import { readHistory } from '../store/marks.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
+import { foldersUnder } from '../store/keys-under.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { ObjectVersion } from '../store/store.ts';
 

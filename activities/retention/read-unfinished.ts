@@ -4,7 +4,7 @@ import type { Catalog } from '../../workflows/domain/recovery-point.ts';
 import type { Unfinished } from '../../workflows/domain/retention/plan.ts';
 import type { SourceContext } from '../context.ts';
 import { basePlanSchema, findPlan } from '../engines/base/plan.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
+import { foldersUnder } from '../store/keys-under.ts';
 
 /**
  * Backups and imports of a source that have no manifest, neither one that is believed nor another, and that retention has not begun to take. By the store's times; of those that have one

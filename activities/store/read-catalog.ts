@@ -10,7 +10,7 @@ import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point
 import type { JobContext } from '../context.ts';
 import type { Keys } from '../stream/keys.ts';
 import { endIsLost, findNewestHead } from './heads.ts';
-import { keysUnder } from './keys-under.ts';
+import { foldersUnder, keysUnder } from './keys-under.ts';
 import { readMarks } from './marks.ts';
 import { readSpans } from './read-spans.ts';
 import { readOrFault } from './findings.ts';
@@ -280,21 +280,5 @@ class Believer {
     for (const rejected of outcome.value.rejected) this.#reject(rejected.key, rejected.why);
     this.#probe = outcome.value.found?.ref ?? probe;
     return outcome.value.found;
-  }
-}
-
-/** The names directly under the prefix that are folders, jumping over what they hold. */
-export async function* foldersUnder(store: Store, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
-  let startAfter: string | undefined;
-  for (;;) {
-    let folder: string | undefined;
-    for await (const version of store.list(prefix, { signal, ...(startAfter === undefined ? {} : { startAfter }) })) {
-      folder = version.key.slice(prefix.length).split('/')[0]!;
-      break;
-    }
-    if (folder === undefined) return;
-    yield folder;
-    // `~` is after every character of our keys.
-    startAfter = `${prefix}${folder}/~`;
   }
 }

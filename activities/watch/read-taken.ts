@@ -1,7 +1,7 @@
 import { takenOf, type TakenBackup } from '../../workflows/domain/backup-history.ts';
 import { isTimelineId, layout } from '../../workflows/domain/layout.ts';
 import { manifestSchema } from '../../workflows/domain/manifest.ts';
-import { foldersUnder } from '../store/read-catalog.ts';
+import { foldersUnder } from '../store/keys-under.ts';
 import { findSigned } from '../store/signed-object.ts';
 import type { Store } from '../store/store.ts';
 import type { Keys } from '../stream/keys.ts';

@@ -1,6 +1,6 @@
 import type { BackupSummary } from '../contract.ts';
-import { counted, formatMinute, type PageCell, type PageSection, type ReportPage } from './report-page.ts';
-import { formatBytes, formatDuration } from './units.ts';
+import { counted, type PageCell, type PageSection, type ReportPage } from './report-page.ts';
+import { formatBytes, formatDuration, formatMinute } from './units.ts';
 
 /** What a backup came to, as its own page: kept in the store, sent with `backup-done`. One that came to nothing leaves none; its message says why. */
 export interface BackupReport {

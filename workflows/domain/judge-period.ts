@@ -3,7 +3,8 @@ import { describeDue } from './describe-drills.ts';
 import { logPositionAt } from './log-position.ts';
 import type { BaseFacts, PeriodReport, RunFacts, SourceFacts } from './period-report.ts';
 import type { Problem, Readiness } from './readiness.ts';
-import { counted, formatMinute, type Tone } from './report-page.ts';
+import { counted, type Tone } from './report-page.ts';
+import { formatMinute } from './units.ts';
 
 /** Something that a person should look at. bad: what is promised does not hold now, or log is lost; warn: it held, and not everything went well. */
 export interface Trouble {

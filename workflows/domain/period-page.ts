@@ -3,8 +3,8 @@ import { describeDue, describeProof, resultWord } from './describe-drills.ts';
 import { inShort } from './describe-readiness.ts';
 import { growthOf, judgePeriod, percent, toneOf } from './judge-period.ts';
 import type { BaseFacts, KindFacts, PeriodReport, SourceFacts, WorkFacts } from './period-report.ts';
-import { formatBytes, formatDuration } from './units.ts';
-import { counted, formatMinute, type PageCell, type PageFact, type PageSection, type ReportPage } from './report-page.ts';
+import { formatBytes, formatDuration, formatMinute } from './units.ts';
+import { counted, type PageCell, type PageFact, type PageSection, type ReportPage } from './report-page.ts';
 
 /** The page of a day or a week: what a person needs to know first, then what it was made of. */
 export function periodPage(report: PeriodReport): ReportPage {

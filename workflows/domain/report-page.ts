@@ -48,6 +48,4 @@ export type PageCell = string | { text: string; share?: number | undefined; tone
 
 export const textOf = (cell: PageCell): string => (typeof cell === 'string' ? cell : cell.text);
 
-/** For people. */
-export const formatMinute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

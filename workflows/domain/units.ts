@@ -51,3 +51,6 @@ export function formatBytes(bytes: number): string {
   }
   return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${names[unit]}`;
 }
+
+/** A moment (UTC ISO) to the minute, for people. */
+export const formatMinute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;

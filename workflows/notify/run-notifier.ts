@@ -1,6 +1,7 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import { receiversOf, type Audience, type NoticePhase, type NotifyView, type ReceiverView } from '../domain/notify/notice.ts';
-import { externalNotice, internalNotice, isStuckAlone, isUnserved, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
+import { internalNotice, isStuckAlone, isUnserved, type Moment, type RunFacts } from '../domain/notify/run-notices.ts';
+import { externalNotice } from '../domain/notify/external-notice.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
 import { nowAt } from '../now-at.ts';

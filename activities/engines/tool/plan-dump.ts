@@ -5,7 +5,7 @@ import { logPosition } from '../../../workflows/domain/log-position.ts';
 import { manifestSchema } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { assertEpoch } from '../../store/epoch.ts';
-import { foldersUnder } from '../../store/read-catalog.ts';
+import { foldersUnder } from '../../store/keys-under.ts';
 import { findSigned } from '../../store/signed-object.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPlan, planFields, planHead, planRef, putPlan } from '../base/plan.ts';

@@ -1,10 +1,9 @@
 import { recoveredAt, type IncidentRun, type IncidentState } from '../incident.ts';
-import { formatDuration } from '../units.ts';
+import { formatDuration, formatMinute } from '../units.ts';
 import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
 import type { Origin } from './other-notices.ts';
-import { alertKeys } from './run-notices.ts';
+import { alertKeys } from './alert-keys.ts';
 
-const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 const bySeverity: Record<string, Severity> = { P1: 'critical', P2: 'error', P3: 'warning', P4: 'info' };
 
 /** How it stands, in the order of the handbooks' status update: incident, status, impact, next update, actions. */
@@ -14,9 +13,9 @@ function statusLines(state: IncidentState, at: string): string[] {
   const actions = state.runs.filter(({ status }) => status !== 'dismissed').map(describeRun);
   return [
     `incident: ${state.summary}`,
-    `status: ${state.status}${state.severity ? `, ${state.severity}` : ''}; ${over ? `over after ${formatDuration(passedMs)}` : `for ${formatDuration(passedMs)}`} (RTO ${formatDuration(state.rtoObjectiveMs)}), since ${minute(state.startedAt)}`,
+    `status: ${state.status}${state.severity ? `, ${state.severity}` : ''}; ${over ? `over after ${formatDuration(passedMs)}` : `for ${formatDuration(passedMs)}`} (RTO ${formatDuration(state.rtoObjectiveMs)}), since ${formatMinute(state.startedAt)}`,
     `impact: ${state.impact ?? 'nobody has said'}`,
-    ...(state.nextUpdateAt && state.status !== 'resolved' ? [`next update: by ${minute(state.nextUpdateAt)}`] : []),
+    ...(state.nextUpdateAt && state.status !== 'resolved' ? [`next update: by ${formatMinute(state.nextUpdateAt)}`] : []),
     ...(actions.length > 0 ? actions.map((action) => `run ${action}`) : ['runs: none']),
   ];
 }
@@ -62,7 +61,7 @@ export const updateDue = (origin: Origin, state: IncidentState): Notice =>
     phase: 'update-due',
     severity: state.status === 'resolved' ? 'info' : 'warning',
     title: state.status === 'resolved' ? 'the review of the incident is due' : 'the next update on the incident is DUE',
-    lines: [`due since ${minute(state.nextUpdateAt ?? origin.at)}`, ...statusLines(state, origin.at)],
+    lines: [`due since ${formatMinute(state.nextUpdateAt ?? origin.at)}`, ...statusLines(state, origin.at)],
     answers: state.status === 'resolved' ? [`\`holdfast incident review ${state.system} --cause "…" --by YOUR-NAME\``] : howToUpdate(state.system),
     key: alertKeys.updateDue(state.system, state.id),
   });

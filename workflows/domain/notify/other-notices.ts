@@ -2,7 +2,7 @@ import { formatDuration } from '../units.ts';
 import type { Problem, Readiness } from '../readiness.ts';
 import { describeScope, type VerifyScope } from '../verification.ts';
 import { fitted, type Notice, type NoticePhase, type Severity } from './notice.ts';
-import { alertKeys } from './run-notices.ts';
+import { alertKeys } from './alert-keys.ts';
 
 /** Where a message comes from that no run of a runbook sends: `run` and `number` make its id. */
 export interface Origin {

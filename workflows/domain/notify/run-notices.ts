@@ -1,11 +1,12 @@
+import { alertKeys } from './alert-keys.ts';
 import { describePartial } from '../chosen-namespaces.ts';
 import { describeProgress } from '../describe-progress.ts';
 import { leftOut } from '../build-report.ts';
 import { layout } from '../layout.ts';
 import { answersToFailure, answersToGate, answersToList, approvalsOf } from '../how-to-answer.ts';
 import { describeLeft, isUndoneByHand, leftAfterService, type GateState, type RunState, type StepState } from '../run-state.ts';
-import { formatDuration } from '../units.ts';
-import { fillTemplate, fitted, oneLine, sentLines, type placeholders, type ExternalWords, type InternalTemplates, type InternalWord, type Notice, type NoticePhase, type Severity } from './notice.ts';
+import { formatDuration, formatMinute } from '../units.ts';
+import { fillTemplate, fitted, oneLine, sentLines, type InternalTemplates, type InternalWord, type Notice, type NoticePhase, type Severity } from './notice.ts';
 
 /** A run as the messages about it need it. */
 export interface RunFacts {
@@ -40,28 +41,10 @@ export type Moment =
   | { phase: 'note'; text: string };
 
 const clock = (at: string): string => `${at.slice(11, 19)}Z`;
-const minute = (at: string): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
-
 const severities: Record<Moment['phase'], Severity> = {
   started: 'critical', update: 'info', approval: 'critical', confirm: 'critical', failed: 'critical', stuck: 'critical', answered: 'info',
   warning: 'warning', served: 'info', resolved: 'info', aborted: 'error', held: 'warning', severity: 'warning', comment: 'info', note: 'info',
 };
-
-export const alertKeys = {
-  run: (system: string, run: string) => `holdfast/${system}/run/${run}`,
-  waiting: (system: string, run: string, subject: string) => `holdfast/${system}/run/${run}/${subject}`,
-  backup: (system: string) => `holdfast/${system}/backup`,
-  verification: (system: string, scope: string) => `holdfast/${system}/verification/${scope}`,
-  schedule: (id: string) => `holdfast/schedule/${id}`,
-  gap: (system: string, source: string) => `holdfast/${system}/${source}/gap`,
-  archive: (system: string, source: string) => `holdfast/${system}/${source}/archive`,
-  readiness: (system: string) => `holdfast/${system}/readiness`,
-  oldPrimary: (system: string, source: string) => `holdfast/${system}/${source}/old-primary`,
-  incident: (system: string, incident: string) => `holdfast/${system}/incident/${incident}`,
-  updateDue: (system: string, incident: string) => `holdfast/${system}/incident/${incident}/update`,
-  call: (system: string, incident: string, ladder: string, rung: number) => `holdfast/${system}/incident/${incident}/call/${ladder}/${rung}`,
-  owner: (system: string, incident: string, step: string) => `holdfast/${system}/incident/${incident}/owner/${step}`,
-} as const;
 
 /** The message to those who run the system: what is happening, what is left, who is waited for and exactly how to answer. */
 export function internalNotice(moment: Moment, facts: RunFacts): Notice {
@@ -181,7 +164,7 @@ function worded(template: string, moment: Moment, { state }: RunFacts, { about, 
   const said = (lines: readonly string[]): string | null => (lines.length > 0 ? lines.join('; ') : null);
   const who = [...asks, ...others];
   const lines = fillTemplate<InternalWord>(template, {
-    system: state.system, what: kindOf(state), by: state.requestedBy, since: minute(state.incidentAt), subject: 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : null,
+    system: state.system, what: kindOf(state), by: state.requestedBy, since: formatMinute(state.incidentAt), subject: 'gate' in moment ? moment.gate : 'step' in moment ? moment.step : null,
     about: said(about), who: said(who.map(({ fact }) => fact)), clock: passed, now: now?.replace(/^now: /, '') ?? null, left: todo === null || todo === '' ? null : todo.replace(/^left: /, ''), next, warnings: said(warnings),
   });
   const sent = sentLines(lines);
@@ -250,60 +233,4 @@ function clocksOf(state: RunState, at: string): string {
   const late = passedMs(state, at) >= state.rtoObjectiveMs;
   const forecast = state.forecastMs === null ? '' : `; forecast ${formatDuration(state.forecastMs)}`;
   return `RTO: ${passed} of ${objective} passed, ${late ? 'BREACHED' : 'breach'} at ${clock(breachAt)}${forecast}${human}`;
-}
-
-/** Of these the outside hears, and of nothing else. */
-export type ExternalPhase = 'started' | 'update' | 'served' | 'resolved' | 'aborted' | 'note';
-
-/** What an external message may be made of. It is given nothing else, so nothing else can get into it. */
-export interface ExternalFacts {
-  words: ExternalWords;
-  run: string;
-  number: number;
-  /** UTC ISO */
-  at: string;
-  incidentAt: string;
-  servedAt: string | null;
-  /** when the next message comes at the latest; null: none is promised */
-  nextAt: string | null;
-  /** what a person or a runbook wrote, in place of the usual words */
-  text?: string | undefined;
-  /** what the message belongs to; left out: the run */
-  thread?: string | undefined;
-}
-
-/** A line that promises what nobody knows is left out. */
-const filled = (template: string, { words, incidentAt, servedAt, nextAt }: ExternalFacts): string[] =>
-  fillTemplate<(typeof placeholders)[number]>(template, { service: words.service, impact: words.impact, since: minute(incidentAt), back: servedAt && minute(servedAt), next: nextAt && minute(nextAt) });
-
-/** The message to those outside: impact, and when they will hear again. No internals, and no names but the service's own. */
-export function externalNotice(phase: ExternalPhase, facts: ExternalFacts): Notice {
-  const { words, run, number, at, incidentAt, servedAt, nextAt } = facts;
-  const next = nextAt === null ? [] : [`Next update by ${minute(nextAt)}.`];
-  const said: Record<ExternalPhase, { title: string; lines: string[] }> = {
-    started: { title: 'service disruption', lines: [words.impact, `Since ${minute(incidentAt)}. We are working on it.`, ...next] },
-    update: { title: 'still disrupted', lines: [words.impact, `Since ${minute(incidentAt)}. We are still working on it.`, ...next] },
-    served: { title: 'available again', lines: [`The service has been available again since ${minute(servedAt ?? at)}. We are watching it.`, ...next] },
-    resolved: { title: 'resolved', lines: [servedAt ? `The service has been available since ${minute(servedAt)}.` : 'The work on the disruption is complete.', 'This is the last message about it.'] },
-    aborted: { title: 'update on the disruption', lines: ['The work that was under way was stopped by us.', 'How it goes on we shall say in a message of its own.'] },
-    note: { title: 'message', lines: [facts.text ?? '', ...next] },
-  };
-  const { title, lines: usual } = said[phase];
-  const { thread = run } = facts;
-  const template = phase === 'note' ? undefined : words.templates?.[phase];
-  const lines = facts.text !== undefined ? [facts.text, ...next] : template !== undefined ? filled(template, facts) : usual;
-  return fitted({
-    id: `${run}/${number}-${phase}`,
-    audience: 'external',
-    phase,
-    severity: phase === 'started' || phase === 'update' ? 'error' : 'info',
-    at,
-    title: `${words.service}: ${title}`,
-    lines,
-    answers: [],
-    thread,
-    // One subject: an older message of it is stale once a newer one is due. What a person wrote is sent as it is.
-    alert: phase === 'note' || (facts.text !== undefined && phase !== 'resolved') ? null : { key: thread, state: phase === 'resolved' || phase === 'aborted' ? 'closed' : 'open' },
-    facts: { service: words.service, impact: phase === 'started' || phase === 'update' ? words.impact : null, incidentAt, servedAt, nextUpdateBy: nextAt },
-  });
 }

@@ -2,7 +2,7 @@ import type { MongoClient } from 'mongodb';
 import { layout, type TimelineScope } from '../../../../workflows/domain/layout.ts';
 import { logPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SourceContext } from '../../../context.ts';
-import { foldersUnder } from '../../../store/read-catalog.ts';
+import { foldersUnder } from '../../../store/keys-under.ts';
 import { findSigned } from '../../../store/signed-object.ts';
 import { planSchema } from '../plan.ts';
 import { readPositions } from '../server-facts.ts';

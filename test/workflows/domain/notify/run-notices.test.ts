@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fitted, noticeLimits, type Notice } from '../../../../workflows/domain/notify/notice.ts';
-import { externalNotice, internalNotice, type Moment, type RunFacts } from '../../../../workflows/domain/notify/run-notices.ts';
+import { internalNotice, type Moment, type RunFacts } from '../../../../workflows/domain/notify/run-notices.ts';
+import { externalNotice } from '../../../../workflows/domain/notify/external-notice.ts';
 import { findMoments } from '../../../../workflows/runbook/find-moments.ts';
 import { failedSteps } from '../../../../workflows/runbook/refusal.ts';
 import { reduceRun } from '../../../../workflows/runbook/reduce-run.ts';
