@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { commandNames } from '../scripts/commands.ts';
 import { linksOf } from '../scripts/commands/up.ts';
 import { noticePhaseNames } from '../workflows/domain/notify/notice.ts';
 import { externalPhases, usualPhases } from '../workflows/domain/notify/schema.ts';
+import { operations } from '../workflows/domain/schedules/operations.ts';
 import { factsOf, stepTypeNames } from '../workflows/domain/step-language.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -69,4 +71,16 @@ test('docs/walk-through.md has every link that `holdfast up` prints, and what ea
   const rows = tableOf('docs/walk-through.md', 'The links');
   const shown = [...start.map(({ title }) => `start ${title}`), ...views.flatMap(({ title, url }) => [`view ${title}`, new URL(url).searchParams.get('query')!])];
   assert.deepEqual(rows.flatMap(({ names, cells }) => [...names, ...[...cells[1]!.matchAll(/`([^`]+)`/g)].map(([, query]) => query!)]).sort(), shown.sort());
+});
+
+test('docs/schedules.md has everything that a schedule can do, and no more', () => {
+  assert.deepEqual(tableOf('docs/schedules.md', 'What').map(({ names }) => names[0]).sort(), Object.keys(operations).sort());
+});
+
+test('docs/command-line.md has every command, and no other', () => {
+  const [, table] = readFileSync(join(project, 'docs/command-line.md'), 'utf8').split('\n| command | what it does | needs |\n');
+  const rows = table!.split('\n\n')[0]!.split('\n').slice(1);
+  // `up`, `down [--wipe]` are two; `hold\|resume SYSTEM` too; `audit list SYSTEM` and `audit verify SYSTEM` are one.
+  const named = rows.flatMap((row) => [...row.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].flatMap(([, usage]) => usage!.split(' ')[0]!.split('\\|')));
+  assert.deepEqual([...new Set(named)].sort(), [...commandNames].sort());
 });
