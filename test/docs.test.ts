@@ -84,3 +84,9 @@ test('docs/command-line.md has every command, and no other', () => {
   const named = rows.flatMap((row) => [...row.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].flatMap(([, usage]) => usage!.split(' ')[0]!.split('\\|')));
   assert.deepEqual([...new Set(named)].sort(), [...commandNames].sort());
 });
+
+test('docs/command-line.md has every setting that a worker reads from its environment', () => {
+  const page = readFileSync(join(project, 'docs/command-line.md'), 'utf8');
+  const read = readFileSync(join(project, 'workers/environment.ts'), 'utf8').match(/\b(?:HOLDFAST|TEMPORAL)_[A-Z_]+\b/g)!;
+  assert.deepEqual([...new Set(read)].filter((name) => !page.includes(`\`${name}\``)), []);
+});
