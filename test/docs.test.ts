@@ -3,11 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { commandNames } from '../scripts/commands.ts';
 import { linksOf } from '../scripts/commands/up.ts';
 import { noticePhaseNames } from '../workflows/domain/notify/notice.ts';
 import { externalPhases, usualPhases } from '../workflows/domain/notify/schema.ts';
 import { operations } from '../workflows/domain/schedules/operations.ts';
+import { systemSchema } from '../workflows/domain/system.ts';
 import { factsOf, stepTypeNames } from '../workflows/domain/step-language.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -89,4 +91,9 @@ test('docs/command-line.md has every setting that a worker reads from its enviro
   const page = readFileSync(join(project, 'docs/command-line.md'), 'utf8');
   const read = readFileSync(join(project, 'workers/environment.ts'), 'utf8').match(/\b(?:HOLDFAST|TEMPORAL)_[A-Z_]+\b/g)!;
   assert.deepEqual([...new Set(read)].filter((name) => !page.includes(`\`${name}\``)), []);
+});
+
+test('the system of docs/own-system.md is one that Holdfast takes', () => {
+  const [, yaml] = /```yaml\n([^]*?)```/.exec(readFileSync(join(project, 'docs/own-system.md'), 'utf8'))!;
+  assert.deepEqual(systemSchema.safeParse(parse(yaml!)).error?.issues ?? [], []);
 });

@@ -11,7 +11,6 @@ import { weakerTlsSchema } from '../weaker-tls.ts';
  * A recipient's name is written into every key object that is made for it, and never stands for another key.
  */
 
-
 /** Words that Holdfast says itself of every key, whoever it is wrapped for. */
 const ourWords = ['holdfast', 'system', 'source', 'timeline', 'backup'] as const;
 
