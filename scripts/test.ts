@@ -16,7 +16,7 @@ import { startTool } from '../activities/tool/run-tool.ts';
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
  * others, which wait more than they work; when the heavy ones are done, the others take their places. The longest begin first: one that began last would end alone.
- * While all of them wait (for a lock to end, for a server that hangs), processors stand idle: then one more file runs.
+ * While they wait (for a lock to end, for a server that hangs), processors stand idle: then one more file runs, and a second one where that waits too.
  *
  * What failed is told twice: in short at once, since a log may reach its reader in parts, and whole at the end.
  *
@@ -103,10 +103,10 @@ async function runTests(files: string[]): Promise<string[]> {
   const output = new Map<string, string>();
   const lanes = [...Array.from({ length: filesAtOnce }, () => [heavy, others]), ...Array.from({ length: Math.ceil(filesAtOnce / 2) }, () => [others])];
   const whenIdle = async (): Promise<void> => {
-    while (others.length + heavy.length > 0) if (await areIdle()) await runLane([others, heavy], results, output, 1);
+    while (others.length + heavy.length > 0) if (await areIdle()) await runLane([heavy, others], results, output, 1);
   };
   const checks = filters.length === 0 ? checkCode() : Promise.resolve([]);
-  await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle(), checks]);
+  await Promise.all([...lanes.map(async (queues) => await runLane(queues, results, output)), whenIdle(), whenIdle(), checks]);
   summarize(results);
   const failed = results.filter((result) => result.error !== undefined);
   if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
@@ -115,11 +115,11 @@ async function runTests(files: string[]): Promise<string[]> {
   return [...(await checks), ...told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said)];
 }
 
-/** Whether a third of the processors had nothing to do, for a while. */
+/** Whether a fifth of the processors had nothing to do, for a while: not the same while for all who ask, or they would all begin at once. */
 async function areIdle(): Promise<boolean> {
   const before = processorTimes();
-  await sleep(5_000);
-  return busySince(before) < 2 / 3;
+  await sleep(3_000 + Math.random() * 4_000);
+  return busySince(before) < 0.8;
 }
 
 function processorTimes(): { idle: number; all: number } {
