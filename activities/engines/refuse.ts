@@ -14,3 +14,6 @@ export const refuse = (ability: keyof Abilities) => async (context: SourceContex
 
 /** The same for a job that answers with a stream. */
 export const refuseStream = (ability: keyof Abilities) => (context: SourceContext): never => refuseNow(context, ability);
+
+/** Of an engine that can bring no part of a base into the living source. */
+export const refusePartial = { narrowPoint: refuse('partial'), copyBeside: refuse('partial'), dropCopies: refuse('partial'), planSwap: refuse('partial'), swapCollections: refuse('partial'), swapBack: refuse('partial') } as const;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
-import { formatVersion, objectRefSchema } from './stored-object.ts';
+import { objectRefSchema, recordOf } from './stored-object.ts';
 
 /** What lies in the bucket of people's acts: who asked for what, what a run leaves as evidence, codes that were used, deployments. */
 
@@ -12,9 +12,7 @@ const at = z.iso.datetime();
  * one that is gone, altered or slipped in breaks the chain where it stood.
  */
 export const auditRecordSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('audit'),
-  system: z.string(),
+  ...recordOf('audit'),
   number: z.number().int().positive(),
   /** by the store's clock, and never before that of the record before it */
   at,
@@ -42,9 +40,7 @@ export type AuditRecord = z.infer<typeof auditRecordSchema>;
  * versions, which no later record tells of, is missed by it. Seals are chained by day without a hole, so a seal that is gone is missed too.
  */
 export const auditSealSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('audit-seal'),
-  system: z.string(),
+  ...recordOf('audit-seal'),
   day: z.iso.date(),
   /** the first record that is sealed; a day without acts: one more than `to` */
   from: z.number().int().positive(),
@@ -64,9 +60,7 @@ export type AuditSeal = z.infer<typeof auditSealSchema>;
  * in turn, so neither can be changed without the other. One a writing; the newest tells of all that the earlier ones do.
  */
 export const evidenceSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('evidence'),
-  system: z.string(),
+  ...recordOf('evidence'),
   in: z.enum(['runs', 'incidents']),
   id: z.string(),
   /** by the store's clock */
@@ -90,9 +84,7 @@ export type Evidence = z.infer<typeof evidenceSchema>;
 
 /** A one-time code of a person that proved a decision, by the time step that it belonged to. */
 export const usedCodeSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('used-code'),
-  system: z.string(),
+  ...recordOf('used-code'),
   person: z.string(),
   step: z.number().int(),
   check: z.string(),
@@ -105,9 +97,7 @@ export type UsedCode = z.infer<typeof usedCodeSchema>;
  * store's: `deployedAt` is as it was claimed, or the time of the record where nothing was claimed; `recordedAt` is the worker's clock.
  */
 export const deploymentRecordSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('deployment'),
-  system: z.string(),
+  ...recordOf('deployment'),
   number: z.number().int().positive(),
   /** tells a repeated try of one record from another record */
   id: z.string(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
-import { formatVersion, objectRefSchema } from './stored-object.ts';
+import { formatVersion, objectRefSchema, recordOf } from './stored-object.ts';
 
 /** A base as it lies in the bucket: its parts, the indexes of its groups, and the signed manifest that makes a recovery point of them. */
 
@@ -120,9 +120,7 @@ export type Parent = z.infer<typeof parentSchema>;
 const originSchema = z.discriminatedUnion('form', [importOriginSchema, streamOriginSchema]);
 
 export const manifestSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('base'),
-  system: z.string(),
+  ...recordOf('base'),
   source: z.string(),
   timeline: z.string(),
   epoch: z.number().int(),

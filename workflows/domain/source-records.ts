@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { logPositionSchema } from './log-position.ts';
 import { writtenMarkStates } from './point-mark.ts';
-import { formatVersion } from './stored-object.ts';
+import { recordOf } from './stored-object.ts';
 import { verifyScopes } from './verification.ts';
 
 /** What lies in the bucket beside a source's bases and slices: the lives that it has had, holes in its log, who reads, what is said of its bases. */
@@ -9,9 +9,7 @@ import { verifyScopes } from './verification.ts';
 const at = z.iso.datetime();
 
 export const timelineSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('timeline'),
-  system: z.string(),
+  ...recordOf('timeline'),
   source: z.string(),
   timeline: z.string(),
   epoch: z.number().int(),
@@ -26,9 +24,7 @@ export const timelineSchema = z.strictObject({
 export type Timeline = z.infer<typeof timelineSchema>;
 
 export const gapSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('gap'),
-  system: z.string(),
+  ...recordOf('gap'),
   source: z.string(),
   timeline: z.string(),
   epoch: z.number().int(),
@@ -41,9 +37,7 @@ export type Gap = z.infer<typeof gapSchema>;
 
 /** What a lost end of the log is noticed by: the slice from `from` to `to` was in the store, and was its timeline's newest. */
 export const headSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('head'),
-  system: z.string(),
+  ...recordOf('head'),
   source: z.string(),
   timeline: z.string(),
   epoch: z.number().int(),
@@ -55,9 +49,7 @@ export const headSchema = z.strictObject({
 export type Head = z.infer<typeof headSchema>;
 
 export const epochSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('epoch'),
-  system: z.string(),
+  ...recordOf('epoch'),
   epoch: z.number().int(),
   /** identifies the control plane: the id of its Temporal namespace */
   owner: z.string(),
@@ -67,9 +59,7 @@ export const epochSchema = z.strictObject({
 export type Epoch = z.infer<typeof epochSchema>;
 
 export const holdSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('hold'),
-  system: z.string(),
+  ...recordOf('hold'),
   run: z.string(),
   heldAt: at,
   why: z.string(),
@@ -83,9 +73,7 @@ export type Hold = z.infer<typeof holdSchema>;
 
 /** What somebody says of a base, an import or a slice. */
 export const markSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('mark'),
-  system: z.string(),
+  ...recordOf('mark'),
   source: z.string(),
   /** id of a base or an import, or `<timeline>.<from>_<to>` of a slice */
   point: z.string(),
@@ -102,9 +90,7 @@ export type Mark = z.infer<typeof markSchema>;
 
 /** What one verification of one source read, and what it found. */
 export const verificationSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('verification'),
-  system: z.string(),
+  ...recordOf('verification'),
   source: z.string(),
   /** the run of the workflow that asked: a second try of it is no second verification */
   run: z.string(),
@@ -126,9 +112,7 @@ export type Verification = z.infer<typeof verificationSchema>;
 
 /** Which bases of a source there should be, imports too: put whenever one comes or goes, so that one which is gone without a trace of its own is missed. */
 export const baseListSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('base-list'),
-  system: z.string(),
+  ...recordOf('base-list'),
   source: z.string(),
   number: z.number().int().positive(),
   /** by the store's clock */

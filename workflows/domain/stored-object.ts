@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** What every object in the bucket has in common. Each names its format, and its kind; a newer format is refused with a hint. */
 export const formatVersion = 1;
 
+/** What every record of a system begins with. */
+export const recordOf = <K extends string>(kind: K) => ({ format: z.literal(formatVersion), kind: z.literal(kind), system: z.string() });
+
 /** One exact version of one object. `sha256` is of the stored bytes. */
 export const objectRefSchema = z.strictObject({
   key: z.string(),

@@ -2,7 +2,7 @@ import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import type { Engine } from '../engine.ts';
-import { refuse, whoOf } from '../refuse.ts';
+import { refuse, refusePartial, whoOf } from '../refuse.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
 import { checkRights, checkSchedules, grants } from './access.ts';
 import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
@@ -48,7 +48,6 @@ export const postgresPhysicalEngine: Engine = {
   verifySlice,
   findMark,
   countDiscarded,
-  narrowPoint: refuse('partial'),
   openDivergedEntries: async function* (context) {
     throw await Promise.resolve(noRows(context));
   },
@@ -58,9 +57,5 @@ export const postgresPhysicalEngine: Engine = {
   buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
   validateTarget,
   promoteTarget,
-  copyBeside: refuse('partial'),
-  dropCopies: refuse('partial'),
-  planSwap: refuse('partial'),
-  swapCollections: refuse('partial'),
-  swapBack: refuse('partial'),
+  ...refusePartial,
 };

@@ -1,7 +1,7 @@
 import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
-import { refuse, refuseStream, whoOf } from '../refuse.ts';
+import { refuse, refusePartial, refuseStream, whoOf } from '../refuse.ts';
 import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
 import { dumpGroup } from './dump-group.ts';
 import { checkTransport } from './mongodump.ts';
@@ -38,7 +38,6 @@ export const toolEngine: Engine = {
   verifyForeign,
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),
-  narrowPoint: refuse('partial'),
   openDivergedEntries: refuseStream('log'),
   prepareRestore,
   restoreGroup,
@@ -46,9 +45,5 @@ export const toolEngine: Engine = {
   buildIndexes: async () => await Promise.resolve({ indexes: 0, failed: [] }),
   validateTarget,
   promoteTarget,
-  copyBeside: refuse('partial'),
-  dropCopies: refuse('partial'),
-  planSwap: refuse('partial'),
-  swapCollections: refuse('partial'),
-  swapBack: refuse('partial'),
+  ...refusePartial,
 };

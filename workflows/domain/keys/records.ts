@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatVersion } from '../stored-object.ts';
+import { formatVersion, recordOf } from '../stored-object.ts';
 
 /** What is written down of keys: that they were looked at, wrapped anew, and opened with the offline key. All times are the store's. */
 
@@ -14,9 +14,7 @@ export type CheckedRecipient = z.infer<typeof checkedRecipient>;
 
 /** A check of the keys of one source: every kept key is wrapped for everybody, and opens. */
 export const keyCheckSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('key-check'),
-  system: z.string(),
+  ...recordOf('key-check'),
   source: z.string(),
   run: z.string(),
   at,
@@ -34,9 +32,7 @@ export type KeyCheck = z.infer<typeof keyCheckSchema>;
 
 /** What a run of `key rotate` came to: who opens every kept key from then on, and whom nothing depends on any more. */
 export const keyRotationSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('key-rotation'),
-  system: z.string(),
+  ...recordOf('key-rotation'),
   run: z.string(),
   workflowId: z.string(),
   epoch: z.int(),
@@ -52,9 +48,7 @@ export type KeyRotation = z.infer<typeof keyRotationSchema>;
 
 /** That a rotation retires a key: it wraps nothing any more, whatever an older system file says. */
 export const retiredKeySchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('retired-key'),
-  system: z.string(),
+  ...recordOf('retired-key'),
   recipient,
   run: z.string(),
   /** as claimed; null: no name was given */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { logPositionSchema } from '../log-position.ts';
-import { formatVersion } from '../stored-object.ts';
+import { recordOf } from '../stored-object.ts';
 
 /** What retention writes into the bucket before it takes anything, so that what a kill leaves is known by it. */
 
@@ -9,9 +9,7 @@ const bytes = z.number().int().min(0);
 
 /** Retention has begun to take a base: whatever of it is left when its manifest is gone is nobody's. */
 export const expiredBaseSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('expired-base'),
-  system: z.string(),
+  ...recordOf('expired-base'),
   source: z.string(),
   timeline: z.string(),
   backup: z.string(),
@@ -24,9 +22,7 @@ export type ExpiredBase = z.infer<typeof expiredBaseSchema>;
 
 /** Retention takes log up to `before`, inclusive, where no base that stays needs it: a hole before it is no loss. */
 export const expiredLogSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('expired-log'),
-  system: z.string(),
+  ...recordOf('expired-log'),
   source: z.string(),
   timeline: z.string(),
   epoch: z.number().int(),
@@ -38,9 +34,7 @@ export type ExpiredLog = z.infer<typeof expiredLogSchema>;
 
 /** What a run of retention may take: this, and of it what a plan that is made right before the act still lets go. */
 export const approvedRetentionSchema = z.strictObject({
-  format: z.literal(formatVersion),
-  kind: z.literal('retention-plan'),
-  system: z.string(),
+  ...recordOf('retention-plan'),
   source: z.string(),
   run: z.string(),
   at,
