@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { ArchiveOutcome, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout, parseRangeKey, type TimelineScope } from '../../../workflows/domain/layout.ts';
+import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition, logPositionAt, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
 import { formatVersion } from '../../../workflows/domain/stored-object.ts';
 import type { Gap } from '../../../workflows/domain/source-records.ts';
@@ -15,8 +15,9 @@ import { currentTimeline } from '../../store/timelines.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { configOf, withoutValues, type Place } from '../postgres/connect.ts';
 import { withSource } from './connect.ts';
-import { checkSegment, formatLsn, makePiece, numberAt, numberBefore, parseLsn, segmentName } from './segment.ts';
-import { positionIn, readServerFacts, type ServerFacts } from './server.ts';
+import { beginOf, findGap, openSlot, slotOf, type Begin } from './receive-begin.ts';
+import { checkSegment, formatLsn, makePiece, numberBefore, segmentName } from './segment.ts';
+import { readServerFacts, type ServerFacts } from './server.ts';
 import { findStoredEnd } from './stored-end.ts';
 import { tellArchive } from './tell-archive.ts';
 import { openTimeline } from './timeline.ts';
@@ -67,42 +68,6 @@ export async function receiveLog(context: SourceContext, input: SourceRef & { ep
     if (stored && begin.lsn > stored.lsn && !goesOn) return await round.endInGap({ from: stored.position, to: begin.position, why: `the server's slot "${slot}" begins at ${formatLsn(kept)}: what was before it was removed before it was archived` });
     return await round.run(untilMs);
   });
-}
-
-/** Where a gap ends that begins here; null: none does. */
-async function findGap({ store, signal }: SourceContext, scope: TimelineScope, from: LogPosition): Promise<LogPosition | null> {
-  for await (const { key, isDeleteMarker } of store.list(layout.gaps(scope), { signal })) {
-    const range = parseRangeKey(key);
-    if (!isDeleteMarker && range?.from === from) return range.to;
-  }
-  return null;
-}
-
-/** Names of slots hold lower-case letters, digits and underscores. */
-const slotOf = ({ system, sourceName }: SourceContext): string => `holdfast_${system.system}_${sourceName}`.replaceAll('-', '_').slice(0, 63);
-
-/** Makes the slot, which keeps the log from then on; where it is there it stays. @returns from where on it keeps it. */
-async function openSlot(client: pg.Client, slot: string): Promise<bigint> {
-  const ask = async (): Promise<string | null | undefined> => (await client.query<{ lsn: string | null }>('SELECT restart_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1', [slot])).rows[0]?.lsn;
-  const known = await ask();
-  if (known) return parseLsn(known);
-  // The server gave it up (max_slot_wal_keep_size): it keeps nothing, and what it lost is found as a gap.
-  if (known === null) await client.query('SELECT pg_drop_replication_slot($1)', [slot]);
-  await client.query('SELECT pg_create_physical_replication_slot($1, true)', [slot]);
-  return parseLsn((await ask())!);
-}
-
-interface Begin {
-  position: LogPosition;
-  lsn: bigint;
-}
-
-/** Behind what is stored, while the server still has that; else at the beginning of the first segment that its slot keeps. */
-function beginOf({ at, segmentBytes }: ServerFacts, kept: bigint, stored: Begin | null): Begin {
-  const first = numberAt(kept, segmentBytes);
-  const lsn = BigInt(first) * BigInt(segmentBytes);
-  if (stored && stored.lsn >= lsn) return stored;
-  return { position: positionIn(at, first - 1), lsn };
 }
 
 interface Server {
