@@ -28,7 +28,7 @@ const filters = process.argv.slice(2);
 const filesAtOnce = Number(process.env.HOLDFAST_TEST_FILES_AT_ONCE ?? Math.min(4, Math.max(2, availableParallelism())));
 /** Nothing remembers how long a file took, so the known long ones, the longest first, then by folder, and within one by name. */
 const longestFirst = [
-  ...['apply-under-fire', 'demo', 'killed-worker', 'ai-writing', 'damage', 'looked-dead', 'command-line', 'in-place', 'postgres', ''].map((name) => `test/system/${name}`),
+  ...['apply-under-fire', 'demo', 'failback', 'killed-worker', 'ai-writing', 'damage', 'in-place', 'command-line', 'postgres', ''].map((name) => `test/system/${name}`),
   ...['activities/store/hostile', 'workflows/killed-workers', 'workflows/shipped-runbooks', 'workflows/notify/', 'activities/store/s3', 'workflows/recover-system', 'scripts/status/read-state', 'activities/store/verify', 'activities/traffic/fence-local', 'workers/run-workers', 'activities/retention/expire', 'scripts/cli', 'workflows/long-life', 'activities/disposal/'].map((name) => `test/${name}`),
   ...['test/faults/', 'test/bench/', 'test/activities/engines/mongodb/oracle', 'test/activities/engines/mongodb/archive', 'test/activities/engines/postgres-physical/', 'test/activities/engines/mongodb/swap', ''],
 ];

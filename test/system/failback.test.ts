@@ -7,14 +7,18 @@ import { listTimelines } from '../../activities/store/timelines.ts';
 import { knock } from '../../activities/tool/knock.ts';
 import { planRecovery } from '../../activities/plan/plan-recovery.ts';
 import { compareLedger, type LedgerLine } from '../../scripts/demo/ledger.ts';
-import { destroyPrimary } from '../../scripts/stack/primary.ts';
 import { directoryOf } from '../../scripts/stack/stack-file.ts';
 import type { DrillHistory } from '../../workflows/domain/drill-history.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { freePort } from '../harness/free-port.ts';
+import { whyNoMachine } from '../harness/network-namespace.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
+import { cutOff } from './cut-off.ts';
+import { goDownAndUp, lookDead, tellAlike } from './looked-dead.ts';
+
+const whyNone = (await whyNoMachine()) ?? false;
 
 const plan = async (runbook?: string): Promise<RecoveryPlan> => await planRecovery({ system: 'demo', runbook }, { signal: new AbortController().signal, progress: () => undefined });
 
@@ -54,15 +58,22 @@ async function drillBySchedule(stack: SystemStack): Promise<RunReport> {
   return (await stack.client.workflow.getHandle(workflow.workflowId, workflow.firstExecutionRunId).result()) as RunReport;
 }
 
-test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', { timeout: 500_000 }, async (t) => {
-  const drillPort = await freePort();
+test('a primary only looks dead, and its system is recovered; it lives on its standby, and goes home; then home is cut off', { timeout: 590_000 }, async (t) => {
+  process.env['HOLDFAST_HTTP'] = '127.0.0.1:0';
+  t.after(() => delete process.env['HOLDFAST_HTTP']);
   const stack = await startProtectedStack(t);
+  assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home: there is nothing to bring back/);
+  await tellAlike(t, stack);
+  await lookDead(t, stack);
+  await goDownAndUp(t, stack);
+  await t.test('a system that lives on its standby goes home: nothing that the standby acknowledged is missing, and the next recovery is possible', async () => await goHome(stack));
+  await t.test('a primary that is cut off and goes on writing: unproved, a second person, and when it comes back it is fenced and what it took is reported, not merged', { skip: whyNone }, async () => await cutOff(t, stack));
+});
+
+async function goHome(stack: SystemStack): Promise<void> {
+  const drillPort = await freePort();
   addDrillPlace(stack, drillPort);
   const readLedger = await stack.startWriter(30);
-  assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home: there is nothing to bring back/);
-
-  const { killedAt } = await destroyPrimary(stack.file);
-  assert.equal((await recover(stack, 'approve-switch', { incidentAt: killedAt })).outcome, 'done');
   await until('the standby takes writes', () => readLedger().some(({ outcome, side }) => outcome === 'acknowledged' && side === 'dr'));
   const { findings } = await plan();
   const refused = findings.find(({ message }) => /lives in dr now, which is its standby/.test(message));
@@ -109,4 +120,4 @@ test('a system that lives on its standby goes home: nothing that the standby ack
   assert.deepEqual(timelines.map(({ body }) => body.environment ?? 'production'), ['production', 'dr', 'production']);
   assert.deepEqual(await failing(), [], 'the next recovery finds its way');
   assert.match((await failing('failback')).join('\n'), /lives in production now, which is its home/);
-});
+}

@@ -9,6 +9,8 @@ import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
+import { recoverTwice } from './looked-dead.ts';
+import { dieInMidSwitch } from './mid-switch.ts';
 
 const plan = async (input: object): Promise<RecoveryPlan> => await planRecovery({ system: 'demo', mode: 'in-place', ...input }, { signal: new AbortController().signal, progress: () => undefined });
 
@@ -56,8 +58,14 @@ async function swapOne(stack: SystemStack, at: string): Promise<void> {
   assert.deepEqual(kept.map(({ _id }) => _id), [...before.notes, 'while they think'].sort());
 }
 
-test('in place: what a bad deployment wrote is discarded by its number, a worker killed in the middle changes nothing, and an abort brings back what was there; then one collection is swapped, while the rest goes on', { timeout: 400_000 }, async (t) => {
+test('production is taken back in place and in one collection, while it lives; then it is lost, and its standby dies in mid-switch', { timeout: 570_000 }, async (t) => {
   const stack = await startProtectedStack(t);
+  await t.test('in place: what a bad deployment wrote is discarded by its number, a worker killed in the middle changes nothing, and an abort brings back what was there; then one collection is swapped, while the rest goes on', async () => await takeBack(stack));
+  await t.test('a standby that dies in mid-switch pauses the run, before and after its first accepted write; started again, the run goes to its end', async (st) => await dieInMidSwitch(st, stack));
+  await recoverTwice(t, stack);
+});
+
+async function takeBack(stack: SystemStack): Promise<void> {
   const primary = directoryOf(stack.file, 'primary');
   await note(stack, 'good');
   const good = await held(stack);
@@ -114,4 +122,4 @@ test('in place: what a bad deployment wrote is discarded by its number, a worker
   await stack.archiveIsUpToDate();
   assert.equal((await listTimelines(store, keys, { system: 'demo', source: 'dictionary' })).length, 2, 'it is the same life of the source');
   await swapOne(stack, later);
-});
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
 import { parseAdmission } from '../../activities/traffic/nginx-config.ts';
 import { destroyPrimary } from '../../scripts/stack/primary.ts';
@@ -11,7 +11,7 @@ import { directoryOf, pidFileOf } from '../../scripts/stack/stack-file.ts';
 import type { DryRunReport } from '../../workflows/domain/recovery-plan.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
-import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
+import type { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
 const step = 'switch-traffic';
@@ -41,8 +41,8 @@ async function everything(stack: SystemStack): Promise<Record<string, string[]>>
   return { bucket, target: files('standby'), frontDoor: files('frontDoor'), source: files('primary'), open: await stack.open() };
 }
 
-test('a standby that dies in mid-switch pauses the run, before and after its first accepted write; started again, the run goes to its end', { timeout: 500_000 }, async (t) => {
-  const stack = await startProtectedStack(t);
+/** Of a protected stack: the run is paused, before and after its first accepted write; with the standby started again it goes to its end. */
+export async function dieInMidSwitch(t: TestContext, stack: SystemStack): Promise<void> {
   // Twice the side stays away, and twice the switch gives it up.
   stack.changeSystem(({ traffic }) => void (traffic.health = { ...traffic.health, within: '20s' }));
   const { killedAt } = await destroyPrimary(stack.file);
@@ -116,4 +116,4 @@ test('a standby that dies in mid-switch pauses the run, before and after its fir
     assert.equal(report.outcome, 'done');
     assert.notEqual(report.state.servedAt, null);
   });
-});
+}

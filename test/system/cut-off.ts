@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { stringify } from 'yaml';
 import { readMongodConfig, writeMongodConfig } from '../../activities/provision/mongod-config.ts';
@@ -15,12 +15,11 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { watchSignals, type WatchState } from '../../workflows/domain/watch.ts';
 import { failureOf } from '../harness/failures.ts';
-import { startMachine, whyNoMachine, type Machine } from '../harness/network-namespace.ts';
-import { fillDictionary, SystemStack } from '../harness/system-stack.ts';
+import { startMachine, type Machine } from '../harness/network-namespace.ts';
+import type { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
 const source = 'dictionary';
-const skip = (await whyNoMachine()) ?? false;
 
 /** The primary, moved to a machine of its own: the workers know its address, and see neither its process nor its disk. */
 async function moveAway(stack: SystemStack, machine: Machine): Promise<void> {
@@ -83,15 +82,13 @@ async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) =>
   }
 }
 
-test('a primary that is cut off and goes on writing: unproved, a second person, and when it comes back it is fenced and what it took is reported, not merged', { skip, timeout: 400_000 }, async (t) => {
-  const stack = await SystemStack.start(t);
+/** Of a stack that serves from its primary, and is protected: unproved, a second person, and when it comes back it is fenced and what it took is reported, not merged. */
+export async function cutOff(t: TestContext, stack: SystemStack): Promise<void> {
   const machine = await startMachine(t);
   t.after(() => void delete process.env['HOLDFAST_OVERLAY']);
-  await fillDictionary(stack, 4);
+  await stack.stopWorker();
   await moveAway(stack, machine);
   await stack.startWorker(workerEnvironment());
-  await stack.startArchive();
-  await (await stack.start('backUpSystem', 'demo')).result();
   await stack.archiveIsUpToDate();
 
   await machine.pullCable();
@@ -143,4 +140,4 @@ test('a primary that is cut off and goes on writing: unproved, a second person, 
 
   await watch.signal(watchSignals.stop.name);
   assert.equal(((await watch.result()) as WatchState).over, 'told to stop');
-});
+}

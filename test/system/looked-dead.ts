@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { readPidFile } from '../../activities/tool/start-server.ts';
 import { pidFileOf } from '../../scripts/stack/stack-file.ts';
@@ -11,7 +11,7 @@ import { readinessQuery, readinessSignals, type ReadinessAnswer } from '../../wo
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { failureOf } from '../harness/failures.ts';
 import { firstWorkerUrl, startSecondWorker } from '../harness/second-worker.ts';
-import { startProtectedStack, type SystemStack } from '../harness/system-stack.ts';
+import type { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
 
 async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) => Promise<T>): Promise<T> {
@@ -23,11 +23,8 @@ async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) =>
   }
 }
 
-test('a primary that only looked dead: who approves is told, its tail is drained; a second recovery harms nothing, and the stack comes up again', { timeout: 400_000 }, async (t) => {
-  process.env['HOLDFAST_HTTP'] = '127.0.0.1:0';
-  t.after(() => delete process.env['HOLDFAST_HTTP']);
-  const stack = await startProtectedStack(t);
-
+/** Of a protected stack whose worker was started with HOLDFAST_HTTP. */
+export async function tellAlike(t: TestContext, stack: SystemStack): Promise<void> {
   await t.test('two workers tell the same; one is killed, and backups, archive, readiness and what is told go on', async () => {
     const second = await startSecondWorker(stack.file, { HOLDFAST_DEMO_S3: stack.store.endpoint, HOLDFAST_REPORTS: stack.reports });
     await until('every role of both is ready', async () => (await Promise.all([firstWorkerUrl(stack.file), second.url].map(async (url) => (await fetch(`${url}/readyz`)).status))).every((status) => status === 200));
@@ -58,7 +55,10 @@ test('a primary that only looked dead: who approves is told, its tail is drained
     await stack.startWorker();
     await second.stop();
   });
+}
 
+/** The system lives on its standby then. */
+export async function lookDead(t: TestContext, stack: SystemStack): Promise<void> {
   await t.test('it hangs while the run begins, and comes back while the approval is waited for', async () => {
     const { pid } = readPidFile(pidFileOf(stack.file, 'primary'))!;
     process.kill(pid, 'SIGSTOP');
@@ -82,7 +82,9 @@ test('a primary that only looked dead: who approves is told, its tail is drained
     assert.equal(report.fence['dictionary']?.outcome, 'proved');
     assert.ok(await onStandby(stack, async (client) => await client.db('dictionary').collection<{ _id: string }>('notes').findOne({ _id: 'tail' })), 'the tail is there');
   });
+}
 
+export async function recoverTwice(t: TestContext, stack: SystemStack): Promise<void> {
   await t.test('a second recovery is refused in both steps that run side by side, and the server that serves is left alone', async () => {
     const entry = await stack.start('recoverSystem', { system: 'demo', requestedBy: 'test' });
     const { state } = await stack.runIs('both have failed', ({ state: run }) => ['find-recovery-point', 'provision-standby'].every((id) => run.steps.find((step) => step.id === id)?.state === 'failed'));
@@ -92,7 +94,10 @@ test('a primary that only looked dead: who approves is told, its tail is drained
     assert.equal((await failureOf(entry.result())).type, 'Aborted');
     assert.equal(await onStandby(stack, async (client) => (await client.db('admin').command({ hello: 1 }))['isWritablePrimary'] as boolean), true);
   });
+}
 
+/** Of a stack that serves from its standby; a worker is started again too. */
+export async function goDownAndUp(t: TestContext, stack: SystemStack): Promise<void> {
   await t.test('up after down: the standby serves again, and the fenced primary stays down', async () => {
     await stopStack();
     await startStack({ tiedToUs: true });
@@ -102,5 +107,6 @@ test('a primary that only looked dead: who approves is told, its tail is drained
       const answer = await fetch(`${stack.file.frontDoor.url}/health`);
       return answer.status === 200 && answer.headers.get('x-holdfast-side') === 'dr';
     });
+    await stack.startWorker();
   });
-});
+}
