@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { ProductionActivities } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { attempt } from '../attempt.ts';
@@ -32,7 +33,7 @@ export const productionActivities: ProductionActivities = {
   runCommand: attempt(async ({ epoch = 0, ...of }, { signal }) => {
     const { loaded, store, secret } = await openSystem(of.system);
     await assertEpoch(store, of.system, epoch, { signal });
-    return await runCommand({ system: loaded.system, secret, signal }, of);
+    return await runCommand({ system: loaded.system, secret, signal }, of, activityInfo().attempt);
   }),
 
   fencePrimary: attempt(async (of, context) => await inCommand(of, context, async (source) => await (await openFence(source)).fence(source, of.run))),

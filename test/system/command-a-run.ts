@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
@@ -15,6 +15,7 @@ import type { RunState } from '../../workflows/domain/run-state.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import { minutes } from '../../workflows/domain/units.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
+import { until } from '../harness/until.ts';
 import { refuseWhatIsWrong } from './refuse-what-is-wrong.ts';
 
 export interface CommandLine {
@@ -27,16 +28,20 @@ export interface CommandLine {
 /** Nothing of this name is on any machine. */
 const noProgram = 'holdfast-no-such-program';
 
+/** Takes back, in two halves, and waits between them while there is a file `wait`. */
+const takesBack = 'echo begun >> "$0/notes"; while [ -e "$0/wait" ]; do sleep 0.1; done; echo ended >> "$0/notes"; echo it is as it was';
+const backDirectory = (stack: SystemStack): string => join(stack.home, 'back');
+
 /** A system file with people, and a runbook that waits for them everywhere: it restores nothing, so the commands are all that takes time. */
-function commanded(file: SystemFile): void {
+function commanded(file: SystemFile, directory: string): void {
   file.people = { ada: { roles: ['administrator'] }, dana: { roles: ['dr-team'] }, erik: { roles: ['dr-team'] }, olaf: { roles: ['operator'] } };
-  file.commands = { missing: { run: { argv: [noProgram] } } };
+  file.commands = { missing: { run: { argv: [noProgram] } }, back: { run: { argv: ['/bin/sh', '-c', takesBack, directory] } } };
   file.approvals = { ...file.approvals, 'approve-look': { description: 'Is it what it was?', quorum: 1, people: ['dana', 'erik'] } };
   file.runbooks = {
     ...file.runbooks,
     commanded: {
       steps: [
-        { id: 'declare', uses: 'declare' },
+        { id: 'declare', uses: 'declare', undo: { command: 'back', inDrills: true } },
         { id: 'call', uses: 'command', needs: ['declare'], with: { command: 'missing', inDrills: true } },
         { id: 'find', uses: 'find-recovery-point', needs: ['declare'] },
         { id: 'look', uses: 'manual', needs: ['call', 'find'], budget: '5m', with: { items: [{ id: 'disk', do: 'look at the disk' }, { id: 'counts', do: 'look at the counts' }] } },
@@ -53,6 +58,8 @@ interface Sent {
   /** what the run is before it is sent, and after it */
   from: Wanted;
   to: Wanted;
+  /** what happens while it is obeyed */
+  meanwhile?: () => Promise<void>;
   /** what else says so by then */
   also?: (line: CommandLine) => Promise<void>;
 }
@@ -62,7 +69,7 @@ const anything: Wanted = () => true;
 const said = (what: string): Wanted => ({ journal }) => journal.some((line) => line.what === what && line.by === 'dana');
 
 /** Each command that the other subtests do not send, in the order in which one run takes them. */
-const sent = (base: string): Record<string, Sent> => ({
+const sent = (stack: SystemStack, base: string): Record<string, Sent> => ({
   skip: { args: ['skip', 'demo', '--step', 'call', '--reason', 'nobody has that program'], from: step('call', 'failed'), to: ({ steps }) => steps.some(({ id, state, skippedBy }) => id === 'call' && state === 'skipped' && skippedBy === 'dana') },
   hold: { args: ['hold', 'demo', '--reason', 'the vendor looks'], from: step('look', 'waiting'), to: ({ held }) => held?.by === 'dana' },
   resume: { args: ['resume', 'demo'], from: anything, to: ({ held }) => held === null },
@@ -72,14 +79,31 @@ const sent = (base: string): Record<string, Sent> => ({
   delegate: { args: ['delegate', 'demo', '--gate', 'approve-look', '--to', 'olaf', '--for', '2h'], from: anything, to: ({ gates }) => gates.some(({ gate, delegations = [] }) => gate === 'approve-look' && delegations.some(({ from, to }) => from === 'dana' && to === 'olaf')), also: async ({ ok }) => assert.match(await ok('access', 'report', 'demo'), /^elevations: none in force\nhanded on: dana’s right at gate approve-look, to olaf until \S+Z \(claimed\)$/m) },
   choose: { args: ['choose', 'demo', '--point', base, '--reason', 'corrupt since then'], from: anything, to: ({ target }) => target?.point === base },
   confirm: { args: ['confirm', 'demo', '--item', 'disk'], from: step('look', 'waiting'), to: ({ steps }) => steps.some(({ items = [] }) => items.some(({ id, by }) => id === 'disk' && by === 'dana')) },
-  escalate: { args: ['escalate', 'demo', 'instead', '--reason', 'more than the disk is broken'], from: anything, to: ({ runbook, escalations = [] }) => runbook === 'instead' && escalations.some(({ from, by }) => from === 'commanded' && by === 'dana') },
+  escalate: { args: ['escalate', 'demo', 'instead', '--reason', 'more than the disk is broken'], from: anything, to: ({ runbook, escalations = [] }) => runbook === 'instead' && escalations.some(({ from, by }) => from === 'commanded' && by === 'dana'), meanwhile: async () => await killInUndo(stack) },
 });
+
+/** The worker dies in the program that takes back what `declare` did: the next one runs it again, whole, and says so. */
+async function killInUndo(stack: SystemStack): Promise<void> {
+  const directory = backDirectory(stack);
+  const notes = (): string => readFileSync(join(directory, 'notes'), 'utf8');
+  await until('the program is in its middle', () => notes() === 'begun\n');
+  await stack.killWorker();
+  await until('the program ends with its worker', () => !stack.running().some(({ argv }) => argv.includes(directory)));
+  await stack.startWorker();
+  await until('the next worker runs it from its beginning', () => notes() === 'begun\nbegun\n');
+  rmSync(join(directory, 'wait'));
+  await stack.runIs('it is undone, and at which try', ({ state: { journal } }) => journal.some(({ about, what }) => about === 'declare' && /^undone: (.*; )?sh ended well at try 2, run again from its beginning; it said: it is as it was$/.test(what)));
+  assert.equal(notes(), 'begun\nbegun\nended\n', 'once to its end');
+}
 
 /** While `use` runs, the stack's system file has what `commanded` adds; the next start of anything reads it. */
 export async function withCommanded(stack: SystemStack, use: () => Promise<void>): Promise<void> {
   const path = join(stack.home, 'systems', 'demo.yaml');
   const shipped = readFileSync(path, 'utf8');
-  stack.changeSystem(commanded);
+  const directory = backDirectory(stack);
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'wait'), '');
+  stack.changeSystem((file) => commanded(file, directory));
   try {
     await use();
   } finally {
@@ -113,8 +137,8 @@ export async function commandARun(t: TestContext, stack: SystemStack, line: Comm
   const { ok, json } = line;
   const entry = await stack.start('recoverSystem', { system: 'demo', purpose: 'drill', runbook: 'commanded', requestedBy: 'ada' });
   const { sources } = await json<{ sources: PointsPage[] }>('points', 'demo');
-  const table = sent(sources[0]!.windows[0]!.base.backup);
-  for (const [name, { args, from, to, also }] of Object.entries(table)) {
+  const table = sent(stack, sources[0]!.windows[0]!.base.backup);
+  for (const [name, { args, from, to, meanwhile, also }] of Object.entries(table)) {
     if (name === 'hold') await t.test('what is wrong in a message is said, and nothing comes of it: each as the UI sends it', async () => {
       await stack.stepIs('look', 'waiting');
       await refuseWhatIsWrong(stack);
@@ -123,6 +147,7 @@ export async function commandARun(t: TestContext, stack: SystemStack, line: Comm
       const before = await stack.runIs(`${name} can be sent`, ({ state }) => from(state));
       assert.ok(!to(before.state), 'it is not so already');
       assert.match(await ok(...args, '--by', 'dana'), new RegExp(`^${name}: accepted, by dana \\(claimed\\)$`, 'm'));
+      await meanwhile?.();
       await stack.runIs(`${name} is obeyed`, ({ state }) => to(state));
       await also?.(line);
     });

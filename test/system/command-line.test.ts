@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readVerifications } from '../../activities/store/verifications.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
+import { linksOf } from '../../scripts/commands/up.ts';
 import type { JournalRead } from '../../scripts/status/read-journal.ts';
 import { taskQueues, type ArchiveStatus } from '../../workflows/contract.ts';
 import { errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
@@ -63,6 +64,11 @@ test('the command line against a real server: what it asks and answers is what t
   await stack.archiveIsUpToDate();
   await ok('backup', 'demo', '--why', 'for the test');
   assert.match(await ok('evidence', 'list', 'demo'), /^no evidence yet of demo: /);
+
+  const { start, views } = linksOf(stack.file.temporal.uiUrl, 'demo');
+  const printed = (await ok('up', '--no-worker')).split('\n');
+  // The person in the Temporal UI, below, has nothing else.
+  assert.deepEqual(printed.filter((line) => /^(start|view) /.test(line)), [...start.map(({ title, url }) => `start          ${title}: ${url}`), ...views.map(({ title, url }) => `view           ${title}: ${url}`)]);
 
   /** However an archive was told to stop: no minute of log is left whose loss nobody would notice. */
   const assertEndIsSigned = async (timeline: string): Promise<void> => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
-import type { WorkflowHandle } from '@temporalio/client';
+import { isGrpcServiceError, ServiceError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, WorkflowNotFoundError } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { listSystems, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
@@ -16,6 +16,7 @@ import { peopleWith, samePerson, type People } from '../../workflows/domain/peop
 import { permissions } from '../../workflows/domain/permissions.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { isUndoneByHand, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
+import type { RunbookStep } from '../../workflows/domain/runbook.ts';
 import type { StepTypeName } from '../../workflows/domain/step-language.ts';
 import type { SystemView } from '../../workflows/domain/system-view.ts';
 import type { ActivityName } from '../../workflows/call.ts';
@@ -26,6 +27,7 @@ import { sendUpdate } from '../../scripts/client.ts';
 import { shuffle } from '../faults/choose.ts';
 import { failureOf, stateOf } from './lab.ts';
 import type { Broken, Orders, Said } from './stub-worker.ts';
+import { takenBack } from './taken-back.ts';
 
 /**
  * The last of the saga's promises, for every runbook that is shipped: a worker process dies (KILL) in the middle of every step and of every undo, and while every gate is open; the next process, which has nothing but the history, goes on.
@@ -124,7 +126,11 @@ interface Shipped {
   /** the command at which it escalates; left out: all is well */
   failsAt?: string;
   /** of the runbook that it ends by */
-  steps: readonly { id: string; uses: string; needs: readonly string[]; undo?: unknown }[];
+  steps: readonly RunbookStep[];
+  /** calls of programs that take back what a step did */
+  undoCommands: readonly string[];
+  /** changed as taken-back.ts does; only ever aborted */
+  isTakenBack: boolean;
   /** where people are served before traffic is moved; null: none is moved to another side */
   oldSide: string | null;
 }
@@ -149,11 +155,16 @@ async function listShipped(): Promise<Shipped[]> {
     const requestedBy = who('recover')[0]!;
     const by = who('abort').find((person) => person !== requestedBy)!;
     const stepsOf = (runbook: string): Shipped['steps'] => (view.runbooks?.[runbook] ?? view.runbook).steps;
-    const all = runbookNames(system).map((runbook) => ({ base: system.system, runbook, oldSide: oldSideOf(view, runbook), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) && !bringsWhole(view, copiesOf(view, runbook)) ? { only: ['shop.orders'] } : {}), people: view.people, requestedBy, by, steps: stepsOf(runbook) }));
+    const all = runbookNames(system).map((runbook): Shipped => ({ base: system.system, isTakenBack: false, undoCommands: undoCommandsOf(view, stepsOf(runbook)), runbook, oldSide: oldSideOf(view, runbook), ...(isInPlace(view, runbook) ? { targetTime: '2026-01-02T03:00:05Z' } : {}), ...(copiesOf(view, runbook) && !bringsWhole(view, copiesOf(view, runbook)) ? { only: ['shop.orders'] } : {}), people: view.people, requestedBy, by, steps: stepsOf(runbook) }));
     const escalated = all.flatMap((one) => expandRunbook(view, one.runbook).flatMap(({ onFailure, with: settings }) => (typeof onFailure === 'object' && 'escalate' in onFailure ? [{ ...one, failsAt: String(settings?.['command']), steps: stepsOf(onFailure.escalate) }] : [])));
-    return [...all, ...escalated];
+    const { steps } = takenBack(view).runbook;
+    const changed = all.filter(({ base, runbook }) => base === 'demo' && runbook === mainRunbook).map((one) => ({ ...one, isTakenBack: true, steps, undoCommands: undoCommandsOf(view, steps) }));
+    return [...all, ...escalated, ...changed];
   });
 }
+
+/** As the stub worker calls them: the undo of a step that runs a command, and a command that a step's `undo` names. */
+const undoCommandsOf = ({ commands = {} }: SystemView, steps: readonly RunbookStep[]): string[] => steps.flatMap(({ with: settings, undo }) => [...(commands[String(settings?.['command'])]?.undo ? [`runCommand ${String(settings!['command'])} undo`] : []), ...(undo?.command === undefined ? [] : [`runCommand ${undo.command}`])]);
 
 /** In place traffic comes back by the fence's undo, which an abort of any later step does. */
 function oldSideOf(view: SystemView, runbook: string): string | null {
@@ -162,7 +173,7 @@ function oldSideOf(view: SystemView, runbook: string): string | null {
 }
 
 async function begin({ client }: TestWorkflowEnvironment, shipped: Shipped, isAborted: boolean, name: string, left: string[]): Promise<Run> {
-  const system = [shipped.base, shipped.runbook, ...(shipped.failsAt ? ['escalated'] : []), ...(isAborted ? ['aborted'] : []), name].join('-');
+  const system = [shipped.base, shipped.runbook, ...(shipped.isTakenBack ? ['taken-back'] : []), ...(shipped.failsAt ? ['escalated'] : []), ...(isAborted ? ['aborted'] : []), name].join('-');
   const request = { system, requestedBy: shipped.requestedBy, ...(shipped.runbook === mainRunbook ? {} : { runbook: shipped.runbook }), ...(shipped.targetTime ? { targetTime: shipped.targetTime } : {}), ...(shipped.only ? { only: shipped.only } : {}) };
   const entry = await client.workflow.start('recoverSystem', { taskQueue: taskQueues.control, workflowId: `entry/${system}`, args: [request] });
   return { shipped, system, isAborted, left, entry, handle: client.workflow.getHandle(lockIds.recover(system)), said: [] };
@@ -232,14 +243,18 @@ async function whereItStands({ handle }: Run): Promise<string> {
 
 const kindOf = (call: string): string => call.split(' ')[0]!;
 
-/** Of all that workers could die in, in each run: kinds of calls that no other run has yet come first, and the rest is chance. @param inAll - kinds that a death is in already */
-function deathsOf(calls: readonly string[], inAll: Set<string>, of: string): string[] {
+/** A call that a step makes is another death than the same as an undo; and so is a program's own undo than one that a step's `undo` names. */
+const deathIn = ({ isAborted }: Run, call: string): string => `${isAborted ? 'undo: ' : ''}${kindOf(call)}${call.endsWith(' undo') ? ', its own' : ''}`;
+
+/** Of all that workers could die in, in each run: kinds of deaths that no other run has yet come first, and the rest is chance. @param inAll - kinds that there are already */
+function deathsOf(calls: readonly string[], inAll: Set<string>, run: Run): string[] {
+  const kind = (call: string): string => deathIn(run, call);
   // Of its own in each run, or all would have the same.
-  const shuffled = shuffle(calls, [...of].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), sampleSeed));
-  const isNew = new Set(shuffled.filter((call, n) => !inAll.has(kindOf(call)) && shuffled.findIndex((other) => kindOf(other) === kindOf(call)) === n));
+  const shuffled = shuffle(calls, [...run.system].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), sampleSeed));
+  const isNew = new Set(shuffled.filter((call, n) => !inAll.has(kind(call)) && shuffled.findIndex((other) => kind(other) === kind(call)) === n));
   const more = shuffled.filter((call) => !isNew.has(call)).slice(0, Math.max(0, mostDeathsOfARun - isNew.size));
   const chosen = new Set(isWhole ? calls : [...isNew, ...more]);
-  for (const call of chosen) inAll.add(kindOf(call));
+  for (const call of chosen) inAll.add(kind(call));
   return calls.filter((call) => chosen.has(call));
 }
 
@@ -256,6 +271,19 @@ async function act({ handle, shipped }: Run, state: RunState): Promise<void> {
 }
 
 const longestMs = 180_000;
+/** @source gRPC's code of a call that was given up for its time */
+const deadlineExceeded = 4;
+
+/** Of a hundred runs whose worker died, the next one first makes each anew from its history: a question may be given up before it comes to it. */
+async function stateIfAnswered(run: WorkflowHandle): Promise<RunState | undefined> {
+  try {
+    return await stateOf(run);
+  } catch (error) {
+    const said = error instanceof ServiceError ? error.cause : error;
+    if (isGrpcServiceError(said) && said.code === deadlineExceeded) return undefined;
+    throw error;
+  }
+}
 
 /** @returns in what the run waits, that a worker is to die in; nothing where it is over; undefined while it goes on. */
 async function mayDieIn(env: TestWorkflowEnvironment, run: Run, held: string[], listed: Listed): Promise<string[] | undefined> {
@@ -263,7 +291,8 @@ async function mayDieIn(env: TestWorkflowEnvironment, run: Run, held: string[], 
   if (listed.over.has(run.entry.workflowId)) return [];
   // Asked whatever is on its way, also of a run that a worker has just lost: see workflows/evict-stale.ts.
   if (!listed.forPeople.has(run.handle.workflowId)) return undefined;
-  const state = await stateOf(run.handle);
+  const state = await stateIfAnswered(run.handle);
+  if (!state) return undefined;
   const waiting = [...state.gates.filter(({ status }) => status === 'open').map(({ gate }) => `gate ${gate}`), ...listsThatWait(state).map((step) => `${isUndoneByHand(step) ? 'undo' : 'list'} ${step.id}`)].filter((what) => run.left.includes(what));
   if (waiting.length > 0) return (await isStill(env, run.entry.workflowId, [])) ? waiting : undefined;
   await act(run, state);
@@ -296,6 +325,7 @@ async function killAll(t: Owner, env: TestWorkflowEnvironment, runs: readonly Ru
     const worker = next;
     await worker.work({
       systems: Object.fromEntries(runs.map(({ system, shipped }) => [system, shipped.base])),
+      takenBack: runs.filter(({ shipped }) => shipped.isTakenBack).map(({ system }) => system),
       holds: Object.fromEntries(runs.map(({ system, left }) => [system, left])),
       broken: Object.fromEntries(runs.flatMap((run): [string, Broken][] => (run.isAborted || run.shipped.failsAt ? [[run.system, brokenIn(run)]] : []))),
     });
@@ -356,7 +386,7 @@ async function endOf(run: Run): Promise<End> {
 test(`every shipped runbook: a worker killed in its steps and undos, and at open gates (${sampleName}); each run ends as it would have, and nothing is done twice`, { timeout: 590_000 }, async (t) => {
   const env = await startTemporalServer(t);
   const shipped = await listShipped();
-  const ways = shipped.flatMap((one) => (one.failsAt ? [false] : [false, true]).map((isAborted) => ({ one, isAborted, is: [one.base, one.failsAt ? 'escalated' : isAborted ? 'aborted' : 'done', ...(isAborted ? one.steps.flatMap(({ undo }) => (undo ? ['its own undo'] : [])) : one.steps.map(({ uses }) => uses))] })));
+  const ways = shipped.flatMap((one) => (one.failsAt ? [false] : one.isTakenBack ? [true] : [false, true]).map((isAborted) => ({ one, isAborted, is: [one.base, one.failsAt ? 'escalated' : isAborted ? 'aborted' : 'done', ...(isAborted ? [...one.steps.flatMap(({ undo }) => (undo ? ['by hand'] : [])), ...one.undoCommands] : one.steps.map(({ uses }) => uses))] })));
   const unharmed = await Promise.all(sampleOf(ways, ways.length / 3, ({ is }) => is).map(async ({ one, isAborted }) => await begin(env, one, isAborted, '0', [])));
   await killAll(t, env, unharmed);
   await endWhatOutlives(env);
@@ -364,7 +394,8 @@ test(`every shipped runbook: a worker killed in its steps and undos, and at open
     const end = await endOf(run);
     const order = [...new Set(run.said.filter(({ is }) => !run.isAborted || is === 'done').map(({ call }) => call))];
     assert.equal(end.escalations, run.shipped.failsAt ? 1 : 0, run.system);
-    const called = order.filter((call) => (run.isAborted ? undoCalls : [...Object.values(mainCall), ...moreCalls]).includes(kindOf(call) as ActivityName));
+    const called = order.filter((call) => (run.isAborted ? undoCalls : [...Object.values(mainCall), ...moreCalls]).includes(kindOf(call) as ActivityName) || (run.isAborted && run.shipped.undoCommands.includes(call)));
+    if (run.isAborted) assert.deepEqual(run.shipped.undoCommands.filter((call) => !called.includes(call)), [], `${run.system}: each program that takes something back is one that workers die in`);
     const what = [...called, ...(run.isAborted ? end.steps.filter((step) => step.isUndoneByHand).map(({ id }) => `undo ${id}`) : [...end.gates.map(({ gate }) => `gate ${gate}`), ...end.steps.filter(({ isList }) => isList).map(({ id }) => `list ${id}`)])];
     // Each step of the runbook is one that workers die in.
     for (const { uses } of run.isAborted ? [] : run.shipped.steps) assert.ok(uses === 'approval' || uses === 'manual' || uses === 'notify' || called.some((call) => call.startsWith(mainCall[uses as keyof typeof mainCall])), uses);
@@ -372,12 +403,12 @@ test(`every shipped runbook: a worker killed in its steps and undos, and at open
   }));
   const inAll = new Set<string>();
   const groups = await Promise.all(found.map(async ({ run, end, what }) => {
-    const chosen = deathsOf(what, inAll, run.system);
+    const chosen = deathsOf(what, inAll, run);
     const count = Math.ceil(chosen.length / mostDeathsOfARun);
     const runs = await Promise.all(Array.from({ length: count }, async (_, n) => await begin(env, run.shipped, run.isAborted, `${n + 1}`, chosen.filter((_call, index) => index % count === n))));
     return { end, runs };
   }));
-  assert.deepEqual([...new Set(found.flatMap(({ what }) => what.map(kindOf)))].filter((kind) => !inAll.has(kind)), [], 'each kind of call has a death');
+  assert.deepEqual([...new Set(found.flatMap(({ run, what }) => what.map((call) => deathIn(run, call))))].filter((kind) => !inAll.has(kind)), [], 'each kind of call has a death');
   const runs = groups.flatMap((group) => group.runs);
   const calls = runs.flatMap(({ left }) => left).length;
   const deaths = await killAll(t, env, runs);

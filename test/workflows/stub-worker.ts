@@ -11,6 +11,7 @@ import { taskQueues } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import '../harness/quiet-runtime.ts';
 import { stubActivities, type Stubs } from './stub-activities.ts';
+import { takenBack } from './taken-back.ts';
 
 /**
  * A worker process with stubs of the contract, to be killed: `node stub-worker.ts <address>`. It says `"loaded"`, works once it is given its orders (a line of
@@ -19,6 +20,8 @@ import { stubActivities, type Stubs } from './stub-activities.ts';
 export interface Orders {
   /** which shipped system each system of the test is */
   systems: Record<string, string>;
+  /** systems that are changed as taken-back.ts does */
+  takenBack: readonly string[];
   /** the calls that are held, by system */
   holds: Record<string, readonly string[]>;
   /** systems whose recovery fails, and where */
@@ -38,9 +41,9 @@ export interface Said {
 }
 
 const callOf = (name: string, input: Record<string, unknown>): string =>
-  [name, ...[...(name === 'admitTraffic' ? ['environment'] : []), 'source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])]))].join(' ');
+  [name, ...[...(name === 'admitTraffic' ? ['environment'] : []), 'source', 'percent', 'validator', 'receiver', 'act', 'command', 'version'].flatMap((field) => (input[field] === undefined ? [] : [String(input[field])])), ...(input['undo'] === true ? ['undo'] : [])].join(' ');
 
-let orders: Orders = { systems: {}, holds: {}, broken: {} };
+let orders: Orders = { systems: {}, takenBack: [], holds: {}, broken: {} };
 const say = (said: Said | 'loaded'): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 const worlds = new Map<string, Stubs>();
 
@@ -50,7 +53,8 @@ function worldOf(system: string): Stubs {
   const stubs = stubActivities({
     loadSystem: async () => {
       const { system: file, digest } = await loadSystemFile(orders.systems[system]!);
-      return { ...toSystemView(file, digest), system };
+      const view = { ...toSystemView(file, digest), system };
+      return orders.takenBack.includes(system) ? takenBack(view) : view;
     },
   });
   const where = orders.broken[system];

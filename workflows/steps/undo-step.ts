@@ -12,7 +12,13 @@ export interface UndoOutcome {
 /**
  * Takes back what a step did: first what its type takes back by itself, then the runbook's own `undo`, a program and at last a person.
  *
- * Killed anywhere, or failed: all of it begins anew, and each of its parts is safe to repeat. That the person was asked is in the run, so it is asked once.
+ * | killed | left behind | then |
+ * |---|---|---|
+ * | in what the type takes back | some of it | that call again: each is safe to repeat |
+ * | in the program | some of what it does; it ends with its worker | the program again, whole, and the step's line says at which try it ended well; what came before is not repeated |
+ * | while the person is asked | nothing: that they were asked is in the run | they are asked once |
+ *
+ * Where a part fails the undo is stuck, and a person's retry begins all of it anew.
  */
 export async function undoStep(ctx: StepContext, { uses, with: settings, undoBy }: PlannedStep): Promise<UndoOutcome> {
   const type = stepTypes[uses]!;

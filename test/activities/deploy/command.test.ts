@@ -125,7 +125,7 @@ test('a command of the team’s runs with its placeholders and secrets, and noth
   const argv = ['/bin/sh', '-c', 'echo "warmed {{system}} in {{environment}} for {{run}}, $TOKEN"'];
   const system = { ...at.system, commands: { warm: { run: { argv, env: { TOKEN: '${WARM_TOKEN}' }, files: {} } } } };
   const input = { system: 'demo', command: 'warm', environment: 'dr', run: 'R1', purpose: 'recovery' };
-  assert.deepEqual(await runCommand({ ...at, system }, input), { summary: 'sh ended well; it said: warmed demo in dr for R1, [secret]' });
-  await assert.rejects(runCommand({ ...at, system }, { ...input, undo: true }), /demo has no undo of command "warm"/);
-  await assert.rejects(runCommand({ ...at, system }, { ...input, command: 'cool' }), { name: 'BadInput', message: /known: warm/ });
+  assert.deepEqual(await runCommand({ ...at, system }, input, 1), { summary: 'sh ended well; it said: warmed demo in dr for R1, [secret]' });
+  await assert.rejects(runCommand({ ...at, system }, { ...input, undo: true }, 1), /demo has no undo of command "warm"/);
+  await assert.rejects(runCommand({ ...at, system }, { ...input, command: 'cool' }, 1), { name: 'BadInput', message: /known: warm/ });
 });
