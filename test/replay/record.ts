@@ -6,6 +6,7 @@ import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { inputExamples } from '../../workflows/domain/inputs.ts';
 import { incidentsSchema, listenSchema, toIncidentsView } from '../../workflows/domain/incident-schema.ts';
 import { notifySchema, toNotifyView } from '../../workflows/domain/notify/schema.ts';
+import { runbookSchema } from '../../workflows/domain/runbook.ts';
 import { readinessQuery, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import { entryWorkflows, lockIds } from '../../workflows/domain/names.ts';
 import { gateOpen, openLab, stepIs, until, type Lab } from '../workflows/lab.ts';
@@ -231,10 +232,31 @@ async function recordHeldSnapshot(lab: Lab): Promise<void> {
   await keep('runBackup.held', lab.env.client.workflow.getHandle('backup/demo'));
 }
 
+/** A drill is aborted: its target is taken back by its type, a program and a person; a checklist before it by a person alone. */
+async function recordUndoneByHand(lab: Lab): Promise<void> {
+  const steps = [
+    { id: 'declare', uses: 'declare' },
+    { id: 'name', uses: 'manual', needs: ['declare'], with: { items: [{ id: 'point', do: 'Point the name here' }] }, undo: { manual: 'Point the name back' } },
+    { id: 'make', uses: 'provision', needs: ['name'], undo: { command: 'name-back', inDrills: true, manual: 'Look that the name is gone' } },
+    { id: 'look', uses: 'manual', needs: ['make'], with: { items: [{ id: 'size', do: 'Look at the size' }] } },
+  ];
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, commands: { 'name-back': { undo: false } }, runbook: runbookSchema.parse({ steps }) });
+  const entry = await lab.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'dana' });
+  const confirm = async (step: string): Promise<unknown> => (await until(lab.run(), stepIs(step, 'waiting')), await lab.run().executeUpdate('confirm', { args: [{ step, by: 'erik' }] }));
+  await confirm('name');
+  await until(lab.run(), stepIs('look', 'waiting'));
+  await lab.run().signal('abort', { by: 'erik', reason: 'wrong night' });
+  await confirm('make');
+  await until(lab.run(), stepIs('name', 'waiting'));
+  await lab.run().signal('confirm', { step: 'name', item: 'undo', by: 'fay' });
+  await entry.result().catch(() => undefined);
+  await keep('runRecovery.undone-by-hand', lab.run());
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
 mkdirSync(historiesDirectory, { recursive: true });
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot, recordUndoneByHand].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {
