@@ -10,7 +10,7 @@ import { entryWorkflows } from '../../workflows/domain/names.ts';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { failureOf, gateOpen, openLab, stateOf, stepIs, until, type Lab } from './lab.ts';
+import { details, failureOf, gateOpen, openLab, stateOf, stepIs, until, type Lab } from './lab.ts';
 import { view } from './stub-activities.ts';
 
 const named: SystemView = {
@@ -155,7 +155,7 @@ async function refusedWith(work: Promise<unknown>): Promise<ApplicationFailure> 
   throw new Error('accepted');
 }
 
-test('an update waits for its code to be checked and answers the truth; a signal’s answer is in the journal; an unanswered check fails closed', async (t) => {
+test('an update waits for its code to be checked and answers the truth; a signal’s answer is in the journal; an unanswered check fails closed, and five wrong codes lock a name out for a while', async (t) => {
   const here = await openLab(t, { loadSystem: () => Promise.resolve(proving) });
   const entry = await here.start('recoverSystem', { system: 'demo', requestedBy: 'ada' });
   const run = here.run();
@@ -172,6 +172,12 @@ test('an update waits for its code to be checked and answers the truth; a signal
   here.stubs.answers.checkProof = () => Promise.reject(new HoldfastError('BadSystemFile', 'the secret cannot be read'));
   assert.match((await refusedWith(approve({ by: 'fay', code: '123123' }))).message, /could not be checked: BadSystemFile: the secret cannot be read/);
   here.stubs.answers.checkProof = checkProof;
+  // Two were wrong so far, and what could not be checked counts as none.
+  for (let wrongCodes = 3; wrongCodes <= 5; wrongCodes += 1) await refusedWith(approve({ by: 'fay', code: '000000' }));
+  const lockedOut = await refusedWith(approve({ by: 'fay', code: '123123' }));
+  assert.deepEqual([lockedOut.type, /^approve: fay gave too many wrong codes: none is taken until \d{4}-.*Z\. A signature is\.$/.test(lockedOut.message)], ['NotPermitted', true], lockedOut.message);
+  assert.match(await details(run), /5 wrong codes in the name of fay: none is taken until/);
+  await here.env.sleep('16m');
   await approve({ by: 'fay', code: '123123' });
   const report = (await entry.result()) as RunReport;
   assert.deepEqual(report.state.gates.map(({ decisions }) => decisions.map(({ by, proof }) => [by, proof])), [[['fay', 'totp']]]);

@@ -71,7 +71,7 @@ export function resolveItem(snapshot: RunSnapshot, event: CommandEvent & { kind:
   if (open.length > 1) return refuse('BadInput', `More than one item waits: say which, by "step" and "item": ${open.map(({ step, item }) => `${step.id} ${item.id}`).join(', ')}.`);
   const known = named[0];
   if (known?.item.by) return refuse('NotWaiting', `Item "${known.item.id}" of "${known.step.id}" was confirmed already, by ${known.item.by} at ${known.item.at}.`);
-  if (event.step !== undefined && !snapshot.state.steps.some(({ id }) => id === event.step)) return refuse('BadInput', `There is no step "${event.step}".`);
+  if (event.step !== undefined && !snapshot.state.steps.some(({ id }) => id === event.step)) return refuse('BadInput', `There is no step "${event.step}". Steps: ${snapshot.state.steps.map(({ id }) => `"${id}"`).join(', ')}.`);
   if (lists.length > 0 && event.item !== undefined && named.length === 0) return refuse('BadInput', `There is no item "${event.item}"; items: ${items.map(({ item }) => item.id).join(', ')}.`);
   return refuse('NotWaiting', `No checklist waits to be confirmed. ${waitsFor(snapshot)}`);
 }
