@@ -62,6 +62,13 @@ test('in the real UI what is encrypted is read by who signed in to the codec ser
   await until('the UI shows input and failure', async () => readable(await shown(page)).length === secrets.length, 30_000);
   await shoot('codec-with', pictureHeight);
 
+  await ui.start(`${uiUrl}/namespaces/default/workflows/start-workflow?${new URLSearchParams({ taskQueue: taskQueues.control, workflowType: 'toy', workflowId: 'typed' }).toString()}`, '"refuse"');
+  const { events } = await environment.client.workflow.getHandle('typed').fetchHistory();
+  const [typed] = events![0]!.workflowExecutionStartedEventAttributes!.input!.payloads!;
+  assert.deepEqual([Buffer.from(typed!.metadata!['encoding']!).toString(), Buffer.from(typed!.data!).includes('refuse')], ['binary/encrypted', false], 'what is typed is encrypted before Temporal has it');
+  // A worker that could not read it would try for ever.
+  await assert.rejects(client.workflow.getHandle('typed').result());
+
   const ask = async (): Promise<string | number> =>
     await page.evaluate<string | number>(`fetch('${codecUrl}/decode', { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: '{"payloads":[]}' }).then((answer) => answer.status, (error) => error.name)`);
   assert.equal(await ask(), 200, 'a page of the UI, signed in');
