@@ -12,8 +12,9 @@ import { peopleOf, shippedHere, startSide } from '../harness/shipped-here.ts';
 import type { StoreRequest } from '../harness/store-proxy.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
+import { corporateIntelCalls, recoverCorporateIntel } from './corporate-intel.ts';
 
-/** The main runbooks of accubooks and of muslim-companion, as shipped, on real servers: what the one lives on is lost, what the other lives on is corrupt. */
+/** The main runbooks of accubooks, muslim-companion and corporate-intel, as shipped, on real servers: what the first lives on is lost, what the second lives on is corrupt, and the third is lost and has a log. */
 const skip = await postgresMissing();
 const source = 'database';
 const scope = { system: 'accubooks', source, timeline: 't00000001' };
@@ -38,7 +39,7 @@ function writeSystems(stack: SystemStack, { from, to, side }: { from: Postgres; 
   });
 }
 
-test('accubooks and muslim-companion as shipped: their main disasters, with a worker killed in the middle of a base and of each restore: another snapshot, no part twice, and the end is right', { skip, timeout: 400_000 }, async (t) => {
+test('accubooks, muslim-companion and corporate-intel as shipped: their main disasters, with a worker killed in the middle of a base and of each restore: another snapshot, no part twice, and the end is right', { skip, timeout: 570_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   const [from, to] = await Promise.all([startPostgres(t), startPostgres(t)]);
   await from.query('CREATE DATABASE accubooks');
@@ -48,7 +49,7 @@ test('accubooks and muslim-companion as shipped: their main disasters, with a wo
   const [{ oid }] = (await from.query(`SELECT 'entries'::regclass::oid AS oid`, [], 'accubooks')) as [{ oid: number }];
   const ofEntries = (of: StoreRequest, index: number): boolean => of.key.includes(`/parts/${oid}/`) && partIndex(of.key) === index;
   writeSystems(stack, { from, to, side: await startSide(t, 'recovery') });
-  const programs = plantPrograms(stack.home, ['accubooks-check', 'accubooks-services', 'check-application']);
+  const programs = plantPrograms(stack.home, ['accubooks-check', 'accubooks-services', 'check-application', ...corporateIntelCalls]);
   const env = { PATH: `${programs.bin}${delimiter}${process.env['PATH']}` };
   await stack.startWorker(env);
 
@@ -136,4 +137,6 @@ test('accubooks and muslim-companion as shipped: their main disasters, with a wo
     const [next] = (await (await stack.start('backUpSystem', { system, requestedBy: asks })).result()) as BackupSummary[];
     assert.deepEqual([next!.timeline, next!.documents], ['t00000002', 1_101]);
   });
+
+  await t.test('corporate-intel: a drill of its ten steps keeps their times; its server is gone, and is recovered from its base and its log by workers that are killed in the middle of both: the report has the RPO, and the new side is archived', async (st) => await recoverCorporateIntel(st, stack, programs, env));
 });
