@@ -27,9 +27,10 @@ const everyMs = 100;
 /** Looks at the argument lists of everything that is started in a home, several times a second. */
 export function watchArguments(owner: Owner, home: string): { seen(): string[] } {
   const seen = new Set<string>();
+  const strangers = new Map<number, number>();
   const look = (): void => {
     // The directory is in the environment of whatever belongs to the stack.
-    for (const { argv } of processesWith('HOLDFAST_HOME', home)) seen.add(argv.join(' '));
+    for (const { argv } of processesWith('HOLDFAST_HOME', home, strangers)) seen.add(argv.join(' '));
   };
   const timer = setInterval(look, everyMs);
   owner.after(() => clearInterval(timer));
