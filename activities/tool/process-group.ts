@@ -9,20 +9,20 @@ export function groupLives(groupPid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  return process.platform !== 'linux' || countGroup(groupPid) > 0;
+  // Asked many times a second: as long as its leader runs, nobody else of the machine need be looked at.
+  return process.platform !== 'linux' || isIn(groupPid, readStat(groupPid)) || countGroup(groupPid) > 0;
 }
 
 /** How many processes of the group still run. An orphan's new parent may take seconds to collect it, and a dead one holds no port and writes no file. */
 export function countGroup(groupPid: number): number {
   if (process.platform === 'linux') {
-    return readdirSync('/proc').filter((name) => {
-      const stat = /^\d+$/.test(name) ? readStat(Number(name)) : undefined;
-      return stat !== undefined && stat.group === groupPid && stat.state !== 'Z' && stat.state !== 'X';
-    }).length;
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isIn(groupPid, readStat(Number(name)))).length;
   }
   const listed = execFileSync('ps', ['-A', '-o', 'pgid=,stat='], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return listed.split('\n').filter((line) => new RegExp(`^\\s*${groupPid}\\s+[^Z]`).test(line)).length;
 }
+
+const isIn = (groupPid: number, stat: ReturnType<typeof readStat>): boolean => stat !== undefined && stat.group === groupPid && stat.state !== 'Z' && stat.state !== 'X';
 
 /** Signals a whole process group; a group that is gone is fine. */
 export function signalGroup(groupPid: number, signal: NodeJS.Signals): void {
