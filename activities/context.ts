@@ -16,6 +16,8 @@ export interface JobContext {
   progress(reading: JobReading): void;
   /** A line for the worker's log; left out: nobody listens. */
   log?: ((level: 'info' | 'warn' | 'error', message: string) => void) | undefined;
+  /** Says that groups side by side are going to follow, a process each, so that the second need not wait for its start; left out: nobody listens. */
+  groupsFollow?: (() => void) | undefined;
 }
 
 /** A job of one source of one system, with what it needs opened. */

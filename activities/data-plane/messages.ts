@@ -29,6 +29,8 @@ export interface JobFailure {
 /** Child → worker. */
 export type JobMessage =
   | { kind: 'alive' }
+  /** others of its kind come soon, side by side */
+  | { kind: 'groups-follow' }
   | { kind: 'progress'; progress: JobReading }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; detail?: Record<string, unknown> }
   | { kind: 'done'; result: unknown; peakRssBytes: number; rssBytes: number }

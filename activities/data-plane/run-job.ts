@@ -14,9 +14,6 @@ const childProgram = fileURLToPath(new URL('./main.ts', import.meta.url));
  */
 const backgroundJobs: ReadonlySet<string> = new Set<JobName>(['planDump', 'dumpGroup', 'sealBackup', 'planImport', 'importGroup', 'writeExport', 'verifyRecoveryPoint', 'verifyKept', 'planRetention', 'expire', 'planDisposal', 'planDisposals', 'orderDisposal', 'destroyPoint', 'certifyDisposal']);
 
-/** Behind these come groups, several side by side: what the second needs is started meanwhile. */
-const beforeGroups: ReadonlySet<string> = new Set<JobName>(['planDump', 'prepareRestore']);
-
 export interface RunJobOptions extends JobContext {
   /** Called whenever the child shows that its event loop turns, about once a second. */
   alive?: () => void;
@@ -51,7 +48,6 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   const { graceMs = 5_000 } = options;
   const kind = { program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) };
   const child = takeChild(kind);
-  if (beforeGroups.has(job)) startSpare(kind, input);
   const { tool } = child;
   const onAbort = (): void => void tool.kill(graceMs);
   options.signal.addEventListener('abort', onAbort, { once: true });
@@ -59,7 +55,7 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   const silence = watchSilence(child, options);
   try {
     await tool.send({ job, input } satisfies JobOrder);
-    const last = await lastWord(child.messages, options, silence);
+    const last = await lastWord(child.messages, { ...options, groupsFollow: () => startSpare(kind, input) }, silence);
     if (!last || options.signal.aborted) throw new Error('ended without an answer');
     options.onPeakRss?.(last.peakRssBytes);
     if (last.kind === 'failed') throw new Refused(revive(last.failure));
@@ -104,6 +100,7 @@ async function lastWord(messages: AsyncIterator<JobMessage>, options: RunJobOpti
 function hear(message: Exclude<JobMessage, { kind: 'done' | 'failed' }>, options: RunJobOptions): void {
   options.alive?.();
   if (message.kind === 'progress') options.progress(message.progress);
+  if (message.kind === 'groups-follow') options.groupsFollow?.();
   if (message.kind === 'log') options.log?.(message.level, message.message, message.detail);
 }
 

@@ -61,7 +61,7 @@ async function run(jobs: Promise<Jobs>, order: JobOrder, signal: AbortSignal): P
   const { report, flush } = throttledProgress();
   try {
     const job = (await jobs).findJob(order.job);
-    const result = await goingBy(order.input, async (input) => await job(input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }) }));
+    const result = await goingBy(order.input, async (input) => await job(input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }), groupsFollow: () => send({ kind: 'groups-follow' }) }));
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
     return { kind: 'failed', failure: describeFailure(error), peakRssBytes: peakRssBytes() };

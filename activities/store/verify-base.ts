@@ -6,6 +6,7 @@ import type { SourceContext } from '../context.ts';
 import { openBackupKey } from '../stream/backup-key.ts';
 import { partContext } from '../stream/contexts.ts';
 import type { DataKey } from '../stream/keys.ts';
+import { letGo } from '../stream/let-go.ts';
 import { open } from '../stream/sealed.ts';
 import { sha256Hex } from './checks.ts';
 import { readOrNote, untilTime, type Findings, type ReadLimits } from './findings.ts';
@@ -162,9 +163,11 @@ function compareCounts(manifestKey: string, manifest: Manifest, indexes: GroupIn
 /** Without a key what is stored is compared with its digest, which is half of the proof. */
 async function readPart({ store, signal }: SourceContext, scope: BackupScope, key: DataKey | undefined, part: Part): Promise<void> {
   const stored = await store.get(part.object, { signal });
-  if (!key) return;
+  if (!key) return letGo(stored);
   const plain = await open(key, stored, partContext(scope, part));
-  if (plain.length !== part.plainBytes || sha256Hex(plain) !== part.plainSha256) {
-    throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its index says (${plain.length}, expected ${part.plainBytes})`);
+  const [bytes, digest] = [plain.length, sha256Hex(plain)];
+  letGo(stored, plain);
+  if (bytes !== part.plainBytes || digest !== part.plainSha256) {
+    throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its index says (${bytes}, expected ${part.plainBytes})`);
   }
 }

@@ -30,6 +30,7 @@ export interface ToolResult {
 export interface RunningTool {
   pid: number;
   stdin: Writable;
+  /** Not with a file descriptor of the caller's own (`stdout`) */
   stdout: Readable;
   /** Only with `pipes`: those from file descriptor 3 on, to be written and read. */
   pipes: Duplex[];
@@ -68,7 +69,7 @@ export async function runTool(tool: ToolName | { path: string }, args: readonly 
 export function startTool(
   tool: ToolName | { path: string },
   args: readonly string[],
-  options: ToolOptions & { ipc?: boolean; collectStdout?: boolean; pipes?: number; label?: string } = {},
+  options: ToolOptions & { ipc?: boolean; collectStdout?: boolean; pipes?: number; label?: string; stdout?: number } = {},
 ): RunningTool {
   options.signal?.throwIfAborted();
   const path = typeof tool === 'string' ? findTool(tool) : tool.path;
@@ -123,8 +124,8 @@ export function startTool(
   };
 }
 
-function stdioOf({ input, pipes = 0 }: ToolOptions & { pipes?: number }) {
-  if (pipes > 0) return { stdio: ['ignore', 'pipe', 'pipe', ...Array.from({ length: pipes }, () => 'pipe' as const)] as ['ignore', 'pipe', 'pipe'] };
+function stdioOf({ input, pipes = 0, stdout = 'pipe' }: ToolOptions & { pipes?: number; stdout?: number | 'pipe' }) {
+  if (pipes > 0) return { stdio: ['ignore', stdout, 'pipe', ...Array.from({ length: pipes }, () => 'pipe' as const)] as ['ignore', 'pipe', 'pipe'] };
   return input === undefined ? { stdin: 'pipe' as const } : { input };
 }
 

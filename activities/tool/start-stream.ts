@@ -3,6 +3,7 @@ import { PassThrough, pipeline, type Duplex, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { minutes, seconds } from '../../workflows/domain/units.ts';
+import type { LentOutput } from './lent-output.ts';
 import { countGroup } from './process-group.ts';
 import type { Account } from './server-account.ts';
 import { startTool, type RunningTool, type ToolResult } from './run-tool.ts';
@@ -17,6 +18,8 @@ export interface StreamOptions {
   account?: Account | undefined;
   /** removed when this process dies while the program runs, however it dies */
   removeOnLoss: string;
+  /** What it writes is read from there; left out: from `stdout` */
+  output?: LentOutput | undefined;
   /** How long what a program left behind may pass nothing on before it is ended, which is a failure. Left out: a minute. */
   quietForMs?: number;
 }
@@ -24,6 +27,7 @@ export interface StreamOptions {
 /** A program whose standard output, or standard input, is a stream of any length. */
 export interface RunningStream {
   pid: number;
+  /** nothing, where it was given an `output` */
   stdout: Readable;
   /** the program's standard input */
   stdin: Duplex;
@@ -61,19 +65,24 @@ const graceMs = seconds(3);
  *
  * @throws the signal's reason, when it is aborted already. What keeps the program from starting is in `done`.
  */
-export function startStream(program: string, args: readonly string[], { label, env, signal, account, removeOnLoss, quietForMs = minutes(1) }: StreamOptions): RunningStream {
-  const tool = startTool({ path: '/bin/sh' }, ['-c', script, removeOnLoss, program, ...args], {
+export function startStream(program: string, args: readonly string[], { label, env, signal, account, removeOnLoss, output, quietForMs = minutes(1) }: StreamOptions): RunningStream {
+  const start = (own?: number): RunningTool => startTool({ path: '/bin/sh' }, ['-c', script, removeOnLoss, program, ...args], {
     label,
     pipes: 2,
     graceMs,
+    ...(own === undefined ? {} : { stdout: own }),
     ...(env ? { env } : {}),
     ...(signal ? { signal } : {}),
     ...(account ? { account } : {}),
   });
+  const tool = output ? output.handOver(start) : start();
   const [stdin, leash] = tool.pipes as [Duplex, Duplex];
   // Taken at once: what a program leaves in its pipe is thrown away when it ends and nobody reads there yet.
   const stdout = new PassThrough();
-  pipeline(tool.stdout, stdout, () => undefined);
+  if (output) stdout.end();
+  else pipeline(tool.stdout, stdout, () => undefined);
+  const passed = (): number => (output ?? (tool.stdout as Socket)).bytesRead + (stdin as Socket).bytesWritten;
+  const isHeldUp = (): boolean => output?.isHeldUp ?? stdout.writableNeedDrain;
   // It has closed its input with something unread in it: it has failed, whatever it still does.
   stdin.once('error', () => void setTimeout(() => void tool.kill(), endsWithinMs).unref());
   stdin.on('error', () => undefined).resume();
@@ -82,7 +91,7 @@ export function startStream(program: string, args: readonly string[], { label, e
   const exit = Promise.withResolvers<string>();
   tool.onExit((code) => {
     exit.resolve(new Date().toISOString());
-    const alone = code === 0 ? endsAlone(tool, stdin, stdout, quietForMs) : Promise.resolve(true);
+    const alone = code === 0 ? endsAlone(tool, { passed, isHeldUp }, quietForMs) : Promise.resolve(true);
     void alone.then((isAlone) => {
       hasLeftBehind = !isAlone;
       leash.destroy();
@@ -96,12 +105,11 @@ export function startStream(program: string, args: readonly string[], { label, e
 }
 
 /** Waits until nothing of the group runs but the leash; false when something stays and passes nothing on, though nobody holds it up. */
-async function endsAlone(tool: RunningTool, stdin: Duplex, stdout: PassThrough, quietForMs: number): Promise<boolean> {
-  const passed = (): number => (tool.stdout as Socket).bytesRead + (stdin as Socket).bytesWritten;
+async function endsAlone(tool: RunningTool, { passed, isHeldUp }: { passed(): number; isHeldUp(): boolean }, quietForMs: number): Promise<boolean> {
   let before = passed();
   let movedAt = performance.now();
   while (countGroup(tool.pid) > 1) {
-    if (passed() !== before || stdout.writableNeedDrain) {
+    if (passed() !== before || isHeldUp()) {
       before = passed();
       movedAt = performance.now();
     }

@@ -6,6 +6,7 @@ import { assertEpoch } from '../../store/epoch.ts';
 import { readSliceNames, type StoredSlice } from '../../store/slice-names.ts';
 import { ArchiveKeys } from '../../stream/archive-key.ts';
 import { sliceContext } from '../../stream/contexts.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { contextOf, keyIdOf, open, seal } from '../../stream/sealed.ts';
 
 export type SliceRoom = Pick<SourceContext, 'store' | 'keys' | 'signal' | 'epoch'>;
@@ -46,7 +47,7 @@ export class SliceObjects {
     return await seal(await this.#keys.forWriting(this.scope), plain, sliceContext(this.scope, { ...range, epoch: this.#room.epoch }));
   }
 
-  /** As `put`, of what was sealed before. */
+  /** As `put`, of what was sealed before, which is let go. */
   async putSealed(range: { from: LogPosition; to: LogPosition }, sealed: Buffer): Promise<number> {
     await this.#assertCommand();
     return await this.#store(range, sealed);
@@ -60,13 +61,15 @@ export class SliceObjects {
   async #store(range: { from: LogPosition; to: LogPosition }, sealed: Buffer): Promise<number> {
     const { store, signal } = this.#room;
     const key = layout.slice(this.scope, range.from, range.to);
+    const bytes = sealed.length;
     try {
       await store.put(key, sealed, { ifAbsent: true, signal });
+      letGo(sealed);
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
       await this.#adopt(range, key);
     }
-    return sealed.length;
+    return bytes;
   }
 
   /**
@@ -79,7 +82,9 @@ export class SliceObjects {
       const key = await this.#keys.forReading(this.scope, keyIdOf(stored));
       // Which epoch wrote it only the slice itself knows; opening authenticates that word with the others.
       const epoch = Number(contextOf(stored)['epoch']);
-      return await open(key, stored, sliceContext(this.scope, { from: slice.from, to: slice.to, epoch }));
+      const plain = await open(key, stored, sliceContext(this.scope, { from: slice.from, to: slice.to, epoch }));
+      letGo(stored);
+      return plain;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.retryable || error.message.includes(slice.key)) throw error;
       throw new HoldfastError(error.type, `slice ${slice.key} (${formatLogPosition(slice.from)} to ${formatLogPosition(slice.to)}): ${error.message}`, {

@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ulid } from 'ulid';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
@@ -6,6 +6,7 @@ import type { Part } from '../../../workflows/domain/manifest.ts';
 import type { Store } from '../../store/store.ts';
 import { partContext } from '../../stream/contexts.ts';
 import type { DataKey } from '../../stream/keys.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { open, seal } from '../../stream/sealed.ts';
 import { kib, mib } from '../../../workflows/domain/units.ts';
 
@@ -58,12 +59,13 @@ export function parsePartName(key: string): PartName | undefined {
 
 /** Seals one part and puts it under its own key. */
 export async function putPart(to: PartStore, of: { unit: string; range: string }, name: PartName, plain: PlainPart): Promise<Part> {
-  const [sealed, plainSha256] = await Promise.all([
-    seal(to.key, plain.bytes, partContext(to.scope, { ...of, index: name.index })),
-    sha256Aside(plain.bytes),
-  ]);
+  const sealing = seal(to.key, plain.bytes, partContext(to.scope, { ...of, index: name.index }));
+  // While it is compressed in the pool. Here, and not in the pool too: that would take a copy of it, which is as much work.
+  const plainSha256 = hash('sha256', plain.bytes);
+  const sealed = await sealing;
   to.signal.throwIfAborted();
   const object = await to.store.put(layout.part(to.scope, of.unit, of.range, segmentOf(name)), sealed, { signal: to.signal });
+  letGo(sealed);
   return {
     object,
     unit: of.unit,
@@ -78,14 +80,15 @@ export async function putPart(to: PartStore, of: { unit: string; range: string }
 }
 
 /**
- * Downloads a part, compares it with its index's digest, authenticates it and opens it.
+ * Downloads a part, compares it with its index's digest, authenticates it and opens it. What it returns is memory of its own, the caller's to let go.
  * @param options.checkedLater - what it opens to is held against its source's own digests by whoever takes it, so that the digest of the plain bytes says nothing more.
  * @throws Tampered, ObjectMissing - the part is not what its index says.
  */
 export async function getPart(from: PartStore, part: Part, { checkedLater = false }: { checkedLater?: boolean } = {}): Promise<Buffer> {
   const stored = await from.store.get(part.object, { signal: from.signal });
-  const plain = await open(from.key, stored, partContext(from.scope, part), { plainBytes: part.plainBytes });
-  if (plain.length !== part.plainBytes || (!checkedLater && (await sha256Aside(plain)) !== part.plainSha256)) {
+  const plain = await open(from.key, stored, partContext(from.scope, part));
+  letGo(stored);
+  if (plain.length !== part.plainBytes || (!checkedLater && hash('sha256', plain) !== part.plainSha256)) {
     throw new HoldfastError('Tampered', `${part.object.key}: opens to other bytes than its group's index says`);
   }
   return plain;
@@ -102,9 +105,4 @@ export async function* openParts(from: PartStore, { parts }: { parts: readonly P
     if ('error' in part) throw part.error;
     yield { bytes: part.bytes, done: (done += part.bytes.length) };
   }
-}
-
-/** In libuv's pool: the thread that reads documents goes on meanwhile. */
-async function sha256Aside(bytes: Buffer): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Buffer<ArrayBuffer>)).toString('hex');
 }

@@ -6,6 +6,7 @@ import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { readSelection, requireClaim } from './claim-target.ts';
 import { openWire, targetAddress, withTarget } from './connect.ts';
 import { controlCollections, controlDatabase } from './control.ts';
@@ -131,6 +132,8 @@ class GroupLoader {
     if (record?.state !== 'done') {
       const [bytes] = await Promise.all([this.#get(pieces), record ? undefined : this.#note(last, 'begun')]);
       await this.#insert(last, bytes, record !== undefined);
+      // The server has answered: it has all of it.
+      letGo(bytes);
       await this.#note(last, 'done');
     }
     this.#advance(pieces, record?.state === 'done');
@@ -138,7 +141,10 @@ class GroupLoader {
 
   async #get(pieces: readonly Part[]): Promise<Buffer> {
     const got = await Promise.all(pieces.map(async (part) => await getPart(this.#parts, part)));
-    return got.length === 1 ? got[0]! : Buffer.concat(got);
+    if (got.length === 1) return got[0]!;
+    const whole = Buffer.concat(got);
+    letGo(...got);
+    return whole;
   }
 
   async #loadCapped(pieces: readonly Part[], known: ReadonlyMap<string, RestoredRecord>): Promise<void> {

@@ -10,9 +10,9 @@ import { putIndex } from '../base/put-index.ts';
 import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
 import { StoredProgress } from '../base/stored-progress.ts';
 import { StreamCutter } from '../tool/cut-stream.ts';
-import { isAgain, startsAgain, storeStream } from '../tool/dump-group.ts';
+import { isAgain, startsAgain } from '../tool/dump-group.ts';
 import type { ProgramSpec } from '../tool/program-spec.ts';
-import { runProgram } from '../tool/run-program.ts';
+import { storeOutput } from '../tool/store-output.ts';
 import { libpqVariables, type Place } from '../postgres/connect.ts';
 import { withSource } from './connect.ts';
 import { dumpTars } from './dump-tars.ts';
@@ -70,12 +70,9 @@ interface Dumped {
 async function dumpOne(context: SourceContext, to: PartStore, one: ProgramSpec, progress: StoredProgress): Promise<Dumped> {
   const watch = new TarWatch();
   const spec = { ...one, args: [...one.args, '--pgdata=-'] };
-  const { parts, exitedAt } = await runProgram(context, spec, async (running) => ({
-    parts: await storeStream(to, cluster, { running, spec }, progress, (chunk) => watch.add(chunk)),
-    exitedAt: running.exitedAt,
-  }));
+  const { parts, exitedAt } = await storeOutput(context, spec, { to, of: cluster, progress, see: (chunk) => watch.add(chunk) });
   const { text, at } = watch.list();
-  return { ranges: [{ range: cluster.range, parts }], list: { range: cluster.range, at, bytes: text.length }, said: checkList(text, [watch]), exitedAt: await exitedAt };
+  return { ranges: [{ range: cluster.range, parts }], list: { range: cluster.range, at, bytes: text.length }, said: checkList(text, [watch]), exitedAt };
 }
 
 /** A tar of the data directory, one of each tablespace, and the list of files beside them. */
@@ -86,7 +83,7 @@ async function dumpSeveral(context: SourceContext, to: PartStore, { spec, place,
   ];
   const { parts, list, exitedAt } = await dumpTars(context, place.address, spec, tars.map(({ range, file, watch }) => ({
     file,
-    store: async (running, cat) => await storeStream(to, { unit: cluster.unit, range }, { running, spec: cat }, progress, (chunk) => watch.add(chunk)),
+    store: async (reading, cat) => (await storeOutput(reading, cat, { to, of: { unit: cluster.unit, range }, progress, see: (chunk) => watch.add(chunk) })).parts,
   })));
   const said = checkList(list, tars.map(({ watch }) => watch));
   const cutter = new StreamCutter();

@@ -16,7 +16,8 @@ import { runProgram } from '../tool/run-program.ts';
 export interface Tar {
   /** its name, as the program calls it */
   file: string;
-  store(running: RunningStream, spec: ProgramSpec): Promise<Part[]>;
+  /** @param reader - the program that reads it. */
+  store(context: ProgramContext, reader: ProgramSpec): Promise<Part[]>;
 }
 
 /**
@@ -60,7 +61,7 @@ async function readPipes(context: ProgramContext, writer: RunningStream, tars: r
   const reading = tars.map(async ({ file, store }) => {
     const spec: ProgramSpec = { name: 'cat', path: findProgram('cat'), args: [join(pipes, file)], env: {}, secrets: {}, files: {} };
     try {
-      return await runProgram({ ...context, signal: AbortSignal.any([context.signal, over.signal]) }, spec, async (running) => await store(running, spec));
+      return await store({ ...context, signal: AbortSignal.any([context.signal, over.signal]) }, spec);
     } catch (error) {
       over.abort(error);
       throw error;

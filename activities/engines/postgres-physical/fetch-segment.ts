@@ -5,6 +5,7 @@ import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts'
 import type { SourceContext } from '../../context.ts';
 import { believedSlices } from '../../store/believed-slices.ts';
 import { listTimelines } from '../../store/timelines.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { assembleSegment, groupSegments, type ListedSegment } from './assemble.ts';
 import { checkSegment, kindOfFile, numberOfName, readPiece, segmentName, timelineOfName } from './segment.ts';
@@ -132,7 +133,9 @@ class SegmentFetcher {
   }
 
   async #put(segment: ListedSegment, path: string): Promise<void> {
-    writeFileSync(`${path}.part`, await assembleSegment(this.#objects, segment), { mode: 0o600 });
+    const bytes = await assembleSegment(this.#objects, segment);
+    writeFileSync(`${path}.part`, bytes, { mode: 0o600 });
+    letGo(bytes);
     renameSync(`${path}.part`, path);
     this.#last = { number: segment.number, after: this.#passed };
     this.#passed = segment.slices.at(-1)!.key;

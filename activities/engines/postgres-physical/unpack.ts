@@ -7,6 +7,7 @@ import { stopPlace } from '../../provision/postgres-place.ts';
 import { readJsonFile, replaceFile } from '../../replace-file.ts';
 import type { PhysicalPlace } from './place.ts';
 import { cluster, listRange, rangeOfTablespace } from './plan.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { runTool } from '../../tool/run-tool.ts';
 import { getPart, openParts } from '../base/stored-parts.ts';
@@ -109,6 +110,8 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
       // Every file is held against the server's own list behind this.
       for await (const { bytes, done } of openParts(parts, tar, { ahead: 2, checkedLater: true })) {
         for (let at = 0; at < bytes.length; at += writtenAtOnceBytes) await files.add(bytes.subarray(at, at + writtenAtOnceBytes));
+        // Written: the reader of the tar copies what it keeps.
+        letGo(bytes);
         context.progress({ phase, done: before + done, of, unit: 'bytes', group });
       }
       await files.end();

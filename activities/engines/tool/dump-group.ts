@@ -1,26 +1,18 @@
 import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, type BackupScope } from '../../../workflows/domain/layout.ts';
-import type { GroupIndex, Part } from '../../../workflows/domain/manifest.ts';
+import type { GroupIndex } from '../../../workflows/domain/manifest.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
 import { currentTimeline } from '../../store/timelines.ts';
 import { openBackupKey } from '../../stream/backup-key.ts';
-import type { RunningStream } from '../../tool/start-stream.ts';
-import { InFlight } from '../base/in-flight.ts';
 import { putIndex } from '../base/put-index.ts';
 import { StoredProgress } from '../base/stored-progress.ts';
 import { endpointOf } from '../base/source-environment.ts';
-import { nextPartName, putPart, type PartName, type PartStore } from '../base/stored-parts.ts';
-import { StreamCutter } from './cut-stream.ts';
 import { planSchema, stream, type ToolPlan } from './plan-dump.ts';
 import { backUpForeign } from './pgbackrest/back-up.ts';
 import { dumpProgram, toolOf } from './programs.ts';
-import type { ProgramSpec } from './program-spec.ts';
-import { outputOf, runProgram, unlessQuiet } from './run-program.ts';
-
-/** Parts being compressed, encrypted and uploaded while the next one is read. */
-const uploadsAtOnce = 2;
+import { storeOutput } from './store-output.ts';
 
 /** What people are told, in heartbeats and in the worker's log, when an attempt finds another one before it. */
 export const startsAgain = 'starts again from the beginning: a program’s stream cannot be resumed';
@@ -56,11 +48,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
     return await putIndex(context, plan, stream.group, [{ parts, summary: () => ({ unit: stream.unit, range: stream.range, documents: 0, plainBytes, hashSum: null, fuzzy: whyForeign, gone: false, ran, detail: foreign }) }]);
   }
   const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: stream.group }));
-  const { parts, exitedAt } = await runProgram(context, spec, async (running) => {
-    const stored = await storeStream({ store, key, scope: plan, signal }, stream, { running, spec }, progress);
-    await unlessQuiet(spec, 'has closed its output, and has not ended', Promise.race([running.exitedAt, running.done]));
-    return { parts: stored, exitedAt: running.exitedAt };
-  });
+  const { parts, exitedAt } = await storeOutput(context, spec, { to: { store, key, scope: plan, signal }, of: stream, progress });
   const plainBytes = parts.reduce((sum, part) => sum + part.plainBytes, 0);
   if (plainBytes === 0) throw new HoldfastError('ToolFailed', `${spec.name} ended with code 0 and wrote nothing`, { hint: 'a dump is never empty: see that the program writes to its standard output' });
   const range: GroupIndex['ranges'][number] = {
@@ -72,7 +60,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
     fuzzy: whyUnproved(plan),
     gone: false,
     // Not when its last part was stored: what the source took meanwhile is not in it.
-    ran: { fromAt, toAt: await exitedAt },
+    ran: { fromAt, toAt: exitedAt },
   };
   return await putIndex(context, plan, stream.group, [{ parts, summary: () => range }]);
 }
@@ -86,44 +74,4 @@ export const whyForeign = 'pgBackRest keeps the backup in a repository of its ow
 export async function isAgain({ store, signal }: SourceContext, plan: BackupScope, of: { unit: string; range: string }): Promise<boolean> {
   for await (const _ of store.list(layout.parts(plan, of.unit, of.range), { signal })) return true;
   return false;
-}
-
-/**
- * Reads to the end. While its parts cannot be stored as fast, the program waits: nothing is kept but what is in flight.
- * @param see - is shown everything, in order, before it is stored.
- */
-export async function storeStream(
-  to: PartStore,
-  of: { unit: string; range: string },
-  { running, spec }: { running: RunningStream; spec: ProgramSpec },
-  progress: StoredProgress,
-  see?: (chunk: Buffer) => void,
-): Promise<Part[]> {
-  // One that asks something would wait for ever.
-  running.stdin.end();
-  const cutter = new StreamCutter();
-  const uploads = new InFlight(uploadsAtOnce);
-  const parts: Part[] = [];
-  let name: PartName | undefined;
-  const upload = async (plain: Parameters<typeof putPart>[3]): Promise<void> => {
-    const own = (name = nextPartName(name));
-    await uploads.add(async () => {
-      parts[own.index] = await putPart(to, of, own, plain);
-      const { length } = plain.bytes;
-      cutter.release(plain);
-      progress.stored(length);
-    });
-  };
-  try {
-    for await (const chunk of outputOf(running, spec)) {
-      progress.read(chunk.length);
-      see?.(chunk);
-      for (const plain of cutter.add(chunk)) await upload(plain);
-    }
-    for (const plain of cutter.flush()) await upload(plain);
-    await uploads.settle();
-    return parts;
-  } finally {
-    await uploads.abandon();
-  }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { formatDuration, mib, seconds } from '../../../workflows/domain/units.ts';
+import { LentOutput, type Lender } from '../../tool/lent-output.ts';
 import { makePrivateDirectory } from '../../tool/private-files.ts';
 import { startStream, type RunningStream } from '../../tool/start-stream.ts';
 import { withoutSecrets, type ProgramContext, type ProgramSpec } from './program-spec.ts';
@@ -18,12 +19,23 @@ const endsWithinMs = seconds(5);
  * @throws ToolFailed - it ended badly, or before it had read everything; program, code and the last lines of its stderr. @throws what `use` throws.
  */
 export async function runProgram<T>(context: ProgramContext, spec: ProgramSpec, use: (running: RunningStream) => Promise<T>): Promise<T> {
+  return await run(context, spec, undefined, use);
+}
+
+/** As `runProgram`; what it writes lies in memory that is lent for it. */
+export async function runLending<T>(context: ProgramContext, spec: ProgramSpec, lender: Lender, use: (running: RunningStream, output: LentOutput) => Promise<T>): Promise<T> {
+  return await run(context, spec, lender, async (running, output) => await use(running, output!));
+}
+
+async function run<T>(context: ProgramContext, spec: ProgramSpec, lender: Lender | undefined, use: (running: RunningStream, output: LentOutput | undefined) => Promise<T>): Promise<T> {
   const directory = await makePrivateDirectory(spec.files);
+  let output: LentOutput | undefined;
   try {
+    output = lender && (await LentOutput.open(directory.path, lender));
     const fill = (text: string): string => text.replace(/\{\{\s*file:([^{}]+?)\s*\}\}/g, (_, name: string) => `${directory.path}/${name}`);
     // What a secret holds is nobody's to fill in.
     const env = { ...withoutSecrets(context.system), ...Object.fromEntries(Object.entries(spec.env).map(([key, value]) => [key, fill(value)])), ...spec.secrets };
-    const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, account: spec.account, removeOnLoss: directory.path });
+    const running = startStream(spec.path, spec.args.map(fill), { label: spec.name, env, signal: context.signal, account: spec.account, removeOnLoss: directory.path, output });
     // Heard from the beginning: it may fail while nobody waits for it yet.
     const end = running.done.then(() => undefined, (error: unknown) => error);
     await directory.noteGroup(running.pid).catch(async (error: unknown) => {
@@ -31,7 +43,9 @@ export async function runProgram<T>(context: ProgramContext, spec: ProgramSpec, 
       await end;
       throw error;
     });
-    const outcome = await use(running).then((value) => ({ value }), (error: unknown) => ({ error }));
+    const outcome = await use(running, output).then((value) => ({ value }), (error: unknown) => ({ error }));
+    // It is to see that nobody reads any more.
+    output?.destroy();
     if ('error' in outcome) await endAfter(running, end, outcome.error instanceof StreamBroken ? endsWithinMs : 0);
     const failure = await end;
     context.signal.throwIfAborted();
@@ -39,6 +53,7 @@ export async function runProgram<T>(context: ProgramContext, spec: ProgramSpec, 
     if (failure !== undefined) throw failure;
     return outcome.value;
   } finally {
+    output?.destroy();
     await directory.remove();
   }
 }
@@ -93,13 +108,14 @@ export async function* outputOf({ stdout }: RunningStream, spec: ProgramSpec): A
 /** A timer cannot wait for longer. */
 const longestMs = 2 ** 31 - 1;
 
-/** @throws ToolFailed - nothing came of it while the program may be quiet. */
-export async function unlessQuiet<T>({ name, quietForMs }: ProgramSpec, what: string, awaited: Promise<T>): Promise<T> {
+/** @param listen - is given what to call when the program was heard meanwhile. @throws ToolFailed - nothing came of it while the program may be quiet. */
+export async function unlessQuiet<T>({ name, quietForMs }: ProgramSpec, what: string, awaited: Promise<T>, listen?: (heard: () => void) => void): Promise<T> {
   if (quietForMs === undefined) return await awaited;
   const hangs = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     hangs.reject(new HoldfastError('ToolFailed', `${name} ${what} for ${formatDuration(quietForMs)}: it hangs, and is ended`, { hint: 'if it may be quiet for longer, say so under tool.quietFor of the source' }));
   }, Math.min(quietForMs, longestMs));
+  listen?.(() => void timer.refresh());
   try {
     return await Promise.race([awaited, hangs.promise]);
   } finally {

@@ -133,7 +133,7 @@ test('a process that did its job well does the next one; what comes beside it ha
   assert.ok(both.some(({ pid }) => pid === first.pid));
 });
 
-test('while what comes before groups is done, the process that a second group needs starts beside it, and ends where none comes', async () => {
+test('while what says that groups follow is done, the process that a second group needs starts beside it, and ends where none comes', async () => {
   // Those that idle from earlier jobs are of another kind.
   const kind = { heapMib: 240 };
   const before = await childrenOf(process.pid);
@@ -146,6 +146,8 @@ test('while what comes before groups is done, the process that a second group ne
   const alone = await pidOf('prepareRestore', {}, kind);
   const [unused] = (await childrenOf(process.pid)).filter((pid) => pid !== alone.pid && !before.includes(pid));
   assert.ok(await isGone(unused), 'nobody had a job for it');
+  const silent = await pidOf('add', { a: '1', b: '1' }, kind);
+  assert.deepEqual((await childrenOf(process.pid)).filter((pid) => !before.includes(pid)), [silent.pid], 'whose job says nothing has none beside it');
 });
 
 test('a process whose job failed is gone, and so is one that has waited for a moment', async () => {

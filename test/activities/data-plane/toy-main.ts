@@ -36,7 +36,7 @@ const jobs: Record<string, (input: Input, context: JobContext) => Promise<unknow
   /** named as a job that is in the background */
   dumpGroup: async () => await Promise.resolve(priorities()),
   /** named as a job that comes before groups */
-  prepareRestore: async () => await Promise.resolve(process.ppid),
+  prepareRestore: async (_, { groupsFollow }) => await Promise.resolve(groupsFollow!()),
   restoreGroup: async () => await Promise.resolve(priorities()),
   refuse: async () => await Promise.reject(new HoldfastError('LogGap', 'log ends at 7', { hint: 'take a base', details: { at: 7 } })),
   stumble: async () => await Promise.reject(new TypeError('not this time')),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { newDataKey } from '../../../activities/stream/data-key.ts';
+import { letGo } from '../../../activities/stream/let-go.ts';
 import { encryptMessage } from '../../../activities/stream/message.ts';
 import { contextOf, keyIdOf, maxPlainBytes, open, seal } from '../../../activities/stream/sealed.ts';
 import { mib } from '../../../workflows/domain/units.ts';
@@ -90,4 +91,17 @@ test('parts of 16 MiB, four at a time, stay under 400 MiB', async (t) => {
   clearInterval(watch);
   t.diagnostic(`peak ${Math.round((peakBytes - beforeBytes) / mib(1))} MiB above ${Math.round(beforeBytes / mib(1))} MiB`);
   assert.ok(peakBytes - beforeBytes < mib(400), `${peakBytes - beforeBytes} bytes`);
+});
+
+test('what is let go is empty for whoever still has it, and never holds other bytes; what lies in memory that others share stays', async () => {
+  const plain = randomBytes(mib(3));
+  const sealed = await seal(key, plain, context);
+  const view = sealed.subarray(0, 100);
+  const opened = await open(key, sealed, context);
+  letGo(sealed);
+  assert.deepEqual([sealed.length, view.length, opened.equals(plain)], [0, 0, true]);
+  const small = Buffer.from('small');
+  const beside = Buffer.from('beside');
+  letGo(small);
+  assert.deepEqual([String(small), String(beside)], ['small', 'beside']);
 });
