@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { close, closeSync, constants, open, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,7 +46,7 @@ async function place(t: TestContext, content: Buffer, { put, forever = false, si
   const spec: ProgramSpec = { name: 'writer', path: process.execPath, args: ['-e', writer, file, pid, JSON.stringify(pieces), ...(forever ? ['forever'] : [])], env: {}, secrets: {}, files: {} };
   const to: PartStore = { store, key: newDataKey(), scope: { system: 's', source: 's', timeline: 't', backup: 'b' }, signal: context.signal };
   const said: { done: number }[] = [];
-  return { context, spec, to, progress: new StoredProgress(0, (reading) => void said.push(reading)), said, pid: () => Number(readFileSync(pid, 'utf8')) };
+  return { context, spec, to, progress: new StoredProgress(0, (reading) => void said.push(reading)), said, directory: tools.directory, pid: () => Number(readFileSync(pid, 'utf8')) };
 }
 
 test('what a program writes in pieces of any size lies in its parts byte for byte, though their memory is used again and the store is slow', { timeout: 120_000 }, async (t) => {
@@ -64,6 +65,27 @@ test('what a program writes in pieces of any size lies in its parts byte for byt
   for (const [at, part] of parts.entries()) assert.ok((await getPart(to, part)).equals(content.subarray(at * partBytes, (at + 1) * partBytes)), `part ${at}`);
   assert.equal(said.at(-1)!.done, content.length);
   assert.ok(Date.parse(exitedAt) <= Date.now());
+});
+
+/** Nothing of the pool goes on until what this returns is called: each of its threads opens a pipe that nobody writes to. */
+function holdPool(path: string): () => void {
+  execFileSync('mkfifo', [path]);
+  for (let thread = 0; thread < 4; thread += 1) open(path, 'r', (_, descriptor) => close(descriptor));
+  return () => closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+}
+
+test('a part that is not compressed yet stays as it is while as much is read as may be', { timeout: 60_000 }, async (t) => {
+  const content = randomBytes(5 * partBytes);
+  const { context, spec, to, progress, directory } = await place(t, content);
+  let seenBytes = 0;
+  let letGoOn: (() => void) | undefined;
+  const { parts } = await storeOutput(context, spec, { to, of, progress, see: ({ length }) => {
+    seenBytes += length;
+    letGoOn ??= holdPool(join(directory, 'held'));
+    // Two are to be compressed by now, and the third waits for one of them: no more is read before.
+    if (seenBytes === 3 * partBytes) setTimeout(letGoOn, 50);
+  } });
+  for (const [at, part] of parts.entries()) assert.ok((await getPart(to, part)).equals(content.subarray(at * partBytes, (at + 1) * partBytes)), `part ${at}`);
 });
 
 test('nothing written is no part', async (t) => {
