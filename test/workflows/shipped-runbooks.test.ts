@@ -47,6 +47,9 @@ const isPartial = (view: SystemView, runbook: string): boolean => copiesOf(view,
 /** The runbook that one goes on as where this step of it fails. */
 const escalatesTo = ({ onFailure }: FlatStep): string | undefined => (typeof onFailure === 'object' && 'escalate' in onFailure ? onFailure.escalate : undefined);
 
+/** What people run that is taken back by a program, the last begun first; a step of the runbook's own `undo` names none. */
+const commandsWithUndo = (view: SystemView, runbook: string): string[] => expandRunbook(view, runbook).map((step) => String(step.with?.['command'])).filter((command) => view.commands?.[command]?.undo).reverse();
+
 /** Its steps where each one fails: those before the one that escalates, then those of the runbook that it escalates to. */
 function stepsWhereAllFail(view: SystemView, runbook: string): { steps: FlatStep[]; escalations: string[] } {
   const all = expandRunbook(view, runbook);
@@ -57,7 +60,7 @@ function stepsWhereAllFail(view: SystemView, runbook: string): { steps: FlatStep
 }
 
 /** All that undos call; none of it may harm when it is done twice. */
-const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'removeRows', 'releaseHold', 'deployVersion'] as const;
+const undoCalls = ['unfencePrimary', 'startAgain', 'admitTraffic', 'removeTarget', 'giveRoomBack', 'swapBack', 'dropCopies', 'removeRows', 'releaseHold', 'deployVersion', 'runCommand'] as const;
 
 /**
  * From here on the calls of undos are done and fail all the same: at first with what comes first in `failures`, and well once none is left. Not before: some of them are calls of steps, too.
@@ -69,11 +72,12 @@ function failAfterDone(lab: Lab, failures: readonly ErrorType[]): string[] {
     const works = lab.stubs.answers[activity] as (input: unknown) => Promise<unknown>;
     const times = new Map<string | undefined, number>();
     Object.assign(lab.stubs.answers, {
-      [activity]: async (input: { source?: string }) => {
+      [activity]: async (input: { source?: string; command?: string }) => {
         const answer = await works(input);
-        undone.push(activity);
-        const time = times.get(input.source) ?? 0;
-        times.set(input.source, time + 1);
+        undone.push(input.command === undefined ? activity : `${activity} ${input.command}`);
+        const of = input.source ?? input.command;
+        const time = times.get(of) ?? 0;
+        times.set(of, time + 1);
         if (time < failures.length) throw new HoldfastError(failures[time]!, 'the answer is lost');
         return answer;
       },
@@ -233,28 +237,31 @@ for (const { name, runbook, switches } of shipped.flat()) {
     assert.equal(failure.type, 'Aborted');
     for (const activity of undone) assert.ok(undone.filter((one) => one === activity).length >= 2, `${activity} was done once`);
     const { state } = failure.details![0] as RunReport;
+    const programs = undone.filter((call) => call.startsWith('runCommand '));
+    assert.deepEqual(programs, commandsWithUndo(view, runbook).flatMap((command) => [`runCommand ${command}`, `runCommand ${command}`]));
+    const calls = undone.filter((call) => !programs.includes(call));
     if (copies) {
       // What changed places has its name again before the copies are dropped, and production is not touched otherwise.
       const first = [...(copies === 'rows' ? ['removeRows', 'removeRows'] : [...(copies === 'swap' ? ['swapBack', 'swapBack'] : []), 'dropCopies', 'dropCopies']), 'removeTarget', 'removeTarget'];
-      assert.deepEqual(undone, [...first, 'releaseHold', 'releaseHold', 'releaseHold']);
+      assert.deepEqual(calls, [...first, 'releaseHold', 'releaseHold', 'releaseHold']);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
     }
     if (!has(view, runbook, 'promote')) {
       // What restores nothing leaves nothing behind.
-      assert.deepEqual([...undone].sort(), has(view, runbook, 'find-recovery-point') ? ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget'] : []);
+      assert.deepEqual([...calls].sort(), has(view, runbook, 'find-recovery-point') ? ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget'] : []);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
     }
     if (isInPlace(view, runbook)) {
       // The server comes back to its place first, and is unfenced, started and served from then; it was taken from people at the beginning.
-      assert.deepEqual(undone.slice(0, 6), ['removeTarget', 'removeTarget', 'giveRoomBack', 'giveRoomBack', 'unfencePrimary', 'unfencePrimary']);
+      assert.deepEqual(calls.slice(0, 6), ['removeTarget', 'removeTarget', 'giveRoomBack', 'giveRoomBack', 'unfencePrimary', 'unfencePrimary']);
       assert.deepEqual(lab.stubs.called().filter((activity) => ['giveRoomBack', 'startAgain', 'admitTraffic'].includes(activity)), ['admitTraffic', 'giveRoomBack', 'giveRoomBack', 'startAgain', 'startAgain', 'admitTraffic', 'admitTraffic']);
       assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
       return;
     }
     // The recovery point is let go of once more when the run ends, however it ends.
-    const places = undone.filter((activity) => activity !== 'deployVersion' && activity !== 'giveRoomBack');
+    const places = calls.filter((activity) => activity !== 'deployVersion' && activity !== 'giveRoomBack');
     assert.deepEqual([places.slice(0, 2), places.slice(2).sort()], [['unfencePrimary', 'unfencePrimary'], ['releaseHold', 'releaseHold', 'releaseHold', 'removeTarget', 'removeTarget']]);
     assert.deepEqual(state.steps.filter(({ undo }) => undo), []);
     assert.ok(!lab.stubs.called().includes('admitTraffic'), 'traffic was never touched');
