@@ -13,8 +13,8 @@ import type { SystemStack } from './system-stack.ts';
  * validators, runbooks.
  */
 export function shippedHere(stack: SystemStack, name: string, place: (file: SystemFile) => void): void {
-  const read = (system: string): SystemFile => parse(readFileSync(join(stack.home, 'systems', `${system}.yaml`), 'utf8')) as SystemFile;
-  const [demo, file] = [read('demo'), read(name)];
+  const read = (systems: string, system: string): SystemFile => parse(readFileSync(join(systems, `${system}.yaml`), 'utf8')) as SystemFile;
+  const [demo, file] = [read(join(stack.home, 'systems'), 'demo'), read(join(import.meta.dirname, '..', '..', 'systems'), name)];
   Object.assign(file, { stores: demo.stores, key: demo.key, traffic: { ...file.traffic, directory: demo.traffic.directory, url: demo.traffic.url } });
   delete file.notify;
   place(file);

@@ -26,7 +26,7 @@ import { StoreProxy, type Held } from './store-proxy.ts';
 import { until } from './until.ts';
 
 /**
- * The embedded stack in a directory of the test's own, with the shipped system files in its `systems/`, whose addresses come from the
+ * The embedded stack in a directory of the test's own, with the shipped file of demo in its `systems/`, whose addresses come from the
  * environment. Workers reach the store through a proxy; the test itself reaches it directly.
  */
 export class SystemStack {
@@ -48,7 +48,7 @@ export class SystemStack {
   /** @param prepare - called with the directory before anything is started: to plant secrets. */
   static async start(owner: Owner, prepare?: (home: string) => void | Promise<void>): Promise<SystemStack> {
     const home = mkdtempSync(join(tmpdir(), 'holdfast-system-'));
-    Object.assign(process.env, { HOLDFAST_HOME: home, HOLDFAST_SYSTEMS: layOutSystems(home) });
+    Object.assign(process.env, { HOLDFAST_HOME: home, HOLDFAST_SYSTEMS: layOutSystem(home) });
     await prepare?.(home);
     const cleanUps: (() => Promise<unknown>)[] = [];
     // One hook: the directory is not removed under what still runs in it.
@@ -243,16 +243,19 @@ export class SystemStack {
 /** In each collection: enough for several batches of everything. */
 const documentsEach = 10_040;
 
-/** The shipped system files. Where demo's asks how much there has to be, it asks for what these tests fill in, which is a tenth: they are not about how much there is. */
-function layOutSystems(home: string): string {
-  const directory = join(home, 'systems');
-  cpSync(join(import.meta.dirname, '..', '..', 'systems'), directory, { recursive: true });
-  const path = join(directory, 'demo.yaml');
-  const text = readFileSync(path, 'utf8');
+/**
+ * The shipped file of demo, and no other: every process that starts would read them all. Where it asks how much there has to be, it asks for what these tests fill in, which is a tenth: they are
+ * not about how much there is.
+ */
+function layOutSystem(home: string): string {
+  const [shipped, directory] = [join(import.meta.dirname, '..', '..', 'systems'), join(home, 'systems')];
+  mkdirSync(directory);
+  cpSync(join(shipped, 'system.schema.json'), join(directory, 'system.schema.json'));
+  const text = readFileSync(join(shipped, 'demo.yaml'), 'utf8');
   // As text: another test looks for places in it.
   const changed = text.replace('min: 100000', `min: ${documentsEach}`);
-  if (changed === text) throw new Error(`${path} is not what it was when this was written`);
-  writeFileSync(path, changed);
+  if (changed === text) throw new Error('systems/demo.yaml is not what it was when this was written');
+  writeFileSync(join(directory, 'demo.yaml'), changed);
   return directory;
 }
 

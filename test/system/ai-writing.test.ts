@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -237,7 +237,10 @@ async function theRun(stack: SystemStack): Promise<WorkflowHandle> {
 }
 
 test('ai-writing as shipped: applied, each of its schedules started once, its drill killed in its clean-up and report; backed up, archived; a component’s recovery that does not help escalates by itself, and the whole is recovered with the application that ran then, by workers that are killed in its restore and its replay, its people answering its gates, told by mail, and its post-recovery steps behind the switch', { timeout: 570_000 }, async (t) => {
-  const stack = await SystemStack.start(t, speakTls);
+  const stack = await SystemStack.start(t, async (home) => {
+    copyFileSync(join(import.meta.dirname, '..', '..', 'systems', `${system}.yaml`), join(home, 'systems', `${system}.yaml`));
+    await speakTls(home);
+  });
   const programs = plantPrograms(stack.home, ['deploy-app', 'validate-system', 'monitor-health', 'run-test-suite', 'benchmark', 'security-scan']);
   const server = await startMailReceiver(t);
   const drillPort = await freePort();
