@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, constants, cpus, setPriority } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { run } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import { formatDuration } from '../workflows/domain/units.ts';
 import { startTimeOf } from '../activities/tool/process-group.ts';
@@ -35,14 +36,23 @@ const longestFirst = [
 const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
+/** Pure: each is over in a moment, most of which it takes to load zod and the domain. All of a group are run by one process, file by file; one that awaits at its top cannot be of it. */
+const groups = { 'test/workflows/{domain,runbook}': /^test\/workflows\/(domain|runbook)\/(?!access-report)/ };
 const fileTimeoutMs = 10 * 60_000;
 /** More than these are no matter of a busy machine. */
 const mostRunAgain = 6;
 /** In the environment of everything that a test starts, and so in /proc, whoever its parent is by then. */
 const runMark = `HOLDFAST_TEST_RUN=${randomUUID()}`;
 
+/** What one process runs: a test file, or several. */
+interface Job {
+  name: string;
+  files: string[];
+}
+
 interface TestResult {
   name: string;
+  job: string;
   file: string;
   ms: number;
   error?: unknown;
@@ -96,9 +106,9 @@ async function check(name: string, commands: string[][]): Promise<string[]> {
 async function runTests(files: string[]): Promise<string[]> {
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
-  const inOrder = [...files].sort((a, b) => rankOf(a) - rankOf(b));
-  const heavy = inOrder.filter((file) => heavyFiles.test(file));
-  const others = inOrder.filter((file) => !heavyFiles.test(file));
+  const inOrder = toJobs([...files].sort((a, b) => rankOf(a) - rankOf(b)));
+  const heavy = inOrder.filter(({ name }) => heavyFiles.test(name));
+  const others = inOrder.filter(({ name }) => !heavyFiles.test(name));
   const results: TestResult[] = [];
   const output = new Map<string, string>();
   const lanes = [...Array.from({ length: filesAtOnce }, () => [heavy, others]), ...Array.from({ length: Math.ceil(filesAtOnce / 2) }, () => [others])];
@@ -110,9 +120,14 @@ async function runTests(files: string[]): Promise<string[]> {
   summarize(results);
   const failed = results.filter((result) => result.error !== undefined);
   if (filters.length === 0) unstableFiles.push(...(await runAgain([...new Set(failed.map(({ file }) => file))])));
-  const told = failed.map((result) => ({ isUnstable: unstableFiles.includes(result.file), said: describe(result, output.get(result.file)) }));
+  const told = failed.map((result) => ({ isUnstable: unstableFiles.includes(result.file), said: describe(result, output.get(result.job)) }));
   for (const { said } of told.filter(({ isUnstable }) => isUnstable)) console.log(`\nUNSTABLE  ${said}`);
   return [...(await checks), ...told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said)];
+}
+
+function toJobs(files: readonly string[]): Job[] {
+  const grouped = Object.entries(groups).map(([name, of]) => ({ name, files: files.filter((file) => of.test(file)) })).filter((group) => group.files.length > 1);
+  return [...grouped, ...files.filter((file) => !grouped.some((group) => group.files.includes(file))).map((file) => ({ name: file, files: [file] }))];
 }
 
 /** Whether a fifth of the processors had nothing to do, for a while: not the same while for all who ask, or they would all begin at once. */
@@ -140,36 +155,42 @@ async function runAgain(files: string[]): Promise<string[]> {
   const passed: string[] = [];
   for (const file of files) {
     const results: TestResult[] = [];
-    await runFile(file, results, new Map());
+    await runJob({ name: file, files: [file] }, results, new Map());
     if (results.length > 0 && results.every((result) => result.error === undefined)) passed.push(file);
   }
   return passed;
 }
 
-/** Takes from the first queue that has a file left, until none has, or it has run as many as it may. */
-async function runLane(queues: string[][], results: TestResult[], output: Map<string, string>, most = Infinity): Promise<void> {
+/** Takes from the first queue that has a job left, until none has, or it has run as many as it may. */
+async function runLane(queues: Job[][], results: TestResult[], output: Map<string, string>, most = Infinity): Promise<void> {
   for (let count = 0; count < most; count += 1) {
-    const file = queues.find((queue) => queue.length > 0)?.shift();
-    if (file === undefined) return;
-    await runFile(file, results, output);
+    const job = queues.find((queue) => queue.length > 0)?.shift();
+    if (job === undefined) return;
+    await runJob(job, results, output);
   }
 }
 
-async function runFile(file: string, results: TestResult[], output: Map<string, string>): Promise<void> {
+async function runJob({ name: job, files }: Job, results: TestResult[], output: Map<string, string>): Promise<void> {
+  const isAlone = files.length === 1;
   const stream = run({
-    files: [join(project, file)],
+    files: [isAlone ? join(project, files[0]!) : join(project, 'test', 'harness', 'together.ts')],
+    ...(isAlone ? {} : { argv: files }),
     concurrency: 1,
     timeout: fileTimeoutMs,
-    // A failed test may leave a connection open; its file must not wait for that until the time is up.
-    execArgv: ['--test-force-exit'],
+    // A failed test may leave a connection open; its file must not wait for that until the time is up. What is pure opens none, and tells so much at once that an end by force would cut it off.
+    execArgv: [...(isAlone ? ['--test-force-exit'] : []), '--import', pathToFileURL(join(project, 'test', 'harness', 'untracked-promises.ts')).href],
   });
-  const collect = ({ message }: { message: string }): void => void output.set(file, `${output.get(file) ?? ''}${message}`.slice(-8_000));
+  const collect = ({ message }: { message: string }): void => void output.set(job, `${output.get(job) ?? ''}${message}`.slice(-8_000));
   stream.on('test:stderr', collect).on('test:stdout', collect);
-  const add = (data: { name: string; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
+  // An error that nobody caught, and of which it is not known whose it is.
+  stream.on('test:diagnostic', ({ message }) => (message.startsWith('Error: ') ? collect({ message: `${message}\n` }) : undefined));
+  const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
     if (data.details.type === 'suite') return;
+    const from = relative(project, data.file ?? '');
     const result: TestResult = {
       name: data.name,
-      file,
+      job,
+      file: files.find((file) => file === from) ?? files[0]!,
       ms: data.details.duration_ms,
       ...(data.details.error === undefined ? {} : { error: data.details.error }),
       ...(data.skip ? { skip: String(data.skip) } : {}),
@@ -180,9 +201,11 @@ async function runFile(file: string, results: TestResult[], output: Map<string, 
   stream.on('test:pass', add).on('test:fail', add);
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) return;
-    console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${file}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}`);
+    console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${job}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
+  const silent = files.filter((file) => !results.some((result) => result.file === file));
+  for (const file of silent) results.push({ name: 'its tests', job, file, ms: 0, error: new Error('none of them was run') });
 }
 
 function summarize(results: TestResult[]): void {

@@ -4,6 +4,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
+import type { ThreadedVMWorkflowCreator } from '@temporalio/worker/lib/workflow/threaded-vm.js';
 import { findTool } from '../../activities/tool/find-tool.ts';
 import { bundleWorkflows } from '../../workers/bundle-workflows.ts';
 import { openLog } from '../../workers/log.ts';
@@ -23,6 +24,36 @@ export function workflowBundle(...interceptors: string[]): Promise<WorkflowBundl
   const bundle = bundles.get(key) ?? bundleWorkflows(openLog('error'), {}, undefined, interceptors);
   bundles.set(key, bundle);
   return bundle;
+}
+
+type Creating = (typeof Worker)['createWorkflowCreator'];
+type Parsing = (typeof Worker)['getOrCreateBundle'];
+
+/**
+ * Workers of one process that run the same bundle share the thread that runs workflows, as all runs of one worker do (workflows/share-domain.ts): to make one, which loads the SDK again
+ * and evaluates zod and all schemas, takes more than most tests of a lab. Each has its own connection, pollers and cache; of the thread a worker that ends gives back its runs alone.
+ */
+class LabWorker extends Worker {
+  static readonly #parsed = new Map<string, ReturnType<Parsing>>();
+  static readonly #creators = new Map<string, ReturnType<Creating>>();
+
+  protected static override async getOrCreateBundle(...given: Parameters<Parsing>): ReturnType<Parsing> {
+    const bundle = given[0].workflowBundle as WorkflowBundle;
+    const parsed = LabWorker.#parsed.get(bundle.code) ?? super.getOrCreateBundle(...given);
+    LabWorker.#parsed.set(bundle.code, parsed);
+    return await parsed;
+  }
+
+  protected static override async createWorkflowCreator(...given: Parameters<Creating>): ReturnType<Creating> {
+    const [{ code }] = given;
+    const creator = LabWorker.#creators.get(code) ?? super.createWorkflowCreator(...given).then((made) => {
+      // Nobody ends it: a process whose tests are over does not wait for it.
+      for (const client of (made as ThreadedVMWorkflowCreator)['workerThreadClients']) client['workerThread'].unref();
+      return made;
+    });
+    LabWorker.#creators.set(code, creator);
+    return { createWorkflow: async (options) => await (await creator).createWorkflow(options), destroy: () => Promise.resolve() };
+  }
 }
 
 export interface Lab {
@@ -86,7 +117,7 @@ export async function startWorkers(env: TestWorkflowEnvironment, activities: Stu
   const common = { connection: env.nativeConnection, activities, maxHeartbeatThrottleInterval: '100ms', shutdownGraceTime: '10ms' } as const;
   const queues = [taskQueues.data('main'), taskQueues.archive('main'), taskQueues.recover('main')];
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(...interceptors) }),
+    LabWorker.create({ ...common, taskQueue: taskQueues.control, workflowBundle: await workflowBundle(...interceptors) }),
     ...queues.map((taskQueue) => Worker.create({ ...common, taskQueue })),
   ]);
   const running = workers.map((worker) => worker.run());
