@@ -1,6 +1,7 @@
 import type { ArchiveActivities, ControlActivities, DataActivities, RecoverActivities } from '../workflows/contract.ts';
 import { archiveActivities } from './contract/archive.ts';
 import { dataActivities } from './contract/data.ts';
+import type { ActivityEnvironment } from './contract/environment.ts';
 import { planningActivities } from './contract/planning.ts';
 import { productionActivities } from './contract/production.ts';
 import { recordingActivities } from './contract/recording.ts';
@@ -12,14 +13,6 @@ export interface ActivitiesByRole {
   data: DataActivities;
   archive: ArchiveActivities;
   recover: RecoverActivities;
-}
-
-export interface ActivityEnvironment {
-  /** what an epoch belongs to: the id of the Temporal namespace */
-  owner: string;
-  reportsDirectory: string;
-  /** where the Temporal UI is, for the links in messages; null: not known */
-  temporalUiUrl: string | null;
 }
 
 /**

@@ -12,7 +12,8 @@ import { journalCarriedLines, journalPageLines, journalStateLines } from './doma
 import { anonymous, queryNames, type Severity } from './domain/messages.ts';
 import { hours, minutes } from './domain/units.ts';
 import { describeFailure, failing, failure } from './failure.ts';
-import { applyAlert, belongs, note, type Effect } from './incident/apply-alert.ts';
+import { applyAlert, belongs } from './incident/apply-alert.ts';
+import { note, type Effect } from './incident/effects.ts';
 import { acts, applyMessage, refuseMessage, type Asked } from './incident/apply-message.ts';
 import { applyJoin, applyTold } from './incident/apply-run.ts';
 import { findLostRuns } from './incident/find-lost-runs.ts';
@@ -23,7 +24,7 @@ import { nextOutsideAt } from './incident/outside.ts';
 import { showIncident } from './incident/show-incident.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { nowAt } from './now-at.ts';
-import type { Refusal } from './runbook/refusal.ts';
+import type { Refusal } from './runbook/waits-for.ts';
 import { mark } from './search-attributes.ts';
 
 /** A history must stay small: after so many messages it continues as new. */

@@ -6,7 +6,7 @@ import type { JobContext } from '../context.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import { openContext } from '../open-context.ts';
 import { checkTransport } from '../plan/check-transport.ts';
-import { finding } from '../plan/plan-recovery.ts';
+import { finding } from '../plan/finding.ts';
 import { checkStore } from '../store/setup/check-store.ts';
 import type { LoadedSystem } from '../system-files.ts';
 

@@ -5,7 +5,6 @@ import { desiredSchedules } from '../../workflows/domain/schedules/desired.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import { attempt } from '../attempt.ts';
 import { keepSystemFile } from '../file-of-run.ts';
-import type { ActivityEnvironment } from '../index.ts';
 import { openSystem } from '../open-context.ts';
 import { readArchiveStatus } from '../read-archive-status.ts';
 import { readStepHistory } from '../report/read-step-history.ts';
@@ -15,6 +14,7 @@ import { releaseHold } from '../store/holds.ts';
 import { loadSystemFile, toSystemView, type LoadedSystem } from '../system-files.ts';
 import { readFires } from '../watch/read-fires.ts';
 import { atSource, inDataPlane } from './at-source.ts';
+import type { ActivityEnvironment } from './environment.ts';
 
 /** A store that is away holds up no start for longer than this: the run goes by the file all the same, and says that there is no copy of it. */
 const keptWithinMs = seconds(10);

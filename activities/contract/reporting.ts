@@ -3,7 +3,6 @@ import type { ReportingActivities } from '../../workflows/contract.ts';
 import { drillSchedules } from '../../workflows/domain/schedules/drill-schedules.ts';
 import { attempt } from '../attempt.ts';
 import { evidenceAfterwards, evidenceOfIncident, evidenceOfRun, sealEvidence } from '../evidence/seal-evidence.ts';
-import type { ActivityEnvironment } from '../index.ts';
 import { readPage } from '../notify/read-page.ts';
 import { linkToRun } from '../notify/run-link.ts';
 import { openSystem } from '../open-context.ts';
@@ -12,6 +11,7 @@ import { readDrills } from '../report/read-drills.ts';
 import { readOnServer } from '../schedules/read-on-server.ts';
 import { rememberDrill } from '../store/remember-drill.ts';
 import { inDataPlane } from './at-source.ts';
+import type { ActivityEnvironment } from './environment.ts';
 
 export const reportingActivities = ({ reportsDirectory, temporalUiUrl }: ActivityEnvironment): ReportingActivities => ({
   writeJournalPage: attempt(async (page, { signal }) => {

@@ -7,7 +7,7 @@ import type { SourceContext } from '../context.ts';
 import { findMuteReceivers } from '../notify/send-notice.ts';
 import type { LoadedSystem } from '../system-files.ts';
 import { findProgram, type ToolName } from '../tool/find-tool.ts';
-import { finding } from './plan-recovery.ts';
+import { finding } from './finding.ts';
 
 const answersWithinMs = 2_000;
 

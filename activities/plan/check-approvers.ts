@@ -6,7 +6,7 @@ import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import { resolveSecret } from '../secrets.ts';
 import type { LoadedSystem } from '../system-files.ts';
-import { finding } from './plan-recovery.ts';
+import { finding } from './finding.ts';
 
 type Gate = System['approvals'][string];
 

@@ -4,7 +4,7 @@ import type { Finding } from '../../workflows/domain/recovery-plan.ts';
 import type { System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 import { openProvisioner } from '../provision/provisioner.ts';
-import { finding } from './plan-recovery.ts';
+import { finding } from './finding.ts';
 
 /**
  * Whether the target that the runbook would make of a source could be made, by its provisioner's own check, which changes nothing. Looked for here, as programs are: a server of

@@ -7,7 +7,7 @@ import { openEngine } from '../engines/open-engine.ts';
 import { resolveAddress } from '../secrets.ts';
 import { requireTls } from '../transport/require-tls.ts';
 import { readTemporalWeakerTls, temporalWeakerTls } from '../transport/temporal-weaker-tls.ts';
-import { finding } from './plan-recovery.ts';
+import { finding } from './finding.ts';
 
 /**
  * What of a recovery would be refused because it leaves this machine by less than TLS 1.3, as far as addresses and settings say, and every permission to do so. Nothing is

@@ -7,7 +7,7 @@ import type { System } from '../../workflows/domain/system.ts';
 import type { JobContext } from '../context.ts';
 import { proposeDeployment } from '../deploy/propose-deployment.ts';
 import { openSystem } from '../open-context.ts';
-import { finding } from './plan-recovery.ts';
+import { finding } from './finding.ts';
 
 /**
  * What the runbook's first step that deploys would deploy. That a step would stop and ask is found here, and not at night.

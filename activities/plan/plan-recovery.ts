@@ -1,4 +1,4 @@
-import { describeError, errorTable, HoldfastError, type ErrorType } from '../../workflows/domain/errors.ts';
+import { describeError, errorTable, HoldfastError } from '../../workflows/domain/errors.ts';
 import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
 import { describeWhen, whenHolds } from '../../workflows/domain/condition.ts';
 import { expandRunbook, runbookNames } from '../../workflows/domain/expand-runbook.ts';
@@ -30,6 +30,7 @@ import { planDeployment } from './plan-deployment.ts';
 import { checkReach, checkReceivers, checkTools } from './check-access.ts';
 import { checkPlaces } from './check-places.ts';
 import { checkTransport } from './check-transport.ts';
+import { finding } from './finding.ts';
 
 /** A plan looks at everything and reads a little: whoever waits for it is at a terminal. The recovery itself reads for longer. */
 const planReadsForMs = seconds(10);
@@ -183,8 +184,6 @@ async function checkArchive(context: SourceContext): Promise<Finding[]> {
   if (rpoMs <= system.objectives.rpo) return [];
   return [finding('warns', 'LogGap', `${name}: the archive is silent: ${formatDuration(rpoMs)} of writes would be lost, past the objective of ${formatDuration(system.objectives.rpo)}`, `holdfast archive status ${system.system}`)];
 }
-
-export const finding = (effect: Finding['effect'], type: ErrorType, message: string, hint: string | null = null): Finding => ({ effect, type, message, hint });
 
 /** Turns what was thrown into a finding. */
 function note(findings: Finding[]): (error: unknown) => undefined {

@@ -1,29 +1,15 @@
 import type { Alert } from '../domain/alert.ts';
 import { automatic, goesOn, isOver, kindOf, type IncidentRun, type IncidentState } from '../domain/incident.ts';
 import type { IncidentsView } from '../domain/incident-schema.ts';
+import { note, type Effect } from './effects.ts';
 import { restartLadders, startLadders } from './ladders.ts';
 import { hours } from '../domain/units.ts';
-
-/** What is to come of a change, beside the change itself. */
-export type Effect =
-  | { kind: 'tell'; what: string; isNews: boolean }
-  | { kind: 'start'; run: string; targetTime?: string | undefined }
-  | { kind: 'update-given'; by: string }
-  /** what a person wrote for people outside */
-  | { kind: 'outside'; text: string }
-  /** a rung of a ladder is reached; `over`: who was called there is not needed any more */
-  | { kind: 'call'; ladder: string; rung: number; to: string[]; receivers?: string[] | undefined; over: boolean }
-  | { kind: 'owner'; run: string; step: string; is: string; over: boolean };
 
 const alertsKept = 100;
 /** An alert that began earlier says little of now: its run waits for a person. */
 const autoWithinMs = hours(1);
 /** An alert soon after the end is the same incident again. */
 const reopenWithinMs = hours(1);
-
-export function note(state: IncidentState, at: string, what: string, by: string | null = null): void {
-  state.journal.push({ at, by, what: what.slice(0, 600) });
-}
 
 /** Whether an alert is of this incident; one that comes long after the end begins another. */
 export const belongs = ({ status, resolvedAt, closedAt, alerts }: IncidentState, alert: Alert, at: string): boolean =>

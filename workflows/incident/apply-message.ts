@@ -6,8 +6,9 @@ import type { IncidentsView } from '../domain/incident-schema.ts';
 import type { NotifyView } from '../domain/notify/notice.ts';
 import type { People } from '../domain/people.ts';
 import { permit, type Act } from '../domain/permissions.ts';
-import type { Refusal } from '../runbook/refusal.ts';
-import { addRun, note, reopen, type Effect } from './apply-alert.ts';
+import type { Refusal } from '../runbook/waits-for.ts';
+import { addRun, reopen } from './apply-alert.ts';
+import { note, type Effect } from './effects.ts';
 
 export const acts: Record<IncidentMessageName, Act> = { update: 'update-incident', assign: 'update-incident', start: 'recover', dismiss: 'dismiss-run', resolve: 'resolve-incident', review: 'review-incident' };
 

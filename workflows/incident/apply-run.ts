@@ -1,5 +1,6 @@
 import { goesOn, isOver, kindOf, type IncidentRun, type IncidentState, type JoinAnswer, type JoinAsked, type RunTold } from '../domain/incident.ts';
-import { addRun, note, type Effect } from './apply-alert.ts';
+import { addRun } from './apply-alert.ts';
+import { note, type Effect } from './effects.ts';
 
 const waits = ({ state }: IncidentRun['steps'][number]): boolean => state !== 'running';
 

@@ -1,6 +1,6 @@
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
 import { goesOn, type IncidentRun, type IncidentState } from '../domain/incident.ts';
-import { note } from './apply-alert.ts';
+import { note } from './effects.ts';
 
 /** A run that was terminated says nothing any more. A signal that nobody handles tells whether it is there. */
 export async function findLostRuns(state: IncidentState, nowAt: () => string): Promise<void> {

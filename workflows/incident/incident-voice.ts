@@ -2,7 +2,7 @@ import { recoveredAt, type IncidentState } from '../domain/incident.ts';
 import { callWanted, incidentChanged, ownerWanted, updateDue, updateGiven } from '../domain/notify/incident-notices.ts';
 import { externalNotice } from '../domain/notify/external-notice.ts';
 import { Announcer } from '../notify/announcer.ts';
-import type { Effect } from './apply-alert.ts';
+import type { Effect } from './effects.ts';
 import type { IncidentView } from './incident-input.ts';
 import { sayOutside } from './outside.ts';
 

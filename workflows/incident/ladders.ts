@@ -1,6 +1,6 @@
 import type { Ladders, Rung } from '../domain/contacts.ts';
 import type { ClimbedLadder, IncidentState } from '../domain/incident.ts';
-import { note, type Effect } from './apply-alert.ts';
+import { note, type Effect } from './effects.ts';
 
 /** A view that is read anew may have other ladders: what is named here and gone calls nobody. */
 const rungsOf = (ladders: Ladders, { name }: ClimbedLadder): Rung[] => ladders[name] ?? [];

@@ -6,7 +6,7 @@ import type { RunState } from '../domain/run-state.ts';
 import { formatDuration, hours } from '../domain/units.ts';
 import { nowAt } from '../now-at.ts';
 import { findMoments, isUndoing } from '../runbook/find-moments.ts';
-import { failedSteps } from '../runbook/refusal.ts';
+import { failedSteps } from '../runbook/waits-for.ts';
 import { isEnded, type RunEvent, type RunSnapshot } from '../runbook/run-types.ts';
 import { Outbox } from './outbox.ts';
 

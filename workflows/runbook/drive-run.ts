@@ -10,7 +10,7 @@ import { isIdle } from './clocks.ts';
 import { createRun, type RunPlan } from './create-run.ts';
 import type { RunHandle } from './messages.ts';
 import { reduceRun } from './reduce-run.ts';
-import { waitsFor } from './refusal.ts';
+import { waitsFor } from './waits-for.ts';
 import { isEnded, type Checks, type RunCommand, type RunEvent, type RunSnapshot } from './run-types.ts';
 import { phaseOf } from './show-details.ts';
 import { nowAt } from '../now-at.ts';

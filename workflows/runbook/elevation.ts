@@ -2,7 +2,7 @@ import { elevationGate, hasLapsed } from '../domain/elevation.ts';
 import { samePerson } from '../domain/people.ts';
 import type { GateState } from '../domain/run-state.ts';
 import type { Draft } from './draft.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal } from './waits-for.ts';
 import type { PersonsEvent, RunSnapshot } from './run-types.ts';
 
 /**

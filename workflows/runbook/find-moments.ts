@@ -1,6 +1,6 @@
 import type { Moment } from '../domain/notify/run-notices.ts';
 import type { GateState } from '../domain/run-state.ts';
-import { failedSteps, openGates, waitingLists } from './refusal.ts';
+import { failedSteps, openGates, waitingLists } from './waits-for.ts';
 import { commentText } from './refuse-command.ts';
 import { isEnded, type RunEvent, type RunSnapshot } from './run-types.ts';
 

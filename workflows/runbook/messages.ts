@@ -4,7 +4,8 @@ import { describeIssues } from '../domain/describe-issues.ts';
 import { anonymous, messageDescriptions, messageSchemas, parseProgress, progressSignal, queryNames, type Message, type MessageName, type ToldProgress } from '../domain/messages.ts';
 import type { RunState } from '../domain/run-state.ts';
 import { failure } from '../failure.ts';
-import { refusal, type Refusal } from './refusal.ts';
+import { refusal } from './refusal.ts';
+import type { Refusal } from './waits-for.ts';
 import type { PersonsEvent, RunSnapshot } from './run-types.ts';
 
 /** What an update answers: what came of it, and what the run waits for now. */

@@ -2,7 +2,7 @@ import { answersToGate } from '../domain/how-to-answer.ts';
 import { anonymous } from '../domain/messages.ts';
 import { hasRights, personOf, samePerson } from '../domain/people.ts';
 import { approvalsAt, type GateState } from '../domain/run-state.ts';
-import { resolveGate, waitsFor, type Refusal } from './refusal.ts';
+import { resolveGate, waitsFor, type Refusal } from './waits-for.ts';
 import type { GateEvent, RunSnapshot } from './run-types.ts';
 
 const names = (list: readonly string[]): string => list.map((name) => `"${name}"`).join(', ');

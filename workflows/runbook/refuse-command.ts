@@ -4,7 +4,7 @@ import type { RecoveryTarget } from '../domain/recovery-point.ts';
 import { mainRunbook } from '../domain/expand-runbook.ts';
 import type { ChecklistItem, StepState } from '../domain/run-state.ts';
 import { formatDuration } from '../domain/units.ts';
-import { waitsFor, type Refusal } from './refusal.ts';
+import { waitsFor, type Refusal } from './waits-for.ts';
 import { isEnded, type CommandEvent, type RunSnapshot } from './run-types.ts';
 
 const refuse = (type: Refusal['type'], message: string): Refusal => ({ type, message });

@@ -5,7 +5,7 @@ import { describeProgress, describeShare } from '../domain/describe-progress.ts'
 import { describeTarget } from '../domain/describe-target.ts';
 import type { Phase } from '../domain/names.ts';
 import { formatDuration } from '../domain/units.ts';
-import { failedSteps, openGates, waitingLists } from './refusal.ts';
+import { failedSteps, openGates, waitingLists } from './waits-for.ts';
 import type { RunSnapshot } from './run-types.ts';
 
 /** The Temporal UI shows no more than this of a workflow's details in comfort. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isIdle } from '../../../workflows/runbook/clocks.ts';
-import { failedSteps, openGates, waitingLists } from '../../../workflows/runbook/refusal.ts';
+import { failedSteps, openGates, waitingLists } from '../../../workflows/runbook/waits-for.ts';
 import { reduceRun } from '../../../workflows/runbook/reduce-run.ts';
 import { isEnded, type PlannedStep, type RunCommand, type RunEvent, type RunSnapshot } from '../../../workflows/runbook/run-types.ts';
 import { isUndoneByHand, type StepState } from '../../../workflows/domain/run-state.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { anonymous, messageNames, type MessageName } from '../../../workflows/domain/messages.ts';
 import type { People } from '../../../workflows/domain/people.ts';
-import { refusal, type Refusal } from '../../../workflows/runbook/refusal.ts';
+import { refusal } from '../../../workflows/runbook/refusal.ts';
+import type { Refusal } from '../../../workflows/runbook/waits-for.ts';
 import type { PersonsEvent } from '../../../workflows/runbook/run-types.ts';
 import { at, Driver, gate, step } from './plans.ts';
 

@@ -4,7 +4,7 @@ import { fitted, noticeLimits, type Notice } from '../../../../workflows/domain/
 import { internalNotice, type Moment, type RunFacts } from '../../../../workflows/domain/notify/run-notices.ts';
 import { externalNotice } from '../../../../workflows/domain/notify/external-notice.ts';
 import { findMoments } from '../../../../workflows/runbook/find-moments.ts';
-import { failedSteps } from '../../../../workflows/runbook/refusal.ts';
+import { failedSteps } from '../../../../workflows/runbook/waits-for.ts';
 import { reduceRun } from '../../../../workflows/runbook/reduce-run.ts';
 import type { RunEvent } from '../../../../workflows/runbook/run-types.ts';
 import { showDetails } from '../../../../workflows/runbook/show-details.ts';
