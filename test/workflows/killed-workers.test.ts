@@ -271,16 +271,16 @@ async function act({ handle, shipped }: Run, state: RunState): Promise<void> {
 }
 
 const longestMs = 180_000;
-/** @source gRPC's code of a call that was given up for its time */
-const deadlineExceeded = 4;
+/** @source gRPC's codes DEADLINE_EXCEEDED, and FAILED_PRECONDITION, which Temporal answers while a run's task has failed and was not tried again yet */
+const unanswered = [4, 9];
 
-/** Of a hundred runs whose worker died, the next one first makes each anew from its history: a question may be given up before it comes to it. */
+/** Of a hundred runs whose worker died, the next one first makes each anew from its history: a question may be given up before it comes to it, or a task that took too long stand in its way. What stays so hangs, and is said then. */
 async function stateIfAnswered(run: WorkflowHandle): Promise<RunState | undefined> {
   try {
     return await stateOf(run);
   } catch (error) {
     const said = error instanceof ServiceError ? error.cause : error;
-    if (isGrpcServiceError(said) && said.code === deadlineExceeded) return undefined;
+    if (isGrpcServiceError(said) && unanswered.includes(said.code)) return undefined;
     throw error;
   }
 }
