@@ -29,16 +29,21 @@ export interface SectionScript {
   entries: ArchiveEntry[];
   /** Some of them as SQL, without what stands before and behind all of them: those settings every session of ours has, as far as the server knows them. */
   sqlOf(entries: readonly ArchiveEntry[]): Promise<string>;
+  /** The same, some of them otherwise. Undefined: it could not be taken apart, and the program is asked for each piece. */
+  change?: (how: (entry: ArchiveEntry, sql: string) => string) => SectionScript;
 }
 
 export async function readSection(context: SourceContext, archive: Archive, section: Section): Promise<SectionScript> {
   const [entries, script] = await Promise.all([listEntries(context, archive, section), takeApart(context, archive, ['--file=-', '--verbose', `--section=${section}`], {})]);
   const blocks = blocksOf(bodyOf(script), entries);
-  return {
-    entries,
-    sqlOf: async (some) => (blocks ? joinBlocks(some.map(({ id }) => blocks.get(id)!)) : await entriesAsSql(context, archive, some)),
-  };
+  return blocks ? scriptOf(entries, blocks) : { entries, sqlOf: async (some) => await entriesAsSql(context, archive, some) };
 }
+
+const scriptOf = (entries: ArchiveEntry[], blocks: ReadonlyMap<string, Block>): SectionScript => ({
+  entries,
+  sqlOf: async (some) => await Promise.resolve(joinBlocks(some.map(({ id }) => blocks.get(id)!))),
+  change: (how) => scriptOf(entries, new Map(entries.map((entry) => [entry.id, { ...blocks.get(entry.id)!, sql: how(entry, blocks.get(entry.id)!.sql) }]))),
+});
 
 /** What one entry of a script says, and the settings that it is said under. */
 interface Block {

@@ -5,11 +5,12 @@ import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts'
 import type { SourceContext } from '../../context.ts';
 import { listNeeds, readSection, type Archive } from './archive-entries.ts';
 import { openBase } from './base-contents.ts';
-import { schemas } from './catalogue.ts';
 import { targetPlace, withClient, type Place } from './connect.ts';
 import { claimOf, requireClaim } from './control.ts';
 import { wantedContents, wantedUnits } from './contents.ts';
 import { dealIndexes } from './deal-indexes.ts';
+import { finishTables } from './finish-tables.ts';
+import { withUncheckedKeys, type ForeignKey } from './foreign-keys.ts';
 import { globalsOf, type GlobalOf } from './globals.ts';
 import { inSessions } from './in-sessions.ts';
 import { brokenKeys } from './into-tables.ts';
@@ -25,9 +26,9 @@ export interface BuiltIndexes {
 }
 
 /**
- * Makes what rows have to be there for: sequences go on where the source's were, indexes, constraints, triggers, rules and policies are made, materialized
- * views filled, in the order in which they read each other; then what belongs to the database as a whole, and fresh statistics. What concerns one table
- * alone is made in several sessions side by side.
+ * Makes what rows have to be there for: sequences go on where the source's were, indexes, constraints, triggers, rules and policies are made, foreign keys
+ * looked at, fresh statistics gathered, and materialized views filled, in the order in which they read each other; then what belongs to the database as a whole. What concerns one table
+ * alone is done in several sessions side by side.
  *
  * Safe to repeat: each is committed with its note, or finds itself done. What the data does not obey is named and passed over; asked again, it is tried again.
  */
@@ -42,7 +43,8 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
     const units = wantedUnits(context, manifest, point);
     if (contents !== 'definitions') await setSequences(client, globalsOf(globals, 'sequence'));
     const disk = await TargetDisk.find(client, place);
-    const { made, notMade } = contents === 'rows' ? { made: 0, notMade: await brokenKeys(client, units) } : await makePostData(context, { bytes: definitions, major }, { client, place, disk }, units);
+    const { made, notMade, keys } = contents === 'rows' ? { made: 0, notMade: await brokenKeys(client, units), keys: [] } : await makePostData(context, { bytes: definitions, major }, { client, place, disk }, units);
+    notMade.push(...(await finishTables(context, client, place, keys)));
     const chosen = new Set(units.map(({ name }) => name));
     // In a part of the tables the rows that others name may be missing on purpose: then nothing can be checked, and nothing holds.
     const broken = notMade.filter(({ refersTo }) => refersTo === undefined || !point.only || chosen.has(refersTo));
@@ -52,7 +54,6 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
     // Into tables that were there: whose roles are the source's is not known.
     if (!point.only && contents === 'all') await finishLargeObjects(client, globals);
     if (contents !== 'rows') await finishDatabase(client, place.address.database, globals);
-    await gatherStatistics(context, client, place);
     return { indexes: Math.max(0, made - notMade.length), failed };
   });
 }
@@ -61,8 +62,9 @@ export async function buildIndexes(context: SourceContext, { target, point }: { 
 const sortsInMemory = `SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')`;
 
 /** Indexes and keys table by table, side by side; then the rest, in its order. */
-async function makePostData(context: SourceContext, archive: Archive, { client, place, disk }: { client: pg.Client; place: Place; disk: TargetDisk | undefined }, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[] }> {
-  const [script, needs] = await Promise.all([readSection(context, archive, 'post-data'), listNeeds(context, archive)]);
+async function makePostData(context: SourceContext, archive: Archive, { client, place, disk }: { client: pg.Client; place: Place; disk: TargetDisk | undefined }, units: readonly Unit[]): Promise<{ made: number; notMade: NotMade[]; keys: ForeignKey[] }> {
+  const [section, needs] = await Promise.all([readSection(context, archive, 'post-data'), listNeeds(context, archive)]);
+  const { script, keys } = await withUncheckedKeys(client, section);
   const { entries } = script;
   const making: Making = { context, script, tolerate: true };
   const bytes = new Map(units.map(({ id, plainBytes }) => [id, plainBytes]));
@@ -79,27 +81,8 @@ async function makePostData(context: SourceContext, archive: Archive, { client, 
     say(0);
   });
   notMade.push(...(await makeInOrder(making, client, { entries: rest, note: 'post-data' }, say)));
-  return { made: entries.length, notMade };
-}
-
-/** Of so many tables each has a turn of its own, the largest first; of the others many share one. */
-const [largeTables, analyzedTogether] = [32, 50];
-
-/** What ANALYZE alone would do, by several sessions: a partitioned table brings its partitions. What the user may not is passed over, as it is there. */
-async function gatherStatistics(context: SourceContext, client: pg.Client, place: Place): Promise<void> {
-  const { rows } = await client.query<{ sql: string }>(`
-    SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS sql
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND NOT c.relisshared AND (${schemas} OR n.nspname = 'pg_catalog')
-    ORDER BY pg_catalog.pg_relation_size(c.oid) DESC, c.oid`);
-  const turns = rows.slice(0, largeTables).map((row) => [row]);
-  for (let at = largeTables; at < rows.length; at += analyzedTogether) turns.push(rows.slice(at, at + analyzedTogether));
-  let done = 0;
-  await inSessions(context, place, turns, async (session, tables) => {
-    context.progress({ phase: 'gather statistics', done, of: rows.length, unit: 'objects' });
-    await session.query(`ANALYZE ${tables.map(({ sql }) => sql).join(', ')}`);
-    done += tables.length;
-  });
+  const refused = new Set(notMade.map(({ entry }) => entry));
+  return { made: entries.length, notMade, keys: keys.filter(({ entry }) => !refused.has(entry.name)) };
 }
 
 const setTogether = 500;
@@ -129,9 +112,11 @@ async function fillViews(context: SourceContext, client: pg.Client, views: reado
   const failed: { sql: string; why: string }[] = [];
   for (const [done, { sql, filled }] of rows.entries()) {
     context.progress({ phase: 'fill materialized views', done, of: rows.length, unit: 'objects' });
-    if ((filled && !again) || !wanted.has(sql)) continue;
+    if (!wanted.has(sql)) continue;
     try {
-      await client.query(`REFRESH MATERIALIZED VIEW ${sql}`);
+      if (!filled || again) await client.query(`REFRESH MATERIALIZED VIEW ${sql}`);
+      // How others that read it are filled goes by its statistics.
+      await client.query(`ANALYZE ${sql}`);
     } catch (error) {
       const { code = '', message } = error as { code?: string; message: string };
       // The server is there and says no: its owner may lack a right, or its definition no longer holds.

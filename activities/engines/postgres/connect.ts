@@ -6,6 +6,7 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { asWeakTransport } from '../../transport/require-tls.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
+import { lendingSocket } from './lending-socket.ts';
 import { canonicalSession } from './session.ts';
 import { secretOf } from '../tool/program-spec.ts';
 import { fullDiskHint } from './target-disk.ts';
@@ -82,7 +83,7 @@ export const configOf = ({ address, user, password }: Place, { database, name }:
 export async function connect(context: Pick<SourceContext, 'signal'>, place: Place, { database, name }: ConnectOptions = {}): Promise<pg.Client> {
   const { address } = place;
   context.signal.throwIfAborted();
-  const client = new pg.Client(configOf(place, { database, name }));
+  const client = new pg.Client({ ...configOf(place, { database, name }), ...(address.tls ? {} : { stream: lendingSocket }) });
   // Told of a session that ends while nothing runs in it; what runs next in it fails.
   client.on('error', () => undefined);
   try {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { kib } from '../../../workflows/domain/units.ts';
+import { lenderOf, type Lender } from './lending-socket.ts';
 import { RowFrames } from './row-frames.ts';
 
 /** What of pg's client is used that its types do not say: what every `Submittable` is given (pg-copy-streams works by the same). */
@@ -12,7 +13,7 @@ interface Connection {
 const waitingAtMostBytes = kib(512);
 
 /**
- * Rows as COPY's text, in pieces of any length, as they come. The socket's own memory is given on: each piece is the taker's.
+ * Rows as COPY's text, in pieces of any length, as they come. The socket's own memory is given on: a piece is worth something until the next one is asked for.
  *
  * In place of pg-copy-streams, which makes some objects for every row, fills memory with zeros for each read and copies it all once more: three times the processor time.
  *
@@ -24,6 +25,7 @@ export class CopiedRows implements AsyncIterable<Buffer> {
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #stream: NodeJS.ReadableStream | undefined;
+  #lender: Lender | undefined;
   #theirs: ((chunk: Buffer) => void) | undefined;
   #heard = Promise.withResolvers<void>();
   #end: { error?: unknown } | undefined;
@@ -47,6 +49,7 @@ export class CopiedRows implements AsyncIterable<Buffer> {
       if (piece) {
         this.#waitingBytes -= piece.length;
         yield piece;
+        this.#lender?.giveBack(piece);
       } else if (this.#end) {
         if ('error' in this.#end) throw this.#end.error;
         return;
@@ -66,6 +69,8 @@ export class CopiedRows implements AsyncIterable<Buffer> {
     this.#theirs = theirs;
     stream.removeListener('data', theirs);
     stream.on('data', this.#onData);
+    this.#lender = lenderOf(stream);
+    if (this.#lender) this.#lender.isLending = true;
     connection.query(this.#sql);
   }
 
@@ -74,6 +79,8 @@ export class CopiedRows implements AsyncIterable<Buffer> {
     if (bytes.length > 0) {
       this.#waiting.push(bytes);
       this.#waitingBytes += bytes.length;
+    } else {
+      this.#lender?.giveBack(chunk);
     }
     if (rest) this.#giveBack(rest);
     else if (this.#waitingBytes >= waitingAtMostBytes) this.#stream!.pause();
@@ -81,6 +88,7 @@ export class CopiedRows implements AsyncIterable<Buffer> {
   };
 
   #giveBack(rest: Buffer): void {
+    if (this.#lender) this.#lender.isLending = false;
     this.#stream!.removeListener('data', this.#onData);
     this.#stream!.on('data', this.#theirs!);
     this.#theirs!(rest);

@@ -82,4 +82,4 @@ async function makeOneByOne(client: pg.Client, script: SectionScript, { entries,
 }
 
 /** The server answered and said no of what was asked; anything else is for another try. */
-const isRefusal = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && /^(0A|22|23|2F|38|39|3F|42|55000|P0)/.test(error.code ?? '');
+export const isRefusal = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && /^(0A|22|23|2F|38|39|3F|42|55000|P0)/.test(error.code ?? '');

@@ -134,11 +134,16 @@ interface Putting {
   changed: ChangedRows;
 }
 
+/** What is written waits in the writer, and what was read is lent. */
+async function* keptRows(rows: CopiedRows): AsyncGenerator<Buffer> {
+  for await (const piece of rows) yield Buffer.from(piece);
+}
+
 async function putTable({ restored, living, kept, changed }: Putting, { ns, then, now }: Pair, at: number): Promise<RowsResult['tables'][number]> {
   const came = `pg_temp.${quoted(`came_${at}`)}`;
   const list = now.columns.join(', ');
   await living.query(`CREATE TEMPORARY TABLE ${quoted(`came_${at}`)} ON COMMIT DROP AS SELECT ${list} FROM ONLY ${now.sql} WHERE false`);
-  await pipeline(CopiedRows.of(restored, `COPY (SELECT ${list} FROM ONLY ${then.sql}) TO STDOUT`), living.query(copyFrom(`COPY ${came} (${list}) FROM STDIN`)));
+  await pipeline(keptRows(CopiedRows.of(restored, `COPY (SELECT ${list} FROM ONLY ${then.sql}) TO STDOUT`)), living.query(copyFrom(`COPY ${came} (${list}) FROM STDIN`)));
   await living.query(`CREATE INDEX ON ${came} (${now.key.join(', ')})`);
   await living.query(`ANALYZE ${came}`);
   const sameKey = now.key.map((column) => `l.${column} = r.${column}`).join(' AND ');

@@ -46,6 +46,8 @@ END $$;
   CREATE UNLOGGED TABLE fleeting (id int); INSERT INTO fleeting VALUES (1);
   CREATE TABLE orders (id bigserial PRIMARY KEY, animal text REFERENCES animals (name), parent bigint REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED, changed timestamptz, status varchar(9) CHECK (status IN ('new', 'paid')), EXCLUDE USING btree (id WITH =));
   BEGIN; INSERT INTO orders (animal, parent, status) SELECT 'hen', NULLIF(i - 1, 0), 'new' FROM generate_series(1, 50) AS i; COMMIT;
+  CREATE TABLE refs ("or;der" bigint CONSTRAINT "odd "" ; key" REFERENCES orders ON DELETE SET NULL, part int, region text, seen text, FOREIGN KEY (part, region) REFERENCES parts);
+  INSERT INTO refs VALUES (1, 1, 'us', 'nobody'); ALTER TABLE refs ADD CONSTRAINT never_checked FOREIGN KEY (seen) REFERENCES animals (name) NOT VALID;
   CREATE TRIGGER note BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION note_change();
   CREATE RULE quiet AS ON DELETE TO orders DO INSTEAD NOTHING;
   CREATE VIEW paid AS SELECT id, plus_one(id::int) AS next FROM orders WHERE status = 'paid';

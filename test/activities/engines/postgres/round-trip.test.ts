@@ -80,7 +80,7 @@ test('a database of every kind of thing comes back as it was at the snapshot, an
   const well = await validatePostgres(context, summary);
   assert.deepEqual(well.problems, []);
   assert.match(well.claim, /^equal to the base: \d+ tables by count and SHA-256 of every row, 4 sequences by what they hand out next, large objects by count and SHA-256 of every page, \d+ definitions by name, \d+ of them word for word$/);
-  assert.equal(well.collections.length, 13, well.collections.map(({ ns }) => ns).join());
+  assert.equal(well.collections.length, 14, well.collections.map(({ ns }) => ns).join());
 
   // Questions of the system file, by the database's own search path, of what was restored.
   const ask = async (statement: string, expected: object): Promise<ValidationResult> => {
