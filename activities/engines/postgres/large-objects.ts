@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import { globalsOf, type Global } from './globals.ts';
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
@@ -17,10 +16,10 @@ export async function makeLargeObjects(client: pg.Client, globals: readonly Glob
 
 const pages = 'pg_temp.holdfast_pages';
 
-/** A COPY of pages, into a table that is empty again after each commit. */
-export async function copyPagesIn(client: pg.Client): Promise<ReturnType<typeof copyFrom>> {
+/** The COPY that takes pages, into a table that is empty again after each commit. */
+export async function pagesIn(client: pg.Client): Promise<string> {
   await client.query(`CREATE TEMP TABLE IF NOT EXISTS holdfast_pages (loid oid, pageno int4, data bytea) ON COMMIT DELETE ROWS`);
-  return client.query(copyFrom(`COPY ${pages} (loid, pageno, data) FROM STDIN`));
+  return `COPY ${pages} (loid, pageno, data) FROM STDIN`;
 }
 
 /** Writes what was copied into the objects themselves: what is not written stays the hole that it was. */

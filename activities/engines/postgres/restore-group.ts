@@ -1,13 +1,10 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import type { TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { Part, Unit } from '../../../workflows/domain/manifest.ts';
 import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
-import { kib, mib } from '../../../workflows/domain/units.ts';
+import { mib } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { readGroupIndex } from '../base/read-base.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
@@ -18,8 +15,9 @@ import { wantedContents, wantedUnits } from './contents.ts';
 import { claimOf, controlSchema, once, requireClaim } from './control.ts';
 import { copyIn } from './copy.ts';
 import { withoutTriggers } from './into-tables.ts';
-import { copyPagesIn, putPages } from './large-objects.ts';
+import { pagesIn, putPages } from './large-objects.ts';
 import { tableDetail } from './plan.ts';
+import { sendRows } from './send-rows.ts';
 import { TargetDisk } from './target-disk.ts';
 
 /**
@@ -91,7 +89,7 @@ const bytesOf = (parts: readonly Part[]): number => parts.reduce((sum, { plainBy
 /** The last part's: what lies over several is there whole or not at all. */
 const keyOf = ({ parts }: Piece): string => parts.at(-1)!.object.key;
 
-async function loadPiece({ context, client, units, disk, isOurs, unlogged }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
+async function loadPiece({ client, units, disk, isOurs, unlogged }: Loading, piece: Piece, ahead: Fetcher, onSent: (bytes: number) => void): Promise<void> {
   // Its rows, and the log of them.
   await disk?.requireNext(2 * bytesOf(piece.parts));
   const first = piece.parts[0]!;
@@ -100,7 +98,7 @@ async function loadPiece({ context, client, units, disk, isOurs, unlogged }: Loa
   const bytes = async function* (): AsyncGenerator<Buffer> {
     let sent = 0;
     for (const part of piece.parts) {
-      yield* slices(await ahead.take(part));
+      yield await ahead.take(part);
       if (piece.parts.length > 1) onSent((sent += part.plainBytes));
     }
   };
@@ -108,9 +106,8 @@ async function loadPiece({ context, client, units, disk, isOurs, unlogged }: Loa
     await once(client, keyOf(piece), async () => {
       const large = unit.kind === largeObjects;
       const frozen = isOurs && piece.isTable && (await empty(client, unit.name));
-      const stream = large ? await copyPagesIn(client) : client.query(copyFrom(copyIn(unit.name, tableDetail(unit.detail), { frozen })));
-      await pipeline(Readable.from(bytes()), stream, { signal: context.signal });
-      if (stream.rowCount !== rows) throw new HoldfastError('ReplayFailed', `${unit.name}: the target took ${stream.rowCount} rows of ${first.object.key}, which holds ${rows}`);
+      const taken = await sendRows(client, large ? await pagesIn(client) : copyIn(unit.name, tableDetail(unit.detail), { frozen }), bytes(), () => undefined);
+      if (taken !== rows) throw new HoldfastError('ReplayFailed', `${unit.name}: the target took ${taken} rows of ${first.object.key}, which holds ${rows}`);
       if (large) await putPages(client);
     }, unlogged.has(unit.name) ? 'done_unlogged' : 'done');
   } catch (error) {
@@ -124,12 +121,6 @@ async function empty(client: pg.Client, table: string): Promise<boolean> {
   if (!(await ask<boolean>(client, `SELECT pg_catalog.has_table_privilege(${pg.escapeLiteral(table)}, 'TRUNCATE')`))) return false;
   await client.query(`TRUNCATE ONLY ${table}`);
   return true;
-}
-
-const sentAtOnceBytes = kib(256);
-
-function* slices(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; at += sentAtOnceBytes) yield bytes.subarray(at, at + sentAtOnceBytes);
 }
 
 /** What is one transaction. */
