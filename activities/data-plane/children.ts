@@ -51,14 +51,14 @@ export function takeChild(options: ChildOptions): Child {
 
 /**
  * Starts one that a job is soon to come for, beside another, so that this one need not wait for its start. Nothing where one idles.
- * @param input - of a job of the same source: what that works with is loaded too.
+ * @param preparation - of a job of the same source: what that works with is loaded too.
  */
-export function startSpare(options: ChildOptions, input: unknown): void {
+export function startSpare(options: ChildOptions, preparation: Preparation): void {
   const kind = kindOf(options);
   for (const child of idle.keys()) if (child.kind === kind) return;
   const child = startChild(options, kind);
   // One that dies at once is told of by its end.
-  child.tool.send({ prepare: input } satisfies Preparation).catch(() => undefined);
+  child.tool.send(preparation).catch(() => undefined);
   keep(child, spareForMs);
 }
 

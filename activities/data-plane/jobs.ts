@@ -119,6 +119,8 @@ const jobs = {
 
 export type JobName = keyof typeof jobs;
 
+export { adopt } from '../system-files.ts';
+
 /** Store, keys, and the engine of the source that the input names. */
 export const prepare: Jobs['prepare'] = async (input) => {
   const { source } = await openContext(whichSource(input), { signal: new AbortController().signal, progress: () => undefined });

@@ -1,4 +1,5 @@
 import type { JobReading } from '../context.ts';
+import type { LoadedSystem } from '../system-files.ts';
 
 /** What worker and data plane say to each other over the pipe between them. */
 
@@ -9,11 +10,14 @@ export const backgroundFlag = '--background';
 export interface JobOrder {
   job: string;
   input: unknown;
+  /** the job's system file as the worker read it last, for a child whose own reading finds the same text */
+  read?: LoadedSystem | undefined;
 }
 
 /** Worker → child that waits for its first job: the input of one like it. The child loads what that works with. */
 export interface Preparation {
   prepare: unknown;
+  read?: LoadedSystem | undefined;
 }
 
 /** A failure with its type kept; already scrubbed of secrets. */

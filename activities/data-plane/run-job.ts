@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { HoldfastError, isErrorType, type ErrorType } from '../../workflows/domain/errors.ts';
 import { scrub } from '../secrets.ts';
+import { lastLoaded, type LoadedSystem } from '../system-files.ts';
 import type { JobContext } from '../context.ts';
 import { giveBack, startSpare, takeChild, type Child } from './children.ts';
 import type { JobName } from './jobs.ts';
@@ -54,8 +55,8 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
   options.onStart?.(tool.pid);
   const silence = watchSilence(child, options);
   try {
-    await tool.send({ job, input } satisfies JobOrder);
-    const last = await lastWord(child.messages, { ...options, groupsFollow: () => startSpare(kind, input) }, silence);
+    await tool.send({ job, input, read: readOf(input) } satisfies JobOrder);
+    const last = await lastWord(child.messages, { ...options, groupsFollow: () => startSpare(kind, { prepare: input, read: readOf(input) }) }, silence);
     if (!last || options.signal.aborted) throw new Error('ended without an answer');
     options.onPeakRss?.(last.peakRssBytes);
     if (last.kind === 'failed') throw new Refused(revive(last.failure));
@@ -72,6 +73,11 @@ export async function runJob(job: string, input: unknown, options: RunJobOptions
     options.signal.removeEventListener('abort', onAbort);
     silence.stop();
   }
+}
+
+function readOf(input: unknown): LoadedSystem | undefined {
+  const { target, system = target?.system } = (input ?? {}) as { system?: string; target?: { system?: string } };
+  return system === undefined ? undefined : lastLoaded(system);
 }
 
 /** The job's own failure, told apart from the loss of its process. */

@@ -8,6 +8,8 @@ import type { JobContext, JobReading } from '../context.ts';
 export interface Jobs {
   /** @returns the function of a job. @throws BadInput - there is none of that name. */
   findJob(job: string): (input: unknown, context: JobContext) => Promise<unknown>;
+  /** Told before each job, where the worker has read the system's file. */
+  adopt?(read: NonNullable<JobOrder['read']>): void;
   /** Loads what a job of such an input works with; does nothing else. */
   prepare?(input: unknown): Promise<void>;
 }
@@ -60,7 +62,9 @@ function throttledProgress(): { report: (progress: JobReading) => void; flush: (
 async function run(jobs: Promise<Jobs>, order: JobOrder, signal: AbortSignal): Promise<JobMessage> {
   const { report, flush } = throttledProgress();
   try {
-    const job = (await jobs).findJob(order.job);
+    const { adopt, findJob } = await jobs;
+    if (order.read) adopt?.(order.read);
+    const job = findJob(order.job);
     const result = await goingBy(order.input, async (input) => await job(input, { signal, progress: report, log: (level, message) => send({ kind: 'log', level, message: scrub(message) }), groupsFollow: () => send({ kind: 'groups-follow' }) }));
     return { kind: 'done', result: result ?? null, peakRssBytes: peakRssBytes(), rssBytes: process.memoryUsage.rss() };
   } catch (error) {
@@ -111,7 +115,10 @@ export function serveJobs(load: () => Promise<Jobs>): void {
   process.on('message', (order: JobOrder | Preparation) => {
     if ('prepare' in order) {
       // What it fails of, a job will fail of, and be told.
-      void goingBy(order.prepare, async (input) => await (await jobs).prepare?.(input)).catch(() => undefined);
+      void jobs.then(async ({ adopt, prepare }) => {
+        if (order.read) adopt?.(order.read);
+        await goingBy(order.prepare, async (input) => await prepare?.(input));
+      }).catch(() => undefined);
       return;
     }
     works = true;

@@ -11,7 +11,7 @@ import { resolveAddress, resolveSecret, scrub } from '../../activities/secrets.t
 import { stepTypeNames } from '../../workflows/domain/step-language.ts';
 import { systemFileJsonSchema } from '../../activities/system-file-errors.ts';
 import { turnSystem } from '../../workflows/domain/homeward.ts';
-import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+import { adopt, digestOfText, loadSystemFile, toSystemView } from '../../activities/system-files.ts';
 
 const shippedDirectory = join(import.meta.dirname, '..', '..', 'systems');
 const good = `system: shop
@@ -88,6 +88,15 @@ test('a good file is parsed, with defaults filled in and durations in millisecon
   assert.equal(system.objectives.rto, 3_600_000);
   assert.equal(system.sources['documents']?.archive.every, 5_000);
   assert.match(digest, /^[0-9a-f]{64}$/);
+});
+
+test('what another process has made of the file counts as long as the file here has its text', async () => {
+  const theirs = await load(good);
+  const text = good.replace('title: Shop', 'title: Shop again');
+  adopt({ ...theirs, system: { ...theirs.system, title: 'as they read it' }, digest: digestOfText(text) });
+  assert.equal((await load(text)).system.title, 'as they read it');
+  adopt({ ...theirs, system: { ...theirs.system, title: 'as it was' } });
+  assert.equal((await load(text)).system.title, 'Shop again');
 });
 
 test('what workflows see holds no address, no directory and no secret reference', async () => {
@@ -375,7 +384,8 @@ test('every shipped system file is good, for us and for an editor', async () => 
     const text = await readFile(join(shippedDirectory, file), 'utf8');
     assert.ok(check(parse(text)), `${file}: ${JSON.stringify(check.errors)}`);
     process.env['HOLDFAST_SYSTEMS'] = shippedDirectory;
-    await loadSystemFile(file.replace('.yaml', '')).finally(() => (process.env['HOLDFAST_SYSTEMS'] = directory));
+    const loaded = await loadSystemFile(file.replace('.yaml', '')).finally(() => (process.env['HOLDFAST_SYSTEMS'] = directory));
+    assert.deepEqual(structuredClone(loaded), loaded, `${file} goes whole to another process`);
   }
 });
 
