@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { close, closeSync, constants, open, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { storeOutput } from '../../../../activities/engines/tool/store-output.ts
 import type { Store } from '../../../../activities/store/store.ts';
 import { newDataKey } from '../../../../activities/stream/data-key.ts';
 import { groupLives } from '../../../../activities/tool/process-group.ts';
+import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { withMethods } from '../../../harness/odd-store.ts';
 import { toolPlace } from '../../../harness/tool-place.ts';
 import { until } from '../../../harness/until.ts';
@@ -67,9 +67,8 @@ test('what a program writes in pieces of any size lies in its parts byte for byt
   assert.ok(Date.parse(exitedAt) <= Date.now());
 });
 
-/** Nothing of the pool goes on until what this returns is called: each of its threads opens a pipe that nobody writes to. */
+/** Nothing of the pool goes on until what this returns is called: each of its threads opens a named pipe that nobody writes to. */
 function holdPool(path: string): () => void {
-  execFileSync('mkfifo', [path]);
   for (let thread = 0; thread < 4; thread += 1) open(path, 'r', (_, descriptor) => close(descriptor));
   return () => closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
 }
@@ -77,11 +76,13 @@ function holdPool(path: string): () => void {
 test('a part that is not compressed yet stays as it is while as much is read as may be', { timeout: 60_000 }, async (t) => {
   const content = randomBytes(5 * partBytes);
   const { context, spec, to, progress, directory } = await place(t, content);
+  const pipe = join(directory, 'held');
+  await runTool({ path: 'mkfifo' }, [pipe]);
   let seenBytes = 0;
   let letGoOn: (() => void) | undefined;
   const { parts } = await storeOutput(context, spec, { to, of, progress, see: ({ length }) => {
     seenBytes += length;
-    letGoOn ??= holdPool(join(directory, 'held'));
+    letGoOn ??= holdPool(pipe);
     // Two are to be compressed by now, and the third waits for one of them: no more is read before.
     if (seenBytes === 3 * partBytes) setTimeout(letGoOn, 50);
   } });
