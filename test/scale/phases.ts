@@ -1,10 +1,12 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobName } from '../../activities/data-plane/jobs.ts';
+import { groupLives } from '../../activities/tool/process-group.ts';
 import { mib } from '../../workflows/domain/units.ts';
 import { sideBySide } from '../../workflows/steps/side-by-side.ts';
 import type { StoreProxy } from '../harness/store-proxy.ts';
 import type { Mongod } from '../harness/mongod.ts';
+import { until } from '../harness/until.ts';
 import type { World } from '../bench/world.ts';
 import { Forecasts, PeakMemory, type Forecast } from './watch.ts';
 
@@ -142,6 +144,7 @@ export class Phases {
     };
     let pid = 0;
     let killedAt: number | undefined;
+    let killed = 0;
     const run = async (): Promise<R> => await this.world.job<R>(job, input, {
       ...(of.target ? { target: of.target } : {}),
       onStart: (started) => memory.add((pid = started)),
@@ -154,7 +157,7 @@ export class Phases {
         all.take(job, reading);
         if (of.killAtPercent === undefined || killedAt !== undefined || forecasts.percent < of.killAtPercent) return;
         killedAt = forecasts.percent;
-        process.kill(-pid, 'SIGKILL');
+        process.kill(-(killed = pid), 'SIGKILL');
       },
     });
     try {
@@ -162,6 +165,8 @@ export class Phases {
         if (killedAt === undefined) throw error;
         return await run();
       });
+      // It may have answered just before: the next job is given no process that is about to die.
+      if (killed > 0) await until('what was killed is gone', () => !groupLives(killed));
       endPhase();
       const [only] = ended;
       const whole = all.end();
