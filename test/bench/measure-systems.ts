@@ -117,8 +117,9 @@ async function measureStarts(step: Step, what: string, workflow: string, sinceMs
   add(`${what}: started late by, p99`, percentile(lags, 0.99), 'ms');
   if (dones.length < starts.length) add(`${what}: not done yet`, starts.length - dones.length, undefined, `${((Date.now() - sinceMs) / 1_000).toFixed(0)} s after they were due; nobody waited longer`);
   if (dones.length === 0) return;
-  add(`${what}: done after, p50`, percentile(dones, 0.5), 'ms', dones.length < starts.length ? `of the ${dones.length} that are` : undefined);
-  add(`${what}: done after, the last`, dones.at(-1)!, 'ms');
+  const ofThose = dones.length < starts.length ? `of the ${dones.length} that are` : undefined;
+  add(`${what}: done after, p50`, percentile(dones, 0.5), 'ms', ofThose);
+  add(`${what}: done after, the last`, dones.at(-1)!, 'ms', ofThose);
 }
 
 /** A call that a busy server did not answer in its time is made again, as Temporal makes an activity again; the time counts. */
