@@ -18,7 +18,7 @@ export const recoverActivities: RecoverActivities = {
   checkTarget: attempt(
     async ({ movesAside, ...target }: TargetRef & { movesAside: boolean }, context) => await atTarget(target, context, async (source) => {
       await refuseLivingTarget(source, target);
-      return await (await openProvisioner(source)).check(source, { movesAside });
+      return await (await openProvisioner(source)).check(source, { movesAside, run: target.run });
     }),
   ),
   giveRoomBack: attempt(

@@ -44,14 +44,15 @@ export async function claimDirectory(directory: string, claim: Omit<Claim, 'clai
   }
 }
 
-/** Refuses what `claimDirectory` would refuse a new run, and claims nothing. @throws TargetNotEmpty */
-export async function refuseClaimed(directory: string): Promise<void> {
+/** Refuses what `claimDirectory` would refuse a run, and claims nothing. @returns whether the run has claimed it already. @throws TargetNotEmpty */
+export async function refuseClaimed(directory: string, run?: string): Promise<boolean> {
   const found = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
   const claim = await readClaim(directory);
-  if (!claim && found.length === 0) return;
+  if (!claim && found.length === 0) return false;
+  if (claim && claim.run === run) return true;
   const what = claim ? `belongs to run ${claim.run} since ${claim.claimedAt}` : `holds ${found.slice(0, 5).join(', ')}, which no run made`;
   throw new HoldfastError('TargetNotEmpty', `${directory} ${what}`, { hint: 'move it aside, or name another directory under standby.provision' });
 }

@@ -18,7 +18,7 @@ export const databaseProvisioner: Provisioner = {
 
   async check(context, options) {
     await existingProvisioner.check(context, options);
-    return { summary: await lookAt(context, undefined) };
+    return { summary: await lookAt(context, options.run) };
   },
 
   async provision(context, target) {

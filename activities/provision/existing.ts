@@ -9,10 +9,10 @@ import type { ProvisionContext, Provisioner } from './provisioner.ts';
  * of the system file holds the claim, so that two runs never restore into it at once.
  */
 export const existingProvisioner: Provisioner = {
-  async check(context) {
+  async check(context, { run }) {
     const { directory, address } = placeOf(context);
-    await refuseClaimed(directory);
-    return { summary: `${address}, which is there already; no run has claimed ${directory}` };
+    const isOwn = await refuseClaimed(directory, run);
+    return { summary: `${address}, which is there already; ${isOwn ? 'this run' : 'no run'} has claimed ${directory}` };
   },
 
   async makeRoom(context) {

@@ -28,14 +28,14 @@ import { removePlace } from './remove-place.ts';
  * | in openToClients | a server that is stopped, or runs as it was configured last | stops and starts it as `server.conf` says |
  */
 export const localPostgresProvisioner: Provisioner = {
-  async check(context, { movesAside }) {
+  async check(context, { movesAside, run }) {
     const place = postgresPlaceOf(context);
     for (const program of makesServer(context) ? (['postgres', 'initdb'] as const) : []) await findPostgresProgram(program, place.version, 'same');
     requireReach(place.account, place.directory);
     if (context.inPlace) throw new HoldfastError('Unsupported', `${place.directory}: a PostgreSQL server is not restored in place`, { hint: 'recover to the standby, or restore beside what is there' });
     const mark = await readMark(place.directory);
     if (mark && movesAside) return { summary: `what run ${mark.run} fenced in ${place.directory} would be moved aside` };
-    await refuseClaimed(place.directory);
+    if (await refuseClaimed(place.directory, run)) return { summary: `${place.directory} is this run’s own` };
     await refuseTakenPort(place.port, 'the standby', 0);
     return { summary: `nothing lies in ${place.directory}, and nothing serves at 127.0.0.1:${place.port}` };
   },

@@ -44,13 +44,13 @@ interface Place {
  * The server outlives the worker; all that it is started with stands in its mongod.conf.
  */
 export const localProvisioner: Provisioner = {
-  async check(context, { movesAside }) {
+  async check(context, { movesAside, run }) {
     const place = placeOf(context);
     findTool('mongod');
     const mark = await readMark(place.directory);
     if (context.inPlace) return { summary: await checkInPlace(place, mark) };
     if (mark && movesAside) return { summary: `what run ${mark.run} fenced in ${place.directory} would be moved aside` };
-    await refuseClaimed(place.directory);
+    if (await refuseClaimed(place.directory, run)) return { summary: `${place.directory} is this run’s own` };
     await refuseTakenPort(place.port, `the ${place.replicaSet} standby`, 0);
     return { summary: `nothing lies in ${place.directory}, and nothing serves at 127.0.0.1:${place.port}` };
   },

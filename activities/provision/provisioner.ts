@@ -28,8 +28,8 @@ export interface TargetDescription {
  * @throws TargetUnavailable - retryable: the server did not start; the tail of its log is in the message.
  */
 export interface Provisioner {
-  /** Whether a new run's target could be made; changes nothing. @throws TargetNotEmpty, ToolMissing - as `provision` would. */
-  check(context: ProvisionContext, options: { movesAside: boolean }): Promise<{ summary: string }>;
+  /** Whether a run's target could be made; changes nothing. @param options.run - what it has made itself is not in its way; without it, a new run. @throws TargetNotEmpty, ToolMissing - as `provision` would. */
+  check(context: ProvisionContext, options: { movesAside: boolean; run?: string }): Promise<{ summary: string }>;
   /** Moves aside what an earlier life of the source left at the target's place. Nothing is deleted; what nobody fenced stays. */
   makeRoom(context: ProvisionContext, target: TargetRef): Promise<{ summary: string }>;
   /** Undo of makeRoom, once the target is removed. */

@@ -253,10 +253,23 @@ async function recordUndoneByHand(lab: Lab): Promise<void> {
   await keep('runRecovery.undone-by-hand', lab.run());
 }
 
+/** A target in whose place the fenced server of an earlier run lies; refused first, while it is somebody's. */
+async function recordRoomMade(lab: Lab): Promise<void> {
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, runbook: runbookSchema.parse({ steps: [{ id: 'declare', uses: 'declare' }, { id: 'provision', uses: 'provision', needs: ['declare'], with: { left: 'move-aside' } }] }) });
+  const { checkTarget } = lab.stubs.answers;
+  lab.stubs.answers.checkTarget = () => Promise.reject(new HoldfastError('TargetNotEmpty', 'of another run'));
+  const entry = await lab.start('recoverSystem', { system: 'demo', requestedBy: 'dana' });
+  await until(lab.run(), stepIs('provision', 'failed'));
+  lab.stubs.answers.checkTarget = checkTarget;
+  await lab.run().signal('retry', { step: 'provision', by: 'erik' });
+  await entry.result();
+  await keep('runRecovery.room-made', lab.run());
+}
+
 /** `node test/replay/record.ts Watch`: only those whose name holds the word; left out: all. */
 const only = process.argv[2] ?? '';
 mkdirSync(historiesDirectory, { recursive: true });
-for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot, recordUndoneByHand].filter(({ name }) => name.includes(only))) {
+for (const record of [recordDone, recordAborted, recordOthers, recordWatch, recordIncident, recordRetention, recordDisposal, recordReadiness, recordHeldSnapshot, recordUndoneByHand, recordRoomMade].filter(({ name }) => name.includes(only))) {
   const cleanUps: (() => unknown)[] = [];
   const owner = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) } as unknown as TestContext;
   try {

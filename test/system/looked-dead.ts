@@ -9,6 +9,7 @@ import { taskQueues } from '../../workflows/contract.ts';
 import { lockIds } from '../../workflows/domain/names.ts';
 import { readinessQuery, readinessSignals, type ReadinessAnswer } from '../../workflows/domain/readiness-watch.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import type { WatchState } from '../../workflows/domain/watch.ts';
 import { failureOf } from '../harness/failures.ts';
 import { firstWorkerUrl, startSecondWorker } from '../harness/second-worker.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
@@ -90,6 +91,8 @@ export async function recoverTwice(t: TestContext, stack: SystemStack): Promise<
     const { state } = await stack.runIs('both have failed', ({ state: run }) => ['find-recovery-point', 'provision-standby'].every((id) => run.steps.find((step) => step.id === id)?.state === 'failed'));
     for (const id of ['find-recovery-point', 'provision-standby']) assert.equal(state.steps.find((step) => step.id === id)?.error?.type, 'TargetNotEmpty');
     assert.match(state.steps.find(({ id }) => id === 'provision-standby')!.error!.message, /not made over the server that serves/);
+    const watch = await stack.client.workflow.getHandle(lockIds.watch('demo', 'dictionary')).query<WatchState>('state');
+    assert.equal(watch.over, null, 'the fenced primary is still looked after');
     await stack.runHandle.signal('abort', { by: 'dana' });
     assert.equal((await failureOf(entry.result())).type, 'Aborted');
     assert.equal(await onStandby(stack, async (client) => (await client.db('admin').command({ hello: 1 }))['isWritablePrimary'] as boolean), true);

@@ -45,7 +45,14 @@ test('the watch on the old side ends before its place is used again: it would fe
     over.push((await watch.query<WatchState>('state')).over);
     return { summary: 'moved aside' };
   };
+  const { checkTarget } = lab.stubs.answers;
+  lab.stubs.answers.checkTarget = () => Promise.reject(new HoldfastError('TargetNotEmpty', 'of another run'));
   const entry = await lab.start('recoverSystem', failback, 'second');
+  const refused = await until(lab.run(), stepIs('provision', 'failed'));
+  assert.match(refused.steps.find(({ id }) => id === 'provision')!.error!.message, /of another run/);
+  assert.equal((await watch.query<WatchState>('state')).over, null, 'what is refused leaves the old side looked after');
+  lab.stubs.answers.checkTarget = checkTarget;
+  await lab.run().signal('retry', { step: 'provision', by: 'erik' });
   const state = await until(lab.run(), gateOpen('approve-switch'));
   assert.deepEqual(over, ['told to stop']);
   assert.match(state.steps.find(({ id }) => id === 'provision')!.summary!, /watch\/demo\/documents has ended; moved aside; an empty server/);

@@ -27,7 +27,7 @@ export interface RecoverActivities {
   startAgain(input: TargetRef): Promise<{ summary: string }>;
 
   /**
-   * Whether makeRoom and provisionTarget would do, on the worker that would do it. Changes nothing.
+   * Whether makeRoom and provisionTarget would do, on the worker that would do it. Changes nothing; what the run has made itself is not in its way.
    * @param movesAside - what a fence left there would be moved aside. @throws TargetNotEmpty, ToolMissing - as those would.
    */
   checkTarget(input: TargetRef & { movesAside: boolean }): Promise<{ summary: string }>;

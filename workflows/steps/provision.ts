@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import { HoldfastError } from '../domain/errors.ts';
 import { lockIds } from '../domain/names.ts';
 import { minutes, seconds } from '../domain/units.ts';
@@ -23,13 +24,21 @@ async function endWatch(ctx: StepContext, source: string): Promise<string[]> {
 /** A drill or a partial restore is no reason to end a watch, nor to move what may still be wanted. */
 const moves = ({ purpose, only }: StepContext, left: string): boolean => left === 'move-aside' && purpose === 'recovery' && !only;
 
+/** What would be refused is refused while the watch still looks after the old side. */
+async function makeRoom(ctx: StepContext, source: string): Promise<string[]> {
+  const target = targetOf(ctx, source);
+  // In place a watch is on another side, and goes on.
+  if (!ctx.view.inPlace && patched('target-checked-first')) await ctx.call('checkTarget', { ...target, movesAside: true }, `look whether a target of ${source} could be made`);
+  const ended = ctx.view.inPlace ? [] : await endWatch(ctx, source);
+  return [...ended, (await ctx.call('makeRoom', target, `make room for the target of ${source}`)).summary];
+}
+
 /** Killed anywhere: a watch that has ended stays so, what is aside is found there, a target that is half made is completed. */
 export const provision = defineStep('provision', {
   about: 'makes an empty restore target for every source',
   async run(ctx, { left }) {
     const made = await forEachSource(ctx, async (source) => {
-      // In place a watch is on another side, and goes on.
-      const before = moves(ctx, left) ? [...(ctx.view.inPlace ? [] : await endWatch(ctx, source)), (await ctx.call('makeRoom', targetOf(ctx, source), `make room for the target of ${source}`)).summary] : [];
+      const before = moves(ctx, left) ? await makeRoom(ctx, source) : [];
       return [...before, (await ctx.call('provisionTarget', targetOf(ctx, source), `make the target of ${source}`)).summary];
     });
     return { summary: made.flat().join('; ') };

@@ -131,6 +131,7 @@ test('a look at the place says what making a target would say, and makes nothing
   assert.ok(!existsSync(directory));
   await localProvisioner.provision(context, target('run-1'));
   for (const movesAside of [true, false]) await assert.rejects(localProvisioner.check(context, { movesAside }), { name: 'TargetNotEmpty', message: /belongs to run run-1/ });
+  assert.match((await localProvisioner.check(context, { movesAside: true, run: 'run-1' })).summary, /this run’s own/, 'a step that is tried again finds what its first try made');
   await writeMark(directory, { run: 'run-9', fencedAt: '2026-11-22T00:00:00.000Z', steppedDown: true });
   await assert.rejects(localProvisioner.check(context, { movesAside: false }), { name: 'TargetNotEmpty' });
   assert.match((await localProvisioner.check(context, { movesAside: true })).summary, /run run-9 fenced .* would be moved aside/);
