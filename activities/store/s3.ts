@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeleteObjectCommand,
@@ -19,6 +20,7 @@ import { isEvidence } from '../../workflows/domain/layout.ts';
 import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import type { WeakerTls } from '../../workflows/domain/weaker-tls.ts';
+import { letGoPiece } from '../stream/let-go.ts';
 import { requireTls } from '../transport/require-tls.ts';
 import { checkPut, checkRead, maxObjectBytes } from './checks.ts';
 import { hasNoLock, isExists, readS3Error } from './s3-errors.ts';
@@ -295,10 +297,12 @@ async function readBody(body: Readable, length: number | undefined): Promise<Buf
   if (length === undefined) return Buffer.concat(await body.toArray() as Buffer[]);
   const bytes = Buffer.allocUnsafeSlow(length);
   let at = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (at + chunk.length > bytes.length) throw new RangeError(`more than the ${bytes.length} bytes that were announced`);
-    at += chunk.copy(bytes, at);
-  }
+  body.on('data', (piece: Buffer) => {
+    if (at + piece.length > bytes.length) return void body.destroy(new RangeError(`more than the ${bytes.length} bytes that were announced`));
+    at += piece.copy(bytes, at);
+    letGoPiece(piece);
+  });
+  await finished(body);
   if (at < bytes.length) throw new RangeError(`${at} of the ${bytes.length} bytes that were announced`);
   return bytes;
 }

@@ -8,7 +8,7 @@ import { keyNamespace, type NamedKey } from './message.ts';
 const limits = { commitmentPolicy: CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, maxEncryptedDataKeys: 1 };
 // The parts of the SDK that are needed: all of it brings a client of KMS, which costs each process a fifth of its start.
 export const { encrypt } = buildEncrypt(limits);
-export const { decrypt } = buildDecrypt(limits);
+export const { decryptStream } = buildDecrypt(limits);
 export const suiteId = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
 
 export function keyringOf(key: NamedKey): RawAesKeyringNode {

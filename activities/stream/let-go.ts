@@ -18,3 +18,8 @@ export function letGo(...buffers: readonly Uint8Array[]): void {
     if (buffer instanceof ArrayBuffer && buffer.byteLength >= ownFromBytes) buffer.transfer(0);
   }
 }
+
+/** The same for a piece that a socket read, of any size: an object's come to as much as the object. Nothing where it is a view of memory in which there may be others. */
+export function letGoPiece({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
+}

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { mib } from '../../workflows/domain/units.ts';
+import { kib, mib } from '../../workflows/domain/units.ts';
+import { letGo } from './let-go.ts';
 
 /**
  * AWS Encryption SDK messages under a raw AES-256 key. Any implementation of that SDK opens them, so a backup never
@@ -9,6 +10,8 @@ import { mib } from '../../workflows/domain/units.ts';
  */
 export const keyNamespace = 'holdfast';
 const frameBytes = mib(1);
+/** As much as the header of any message of ours is. */
+const headBytes = kib(4);
 
 /** A key under the name that messages call it by. */
 export interface NamedKey {
@@ -27,15 +30,24 @@ export async function encryptMessage(key: NamedKey, plain: Uint8Array, context: 
  * where bytes follow the message: the SDK would not look at them, so nothing would vouch for them.
  */
 export async function decryptMessage(key: NamedKey, message: Uint8Array): Promise<{ plain: Buffer; context: Record<string, string> }> {
-  const { decrypt, keyringOf } = await import('./encryption-sdk.ts');
-  const { plaintext, messageHeader } = await decrypt(
-    keyringOf(key),
-    Buffer.from(message.buffer, message.byteOffset, message.byteLength),
-    { maxBodySize: frameBytes },
-  );
+  const { decryptStream, keyringOf } = await import('./encryption-sdk.ts');
+  const stream = decryptStream(keyringOf(key), { maxBodySize: frameBytes });
+  // A frame comes once it is authenticated. What all of them come to is less than the message.
+  const memory = Buffer.allocUnsafeSlow(message.byteLength);
+  let length = 0;
+  const headers: { encryptionContext: Readonly<Record<string, string>> }[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  stream.once('MessageHeader', (header: (typeof headers)[number]) => headers.push(header)).once('end', resolve).on('error', reject).on('data', (frame: Buffer) => {
+    length += frame.copy(memory, length);
+    letGo(frame);
+  });
+  // The SDK copies what comes until it has the header: of a part that would be all of it.
+  stream.write(message.subarray(0, headBytes));
+  stream.end(message.length > headBytes ? message.subarray(headBytes) : undefined);
+  await promise;
   const bytes = messageBytes(message);
   if (bytes !== message.byteLength) throw new RangeError(`the message ends after ${bytes} of ${message.byteLength} bytes`);
-  return { plain: plaintext, context: { ...messageHeader.encryptionContext } };
+  return { plain: memory.subarray(0, length), context: { ...headers[0]!.encryptionContext } };
 }
 
 /** Where a message of ours that was decrypted ends: its header, whole frames, and a last one that names its own length. */

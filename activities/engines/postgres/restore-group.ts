@@ -8,6 +8,7 @@ import { mib } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { readGroupIndex } from '../base/read-base.ts';
 import { getPart, type PartStore } from '../base/stored-parts.ts';
+import { letGo } from '../../stream/let-go.ts';
 import { openBaseParts } from './base-contents.ts';
 import { largeObjects } from './catalogue.ts';
 import { ask, targetPlace, withClient, withoutValues } from './connect.ts';
@@ -106,7 +107,7 @@ async function loadPiece({ client, units, disk, isOurs, unlogged }: Loading, pie
     await once(client, keyOf(piece), async () => {
       const large = unit.kind === largeObjects;
       const frozen = isOurs && piece.isTable && (await empty(client, unit.name));
-      const taken = await sendRows(client, large ? await pagesIn(client) : copyIn(unit.name, tableDetail(unit.detail), { frozen }), bytes(), () => undefined);
+      const taken = await sendRows(client, large ? await pagesIn(client) : copyIn(unit.name, tableDetail(unit.detail), { frozen }), bytes(), letGo);
       if (taken !== rows) throw new HoldfastError('ReplayFailed', `${unit.name}: the target took ${taken} rows of ${first.object.key}, which holds ${rows}`);
       if (large) await putPages(client);
     }, unlogged.has(unit.name) ? 'done_unlogged' : 'done');
