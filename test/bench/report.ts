@@ -32,7 +32,7 @@ async function figures(lines: readonly BenchLine[], command: string, programs: r
   const head = ['what', 'bytes', 'entries', 'ours', 'peer', 'its time', 'ratio', 'target', 'memory, ours and peer'];
   const rows = lines.map((line) => [
     `${line.bench} ${line.of}`, mib(line.bytes), String(line.entries), `${ms(line.oursMs)} (${spread(line.oursSpreadMs)})`, line.peer ?? 'none',
-    line.peerMs === null ? '' : `${ms(line.peerMs)} (${spread(line.peerSpreadMs!)})`, line.ratio === null ? '' : `${line.ratio.toFixed(1)}×`,
+    line.peerMs === null ? '' : `${ms(line.peerMs)} (${spread(line.peerSpreadMs!)})`, line.ratio === null ? '' : `${line.ratio.toFixed(2)}×`,
     line.atLeast === null ? '' : `≥ ${line.atLeast}×`, [line.oursPeakRssBytes, line.peerPeakRssBytes].flatMap((bytes) => (bytes === null ? [] : mib(bytes))).join(', '),
   ]);
   const notes = [...new Set(lines.flatMap(({ bench, of, note }) => (note ? [`- ${bench}, ${of}: ${note}`] : [])))];
