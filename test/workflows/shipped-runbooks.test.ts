@@ -21,7 +21,7 @@ import { openSharedLab as openLab } from './shared-lab.ts';
  * The saga trio for every runbook that is shipped: every step fails, every step is done twice, every undo is done twice. Undone from where it can last be: what promotes fails, so that nobody's traffic was
  * touched; and the switch breaks, before anybody is let in and once people were.
  *
- * `npm test` takes half of them, in which each runbook and each of the five is: test/harness/sample.ts.
+ * `npm test` takes a third of them, in which each runbook and each of the five is: test/harness/sample.ts.
  */
 interface Case {
   lab: Lab;
@@ -322,7 +322,7 @@ for (const { name, runbook, switches } of shipped.flat()) {
   });
 }
 
-for (const { runbook, what, body } of sampleOf(variants, variants.length / 2, (one) => [one.runbook, one.what])) test(`${runbook}: ${what} (${sampleName})`, body);
+for (const { runbook, what, body } of sampleOf(variants, variants.length / 3, (one) => [one.runbook, one.what])) test(`${runbook}: ${what} (${sampleName})`, body);
 
 async function trafficOf(lab: Lab): Promise<{ environment: string | null; percent: number }> {
   const { environment, percent } = await lab.stubs.answers.readTraffic({ system: 'any' });

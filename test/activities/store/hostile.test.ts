@@ -335,7 +335,7 @@ function table(name: string, options: { cells: (kind: Kind, damage: string) => b
     });
 
     const damaged = kinds.flatMap((kind) => cellsOf(kind).filter(({ name: damage }) => options.cells(kind, damage)).map((cell) => ({ ...cell, name: `${kind}: ${cell.name}`, is: [kind, cell.name.replace(/^swapped with.*/, 'swapped')] })));
-    const cells: Cell[] = [...sampleOf(damaged, damaged.length / 3, ({ is }) => is), ...options.planted];
+    const cells: Cell[] = [...sampleOf(damaged, damaged.length / 4, ({ is }) => is), ...options.planted];
     for (const cell of cells) {
       const { verify: said, recover, why } = cell.expected;
       test(`${cell.name}: verify ${said === 'named' ? 'names it' : 'has nothing to say'}, recover: ${recover}${why ? ` (${why})` : ''}`, async () => {
@@ -401,7 +401,7 @@ const allOnS3 = ['newest timeline', 'part', 'last slice'];
 const onS3 = (kind: string, damage: string): boolean => allOnS3.includes(kind) || damage === 'a flipped bit' || damage === 'gone';
 
 const plantedToo = [...endsThatAreGone, ...overHoles, ...planted];
-table('S3 with versions and object lock', { cells: onS3, planted: [...stale, ...sampleOf(plantedToo, plantedToo.length / 3, () => [])], isServer: true }, async (owner) => {
+table('S3 with versions and object lock', { cells: onS3, planted: [...stale, ...sampleOf(plantedToo, plantedToo.length / 4, () => [])], isServer: true }, async (owner) => {
   const server = await startObjectStore(owner);
   await server.createBucket('bucket', { lock: true });
   const proxy = await StoreProxy.start(owner, server.endpoint, 'bucket/p/');
