@@ -36,8 +36,14 @@ const longestFirst = [
 const rankOf = (file: string): number => longestFirst.findIndex((start) => file.startsWith(start));
 /** They bring up servers, and move data. */
 const heavyFiles = /^test\/(system|faults|activities\/engines|bench|scale)\//;
-/** Pure: each is over in a moment, most of which it takes to load zod and the domain. All of a group are run by one process, file by file; one that awaits at its top cannot be of it. */
-const groups = { 'test/workflows/{domain,runbook}': /^test\/workflows\/(domain|runbook)\/(?!access-report)/ };
+/**
+ * Files of which a good part of the time goes by until what they share is loaded, and warm: zod and the domain; Temporal's SDK and the thread that runs workflows (test/workflows/lab.ts).
+ * So many of a group are run by one process, file by file; one that awaits at its top cannot be of it. Where the process itself fails, each of its files may be why: no more of them than are run again.
+ */
+const groups = [
+  { of: /^test\/workflows\/(domain|runbook)\/(?!access-report)/, atMost: 100 },
+  { of: /^test\/workflows\/(?!killed-workers|shipped-runbooks|long-life|journal|shared-domain|tool-source|scheduled|recover-system)[^/]+$/, atMost: 6 },
+];
 const fileTimeoutMs = 10 * 60_000;
 /** More than these are no matter of a busy machine. */
 const mostRunAgain = 6;
@@ -106,7 +112,7 @@ async function check(name: string, commands: string[][]): Promise<string[]> {
 async function runTests(files: string[]): Promise<string[]> {
   const [name, value] = runMark.split('=');
   process.env[name!] = value!;
-  const inOrder = toJobs([...files].sort((a, b) => rankOf(a) - rankOf(b)));
+  const inOrder = toJobs(files);
   const heavy = inOrder.filter(({ name }) => heavyFiles.test(name));
   const others = inOrder.filter(({ name }) => !heavyFiles.test(name));
   const results: TestResult[] = [];
@@ -125,9 +131,16 @@ async function runTests(files: string[]): Promise<string[]> {
   return [...(await checks), ...told.filter(({ isUnstable }) => !isUnstable).map(({ said }) => said)];
 }
 
+/** In the order in which they begin: of the same rank those of several files first. */
 function toJobs(files: readonly string[]): Job[] {
-  const grouped = Object.entries(groups).map(([name, of]) => ({ name, files: files.filter((file) => of.test(file)) })).filter((group) => group.files.length > 1);
-  return [...grouped, ...files.filter((file) => !grouped.some((group) => group.files.includes(file))).map((file) => ({ name: file, files: [file] }))];
+  const grouped = groups.flatMap(({ of, atMost }) => {
+    const all = files.filter((file) => of.test(file));
+    const count = Math.ceil(all.length / atMost);
+    return Array.from({ length: count }, (_, n) => all.filter((_file, index) => index % count === n));
+  });
+  const single = files.filter((file) => !grouped.flat().includes(file)).map((file) => [file]);
+  const jobs = [...grouped, ...single].map((files) => ({ name: files.length === 1 ? files[0]! : `${files[0]} and ${files.length - 1} more`, files }));
+  return jobs.sort((a, b) => rankOf(a.name) - rankOf(b.name));
 }
 
 /** Whether a fifth of the processors had nothing to do, for a while: not the same while for all who ask, or they would all begin at once. */
@@ -177,7 +190,7 @@ async function runJob({ name: job, files }: Job, results: TestResult[], output: 
     ...(isAlone ? {} : { argv: files }),
     concurrency: 1,
     timeout: fileTimeoutMs,
-    // A failed test may leave a connection open; its file must not wait for that until the time is up. What is pure opens none, and tells so much at once that an end by force would cut it off.
+    // A failed test may leave a connection open; its file must not wait for that until the time is up. Several files tell so much at once that an end by force could cut it off: together.ts has an end of its own.
     execArgv: [...(isAlone ? ['--test-force-exit'] : []), '--import', pathToFileURL(join(project, 'test', 'harness', 'untracked-promises.ts')).href],
   });
   const collect = ({ message }: { message: string }): void => void output.set(job, `${output.get(job) ?? ''}${message}`.slice(-8_000));
@@ -187,25 +200,29 @@ async function runJob({ name: job, files }: Job, results: TestResult[], output: 
   const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
     if (data.details.type === 'suite') return;
     const from = relative(project, data.file ?? '');
-    const result: TestResult = {
+    // What befell the process may be the work of any of its files.
+    const found = (files.includes(from) ? [from] : files).map((file): TestResult => ({
       name: data.name,
       job,
-      file: files.find((file) => file === from) ?? files[0]!,
+      file,
       ms: data.details.duration_ms,
       ...(data.details.error === undefined ? {} : { error: data.details.error }),
       ...(data.skip ? { skip: String(data.skip) } : {}),
-    };
-    results.push(result);
-    if (result.error !== undefined) console.log(`failed  ${result.file}  ${result.name}\n        ${causeOf(result).slice(0, 1_500).replaceAll('\n', '\n        ')}`);
+    }));
+    results.push(...found);
+    const [result] = found;
+    if (result?.error !== undefined) console.log(`failed  ${found.map(({ file }) => file).join(', ')}  ${result.name}\n        ${causeOf(result).slice(0, 1_500).replaceAll('\n', '\n        ')}`);
   };
   stream.on('test:pass', add).on('test:fail', add);
+  let isTold = false;
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) return;
+    isTold = true;
     console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${job}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
-  const silent = files.filter((file) => !results.some((result) => result.file === file));
-  for (const file of silent) results.push({ name: 'its tests', job, file, ms: 0, error: new Error('none of them was run') });
+  const silent = files.filter((file) => !isTold || !results.some((result) => result.file === file));
+  for (const file of silent) results.push({ name: 'its tests', job, file, ms: 0, error: new Error(isTold ? 'none of them was run' : 'its process ended before it told how they went') });
 }
 
 function summarize(results: TestResult[]): void {
