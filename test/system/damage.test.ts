@@ -98,7 +98,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
   await fillDictionary(stack, 12);
   await stack.startArchive();
   const [base] = (await (await stack.start('backUpSystem', 'demo')).result()) as BackupSummary[];
-  await stack.startWriter(100);
+  await stack.startWriter(20);
   const afterBase = async () => (await stack.keys(layout.slices(scope))).filter((key) => parseRangeKey(key)!.from > base!.end).sort();
   await until('some seconds of log', async () => (await afterBase()).length >= 5);
   await stack.stopWriter();
@@ -260,7 +260,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     await stack.startWorker();
     await stack.startArchive();
     const [newest] = (await (await stack.start('backUpSystem', 'demo')).result()) as BackupSummary[];
-    await stack.startWriter(100);
+    await stack.startWriter(20);
     await until('log behind the newest base', async () => (await stack.keys(layout.slices(scope))).some((key) => parseRangeKey(key)!.from > newest!.end));
     await stack.stopWriter();
     await stack.handle(lockIds.archive('demo', source)).signal('stop');

@@ -12,7 +12,7 @@ const program = join(import.meta.dirname, '..', '..', 'scripts', 'holdfast.ts');
 /** Interrupted while data is loaded, demo.test.ts has it. */
 test('ctrl-C ends the demo and leaves no process behind, while the archive tails and the writer writes', { timeout: 300_000 }, async (t) => {
   const home = tempDir(t, 'holdfast-demo-');
-  const demo = startTool('node', [program, 'demo', '--rate', '80', '--yes'], { env: { HOLDFAST_HOME: home, HOLDFAST_REPORTS: join(home, 'reports') }, signal: t.signal });
+  const demo = startTool('node', [program, 'demo', '--rate', '20', '--yes'], { env: { HOLDFAST_HOME: home, HOLDFAST_REPORTS: join(home, 'reports') }, signal: t.signal });
   demo.done.catch(() => undefined);
   let said = '';
   demo.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));

@@ -57,7 +57,7 @@ test('a worker killed in archive, backup, restore, replay and switch: the next o
   const listener = watchArguments(t, stack.home);
   await stack.startWorker();
   await fillDictionary(stack, 36);
-  const ledger = await stack.startWriter(40);
+  const ledger = await stack.startWriter(20);
   await stack.startArchive();
   let backup: BackupSummary | undefined;
   let entry: WorkflowHandle | undefined;

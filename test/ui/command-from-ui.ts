@@ -37,6 +37,8 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
 
   await destroyPrimary(stack.file);
   await ui.start(link, '{"system": "demo"}', async () => await shoot('start'));
+  // A page of something that runs is drawn anew at every event.
+  await page.goto('about:blank');
   await stack.stepIs('approve-switch', 'waiting', 120_000);
   for (const { title, url } of links.views) {
     await page.goto(url);
@@ -56,6 +58,7 @@ export async function commandFromUi(owner: Owner, stack: SystemStack): Promise<v
   await shoot('refused');
   assert.equal(await ui.submit('{"gate": "approve-switch", "by": "dana", "reason": "checked the counts"}'), undefined);
 
+  await page.goto('about:blank');
   const report = (await stack.runHandle.result()) as RunReport;
   assert.equal(report.outcome, 'done');
   await ui.openWorkflow(lockIds.recover('demo'));
