@@ -10,7 +10,7 @@ import { until } from '../harness/until.ts';
 
 const program = join(import.meta.dirname, '../../scripts/holdfast.ts');
 
-/** A second, where people see 600. What is proved of a write is the same for each one, and writes take more of the processors than anything else in a demo. */
+/** A second, where people see 650. What is proved of a write is the same for each one, and writes take more of the processors than anything else in a demo. */
 const writes = '20';
 
 /** A demo of the test's own, in a directory whose path has a space. */
