@@ -16,7 +16,7 @@ export interface JobContext {
   progress(reading: JobReading): void;
   /** A line for the worker's log; left out: nobody listens. */
   log?: ((level: 'info' | 'warn' | 'error', message: string) => void) | undefined;
-  /** Says that groups side by side are going to follow, a process each, so that the second need not wait for its start; left out: nobody listens. */
+  /** Says that several groups are going to follow side by side, a process each, so that the second need not wait for its start; left out: nobody listens. */
   groupsFollow?: (() => void) | undefined;
 }
 

@@ -25,8 +25,8 @@ export interface ChildOptions {
 
 /** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
 const compileCache = fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url));
-/** Long enough for a run's next step or a backup's next group; what idles longer is ended. */
-const idleForMs = seconds(2);
+/** Long enough for a run's next step, behind one that does without, or a backup's next group; what idles longer is ended. */
+const idleForMs = seconds(6);
 /** What plans or prepares takes no longer, as a rule. */
 const spareForMs = seconds(5);
 /** One that a job left larger is not used again: its memory would count for the next job's. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import type { ArchiveActivities, ControlActivities, DataActivities, Directed, RecoverActivities, SourceRef, TargetRef } from '../../workflows/contract.ts';
-import { abilitiesOf, lackOf } from '../../workflows/domain/engines.ts';
+import { lackOf } from '../../workflows/domain/engines.ts';
 import type { JobContext, SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
@@ -21,15 +21,6 @@ const byEngine =
     const context = await openContext(whichSource(input), job);
     const run = (await openEngine(context.source.engine))[name] as unknown as (context: SourceContext, input: Input<N>) => Promise<Output<N>>;
     return await run(context, input);
-  };
-
-/** As `byEngine`, of what groups follow, where the engine has them. */
-const beforeGroups =
-  <N extends keyof Engine & keyof Activities>(name: N): Job<N> =>
-  async (input, job) => {
-    const { source } = await openContext(whichSource(input), job);
-    if (abilitiesOf(source.engine).groups) job.groupsFollow?.();
-    return await byEngine(name)(input, job);
   };
 
 /** As `byEngine`, of what writes to the living source. @throws EpochSuperseded - another control plane commands the system: nothing was done. */
@@ -66,7 +57,7 @@ function whichSource(input: unknown): SourceRef & Directed & { epoch: number } {
  */
 const jobs = {
   planDump: async (input, job) => {
-    const plan = await beforeGroups('planDump')(input, job);
+    const plan = await byEngine('planDump')(input, job);
     await (await import('../store/require-room.ts')).requireRoom(await openContext(whichSource(input), job), plan.estimatedBytes);
     return plan;
   },
@@ -79,7 +70,7 @@ const jobs = {
   drainLog: byEngine('drainLog'),
   readDivergedWrites: byEngine('readDivergedWrites'),
   proveArchive: byEngine('proveArchive'),
-  prepareRestore: beforeGroups('prepareRestore'),
+  prepareRestore: byEngine('prepareRestore'),
   restoreGroup: byEngine('restoreGroup'),
   replayLog: byEngine('replayLog'),
   buildIndexes: byEngine('buildIndexes'),

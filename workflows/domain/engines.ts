@@ -20,8 +20,6 @@ export interface Abilities {
   sql?: boolean;
   /** a base may hold only what changed since another one, and is restored on top of it */
   increments?: boolean;
-  /** a base is read, and restored, in groups that go side by side, a process each */
-  groups: boolean;
   /** all of a base is read at one snapshot that a session of ours holds for as long as it is read */
   snapshot: boolean;
 }
@@ -31,13 +29,13 @@ export interface Abilities {
  * the steps that pass a source over in words.
  */
 export const engines = {
-  mongodb: { log: true, units: true, imports: true, exports: true, partial: true, groups: true, snapshot: false },
+  mongodb: { log: true, units: true, imports: true, exports: true, partial: true, snapshot: false },
   /** a whole PostgreSQL server as files (pg_basebackup), and its WAL */
-  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, groups: false, snapshot: false, increments: true, sql: true },
+  'postgres-physical': { log: true, units: false, imports: false, exports: false, partial: false, snapshot: false, increments: true, sql: true },
   /** a program's standard output, given back to a program's standard input: nobody here knows what is in it */
-  tool: { log: false, units: false, imports: false, exports: false, partial: false, groups: false, snapshot: false },
+  tool: { log: false, units: false, imports: false, exports: false, partial: false, snapshot: false },
   /** one database, table by table, by COPY: its log is another source's, of the whole server */
-  postgres: { log: false, units: true, imports: false, exports: true, partial: true, groups: true, snapshot: true, databases: true, rows: true, sql: true },
+  postgres: { log: false, units: true, imports: false, exports: true, partial: true, snapshot: true, databases: true, rows: true, sql: true },
 } as const satisfies Record<string, Abilities>;
 
 export type EngineKind = keyof typeof engines;
@@ -57,7 +55,6 @@ export const lacks: Record<keyof Abilities, string> = {
   rows: 'knows no rows by their keys: none can be compared with what lives, put back into it or masked',
   sql: 'answers no questions in SQL',
   increments: 'takes full bases alone: what changes between two of them is in its log, where it has one',
-  groups: 'reads and writes a base as one stream',
   snapshot: 'reads at no snapshot of a session',
 };
 

@@ -58,6 +58,7 @@ async function makePlan(
   const sized = await readSizes(client, collections, (done) => report('ask for sizes', done, collections.length));
   report('split', 0, 0);
   const { groups, bounds } = await splitGroups(client, sized);
+  if (groups.length > 1) context.groupsFollow?.();
   const { key, manifestKey } = await createBackupKey(context.store, context.keys, scope);
   return {
     ...planHead(scope, input),

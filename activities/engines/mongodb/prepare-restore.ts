@@ -45,6 +45,7 @@ export async function prepareRestore(context: SourceContext, input: { target: Ta
   // Before anything is made: with the wrong key nothing could be restored.
   await openBackupKey(context.store, context.keys, manifest, manifest.key);
   const groups = await checkIndexes(context, manifest, selection);
+  if (groups.length > 1) context.groupsFollow?.();
 
   await withTarget(context, target, async (client) => {
     await requireSameServer(client, manifest);

@@ -40,6 +40,8 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
     const large = await listLargeObjects(client);
     const tables = contents === 'definitions' ? [] : [...(await listTables(client)).filter((table) => !isExcluded(table, context.source)), ...(large ? [large] : [])];
     await refuseUnreadable(client, tables);
+    const groups = splitGroups(tables, own);
+    if (groups.length > 1) context.groupsFollow?.();
     const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
     return planRef(await putPlan(context, planSchema, {
       ...planHead(scope, input),
@@ -54,7 +56,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
         ...own.map((id): PlanUnit => ({ id, name: id, kind: id, estimatedBytes: 0, detail: null })),
         ...tables.map(({ oid, sql, bytes, columns, condition, diskBytes }): PlanUnit => ({ id: oid, name: sql, kind: oid === largeObjects ? largeObjects : 'table', estimatedBytes: bytes, detail: { columns, condition, diskBytes } })),
       ],
-      groups: splitGroups(tables, own),
+      groups,
     }));
   }, { name: `holdfast ${input.backup}` });
 }

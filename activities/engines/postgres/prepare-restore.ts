@@ -36,6 +36,7 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   const { manifest, definitions, globals, contents: held } = await openBase(context, point);
   const contents = requireContents(context, manifest.backup, held);
   const groups = await checkIndexes(context, manifest, point);
+  if (groups.length > 1) context.groupsFollow?.();
   const place = await targetPlace(context, target);
   await refuseLivingDatabase(context, target);
   const elsewhere = new Set(globalsOf(globals, 'tablespace').flatMap(({ holds }) => holds));
