@@ -21,6 +21,8 @@ export interface ChildOptions {
   heapMib: number;
   /** runs below everything else on the machine */
   background: boolean;
+  /** its job has no end */
+  stands: boolean;
 }
 
 /** Half of a child's start is compiling the same files again. Node passes over a cache that it cannot write. */
@@ -65,9 +67,8 @@ export function startSpare(options: ChildOptions, preparation: Preparation): voi
 function startChild(options: ChildOptions, kind: string): Child {
   const tool = startTool('node', [...memoryFlags(options), options.program, ...(options.background ? [backgroundFlag] : [])], {
     ipc: true,
-    // Two arenas: with one per thread, glibc keeps several times the memory that is in use. Parts (up to 16 MiB) are mapped each on its own, and go back when
-    // they are done with: glibc would raise the bound to the largest it has seen, and keep room for them between what stays.
-    env: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: String(mib(4)), NODE_COMPILE_CACHE: compileCache },
+    // Two arenas: with one per thread, glibc keeps several times the memory that is in use.
+    env: { MALLOC_ARENA_MAX: '2', ...mallocOf(options), NODE_COMPILE_CACHE: compileCache },
   });
   const child: Child = { tool, messages: (tool.messages() as AsyncIterable<JobMessage>)[Symbol.asyncIterator](), kind, warm: false };
   // Whoever has a job on it waits for its end as well. One that ends while it idles is not given out again.
@@ -99,7 +100,14 @@ function forget(child: Child): void {
 }
 
 /** A child has the environment of its start: with another one it would find other systems and other secrets. */
-const kindOf = ({ program, heapMib, background }: ChildOptions): string => JSON.stringify([program, heapMib, background, process.env]);
+const kindOf = ({ program, heapMib, background, stands }: ChildOptions): string => JSON.stringify([program, heapMib, background, stands, process.env]);
 
-/** What streams through a dump is memory outside V8's heap. Counted with it, V8 collects everything twice for three parts, and not for each; of whole parts that come and go, as a restore has them, it does it more often. */
-const memoryFlags = ({ heapMib, background }: ChildOptions): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16', ...(background ? ['--external-memory-accounted-in-global-limit'] : [])];
+/**
+ * What restores takes parts (up to 16 MiB) out of the heap, whose end is kept: were each mapped on its own, the kernel would clear every page of every part anew, which took a sixth of a restore's
+ * processor time. What dumps uses its parts' memory again by itself, and is small enough for its next job only if the rest goes back; what stands for days keeps no room between what stays.
+ */
+const mallocOf = ({ background, stands }: ChildOptions): Record<string, string> =>
+  (background || stands ? { MALLOC_MMAP_THRESHOLD_: String(mib(4)) } : { MALLOC_MMAP_THRESHOLD_: String(mib(32)), MALLOC_TRIM_THRESHOLD_: String(mib(128)) });
+
+/** What streams through is memory outside V8's heap. Counted with it, V8 collects everything when that grows, and not whenever 64 MiB more of it lie there, as of a few parts in flight they do all the time. */
+const memoryFlags = ({ heapMib, stands }: ChildOptions): string[] => [`--max-old-space-size=${heapMib}`, '--max-semi-space-size=16', ...(stands ? [] : ['--external-memory-accounted-in-global-limit'])];

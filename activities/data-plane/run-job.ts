@@ -47,7 +47,7 @@ export interface RunJobOptions extends JobContext {
 export async function runJob(job: string, input: unknown, options: RunJobOptions): Promise<unknown> {
   options.signal.throwIfAborted();
   const { graceMs = 5_000 } = options;
-  const kind = { program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job) };
+  const kind = { program: options.program ?? childProgram, heapMib: options.heapMib ?? 256, background: backgroundJobs.has(job), stands: job === ('archiveLog' satisfies JobName) };
   const child = takeChild(kind);
   const { tool } = child;
   const onAbort = (): void => void tool.kill(graceMs);

@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
@@ -48,6 +49,17 @@ const recoverySettings = ({ spool }: PhysicalPlace, stop: Stop | null): Record<s
   ...targetsOf(stop),
 });
 
+/**
+ * Before it recovers, a server sends every file that it has to the disk, one after another, and waits for the disk each time: with a thousand small ones that takes longer than to unpack them. From 14 on it can
+ * have their file systems sent at once. Linux tells of what the disk said to that since 5.8.
+ * @source PostgreSQL manual, recovery_init_sync_method; syncfs(2)
+ */
+function sentToDisk(major: number): Record<string, string> {
+  const [first = 0, second = 0] = release().split('.').map(Number);
+  const tells = process.platform === 'linux' && (first > 5 || (first === 5 && second >= 8));
+  return major >= 14 && tells ? { recovery_init_sync_method: 'syncfs' } : {};
+}
+
 /** An empty one first: two that are set at once are an error, even where the second is none. */
 function targetsOf(stop: Stop | null): Record<string, string> {
   // Names of time zones are not known yet when this is read, not even Z.
@@ -71,7 +83,7 @@ function restoreCommand(spool: string): string {
 export async function startRecovering(context: SourceContext, place: PhysicalPlace, { major, stop }: { major: number; stop: Stop | null }): Promise<void> {
   writeFileSync(place.hbaFile, hba, { mode: 0o600 });
   giveTo(place.account, place.hbaFile);
-  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.dataDirectory, 'postmaster.pid'))));
+  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...sentToDisk(major), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.dataDirectory, 'postmaster.pid'))));
 }
 
 /**

@@ -1,7 +1,6 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { mib } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import { stopPlace } from '../../provision/postgres-place.ts';
 import { readJsonFile, replaceFile } from '../../replace-file.ts';
@@ -13,6 +12,7 @@ import { runTool } from '../../tool/run-tool.ts';
 import { getPart, openParts } from '../base/stored-parts.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
 import { TarFiles } from './tar-files.ts';
+import { ToDisk } from './to-disk.ts';
 
 /** How far the base of a place is. */
 interface Restored {
@@ -39,22 +39,31 @@ interface Restored {
 export async function unpackChain(context: SourceContext, place: PhysicalPlace, links: readonly Link[], group: string): Promise<void> {
   const { backup } = links.at(-1)!.manifest;
   const before = await readRecord(place);
-  if (before?.backup !== backup || before.state === 'begun') {
-    // Another base, of a choice that was given up, may run in it.
-    await stopPlace(place);
-    const goesOn = before?.backup === backup;
-    if (!goesOn) await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
-    if (links.length === 1) await unpackOnly(context, place, links[0]!, group);
-    else await joinLinks(context, place, links, { group, done: goesOn ? (before.links ?? []) : [] });
-    await writeRecord(place, { backup, state: 'unpacked' });
+  const toDisk = new ToDisk();
+  try {
+    if (before?.backup !== backup || before.state === 'begun') {
+      // Another base, of a choice that was given up, may run in it.
+      await stopPlace(place);
+      const goesOn = before?.backup === backup;
+      if (!goesOn) await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
+      if (links.length === 1) await unpackOnly(context, place, links[0]!, { group, toDisk });
+      else await joinLinks(context, place, links, { group, toDisk, done: goesOn ? (before.links ?? []) : [] });
+      await writeRecord(place, { backup, state: 'unpacked' });
+    }
+    await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
+    await check(context, links.at(-1)!, place.dataDirectory, group);
+    await toDisk.end().catch((error: unknown) => {
+      throw ofDisk(place.directory, error);
+    });
+  } finally {
+    await toDisk.leave();
   }
-  await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
-  await check(context, links.at(-1)!, place.dataDirectory, group);
   await mapTablespaces(place, links.at(-1)!);
 }
 
-/** Between two of them the parts to come are decrypted. */
-const writtenAtOnceBytes = mib(4);
+/** One that is full or read-only may be mended. */
+const ofDisk = (directory: string, error: unknown): unknown =>
+  (error instanceof HoldfastError || (error as NodeJS.ErrnoException).syscall === undefined ? error : new HoldfastError('TargetUnavailable', `${directory}: ${(error as Error).message}`, { cause: error }));
 
 const beside = (place: PhysicalPlace): string => join(place.directory, 'joined');
 /** Where the tablespaces of what is restored lie. */
@@ -67,12 +76,18 @@ async function mapTablespaces(place: PhysicalPlace, link: Link): Promise<void> {
   if (lines.length > 0) await writeFile(join(place.dataDirectory, 'tablespace_map'), lines.join(''), { mode: 0o600 });
 }
 
-async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Link, group: string): Promise<void> {
-  await writeRecord(place, { backup: link.manifest.backup, state: 'begun' });
-  await unpack(context, link, { data: place.dataDirectory, tablespaces: tablespacesOf(place) }, group);
+interface Unpacking {
+  group: string;
+  toDisk: ToDisk;
 }
 
-async function joinLinks(context: SourceContext, place: PhysicalPlace, links: readonly Link[], { group, done }: { group: string; done: readonly string[] }): Promise<void> {
+async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Link, unpacking: Unpacking): Promise<void> {
+  await writeRecord(place, { backup: link.manifest.backup, state: 'begun' });
+  await unpack(context, link, { data: place.dataDirectory, tablespaces: tablespacesOf(place) }, unpacking);
+}
+
+async function joinLinks(context: SourceContext, place: PhysicalPlace, links: readonly Link[], { done, ...unpacking }: Unpacking & { done: readonly string[] }): Promise<void> {
+  const { group, toDisk } = unpacking;
   const own = links.at(-1)!.manifest;
   const checked = [...done];
   const folder = (link: Link): string => join(beside(place), link.manifest.backup);
@@ -81,8 +96,11 @@ async function joinLinks(context: SourceContext, place: PhysicalPlace, links: re
   await mkdir(beside(place), { recursive: true, mode: 0o700 });
   for (const link of links) {
     if (checked.includes(link.manifest.backup)) continue;
-    await unpack(context, link, { data: folder(link), tablespaces: spaces(link) }, group);
+    await unpack(context, link, { data: folder(link), tablespaces: spaces(link) }, unpacking);
     await check(context, link, folder(link), group);
+    await toDisk.end().catch((error: unknown) => {
+      throw ofDisk(folder(link), error);
+    });
     checked.push(link.manifest.backup);
     await writeRecord(place, { backup: own.backup, state: 'begun', links: checked });
   }
@@ -96,7 +114,7 @@ async function joinLinks(context: SourceContext, place: PhysicalPlace, links: re
   await runTool({ path }, ['--no-sync', `--output=${place.dataDirectory}`, ...moved, ...links.map(folder)], { signal: context.signal });
 }
 
-async function unpack(context: SourceContext, link: Link, { data, tablespaces }: { data: string; tablespaces: string }, group: string): Promise<void> {
+async function unpack(context: SourceContext, link: Link, { data, tablespaces }: { data: string; tablespaces: string }, { group, toDisk }: Unpacking): Promise<void> {
   const { manifest, parts, index } = link;
   for (const path of [data, tablespaces]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
   const of = bytesOf(link);
@@ -105,20 +123,19 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
   const untar = async (range: string, directory: string): Promise<void> => {
     await mkdir(directory, { mode: 0o700, recursive: true });
     const tar = { ...index, parts: index.parts.filter((part) => part.range === range) };
-    const files = new TarFiles(directory, `the tar of ${range} of backup ${manifest.backup}`);
+    const files = new TarFiles(directory, `the tar of ${range} of backup ${manifest.backup}`, toDisk);
     try {
       // Every file is held against the server's own list behind this.
       for await (const { bytes, done } of openParts(parts, tar, { ahead: 2, checkedLater: true })) {
-        for (let at = 0; at < bytes.length; at += writtenAtOnceBytes) await files.add(bytes.subarray(at, at + writtenAtOnceBytes));
+        await files.add(bytes);
         // Written: the reader of the tar copies what it keeps.
         letGo(bytes);
         context.progress({ phase, done: before + done, of, unit: 'bytes', group });
       }
-      await files.end();
+      files.end();
     } catch (error) {
       await files.leave();
-      // A disk that is full or read-only: it may be mended.
-      throw error instanceof HoldfastError || (error as NodeJS.ErrnoException).syscall === undefined ? error : new HoldfastError('TargetUnavailable', `${directory}: ${(error as Error).message}`, { cause: error });
+      throw ofDisk(directory, error);
     }
     before += tar.parts.reduce((sum, part) => sum + part.plainBytes, 0);
   };

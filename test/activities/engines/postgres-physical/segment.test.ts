@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkSegment, endOf, kindOfFile, makePiece, numberBefore, numberOfName, parseLsn, readPiece, readSegment, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { TarFiles } from '../../../../activities/engines/postgres-physical/tar-files.ts';
+import { ToDisk } from '../../../../activities/engines/postgres-physical/to-disk.ts';
 import { checkList, TarWatch } from '../../../../activities/engines/postgres-physical/tar-watch.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
 
@@ -120,12 +121,15 @@ test('a base is unpacked, in pieces of any size, byte for byte; nothing leads ou
   const folders = { './': { type: '5' }, 'base': { type: '5' }, 'base/1/': { type: '5' }, 'pg_tblspc': { type: '5' }, 'pg_tblspc/16400': { type: '2', target: '/srv/space' } };
   const unpack = async (tar: Buffer, piece = 512): Promise<string> => {
     const directory = tempDir(t);
-    const to = new TarFiles(directory, 'the tar');
+    const toDisk = new ToDisk();
+    const to = new TarFiles(directory, 'the tar', toDisk);
     try {
       for (let at = 0; at < tar.length; at += piece) await to.add(tar.subarray(at, at + piece));
-      await to.end();
+      to.end();
+      await toDisk.end();
     } finally {
       await to.leave();
+      await toDisk.leave();
     }
     return directory;
   };
