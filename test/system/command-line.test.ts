@@ -17,6 +17,7 @@ import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points
 import { lockIds } from '../../workflows/domain/names.ts';
 import { readinessSignals } from '../../workflows/domain/readiness-watch.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
+import { commandHere, type Said } from '../harness/command-here.ts';
 import { failureOf } from '../harness/failures.ts';
 import { tempDir } from '../harness/temp-dir.ts';
 import { until } from '../harness/until.ts';
@@ -32,16 +33,11 @@ const drill = { system: 'demo', purpose: 'drill', requestedBy: 'ada' };
 /** Without what each reading took. */
 const untimed = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (key, inner: unknown) => (key === 'tookMs' ? undefined : inner)));
 
-interface Said {
-  exitCode: number;
-  stdout: string;
-  stderr: string;
-}
-
 test('the command line against a real server: what it asks and answers is what the UI can do', { timeout: 500_000 }, async (t) => {
   const stack = await SystemStack.start(t);
   await stack.startWorker();
   await fillDictionary(stack, 1);
+  /** In a process of its own. */
   const holdfastWith = async (env: Record<string, string>, ...args: string[]): Promise<Said> => {
     try {
       return { exitCode: 0, ...(await runTool('node', [program, ...args], { env: { HOLDFAST_HOME: stack.home, ...env } })) };
@@ -51,7 +47,7 @@ test('the command line against a real server: what it asks and answers is what t
       return { exitCode: Number(error.details['exitCode']), stdout: String(error.details['stdoutTail'] ?? ''), stderr: error.message };
     }
   };
-  const holdfast = async (...args: string[]): Promise<Said> => await holdfastWith({}, ...args);
+  const holdfast = commandHere;
   const ok = async (...args: string[]): Promise<string> => {
     const { exitCode, stdout, stderr } = await holdfast(...args);
     assert.equal(exitCode, 0, `${args.join(' ')}: ${stdout}${stderr}`);
