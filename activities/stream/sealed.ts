@@ -41,19 +41,16 @@ const compressedBound = (plainBytes: number): number => plainBytes + (plainBytes
  */
 async function compress(plain: Uint8Array, level: number): Promise<Buffer> {
   const stream = createZstdCompress({ chunkSize: compressedBound(plain.byteLength), pledgedSrcSize: plain.byteLength, params: { [constants.ZSTD_c_compressionLevel]: level } });
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  // What came behind it would be another frame, of nothing.
-  stream.once('data', resolve).once('error', reject);
-  // While this is written the end is told of: then the content is the last that comes.
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const pieces: Buffer[] = [];
+  stream.on('data', (piece: Buffer) => void pieces.push(piece)).once('end', resolve).once('error', reject);
+  // While this is written the end is told of: then the content is the first that comes.
   stream.write(Buffer.alloc(0));
   stream.end(plain);
-  try {
-    const frame = await promise;
-    if (stream.bytesWritten !== plain.byteLength) throw new Error(`zstd took ${stream.bytesWritten} of ${plain.byteLength} bytes`);
-    return frame;
-  } finally {
-    stream.destroy();
-  }
+  // To its end: behind the content comes another frame, of nothing, which the pool writes into the same memory. Whoever lets that go before would have it written to what is somebody else's by then.
+  await promise;
+  if (stream.bytesWritten !== plain.byteLength) throw new Error(`zstd took ${stream.bytesWritten} of ${plain.byteLength} bytes`);
+  return pieces[0]!;
 }
 
 /**
