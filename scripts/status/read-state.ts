@@ -34,6 +34,9 @@ export async function askWorker<T>(handle: WorkflowHandle, name: string, ...inpu
   };
   const first = await ask(firstMs);
   if ('answer' in first) return first.answer;
+  if (taskFails(first.unanswered)) {
+    throw new HoldfastError('TimedOut', `the workers fail at ${handle.workflowId}, and so none answers for it: ${await whyTaskFails(handle)}`, { hint: 'start workers of the release that it goes on by (docs/upgrades.md); its history in the Temporal UI says more, at the last workflow task that failed', cause: first.unanswered });
+  }
   let polls = await whoPolls(handle);
   if (polls.workers > 0) {
     // Of one worker alone it is enough to have asked twice: there is no other to be met.
@@ -44,6 +47,18 @@ export async function askWorker<T>(handle: WorkflowHandle, name: string, ...inpu
   const cause = first.unanswered;
   const hint = polls.workers > 0 ? 'kill a worker that hangs and start it again, or start one that is gone: holdfast worker; what is under way goes on then' : 'holdfast worker; what is under way goes on once one runs';
   throw new HoldfastError('TimedOut', `no worker answered for ${handle.workflowId} within ${Math.round((Date.now() - startedMs) / 1000)} s${polls.text}`, { hint, cause });
+}
+
+/** Temporal says so without asking a worker, once a run's task has failed or timed out a few times. */
+function taskFails(unansweredBy: unknown): boolean {
+  const said = unansweredBy instanceof ServiceError ? unansweredBy.cause : unansweredBy;
+  return isGrpcServiceError(said) && /workflow task in failed state/i.test(said.details);
+}
+
+async function whyTaskFails({ client, workflowId }: WorkflowHandle): Promise<string> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({ namespace: client.options.namespace, execution: { workflowId }, maximumPageSize: 50 });
+  const failed = history?.events?.find(({ workflowTaskFailedEventAttributes, workflowTaskTimedOutEventAttributes }) => workflowTaskFailedEventAttributes ?? workflowTaskTimedOutEventAttributes);
+  return failed?.workflowTaskFailedEventAttributes?.failure?.message ?? 'a workflow task is not done in its time';
 }
 
 /** Undefined: none was answered. @throws what one says that is no silence. */

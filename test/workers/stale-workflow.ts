@@ -23,3 +23,8 @@ export async function twoEnds(): Promise<string> {
   await condition(() => over);
   return 'ended';
 }
+
+/** Fails its task, again and again, as one does that does not replay. */
+export async function breaks(): Promise<never> {
+  return await Promise.reject(new Error('not of this release'));
+}

@@ -8,6 +8,7 @@ import { formatStatus, readStatus } from '../../../scripts/status/read-status.ts
 import { formatWork } from '../../../scripts/status/read-work.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import { startTemporalServer } from '../../harness/temporal-server.ts';
+import { until } from '../../harness/until.ts';
 
 const taskQueue = 'asked';
 
@@ -59,6 +60,15 @@ test('where no worker runs it is said at once', { timeout: 120_000 }, async (t) 
   const startedMs = Date.now();
   await assert.rejects(askWorker(handle, 'how'), { name: 'TimedOut', message: /no worker answered for asked\/nobody within \d+ s: none polls its queue asked/ });
   assert.ok(Date.now() - startedMs < 20_000);
+});
+
+test('where its workers fail at a run it is said why, and not that they hang', { timeout: 120_000 }, async (t) => {
+  const { client, address } = await startTemporalServer(t);
+  await startWorker(t, address);
+  const handle = await client.workflow.start('breaks', { taskQueue, workflowId: 'asked/broken' });
+  const why = await until('Temporal gives up asking', async () => await askWorker(handle, 'how').then(() => undefined, (error: Error) => (/workers fail/.test(error.message) ? error : undefined)));
+  assert.equal(why.name, 'TimedOut');
+  assert.match(why.message, /the workers fail at asked\/broken, and so none answers for it: not of this release.*HINT/);
 });
 
 test('where Temporal does not list what runs, status says why, and not that nothing does', { timeout: 60_000 }, async (t) => {
