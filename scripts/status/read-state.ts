@@ -34,8 +34,9 @@ export async function askWorker<T>(handle: WorkflowHandle, name: string, ...inpu
   };
   const first = await ask(firstMs);
   if ('answer' in first) return first.answer;
-  if (taskFails(first.unanswered)) {
-    throw new HoldfastError('TimedOut', `the workers fail at ${handle.workflowId}, and so none answers for it: ${await whyTaskFails(handle)}`, { hint: 'start workers of the release that it goes on by (docs/upgrades.md); its history in the Temporal UI says more, at the last workflow task that failed', cause: first.unanswered });
+  const why = isTaskUndone(first.unanswered) ? await whyTaskFails(handle) : undefined;
+  if (why !== undefined) {
+    throw new HoldfastError('TimedOut', `the workers fail at ${handle.workflowId}, and so none answers for it: ${why}`, { hint: 'start workers of the release that it goes on by (docs/upgrades.md); its history in the Temporal UI says more, at the last workflow task that failed', cause: first.unanswered });
   }
   let polls = await whoPolls(handle);
   if (polls.workers > 0) {
@@ -50,15 +51,16 @@ export async function askWorker<T>(handle: WorkflowHandle, name: string, ...inpu
 }
 
 /** Temporal says so without asking a worker, once a run's task has failed or timed out a few times. */
-function taskFails(unansweredBy: unknown): boolean {
+function isTaskUndone(unansweredBy: unknown): boolean {
   const said = unansweredBy instanceof ServiceError ? unansweredBy.cause : unansweredBy;
   return isGrpcServiceError(said) && /workflow task in failed state/i.test(said.details);
 }
 
-async function whyTaskFails({ client, workflowId }: WorkflowHandle): Promise<string> {
+/** Undefined: its last one did not fail, but was not done in its time, as by a worker that hangs. */
+async function whyTaskFails({ client, workflowId }: WorkflowHandle): Promise<string | undefined> {
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({ namespace: client.options.namespace, execution: { workflowId }, maximumPageSize: 50 });
-  const failed = history?.events?.find(({ workflowTaskFailedEventAttributes, workflowTaskTimedOutEventAttributes }) => workflowTaskFailedEventAttributes ?? workflowTaskTimedOutEventAttributes);
-  return failed?.workflowTaskFailedEventAttributes?.failure?.message ?? 'a workflow task is not done in its time';
+  const last = history?.events?.find(({ workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: timedOut }) => failed ?? timedOut);
+  return last?.workflowTaskFailedEventAttributes?.failure?.message ?? undefined;
 }
 
 /** Undefined: none was answered. @throws what one says that is no silence. */

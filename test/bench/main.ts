@@ -13,8 +13,8 @@ import { measureForecast } from './measure-forecast.ts';
 import { measureStanding } from './measure-standing.ts';
 import { measureSystems } from './measure-systems.ts';
 import { measureYear } from './measure-year.ts';
+import { measureLogical } from './postgres/measure-logical.ts';
 import { measurePhysical, physicalPrograms } from './postgres/measure-physical.ts';
-import { measurePostgres, postgresPrograms } from './postgres/measure-postgres.ts';
 import { writeLines, writeReport } from './report.ts';
 import { Stages } from './stages.ts';
 import type { ToolName } from '../../activities/tool/find-tool.ts';
@@ -45,7 +45,7 @@ const alone: Record<string, { title: string; measure: (owner: Owner, options: Al
 
 /** Beside peers, each on parts of its own; not among `all`. */
 const apart: Record<string, { title: string; size: string; programs: readonly ToolName[]; measure: (owner: Owner, options: Options) => Promise<BenchLine[]> }> = {
-  postgres: { title: 'PostgreSQL', size: '1GiB', programs: postgresPrograms, measure: measurePostgres },
+  postgres: { title: 'PostgreSQL', size: '1GiB', programs: [], measure: measureLogical },
   'postgres-physical': { title: 'PostgreSQL as files', size: '1GiB', programs: physicalPrograms, measure: measurePhysical },
 };
 
