@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toolsDirectory } from '../../activities/tool/find-tool.ts';
@@ -17,12 +17,19 @@ export async function pythonWith(name: string, requirements: string): Promise<{ 
   const python = { path: '/usr/bin/env' };
   const wanted = await runTool(python, ['python3', '-c', 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))']).then(() => true, () => false);
   if (!wanted) return { missing: skipWithout('python3-venv', `the packages of ${name} want Python 3.10 or newer with venv`) };
-  rmSync(home, { recursive: true, force: true });
+  // Test files that want the same at the same time make one each, and the first is kept: nobody sees one that is half made.
+  const own = `${home}.${randomUUID()}`;
   mkdirSync(toolsDirectory(), { recursive: true });
-  await runTool(python, ['python3', '-m', 'venv', home]);
-  await runTool({ path }, ['-m', 'pip', 'install', '--require-hashes', '--only-binary=:all:', '--quiet', '--disable-pip-version-check', '-r', requirements]);
-  // Last, by one rename: an installation that was interrupted is never taken for a whole one.
-  writeFileSync(join(home, 'whole.new'), '');
-  renameSync(join(home, 'whole.new'), join(home, 'whole'));
+  await runTool(python, ['python3', '-m', 'venv', own]);
+  await runTool({ path: join(own, 'bin', 'python3') }, ['-m', 'pip', 'install', '--require-hashes', '--only-binary=:all:', '--quiet', '--disable-pip-version-check', '-r', requirements]);
+  writeFileSync(join(own, 'whole'), '');
+  // One that an earlier set-up left half made is in the way of everybody.
+  if (existsSync(home) && !existsSync(join(home, 'whole'))) rmSync(home, { recursive: true, force: true });
+  try {
+    renameSync(own, home);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    rmSync(own, { recursive: true, force: true });
+  }
   return { path };
 }
