@@ -13,7 +13,7 @@ import { startTool } from '../activities/tool/run-tool.ts';
 import { isWhole, sampleName, sampleOf } from '../test/harness/sample.ts';
 
 /**
- * `npm test`: all tests, types and lint beside them, and a check that nothing was left running. With arguments (`npm test -- replay`)
+ * `npm test`: all tests but some of the long ones, which take turns (`inTurn`), types and lint beside them, and a check that nothing was left running. With arguments (`npm test -- replay`)
  * only the test files whose path contains one of them, and no lint.
  *
  * Heavy files share the processors, so only a few run at a time (HOLDFAST_TEST_FILES_AT_ONCE changes how many), and half as many beside them of the
