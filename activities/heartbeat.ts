@@ -9,7 +9,7 @@ export class Heartbeats {
   readonly #now: () => number;
   #said: Reading & Record<string, unknown> | undefined;
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 

@@ -31,7 +31,7 @@ export interface Teller {
 }
 
 /** @param now - for tests. */
-export function openTeller(context: Context, now: () => number = Date.now): Teller {
+export function openTeller(context: Context, now: () => number = () => performance.now()): Teller {
   const { activityId, activityType, workflowExecution } = context.info;
   if (!workflowExecution) return { tell: () => undefined, end: () => undefined };
   const board = boardOf(`${workflowExecution.workflowId} ${workflowExecution.runId}`, now());
@@ -44,7 +44,7 @@ export function openTeller(context: Context, now: () => number = Date.now): Tell
       board.activities.set(activityId, { activity: activityType, phase, done, of, unit, percent, perSecond, leftMs, log, ...(whole ? { whole } : {}) });
       if (nowMs - board.toldAtMs < Math.max(tellEveryMs, (nowMs - board.sinceMs) / tellPerElapsed)) return;
       board.toldAtMs = nowMs;
-      const told: ToldProgress = { at: new Date(nowMs).toISOString(), activities: [...board.activities.values()] };
+      const told: ToldProgress = { at: new Date().toISOString(), activities: [...board.activities.values()] };
       // Its loss is not the work's: the heartbeat says the same, and the next signal says it anew.
       void send(context, told).catch(() => undefined);
     },

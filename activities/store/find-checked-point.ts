@@ -37,7 +37,7 @@ export async function findCheckedPoint(
   asked: RecoveryTarget,
   { readForMs, engine, avoid = [] }: { readForMs: number; engine?: Pick<Engine, 'verifySlice'>; avoid?: readonly string[] },
 ): Promise<CheckedPoint> {
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const of = { system: context.system.system, source: context.sourceName };
   const { verifySlice } = engine ?? (await openEngine(context.source.engine));
   const mark = isMark(asked.point) ? await findMark(context, asked.point) : undefined;
@@ -50,7 +50,7 @@ export async function findCheckedPoint(
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
-    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Date.now() - startedMs, ...passedOver(catalog, point) } };
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Math.round(performance.now() - startedMs), ...passedOver(catalog, point) } };
     const known = damage.size;
     for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
     const [first] = inBase.problems;

@@ -6,7 +6,7 @@ import type { Store } from './store.ts';
 export interface ReadLimits {
   /** objects read side by side: each lies in memory stored (16 MiB) and opened */
   atOnce: number;
-  /** from then on nothing more is read, and what is left is looked at by listing alone; milliseconds since the epoch, or Infinity */
+  /** from then on nothing more is read, and what is left is looked at by listing alone; milliseconds of `performance.now()`, or Infinity */
   untilMs: number;
 }
 
@@ -68,7 +68,7 @@ export async function noteExposed({ store, signal }: { store: Store; signal: Abo
 /** The items of a list until the time is over. */
 export async function* untilTime<T>(items: AsyncIterable<T> | Iterable<T>, untilMs: number): AsyncGenerator<T> {
   for await (const item of items) {
-    if (Date.now() >= untilMs) return;
+    if (performance.now() >= untilMs) return;
     yield item;
   }
 }

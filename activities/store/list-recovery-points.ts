@@ -11,7 +11,7 @@ export async function listRecoveryPoints(context: SourceContext, page: Page): Pr
 
 /** Reads the whole catalog of one source from the bucket, and answers a page of it. Reads only; safe to repeat. */
 export async function readCatalog(context: SourceContext, page: Page): Promise<CatalogPage> {
-  const startedAtMs = Date.now();
+  const startedAtMs = performance.now();
   const catalog = await rebuildCatalog(context, whichSource(context));
-  return pageCatalog(catalog, page, Date.now() - startedAtMs);
+  return pageCatalog(catalog, page, Math.round(performance.now() - startedAtMs));
 }

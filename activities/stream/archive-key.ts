@@ -20,7 +20,7 @@ export class ArchiveKeys {
   readonly #writing = new Map<string, { key: Promise<DataKey>; untilMs: number }>();
   readonly #reading = new Map<string, Promise<DataKey>>();
 
-  constructor(store: Store, keys: Keys, nowMs: () => number = Date.now) {
+  constructor(store: Store, keys: Keys, nowMs: () => number = () => performance.now()) {
     this.#store = store;
     this.#keys = keys;
     this.#nowMs = nowMs;

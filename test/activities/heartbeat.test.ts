@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Heartbeats } from '../../activities/heartbeat.ts';
+import { hours } from '../../workflows/domain/units.ts';
 
 test('a heartbeat has the job’s own details beside the progress, and says anew how it looks now', () => {
   let now = 0;
@@ -12,4 +13,12 @@ test('a heartbeat has the job’s own details beside the progress, and says anew
   assert.equal(heartbeats.take({ phase: 'restore', done: 700, of: 1000, unit: 'bytes', adopted: 500 }).leftMs, 12_000);
   now = 8_000;
   assert.equal(heartbeats.newest()?.leftMs, 24_000, 'it stands still, and that shows');
+});
+
+test('a wall clock that leaps makes up no rate', (t) => {
+  let leapsMs = 0;
+  t.mock.method(Date, 'now', () => (leapsMs += hours(6)));
+  const heartbeats = new Heartbeats();
+  heartbeats.take({ phase: 'restore', done: 0, of: 1000, unit: 'bytes' });
+  assert.equal(heartbeats.take({ phase: 'restore', done: 500, of: 1000, unit: 'bytes' }).leftMs, null);
 });

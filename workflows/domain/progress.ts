@@ -58,9 +58,13 @@ const rateKnownAfterMs = 2_000;
 /** Closer together than this, a sample replaces the one before. */
 const sampleEveryMs = 1_000;
 
+/** Without those that lie ahead: the clock was set back since, and how long ago they were nobody knows. */
+const upTo = <S extends Pick<Sample, 'atMs'>>(samples: readonly S[], nowMs: number): S[] => samples.filter(({ atMs }) => atMs <= nowMs);
+
 /** The samples with one more, and without those that the window no longer needs. */
 function withSample(samples: readonly Sample[], next: Sample): Sample[] {
-  const kept = samples.length > 1 && next.atMs - samples.at(-2)!.atMs < sampleEveryMs ? samples.slice(0, -1) : [...samples];
+  const kept = upTo(samples, next.atMs);
+  if (kept.length > 1 && next.atMs - kept.at(-2)!.atMs < sampleEveryMs) kept.pop();
   kept.push(next);
   // One that lies before the window stays: the window begins inside the stretch after it.
   while (kept.length > 2 && kept[1]!.atMs <= next.atMs - windowMs) kept.shift();
@@ -70,7 +74,7 @@ function withSample(samples: readonly Sample[], next: Sample): Sample[] {
 /** While the window is younger than that, the first third of it does not count: caches are cold and code is new, and what comes is not like it. */
 const startsUpForMs = windowMs / 3;
 
-/** The first sample that counts, of those up to now. Only so far as there is more than one behind it: work that speaks seldom is measured over all that is known. */
+/** The first sample that counts; none lies ahead of now. Only so far as there is more than one behind it: work that speaks seldom is measured over all that is known. */
 function firstCounted(samples: readonly Sample[], nowMs: number): Sample | undefined {
   const [begun] = samples;
   if (!begun) return undefined;
@@ -81,10 +85,11 @@ function firstCounted(samples: readonly Sample[], nowMs: number): Sample | undef
 
 /** Moved a second between the first sample that counts and now; null while that is not known, or nothing moved. */
 function rateOf(samples: readonly Sample[], nowMs: number, of: (sample: Sample) => number): number | null {
-  const first = firstCounted(samples, nowMs);
+  const known = upTo(samples, nowMs);
+  const first = firstCounted(known, nowMs);
   if (!first) return null;
   const tookMs = nowMs - first.atMs;
-  const moved = of(samples.at(-1)!) - of(first);
+  const moved = of(known.at(-1)!) - of(first);
   return tookMs >= rateKnownAfterMs && moved > 0 ? (moved / tookMs) * 1000 : null;
 }
 
@@ -148,7 +153,7 @@ export class Meter {
   #measure(reading: Reading, nowMs: number): Progress {
     const progress = measure(reading, this.#samples, nowMs);
     if (!reading.whole) return progress;
-    this.#begun ??= { atMs: nowMs, done: wholeDone(reading.whole, progress) };
+    if (!this.#begun || this.#begun.atMs > nowMs) this.#begun = { atMs: nowMs, done: wholeDone(reading.whole, progress) };
     return { ...progress, whole: measureWhole(progress, reading.whole, this.#begun, nowMs) };
   }
 }

@@ -25,16 +25,16 @@ const pointEveryMs = seconds(20);
  * @throws SourceUnavailable, StoreUnavailable - retryable. NotPermitted - the user may do neither. BadInput - the source has no timeline yet.
  */
 export async function proveArchive(context: SourceContext, input: SourceRef & { run: string; withinMs: number }): Promise<{ proved: boolean; position: LogPosition; tookMs: number }> {
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const of = { system: input.system, source: input.source };
   const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
   if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline: its archive never began`, { hint: 'take a base, or start the archive first' });
   const scope = { ...of, timeline: timeline.timeline };
   const points: Point[] = [];
   for (;;) {
-    const tookMs = Date.now() - startedMs;
+    const tookMs = Math.round(performance.now() - startedMs);
     if (tookMs >= points.length * pointEveryMs) points.unshift(await logPoint(context));
-    for (const point of points) if (await holds(context, scope, point)) return { proved: true, position: point.position, tookMs: Date.now() - startedMs };
+    for (const point of points) if (await holds(context, scope, point)) return { proved: true, position: point.position, tookMs: Math.round(performance.now() - startedMs) };
     const { position } = points[0]!;
     if (tookMs >= input.withinMs) return { proved: false, position, tookMs };
     context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });

@@ -41,9 +41,9 @@ export async function holdSnapshot(context: SourceContext, { backup }: SourceRef
     const snapshot = await openSnapshot(client);
     await client.query(`SELECT pg_catalog.set_config('application_name', $1, false)`, [holderName(backup, snapshot)]);
     held = true;
-    const sinceMs = Date.now();
+    const sinceMs = performance.now();
     for (;;) {
-      context.progress({ phase: `hold snapshot ${snapshot}`, done: Date.now() - sinceMs, of: 0, unit: 'ms' });
+      context.progress({ phase: `hold snapshot ${snapshot}`, done: Math.round(performance.now() - sinceMs), of: 0, unit: 'ms' });
       await sleep(lookEveryMs, undefined, { signal: context.signal });
       await answerWithin(client, seconds(20));
     }

@@ -31,6 +31,23 @@ test('the rate is that of the last minute, and falls to nothing while the work s
   assert.ok(meter.read(600_000)!.perSecond! < 15);
 });
 
+test('a clock that is set back: what lies ahead of it is dropped, and no rate is made up of it', () => {
+  const sixHours = 6 * 3_600_000;
+  const meter = new Meter();
+  // Many samples: with few the first one always counts.
+  for (let second = 0; second < 30; second += 1) meter.take(reading(second * 10, 10_000, { whole: { before: 0, part: 1, of: 2 } }), sixHours + second * 1_000);
+  const read = meter.read(1_000)!;
+  assert.deepEqual([read.perSecond, read.leftMs, read.whole!.leftMs], [null, null, null]);
+  assert.equal(meter.take(reading(300, 10_000), 2_000).perSecond, null);
+  assert.equal(meter.take(reading(340, 10_000), 6_000).perSecond, 10, 'from there on it is measured anew');
+  const pieces = new WorkMeter(sixHours);
+  for (let second = 1; second <= 30; second += 1) pieces.add(10, sixHours + second * 1_000);
+  pieces.add(10, 1_000);
+  assert.equal(sumProgress([], pieces.work(1_000), 2_000)!.perSecond, null);
+  pieces.add(40, 5_000);
+  assert.equal(sumProgress([], pieces.work(1_000), 5_000)!.perSecond, 10);
+});
+
 test('another phase begins anew: it has another speed', () => {
   const meter = new Meter();
   meter.take(reading(0, 100), 0);

@@ -30,14 +30,14 @@ export async function proveArchive(
   context: SourceContext,
   input: SourceRef & { run: string; withinMs: number },
 ): Promise<{ proved: boolean; position: LogPosition; tookMs: number }> {
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const of = { system: input.system, source: input.source };
   const timeline = await currentTimeline(context.store, context.keys, of, { signal: context.signal });
   if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline: its archive never began`, { hint: 'start the archive first' });
   const nonce = ulid();
   const position = await withSource(context, async (client) => await writeCanary(client, input.run, nonce));
   const proved = await waitForSlice(context, { ...of, timeline: timeline.timeline }, position, nonce, startedMs + input.withinMs);
-  return { proved, position, tookMs: Date.now() - startedMs };
+  return { proved, position, tookMs: Math.round(performance.now() - startedMs) };
 }
 
 /** @returns the position of the write itself, or one that follows it. */
@@ -57,7 +57,7 @@ async function waitForSlice(context: SourceContext, scope: TimelineScope, positi
   const objects = new SliceObjects(context, scope);
   for (;;) {
     if (await isArchived(context, objects, position, nonce)) return true;
-    if (Date.now() >= untilMs) return false;
+    if (performance.now() >= untilMs) return false;
     context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });
     await sleep(lookEveryMs, undefined, { signal: context.signal });
   }
