@@ -66,6 +66,7 @@ test('a whole database by way of staging: compared there, two people, beside wha
   const lab = await open(t);
   const entry = await lab.start('recoverSystem', { system: 'demo', mode: 'swap', requestedBy: 'dana' });
   const first = await until(lab.run(), gateOpen('authorize'));
+  assert.ok(!first.gates[0]!.description.includes('NOT compared'));
   assert.match(first.gates[0]!.description, /ledger, restored beside living: the same schema; 1 of 4 tables differ: public\.notes: 90 restored, 88 living; 3 missing in what lives, 1 missing in what was restored, 2 differ/);
   // Who asked is not one of the two, and one is not two.
   await assert.rejects(approve(lab, 'authorize', 'dana'));
@@ -87,6 +88,25 @@ test('a whole database by way of staging: compared there, two people, beside wha
   assert.match(listNextSteps(report).join(' '), /database shop\.replaced-\w{26}/);
   assert.equal(listFacts(report).at(-1)!.value, 'replaced, and kept');
   for (const name of ['fencePrimary', 'admitTraffic', 'promoteTarget', 'retirePrimary'] as const) assert.ok(!called.includes(name), name);
+});
+
+test('a comparison that failed, or that somebody skipped, is told at every gate behind it, with why: nobody approves for a silence', async (t) => {
+  const whole = (way: object) => runbookSchema.parse({ mode: 'swap', steps: books.runbooks!['whole']!.steps.map(({ budget, timeout, retry, onFailure, when, ...step }) => (step.id === 'compare' ? { ...step, ...way } : step)) });
+  const lab = await open(t, { runbooks: { whole: whole({ onFailure: 'continue' }) } });
+  lab.stubs.answers.compareTarget = () => Promise.reject(new HoldfastError('ValidationFailed', 'no database shop on production'));
+  const shown = async (gate: string): Promise<string> => (await until(lab.run(), gateOpen(gate))).gates.find((one) => one.gate === gate)!.description;
+  const lost = await lab.start('recoverSystem', { system: 'demo', mode: 'swap', requestedBy: 'dana' });
+  const failed = /^May production be written to\? .*What was restored was NOT compared with what lives \(step compare\): failed, and the run went on without it: no database shop on production\.$/;
+  assert.match(await shown('authorize'), failed);
+  await approve(lab, 'authorize', 'erik', 'fay');
+  assert.match(await shown('approve-swap'), failed);
+  await lab.run().executeUpdate('abort', { args: [{ by: 'erik' }] });
+  assert.equal((await failureOf(lost)).type, 'Aborted');
+  lab.stubs.answers.loadSystem = () => Promise.resolve({ ...books, runbooks: { whole: whole({}) } });
+  await lab.start('recoverSystem', { system: 'demo', mode: 'swap', requestedBy: 'dana' }, 'entry/skipped');
+  await until(lab.run(), stepIs('compare', 'failed'));
+  await lab.run().executeUpdate('skip', { args: [{ step: 'compare', by: 'erik', reason: 'seen by hand' }] });
+  assert.match(await shown('authorize'), /NOT compared with what lives \(step compare\): no database shop on production; skipped by erik: seen by hand\.$/);
 });
 
 test('aborted before the timeline of what was swapped has begun: names are as before, and the copy is dropped; afterwards an abort is refused', async (t) => {

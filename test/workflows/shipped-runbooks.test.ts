@@ -12,7 +12,7 @@ import { undoItem } from '../../workflows/domain/step-undo.ts';
 import type { SystemView } from '../../workflows/domain/system-view.ts';
 import { bringsWhole, copiesOf, homesOf, isInPlace, viewFor } from '../../workflows/domain/homeward.ts';
 import { expandRunbook, mainRunbook, runbookNames, type FlatStep } from '../../workflows/domain/expand-runbook.ts';
-import { stepsBefore } from '../../workflows/domain/check-runbooks.ts';
+import { stepsBefore } from '../../workflows/domain/steps-before.ts';
 import { sampleName, sampleOf } from '../harness/sample.ts';
 import { failureOf, until, type Lab } from './lab.ts';
 import { openSharedLab as openLab } from './shared-lab.ts';

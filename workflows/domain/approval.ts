@@ -1,4 +1,5 @@
 import type { GateState, RunState } from './run-state.ts';
+import { stepsBefore } from './steps-before.ts';
 
 /**
  * What a person proves when they decide at a gate. The statement is about one decision: system, run, gate, round, person, and the digest of
@@ -26,15 +27,8 @@ export interface ShownGate {
 }
 
 export function shownOf(state: RunState, gate: GateState): ShownGate {
-  const before = new Set<string>();
-  const visit = (id: string): void => {
-    for (const need of state.steps.find((step) => step.id === id)?.needs ?? []) {
-      if (before.has(need)) continue;
-      before.add(need);
-      visit(need);
-    }
-  };
-  visit(gate.step);
+  const step = state.steps.find(({ id }) => id === gate.step);
+  const before = new Set(step && stepsBefore(state.steps, step));
   return {
     system: state.system,
     run: state.run ?? '',
@@ -44,7 +38,7 @@ export function shownOf(state: RunState, gate: GateState): ShownGate {
     openedAt: gate.openedAt ?? '',
     description: gate.description,
     quorum: gate.quorum,
-    before: state.steps.filter(({ id }) => before.has(id)).map(({ id, state: is, summary }) => ({ step: id, state: is, summary })),
+    before: state.steps.filter((one) => before.has(one)).map(({ id, state: is, summary }) => ({ step: id, state: is, summary })),
   };
 }
 

@@ -5,6 +5,7 @@ import { copiesOf, isHomeward, isInPlace, sameWay } from './homeward.ts';
 import type { CopyMode } from './restore-mode.ts';
 import { findCycle, type Runbook } from './runbook.ts';
 import { factsOf, isStepType, namesOf, stepLanguage, stepTypeNames, type Named } from './step-language.ts';
+import { stepsBefore } from './steps-before.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -189,21 +190,6 @@ function checkMasking(system: Checked, name: string, complain: (message: string)
     if (uses === 'mask' && !system.mask) complain(`step "${id}" has no rules: say under mask what is masked`);
     if (uses === 'report' && opens && !masked) complain(`step "${id}" lets people in to what was restored, and nothing has masked it: let it need a step that uses mask (which passes itself over where the place is production’s)`);
   }
-}
-
-/** All that a step needs, and those need. */
-export function stepsBefore(steps: readonly FlatStep[], of: FlatStep): FlatStep[] {
-  const before = new Map<string, FlatStep>();
-  const add = (step: FlatStep): void => {
-    for (const need of step.needs) {
-      const needed = steps.find(({ id }) => id === need);
-      if (!needed || before.has(need)) continue;
-      before.set(need, needed);
-      add(needed);
-    }
-  };
-  add(of);
-  return [...before.values()];
 }
 
 function checkSettings({ uses, with: settings }: Runbook['steps'][number], complain: Complain): void {

@@ -1,5 +1,5 @@
 import { checkPeople } from './check-people.ts';
-import { checkRunbooks, stepsBefore } from './check-runbooks.ts';
+import { checkRunbooks } from './check-runbooks.ts';
 import { checkContacts } from './contacts.ts';
 import { abilitiesOf, lackOf } from './engines.ts';
 import { expandRunbook, mainRunbook, runbookNames } from './expand-runbook.ts';
@@ -7,6 +7,7 @@ import { copiesOf, drillSystem, homesOf, isInPlace, turnSystem } from './homewar
 import { checkIncidents } from './incident-schema.ts';
 import { describeMode } from './restore-mode.ts';
 import { checkSchedules } from './schedules/schema.ts';
+import { stepsBefore } from './steps-before.ts';
 import type { SystemFields } from './system.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;

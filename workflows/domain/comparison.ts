@@ -1,3 +1,5 @@
+import type { StepState } from './run-state.ts';
+
 /** What was restored, held against what lives: the same schema, the same counts, and which rows only one of them has. */
 
 export interface ComparedTable {
@@ -44,4 +46,11 @@ export function describeComparison(source: string, { schema, schemaCount, tables
   const more = differing > lines.length ? `; and ${differing - lines.length} more tables` : '';
   const data = differing === 0 ? `all ${grouped(tableCount)} tables hold the same rows` : `${grouped(differing)} of ${grouped(tableCount)} tables differ: ${lines.join('; ')}${more}`;
   return `${source}, restored beside living: ${schemas}; ${data} (${grouped(rows)} rows compared).`;
+}
+
+/** Of a step that was to compare and is passed over: whoever is asked behind it must not take silence for "no differences". */
+export function describeNotCompared({ id, error, summary }: Pick<StepState, 'id' | 'error' | 'summary'>): string {
+  // Who goes on without it gives a reason of their own; the runbook gives the failure.
+  const failed = error && !summary?.includes(error.message) ? `${error.message}; ` : '';
+  return `What was restored was NOT compared with what lives (step ${id}): ${failed}${summary ?? 'no reason was given'}.`;
 }

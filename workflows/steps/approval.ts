@@ -1,6 +1,7 @@
 import { describePartial } from '../domain/chosen-namespaces.ts';
-import { describeComparison } from '../domain/comparison.ts';
+import { describeComparison, describeNotCompared } from '../domain/comparison.ts';
 import { describeRows } from '../domain/rows.ts';
+import { stepsBefore } from '../domain/steps-before.ts';
 import type { SystemView } from '../domain/system-view.ts';
 import type { GateRequest } from '../runbook/run-types.ts';
 import { countDiscarded, discards } from './count-discarded.ts';
@@ -26,7 +27,7 @@ export const approval = defineStep('approval', {
     [...discarded, ...said].forEach((what) => ctx.warn(what));
     // Beside the wait, which is the engine's: it ends with the gate.
     if (!ctx.view.copies) void lookWhileWaiting(ctx, said);
-    return { summary: 'approved', opens: { ...opens, description: [opens.description, ...discarded, ...deployed, ...said].join(' ') } };
+    return { summary: 'approved', opens: { ...opens, description: [opens.description, ...discarded, ...notCompared(ctx), ...deployed, ...said].join(' ') } };
   },
   gate: gateOf,
   // A skip would be an approval by whoever has a keyboard.
@@ -38,6 +39,13 @@ const shownBefore = ({ results }: StepContext): string[] => [
   ...Object.entries(results.comparisons ?? {}).map(([source, comparison]) => describeComparison(source, comparison)),
   ...Object.entries(results.rows ?? {}).map(([source, rows]) => describeRows(source, rows, rows.changed)),
 ];
+
+/** The step itself has warned, so this warns of nothing. */
+function notCompared(ctx: StepContext): string[] {
+  const { steps } = ctx.report().state;
+  const before = stepsBefore(steps, steps.find(({ id }) => id === ctx.stepId)!);
+  return before.filter(({ uses, state }) => uses === 'compare' && state === 'skipped').map(describeNotCompared);
+}
 
 function gateOf(view: SystemView, stepId: string, settings: { gate?: string | undefined }): GateRequest {
   return gateRequest(view, settings.gate ?? stepId);
