@@ -15,12 +15,13 @@ import { refuseLivingSource } from '../tool/same-place.ts';
 import { bytesOf, clusterOf, openChain } from './chain.ts';
 import { forgetReached, standbySignal } from './reached.ts';
 import { readRecord, tablespacesOf, unpackChain, writeRecord } from './unpack.ts';
+import { findVerifier } from './verify-files.ts';
 
 type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
 
 /**
  * Checks the base, and all that it adds to (signature, key, index), that the target is this run's and not the living source, and that a server of the base's own version is
- * here. Touches nothing; safe to repeat.
+ * here, with all that the restore and the promotion run. Touches nothing; safe to repeat.
  *
  * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing.
  */
@@ -28,7 +29,9 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   const links = await openChain(context, point);
   const { manifest } = links.at(-1)!;
   await requireTarget(context, target);
-  for (const program of ['postgres', 'pg_verifybackup', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, clusterOf(manifest).major, 'same');
+  const { major } = clusterOf(manifest);
+  for (const program of ['postgres', 'pg_controldata', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, major, 'same');
+  await findVerifier(major);
   const plainBytes = links.reduce((sum, link) => sum + bytesOf(link), 0);
   const [only] = manifest.groups;
   return { groups: [{ group: only!.group, index: only!.index, plainBytes }], plainBytes };
@@ -49,7 +52,7 @@ export async function requireTarget(context: SourceContext, target: TargetRef): 
  *
  * Safe to repeat: what was begun goes on or is thrown away, and a base that was checked stays.
  *
- * @throws ToolFailed - retryable: pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
+ * @throws ToolFailed - retryable: pg_combinebackup, pg_verifybackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
  */
 export async function restoreGroup(
   context: SourceContext,

@@ -13,6 +13,7 @@ import { getPart, openParts } from '../base/stored-parts.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
 import { TarFiles } from './tar-files.ts';
 import { ToDisk } from './to-disk.ts';
+import { verifyFiles } from './verify-files.ts';
 
 /** How far the base of a place is. */
 interface Restored {
@@ -34,7 +35,7 @@ interface Restored {
  * | while they are joined, pg_combinebackup too | some of the data directory | throws that away, and joins again |
  * | after that, before what was joined is deleted | both | checks, and deletes |
  *
- * @throws ToolFailed - retryable: pg_combinebackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
+ * @throws ToolFailed - retryable: pg_combinebackup, pg_verifybackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
  */
 export async function unpackChain(context: SourceContext, place: PhysicalPlace, links: readonly Link[], group: string): Promise<void> {
   const { backup } = links.at(-1)!.manifest;
@@ -153,11 +154,7 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
 async function check(context: SourceContext, link: Link, directory: string, group: string): Promise<void> {
   const bytes = bytesOf(link);
   context.progress({ phase: 'check every file with pg_verifybackup', done: bytes, of: bytes, unit: 'bytes', group });
-  const { path } = await findPostgresProgram('pg_verifybackup', clusterOf(link.manifest).major, 'same');
-  await runTool({ path }, ['--quiet', '--exit-on-error', directory], { signal: context.signal }).catch((error: unknown) => {
-    context.signal.throwIfAborted();
-    throw new HoldfastError('Tampered', `backup ${link.manifest.backup} is not what its server sent: ${(error as Error).message}`, { hint: 'take another recovery point', cause: error });
-  });
+  await verifyFiles({ backup: link.manifest.backup, major: clusterOf(link.manifest).major, signal: context.signal }, directory);
 }
 
 const recordFile = (place: PhysicalPlace): string => join(place.directory, 'base.json');

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkSegment, endOf, kindOfFile, makePiece, numberBefore, numberOfName, parseLsn, readPiece, readSegment, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { TarFiles } from '../../../../activities/engines/postgres-physical/tar-files.ts';
 import { ToDisk } from '../../../../activities/engines/postgres-physical/to-disk.ts';
 import { checkList, TarWatch } from '../../../../activities/engines/postgres-physical/tar-watch.ts';
+import { findVerifier, verifyFiles } from '../../../../activities/engines/postgres-physical/verify-files.ts';
+import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
+import { postgresMissing } from '../../../harness/postgres.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
 
 const mib16 = 2 ** 24;
@@ -144,4 +147,49 @@ test('a base is unpacked, in pieces of any size, byte for byte; nothing leads ou
   await assert.rejects(unpack(tarOf({ link: { type: '2', target: join(outside, 'out') }, 'link/': Buffer.alloc(1) })), /comes twice/);
   assert.equal(existsSync(join(outside, 'out')), false);
   await assert.rejects(unpack(tarOf({ device: { type: '3' } })), /neither file nor directory nor link/);
+});
+
+test('files that are not what the server sent are damage; a check that is killed, or cannot read, is tried again, and what it lacks is named before', async (t) => {
+  const missing = await postgresMissing();
+  if (missing) return t.skip(missing);
+  const base = tempDir(t);
+  mkdirSync(join(base, 'pg_wal'));
+  writeFileSync(join(base, 'kept'), Buffer.alloc(1000, 1));
+  const checked = { backup: 'b1', major: 17 };
+  const says = async (type: string, message: RegExp): Promise<void> => await assert.rejects(verifyFiles(checked, base), { type, message });
+  const lists = (...files: { Path: string; Size: number }[]): void => writeFileSync(join(base, 'backup_manifest'), manifestOf(files));
+  lists({ Path: 'kept', Size: 1001 });
+  await says('Tampered', /^backup b1 is not what its server sent: .*"kept" has size 1000 on disk but size 1001 in the manifest.* HINT: take another recovery point/s);
+  lists({ Path: 'kept', Size: 1000 }, { Path: 'gone', Size: 1 });
+  await says('Tampered', /"gone" is present in the manifest but not on disk/);
+  lists();
+  await says('Tampered', /"kept" is present on disk but not in the manifest/);
+  writeFileSync(join(base, 'backup_manifest'), manifestOf([]).toString().replace('0/2000100', '0/2000200'));
+  await says('Tampered', /manifest checksum mismatch/);
+  lists({ Path: 'kept', Size: 1000 });
+  await says('Tampered', /could not (locate|find) .*WAL parsing failed/s);
+
+  const before = process.env['HOLDFAST_PG_VERIFYBACKUP'];
+  t.after(() => void (before === undefined ? delete process.env['HOLDFAST_PG_VERIFYBACKUP'] : (process.env['HOLDFAST_PG_VERIFYBACKUP'] = before)));
+  const real = (await findPostgresProgram('pg_verifybackup', 17, 'same')).path;
+  const bin = tempDir(t);
+  const plant = (name: string, ends: string): string => {
+    const path = join(bin, name);
+    writeFileSync(path, `#!/bin/sh\n[ "$1" = --version ] && exec ${real} --version\n${ends}\n`, { mode: 0o755 });
+    return path;
+  };
+  const waldump = plant('pg_waldump', '');
+  for (const [ends, type, message] of [
+    ['kill -9 $$', 'ToolFailed', /was ended by SIGKILL/],
+    [`echo 'pg_verifybackup: error: could not read file "kept": Input/output error' >&2; exit 1`, 'ToolFailed', /Input\/output error/],
+    // As where pg_waldump alone was killed.
+    ["echo 'pg_verifybackup: error: WAL parsing failed for timeline 1' >&2; exit 1", 'ToolFailed', /WAL parsing failed/],
+    ["echo 'checksum mismatch for file \"kept\"' >&2; exit 127", 'ToolFailed', /ended with code 127/],
+    [`echo 'pg_verifybackup: error: program "pg_waldump" was found by "x" but was not the same version as pg_verifybackup' >&2; exit 1`, 'ToolMissing', /HINT: install the whole of PostgreSQL 17/],
+  ] as const) {
+    process.env['HOLDFAST_PG_VERIFYBACKUP'] = plant('pg_verifybackup', ends);
+    await says(type, message);
+  }
+  rmSync(waldump);
+  await assert.rejects(findVerifier(17), { type: 'ToolMissing', message: /reads the WAL of a base by \S+\/pg_waldump, which is no program that can be run HINT: install the whole of PostgreSQL 17 \(Debian: postgresql-17\)/ });
 });
