@@ -245,7 +245,11 @@ async function readGaps({ store, signal }: CatalogContext, believer: Believer, s
       continue;
     }
     const found = await believer.find(gapSchema, key);
-    if (found) catalog.gaps.push({ timeline: scope.timeline, from: found.body.from, to: found.body.to, why: found.body.why });
+    if (!found) continue;
+    const { from, to, why } = found.body;
+    // Filled since it was written down: nothing is lost.
+    if (catalog.spans.some((span) => span.timeline === scope.timeline && span.from <= from && span.to >= to)) continue;
+    catalog.gaps.push({ timeline: scope.timeline, from, to, why });
   }
 }
 

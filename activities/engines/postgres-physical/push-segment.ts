@@ -53,7 +53,7 @@ export interface SealedSegment {
  * Stores a finished WAL segment as a slice, for archive_command: once this returns, it is durable in the store.
  *
  * Safe to repeat, and to kill anywhere: what is there already is opened, and compared byte by byte. The order of segments is the server's, which pushes one after
- * another; one that does not follow what is there begins a range of its own, and the archive's workflow writes the hole down as a gap.
+ * another; one that does not follow what is there begins a range of its own, and the archive's workflow writes the hole down as a gap. What is of a hole fills it, declared or not.
  *
  * @param ahead - what `sealSegment` made of it before it was asked for: stored as it is, where the file, its place in the store and the command are still the same.
  * @throws BadInput - no whole segment, of another place than its name says, or of another server. AlreadyExists - other bytes are stored of it.
@@ -135,20 +135,29 @@ async function withSegment<T>(path: string, use: (file: SegmentFile, plain: Buff
   }
 }
 
-/** @throws BadInput - it is of another server, or the archive has passed it. */
+/** @throws BadInput - it is of another server, or the archive begins behind it. */
 async function findPlace(context: SourceContext, { path, segment: { system, number }, finished }: SegmentFile): Promise<Place> {
   const { timeline, startedAt } = await openTimeline(context, { system, timeline: timelineOfName(basename(path)) }, 'first WAL of the source');
   const scope = { system: context.system.system, source: context.sourceName, timeline };
   const keys = keysOf(context, `${scope.system}/${scope.source}/${timeline} of ${startedAt}`);
   const near = await findNeighbours(context, scope, number);
   if (near.same) return { scope, keys, same: near.same };
-  if (near.beyond) {
-    throw new HoldfastError('BadInput', `${path}: the archive of ${scope.system}/${scope.source}/${timeline} reaches WAL segment ${parseLogPosition(near.beyond.to).ordinal} already, and does not hold this one`, {
-      hint: 'a base behind it needs no older log; if this server is the right one, remove its .ready file from pg_wal/archive_status',
+  if (near.beyond && !near.last) {
+    const name = basename(path);
+    throw new HoldfastError('BadInput', `${path}: the archive of ${scope.system}/${scope.source}/${timeline} begins behind WAL segment ${number}, and is not extended to the front`, {
+      hint: `no base needs it. If this server is the right one, have it leave this one out: rename pg_wal/archive_status/${name}.ready to ${name}.done (removed, it is made anew at the next checkpoint)`,
     });
   }
   const from = logPosition(near.last ? parseLogPosition(near.last.to).seconds : Math.min(finished, secondOf(startedAt)), Math.max(0, number - 1));
-  return { scope, keys, from, to: logPosition(Math.max(finished, parseLogPosition(from).seconds), number) };
+  const to = logPosition(Math.max(finished, parseLogPosition(from).seconds), number);
+  return { scope, keys, from, to: near.beyond ? withinHole(to, near.beyond.from) : to };
+}
+
+/** What fills a hole touches what lies behind it, and is no younger than that. */
+function withinHole(to: LogPosition, end: LogPosition): LogPosition {
+  const { seconds, ordinal } = parseLogPosition(to);
+  const behind = parseLogPosition(end);
+  return ordinal === behind.ordinal ? end : logPosition(Math.min(seconds, behind.seconds), ordinal);
 }
 
 const kept = new WeakMap<Store, Map<string, ArchiveKeys>>();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../../../activities/context.ts';
@@ -160,7 +160,10 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     await place.source.configure({ archive_command: '/bin/true' });
     await write(place, 10);
     await pushed(place);
+    const lost = join(place.directory, 'other', (await archiver(place)).last!);
+    copyFileSync(join(place.source.dataDirectory, 'pg_wal', basename(lost)), lost);
     await place.source.configure({ archive_command: place.archiveCommand });
+    const behindGap = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
     await write(place, 11);
     await pushed(place);
     const round = await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 60_000 });
@@ -174,5 +177,15 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     assert.equal((await findPoint(context, {})).base.backup, 'b2');
     const status = await engine.readArchiveStatus(context, { timeline: 't00000001', archivedTo: round.archivedTo, archivedToAt: null });
     assert.ok(status.sourceReachable && status.rpoMs !== null);
+    assert.equal((await rebuildCatalog(context, physicalRef)).gaps.length, 1);
+    assert.equal((await pushSegment(context, lost)).state, 'stored');
+    assert.equal((await pushSegment(context, lost)).state, 'known');
+    const { spans, gaps } = await rebuildCatalog(context, physicalRef);
+    assert.deepEqual([spans.length, gaps], [1, []], 'what fills a gap is taken: nothing is lost any more');
+    assert.equal((await findPoint(context, { point: `lsn:${behindGap}` })).base.backup, 'b1', 'from the base before it, through what filled it');
+    const [first, oldest] = [join(place.directory, 'other', segmentName({ timeline: 1, number: 0, bytes: 2 ** 24 })), readFileSync(lost)];
+    oldest.writeBigUInt64LE(0n, 8);
+    writeFileSync(first, oldest);
+    await assert.rejects(pushSegment(context, first), /begins behind WAL segment 0.*rename pg_wal\/archive_status\/0{7}10{16}\.ready to 0{7}10{16}\.done/);
   });
 });
