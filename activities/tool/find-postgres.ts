@@ -12,7 +12,7 @@ export interface PostgresProgram {
   version: string;
 }
 
-/** What a program is for: `same` reads or serves data files, and must be of the server's version; `client` may be newer, never older. */
+/** What a program is for: `same` serves or writes data files, and must be of the server's version; `client` speaks to a server, or reads what it wrote down of itself, and may be newer, never older. */
 export type Fit = 'same' | 'client';
 
 /**

@@ -9,10 +9,9 @@ import type { SourceContext } from '../../context.ts';
 import { stopPlace } from '../../provision/postgres-place.ts';
 import type { PhysicalPlace } from './place.ts';
 import { listTimelines } from '../../store/timelines.ts';
-import { findPostgresProgram } from '../../tool/find-postgres.ts';
-import { runTool } from '../../tool/run-tool.ts';
 import { giveTo } from '../../tool/server-account.ts';
 import { readLogTail, readPidFile } from '../../tool/start-server.ts';
+import { readControlFile } from './control-file.ts';
 import { isStandby, noteReached, readReached, type Reached } from './reached.ts';
 import { requireTarget } from './restore.ts';
 import { parseLsn } from './segment.ts';
@@ -51,12 +50,10 @@ async function majorOf(place: PhysicalPlace): Promise<number> {
   return Number((await readFile(join(place.dataDirectory, 'PG_VERSION'), 'utf8')).trim().split('.')[0]);
 }
 
-/** What the data directory says of itself, also while it is served. */
 async function readControl(place: PhysicalPlace, major: number): Promise<{ system: string; timeline: number }> {
-  const { path } = await findPostgresProgram('pg_controldata', major, 'same');
-  const { stdout } = await runTool({ path }, [place.dataDirectory], { env: { LC_ALL: 'C' } });
+  const said = await readControlFile(place, major);
   const field = (name: string): string => {
-    const value = new RegExp(`^${name}:\\s+(.+)$`, 'm').exec(stdout)?.[1];
+    const value = said(name);
     if (value === undefined) throw new HoldfastError('TargetUnavailable', `pg_controldata says no "${name}" of ${place.dataDirectory}`);
     return value;
   };

@@ -30,7 +30,8 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   const { manifest } = links.at(-1)!;
   await requireTarget(context, target);
   const { major } = clusterOf(manifest);
-  for (const program of ['postgres', 'pg_controldata', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, major, 'same');
+  for (const program of ['postgres', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, major, 'same');
+  await findPostgresProgram('pg_controldata', major);
   await findVerifier(major);
   const plainBytes = links.reduce((sum, link) => sum + bytesOf(link), 0);
   const [only] = manifest.groups;

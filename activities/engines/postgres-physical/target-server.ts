@@ -12,6 +12,7 @@ import { giveTo, reachableProgram } from '../../tool/server-account.ts';
 import { startServer } from '../../tool/start-server.ts';
 import { endpointOf } from '../base/source-environment.ts';
 import { commandedFrom, openFenced } from '../postgres/fence.ts';
+import { readControlFile } from './control-file.ts';
 import type { Stop } from './reached.ts';
 import { noteName } from './segment-feeder.ts';
 
@@ -148,11 +149,11 @@ async function fileSettings(place: PhysicalPlace, major: number): Promise<Record
     writeFileSync(file, '# The base holds no configuration: put the server’s own here.\n', { mode: 0o600 });
     giveTo(place.account, file);
   }
-  const { stdout } = await runTool({ path: (await findPostgresProgram('pg_controldata', major, 'same')).path }, [place.dataDirectory], { env: { LC_ALL: 'C' } });
+  const said = await readControlFile(place, major);
   const needed = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_xacts', 'max_locks_per_xact'];
   const names: Record<string, string> = { max_prepared_xacts: 'max_prepared_transactions', max_locks_per_xact: 'max_locks_per_transaction' };
   const found = needed.flatMap((name) => {
-    const value = new RegExp(`^${name} setting:\\s+(\\d+)$`, 'm').exec(stdout)?.[1];
+    const value = said(`${name} setting`);
     return value === undefined ? [] : [[names[name] ?? name, value] as const];
   });
   return { config_file: file, ...Object.fromEntries(found) };

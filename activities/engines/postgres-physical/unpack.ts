@@ -13,7 +13,7 @@ import { getPart, openParts } from '../base/stored-parts.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
 import { TarFiles } from './tar-files.ts';
 import { ToDisk } from './to-disk.ts';
-import { verifyFiles } from './verify-files.ts';
+import { findVerifier, verifyFiles } from './verify-files.ts';
 
 /** How far the base of a place is. */
 interface Restored {
@@ -153,8 +153,13 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
 
 async function check(context: SourceContext, link: Link, directory: string, group: string): Promise<void> {
   const bytes = bytesOf(link);
-  context.progress({ phase: 'check every file with pg_verifybackup', done: bytes, of: bytes, unit: 'bytes', group });
-  await verifyFiles({ backup: link.manifest.backup, major: clusterOf(link.manifest).major, signal: context.signal }, directory);
+  const { major } = clusterOf(link.manifest);
+  const { backup } = link.manifest;
+  const program = await findVerifier(major);
+  const phase = `check every file with pg_verifybackup${program.readsLog ? '' : ` ${program.major}, but not its WAL`}`;
+  context.progress({ phase, done: bytes, of: bytes, unit: 'bytes', group });
+  if (!program.readsLog) context.log?.('warn', `the files of backup ${backup} are checked by pg_verifybackup ${program.version}, which does not read the WAL of PostgreSQL ${major}: that is left to the server that replays it`);
+  await verifyFiles(program, { backup, signal: context.signal }, directory);
 }
 
 const recordFile = (place: PhysicalPlace): string => join(place.directory, 'base.json');

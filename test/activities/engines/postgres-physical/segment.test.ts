@@ -155,8 +155,7 @@ test('files that are not what the server sent are damage; a check that is killed
   const base = tempDir(t);
   mkdirSync(join(base, 'pg_wal'));
   writeFileSync(join(base, 'kept'), Buffer.alloc(1000, 1));
-  const checked = { backup: 'b1', major: 17 };
-  const says = async (type: string, message: RegExp): Promise<void> => await assert.rejects(verifyFiles(checked, base), { type, message });
+  const says = async (type: string, message: RegExp): Promise<void> => await assert.rejects(verifyFiles(await findVerifier(17), { backup: 'b1' }, base), { type, message });
   const lists = (...files: { Path: string; Size: number }[]): void => writeFileSync(join(base, 'backup_manifest'), manifestOf(files));
   lists({ Path: 'kept', Size: 1001 });
   await says('Tampered', /^backup b1 is not what its server sent: .*"kept" has size 1000 on disk but size 1001 in the manifest.* HINT: take another recovery point/s);
