@@ -48,6 +48,9 @@ const inFlight = 3;
 const isTiny = (bytes: number): boolean => bytes <= mib(1);
 const killAtPercent = 90;
 
+/** One may have answered just before it was killed: the next job is given no process that is about to die. */
+const areGone = async (pids: readonly number[]): Promise<void> => await until('what was killed is gone', () => !pids.some(groupLives));
+
 /** What the phases share: where they run, and who counts. */
 export class Phases {
   readonly world: World;
@@ -80,10 +83,10 @@ export class Phases {
     const width = Math.max(1, Math.min(4, groups.length, this.world.slots));
     const running = new Map<string, number>();
     const done = new Map<string, R>();
-    let killed: { atPercent: number; processes: number } | undefined;
+    let killed: { atPercent: number; pids: number[] } | undefined;
     const kill = (): void => {
-      killed = { atPercent: forecasts.percent, processes: running.size };
-      for (const pid of running.values()) process.kill(-pid, 'SIGKILL');
+      killed = { atPercent: forecasts.percent, pids: [...running.values()] };
+      for (const pid of killed.pids) process.kill(-pid, 'SIGKILL');
     };
     const attempt = async ({ group, bytes, pieces }: Group): Promise<void> => {
       if (done.has(group)) return;
@@ -109,6 +112,7 @@ export class Phases {
       await sideBySide(groups, width, attempt).catch((error: unknown) => {
         if (!killed) throw error;
       });
+      await areGone(killed?.pids ?? []);
       await sideBySide(groups, width, attempt);
       const counted = of.parts([...done.values()]);
       const bytes = [...done.values()].reduce((sum, { plainBytes }) => sum + plainBytes, 0);
@@ -120,7 +124,7 @@ export class Phases {
         entries: 0,
         memory,
         forecast: forecasts.end(),
-        killed: killed ? { ...killed, parts: counted, partsTwice: asked - counted, allowed: killed.processes * inFlight * (isTiny(bytes / Math.max(1, counted)) ? 4 : 1) } : null,
+        killed: killed ? { atPercent: killed.atPercent, processes: killed.pids.length, parts: counted, partsTwice: asked - counted, allowed: killed.pids.length * inFlight * (isTiny(bytes / Math.max(1, counted)) ? 4 : 1) } : null,
       });
     } finally {
       memory.stop();
@@ -165,8 +169,7 @@ export class Phases {
         if (killedAt === undefined) throw error;
         return await run();
       });
-      // It may have answered just before: the next job is given no process that is about to die.
-      if (killed > 0) await until('what was killed is gone', () => !groupLives(killed));
+      await areGone(killed > 0 ? [killed] : []);
       endPhase();
       const [only] = ended;
       const whole = all.end();
