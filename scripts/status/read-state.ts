@@ -56,9 +56,10 @@ function isTaskUndone(unansweredBy: unknown): boolean {
   return isGrpcServiceError(said) && /workflow task in failed state/i.test(said.details);
 }
 
-/** Undefined: its last one did not fail, but was not done in its time, as by a worker that hangs. */
+/** Undefined: its last one did not fail, but was not done in its time, as by a worker that hangs; or its history, which is only an explanation, was not answered. */
 async function whyTaskFails({ client, workflowId }: WorkflowHandle): Promise<string | undefined> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({ namespace: client.options.namespace, execution: { workflowId }, maximumPageSize: 50 });
+  const read = async () => await client.workflowService.getWorkflowExecutionHistoryReverse({ namespace: client.options.namespace, execution: { workflowId }, maximumPageSize: 50 });
+  const { history } = await client.withDeadline(Date.now() + othersMs, read).catch(() => ({ history: undefined }));
   const last = history?.events?.find(({ workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: timedOut }) => failed ?? timedOut);
   return last?.workflowTaskFailedEventAttributes?.failure?.message ?? undefined;
 }
