@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleSeed as seed } from '../harness/sample.ts';
 import { shuffle } from './choose.ts';
 import { allCells, cells, nameOf, phaseIds, whyNot } from './matrix.ts';
 import { isBuilt, runCells } from './run-cell.ts';
@@ -7,7 +8,6 @@ import { seen } from './seen.ts';
 
 /** No cell is begun after this; one that was begun goes on to its end. */
 const beginsWithinMs = 60_000;
-const seed = Number(process.env['HOLDFAST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 test('every cell is either there or has a reason, and both follow from the definitions', () => {
   assert.equal(allCells.length, new Set(allCells.map(nameOf)).size);

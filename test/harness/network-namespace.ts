@@ -1,5 +1,6 @@
 import { runTool } from '../../activities/tool/run-tool.ts';
 import type { Owner } from './cleanup.ts';
+import { skipWithout } from './required-parts.ts';
 
 /** A machine of its own as far as the network goes, behind a cable that can be pulled. */
 export interface Machine {
@@ -22,7 +23,7 @@ export async function whyNoMachine(): Promise<string | undefined> {
     await run('netns', 'del', name);
     return undefined;
   } catch (error) {
-    return `no network namespace can be made here: ${(error as Error).message.split('\n')[0]}`;
+    return skipWithout('network-namespace', `no network namespace can be made here: ${(error as Error).message.split('\n')[0]}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { mib } from '../../workflows/domain/units.ts';
+import { skipWithout } from './required-parts.ts';
 
 const filler = 'filler';
 
@@ -55,7 +56,7 @@ export async function whyNoDisks(): Promise<string | null> {
     await (await mountSmallDisk(mib(1))).unmount();
     return null;
   } catch (error) {
-    return `no disk can be mounted here: ${(error as Error).message.split('\n')[0]}`;
+    return skipWithout('disks', `no disk can be mounted here: ${(error as Error).message.split('\n')[0]}`);
   }
 }
 

@@ -49,7 +49,7 @@ const isTiny = (bytes: number): boolean => bytes <= mib(1);
 const killAtPercent = 90;
 
 /** One may have answered just before it was killed: the next job is given no process that is about to die. */
-const areGone = async (pids: readonly number[]): Promise<void> => await until('what was killed is gone', () => !pids.some(groupLives));
+const areGone = async (pids: readonly number[]): Promise<void> => void (await until('what was killed is gone', () => !pids.some(groupLives)));
 
 /** What the phases share: where they run, and who counts. */
 export class Phases {

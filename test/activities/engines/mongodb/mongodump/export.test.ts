@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { MongoClient } from 'mongodb';
-import { encodeBlockStart, encodeNamespaceEnd, encodePrelude, nameOf, terminator } from '../../../../../activities/engines/mongodb/mongodump/archive-format.ts';
+import { encodeBlockStart, encodeNamespaceEnd, encodePrelude, nameOf, terminator, type Namespace } from '../../../../../activities/engines/mongodb/mongodump/archive-format.ts';
 import { Crc64 } from '../../../../../activities/engines/mongodb/mongodump/crc64.ts';
 import { exportContents } from '../../../../../activities/engines/mongodb/mongodump/export-contents.ts';
 import { toFileName } from '../../../../../activities/engines/mongodb/mongodump/folder-names.ts';
@@ -155,6 +155,42 @@ test('whatever way the real mongodump dumps, it is imported, and exported to a w
     for (const event of parser.push(bytes)) assert.ok(event.kind !== 'prelude' || event.prelude.entries.length > 10);
     parser.end();
   }
+});
+
+test('what the real program wrote, imported and exported again, has its names and its bytes, file by file and namespace by namespace', async (t) => {
+  const place = await enginePlace(t);
+  const folder = await unpackedFolder(t);
+  await importDump(place.context, folder, 'i1');
+  const point = await importedPoint(place.context, 'i1');
+  const directory = tempDir(t, 'holdfast-export-');
+  await chmod(directory, 0o700);
+  const filesOf = async (root: string): Promise<string[]> => (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort();
+
+  await exportTo(place.context, point, { path: join(directory, 'folder'), form: 'folder', gzip: false });
+  // It was written database by database, so what is of all databases lies in one of them there, without metadata, and apart in ours; a prelude names the program that wrote it.
+  const originals = new Map((await filesOf(folder)).filter((name) => !name.endsWith('prelude.json')).map((name) => [name.replace(/^fixture\/\$admin\./, 'admin/'), readFileSync(join(folder, name))]));
+  const requireOriginal = (name: string, written: Buffer): void => assert.ok(originals.get(name)?.equals(written), `${name}: ${written.toString('latin1').slice(0, 500)}`);
+  const isOurs = (name: string): boolean => /^(prelude\.json|admin\/.*\.metadata\.json)$/.test(name);
+  const written = (await filesOf(join(directory, 'folder'))).filter((name) => !isOurs(name));
+  assert.ok(written.length > 20);
+  assert.deepEqual(written, [...originals.keys()].sort());
+  for (const name of written) requireOriginal(name, readFileSync(join(directory, 'folder', name)));
+
+  await exportTo(place.context, point, { path: join(directory, 'archive'), form: 'archive', gzip: false });
+  const parser = new ArchiveParser('archive');
+  const fileOf = ({ db, collection }: Namespace): string => `${db}/${toFileName(collection)}`;
+  const documents = new Map<string, Buffer[]>();
+  const metadata = new Map<string, string>();
+  for (const event of parser.push(readFileSync(join(directory, 'archive')))) {
+    if (event.kind === 'prelude') for (const entry of event.prelude.entries) metadata.set(`${fileOf(entry)}.metadata.json`, entry.metadata);
+    if (event.kind === 'documents') documents.set(fileOf(event.of), [...(documents.get(fileOf(event.of)) ?? []), ...event.documents.map((document) => Buffer.from(document))]);
+  }
+  parser.end();
+  assert.deepEqual([...metadata.keys()].filter((name) => !isOurs(name)).sort(), written.filter((name) => name.endsWith('.metadata.json')));
+  for (const [name, text] of metadata) if (!isOurs(name)) requireOriginal(name, Buffer.from(text));
+  // A collection without documents has a file without bytes, and no documents in an archive.
+  assert.deepEqual([...documents.keys()].map((name) => `${name}.bson`).sort(), written.filter((name) => name.endsWith('.bson') && originals.get(name)!.length > 0));
+  for (const [name, parts] of documents) requireOriginal(`${name}.bson`, Buffer.concat(parts));
 });
 
 test('an export asks for a directory of its owner’s alone, never writes over what is there, and leaves nothing when it is refused', async (t) => {
