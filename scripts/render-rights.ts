@@ -29,7 +29,9 @@ It ${about}.
 |---|---|---|
 ${rights.map((right) => `| ${resourceText(right.resource)} | ${right.actions.map((action) => `\`${action}\``).join(', ')} | ${right.for} |`).join('\n')}
 `);
-  return `# Rights of the database user
+  return `# Rights of the user of a MongoDB
+
+The rights of users of [one PostgreSQL database](postgresql.md#rights) and of [a whole server](postgresql-physical.md), of the [bucket and of a key of KMS](access.md#holdfasts-own-credentials) stand there; \`holdfast access print\` has all of them.
 
 Holdfast logs in to a source as one user, named under \`credentials\` of its endpoint. It needs two roles (a third for the restore modes beside and swap), and no built-in one: none
 of those, not even \`root\`, may read the definitions of views and time-series collections.

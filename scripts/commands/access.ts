@@ -39,12 +39,12 @@ const forOption = () => new Option('--for <role>', `what the credentials are for
 function rights(cli: Cli, group: ReturnType<Cli['group']>): void {
   cli.add<[string], { for: AccessRole; engineGrants?: boolean }>(
     'print <system>',
-    'the least rights of one role of Holdfast’s own: a policy for its user at the bucket, one for the bucket itself, and the grants at each source; from the system file alone',
+    'the least rights of one role of Holdfast’s own: a policy for its user at the bucket, one for the bucket itself, one for each key of KMS, and the grants at each source; from the system file alone',
     (command) => command.addOption(forOption().makeOptionMandatory()).option('--engine-grants', 'the sources’ commands alone'),
     async (printer, { for: role, engineGrants }, system) => {
       const printed = await printAccess((await loadSystemFile(system)).system, role);
-      const { stores, ...without } = printed;
-      printer.result(engineGrants ? without : printed, () => describePrinted(engineGrants ? { ...printed, stores: [] } : { ...without, stores }).join('\n'));
+      const { stores: _, keys: __, ...without } = printed;
+      printer.result(engineGrants ? without : printed, () => describePrinted(engineGrants ? { ...printed, stores: [], keys: [] } : printed).join('\n'));
     },
     group,
   );
@@ -66,10 +66,11 @@ function rights(cli: Cli, group: ReturnType<Cli['group']>): void {
   );
 }
 
-function describePrinted({ role, stores, sources }: PrintedAccess): string[] {
+function describePrinted({ role, stores, keys, sources }: PrintedAccess): string[] {
   const json = (value: unknown): string => JSON.stringify(value, null, 2);
   return [
     ...stores.flatMap(({ store, policy, bucketPolicy }) => (policy === null ? [`# store ${store}: a directory; its owner is all that guards it`] : [`# store ${store}: policy of the user for ${role}`, json(policy), `# store ${store}: policy of the bucket, whoever asks`, json(bucketPolicy)])),
+    ...keys.flatMap(({ recipient, policy }) => [`# key recipient ${recipient}: policy of the user for ${role}`, json(policy)]),
     ...sources.flatMap(({ source, grant: { engine, commands, roles, about } }) => [`# source ${source} (${engine}): ${about}`, ...commands.map(json), ...(roles.length > 0 ? [`# its user is given: ${roles.join(', ')}`] : [])]),
   ];
 }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Store } from '../../activities/store/store.ts';
+import { loadSystemFile, toSystemView } from '../../activities/system-files.ts';
+import { readRoom } from '../../activities/watch/read-room.ts';
+import type { SystemFacts } from '../../activities/watch/system-facts.ts';
+import { metricRows } from '../../workers/watch/metrics.ts';
+import { forecastCapacity } from '../../workflows/domain/capacity.ts';
 import { expandRunbook } from '../../workflows/domain/expand-runbook.ts';
+import type { StoreConfig } from '../../workflows/domain/system.ts';
 import { hours, minutes } from '../../workflows/domain/units.ts';
+import { planSteps } from '../../workflows/steps/index.ts';
 import { days, drillsAsk, endOf, load, numbered, planOf, timesOf } from './handbook-figures.ts';
 
 /** The figures of the handbook, written down once more, beside what the system file makes of them. */
@@ -23,7 +31,7 @@ test('corporate-intel: ten steps of 70 minutes in sequence bring service back af
 });
 
 test('corporate-intel: its schedules, retention and drills', async () => {
-  const system = await load('corporate-intel');
+  const { system, digest } = await loadSystemFile('corporate-intel');
   assert.deepEqual(timesOf(system), {
     'daily-backup': '02:00 UTC: backUpSystem',
     'weekly-backup': '03:00 sunday UTC: backUpSystem',
@@ -44,7 +52,21 @@ test('corporate-intel: its schedules, retention and drills', async () => {
   assert.deepEqual(drillsAsk(system), []);
   const { publicKey: _, ...backup } = system.key.recipients!['backup'] as { publicKey: string };
   assert.deepEqual(backup, { kind: 'gpg', recipient: 'backup@corporate-intel.local' }, 'its private half is nowhere in the file');
+  // What else there is runs at the drill's own place, and its times are kept or missed there.
+  assert.deepEqual(planSteps(toSystemView(system, digest)).filter(({ production }) => production).map(({ id }) => id), ['fence-primary', 'drain-log', 'switch-traffic', 'protect-standby']);
   const verifyOnly = expandRunbook(system, 'verify-only');
   assert.deepEqual(verifyOnly.map(({ id }) => id), ['declare', 'find-recovery-point', 'provision', 'restore', 'replay', 'validate', 'report']);
   assert.deepEqual(verifyOnly.find(({ id }) => id === 'validate')!.with, { command: 'verify-data', inDrills: true });
+});
+
+test('corporate-intel: its bucket has a budget, of which 80 and 90 % can be told', async () => {
+  const [store] = (await load('corporate-intel')).stores as [StoreConfig & { budget: number }];
+  assert.equal(store.kind, 's3', 'nobody else knows how full it is');
+  const ratioWith = async (bytes: number): Promise<unknown> => {
+    const holding = { list: async function* () { yield await Promise.resolve({ bytes }); } } as unknown as Store;
+    const { room } = await readRoom(holding, store, 'corporate-intel');
+    const facts = { system: 'corporate-intel', capacity: forecastCapacity(room, { bytesPerDay: null, basis: 'no backups yet' }) } as SystemFacts;
+    return metricRows.find(({ name }) => name === 'holdfast_storage_used_ratio')!.valuesOf(facts);
+  };
+  for (const value of [0.8, 0.9]) assert.deepEqual(await ratioWith(value * store.budget), [{ labels: { system: 'corporate-intel' }, value }]);
 });

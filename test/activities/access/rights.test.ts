@@ -98,7 +98,26 @@ test('no role is granted to pass over a lock or to change the bucket, and a back
   const printed = await printAccess(system, 'backup');
   assert.deepEqual(printed.sources[0]!.grant.roles, ['holdfastBackup']);
   assert.match(JSON.stringify(printed.stores[0]!.policy), /arn:aws:s3:::aiwriting-backup-documents\/holdfast\/ai-writing\/\*/);
+  assert.deepEqual(printed.keys, [], 'its keys are no keys of KMS');
   assert.deepEqual((await printAccess(system, 'retention')).sources[0]!.grant, { engine: 'mongodb', commands: [], roles: [], about: 'never logs in to the source' });
+});
+
+test('a key of KMS is lent for its encryption context and for this system alone: to wrap where a role writes, else to open', async () => {
+  const { system } = await loadSystemFile('muslim-companion');
+  const keysOf = async (role: AccessRole, keyId?: string) => {
+    const aws = { ...system.key.recipients!['aws'], ...(keyId === undefined ? {} : { keyId }) } as NonNullable<typeof system.key.recipients>[string];
+    return (await printAccess({ ...system, key: { ...system.key, recipients: { aws } } }, role)).keys;
+  };
+  const context = { 'kms:EncryptionContext:purpose': 'backup', 'kms:EncryptionContext:system': 'muslim-companion' };
+  const [{ recipient, policy }] = (await keysOf('backup')) as [Awaited<ReturnType<typeof keysOf>>[number]];
+  assert.equal(recipient, 'aws');
+  assert.deepEqual(policy.Statement, [
+    { Sid: 'DataKeys', Effect: 'Allow', Action: ['kms:Encrypt', 'kms:Decrypt'], Resource: ['arn:aws:kms:us-east-1:*:key/*'], Condition: { StringEquals: { ...context, 'kms:RequestAlias': 'alias/quran-backend-backup-key' } } },
+  ]);
+  assert.deepEqual((await keysOf('read'))[0]!.policy.Statement[0]!.Action, ['kms:Decrypt']);
+  const arn = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd';
+  const [{ Resource, Condition }] = (await keysOf('backup', arn))[0]!.policy.Statement as [Policy['Statement'][number]];
+  assert.deepEqual([Resource, Condition], [[arn], { StringEquals: context }]);
 });
 
 test('a database user with the printed roles lacks nothing and has nothing to spare; a right that is taken away is named, and so is root', { timeout: 120_000 }, async (t) => {
