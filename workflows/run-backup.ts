@@ -187,6 +187,7 @@ async function backUpSource(of: SourceBackup): Promise<BackupSummary> {
   of.show();
   const summary = await call('sealBackup', { system, source, plan, epoch, groups }, `seal ${source}`);
   if (incremental && summary.instead !== undefined) warn(`a full base was taken, and no incremental one: ${summary.instead}`);
+  if (summary.lacks) warn(`${summary.lacks.what} HINT: ${summary.lacks.hint}`);
   return summary;
 }
 

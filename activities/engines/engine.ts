@@ -3,6 +3,7 @@ import type {
   ArchiveStatus,
   ControlActivities,
   DataActivities,
+  Lack,
   RecoverActivities,
   TargetRef,
 } from '../../workflows/contract.ts';
@@ -62,8 +63,10 @@ export interface Engine
   readArchiveStatus(context: SourceContext, archived: Pick<ArchiveStatus, 'timeline' | 'archivedTo' | 'archivedToAt'>): Promise<ArchiveStatus>;
   /** Refuses a place that a restore may not write to, before anything of it is made; left out: the provisioner alone decides. @throws TargetNotEmpty. */
   checkTarget?(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void>;
+  /** What a base lacks that whoever restores it has to see to, and the way out; null: nothing. Reads the store alone. Left out: it lacks nothing. @throws Tampered, WrongKey, ObjectMissing. */
+  checkPoint?(context: SourceContext, point: RecoveryPoint): Promise<Lack | null>;
   /** What a schedule asks of this source that its server cannot give as it is set up, and the way out; null: nothing. Left out: no schedule asks for such a thing. @throws SourceUnavailable. */
-  checkSchedules?(context: SourceContext): Promise<{ what: string; hint: string } | null>;
+  checkSchedules?(context: SourceContext): Promise<Lack | null>;
   /**
    * Whether an endpoint may be spoken to, as far as its settings say; connects to nothing.
    * @returns a sentence on what nobody can look at; null: there is nothing of the sort. @throws WeakTransport - off this machine, and not by TLS 1.3.

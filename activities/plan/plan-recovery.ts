@@ -127,6 +127,8 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     findings.push(...(await checkSchedules(context, engine)));
     const point = await planPoint(context, target, findings, engine, { only, copies, readForMs });
     if (point) points.push(point);
+    // What is brought into the living server meets its own roles and passwords there.
+    if (point && !copies) findings.push(...(await checkPoint(context, engine, point).catch(note(findings)) ?? []));
     findings.push(...(await checkArchive(context).catch(note(findings)) ?? []));
   }
   return points;
@@ -170,6 +172,11 @@ async function checkSchedules(context: SourceContext, { checkSchedules: check }:
     if (context.signal.aborted || !(error instanceof HoldfastError)) throw error;
     return null;
   });
+  return lacking ? [finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${lacking.what}`, lacking.hint)] : [];
+}
+
+async function checkPoint(context: SourceContext, { checkPoint: check }: Engine, point: RecoveryPoint): Promise<Finding[]> {
+  const lacking = await check?.(context, point);
   return lacking ? [finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${lacking.what}`, lacking.hint)] : [];
 }
 

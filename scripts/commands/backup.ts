@@ -54,9 +54,9 @@ export function backup(cli: Cli): void {
 
 export const formatBackups = ({ backups }: { backups: BackupSummary[] }): string =>
   backups
-    .map((one) => {
+    .flatMap((one) => {
       const unproved = one.unproved.length > 0 ? `; no proof for ${one.unproved.map(({ name, why }) => `${name} (${why})`).join(', ')}` : '';
       const what = one.program ? `a stream of ${one.program}` : `${one.units} collections, ${one.documents.toLocaleString('en-US')} documents`;
-      return `backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${one.addsTo === undefined ? '' : `what changed since ${one.addsTo}, `}${one.instead === undefined ? '' : `a full one, though an incremental one was asked for (${one.instead}), `}${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), ${one.program ? 'its program ended at' : 'as of'} ${one.endAt}${unproved}`;
+      return [`backup ${one.backup} of ${one.system}/${one.source}: ${what}, ${one.addsTo === undefined ? '' : `what changed since ${one.addsTo}, `}${one.instead === undefined ? '' : `a full one, though an incremental one was asked for (${one.instead}), `}${formatBytes(one.plainBytes)} (${formatBytes(one.storedBytes)} stored in ${one.parts} parts), ${one.program ? 'its program ended at' : 'as of'} ${one.endAt}${unproved}`, ...(one.lacks ? [`warning  ${one.lacks.what} HINT: ${one.lacks.hint}`] : [])];
     })
     .join('\n');

@@ -28,11 +28,11 @@ test('an incremental backup of a source that takes none fails at once, by name; 
   assert.deepEqual([refused.type, /demo\/documents: the engine "mongodb" takes full bases alone/.test(refused.message)], ['Unsupported', true], refused.message);
   lab.stubs.answers.loadSystem = () => Promise.resolve({ ...view, sources: { documents: { engine: 'postgres-physical', environment: 'production' } } });
   const { sealBackup } = lab.stubs.answers;
-  lab.stubs.answers.sealBackup = async (input) => ({ ...(await sealBackup(input)), instead: 'there is no good base' });
+  lab.stubs.answers.sealBackup = async (input) => ({ ...(await sealBackup(input)), instead: 'there is no good base', lacks: { what: 'no password of app', hint: 'ALTER ROLE' } });
   await (await lab.start('backUpSystem', { system: 'demo', incremental: true }, 'taken')).result();
   assert.equal((lab.stubs.calls.find(({ name }) => name === 'planDump')!.input as { incremental?: boolean }).incremental, true);
   const report = lab.stubs.calls.find(({ name }) => name === 'writeBackupReport')!.input as { report: { warnings: string[] } };
-  assert.match(report.report.warnings.join(), /documents: a full base was taken, and no incremental one: there is no good base/);
+  assert.match(report.report.warnings.join(), /documents: a full base was taken, and no incremental one: there is no good base,documents: no password of app HINT: ALTER ROLE/);
 });
 
 test('a workflow type that is not there fails at once, and lists those that are', async (t) => {

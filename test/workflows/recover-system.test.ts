@@ -62,14 +62,17 @@ test('a recovery does its steps in order, and nothing is fenced before the appro
   await lab.env.client.workflow.getHandle('archive/demo/documents').terminate();
 });
 
-test('the written report says what the run ends with', async (t) => {
+test('the written report says what the run ends with, and what people have to see to', async (t) => {
   const lab = await openLab(t);
+  const { prepareRestore } = lab.stubs.answers;
+  lab.stubs.answers.prepareRestore = async (input) => ({ ...(await prepareRestore(input)), lacks: { what: 'nobody logs in as app', hint: 'ALTER ROLE app PASSWORD' } });
   const entry = await atGate(lab);
   await lab.run().signal('approve');
   const returned = (await entry.result()) as RunReport;
   const written = (lab.stubs.calls.find(({ name }) => name === 'writeReport')!.input as { report: RunReport }).report;
   assert.equal(written.outcome, 'done');
   assert.equal(written.state.status, 'done');
+  assert.equal(written.warnings[0], 'restore: documents: nobody logs in as app HINT: ALTER ROLE app PASSWORD');
   assert.deepEqual(written.state.steps.map(({ id, state }) => [id, state]), returned.state.steps.map(({ id, state }) => [id, state]));
   assert.deepEqual(written.rto, returned.rto);
 });

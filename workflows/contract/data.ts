@@ -180,6 +180,14 @@ export interface GroupRef {
   documents: number;
   plainBytes: number;
   storedBytes: number;
+  /** found while it was read; left out: nothing */
+  lacks?: Lack | undefined;
+}
+
+/** What is missing that people have to see to, and the way out. */
+export interface Lack {
+  what: string;
+  hint: string;
 }
 
 export interface BackupSummary extends SourceRef {
@@ -202,6 +210,7 @@ export interface BackupSummary extends SourceRef {
   addsTo?: string | undefined;
   /** why it is a full one, though an incremental one was asked for */
   instead?: string | undefined;
+  lacks?: Lack | undefined;
   /** units without a proof at the base's own position, and why */
   unproved: { name: string; why: string }[];
 }

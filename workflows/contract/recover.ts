@@ -5,6 +5,7 @@ import type { MaskResult } from '../domain/mask.ts';
 import type { RecoveryPoint } from '../domain/recovery-point.ts';
 import type { ChangedRows, RowsResult } from '../domain/rows.ts';
 import type { ObjectRef } from '../domain/stored-object.ts';
+import type { Lack } from './data.ts';
 import type { Commanded, TargetRef } from './refs.ts';
 
 /** On `recover/<site>`: the target, restore, replay, proof. */
@@ -42,7 +43,7 @@ export interface RecoverActivities {
   removeTarget(input: TargetRef & { discard?: boolean | undefined }): Promise<Removed>;
 
   /** Verifies manifest and indexes, then makes the collections with the source's own identities. Safe to repeat. */
-  prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number; pieces?: number }[]; plainBytes: number }>;
+  prepareRestore(input: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: { group: string; index: ObjectRef; plainBytes: number; pieces?: number }[]; plainBytes: number; lacks?: Lack }>;
 
   restoreGroup(input: { target: TargetRef; point: RecoveryPoint; group: { group: string; index: ObjectRef } }): Promise<{ documents: number; plainBytes: number }>;
 

@@ -13,7 +13,8 @@ export const restore = defineStep('restore', {
     const restored = await forEachSource(ctx, async (source) => {
       const target = targetOf(ctx, source);
       const point = pointOf(ctx, source);
-      const { groups } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
+      const { groups, lacks } = await ctx.call('prepareRestore', { target, point }, `verify the base of ${source}, make its collections`);
+      if (lacks) ctx.warn(`${source}: ${lacks.what} HINT: ${lacks.hint}`);
       meter.expect(groups.reduce((sum, { pieces = 0 }) => sum + pieces, 0));
       const done = await sideBySide(groups, width, async ({ group, index, plainBytes, pieces }) => {
         const restoredGroup = await ctx.call('restoreGroup', { target, point, group: { group, index } }, `${source} ${group}: ${formatBytes(plainBytes)}`);

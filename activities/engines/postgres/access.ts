@@ -12,7 +12,8 @@ const readerCommands = [
 
 /**
  * What a user of the source needs, and nothing more: BYPASSRLS, since a base without the rows that a policy hides is none; pg_monitor, to see how far
- * standbys are behind and what the server is set to. Roles' passwords it cannot read: a superuser's base has them, this one's has not.
+ * standbys are behind and what the server is set to. pg_read_all_data reads roles' passwords too, as the server keeps them (pg_authid is a table like any other): without them nobody logs in to
+ * what is restored on a new server.
  */
 export function grants(role: AccessRole): EngineGrant {
   if (!readers.includes(role)) return { engine: 'postgres', commands: [], roles: [], about: role === 'restore' || role === 'drill' ? 'never logs in to the source; to the target’s server as a user that may make databases and roles, a superuser as a rule' : 'never logs in to the source' };

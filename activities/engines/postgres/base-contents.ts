@@ -30,21 +30,30 @@ const definitionsAtMostBytes = mib(64);
 
 /** @throws Tampered, WrongKey, ObjectMissing, Unsupported. */
 export async function openBase(context: SourceContext, point: RecoveryPoint): Promise<BaseContents> {
-  const { manifest, parts } = await openBaseParts(context, point);
+  const base = await openBaseParts(context, point);
+  const read = await openOwnUnits(context, base);
+  const [definitions, globals] = [await read(ownUnits.definitions), parseGlobals((await read(ownUnits.globals)).toString('utf8'))];
+  const contents = globalsOf(globals, 'contents')[0]?.contents ?? 'all';
+  if (definitions.length === 0 && contents !== 'rows') throw new HoldfastError('Tampered', `backup ${base.manifest.backup} holds no definitions`);
+  return { ...base, definitions, globals, contents };
+}
+
+/** What is neither a row nor a definition. @throws as openBase. */
+export async function readBaseGlobals(context: SourceContext, point: RecoveryPoint): Promise<Global[]> {
+  const read = await openOwnUnits(context, await openBaseParts(context, point));
+  return parseGlobals((await read(ownUnits.globals)).toString('utf8'));
+}
+
+async function openOwnUnits(context: SourceContext, { manifest, parts }: Pick<BaseContents, 'manifest' | 'parts'>): Promise<(unit: string) => Promise<Buffer>> {
   const own = manifest.groups.find(({ group }) => group === ownGroup);
   if (!own) throw new HoldfastError('Tampered', `the manifest of backup ${manifest.backup} names no group "${ownGroup}"`);
   const index = await readGroupIndex(context, manifest.backup, own);
-  const read = async (unit: string): Promise<Buffer> => {
+  return async (unit) => {
     const wanted = index.parts.filter((part) => part.unit === unit);
     const bytes = wanted.reduce((sum, part) => sum + part.plainBytes, 0);
     if (bytes > definitionsAtMostBytes) throw new HoldfastError('Unsupported', `the ${unit} of backup ${manifest.backup} take ${formatBytes(bytes)}, and ${formatBytes(definitionsAtMostBytes)} is the most that is restored`);
     return Buffer.concat(await Promise.all(wanted.map(async (part) => await getPart(parts, part))));
   };
-  const [definitions, globals] = [await read(ownUnits.definitions), await read(ownUnits.globals)];
-  const lines = parseGlobals(globals.toString('utf8'));
-  const contents = globalsOf(lines, 'contents')[0]?.contents ?? 'all';
-  if (definitions.length === 0 && contents !== 'rows') throw new HoldfastError('Tampered', `backup ${manifest.backup} holds no definitions`);
-  return { manifest, parts, definitions, globals: lines, contents };
 }
 
 /** Manifest and key alone. */

@@ -155,7 +155,7 @@ export function namedError(error: unknown, { address: { host, port }, unavailabl
   if (!(error instanceof pg.DatabaseError)) return new HoldfastError(unavailable, `${where}: ${message}`, { cause: error });
   const { code = '' } = error;
   const said = `${where}: ${withoutValues(error)} (SQLSTATE ${code})`;
-  if (code.startsWith('28')) return new HoldfastError(unavailable, `${where} refuses the user or its password (SQLSTATE ${code})`, { cause: error });
+  if (code.startsWith('28')) return new HoldfastError(unavailable, said, { hint: hintOfRefusal(error), cause: error });
   if (code === '3D000') return new HoldfastError(unavailable, said, { cause: error });
   if (code === '42501') return new HoldfastError('NotPermitted', said, { hint: rightsHint });
   if (isSnapshotGone(error)) return new HoldfastError('SnapshotLost', said);
@@ -163,6 +163,15 @@ export function namedError(error: unknown, { address: { host, port }, unavailabl
   if (/max_locks_per_transaction/.test(`${error.hint ?? ''}${message}`)) return new HoldfastError('Unsupported', said, { hint: 'raise max_locks_per_transaction of that server and restart it: each table takes a lock' });
   if (!lasting.test(code)) return new HoldfastError(unavailable, said, { cause: error });
   return new HoldfastError(unavailable === 'SourceUnavailable' ? 'Unsupported' : 'ReplayFailed', said, { cause: error });
+}
+
+/** A server may say it in another language: then the code alone is known. */
+function hintOfRefusal({ code, message }: pg.DatabaseError): string {
+  if (/pg_hba\.conf/.test(message)) return `a line of its pg_hba.conf has to let this user in from this machine${/no encryption/.test(message) ? ', without TLS or, with tls: {} at the endpoint, by it' : ''}; pg_reload_conf() has it read`;
+  if (/does not exist/.test(message)) return 'credentials.username of the endpoint names the user: make it there, or name another';
+  if (/not permitted to log in/.test(message)) return 'ALTER ROLE … LOGIN there, or name another user under credentials of the endpoint';
+  if (code === '28P01') return 'user and password are under credentials of the endpoint; a server says the same of a role that it does not have, or that has no password';
+  return 'its pg_hba.conf and the role itself say who may log in, and how';
 }
 
 /** It was exported by a session that is over; or what it would see has been tidied away. */

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { DumpPlanRef, GroupRef, SourceRef } from '../../../workflows/contract.ts';
+import type { DumpPlanRef, GroupRef, Lack, SourceRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSigned } from '../../store/signed-object.ts';
@@ -11,7 +11,7 @@ import { sourcePlace, withClient, type Place } from './connect.ts';
 import { CopiedRows } from './copy-rows.ts';
 import { copyOut } from './copy.ts';
 import { dumpDefinitions } from './definitions.ts';
-import { contentsLine, readGlobals } from './globals.ts';
+import { contentsLine, formatGlobals, lackOfPasswords, readGlobals } from './globals.ts';
 import { Pace } from './pace.ts';
 import { parseRangeName, planSchema, type Plan, type PlanUnit } from './plan.ts';
 import { PartBuffers, RowWriter, type WriteJob } from './row-writer.ts';
@@ -27,6 +27,7 @@ interface DumpJob extends WriteJob {
   place: Place;
   plan: Plan;
   pace: Pace;
+  lacks?: Lack | undefined;
 }
 
 /**
@@ -68,7 +69,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
         pieces += 1;
       }
       await uploads.settle();
-      return await putIndex(context, plan, group.group, written);
+      return { ...(await putIndex(context, plan, group.group, written)), ...(job.lacks ? { lacks: job.lacks } : {}) };
     } finally {
       await uploads.abandon();
     }
@@ -78,11 +79,18 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
 async function dumpRange(job: DumpJob, unit: PlanUnit, range: string): Promise<WrittenRange> {
   const of = { unit: unit.id, range };
   if (unit.kind === 'definitions') return await dumpDefinitions(job, of);
-  if (unit.kind === 'globals') return await storeBytes(job.parts, of, [Buffer.from([...(await readGlobals(job.client)), ...contentsLine(job.plan)].join('\n'))]);
+  if (unit.kind === 'globals') return await dumpGlobals(job, of);
   const writer = new RowWriter(job, of);
   await dumpTable(job, writer, unit, range);
   await writer.end();
   return writer;
+}
+
+async function dumpGlobals(job: DumpJob, of: { unit: string; range: string }): Promise<WrittenRange> {
+  const globals = await readGlobals(job.client);
+  // Rows alone come into tables that are there, and their roles with them.
+  if (job.plan.contents !== 'rows') job.lacks = lackOfPasswords(globals);
+  return await storeBytes(job.parts, of, [Buffer.from(formatGlobals([...globals, ...contentsLine(job.plan)]))]);
 }
 
 async function dumpTable({ context, client, pace }: DumpJob, writer: RowWriter, unit: PlanUnit, range: string): Promise<void> {

@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import { z } from 'zod';
+import type { Lack } from '../../../workflows/contract.ts';
 import { contentsSchema, type Contents } from '../../../workflows/domain/contents.ts';
-import { listMaterializedViews, listSequences, schemas } from './catalogue.ts';
+import { ask } from './connect.ts';
+import { listMaterializedViews, listSequences, schemas, some } from './catalogue.ts';
 
 /**
  * What belongs to a database and is no table: a JSON line each. Roles, memberships and settings are the cluster's, and of every version some columns
@@ -12,7 +14,7 @@ const catalogueRow = z.record(z.string(), z.unknown());
 
 const globalSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('database'), row: catalogueRow, encoding: z.string(), owner: z.string(), comment: z.string().nullable(), grants: z.array(grant).nullable() }),
-  /** of a row of pg_authid, or of pg_roles where the passwords may not be read */
+  /** of a row of pg_authid, or of pg_roles where passwords may not be read: then nobody knows whether it has one */
   z.object({ kind: z.literal('role'), row: catalogueRow, comment: z.string().nullable(), hasPassword: z.boolean() }),
   z.object({ kind: z.literal('membership'), role: z.string(), member: z.string(), row: catalogueRow }),
   /** ALTER ROLE … SET, ALTER DATABASE … SET: null is every role, every database */
@@ -57,26 +59,55 @@ const roles = (from: 'pg_authid' | 'pg_roles'): string => `
   SELECT to_jsonb(a)${from === 'pg_roles' ? ` - 'rolpassword' - 'rolconfig'` : ''} AS row, shobj_description(a.oid, 'pg_authid') AS comment, ${from === 'pg_authid'} AS "hasPassword"
   FROM ${from} a WHERE a.rolname !~ '^pg_' ORDER BY a.oid`;
 
-/** All of them, a line each without its end. Roles and sequences are of now, which is never before the snapshot; the rest is of it. */
-export async function readGlobals(client: pg.Client): Promise<string[]> {
+/** All of them. Roles and sequences are of now, which is never before the snapshot; the rest is of it. */
+export async function readGlobals(client: pg.Client): Promise<Global[]> {
   const lines: Global[] = [];
   const add = async (kind: Global['kind'], sql: string): Promise<void> => {
     const { rows } = await client.query<Record<string, unknown>>(sql);
     for (const row of rows) lines.push(globalSchema.parse({ kind, ...row }));
   };
-  const { rows: [may] } = await client.query<{ passwords: boolean }>(`SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS passwords`);
   await add('database', queries.database!);
-  await add('role', roles(may!.passwords ? 'pg_authid' : 'pg_roles'));
+  await add('role', roles((await readsPasswords(client)) ? 'pg_authid' : 'pg_roles'));
   for (const kind of ['membership', 'default', 'tablespace', 'extension', 'large-object', 'setting'] as const) await add(kind, queries[kind]!);
   for (const sequence of await listSequences(client)) lines.push({ kind: 'sequence', ...sequence });
   for (const view of await listMaterializedViews(client)) lines.push({ kind: 'view', ...view });
-  return lines.map((line) => JSON.stringify(line));
+  return lines;
 }
 
-/** Of a base that holds a part of the database. */
-export const contentsLine = ({ contents }: { contents?: Contents | undefined }): string[] => (contents === undefined ? [] : [JSON.stringify({ kind: 'contents', contents } satisfies Global)]);
+const readsPasswords = async (client: pg.Client): Promise<boolean> => await ask(client, `SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')`);
 
-/** What `readGlobals` wrote. */
+/** Of a base that holds a part of the database. */
+export const contentsLine = ({ contents }: { contents?: Contents | undefined }): Global[] => (contents === undefined ? [] : [{ kind: 'contents', contents }]);
+
+/** A line each. */
+export const formatGlobals = (globals: readonly Global[]): string => globals.map((one) => JSON.stringify(one)).join('\n');
+
+/** What `formatGlobals` wrote. */
 export const parseGlobals = (text: string): Global[] => text.split('\n').filter((line) => line !== '').map((line) => globalSchema.parse(JSON.parse(line)));
+
+/** Roles that log in, of whose passwords the base knows nothing; but for the one that every server is made with. */
+const withoutPassword = (globals: readonly Global[]): string[] =>
+  globalsOf(globals, 'role').filter(({ row, hasPassword }) => !hasPassword && row['rolcanlogin'] === true && Number(row['oid']) !== firstRole).map(({ row }) => String(row['rolname']));
+
+/** @source PostgreSQL's pg_authid.dat, BOOTSTRAP_SUPERUSERID */
+const firstRole = 10;
+
+/** What a base lacks whose maker may not read passwords; undefined: nothing. */
+export function lackOfPasswords(globals: readonly Global[]): Lack | undefined {
+  const roles = withoutPassword(globals);
+  if (roles.length === 0) return undefined;
+  return { what: `the base holds no password of roles that log in, as the user of the backup may not read them: ${some(roles)}`, hint: 'a server that has to be given these roles lets nobody in as them by password. For the bases to come: GRANT pg_read_all_data to that user; behind a restore of this one: ALTER ROLE … PASSWORD' };
+}
+
+/**
+ * Roles of the base that nobody logs in to this server as, by password; undefined: none. Where its user may not see who has one, all whose password the base lacks.
+ * @param client - of any database of the server
+ */
+export async function findWithoutPassword(client: pg.Client, globals: readonly Global[]): Promise<Lack | undefined> {
+  const sees = await readsPasswords(client);
+  const { rows } = await client.query<{ role: string }>(`SELECT rolname::text AS role FROM ${sees ? 'pg_authid' : 'pg_roles'} WHERE rolname = ANY ($1) AND rolname <> session_user${sees ? ' AND rolpassword IS NULL' : ''} ORDER BY 1`, [withoutPassword(globals)]);
+  if (rows.length === 0) return undefined;
+  return { what: `the base holds no password of these roles, and ${sees ? 'they have none on this server' : 'whether they have one on this server its user may not see'}: ${some(rows.map(({ role }) => role))}`, hint: 'before the application starts: ALTER ROLE … PASSWORD on this server' };
+}
 
 export const globalsOf = <K extends Global['kind']>(globals: readonly Global[], kind: K): GlobalOf<K>[] => globals.filter((one): one is GlobalOf<K> => one.kind === kind);

@@ -4,10 +4,13 @@ import { unaskedStatus } from '../base/archive-status.ts';
 import type { Engine } from '../engine.ts';
 import { refuse, refuseStream, whoOf } from '../refuse.ts';
 import { checkRights, grants } from './access.ts';
+import { readBaseGlobals } from './base-contents.ts';
 import { buildIndexes } from './build-indexes.ts';
+import { wantedContents } from './contents.ts';
 import { copyBeside, dropCopies, nameCopies } from './databases/bring-database.ts';
 import { planSwap, swapBack, swapCollections } from './databases/swap-databases.ts';
 import { dumpGroup } from './dump-group.ts';
+import { lackOfPasswords } from './globals.ts';
 import { refuseLivingDatabase } from './living-database.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore } from './prepare-restore.ts';
@@ -46,6 +49,7 @@ export const postgresEngine: Engine = {
   grants,
   checkRights,
   checkTarget: refuseLivingDatabase,
+  checkPoint: async (context, point) => (wantedContents(context) === 'rows' ? null : (lackOfPasswords(await readBaseGlobals(context, point)) ?? null)),
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),
   narrowPoint,

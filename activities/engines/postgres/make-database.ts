@@ -30,11 +30,11 @@ export async function requireServer(client: pg.Client, globals: readonly Global[
  * left as it is. All or none, so that what was killed half-way is begun again.
  * @throws NotPermitted - the target's user may not make them; names them.
  */
-export async function makeRoles(client: pg.Client, globals: readonly Global[]): Promise<string[]> {
+export async function makeRoles(client: pg.Client, globals: readonly Global[]): Promise<void> {
   const { rows } = await client.query<{ rolname: string }>('SELECT rolname::text FROM pg_roles');
   const known = new Set(rows.map(({ rolname }) => rolname));
   const missing = globalsOf(globals, 'role').filter(({ row }) => !known.has(nameOf(row)));
-  if (missing.length === 0) return [];
+  if (missing.length === 0) return;
   const made = missing.map(({ row }) => nameOf(row));
   const major = Math.floor(Number(await ask<string>(client, `SELECT current_setting('server_version_num')`)) / 10_000);
   const statements = [
@@ -45,7 +45,6 @@ export async function makeRoles(client: pg.Client, globals: readonly Global[]): 
   ];
   try {
     await client.query(['BEGIN', ...statements, 'COMMIT'].join(';\n'));
-    return made;
   } catch (error) {
     const { code, message } = error as pg.DatabaseError;
     if (code === '42501') throw new HoldfastError('NotPermitted', `the target's user may not make the roles ${some(made)}: ${message}`, { hint: 'let a superuser restore, or make them before: one that is there is left as it is' });

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { TargetRef } from '../../../workflows/contract.ts';
+import type { Lack, TargetRef } from '../../../workflows/contract.ts';
 import type { Contents } from '../../../workflows/domain/contents.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../workflows/domain/recovery-point.ts';
@@ -10,7 +10,7 @@ import { ask, targetPlace, withClient, withOtherDatabase, type Place } from './c
 import { claimDatabase, claimOf, isDone, once, prepared } from './control.ts';
 import { requireContents, wantedUnits } from './contents.ts';
 import { checkIndexes, openBase, type GroupToRestore } from './base-contents.ts';
-import { globalsOf, type Global } from './globals.ts';
+import { findWithoutPassword, globalsOf, type Global } from './globals.ts';
 import { makeDatabase, makeRoles, requireServer } from './make-database.ts';
 import { makeLargeObjects } from './large-objects.ts';
 import { refuseLivingDatabase } from './living-database.ts';
@@ -32,7 +32,7 @@ import { bytesOnDisk, TargetDisk } from './target-disk.ts';
  *
  * @throws TargetNotEmpty - something there that this run did not make. @throws Unsupported - the server lacks something; names it. TargetFull - its disk has no room, where that can be seen. @throws Tampered, WrongKey, ObjectMissing.
  */
-export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: GroupToRestore[]; plainBytes: number }> {
+export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: GroupToRestore[]; plainBytes: number; lacks?: Lack }> {
   const { manifest, definitions, globals, contents: held } = await openBase(context, point);
   const contents = requireContents(context, manifest.backup, held);
   const groups = await checkIndexes(context, manifest, point);
@@ -41,7 +41,7 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   await refuseLivingDatabase(context, target);
   const elsewhere = new Set(globalsOf(globals, 'tablespace').flatMap(({ holds }) => holds));
   const neededBytes = bytesOnDisk(wantedUnits(context, manifest, point), elsewhere);
-  const major = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, { source: manifest.versions['postgresql']!, neededBytes, contents }));
+  const { major, lacks } = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, { source: manifest.versions['postgresql']!, neededBytes, contents }));
   await withClient(context, place, async (client) => {
     await claimDatabase(client, claimOf(target, point, contents), contents === 'rows' ? async () => await requireEmptyTables(client, wantedUnits(context, manifest, point)) : undefined);
     await noteDatabase(context, target, (await readServerFacts(client)).identity);
@@ -53,19 +53,19 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
     }
     await once(client, prepared, async () => await (point.only || contents === 'definitions' ? Promise.resolve() : makeLargeObjects(client, globals)));
   });
-  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
+  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0), ...(lacks ? { lacks } : {}) };
 }
 
-async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], { source, neededBytes, contents }: { source: string; neededBytes: number; contents: Contents }): Promise<number> {
+async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], { source, neededBytes, contents }: { source: string; neededBytes: number; contents: Contents }): Promise<{ major: number; lacks?: Lack | undefined }> {
   const target = await readServerFacts(client);
   if (await ask<boolean>(client, 'SELECT pg_is_in_recovery()')) throw new HoldfastError('TargetNotEmpty', `the target at ${place.address.host}:${place.address.port} is a standby, and takes no writes`, { hint: 'promote it, or name another server' });
   await requireServer(client, contents === 'rows' ? [] : globals, { source, target });
   await requireRoomOn(client, place, neededBytes);
   // What is there already has its own roles, encoding and settings.
-  if (contents === 'rows') return target.major;
+  if (contents === 'rows') return target;
   await makeRoles(client, globals);
   await makeDatabase(client, place.address.database, globalsOf(globals, 'database')[0]!);
-  return target.major;
+  return { ...target, lacks: await findWithoutPassword(client, globals) };
 }
 
 /** What an earlier attempt has restored is on the disk already. */

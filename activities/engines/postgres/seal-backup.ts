@@ -7,10 +7,11 @@ import { addHashSums } from '../base/hash-sum.ts';
 import { sealBase, type SealBackupInput } from '../base/seal-base.ts';
 import { planSchema, type PlanUnit } from './plan.ts';
 
-/** Seals a dump: see `sealBase`. All of it is of the snapshot's one moment. */
+/** Seals a dump: see `sealBase`. All of it is of the snapshot's one moment. What a group found that the base lacks is told with it. */
 export async function sealBackup(context: SourceContext, input: SealBackupInput): Promise<BackupSummary> {
   const plan = await readSigned(context.store, context.keys, planSchema, input.plan.plan, { signal: context.signal });
-  return await sealBase(context, input, {
+  const lacks = input.groups.find((group) => group.lacks)?.lacks;
+  const summary = await sealBase(context, input, {
     plan,
     engine: 'postgres',
     rangesOf: (range) => [range],
@@ -19,6 +20,7 @@ export async function sealBackup(context: SourceContext, input: SealBackupInput)
       return await Promise.resolve({ units: plan.units.map((unit) => sumUnit(unit, ranges.get(unit.id) ?? [])), start: plan.readAt, end: plan.readAt, origin: undefined });
     },
   });
+  return { ...summary, ...(lacks ? { lacks } : {}) };
 }
 
 function sumUnit({ id, name, kind, detail }: PlanUnit, ranges: GroupIndex['ranges']): Unit {

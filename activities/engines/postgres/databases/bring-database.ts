@@ -14,7 +14,7 @@ import { ask, libpqVariables, sourcePlace, targetPlace, withClient, withOtherDat
 import { controlSchema } from '../control.ts';
 import { CopiedRows } from '../copy-rows.ts';
 import { copyOut } from '../copy.ts';
-import { globalsOf, parseGlobals, readGlobals, type Global } from '../globals.ts';
+import { globalsOf, readGlobals, type Global } from '../globals.ts';
 import { readLargeObjects, sumOf, type LargeObject } from '../large-objects.ts';
 import { finishDatabase, makeDatabase } from '../make-database.ts';
 import { RowSum } from '../row-sum.ts';
@@ -88,8 +88,7 @@ export async function copyBeside(context: SourceContext, { target, point }: { ta
 /** What the copy is made as: what lives, where that is there still, so that whoever may use it may use what takes its place. */
 async function globalsFor(context: SourceContext, from: Place, living: Place, name: string): Promise<Global[]> {
   const lives = await withOtherDatabase(context, living, async (client) => (await oidOf(client, name)) !== null);
-  const lines = await withClient(context, lives ? living : from, readGlobals);
-  return parseGlobals(lines.join('\n'));
+  return await withClient(context, lives ? living : from, readGlobals);
 }
 
 /** @throws Unsupported - the living server is older than what was restored: it may not read what a newer one writes. TargetFull - its disk has no room, where that can be seen. */

@@ -145,7 +145,7 @@ async function lookAt(client: pg.Client, { ns, sql, columns }: MaskedTable): Pro
   for (const column of columns) {
     const { rows } = await client.query<{ values: string; left: string }>(`SELECT count(${quoted(column.column)})::text AS values, (count(*) FILTER (WHERE ${unmasked(column)}))::text AS left FROM ${sql}`);
     const { values, left } = rows[0]!;
-    if (Number(left) > 0) throw new HoldfastError('ValidationFailed', `${ns}.${column.column}: ${left} values are not masked`, { hint: 'nobody may be let in; retry the step' });
+    if (Number(left) > 0) throw new HoldfastError('ValidationFailed', `${ns}.${column.column}: ${left} values are not masked`, { hint: 'nobody may be let in; a rule of the table may keep them (ON UPDATE DO INSTEAD): drop it there, and retry the step' });
     found.push({ ns, column: column.column, values: Number(values) });
   }
   return found;

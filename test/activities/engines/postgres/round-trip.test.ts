@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type pg from 'pg';
+import pg from 'pg';
 import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
 import { readSection, sectionAsSql } from '../../../../activities/engines/postgres/archive-entries.ts';
 import { openBase } from '../../../../activities/engines/postgres/base-contents.ts';
@@ -11,6 +11,7 @@ import { CopiedRows } from '../../../../activities/engines/postgres/copy-rows.ts
 import { RowSum } from '../../../../activities/engines/postgres/row-sum.ts';
 import { targetPlace, withOtherDatabase } from '../../../../activities/engines/postgres/connect.ts';
 import { requireServer } from '../../../../activities/engines/postgres/make-database.ts';
+import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
 import { publishExport } from '../../../../activities/exchange/publish-export.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
@@ -18,7 +19,7 @@ import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { giveTo } from '../../../../activities/tool/server-account.ts';
 import type { SourceContext } from '../../../../activities/context.ts';
 import type { BackupSummary, TargetRef, ValidationResult } from '../../../../workflows/contract.ts';
-import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres } from '../../../harness/postgres-place.ts';
+import { backUpPostgres, database, hold, newBackup, noSessions, pgPoint, pgRef, pgTarget, planInput, postgresPlace, restorePostgres, validatePostgres, type PostgresPlace } from '../../../harness/postgres-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { postgresMissing, startPostgres, type Postgres } from '../../../harness/postgres.ts';
 import type { Owner } from '../../../harness/cleanup.ts';
@@ -278,7 +279,7 @@ test('a snapshot that is gone stops its base by name; the server killed under it
   assert.equal((await backUpPostgres(place)).documents, 1000);
 });
 
-test('what a base would lack is refused by name before anything is read', { skip, timeout: 120_000 }, async (t) => {
+test('what a base would lack is refused by name before anything is read; passwords that it may not read are told to whoever backs up, plans and restores', { skip, timeout: 120_000 }, async (t) => {
   const place = await postgresPlace(t, { beside: true, auth: true });
   const { source } = place;
   const asUser = (username: string, password: string): void => {
@@ -304,8 +305,23 @@ test('what a base would lack is refused by name before anything is read', { skip
   assert.match(await refused(), /^ToolMissing: pg_dump of PostgreSQL 17 or newer is missing: the server is 17, and \S+pg_dump is 15\.18\. A client older than its server is refused.* HINT: .*postgresql-17/);
   delete process.env['HOLDFAST_PG_DUMP'];
   asUser('holdfast', 'a-wrong-password');
-  assert.match(await refused(), /^SourceUnavailable: 127\.0\.0\.1:\d+ refuses the user or its password/);
+  assert.match(await refused(), /^SourceUnavailable: 127\.0\.0\.1:\d+: password authentication failed for user "holdfast" \(SQLSTATE 28P01\) HINT: user and password are under credentials of the endpoint/);
   asUser('holdfast', 'of-the-backup');
+  await source.query('ALTER ROLE holdfast NOLOGIN');
+  assert.match(await refused(), /: role "holdfast" is not permitted to log in \(SQLSTATE 28000\) HINT: ALTER ROLE … LOGIN there/);
+  await source.query('ALTER ROLE holdfast LOGIN');
+  const hba = join(source.dataDirectory, 'pg_hba.conf');
+  const everybody = readFileSync(hba, 'utf8');
+  writeFileSync(hba, 'host all postgres 127.0.0.1/32 scram-sha-256\nhost all stranger 127.0.0.1/32 trust\n');
+  await source.query('SELECT pg_reload_conf()');
+  await until('the server has read it', async () => /SourceUnavailable/.test(await refused()));
+  assert.match(await refused(), /: no pg_hba\.conf entry for host "127\.0\.0\.1", user "holdfast", database "ledger", no encryption \(SQLSTATE 28000\) HINT: a line of its pg_hba\.conf has to let this user in/);
+  asUser('stranger', 'needs none');
+  assert.match(await refused(), /: role "stranger" does not exist \(SQLSTATE 28000\) HINT: credentials\.username of the endpoint names the user/);
+  asUser('holdfast', 'of-the-backup');
+  writeFileSync(hba, everybody);
+  await source.query('SELECT pg_reload_conf()');
+  await until('the server has read that', async () => !/SourceUnavailable/.test(await refused()));
   assert.match(await refused(), /^NotPermitted: .*permission denied for table/);
   await source.query('GRANT pg_read_all_data, pg_monitor TO holdfast');
   assert.match(await refused(), /^NotPermitted: row-level security hides rows of public\.hidden from the user/);
@@ -315,10 +331,47 @@ test('what a base would lack is refused by name before anything is read', { skip
   assert.match(await refused(), /^Unsupported: the database has tables that are split by the hash of an enumeration.*: public\.by_mood /);
   await source.query(`DROP TABLE by_mood; SELECT lo_from_bytea(0, 'large')`, [], database);
   place.change((file) => void (file.sources['ledger']!.namespaces = { exclude: ['public.left_out'] }));
-  assert.equal(await refused(), 'done');
+  await passwordsOfRoles(place);
   place.change((file) => void (file.environments['dr']!.endpoints['ledger']!.uri = 'postgres://192.0.2.1:5432/x'));
   await assert.rejects((await openProvisioner(await place.open())).check(await place.open(), { movesAside: false }), { type: 'WeakTransport', message: /in the clear, off this machine/ });
 });
+
+/** Of a user who may read tables alone; the one that the docs name for backups reads passwords too, and those who log in to the source log in to what is restored. */
+async function passwordsOfRoles(place: PostgresPlace): Promise<void> {
+  const { source } = place;
+  const own = 'of the application';
+  await source.query(`CREATE ROLE app LOGIN PASSWORD '${own}'; CREATE ROLE batch NOLOGIN`);
+  place.change((file) => void (file.environments['dr']!.endpoints['ledger']!.credentials = { username: 'postgres', password: 'file:postgres-password' }));
+  writeFileSync(join(place.directory, 'postgres-password'), source.credentials!.password);
+  const asApp = async (): Promise<string> => {
+    const client = new pg.Client({ host: source.host, port: source.port, user: 'app', password: own, database: 'postgres' });
+    return await client.connect().then(async () => await client.end().then(() => 'let in'), (error: pg.DatabaseError) => error.message);
+  };
+  const context = await place.open();
+  const planned = async (): Promise<(string | null)[]> => (await planRecovery({ system: pgRef.system }, context)).findings.flatMap(({ message, hint }) => (/password/.test(message) ? [message, hint] : []));
+
+  const whole = await backUpPostgres(place);
+  assert.equal(whole.lacks, undefined);
+  assert.deepEqual(await planned(), []);
+  await source.query('DROP ROLE app');
+  assert.deepEqual((await restorePostgres(context, whole)).failed, []);
+  assert.equal(await asApp(), 'let in');
+  await (await openProvisioner(context)).remove(context, pgTarget, { discard: true });
+
+  await source.query('REVOKE pg_read_all_data FROM holdfast; GRANT SELECT ON ALL TABLES IN SCHEMA public TO holdfast; GRANT SELECT ON pg_catalog.pg_largeobject TO holdfast', [], database);
+  const { lacks, ...summary } = await backUpPostgres(place);
+  assert.match(lacks!.what, /no password of roles that log in, as the user of the backup may not read them: holdfast, app$/);
+  assert.deepEqual(await planned(), [`books/ledger: ${lacks!.what}`, lacks!.hint]);
+  await source.query('DROP ROLE app');
+  await (await openProvisioner(context)).provision(context, pgTarget);
+  const prepare = async () => await postgresEngine.prepareRestore(context, { target: pgTarget, point: pgPoint(summary) });
+  const told = { what: 'the base holds no password of these roles, and they have none on this server: app', hint: 'before the application starts: ALTER ROLE … PASSWORD on this server' };
+  assert.deepEqual([(await prepare()).lacks, (await prepare()).lacks], [told, told], 'a second try tells it too');
+  assert.equal(await asApp(), 'password authentication failed for user "app"');
+  await source.query(`ALTER ROLE app PASSWORD '${own}'`);
+  assert.equal((await prepare()).lacks, undefined);
+  await (await openProvisioner(context)).remove(context, pgTarget, { discard: true });
+}
 
 test('a restore that is cut off at every step goes on behind what was committed, and nothing is there twice', { skip, timeout: 240_000 }, async (t) => {
   const place = await postgresPlace(t, { beside: true });

@@ -177,7 +177,7 @@ suite('rows of PostgreSQL', { skip, timeout: 180_000 }, () => {
     assert.deepEqual(await place.all(), damaged);
   });
 
-  test('masks: nothing of what the rules name is left, not in history tables, views or dead rows; a rule that reaches nothing is refused, and so is production', async (t) => {
+  test('masks: nothing of what the rules name is left, not in history tables, views or dead rows; what the server keeps as it was is found; a rule that reaches nothing is refused, and so is production', async (t) => {
     const place = await twoSides(t);
     place.change((file) => {
       file.environments['dr']!.protection = 'staging';
@@ -205,6 +205,12 @@ suite('rows of PostgreSQL', { skip, timeout: 180_000 }, () => {
     assert.equal(await of(`SELECT string_agg(tgname || ' ' || tgenabled::text, ', ' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal`), 'keeping O, touching O');
     assert.equal(await of(`SELECT count(*)::int FROM pg_stats WHERE tablename = 'users' AND (most_common_vals::text ~ 'example' OR histogram_bounds::text ~ 'example')`), 0);
     assert.equal(await of('SELECT count(*)::int FROM notes WHERE body IS NOT NULL'), 0);
+
+    // A rule of the database puts nothing in the place of the update: only a look at the rows finds that.
+    await place.source.query(`INSERT INTO contacts VALUES ('left@example.com'), (NULL); CREATE RULE keep AS ON UPDATE TO contacts DO INSTEAD NOTHING`, undefined, restored);
+    await assert.rejects(maskTarget(context, { target: pgTarget }), { type: 'ValidationFailed', message: /^public\.contacts\.email: 1 values are not masked HINT: nobody may be let in; a rule of the table may keep them \(ON UPDATE DO INSTEAD\): drop it there, and retry the step$/ });
+    await place.source.query('DROP RULE keep ON contacts', undefined, restored);
+    assert.equal((await maskTarget(context, { target: pgTarget })).columns.find(({ ns }) => ns === 'public.contacts')!.values, 51);
 
     place.change((file) => (file.mask = { ledger: { 'public.users': { mail: 'email' } } }));
     await assert.rejects(async () => await maskTarget(await place.open(), { target: pgTarget }), /mask names public\.users\.mail, and the table has id, email, name, born/);
