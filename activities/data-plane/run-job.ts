@@ -80,7 +80,7 @@ function readOf(input: unknown): LoadedSystem | undefined {
   return system === undefined ? undefined : lastLoaded(system);
 }
 
-/** The job's own failure, told apart from the loss of its process. */
+/** The job's own failure, or that of whoever hears it, told apart from the loss of its process. */
 class Refused extends Error {
   readonly failure: Error;
 
@@ -99,7 +99,12 @@ async function lastWord(messages: AsyncIterator<JobMessage>, options: RunJobOpti
     if (done) return undefined;
     silence.reset();
     if (message.kind === 'done' || message.kind === 'failed') return message;
-    hear(message, options);
+    try {
+      hear(message, options);
+    } catch (error) {
+      // Our own, and no loss of its process.
+      throw new Refused(error as Error);
+    }
   }
 }
 

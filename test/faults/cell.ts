@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
+import { readActivities } from '../../scripts/status/read-activities.ts';
+import { isErrorType } from '../../workflows/domain/errors.ts';
 import type { Bench } from './bench.ts';
 import { until } from '../harness/until.ts';
-import type { Shown } from './matrix.ts';
 import { readsStatus } from './read-status.ts';
 
 /** The system in the middle of a phase, held there by a condition that was seen. */
@@ -15,16 +17,15 @@ export interface Middle {
   mongod: { pidFile: string; start(): Promise<unknown> };
   /** what Temporal showed before the fault: what was said then is not taken for an answer to it */
   before?: Bookmark;
-  /** uses of the step that may take a server that is gone for what it came for, and says so in its summary instead of failing */
-  step?: string;
+  /** the step that may take a server that is gone for what it came for, or have all that it needs of it, and says so in its summary instead of failing */
+  ends?: { uses: string; saying: RegExp };
   /** the phase is held by a mongod that is stopped: `release` lets that go on */
   heldByMongod?: boolean;
   /** the worker itself waits for what holds the phase, and goes on without it after seconds: one that hangs must not wake up to that */
   holdsBriefly?: boolean;
   /** set by a fault that left the old primary alive: its fence may not cost the tail of its log, so the drain must be done */
   logIsThere?: boolean;
-  /** what status is declared to say in the middle of the fault, and what it said: kept by who read it */
-  shows?: Shown;
+  /** what status said in the middle of the fault: kept by who read it */
   read?: string;
   /** Lets the work go on. Safe to repeat. */
   release(): void;
@@ -51,8 +52,9 @@ export type Strike = (bench: Bench, middle: Middle) => Promise<Struck>;
 export interface Said {
   activity: string;
   attempt: number;
-  /** `<type>: <message>` of the last failure; null: none */
+  /** `<type>: <message>` of the last failure, where it has a type; null: none */
   failure: string | null;
+  type: string | null;
   /** of the newest heartbeat */
   phase: string | null;
 }
@@ -63,12 +65,16 @@ export interface Bookmark {
   lastEvent: number;
   /** tries by activity id */
   tries: ReadonlyMap<string, number>;
+  /** why tries had failed by then, as status says it of what is under way */
+  failures: readonly string[];
 }
 
 export async function bookmark(handle: WorkflowHandle): Promise<Bookmark> {
-  const { raw } = await handle.describe();
+  const description = await handle.describe();
+  const { raw } = description;
   const tries = (raw.pendingActivities ?? []).map((one) => [one.activityId ?? '', one.attempt ?? 1] as const);
-  return { runId: raw.workflowExecutionInfo?.execution?.runId ?? '', lastEvent: Number(raw.workflowExecutionInfo?.historyLength ?? 0), tries: new Map(tries) };
+  const failures = (await readActivities(handle, description)).flatMap(({ lastFailure }) => lastFailure ?? []);
+  return { runId: raw.workflowExecutionInfo?.execution?.runId ?? '', lastEvent: Number(raw.workflowExecutionInfo?.historyLength ?? 0), tries: new Map(tries), failures };
 }
 
 interface Failure {
@@ -77,10 +83,10 @@ interface Failure {
   cause?: Failure | null | undefined;
 }
 
-function textOf(failure: Failure | null | undefined): string | null {
-  if (!failure) return null;
-  const type = failure.applicationFailureInfo?.type;
-  return `${type ? `${type}: ` : ''}${failure.message ?? ''}`;
+function named(failure: Failure | null | undefined): Pick<Said, 'failure' | 'type'> {
+  if (!failure) return { failure: null, type: null };
+  const type = failure.applicationFailureInfo?.type ?? null;
+  return { failure: `${type ? `${type}: ` : ''}${failure.message ?? ''}`, type };
 }
 
 /**
@@ -95,7 +101,7 @@ export async function saidBy(handle: WorkflowHandle, before?: Bookmark): Promise
   const pending = (raw.pendingActivities ?? []).map((one) => ({
     activity: one.activityType?.name ?? '',
     attempt: one.attempt ?? 1,
-    failure: isNew(one.activityId ?? '', one.attempt ?? 1) ? textOf(one.lastFailure as Failure) : null,
+    ...named(isNew(one.activityId ?? '', one.attempt ?? 1) ? (one.lastFailure as Failure) : null),
     phase: phaseIn(one.heartbeatDetails?.payloads?.[0]?.data),
   }));
   const { events } = await handle.fetchHistory();
@@ -107,8 +113,8 @@ export async function saidBy(handle: WorkflowHandle, before?: Bookmark): Promise
     const started = event.activityTaskStartedEventAttributes;
     const failed = event.activityTaskFailedEventAttributes;
     const { type: activity, id } = names.get(String((started ?? failed)?.scheduledEventId)) ?? { type: '', id: '' };
-    if (failed) return [{ activity, attempt: 0, failure: textOf(failed.failure as Failure), phase: null }];
-    return started?.lastFailure && isNew(id, started.attempt ?? 1) ? [{ activity, attempt: started.attempt ?? 1, failure: textOf(started.lastFailure as Failure), phase: null }] : [];
+    if (failed) return [{ activity, attempt: 0, ...named(failed.failure as Failure), phase: null }];
+    return started?.lastFailure && isNew(id, started.attempt ?? 1) ? [{ activity, attempt: started.attempt ?? 1, ...named(started.lastFailure as Failure), phase: null }] : [];
   });
   return [...pending, ...again];
 }
@@ -119,47 +125,55 @@ function phaseIn(heartbeat: Uint8Array | null | undefined): string | null {
   return (JSON.parse(Buffer.from(heartbeat).toString('utf8')) as { phase?: string }).phase ?? null;
 }
 
+export interface Told {
+  /** nothing lasts that status could still tell of: the work may have gone on before anybody looks */
+  healed?: boolean;
+  /** the step may end by it instead of failing, and its summary says so */
+  orEnds?: boolean;
+  /** what status says beside it */
+  status?: RegExp;
+  withinMs?: number;
+}
+
 /**
- * Waits until the work says something that matches, as its activity's last failure or the phase of its heartbeat; then `holdfast status` must say it too.
+ * Waits until the work says something that matches: as its activity's last failure, as the phase of its heartbeat, or as the summary of a step that ends by it. Then `holdfast status` must say it too.
  * @returns it, short enough for a table.
  */
-export async function sees(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
-  const handle = bench.stack.handle(middle.workflowId);
+export async function sees(bench: Bench, middle: Middle, what: RegExp, { healed = false, orEnds = false, status, withinMs = 120_000 }: Told = {}): Promise<string> {
+  const { stack } = bench;
   let last: Said[] = [];
   let seen: string;
   try {
     seen = await until(`${middle.workflowId} to say ${what}`, async () => {
-      last = await saidBy(handle, middle.before);
+      last = await saidBy(stack.handle(middle.workflowId), middle.before);
       const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
-      return found && `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
+      if (found) return `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
+      return orEnds && middle.ends ? await summaryOf(bench, middle.ends) : undefined;
     }, withinMs, pollMs);
   } catch (error) {
     throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
   }
-  await readsStatus(bench, middle, what);
+  await readsStatus(bench, middle, [what, ...(status ? [status] : [])], { healed, ...(orEnds && middle.ends ? { ends: middle.ends.saying } : {}) });
   return seen;
 }
 
-/** As `sees`, where the step itself may go on to its end and say in its summary what it met. */
-export async function seesOrReads(bench: Bench, middle: Middle, what: RegExp, withinMs = 120_000): Promise<string> {
-  const { stack } = bench;
-  const seen = await until(`${middle.step ?? ''} to say what it met`, async () => {
-    const failed = (await saidBy(stack.handle(middle.workflowId), middle.before)).find(({ failure }) => what.test(failure ?? ''));
-    if (failed) return `${failed.activity}, try ${failed.attempt || 1}: ${short(failed.failure!)}`;
-    const step = (await stack.run()).state.steps.find(({ uses }) => uses === middle.step);
-    if (step?.error) return `${step.id}: ${step.error.type}: ${short(step.error.message)}`;
-    return step && ['done', 'skipped'].includes(step.state) ? `${step.id} ${step.state}: ${short(step.summary ?? '')}` : undefined;
-  }, withinMs, pollMs);
-  await readsStatus(bench, middle, new RegExp(`${what.source}| (done|skipped|failed) `));
-  return seen;
+async function summaryOf({ stack }: Bench, { uses, saying }: NonNullable<Middle['ends']>): Promise<string | undefined> {
+  const step = (await stack.run()).state.steps.find((of) => of.uses === uses);
+  return step && ['done', 'skipped'].includes(step.state) && saying.test(step.summary ?? '') ? `${step.id} ${step.state}: ${short(step.summary!)}` : undefined;
 }
 
 /** One line without what differs from run to run. */
 export const short = (text: string): string => text.split('\n')[0]!.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT').replace(/[0-9A-HJKMNP-TV-Z]{26}/g, 'ID').replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID').slice(0, 220);
 
-/** All that the work has said since the fault, in one line: where it is not known beforehand whether anybody is told anything. */
-export async function whatWasSaid(bench: Bench, { workflowId, before }: Middle): Promise<string> {
+/** Nothing has failed since the fault: it heals within one try, by another request or by waiting. */
+export async function requireOneTry(bench: Bench, { workflowId, activity, before }: Middle): Promise<string> {
   const said = await saidBy(bench.stack.handle(workflowId), before);
-  const failures = said.flatMap(({ activity, attempt, failure }) => (failure === null ? [] : [`${activity}, try ${attempt || 1}: ${short(failure)}`]));
-  return failures.length === 0 ? 'nothing fails' : [...new Set(failures)].join('; ');
+  assert.deepEqual(said.filter(({ failure }) => failure !== null), [], `${activity} goes on in the same try`);
+  return `${activity} in one try`;
+}
+
+/** Whatever failed since the fault has a name in our table, or is Temporal's own word for a try that it gave up: anything else is a defect that happened to be tried again. */
+export async function requireNamedFailures(bench: Bench, { workflowId, before }: Middle): Promise<void> {
+  const said = await saidBy(bench.stack.handle(workflowId), before);
+  assert.deepEqual(said.filter(({ type }) => type !== null && !isErrorType(type)), [], 'what fails has a name');
 }

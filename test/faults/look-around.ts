@@ -30,7 +30,15 @@ export async function lookAround(bench: Bench): Promise<void> {
     const answer = await fetch(`${stack.file.frontDoor.url}/health`);
     return answer.status === 200 && answer.headers.get('x-holdfast-side') === (bench.spent ? 'dr' : 'production');
   });
+  requireNoDefect(bench);
   for (const removed of globSync('disk/standby.removed-*', { cwd: stack.home })) rmSync(join(stack.home, removed), { recursive: true, force: true });
+}
+
+/** What an engine of JavaScript throws is a defect of ours, wherever it was caught, and though another try mended it. */
+function requireNoDefect({ stack }: Bench): void {
+  const log = readFileSync(join(stack.home, 'worker', 'worker.log'), 'utf8');
+  const defects = log.split('\n').filter((line) => /\b(Type|Reference|Range|Syntax|Assertion)Error\b|Cannot read propert|is not a function|ERR_UNHANDLED/.test(line));
+  assert.deepEqual(defects.map((line) => line.slice(0, 600)), [], 'no worker has thrown what nobody throws on purpose');
 }
 
 function isStopped(pid: number): boolean {

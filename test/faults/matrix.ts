@@ -47,45 +47,33 @@ const needsLog = ({ followsLog, readsLiveSource }: Phase): string | null => {
 };
 const needsEpoch = ({ epoch }: Phase): string | null => (epoch ? null : 'it works on a target that its run has claimed, not under an epoch');
 
-/**
- * What `holdfast status` says in the middle of it. Each time it names the phase, and never says that the work is done.
- * `trying`: the try that failed, and why, or what it waits for, for as long as the fault lasts.
- * `tried`: the same, where somebody looks before the next try has ended: nothing lasts that could be waited for.
- * `at work`: no failure. It heals within one try, by another request or by waiting, so that there is nothing to tell anybody.
- * `no worker`: that nobody answers for the work, and why Temporal gave the try up.
- * `no Temporal`: the command fails by that name, since nobody else knows.
- * `superseded`: the work has failed by that name, or has ended.
- */
-export type Shown = 'trying' | 'tried' | 'at work' | 'no worker' | 'no Temporal' | 'superseded';
-
 export interface Fault {
   title: string;
-  shows: Shown;
   /** why a phase has no such cell; null: it has one */
   not(phase: Phase): string | null;
 }
 
 export const faults = {
-  'worker-killed': { title: 'kill -9 of the worker', shows: 'tried', not: everywhere },
-  'worker-stopped': { title: 'SIGSTOP of the worker until it is given up, then SIGCONT', shows: 'no worker', not: everywhere },
-  'data-plane-killed': { title: 'kill -9 of the data plane’s process', shows: 'tried', not: needsDataPlane },
-  'data-plane-stopped': { title: 'SIGSTOP of the data plane’s process', shows: 'tried', not: needsDataPlane },
-  'mongod-killed': { title: 'kill -9 of mongod', shows: 'trying', not: needsMongod },
-  'mongod-stopped': { title: 'SIGSTOP of mongod, then SIGCONT', shows: 'trying', not: needsMongod },
-  'store-killed': { title: 'kill -9 of the S3 server', shows: 'trying', not: needsStore },
-  'store-stopped': { title: 'SIGSTOP of the S3 server, then SIGCONT', shows: 'trying', not: needsStore },
-  'store-500': { title: 'S3 answers 500', shows: 'trying', not: needsStore },
-  'store-503': { title: 'S3 answers 503', shows: 'trying', not: needsStore },
-  'store-slow': { title: 'S3 is slow', shows: 'at work', not: needsStore },
-  'connection-cut': { title: 'the connection to S3 is cut in mid-body', shows: 'at work', not: needsBody },
-  'temporal-killed': { title: 'kill -9 of the Temporal server', shows: 'no Temporal', not: everywhere },
-  'temporal-stopped': { title: 'SIGSTOP of the Temporal server, then SIGCONT', shows: 'no Temporal', not: everywhere },
-  'full-disk': { title: 'the disk is full', shows: 'trying', not: needsDisk },
-  'oplog-rolls-over': { title: 'the source’s log rolls over', shows: 'no worker', not: needsLog },
-  election: { title: 'an election: the primary steps down, another member wins', shows: 'at work', not: needsLiveSource },
-  'clock-wrong': { title: 'the worker’s clock jumps by six hours', shows: 'at work', not: everywhere },
-  zombie: { title: 'two workers that both believe they own the run', shows: 'tried', not: everywhere },
-  'two-control-planes': { title: 'another control plane takes the command', shows: 'superseded', not: needsEpoch },
+  'worker-killed': { title: 'kill -9 of the worker', not: everywhere },
+  'worker-stopped': { title: 'SIGSTOP of the worker until it is given up, then SIGCONT', not: everywhere },
+  'data-plane-killed': { title: 'kill -9 of the data plane’s process', not: needsDataPlane },
+  'data-plane-stopped': { title: 'SIGSTOP of the data plane’s process', not: needsDataPlane },
+  'mongod-killed': { title: 'kill -9 of mongod', not: needsMongod },
+  'mongod-stopped': { title: 'SIGSTOP of mongod, then SIGCONT', not: needsMongod },
+  'store-killed': { title: 'kill -9 of the S3 server', not: needsStore },
+  'store-stopped': { title: 'SIGSTOP of the S3 server, then SIGCONT', not: needsStore },
+  'store-500': { title: 'S3 answers 500', not: needsStore },
+  'store-503': { title: 'S3 answers 503', not: needsStore },
+  'store-slow': { title: 'S3 is slow', not: needsStore },
+  'connection-cut': { title: 'the connection to S3 is cut in mid-body', not: needsBody },
+  'temporal-killed': { title: 'kill -9 of the Temporal server', not: everywhere },
+  'temporal-stopped': { title: 'SIGSTOP of the Temporal server, then SIGCONT', not: everywhere },
+  'full-disk': { title: 'the disk is full', not: needsDisk },
+  'oplog-rolls-over': { title: 'the source’s log rolls over', not: needsLog },
+  election: { title: 'an election: the primary steps down, another member wins', not: needsLiveSource },
+  'clock-wrong': { title: 'the worker’s clock jumps by six hours', not: everywhere },
+  zombie: { title: 'two workers that both believe they own the run', not: everywhere },
+  'two-control-planes': { title: 'another control plane takes the command', not: needsEpoch },
 } as const satisfies Record<string, Fault>;
 export type FaultId = keyof typeof faults;
 

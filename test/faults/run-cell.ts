@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { Bench, type BenchOptions } from './bench.ts';
-import { bookmark } from './cell.ts';
+import { bookmark, requireNamedFailures } from './cell.ts';
 import { whyNoClock } from './clock.ts';
 import { whyNoDisks } from './disks.ts';
 import { enter } from './phases/index.ts';
 import { strike } from './inject/index.ts';
 import { lookAround } from './look-around.ts';
-import { faults, nameOf, type Cell, type FaultId } from './matrix.ts';
+import { nameOf, type Cell, type FaultId } from './matrix.ts';
 import { specialCells } from './special/index.ts';
 
 export interface CellResult extends Cell {
@@ -93,12 +93,13 @@ async function enterAndStrike(bench: Bench, cell: Cell): Promise<{ seen: string;
   const hit = strike[cell.fault];
   if (!hit) throw new Error(`${nameOf(cell)} is not built`);
   const middle = await enter[cell.phase](bench);
-  middle.shows = faults[cell.fault].shows;
   try {
     middle.before = await bookmark(bench.stack.handle(middle.workflowId));
     const { seen, end } = await hit(bench, middle);
     assert.ok(middle.read, 'status was read in the middle of the fault');
-    return { seen: `${seen}; status: ${middle.read}`, end: end ?? (await middle.finish()) };
+    const told = { seen: `${seen}; status: ${middle.read}`, end: end ?? (await middle.finish()) };
+    await requireNamedFailures(bench, middle);
+    return told;
   } finally {
     middle.release();
   }

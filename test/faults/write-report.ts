@@ -50,16 +50,19 @@ function outcomeOf({ newest, held, failedBefore }: Told): string {
 
 /** A line for each run: cells that were shuffled by one seed, at one commit; only what the table above rests on. */
 function runLines(all: readonly ReportedCell[]): string[] {
-  const runs = [...Map.groupBy(all, ({ seed, commit }) => `| ${seed} | ${commit}`)].map(([run, of]) => ({ run, of, times: of.map(({ at }) => `${at.slice(0, 16)}Z`).sort() }));
+  const runs = [...Map.groupBy(all, ({ seed, commit }) => `| ${seed} | ${commit.slice(0, 7)}`)].map(([run, of]) => ({ run, of, times: of.map(({ at }) => `${at.slice(0, 16)}Z`).sort() }));
   runs.sort((one, other) => one.times[0]!.localeCompare(other.times[0]!));
   const count = (of: readonly ReportedCell[], outcome: CellResult['outcome']): number => of.filter((result) => result.outcome === outcome).length;
   return runs.map(({ run, of, times }) => `${run} | ${of.length} | ${count(of, 'ok')} | ${count(of, 'failed')} | ${times[0]} to ${times.at(-1)} |`);
 }
 
-/** The matrix as a page: what each cell's newest results say. A cell that failed, or was not run, is shown so. */
-export async function writeReport(path: string, all: readonly ReportedCell[]): Promise<void> {
+/**
+ * The matrix as a page: what each cell's newest results say. A cell that failed, or was not run, is shown so.
+ * @param counted - commits whose results count.
+ */
+export async function writeReport(path: string, all: readonly ReportedCell[], counted: ReadonlySet<string>): Promise<void> {
   // A cell that is no more, since the phase has no such middle, tells nothing.
-  const known = all.filter((result) => whyNot(result) === null);
+  const known = all.filter((result) => whyNot(result) === null && counted.has(result.commit));
   const byName = new Map([...Map.groupBy(known, nameOf)].map(([name, of]) => [name, tell(of)]));
   const told = [...byName.values()];
   const mark = (fault: (typeof faultIds)[number], phase: (typeof phaseIds)[number]): string => {
@@ -72,9 +75,11 @@ export async function writeReport(path: string, all: readonly ReportedCell[]): P
   const lines = [
     '# Fault matrix',
     '',
-    'Written by `npm run test:faults`; `test/faults/matrix.ts` defines the cells. Each is run on real parts: the fault strikes in the',
-    'middle of the phase, a person is told what it says here, and then the end is looked at: nothing false, nothing twice, nothing left.',
-    'From commit 771cf33 on `holdfast status` is read in the middle too, and the page at the end; results from before stand without it.',
+    'Written by `npm run test:faults -- --report-only --results test/faults/results.jsonl.gz --report docs/faults.md`; `test/faults/matrix.ts` defines',
+    'the cells. Each is run on real parts: the fault strikes in the middle of the phase, a person is told what it says here (behind `status:` by `holdfast',
+    'status`), and then the end is looked at: nothing false, nothing twice, nothing left, and nothing that failed without a name.',
+    '',
+    `Counted are ${known.length} results of ${all.length}: those of commits of this history since the cells and their checks are what they are.`,
     '',
     `Of ${cells.length} cells ${held(timesAsked)} held in each of their last ${timesAsked} runs, with ${timesAsked} different seeds; ${held(2)} in their last two, ${held(1)} in the last one;`,
     `${ended('failed')} failed in the last one, ${ended('skipped')} were skipped there, ${ended('no stack')} had no stack to run on, and ${cells.length - told.length} were not run.`,

@@ -87,7 +87,7 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
   }, 120_000);
   // It may have gone a step further than the one that it was struck in.
   middle.activity = activitiesOfStep(failed.uses)[0]!;
-  await readsStatus(bench, middle, /failed .*EpochSuperseded/);
+  await readsStatus(bench, middle, [/failed .*EpochSuperseded/]);
   const before = await visible(bench);
   await stack.runHandle.executeUpdate('abort', { args: [{ by: person, reason: 'another control plane has the command' }] });
   const left: string[] = [];

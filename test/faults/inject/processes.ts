@@ -7,7 +7,7 @@ import { startTemporal } from '../../../scripts/stack/temporal.ts';
 import { stopByPidFile } from '../../../activities/tool/start-server.ts';
 import { startTimeOf } from '../../../activities/tool/process-group.ts';
 import { pidOf, type Bench } from '../bench.ts';
-import { saidBy, sees, seesOrReads, short, type Middle, type Strike } from '../cell.ts';
+import { saidBy, sees, short, type Middle, type Strike } from '../cell.ts';
 import { readsNoTemporal } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 import { goOn } from '../phases/go-on.ts';
@@ -23,7 +23,7 @@ export const killWorker: Strike = async (bench, middle) => {
   middle.release();
   await bench.startWorker();
   middle.logIsThere = true;
-  return { seen: await sees(bench, middle, givenUp) };
+  return { seen: await sees(bench, middle, givenUp, { healed: true }) };
 };
 
 /** It hangs until the server has given it up, and then wakes. */
@@ -32,7 +32,9 @@ export const stopWorker: Strike = async (bench, middle) => {
   process.kill(pid, 'SIGSTOP');
   if (middle.holdsBriefly) middle.release();
   middle.logIsThere = true;
-  const seen = await sees(bench, middle, givenUp).finally(() => process.kill(pid, 'SIGCONT'));
+  // What an archive says is in its heartbeat, which Temporal keeps.
+  const status = middle.activity === 'archiveLog' ? undefined : new RegExp(`no worker answered for ${middle.workflowId}`);
+  const seen = await sees(bench, middle, givenUp, { ...(status ? { status } : {}) }).finally(() => process.kill(pid, 'SIGCONT'));
   middle.release();
   return { seen };
 };
@@ -40,7 +42,7 @@ export const stopWorker: Strike = async (bench, middle) => {
 export const killDataPlane: Strike = async (bench, middle) => {
   process.kill(middle.dataPlane!, 'SIGKILL');
   middle.release();
-  return { seen: await sees(bench, middle, /DataPlaneLost.*(SIGKILL|killed)/) };
+  return { seen: await sees(bench, middle, /DataPlaneLost.*(SIGKILL|killed)/, { healed: true }) };
 };
 
 /** Nobody wakes it: it is taken for hung, and killed. */
@@ -48,17 +50,15 @@ export const stopDataPlane: Strike = async (bench, middle) => {
   process.kill(middle.dataPlane!, 'SIGSTOP');
   // It cannot take the answer; the try after it must not be held.
   middle.release();
-  const seen = await sees(bench, middle, /DataPlaneLost.*said nothing/);
+  const seen = await sees(bench, middle, /DataPlaneLost.*said nothing/, { healed: true });
   await until('the hung process is gone', () => startTimeOf(middle.dataPlane!) === undefined);
   return { seen };
 };
 
-const seesAway = async (bench: Bench, middle: Middle): Promise<string> => await (middle.step ? seesOrReads : sees)(bench, middle, away);
-
 export const killMongod: Strike = async (bench, middle) => {
   await stopByPidFile(middle.mongod.pidFile, 'SIGKILL');
   middle.release();
-  const seen = await seesAway(bench, middle).finally(async () => await middle.mongod.start());
+  const seen = await sees(bench, middle, away, { orEnds: true }).finally(async () => await middle.mongod.start());
   return { seen };
 };
 
@@ -66,7 +66,7 @@ export const stopMongod: Strike = async (bench, middle) => {
   const pid = pidOf(middle.mongod.pidFile);
   process.kill(pid, 'SIGSTOP');
   if (!middle.heldByMongod) middle.release();
-  const seen = await seesAway(bench, middle).finally(() => goOn(pid));
+  const seen = await sees(bench, middle, away, { orEnds: true }).finally(() => goOn(pid));
   middle.release();
   return { seen };
 };

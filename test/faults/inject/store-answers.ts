@@ -1,8 +1,6 @@
-import assert from 'node:assert/strict';
-import { saidBy, sees, type Middle, type Strike } from '../cell.ts';
-import type { Bench } from '../bench.ts';
+import { requireOneTry, sees, type Strike } from '../cell.ts';
 import type { StoreRequest, Trouble } from '../../harness/store-proxy.ts';
-import { readsStatus } from '../read-status.ts';
+import { readsAtWork } from '../read-status.ts';
 import { until } from '../../harness/until.ts';
 import { isDone, isGet, isPut } from '../phases/requests.ts';
 
@@ -20,8 +18,6 @@ const refusing = (status: number): Strike => async (bench, middle) => {
 export const answer500 = refusing(500);
 export const answer503 = refusing(503);
 
-/** There is nothing to tell: the phase is at work. */
-const anything = /./;
 const slowMs = 4_000;
 
 /** Each answer takes as long as a bad link makes it take; that is no failure, and the work goes on. */
@@ -30,33 +26,26 @@ export const slow: Strike = async (bench, middle) => {
   bench.stack.store.trouble((of) => troubleOnce(troubled, of, { kind: 'slow', overMs: slowMs }, 3));
   middle.release();
   try {
-    await readsStatus(bench, middle, anything);
+    await readsAtWork(bench, middle);
     await until('an object that came slowly is whole', () => troubled.some(isDone));
   } finally {
     bench.stack.store.trouble(undefined);
   }
-  return { seen: `nothing fails: ${await inOneTry(bench, middle)}` };
+  return { seen: `nothing fails: ${await requireOneTry(bench, middle)}` };
 };
 
 /** Half of a body, and the connection is gone. The next request finds a store that works. */
 export const cut: Strike = async (bench, middle) => {
   const troubled: StoreRequest[] = [];
   bench.stack.store.trouble((of) => troubleOnce(troubled, of, { kind: 'cut' }, 2));
-  await readsStatus(bench, middle, anything);
+  await readsAtWork(bench, middle);
   middle.release();
   await until('two bodies were cut', () => troubled.length === 2).finally(() => bench.stack.store.trouble(undefined));
-  return { seen: `mended by another request: ${await inOneTry(bench, middle)}` };
+  return { seen: `mended by another request: ${await requireOneTry(bench, middle)}` };
 };
 
 function troubleOnce(troubled: StoreRequest[], of: StoreRequest, trouble: Trouble, times: number): Trouble | undefined {
   if (!ofData(of) || troubled.length >= times) return undefined;
   troubled.push(of);
   return trouble;
-}
-
-/** The store's own tries mend it: the activity is not tried again. */
-async function inOneTry(bench: Bench, { workflowId, activity, before }: Middle): Promise<string> {
-  const said = await saidBy(bench.stack.handle(workflowId), before);
-  assert.deepEqual(said.filter(({ failure }) => failure !== null), [], `${activity} goes on in the same try`);
-  return `${activity} in one try`;
 }

@@ -28,7 +28,7 @@ export const zombie: Strike = async (bench, middle) => {
     }, 300_000);
     const tries = middle.before?.tries.get(taken.activityId ?? '') ?? 0;
     assert.ok((taken.attempt ?? 1) > tries, 'as another try');
-    await readsStatus(bench, middle, /[Hh]eartbeat timeout/);
+    await readsStatus(bench, middle, [/[Hh]eartbeat timeout/], { healed: true });
     middle.release();
     process.kill(first, 'SIGCONT');
     // It acts: it says that its try lives, and whatever its try comes to is no longer taken.

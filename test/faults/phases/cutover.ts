@@ -86,7 +86,7 @@ async function startAsFreed(bench: Bench): Promise<void> {
   await bench.startSource();
 }
 
-function cutoverMiddle(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'heldByMongod' | 'holdsBriefly' | 'release' | 'step'>): Middle {
+function cutoverMiddle(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activity' | 'dataPlane' | 'heldByMongod' | 'holdsBriefly' | 'release' | 'ends'>): Middle {
   const middle: Middle = {
     ...of,
     workflowId: lockIds.recover('demo'),
@@ -119,7 +119,7 @@ export const enterFence: Enter = async (bench) => {
   } finally {
     watcher.close();
   }
-  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', step: 'fence', heldByMongod: true, holdsBriefly: true, release: () => goOn(mongod) });
+  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', ends: { uses: 'fence', saying: /it did not answer/ }, heldByMongod: true, holdsBriefly: true, release: () => goOn(mongod) });
 };
 
 /** The archive's own put of the tail is held, and so is the drain's. */
@@ -134,7 +134,7 @@ export const enterDrain: Enter = async (bench) => {
   await approve(bench, 'approve-switch');
   await stack.runIs('the drain has a slice on its way', ({ activities }) =>
     activities.some(({ activity }) => activity === 'drainLog') && stack.store.seen((of) => isPut(of) && isSlice(of), since).length > 0);
-  return cutoverMiddle(bench, entry, { activity: 'drainLog', step: 'drain', dataPlane: await dataPlaneOf(bench, 'drainLog'), release: () => held.release() });
+  return cutoverMiddle(bench, entry, { activity: 'drainLog', ends: { uses: 'drain', saying: /not drained: the old primary's log cannot be read|\d+ entries, the last of / }, dataPlane: await dataPlaneOf(bench, 'drainLog'), release: () => held.release() });
 };
 
 /** A quarter is let in, and its health watched. What was let in is never taken back, so the bench is spent. */
