@@ -11,6 +11,7 @@ import type { BackupSummary } from '../../workflows/contract.ts';
 import { SystemStack } from '../harness/system-stack.ts';
 import { Clock } from './clock.ts';
 import { mountDisks, type Disks } from './disks.ts';
+import { Pages } from './pages.ts';
 import { Scope } from './scope.ts';
 import { SecondMember } from './second-member.ts';
 
@@ -32,6 +33,7 @@ export interface BenchOptions {
 export class Bench {
   readonly stack: SystemStack;
   readonly scope: Scope;
+  readonly pages: Pages;
   base: BackupSummary | undefined;
   /** an instant behind the base with some slices before it: what a drill restores to */
   targetTime = '';
@@ -47,9 +49,10 @@ export class Bench {
   /** notes that production has said it took */
   readonly noted: { id: string; text: string }[] = [];
 
-  private constructor(stack: SystemStack, owner: Scope) {
+  private constructor(stack: SystemStack, owner: Scope, pages: Pages) {
     this.stack = stack;
     this.scope = owner;
+    this.pages = pages;
   }
 
   static async start(options: BenchOptions = {}): Promise<Bench> {
@@ -59,13 +62,14 @@ export class Bench {
     // Before the directory is removed under it.
     owner.after(async () => await member?.stop());
     try {
+      const pages = await Pages.open(owner);
       const stack = await SystemStack.start(owner, async (home) => {
         disks?.layOut(home);
-        writeSystem(home);
+        writeSystem(home, pages);
         if (options.smallLog) await useSmallLog(home);
       });
       if (disks) owner.after(async () => await disks.unmount());
-      const bench = new Bench(stack, owner);
+      const bench = new Bench(stack, owner, pages);
       bench.disks = disks;
       if (options.secondMember) bench.secondMember = member = await SecondMember.start(stack.file);
       if (options.clock) bench.clock = new Clock(stack.home);
@@ -178,6 +182,7 @@ interface File {
   traffic: { health: { watch: string } };
   databaseReadyWithin?: string;
   validators: { id: string; min?: number }[];
+  notify: Record<string, unknown>;
   approvals: Record<string, { description: string }>;
   runbook: { steps: { id: string; uses: string; needs?: string[] }[] };
 }
@@ -186,13 +191,14 @@ interface File {
  * The shipped system, with data of a few documents, the standby on a disk of its own, and one gate more: a cell can look at a fenced
  * and drained system before traffic moves, and take it all back.
  */
-function writeSystem(home: string): void {
+function writeSystem(home: string, pages: Pages): void {
   const file = parse(readFileSync(join(import.meta.dirname, '..', '..', 'systems', 'demo.yaml'), 'utf8')) as File;
   if (!existsSync(join(home, 'disk'))) mkdirSync(join(home, 'disk'), { recursive: true });
   file.standby.provision[source] = { ...file.standby.provision[source]!, directory: '${HOLDFAST_DEMO_DIRECTORY}/disk/standby', cache: '256MiB' };
   // A file of its own for each bench: what is opened for one is kept by the file's digest, addresses and all.
   file.title = `Faults in ${home}`;
   file.traffic.health.watch = '2s';
+  file.notify = pages.settings(home);
   // A server that hangs while it starts is told of before a cell has given up waiting for that.
   file.databaseReadyWithin = '30s';
   for (const validator of file.validators) if (validator.min !== undefined) validator.min = documents;

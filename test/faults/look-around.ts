@@ -31,6 +31,7 @@ export async function lookAround(bench: Bench): Promise<void> {
     return answer.status === 200 && answer.headers.get('x-holdfast-side') === (bench.spent ? 'dr' : 'production');
   });
   requireNoDefect(bench);
+  bench.pages.requireNoOther();
   for (const removed of globSync('disk/standby.removed-*', { cwd: stack.home })) rmSync(join(stack.home, removed), { recursive: true, force: true });
 }
 

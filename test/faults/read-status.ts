@@ -79,7 +79,7 @@ export async function readsStatus(bench: Bench, middle: Middle, told: readonly R
     if (!said) return healed ? await goneWell(bench, middle) : undefined;
     const { text, over, atWork } = said;
     if (over && ends?.test(text)) return text;
-    if (over && healed && atWork) return `gone on before anybody looked: ${text}`;
+    if (over && healed && atWork) return tells(text) ? text : `gone on before anybody looked: ${text}`;
     return !over && tells(text) ? text : metByNextStep(view, middle, said, tells);
   });
 }

@@ -3,7 +3,7 @@ import { Bench, type BenchOptions } from './bench.ts';
 import { bookmark, requireNamedFailures } from './cell.ts';
 import { whyNoClock } from './clock.ts';
 import { whyNoDisks } from './disks.ts';
-import { enter } from './phases/index.ts';
+import { enterFor } from './phases/index.ts';
 import { strike } from './inject/index.ts';
 import { lookAround } from './look-around.ts';
 import { nameOf, type Cell, type FaultId } from './matrix.ts';
@@ -92,7 +92,7 @@ async function runCell(bench: Bench, cell: Cell): Promise<{ seen: string; end: s
 async function enterAndStrike(bench: Bench, cell: Cell): Promise<{ seen: string; end: string }> {
   const hit = strike[cell.fault];
   if (!hit) throw new Error(`${nameOf(cell)} is not built`);
-  const middle = await enter[cell.phase](bench);
+  const middle = await enterFor(cell)(bench);
   try {
     middle.before = await bookmark(bench.stack.handle(middle.workflowId));
     const { seen, end } = await hit(bench, middle);

@@ -113,6 +113,17 @@ export async function writeReport(path: string, all: readonly ReportedCell[], co
       return [`| ${fault}/${phase} | ${outcomeOf(result)} | ${cellText(newest.seen)} | ${cellText(newest.outcome === 'ok' ? newest.end : newest.error ?? '')} |`];
     })),
     '',
+    '## Who is called',
+    '',
+    'Each stack has a receiver of pages (`failed`, `stuck`, `backup-failed`, `gap`, `archive-late`). In every cell a page has to come, and to name what status',
+    'names, for each step that waits for a person, each undo that fails, each backup that comes to nothing and each gap; and no other may come. So nobody is',
+    'called for what another try mends: a process that was killed or hung, a server or a store that was away for less than a minute or two.',
+    '',
+    '- An archive that is late for two looks of its watch, five minutes apart, calls somebody; these cells end before that (test/workflows/notify/notifications.test.ts).',
+    '- A recovery that is held up says so by the RTO that passes (`warning`: 50, 75 and 90 % of it, and a forecast past it), not by one step that takes long.',
+    '- While Temporal is away, or no worker runs, nobody of ours can call anybody: that is for whoever watches the workers from outside (docs/metrics.md).',
+    '- Whoever lost the command to another control plane is called for its own runs and backups that end by it, and not for its archive: the log is the other’s from then on.',
+    '',
     '## Why a cell does not exist',
     '',
     ...faultIds.flatMap((fault) => {

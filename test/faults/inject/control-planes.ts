@@ -51,6 +51,8 @@ export const supersede: Strike = async (bench, middle) => {
   await bench.note('nobody may archive this under the old command');
   const refused = await failureOf((await bench.stack.start('backUpSystem', 'demo')).result());
   assert.equal(refused.type, named, refused.message);
+  // Both backups that came to nothing: whoever still relies on the old command has to know.
+  for (const _ of ofBackup?.startsWith(named) ? ['under way', 'refused'] : ['refused']) await bench.pages.due('backup-failed', [named]);
   assert.deepEqual(await visible(bench), before, 'nothing became visible');
   // The manifest of a seal was on its way already: then it is there, whole, and the backup may say so.
   if (ofBackup && middle.activity !== 'sealBackup') assert.match(ofBackup, /^EpochSuperseded/);
@@ -88,6 +90,7 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
   // It may have gone a step further than the one that it was struck in.
   middle.activity = activitiesOfStep(failed.uses)[0]!;
   await readsStatus(bench, middle, [/failed .*EpochSuperseded/]);
+  await bench.pages.due('failed', [failed.id, named]);
   const before = await visible(bench);
   await stack.runHandle.executeUpdate('abort', { args: [{ by: person, reason: 'another control plane has the command' }] });
   const left: string[] = [];
@@ -96,6 +99,7 @@ async function supersedeRun(bench: Bench, middle: Middle): Promise<{ seen: strin
     const { state } = await stack.run();
     for (const { id, error } of state.steps.filter((of) => of.state === 'stuck' && !left.includes(of.id))) {
       assert.equal(error?.type, named, `undo of ${id}: ${JSON.stringify(error)}`);
+      await bench.pages.due('stuck', [id, named]);
       left.push(id);
       await stack.runHandle.executeUpdate('skip', { args: [{ step: id, by: person, reason: 'the other control plane decides about it' }] });
     }

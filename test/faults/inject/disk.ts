@@ -6,7 +6,7 @@ import type { Disk } from '../disks.ts';
 import { until } from '../../harness/until.ts';
 import { restartStore } from './processes.ts';
 
-const diskOf = (activity: string): Disk => (['restoreGroup', 'replayLog', 'buildIndexes'].includes(activity) ? 'target' : 'store');
+const diskOf = (activity: string): Disk => (['restoreGroup', 'replayLog', 'buildIndexes', 'promoteTarget'].includes(activity) ? 'target' : 'store');
 
 /** No byte is free until a person was told and has made room, and has started the server again where it needs that. */
 export const fillDisk: Strike = async (bench, middle) => {
@@ -16,7 +16,8 @@ export const fillDisk: Strike = async (bench, middle) => {
   const told = disk === 'store' ? /StoreUnavailable|waiting for the store/ : /TargetUnavailable/;
   const writing = new AbortController();
   if (disk === 'target') void writeDown(bench, writing.signal);
-  const seen = await sees(bench, middle, told).finally(() => {
+  // A manifest is small: at its next try it may find room.
+  const seen = await sees(bench, middle, told, { healed: middle.activity === 'sealBackup' }).finally(() => {
     writing.abort();
     bench.disks!.makeRoom(disk);
   });

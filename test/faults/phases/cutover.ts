@@ -18,7 +18,7 @@ import { failureOf } from '../../harness/failures.ts';
 import { until } from '../../harness/until.ts';
 import { dataPlaneOf } from './data-planes.ts';
 import { goOn } from './go-on.ts';
-import { isPut, isSlice } from './requests.ts';
+import { isEpochAsked, isPut, isSlice } from './requests.ts';
 import { answerRun, requireDone } from './run.ts';
 
 async function recoverUntilApproval(bench: Bench): Promise<WorkflowHandle> {
@@ -120,6 +120,16 @@ export const enterFence: Enter = async (bench) => {
     watcher.close();
   }
   return cutoverMiddle(bench, entry, { activity: 'fencePrimary', ends: { uses: 'fence', saying: /it did not answer/ }, heldByMongod: true, holdsBriefly: true, release: () => goOn(mongod) });
+};
+
+/** It asks who has the command before it marks anything: that is all it wants of the store. */
+export const enterFenceAsking: Enter = async (bench) => {
+  const entry = await recoverUntilApproval(bench);
+  await noteTail(bench);
+  const held = bench.stack.store.hold(isEpochAsked);
+  await approve(bench, 'approve-switch');
+  await bench.stack.runIs('the fence asks who has the command', ({ activities }) => activities.some(({ activity }) => activity === 'fencePrimary'));
+  return cutoverMiddle(bench, entry, { activity: 'fencePrimary', release: () => held.release() });
 };
 
 /** The archive's own put of the tail is held, and so is the drain's. */

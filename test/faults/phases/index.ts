@@ -1,12 +1,11 @@
 import type { Enter } from '../cell.ts';
-import type { PhaseId } from '../matrix.ts';
+import type { Cell, PhaseId } from '../matrix.ts';
 import { enterArchive } from './archive.ts';
-import { enterBackup, enterSeal } from './backup.ts';
-import { enterDrain, enterFence, enterSwitch } from './cutover.ts';
+import { enterBackup, enterSeal, enterSealAsking } from './backup.ts';
+import { enterDrain, enterFence, enterFenceAsking, enterSwitch } from './cutover.ts';
 import { enterConvert, enterIndexBuild, enterReplay, enterRestore } from './recovery.ts';
 
-/** How the middle of each phase is reached. */
-export const enter: Record<PhaseId, Enter> = {
+const enter: Record<PhaseId, Enter> = {
   backup: enterBackup,
   archive: enterArchive,
   seal: enterSeal,
@@ -18,3 +17,10 @@ export const enter: Record<PhaseId, Enter> = {
   drain: enterDrain,
   switch: enterSwitch,
 };
+
+/** How the middle of a phase is reached: that part of it which works with what is struck. */
+export function enterFor({ fault, phase }: Cell): Enter {
+  if (phase === 'fence' && fault.startsWith('store-')) return enterFenceAsking;
+  if (phase === 'seal' && fault.startsWith('mongod-')) return enterSealAsking;
+  return enter[phase];
+}

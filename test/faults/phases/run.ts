@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import type { Bench } from '../bench.ts';
-import { isDone, isGet, isPart } from './requests.ts';
+import { demoDatabase } from '../../../scripts/stack/stack-file.ts';
+import type { Matches } from '../../harness/store-proxy.ts';
+import { isDone, isGet, isPart, isSlice } from './requests.ts';
 
 /** The one that answers gates and, where a step has failed, says that its cause is gone. */
 const person = 'dana';
@@ -33,6 +37,7 @@ export async function answerRun(bench: Bench, entry: WorkflowHandle, but?: strin
       }
       for (const { gate } of gates) await stack.runHandle.executeUpdate('approve', { args: [{ gate, by: person }] });
       for (const { id, error } of state.steps.filter((step) => step.state === 'failed')) {
+        await bench.pages.due('failed', [id, error!.type]);
         answered.push(`${id} ${error?.type}: ${error?.message}`);
         await stack.runHandle.executeUpdate('retry', { args: [{ step: id, by: person }] });
       }
@@ -53,9 +58,26 @@ export function requireDone(report: RunReport): void {
   assert.ok(report.validation.flatMap(({ collections }) => collections).every(({ hashEqual }) => hashEqual !== false));
 }
 
-/** Parts that were given whole between the start of restore and that of replay: before it they are checked, and behind it validated. */
-export function partsRead(bench: Bench, report: RunReport): number {
+/** Keys of what was given whole between the start of one step and that of another. */
+function readBetween(bench: Bench, report: RunReport, matches: Matches, [from, to]: [string, string]): string[] {
   const startOf = (type: string): number => Date.parse(report.state.steps.find(({ uses }) => uses === type)!.startedAt!);
-  const replayAt = startOf('replay');
-  return bench.stack.store.seen((of) => isGet(of) && isPart(of) && isDone(of) && of.at < replayAt, startOf('restore')).length;
+  const endsAt = startOf(to);
+  return bench.stack.store.seen((of) => isGet(of) && isDone(of) && matches(of) && of.at < endsAt, startOf(from)).map(({ key }) => key);
+}
+
+/** Before restore they are checked, and behind replay validated. */
+export const partsRead = (bench: Bench, report: RunReport): number => readBetween(bench, report, isPart, ['restore', 'replay']).length;
+
+/** What replay read, and how many slices that is without those that it read again. */
+export function slicesRead(bench: Bench, report: RunReport): { read: number; of: number } {
+  const keys = readBetween(bench, report, isSlice, ['replay', 'build-indexes']);
+  return { read: keys.length, of: new Set(keys).size };
+}
+
+/** Each index that the target was given, as often as it was built to its end: its server's log says so, as long as there is a target. */
+export function indexesBuilt(bench: Bench): string[] {
+  return readFileSync(join(bench.standbyDirectory, 'mongod.log'), 'utf8').split('\n').filter((line) => line.includes('"msg":"Index build: done building"')).flatMap((line) => {
+    const { namespace, index } = (JSON.parse(line) as { attr: { namespace: string; index: string } }).attr;
+    return namespace.startsWith(`${demoDatabase}.`) && index !== '_id_' ? [`${namespace} ${index}`] : [];
+  });
 }

@@ -51,6 +51,7 @@ export const oplogRollsOverInArchive: SpecialCell = async (bench) => {
   await bench.startWorker();
   const place = await stack.source();
   const gap = await until('the gap is written down', async () => (await rebuildCatalog(place, { system: 'demo', source })).gaps[0], 120_000);
+  await bench.pages.due('gap', [source, gap.why]);
   const base = await until('a base behind the gap', async () => {
     const { bases } = await rebuildCatalog(place, { system: 'demo', source });
     return bases.find(({ end }) => end >= gap.to);
