@@ -121,6 +121,7 @@ function homeOf(body: SignedBody & Record<string, unknown>): string | undefined 
     case 'timeline': return layout.timeline(of);
     case 'gap': return layout.gap(of, of.from, of.to);
     case 'head': return layout.head(of, of.to);
+    case 'history': return layout.history(of);
     case 'epoch': return layout.epoch(of.system, of.epoch);
     case 'hold': return layout.hold(of.system, of.run);
     case 'expired-base': return layout.expiredBase(of);

@@ -20,7 +20,7 @@ import type { Cli } from '../cli.ts';
 export function wal(cli: Cli): void {
   cli.add<[string], { system?: string; source?: string }>(
     'wal-push <path>',
-    "store a finished WAL segment: archive_command = 'holdfast wal-push %p'; needs no Temporal",
+    "store a finished WAL segment, or a timeline’s history: archive_command = 'holdfast wal-push %p'; needs no Temporal",
     withSource,
     async (printer, options, path) => {
       const context = await openWal(options);
@@ -31,7 +31,7 @@ export function wal(cli: Cli): void {
   );
   cli.add<[string, string], { system?: string; source?: string }>(
     'wal-fetch <file> <path>',
-    "bring a WAL segment back: restore_command = 'holdfast wal-fetch %f %p'; needs no Temporal",
+    "bring a WAL segment or a history back: restore_command = 'holdfast wal-fetch %f %p'; needs no Temporal",
     withSource,
     async (printer, options, file, path) => {
       try {
@@ -81,4 +81,4 @@ async function openWal({ system, source }: { system?: string; source?: string })
 }
 
 const describe = ({ file, state, position }: Pushed): string =>
-  state === 'not-kept' ? `${file}: nothing is kept of it: bases and timelines say what it says` : `${file}: ${state === 'known' ? 'was stored before, byte for byte' : 'stored'}, up to ${formatLogPosition(position!)}`;
+  state === 'not-kept' ? `${file}: nothing is kept of it: bases, or later histories, say what it says` : `${file}: ${state === 'known' ? 'was stored before, byte for byte' : 'stored'}${position === null ? '' : `, up to ${formatLogPosition(position)}`}`;

@@ -40,6 +40,7 @@ import { logPositionSchema, type LogPosition } from './log-position.ts';
  *   keys/<key>.<recipient>.json                     an archive key, wrapped for one recipient
  *   slices/<from>_<to>                              log after <from>, up to and including <to>
  *   gaps/<from>_<to>.json                           log that is lost for ever, and why
+ *   history.json                                    what the server says of its timeline: PostgreSQL's history file; signed, put-if-absent
  *   heads/<position>.json                           the log was archived up to here: what a lost end of it is noticed by
  * <system>/<source>/imported-<backup>/              a base (and its log) that another program dumped: same folders below
  * ```
@@ -144,6 +145,7 @@ export const layout = {
   slice: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/slices/${from}_${to}`,
   gaps: (of: TimelineScope) => `${scope(of)}/gaps/`,
   gap: (of: TimelineScope, from: LogPosition, to: LogPosition) => `${scope(of)}/gaps/${from}_${to}.json`,
+  history: (of: TimelineScope) => `${scope(of)}/history.json`,
   heads: (of: TimelineScope) => `${scope(of)}/heads/`,
   head: (of: TimelineScope, to: LogPosition) => `${scope(of)}/heads/${to}.json`,
 } as const;

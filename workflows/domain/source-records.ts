@@ -48,6 +48,17 @@ export const headSchema = z.strictObject({
 });
 export type Head = z.infer<typeof headSchema>;
 
+/** What PostgreSQL's own history file says of the timeline that this one is the log of: which it came from, and where it left each. */
+export const historySchema = z.strictObject({
+  ...recordOf('history'),
+  source: z.string(),
+  timeline: z.string(),
+  /** `00000002.history` */
+  file: z.string(),
+  content: z.string(),
+});
+export type History = z.infer<typeof historySchema>;
+
 export const epochSchema = z.strictObject({
   ...recordOf('epoch'),
   epoch: z.number().int(),

@@ -30,7 +30,7 @@ export async function startRecoveredTimeline(
   { store, keys, signal }: SourceContext,
   { system, source, epoch, run, parent, environment }: RecoveredSource,
   sourceIdentity: string,
-): Promise<{ timeline: string }> {
+): Promise<Timeline> {
   await assertEpoch(store, system, epoch, { signal });
   const why = `run ${run} recovered ${parent.timeline} into ${environment}`;
   return await createTimeline(store, keys, { system, source, epoch, startedAt: new Date().toISOString(), why, sourceIdentity, environment, parent }, { signal });

@@ -8,12 +8,24 @@ import { findSliceEnd } from '../../store/find-resume-position.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { startRecoveredTimeline, type RecoveredSource } from '../base/timelines.ts';
 import { withSource } from './connect.ts';
+import { keepHistoryOf } from './history.ts';
 import { checkSegment } from './segment.ts';
 import { identityOf, readServerFacts } from './server.ts';
 
-/** Starts the log of a recovered server. Safe to repeat. @throws EpochSuperseded - another control plane has the command. */
+/**
+ * Starts the log of a recovered server, with the history that it tells. Safe to repeat. @throws EpochSuperseded - another control plane has the command. AlreadyExists - the timeline is that of another server.
+ */
 export async function startTimeline(context: SourceContext, input: RecoveredSource): Promise<{ timeline: string }> {
-  return await withSource(context, async (client) => await startRecoveredTimeline(context, input, identityOf(await readServerFacts(client))), { environment: input.environment });
+  return await withSource(context, async (client, place) => {
+    const facts = await readServerFacts(client);
+    const begun = await startRecoveredTimeline(context, input, identityOf(facts));
+    await keepHistoryOf(context, place, begun, facts).catch((error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.type !== 'SourceUnavailable') throw error;
+      // Its configuration may let nobody stream from this machine: then its first segment, or base, brings it.
+      context.log?.('warn', error.message);
+    });
+    return { timeline: begun.timeline };
+  }, { environment: input.environment });
 }
 
 /** How much log lies behind a moment is known, and how many rows it changes is not: nobody here reads it row by row. */

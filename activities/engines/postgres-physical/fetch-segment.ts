@@ -1,13 +1,12 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
+import type { TimelineScope } from '../../../workflows/domain/layout.ts';
 import type { SourceContext } from '../../context.ts';
 import { believedSlices } from '../../store/believed-slices.ts';
-import { listTimelines } from '../../store/timelines.ts';
 import { letGo } from '../../stream/let-go.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { assembleSegment, groupSegments, type ListedSegment } from './assemble.ts';
+import { findHistory, timelineOf } from './history.ts';
 import { checkSegment, kindOfFile, numberOfName, readPiece, segmentName, timelineOfName } from './segment.ts';
 
 /** So many behind the one that is asked for: a server asks for one after another, and each is several trips to the store. */
@@ -15,14 +14,15 @@ const fetchedAhead = 7;
 const spoolName = 'holdfast-wal';
 
 /**
- * Gives a server that people restore by hand a segment that it asks for, for restore_command. The next ones are put beside it, in `holdfast-wal` of the data directory (0700): at most eight.
+ * Gives a server that people restore by hand a segment or a history that it asks for, for restore_command. The next ones are put beside it, in `holdfast-wal` of the data directory (0700): at most eight.
  * Safe to repeat.
  *
  * @param stays - of a process that is asked again: it gives the first as soon as it is there, and fetches the next ones while the server replays it. Left out: all have come once this returns.
- * @returns false - the archive does not hold it: the end of the log, or a file that is no segment.
+ * @returns false - the archive does not hold it: the end of the log, a timeline that nobody has begun, or a file that is neither segment nor history.
  * @throws Tampered, WrongKey, ObjectMissing, StoreUnavailable - it should be there: a server must not take this for the end of its log.
  */
 export async function fetchSegment(context: SourceContext, { file, to }: { file: string; to: string }, stays?: Fetching): Promise<boolean> {
+  if (kindOfFile(file) === 'history') return await fetchHistory(context, file, to);
   if (kindOfFile(file) !== 'segment') return false;
   const spool = join(dirname(dirname(to)), spoolName);
   if (!stays && isRenamed(join(spool, file), to)) return true;
@@ -35,6 +35,20 @@ export async function fetchSegment(context: SourceContext, { file, to }: { file:
   // What is wrong with one that nobody has asked for is said to who asks for it.
   else ahead.catch(() => undefined);
   return found;
+}
+
+/**
+ * By histories a server finds out which timelines there are: it follows them, and takes a number of its own behind the last. So of a timeline that is archived one is given in any case: an empty one,
+ * which no server follows that is on an earlier timeline, where nobody has told it yet. The first timeline's came with its bases.
+ */
+async function fetchHistory(context: SourceContext, file: string, to: string): Promise<boolean> {
+  const timeline = await timelineOf(context, { timeline: timelineOfName(file) });
+  if (!timeline) return false;
+  const content = await findHistory(context, { system: context.system.system, source: context.sourceName, timeline: timeline.timeline });
+  if (content === undefined && timeline.parent === null) return false;
+  writeFileSync(`${to}.part`, content ?? '', { mode: 0o600 });
+  renameSync(`${to}.part`, to);
+  return true;
 }
 
 /** The one recovery that a process fetches for. */
@@ -161,10 +175,6 @@ function isRenamed(from: string, to: string): boolean {
 
 /** The newest timeline of ours that is the log of this one of PostgreSQL's. */
 async function scopeOf(context: SourceContext, postgresTimeline: number): Promise<TimelineScope | undefined> {
-  const { store, keys, signal } = context;
-  const of = { system: context.system.system, source: context.sourceName };
-  const timelines = await listTimelines(store, keys, of, { signal });
-  if (timelines.length === 0) throw new HoldfastError('NoRecoveryPoint', `${layout.timelines(of.system, of.source)}: the store holds no timeline of it`);
-  const found = timelines.findLast(({ body }) => body.sourceIdentity.split('/')[1] === String(postgresTimeline));
-  return found && { ...of, timeline: found.body.timeline };
+  const found = await timelineOf(context, { timeline: postgresTimeline });
+  return found && { system: context.system.system, source: context.sourceName, timeline: found.timeline };
 }

@@ -6,6 +6,7 @@ import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
 import { withSource } from './connect.ts';
+import { keepHistoryOf } from './history.ts';
 import { chooseParents, requireIncrements } from './increment.ts';
 import { cluster, listRange, planSchema, rangeOfTablespace } from './plan.ts';
 import { positionNow, readServerFacts, type ServerFacts } from './server.ts';
@@ -21,13 +22,15 @@ import { openTimeline } from './timeline.ts';
  * @throws ToolMissing - no pg_basebackup here that is as new as the server. @throws Unsupported - a standby, or `wal_level = minimal`; an incremental base of a server that takes none.
  */
 export async function planDump(context: SourceContext, input: PlanDumpInput): Promise<DumpPlanRef> {
-  return await withSource(context, async (client) => {
+  return await withSource(context, async (client, place) => {
     const facts = await readServerFacts(client);
     refuse(facts);
     if (input.incremental) await requireIncrements(client, facts.major);
     const program = await findPostgresProgram('pg_basebackup', facts.major);
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
-    const { timeline } = await openTimeline(context, facts, input.why);
+    const opened = await openTimeline(context, facts, input.why);
+    await keepHistoryOf(context, place, opened, facts);
+    const { timeline } = opened;
     const scope = { system: input.system, source: input.source, timeline, backup: input.backup };
     const adopted = await findPlan(context, planSchema, scope);
     if (adopted) return planRef(adopted);

@@ -14,7 +14,7 @@ import { readLogTail, readPidFile } from '../../tool/start-server.ts';
 import { readControlFile } from './control-file.ts';
 import { isStandby, noteReached, readReached, type Reached } from './reached.ts';
 import { requireTarget } from './restore.ts';
-import { parseLsn } from './segment.ts';
+import { historyName, parseLsn } from './segment.ts';
 import { identityOf } from './server.ts';
 import { openWhatWasFenced, pushesToUs, startPromoted, startRecovering, RecoveryWatch } from './target-server.ts';
 
@@ -100,7 +100,7 @@ async function takeTimelines(context: SourceContext, place: PhysicalPlace, own: 
   const timelines = await listTimelines(store, keys, { system: context.system.system, source: context.sourceName }, { signal });
   const taken = Math.max(own, ...timelines.map(({ body }) => Number(body.sourceIdentity.split('/')[1] ?? 0)));
   for (let timeline = own + 1; timeline <= taken; timeline += 1) {
-    const path = join(place.spool, `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`);
+    const path = join(place.spool, historyName(timeline));
     rmSync(path, { force: true });
     writeFileSync(path, '', { mode: 0o600, flag: 'wx' });
     giveTo(place.account, path);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { endianness } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout, type TimelineScope } from '../../../workflows/domain/layout.ts';
 import { logPosition, parseLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
@@ -10,13 +11,15 @@ import { SliceBelief } from '../../store/believed-slices.ts';
 import { lookBacks } from '../../store/look-backs.ts';
 import { readSliceNames, type StoredSlice } from '../../store/slice-names.ts';
 import type { Store } from '../../store/store.ts';
+import { currentTimeline } from '../../store/timelines.ts';
 import { ArchiveKeys } from '../../stream/archive-key.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
+import { historyBeside, keepHistory, timelineOf } from './history.ts';
 import { checkSegment, kindOfFile, numberOfName, readSegment, timelineOfName, type Segment } from './segment.ts';
 import { secondOf } from './server.ts';
 import { openTimeline } from './timeline.ts';
 
-/** What became of a file that the server wants archived. `not-kept`: a base and a timeline of ours say what it says. */
+/** What became of a file that the server wants archived. `not-kept`: bases, or later histories, say what it says. */
 export interface Pushed {
   file: string;
   state: 'stored' | 'known' | 'not-kept';
@@ -62,14 +65,49 @@ export async function pushSegment(context: SourceContext, path: string, ahead?: 
   const name = basename(path);
   const kind = kindOfFile(name);
   if (kind === 'unknown') throw new HoldfastError('BadInput', `${path} is no file that PostgreSQL archives`, { hint: "archive_command = 'holdfast wal-push %p'" });
-  if (kind !== 'segment') return { file: name, state: 'not-kept', timeline: null, position: null };
+  if (kind === 'backup' || kind === 'partial') return notKept(name);
   if (context.source.wal.by !== 'push') throw new HoldfastError('BadInput', `the system file says that the log of ${context.sourceName} is received, and this server pushes it`, { hint: 'take wal.by: receive out of the source, or archive_command out of the server' });
+  if (kind === 'history') return await pushHistory(context, path);
   const before = ahead && (await isStill(ahead, context, path)) ? ahead : undefined;
   if (before) {
     const place = await findPlace(context, before.file);
     if (isSamePlace(before.place, place)) return await store(context, place, name, { plain: () => readFileSync(path), sealed: before.sealed });
   }
   return await withSegment(path, async (file, plain) => await store(context, await findPlace(context, file), name, { plain: () => plain }));
+}
+
+const notKept = (file: string): Pushed => ({ file, state: 'not-kept', timeline: null, position: null });
+
+/**
+ * Keeps the history of a timeline that is archived. Of one from before what is archived nothing is kept: later histories have its lines too.
+ * @throws as `openTimeline`, `keepHistory`: a server that was promoted to a timeline that is not the archive's is told so here, before its first segment.
+ */
+async function pushHistory(context: SourceContext, path: string): Promise<Pushed> {
+  const file = basename(path);
+  const of = { system: await clusterOf(path), timeline: timelineOfName(file) };
+  const content = readFileSync(path, 'utf8');
+  const { store, keys, signal } = context;
+  const current = await currentTimeline(store, keys, { system: context.system.system, source: context.sourceName }, { signal });
+  // Its first segment brings it along.
+  if (!current) return notKept(file);
+  const known = await timelineOf(context, of);
+  if (!known && current.sourceIdentity.startsWith(`${of.system}/`) && of.timeline < Number(current.sourceIdentity.split('/')[1])) return notKept(file);
+  const timeline = known ?? (await openTimeline(context, of, 'never made here'));
+  return { file, state: await keepHistory(context, timeline, { file, content }), timeline: timeline.timeline, position: null };
+}
+
+/** A history does not say of which cluster it is; the control file beside it does. @source PostgreSQL, pg_control.h: ControlFileData begins with the system identifier. */
+async function clusterOf(path: string): Promise<string> {
+  const control = join(dirname(dirname(path)), 'global', 'pg_control');
+  const handle = await open(control).catch((cause: unknown) => {
+    throw new HoldfastError('BadInput', `of which server ${path} is cannot be told: ${control} does not open: ${(cause as Error).message}`, { hint: 'a history is pushed out of pg_wal of its server', cause });
+  });
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+    return (endianness() === 'LE' ? buffer.readBigUInt64LE() : buffer.readBigUInt64BE()).toString();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function store(context: SourceContext, place: Place, file: string, { plain, sealed }: { plain: () => Buffer; sealed?: Buffer }): Promise<Pushed> {
@@ -88,7 +126,7 @@ async function store(context: SourceContext, place: Place, file: string, { plain
 }
 
 /**
- * Does what can be done of a push before it is asked for: reads, compresses and seals. Stores nothing but the key of the hour, and the first timeline.
+ * Does what can be done of a push before it is asked for: reads, compresses and seals. Stores nothing but the key of the hour, the first timeline, and its history.
  * @returns undefined - it is stored already. @throws as `pushSegment`.
  */
 export async function sealSegment(context: SourceContext, path: string): Promise<SealedSegment | undefined> {
@@ -135,9 +173,13 @@ async function withSegment<T>(path: string, use: (file: SegmentFile, plain: Buff
   }
 }
 
-/** @throws BadInput - it is of another server, or the archive begins behind it. */
+/** @throws BadInput - it is of another server, or the archive begins behind it. AlreadyExists - its server was promoted to the number of another one's timeline. */
 async function findPlace(context: SourceContext, { path, segment: { system, number }, finished }: SegmentFile): Promise<Place> {
-  const { timeline, startedAt } = await openTimeline(context, { system, timeline: timelineOfName(basename(path)) }, 'first WAL of the source');
+  const postgresTimeline = timelineOfName(basename(path));
+  const opened = await openTimeline(context, { system, timeline: postgresTimeline }, 'first WAL of the source');
+  const { timeline, startedAt } = opened;
+  const history = postgresTimeline > 1 ? historyBeside(dirname(path), postgresTimeline) : undefined;
+  if (history) await keepHistory(context, opened, history);
   const scope = { system: context.system.system, source: context.sourceName, timeline };
   const keys = keysOf(context, `${scope.system}/${scope.source}/${timeline} of ${startedAt}`);
   const near = await findNeighbours(context, scope, number);

@@ -15,6 +15,7 @@ import { currentTimeline } from '../../store/timelines.ts';
 import { SliceObjects } from '../base/slice-objects.ts';
 import { configOf, withoutValues, type Place } from '../postgres/connect.ts';
 import { withSource } from './connect.ts';
+import { keepHistoryOf } from './history.ts';
 import { beginOf, findGap, openSlot, slotOf, type Begin } from './receive-begin.ts';
 import { checkSegment, formatLsn, makePiece, numberBefore, segmentName } from './segment.ts';
 import { readServerFacts, type ServerFacts } from './server.ts';
@@ -55,7 +56,9 @@ export async function receiveLog(context: SourceContext, input: SourceRef & { ep
   const untilMs = performance.now() + input.forMs;
   return await withSource(context, async (client, place) => {
     const facts = await readServerFacts(client);
-    const { timeline } = await openTimeline(context, facts, 'first archive of the source');
+    const opened = await openTimeline(context, facts, 'first archive of the source');
+    await keepHistoryOf(context, place, opened, facts);
+    const { timeline } = opened;
     const scope = { system: input.system, source: input.source, timeline };
     const slot = slotOf(context);
     const kept = await openSlot(client, slot);

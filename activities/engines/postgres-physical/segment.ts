@@ -35,7 +35,9 @@ export function kindOfFile(name: string): 'segment' | 'history' | 'backup' | 'pa
   return /^[0-9A-F]{24}\.partial$/.test(name) ? 'partial' : 'unknown';
 }
 
-/** The PostgreSQL timeline in a segment's name. */
+export const historyName = (timeline: number): string => `${hex8(timeline)}.history`;
+
+/** The PostgreSQL timeline in the name of a segment, or of a history. */
 export const timelineOfName = (name: string): number => Number.parseInt(name.slice(0, 8), 16);
 
 /** The number in a segment's name. */

@@ -17,7 +17,7 @@ const [from, to] = ['1763717005-0000000001', '1763717205-0000000001'] as const;
 const keys: Record<string, string> = {
   'a part': layout.part(backup, 'u', '0', 'a'), 'an index of parts': layout.group(backup, 'g', 'a'), 'a plan': layout.plan(backup), 'a manifest': layout.manifest(backup),
   'a key of a backup': layout.backupKey(backup, 'k', 'r'), 'a key of the log': layout.archiveKey(scope, 'k', 'r'), 'a slice': layout.slice(scope, from as never, to as never), 'a gap': layout.gap(scope, from as never, to as never),
-  'a head': layout.head(scope, to as never), 'a timeline': layout.timeline(scope), 'a mark': layout.mark(scope, backup.backup, '2026-11-22T03:00:00.000Z'), 'an epoch': layout.epoch('demo', 1), 'a list of bases': layout.baseList({ system: 'demo', source: 'documents' }, 1),
+  'a head': layout.head(scope, to as never), 'a history': layout.history(scope), 'a timeline': layout.timeline(scope), 'a mark': layout.mark(scope, backup.backup, '2026-11-22T03:00:00.000Z'), 'an epoch': layout.epoch('demo', 1), 'a list of bases': layout.baseList({ system: 'demo', source: 'documents' }, 1),
   'diverged writes': `${layout.diverged('demo', 'r1', 'documents')}0`,
   'a record of the audit': layout.auditRecord('demo', 1), 'a seal of the audit': layout.auditSeal('demo', '2026-11-22'), 'a report': layout.evidence('demo', 'r1', 'report.json'), 'a page of a journal': layout.journalPage('demo', run, 1),
   'a bundle of evidence': layout.evidenceBundle('demo', run, '2026-11-22T03:00:00.000Z'), 'a report of a week': layout.keptReport('demo', '2026-W47', 'report.json'), 'an incident': layout.incident('demo', 'i1', 'incident.json'), 'a deployment': layout.deployment('demo', 1), 'a plan of retention': layout.retentionPlan('demo', 'r1', 'documents'),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
@@ -10,9 +10,14 @@ import { numberOfName, segmentName } from '../../../../activities/engines/postgr
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import type { Store } from '../../../../activities/store/store.ts';
+import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { readPidFile } from '../../../../activities/tool/start-server.ts';
+import { nextLogPosition } from '../../../../workflows/domain/log-position.ts';
+import { freePort } from '../../../harness/free-port.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
+import { startPostgres, type Postgres, type PostgresSettings } from '../../../harness/postgres.ts';
 import { processesWith } from '../../../harness/running.ts';
+import { startWriter, type PostgresWriter } from '../../../harness/postgres-writer.ts';
 import { until } from '../../../harness/until.ts';
 import pg from 'pg';
 
@@ -28,6 +33,13 @@ async function write({ source }: PhysicalPlace, id: number): Promise<void> {
 
 const archiver = async ({ source }: PhysicalPlace) => (await source.query<{ failed: string; last: string | null }>('SELECT failed_count AS failed, last_archived_wal AS last FROM pg_stat_archiver'))[0]!;
 
+/** What pushes, or fetches, for the servers of a place. */
+function killResidents({ directory }: PhysicalPlace): void {
+  const residents = processesWith('HOLDFAST_SYSTEMS', directory).filter(({ argv }) => argv.some((argument) => argument.endsWith('wal/resident.ts')));
+  assert.ok(residents.length > 0);
+  for (const { pid } of residents) process.kill(pid, 'SIGKILL');
+}
+
 /** Everything that the server has finished is pushed. */
 async function pushed(place: PhysicalPlace): Promise<void> {
   await until('every finished segment to be pushed', () => readdirSync(join(place.source.dataDirectory, 'pg_wal', 'archive_status')).every((name) => !name.endsWith('.ready')), 90_000, 200);
@@ -38,13 +50,18 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
   const context = await place.open();
   await place.source.query('CREATE TABLE kept (id int)');
   let lsn = '';
-  const keptOnTarget = async (): Promise<number[]> => {
+  let behindGap = '';
+  let writer: PostgresWriter;
+  /** how many rows had been acknowledged before each of the faults that it writes through */
+  const phases: number[] = [];
+  const onTarget = async <Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> => {
     const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
     await client.connect();
-    const { rows } = await client.query<{ id: number }>('SELECT id FROM kept ORDER BY id');
+    const { rows } = await client.query<Row>(sql);
     await client.end();
-    return rows.map(({ id }) => id);
+    return rows;
   };
+  const keptOnTarget = async (): Promise<number[]> => (await onTarget<{ id: number }>('SELECT id FROM kept ORDER BY id')).map(({ id }) => id);
 
   await t.test('pg_basebackup killed: begins again, whole, and says so', async () => {
     const plan = await engine.planDump(context, { ...physicalRef, backup: 'b1', epoch: 0, why: 'test', requestedBy: 'test' });
@@ -78,7 +95,10 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     await assert.rejects(pushSegment(context, copy), /this is the log of cluster 42/);
     writeFileSync(copy, altered.subarray(0, 2 ** 20));
     await assert.rejects(pushSegment(context, copy), /it has 1048576 bytes of 16777216/);
-    assert.equal((await pushSegment(context, join(wal, '00000002.history'))).state, 'not-kept');
+    assert.equal((await pushSegment(context, join(wal, `${name}.00000028.backup`))).state, 'not-kept');
+    writeFileSync(join(wal, '00000002.history'), '1\t0/5000000\tno recovery target specified\n');
+    await assert.rejects(pushSegment(context, join(wal, '00000002.history')), /is the log of PostgreSQL timeline 2 .* it was promoted/);
+    rmSync(join(wal, '00000002.history'));
   });
 
   await t.test('a segment that was sealed before it was asked for is stored as it is, and sealed anew where the file or what lies before it is different by then', async () => {
@@ -108,8 +128,17 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     await place.source.configure({ archive_command: place.archiveCommand });
   });
 
-  await t.test('the store gone, the server killed, the store back: every segment comes, in one span', async () => {
+  await t.test('while rows are written, what pushes them killed, then the store, then the server: every segment comes, in one span', async () => {
+    writer = await startWriter(t, place.source);
+    phases.push(writer.acknowledged.length);
+    await writer.more(50);
+    await place.source.query('SELECT pg_switch_wal()');
+    killResidents(place);
+    await writer.more(50);
+    await pushed(place);
+    phases.push(writer.acknowledged.length);
     await place.store.stop();
+    await writer.more(50);
     const { failed } = await archiver(place);
     for (let id = 2; id <= 4; id += 1) await write(place, id);
     lsn = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
@@ -117,15 +146,21 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     await place.source.query("SELECT pg_create_restore_point('before the sixth')");
     await write(place, 6);
     await until('a push to be refused', async () => Number((await archiver(place)).failed) > Number(failed), 60_000, 200);
+    phases.push(writer.acknowledged.length);
     await place.source.kill();
     await place.source.start();
+    await writer.more(50);
+    phases.push(writer.acknowledged.length);
     await place.store.start();
     for (let id = 7; id <= 9; id += 1) await write(place, id);
     await pushed(place);
     assert.equal((await spansOf(context)).length, 1);
+    // Beyond the last segment that is finished: what a server that is lost now would take with it.
+    await writer.more(50);
+    await writer.stop();
   });
 
-  await t.test('job and server killed in mid-recovery: both go on, and every row is there', async () => {
+  await t.test('job and server killed in mid-recovery: both go on, and every row is there that was acknowledged before what was reached', async () => {
     const point = await findPoint(context, {});
     assert.ok(point.log.slices >= 9);
     await restoreBase(context, point, physicalTarget());
@@ -139,6 +174,11 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     const replayed = await until('the recovery to go on', async () => await engine.replayLog(context, job), 60_000, 500);
     assert.equal(replayed.appliedTo, point.reaches);
     assert.deepEqual(await keptOnTarget(), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const there = new Set((await onTarget<{ id: number }>('SELECT id FROM acknowledged')).map(({ id }) => id));
+    const before = writer.acknowledged.filter(({ atMs }) => atMs < Date.parse(replayed.appliedToAt!));
+    assert.deepEqual(before.filter(({ id }) => !there.has(id)), [], `acknowledged before ${replayed.appliedToAt}, and lost`);
+    assert.ok(before.length >= phases.at(-1)! && phases.every((count, index) => count >= (phases[index - 1] ?? -1) + 1), `${before.length} rows, those of every phase among them: ${phases.join(', ')}`);
+    assert.ok(there.size < writer.acknowledged.length, 'the last ones were in no segment yet');
     const spool = join(place.targetDirectory, 'wal');
     assert.equal(statSync(spool).mode & 0o777, 0o700);
     assert.deepEqual(readdirSync(spool).filter((name) => !name.startsWith('wanted.')), [], 'nothing of the log is left beside the data');
@@ -163,7 +203,7 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     const lost = join(place.directory, 'other', (await archiver(place)).last!);
     copyFileSync(join(place.source.dataDirectory, 'pg_wal', basename(lost)), lost);
     await place.source.configure({ archive_command: place.archiveCommand });
-    const behindGap = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
+    behindGap = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
     await write(place, 11);
     await pushed(place);
     const round = await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 60_000 });
@@ -187,5 +227,63 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     oldest.writeBigUInt64LE(0n, 8);
     writeFileSync(first, oldest);
     await assert.rejects(pushSegment(context, first), /begins behind WAL segment 0.*rename pg_wal\/archive_status\/0{7}10{16}\.ready to 0{7}10{16}\.done/);
+  });
+
+  await t.test('restored by hand with restore_command = wal-fetch: server and resident killed half-way, it goes on to the end; whoever comes later follows its timeline, and takes the next number', async (t) => {
+    await (await openProvisioner(context)).remove(context, physicalTarget('run-4'), { discard: true });
+    await restoreBase(context, await findPoint(context, { point: `lsn:${behindGap}` }), physicalTarget('run-5'));
+    /** A server of a copy of that base, which nobody but itself recovers. */
+    const byHand = async (name: string, port: number, settings: PostgresSettings): Promise<Postgres> => {
+      const dataDirectory = join(place.directory, name);
+      await runTool({ path: '/bin/cp' }, ['-a', join(place.targetDirectory, 'data'), dataDirectory]);
+      renameSync(join(dataDirectory, 'standby.signal'), join(dataDirectory, 'recovery.signal'));
+      const server = await startPostgres(t, { dataDirectory, port, start: false, settings: { ...settings, restore_command: place.archiveCommand.replace('wal-push %p', 'wal-fetch %f %p') } });
+      await server.start();
+      return server;
+    };
+    const rowsOf = async ({ query }: Postgres): Promise<number[]> => (await query<{ id: number }>('SELECT id FROM kept ORDER BY id')).map(({ id }) => id);
+    /** Once it takes writes: on which timeline. */
+    const promoted = async ({ query }: Postgres): Promise<string> =>
+      await until('the recovery to end', async () => (await query<{ file: string }>("SELECT CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS file"))[0]!.file, 60_000, 100);
+
+    const hand = await byHand('hand', place.targetPort, { recovery_target_lsn: lsn, recovery_target_action: 'pause' });
+    await until('it to be half-way', async () => (await hand.query<{ state: string }>('SELECT pg_get_wal_replay_pause_state() AS state'))[0]!.state === 'paused', 60_000, 100);
+    assert.deepEqual(await rowsOf(hand), [1, 2, 3, 4]);
+    const spool = join(hand.dataDirectory, 'holdfast-wal');
+    assert.equal(statSync(spool).mode & 0o777, 0o700);
+    killResidents(place);
+    await hand.kill();
+    await hand.configure({ recovery_target_lsn: '' });
+    await hand.start();
+    assert.equal(await promoted(hand), '00000002');
+    const all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    assert.deepEqual(await rowsOf(hand), all, 'to the end, through what filled the gap');
+
+    const wal = join(hand.dataDirectory, 'pg_wal');
+    const history = join(wal, '00000002.history');
+    const limit = nextLogPosition((await spansOf(context))[0]!.to);
+    await assert.rejects(pushSegment(context, history), /it was promoted/, 'nobody has begun that timeline');
+    await engine.startTimeline(context, { ...physicalRef, epoch: 0, run: 'run-5', parent: { timeline: 't00000001', limit }, environment: 'dr' });
+    assert.equal((await pushSegment(context, history)).state, 'known', 'its server had told it');
+    await write({ ...place, source: hand }, 13);
+    await pushed({ ...place, source: hand });
+
+    // Another copy that nobody told of it has the same number, and its log would go on where this one's ends.
+    const twin = join(place.directory, 'twin');
+    for (const part of ['pg_wal', 'global']) mkdirSync(join(twin, part), { recursive: true });
+    copyFileSync(join(hand.dataDirectory, 'global', 'pg_control'), join(twin, 'global', 'pg_control'));
+    const last = (await archiver({ ...place, source: hand })).last!;
+    const number = numberOfName(last, 2 ** 24) + 1;
+    const ahead = join(twin, 'pg_wal', segmentName({ timeline: 2, number, bytes: 2 ** 24 }));
+    const next = readFileSync(join(wal, last));
+    next.writeBigUInt64LE(BigInt(number) * 2n ** 24n, 8);
+    writeFileSync(ahead, next);
+    writeFileSync(join(twin, 'pg_wal', '00000002.history'), readFileSync(history, 'utf8').replace(/\t[^\t]+\t/, '\t0/6000000\t'));
+    for (const path of [join(twin, 'pg_wal', '00000002.history'), ahead]) await assert.rejects(pushSegment(context, path), (error: unknown) => type('AlreadyExists')(error) && /two servers were promoted to one number/.test(String(error)));
+
+    const later = await byHand('later', await freePort(), { archive_mode: false });
+    assert.equal(await promoted(later), '00000003');
+    assert.deepEqual(await rowsOf(later), [...all, 13]);
+    assert.match(readFileSync(join(later.dataDirectory, 'pg_wal', '00000003.history'), 'utf8'), /^1\t.*\n\n?2\t/, 'it knows of both');
   });
 });
