@@ -7,12 +7,14 @@ import { formatLsn, parseLsn } from '../../../../activities/engines/postgres-phy
 import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { startTool } from '../../../../activities/tool/run-tool.ts';
+import { startWriter } from '../../../harness/postgres-writer.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo } from '../../../harness/physical-place.ts';
 import { until } from '../../../harness/until.ts';
 
 const scope = { ...physicalRef, timeline: 't00000001' };
 
-test('a log that is received: job, server and store are killed under load, the slot keeps what is not stored, and the latest has every commit without a segment being finished', { skip: await physicalMissing(), timeout: 240_000 }, async (t) => {
+test('a log that is received: while rows are written the receiving process, the server and the store are killed, the slot keeps what is not stored, and the latest has every commit without a segment being finished', { skip: await physicalMissing(), timeout: 240_000 }, async (t) => {
   const place = await physicalPlace(t, { receive: true });
   const { source } = place;
   const context = await place.open();
@@ -30,22 +32,27 @@ test('a log that is received: job, server and store are killed under load, the s
   const storedTo = async (): Promise<bigint> => (await findStoredEnd(context, scope))?.lsn ?? 0n;
   const flushed = async (): Promise<bigint> => parseLsn((await source.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn'))[0]!.lsn);
 
-  const first = new AbortController();
-  const archive = rounds(first.signal);
+  const writer = await startWriter(t, source);
+  const first = startTool('node', [join(import.meta.dirname, 'receive-rounds.ts')]);
+  const ended = assert.rejects(first.done, { name: 'ToolFailed' });
   await until('the archive to begin', async () => (await storedTo()) > 0n, 30_000, 200);
   const load = source.pgbench(['-c', '2', '-T', '4', '-R', '200', '-n']);
   await backUpPhysical(context, 'b1');
-  first.abort(new Error('killed'));
-  await archive.catch(() => undefined);
+  process.kill(first.pid, 'SIGKILL');
+  await ended;
+  await writer.more(50);
   const second = new AbortController();
   const again = rounds(second.signal);
   await load;
   await source.kill();
   await source.start();
+  await writer.more(50);
   await place.store.stop();
   await source.pgbench(['-c', '2', '-t', '100', '-n']);
+  await writer.more(50);
   await place.store.start();
-  await source.pgbench(['-c', '2', '-t', '100', '-n']);
+  await writer.more(50);
+  await writer.stop();
   const end = await flushed();
   await until(`the store to hold the log up to ${formatLsn(end)}`, async () => (await storedTo()) >= end, 60_000, 200);
   const slotAt = async (): Promise<bigint> => parseLsn((await source.query<{ lsn: string }>('SELECT restart_lsn::text AS lsn FROM pg_replication_slots'))[0]!.lsn);
@@ -63,7 +70,9 @@ test('a log that is received: job, server and store are killed under load, the s
   const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
   await client.connect();
   const { rows: [row] } = await client.query<{ rows: string }>('SELECT count(*) AS rows FROM pgbench_history');
+  const there = new Set((await client.query<{ id: number }>('SELECT id FROM acknowledged')).rows.map(({ id }) => id));
   await client.end();
+  assert.deepEqual(writer.acknowledged.filter(({ id }) => !there.has(id)), [], 'acknowledged, and lost');
   const [all] = await source.query<{ rows: string; last: Date }>('SELECT count(*) AS rows, max(pg_xact_commit_timestamp(xmin)) AS last FROM pgbench_history');
   assert.equal(row!.rows, all!.rows);
   assert.ok(replayed.appliedToAt! >= all!.last.toISOString(), `the end that was reached, ${replayed.appliedToAt}, is the last commit there was or one of the server's own behind it`);
