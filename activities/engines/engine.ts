@@ -65,8 +65,8 @@ export interface Engine
   checkTarget?(context: SourceContext, target: Pick<TargetRef, 'system' | 'source' | 'environment'>): Promise<void>;
   /** What a base lacks that whoever restores it has to see to, and the way out; null: nothing. Reads the store alone. Left out: it lacks nothing. @throws Tampered, WrongKey, ObjectMissing. */
   checkPoint?(context: SourceContext, point: RecoveryPoint): Promise<Lack | null>;
-  /** What a schedule asks of this source that its server cannot give as it is set up, and the way out; null: nothing. Left out: no schedule asks for such a thing. @throws SourceUnavailable. */
-  checkSchedules?(context: SourceContext): Promise<Lack | null>;
+  /** What of its server as it is set up stands against what a schedule asks, or against a recovery, and the way out. Left out: there is no such thing. @throws SourceUnavailable. */
+  checkServer?(context: SourceContext): Promise<Lack[]>;
   /**
    * Whether an endpoint may be spoken to, as far as its settings say; connects to nothing.
    * @returns a sentence on what nobody can look at; null: there is nothing of the sort. @throws WeakTransport - off this machine, and not by TLS 1.3.

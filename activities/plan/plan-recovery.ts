@@ -124,7 +124,7 @@ async function readPoints(system: System, target: RecoveryTarget, findings: Find
     await refuseMovedSource(context).catch(note(findings));
     const engine = await openEngine(context.source.engine);
     await engine.checkTarget?.(context, { ...of, environment: system.standby.environment }).catch(note(findings));
-    findings.push(...(await checkSchedules(context, engine)));
+    findings.push(...(await checkServer(context, engine)));
     const point = await planPoint(context, target, findings, engine, { only, copies, readForMs });
     if (point) points.push(point);
     // What is brought into the living server meets its own roles and passwords there.
@@ -167,12 +167,12 @@ function passedOver({ system, source, checked, base }: CheckedPoint): Finding[] 
 }
 
 /** The next recovery is from what is backed up until then. A source that does not answer now may be why somebody plans. */
-async function checkSchedules(context: SourceContext, { checkSchedules: check }: Engine): Promise<Finding[]> {
+async function checkServer(context: SourceContext, { checkServer: check }: Engine): Promise<Finding[]> {
   const lacking = await check?.(context).catch((error: unknown) => {
     if (context.signal.aborted || !(error instanceof HoldfastError)) throw error;
-    return null;
+    return [];
   });
-  return lacking ? [finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${lacking.what}`, lacking.hint)] : [];
+  return (lacking ?? []).map(({ what, hint }) => finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${what}`, hint));
 }
 
 async function checkPoint(context: SourceContext, { checkPoint: check }: Engine, point: RecoveryPoint): Promise<Finding[]> {

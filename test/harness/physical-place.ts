@@ -16,7 +16,7 @@ import type { Owner } from './cleanup.ts';
 import { freePort } from './free-port.ts';
 import { newSecrets } from './keys.ts';
 import { startObjectStore, type ObjectStore } from './object-store.ts';
-import { postgresMissing, startPostgres, type Postgres, type PostgresSettings } from './postgres.ts';
+import { postgresMissing, startPostgres, type Postgres, type PostgresOptions, type PostgresSettings } from './postgres.ts';
 import { processesWith } from './running.ts';
 import { tempDir } from './temp-dir.ts';
 
@@ -48,7 +48,7 @@ export async function physicalMissing(version = 17): Promise<string | false> {
 }
 
 /** A server that pushes its WAL by the command line of this checkout to a real S3 store, or whose WAL is received, and a place for its copy. */
-export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb }: { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean } = {}): Promise<PhysicalPlace> {
+export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb, ...server }: Pick<PostgresOptions, 'configuredOutside' | 'tls'> & { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean } = {}): Promise<PhysicalPlace> {
   // Before the directory's own: hooks run in their order, and without its pid file the target would not be found.
   owner.after(async () => void (await stopByPidFile(join(targetDirectory, 'server.pid'), 'SIGKILL')));
   const directory = tempDir(owner, 'holdfast-physical-');
@@ -66,7 +66,7 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
     for (const [name, value] of [['HOLDFAST_SYSTEMS', before.systems], ['HOLDFAST_SYSTEM', before.system]] as const) value === undefined ? delete process.env[name] : (process.env[name] = value);
   });
   const targetPort = await freePort();
-  const source = await startPostgres(owner, { version, ...(initdb ? { initdb } : {}), settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
+  const source = await startPostgres(owner, { version, ...server, ...(initdb ? { initdb } : {}), settings: { ...(receive ? {} : { archive_mode: true, archive_timeout: '1s', archive_command: archiveCommand }), track_commit_timestamp: true, ...settings } });
   // Behind the server's own, who starts them: they stay for a while when nobody asks any more.
   owner.after(() => {
     for (const { pid, argv } of processesWith('HOLDFAST_SYSTEMS', directory)) if (argv.some((argument) => argument.endsWith('wal/resident.ts'))) process.kill(pid, 'SIGKILL');

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -35,6 +35,8 @@ export interface PostgresOptions {
   dataDirectory?: string;
   /** that data directory is empty still: what fills it brings its configuration */
   restoresInto?: boolean;
+  /** Its configuration lies beside its data, as Debian has it: a base does not hold it. */
+  configuredOutside?: boolean;
   port?: number;
   /** What its directory is made in; the machine's temporary one by default. */
   within?: string;
@@ -53,6 +55,8 @@ export interface Postgres {
   pid: number;
   directory: string;
   dataDirectory: string;
+  /** with postgresql.conf and pg_hba.conf */
+  configDirectory: string;
   /** of the server's account: for programs that do not connect by the network */
   socketDirectory: string;
   pidFile: string;
@@ -99,6 +103,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
   chmodSync(directory, 0o755);
   const port = options.port ?? (await freePort());
   const dataDirectory = options.dataDirectory ?? join(directory, 'data');
+  const configDirectory = options.configuredOutside ? join(directory, 'etc') : dataDirectory;
   const socketDirectory = join(directory, 'socket');
   mkdirSync(socketDirectory, { mode: 0o700 });
   giveTo(account, socketDirectory);
@@ -132,6 +137,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
     pid: -1,
     directory,
     dataDirectory,
+    configDirectory,
     socketDirectory,
     pidFile,
     logFile,
@@ -148,8 +154,8 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
     run: async (name, args, runOptions) => await runTool({ path: (await findPostgresProgram(name, major)).path }, args, { env: postgres.env, ...runOptions }),
     pgbench: async (args, database = 'postgres') => await postgres.run('pgbench', [...args, database]),
     configure: async (settings) => {
-      writeSettings(dataDirectory, settings);
-      giveTo(account, join(dataDirectory, settingsFile));
+      writeSettings(configDirectory, settings);
+      giveTo(account, join(configDirectory, settingsFile));
       if (postgres.pid !== -1) await query('SELECT pg_reload_conf()');
     },
     kill: async () => {
@@ -169,7 +175,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
       const server = await startServer({
         name: `PostgreSQL ${major} on ${port}`,
         program: await program('postgres'),
-        args: ['-D', dataDirectory, '-p', String(port), '-k', socketDirectory, '-c', 'listen_addresses=127.0.0.1'],
+        args: ['-D', dataDirectory, '-p', String(port), '-k', socketDirectory, '-c', 'listen_addresses=127.0.0.1', ...(options.configuredOutside ? ['-c', `config_file=${join(configDirectory, 'postgresql.conf')}`] : [])],
         cwd: directory,
         account,
         logFile,
@@ -189,6 +195,7 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
   });
   if (!options.dataDirectory) await makeCluster(await program('initdb'), postgres, options);
   if (!options.restoresInto) configureFirst(postgres, options);
+  if (options.configuredOutside) moveConfiguration(postgres);
   if (options.start !== false) await postgres.start();
   return postgres;
 }
@@ -221,6 +228,13 @@ function configureFirst({ dataDirectory, account }: Postgres, { settings, hba, t
   });
   if (hba) writeFileSync(join(dataDirectory, 'pg_hba.conf'), `${hba.join('\n')}\n`);
   giveTo(account, dataDirectory);
+}
+
+function moveConfiguration({ dataDirectory, configDirectory, account }: Postgres): void {
+  mkdirSync(configDirectory);
+  for (const name of ['postgresql.conf', 'pg_hba.conf', 'pg_ident.conf', settingsFile]) renameSync(join(dataDirectory, name), join(configDirectory, name));
+  appendFileSync(join(configDirectory, 'postgresql.conf'), `data_directory = '${dataDirectory}'\nhba_file = '${configDirectory}/pg_hba.conf'\nident_file = '${configDirectory}/pg_ident.conf'\n`);
+  giveTo(account, configDirectory);
 }
 
 /** The last line of a name counts. */

@@ -22,6 +22,7 @@ function checkEngine(system: SystemFields, sourceName: string, complain: Complai
   const fitting = isServer || tool?.uses === 'pgbackrest' ? ['local'] : engine === 'tool' ? ['existing'] : ['database', 'local'];
   if (provision && !fitting.includes(provision.uses)) complain(['standby', 'provision', sourceName, 'uses'], `"${provision.uses}" does not fit ${of}; expected "${fitting.join('" or "')}"`);
   if (provision && 'contents' in provision && provision.contents !== undefined && engine !== 'postgres') complain(['standby', 'provision', sourceName, 'contents'], `belongs to the engine "postgres", and that of "${sourceName}" is "${engine}"`);
+  if (provision && 'configuration' in provision && provision.configuration !== undefined && engine !== 'postgres-physical') complain(['standby', 'provision', sourceName, 'configuration'], `belongs to the engine "postgres-physical", and that of "${sourceName}" is "${engine}"`);
   const fence = system.fence[sourceName];
   const fits = isMongod ? 'local' : engine === 'postgres-physical' || tool?.uses === 'pgbackrest' ? 'databases' : engine === 'postgres' || tool?.uses === 'pg_dump' ? 'database' : undefined;
   if (isMongod && !fence) complain(['fence'], `no fence for source "${sourceName}"`);

@@ -39,6 +39,7 @@ const localProvisionerSchema = z.strictObject({
   contents: z.enum(['all', 'definitions']).optional().meta({ description: 'engine postgres: what of a base is restored; definitions: the schema without a row; left out: all' }),
   version: z.number().int().min(14).max(18).optional().meta({ description: 'major version of the PostgreSQL server that is made for a source of the engine postgres; left out: 17' }),
   settings: z.record(z.string().regex(/^[a-z_][a-z0-9_.]*$/, 'a setting such as max_connections'), z.union([z.string().regex(/^[^\n\r]*$/), z.number(), z.boolean()])).optional().meta({ description: 'lines of the postgresql.conf of that server: max_connections, shared_preload_libraries …' }),
+  configuration: z.string().min(1).optional().meta({ description: 'engine postgres-physical: directory with the postgresql.conf and pg_hba.conf of the server that is restored, where its base holds none (Debian keeps them in /etc/postgresql); ${ENV} allowed; left out: what the base brought' }),
   tls: z.strictObject({ certificateKeyFile: z.string().min(1), caFile: z.string().min(1) }).optional().meta({ description: 'PEM files of the server: mongod speaks TLS too once it is promoted, PostgreSQL from the beginning; ${ENV} allowed; left out: in the clear' }),
 });
 

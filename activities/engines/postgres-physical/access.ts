@@ -1,6 +1,7 @@
 import type { AccessRole, EngineGrant, RightsFound } from '../../../workflows/domain/access-roles.ts';
 import type { SourceContext } from '../../context.ts';
 import type pg from 'pg';
+import { filesOutside, notKept, outsideHint, tellOutside } from './configuration.ts';
 import { withSource } from './connect.ts';
 import { whyNoIncrements } from './increment.ts';
 
@@ -52,10 +53,17 @@ export async function checkRights(context: SourceContext, role: AccessRole): Pro
 }
 
 /** Incremental bases, of a server that does not keep what they need. */
-export async function checkSchedules(context: SourceContext): Promise<{ what: string; hint: string } | null> {
+async function checkSchedules(context: SourceContext): Promise<{ what: string; hint: string } | null> {
   if (!asksForIncrements(context)) return null;
   const lacking = await withSource(context, async (client) => await whyNoIncrements(client, await majorOf(client)));
   return lacking && { what: `incremental bases, which a schedule asks for: ${lacking.what}`, hint: lacking.hint };
+}
+
+/** That, and a configuration that no base holds and nobody keeps for the standby. */
+export async function checkServer(context: SourceContext): Promise<{ what: string; hint: string }[]> {
+  const lacking = await checkSchedules(context);
+  const outside = notKept(context, await withSource(context, filesOutside));
+  return [...(lacking ? [lacking] : []), ...(outside.length > 0 ? [{ what: tellOutside(outside), hint: outsideHint(context.sourceName) }] : [])];
 }
 
 type Has = Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>;

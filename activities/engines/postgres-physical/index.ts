@@ -4,7 +4,7 @@ import type { SourceContext } from '../../context.ts';
 import type { Engine } from '../engine.ts';
 import { refuse, refusePartial, whoOf } from '../refuse.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
-import { checkRights, checkSchedules, grants } from './access.ts';
+import { checkRights, checkServer, grants } from './access.ts';
 import { countDiscarded, startTimeline, verifySlice } from './after-recovery.ts';
 import { archiveLog } from './archive-log.ts';
 import { checkTransport } from '../postgres/transport.ts';
@@ -43,7 +43,7 @@ export const postgresPhysicalEngine: Engine = {
   checkTransport,
   grants,
   checkRights,
-  checkSchedules,
+  checkServer,
   checkTarget: refuseLivingSource,
   verifySlice,
   findMark,

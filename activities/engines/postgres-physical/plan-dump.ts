@@ -5,6 +5,7 @@ import { assertEpoch } from '../../store/epoch.ts';
 import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { findPlan, planHead, planRef, putPlan } from '../base/plan.ts';
+import { filesOutside, outsideHint, tellOutside } from './configuration.ts';
 import { withSource } from './connect.ts';
 import { keepHistoryOf } from './history.ts';
 import { chooseParents, requireIncrements } from './increment.ts';
@@ -27,6 +28,8 @@ export async function planDump(context: SourceContext, input: PlanDumpInput): Pr
     refuse(facts);
     if (input.incremental) await requireIncrements(client, facts.major);
     const program = await findPostgresProgram('pg_basebackup', facts.major);
+    const outside = await filesOutside(client);
+    if (outside.length > 0) context.log?.('warn', `base of ${input.system}/${input.source}: ${tellOutside(outside)} HINT: ${outsideHint(input.source)}`);
     await assertEpoch(context.store, input.system, input.epoch, { signal: context.signal });
     const opened = await openTimeline(context, facts, input.why);
     await keepHistoryOf(context, place, opened, facts);

@@ -11,12 +11,13 @@ import type { PhysicalPlace } from './place.ts';
 import { listTimelines } from '../../store/timelines.ts';
 import { giveTo } from '../../tool/server-account.ts';
 import { readLogTail, readPidFile } from '../../tool/start-server.ts';
+import { lacksConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { isStandby, noteReached, readReached, type Reached } from './reached.ts';
 import { requireTarget } from './restore.ts';
 import { historyName, parseLsn } from './segment.ts';
 import { identityOf } from './server.ts';
-import { openWhatWasFenced, pushesToUs, startPromoted, startRecovering, RecoveryWatch } from './target-server.ts';
+import { openWhatWasFenced, pushesToUs, startPromoted, startRecovering, userOf, RecoveryWatch } from './target-server.ts';
 
 /**
  * Ends the recovery: the server takes writes, on a PostgreSQL timeline of its own that no other copy of this source has had, and is started anew with its own
@@ -40,10 +41,17 @@ export async function promoteTarget(context: SourceContext, { target }: { target
   const { system, timeline } = await readControl(place, major);
   const sourceIdentity = reached.promotedTo ?? identityOf({ system, timeline });
   // What a drill restored is nobody's source.
-  const archives = target.environment !== context.system.drill?.environment && (reached.archives ?? (await pushesToUs(place, major)));
-  await noteReached(place, { ...reached, promotedTo: sourceIdentity, archives });
-  await startPromoted(context, place, major, archives);
-  return { summary: `PostgreSQL ${major} on ${place.host}:${place.port} takes writes, as ${sourceIdentity}; ${archives ? 'it pushes its log as its source did' : 'it archives nothing: archive_mode is off'}`, sourceIdentity };
+  const archives = target.environment !== context.system.drill?.environment && (await pushesToUs(place, major));
+  await noteReached(place, { ...reached, promotedTo: sourceIdentity });
+  const refused = await startPromoted(context, place, major, archives);
+  const lacks = await lacksConfiguration(place, major);
+  const said = [
+    `PostgreSQL ${major} on ${place.host}:${place.port} ${refused === undefined ? 'takes writes' : 'has been promoted'}, as ${sourceIdentity}`,
+    archives ? 'it pushes its log as its source did' : 'it archives nothing: archive_mode is off',
+    ...(refused === undefined ? [] : [`nobody saw it take writes, as it refuses ${userOf(context)}, ${refused}`]),
+    ...(lacks === undefined ? [] : [lacks]),
+  ];
+  return { summary: said.join('; '), sourceIdentity };
 }
 
 async function majorOf(place: PhysicalPlace): Promise<number> {

@@ -19,8 +19,6 @@ export interface Reached {
   lsn: string;
   /** the identity of what it was promoted to; left out: it was not */
   promotedTo?: string;
-  /** once promoted: it pushes its log */
-  archives?: boolean;
 }
 
 const file = ({ directory }: PhysicalPlace): string => join(directory, 'reached.json');

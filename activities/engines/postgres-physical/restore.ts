@@ -13,6 +13,7 @@ import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { giveTo } from '../../tool/server-account.ts';
 import { refuseLivingSource } from '../tool/same-place.ts';
 import { bytesOf, clusterOf, openChain } from './chain.ts';
+import { requireConfiguration } from './configuration.ts';
 import { forgetReached, standbySignal } from './reached.ts';
 import { readRecord, tablespacesOf, unpackChain, writeRecord } from './unpack.ts';
 import { findVerifier } from './verify-files.ts';
@@ -23,12 +24,12 @@ type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
  * Checks the base, and all that it adds to (signature, key, index), that the target is this run's and not the living source, and that a server of the base's own version is
  * here, with all that the restore and the promotion run. Touches nothing; safe to repeat.
  *
- * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing.
+ * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing. @throws BadSystemFile - it names a configuration that is not here.
  */
 export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number }> {
   const links = await openChain(context, point);
   const { manifest } = links.at(-1)!;
-  await requireTarget(context, target);
+  requireConfiguration(await requireTarget(context, target));
   const { major } = clusterOf(manifest);
   for (const program of ['postgres', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, major, 'same');
   await findPostgresProgram('pg_controldata', major);

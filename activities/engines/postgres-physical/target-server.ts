@@ -7,12 +7,12 @@ import { seconds } from '../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../context.ts';
 import type { PhysicalPlace } from './place.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
-import { runTool } from '../../tool/run-tool.ts';
 import { giveTo, reachableProgram } from '../../tool/server-account.ts';
 import { startServer } from '../../tool/start-server.ts';
 import { endpointOf } from '../base/source-environment.ts';
+import { configOf, targetPlace } from '../postgres/connect.ts';
 import { commandedFrom, openFenced } from '../postgres/fence.ts';
-import { readControlFile } from './control-file.ts';
+import { accessOf, askSetting, configuredBy } from './configuration.ts';
 import type { Stop } from './reached.ts';
 import { noteName } from './segment-feeder.ts';
 
@@ -84,42 +84,55 @@ function restoreCommand(spool: string): string {
 export async function startRecovering(context: SourceContext, place: PhysicalPlace, { major, stop }: { major: number; stop: Stop | null }): Promise<void> {
   writeFileSync(place.hbaFile, hba, { mode: 0o600 });
   giveTo(place.account, place.hbaFile);
-  await start(context, place, major, { ...(await fileSettings(place, major)), ...settingsOf(place), ...sentToDisk(major), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.dataDirectory, 'postmaster.pid'))));
+  await start(context, place, major, { ...(await configuredBy(place, major, { recovers: true })), ...settingsOf(place), ...sentToDisk(major), ...recoverySettings(place, stop) }, async () => await Promise.resolve(existsSync(join(place.dataDirectory, 'postmaster.pid'))));
 }
 
 /**
  * Starts the promoted server as its own configuration says, at the target's address. @param archives - it pushes its log as its source did; see `pushesToUs`.
+ * @returns why nobody saw that it takes writes: whom it refuses, and how; undefined: it was seen.
  */
-export async function startPromoted(context: SourceContext, place: PhysicalPlace, major: number, archives: boolean): Promise<void> {
-  const { port, host, hbaFile, dataDirectory } = place;
-  const own = existsSync(join(dataDirectory, 'pg_hba.conf'));
+export async function startPromoted(context: SourceContext, place: PhysicalPlace, major: number, archives: boolean): Promise<string | undefined> {
+  const { port, host } = place;
   const isLocal = host === 'localhost' || host === '127.0.0.1';
-  const settings = { port: String(port), listen_addresses: isLocal ? '127.0.0.1' : `127.0.0.1,${host}`, unix_socket_directories: place.socketDirectory, ...(archives ? {} : { archive_mode: 'off' }), logging_collector: 'off', log_destination: 'stderr', primary_conninfo: '', ...(own ? {} : { hba_file: hbaFile }) };
-  await start(context, place, major, { ...(await fileSettings(place, major)), ...settings }, async () => {
-    const client = new pg.Client({ host: place.socketDirectory, port, user: userOf(context), database: 'postgres', connectionTimeoutMillis: seconds(2) });
+  const settings = { port: String(port), listen_addresses: isLocal ? '127.0.0.1' : `127.0.0.1,${host}`, unix_socket_directories: place.socketDirectory, ...(archives ? {} : { archive_mode: 'off' }), logging_collector: 'off', log_destination: 'stderr', primary_conninfo: '', ...(await accessOf(place, major)) };
+  let refused: string | undefined;
+  await start(context, place, major, { ...(await configuredBy(place, major, { recovers: false })), ...settings }, async () => {
+    const seen = await seeWrites(context, place);
+    refused = seen.refused;
+    return seen.serves;
+  });
+  return refused;
+}
+
+/** By our socket, and where that is closed to the endpoint's user as everybody else comes: at its address, by password and TLS. @throws it does not answer yet. */
+async function seeWrites(context: SourceContext, place: PhysicalPlace): Promise<{ serves: boolean; refused?: string }> {
+  const endpoint = await targetPlace(context, { environment: context.system.standby.environment });
+  const look = async (at: pg.ClientConfig): Promise<boolean> => {
+    const client = new pg.Client({ ...at, connectionTimeoutMillis: seconds(2) });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      return true;
-    } catch (error) {
-      // It asks for a name, or a password, that only its own users have: it serves.
-      if (error instanceof pg.DatabaseError && error.code?.startsWith('28')) return true;
-      throw error;
+      return !(await client.query<{ recovers: boolean }>('SELECT pg_catalog.pg_is_in_recovery() AS recovers')).rows[0]!.recovers;
     } finally {
       await client.end().catch(() => undefined);
     }
-  });
+  };
+  const config = configOf(endpoint, { database: 'postgres' });
+  try {
+    return { serves: await look({ ...config, host: place.socketDirectory, ssl: false }) };
+  } catch (error) {
+    // It lets people in, and not this one: a server that is not that far says so first.
+    if (!(error instanceof pg.DatabaseError) || !error.code?.startsWith('28')) throw error;
+    return await look(config).then((serves) => ({ serves }), (reason: unknown) => ({ serves: true, refused: `by its socket: ${error.message}; at ${place.host}:${place.port}: ${(reason as Error).message}` }));
+  }
 }
 
 /**
- * Whether the configuration that came with the base pushes to Holdfast, which takes nothing of a server that is not the source: whatever else stands there
- * must not be run by a copy. Asked of a server that does not run.
+ * Whether the configuration that came with the base, or that people put there, pushes to Holdfast, which takes nothing of a server that is not the source: whatever else stands there
+ * must not be run by a copy. Asked of a server that need not run.
  */
 export async function pushesToUs(place: PhysicalPlace, major: number): Promise<boolean> {
-  const program = reachableProgram(place.account, (await findPostgresProgram('postgres', major, 'same')).path, place.directory);
-  const settings = Object.entries(await fileSettings(place, major)).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const { stdout } = await runTool({ path: program }, ['-D', place.dataDirectory, ...settings, '-C', 'archive_command'], { account: place.account, cwd: place.dataDirectory });
-  return /\bholdfast\b.*\bwal-push\b/s.test(stdout);
+  return /\bholdfast\b.*\bwal-push\b/s.test(await askSetting(place, major, 'archive_command'));
 }
 
 async function start(context: SourceContext, place: PhysicalPlace, major: number, settings: Record<string, string>, ready: () => Promise<boolean>): Promise<void> {
@@ -136,27 +149,6 @@ async function start(context: SourceContext, place: PhysicalPlace, major: number
     signal: context.signal,
     ready,
   });
-}
-
-/**
- * Some machines keep a server's configuration beside its data, so a base does not hold it: then only what replaying its log needs is set, as the control file has it.
- * @source PostgreSQL manual, pg_controldata; hot standby needs these as large as its primary had them.
- */
-async function fileSettings(place: PhysicalPlace, major: number): Promise<Record<string, string>> {
-  if (existsSync(join(place.dataDirectory, 'postgresql.conf'))) return {};
-  const file = join(place.directory, 'postgresql.conf');
-  if (!existsSync(file)) {
-    writeFileSync(file, '# The base holds no configuration: put the server’s own here.\n', { mode: 0o600 });
-    giveTo(place.account, file);
-  }
-  const said = await readControlFile(place, major);
-  const needed = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_xacts', 'max_locks_per_xact'];
-  const names: Record<string, string> = { max_prepared_xacts: 'max_prepared_transactions', max_locks_per_xact: 'max_locks_per_transaction' };
-  const found = needed.flatMap((name) => {
-    const value = said(`${name} setting`);
-    return value === undefined ? [] : [[names[name] ?? name, value] as const];
-  });
-  return { config_file: file, ...Object.fromEntries(found) };
 }
 
 /** Whom we log in as, on our own socket: a user of the source. */

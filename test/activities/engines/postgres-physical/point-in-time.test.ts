@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import pg from 'pg';
+import { parse, stringify } from 'yaml';
 import type { SourceContext } from '../../../../activities/context.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
 import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
 import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
 import { openFence } from '../../../../activities/traffic/fence.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { findSliceEnd } from '../../../../activities/store/find-resume-position.ts';
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
+import { stopByPidFile } from '../../../../activities/tool/start-server.ts';
 import { limitOfTargetTime, nextLogPosition } from '../../../../workflows/domain/log-position.ts';
+import type { SystemFile } from '../../../../workflows/domain/system.ts';
 import { backUpPhysical, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
+import { tempDir } from '../../../harness/temp-dir.ts';
 import { until } from '../../../harness/until.ts';
 
 const scope = { ...physicalRef, timeline: 't00000001' };
@@ -106,27 +111,71 @@ for (const [version, skip] of [[17, missing17], [15, missing15]] as const) {
   });
 }
 
-test('PostgreSQL 14, by its own server and the nearest newer programs where its own are not here: restored to a second, and promoted', { skip: missing14, timeout: 240_000 }, async (t) => {
-  const place = await physicalPlace(t, { version: 14 });
-  const { source } = place;
-  const context = await place.open();
-  await source.query('CREATE TABLE kept (id int)');
+/** The system file with what is changed of it, as a worker opens it. */
+async function changed(place: PhysicalPlace, change: (file: SystemFile) => void): Promise<SourceContext> {
+  const path = join(place.directory, `${physicalRef.system}.yaml`);
+  const file = parse(readFileSync(path, 'utf8')) as SystemFile;
+  change(file);
+  writeFileSync(path, stringify(file));
+  return await place.open();
+}
+
+test('PostgreSQL 14 as Debian has it, by its own server and the nearest newer programs where its own are not here: restored to a second, and promoted; a configuration beside the data is missed in time, and taken from where people keep it', { skip: missing14, timeout: 240_000 }, async (t) => {
+  const directory = tempDir(t);
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  await runTool({ path: '/usr/bin/openssl' }, ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate]);
+  const place = await physicalPlace(t, { version: 14, configuredOutside: true, tls: { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') } });
+  const { source, targetDirectory } = place;
+  await source.query("CREATE ROLE holdfast LOGIN SUPERUSER PASSWORD 'right'; CREATE TABLE kept (id int)");
+  writeFileSync(join(place.directory, 'password'), 'right');
+  const context = await changed(place, ({ environments }) => void Object.assign(environments['dr']!.endpoints['main']!, { credentials: { username: 'holdfast', password: 'file:password' }, tls: { caFile: certificate } }));
   const summary = await backUpPhysical(context, 'b1');
   assert.equal(summary.unproved.length, 0);
+  const [postgresConf, hba] = ['postgresql.conf', 'pg_hba.conf'].map((name) => join(source.configDirectory, name)) as [string, string];
+  const outside = `${postgresConf} and ${hba} lie outside the data directory of the server, so no base holds them`;
+  assert.ok(place.logged.some((message) => message.startsWith(`base of physical/main: ${outside} HINT: keep a copy on the machine of the standby`)), place.logged.join('; '));
+  const warned = async (by: SourceContext): Promise<string[]> => (await planRecovery({ system: physicalRef.system }, by)).findings.filter(({ message }) => message.includes('lie outside')).map(({ effect, message }) => `${effect}: ${message}`);
+  assert.deepEqual(await warned(context), [`warns: physical/main: ${outside}`]);
   await source.query('INSERT INTO kept VALUES (1)');
   const targetTime = (await now(place)).toISOString();
   await until('the second to be over', async () => Math.floor((await now(place)).getTime() / 1000) > Math.floor(Date.parse(targetTime) / 1000), 5_000, 50);
   await source.query('INSERT INTO kept VALUES (2); SELECT pg_switch_wal()');
   await archivedBeyond(context, limitOfTargetTime(targetTime));
 
-  await restoreTo(context, { targetTime }, physicalTarget());
+  const home = join(place.directory, 'etc');
+  const keeps = async (): Promise<SourceContext> => await changed(place, ({ standby }) => void Object.assign(standby.provision['main']!, { configuration: home }));
+  const keeping = await keeps();
+  await assert.rejects(restoreTo(keeping, { targetTime }, physicalTarget()), { name: 'BadSystemFile', message: /etc, which standby\.provision names as its configuration, holds no postgresql\.conf on this machine/ });
+  assert.ok(!existsSync(join(targetDirectory, 'data')));
+  const { point, replayed } = await restoreTo(context, { targetTime }, physicalTarget());
   const newer = (await findPostgresProgram('pg_verifybackup', 14)).major;
   if (newer > 14) assert.ok(place.logged.some((message) => message.startsWith(`the files of backup b1 are checked by pg_verifybackup ${newer}.`) && message.endsWith('which does not read the WAL of PostgreSQL 14: that is left to the server that replays it')), place.logged.join('; '));
-  const onItsSocket = async () => await onTarget<{ id: number }>(place, 'SELECT id FROM kept', join(place.targetDirectory, 'socket'));
-  assert.deepEqual(await onItsSocket(), [{ id: 1 }]);
-  const { sourceIdentity } = await engine.promoteTarget(context, { target: physicalTarget() });
-  assert.match(sourceIdentity, /^\d+\/2$/);
-  assert.deepEqual(await onTarget(place, 'INSERT INTO kept VALUES (3) RETURNING id'), [{ id: 3 }]);
+  assert.deepEqual(await onTarget(place, 'SELECT id FROM kept', join(targetDirectory, 'socket')), [{ id: 1 }]);
+
+  const promote = async (by: SourceContext): Promise<string> => {
+    await stopByPidFile(join(targetDirectory, 'server.pid'), 'SIGINT');
+    const { summary: said, sourceIdentity } = await engine.promoteTarget(by, { target: physicalTarget() });
+    assert.match(sourceIdentity, /^\d+\/2$/);
+    return said;
+  };
+  assert.match(await promote(context), /takes writes, as \d+\/2; it archives nothing: archive_mode is off; its base holds no postgresql\.conf and no pg_hba\.conf, so nobody comes in but from this machine; without TLS, and it archives nothing\. Put the source’s into \S+\/dr, stop the server, and promote it again$/);
+  // What people put there names the source's own data, and lets nobody in.
+  const put = (into: string, access: string): void => {
+    for (const name of ['postgresql.conf', 'harness.conf']) copyFileSync(join(source.configDirectory, name), join(into, name));
+    writeFileSync(join(into, 'pg_hba.conf'), access);
+    for (const name of ['postgresql.conf', 'harness.conf', 'pg_hba.conf']) chmodSync(join(into, name), 0o644);
+  };
+  put(targetDirectory, 'local all all reject\nhost all all 127.0.0.1/32 reject\n');
+  assert.match(await promote(context), /has been promoted, as \d+\/2; it pushes its log as its source did; nobody saw it take writes, as it refuses holdfast, by its socket: pg_hba\.conf rejects connection [^;]+; at 127\.0\.0\.1:\d+: pg_hba\.conf rejects connection [^;]+$/);
+  mkdirSync(home);
+  put(home, 'local all all peer\nhostssl all all 127.0.0.1/32 scram-sha-256\n');
+  assert.match(await promote(keeping), /takes writes, as \d+\/2; it pushes its log as its source did$/);
+  assert.deepEqual(await warned(keeping), []);
+  const { timeline } = await engine.startTimeline(keeping, { ...physicalRef, epoch: 0, run: 'run-1', parent: { timeline: point.timeline, limit: point.limit }, environment: 'dr' });
+  assert.equal(timeline, 't00000002');
+  const proof = await engine.proveArchive(keeping, { ...physicalRef, run: 'run-1', withinMs: 60_000 });
+  assert.ok(proof.proved && proof.position > replayed.appliedTo!, 'by TLS, as the endpoint asks');
+  assert.deepEqual(await source.query('SELECT id FROM kept'), [{ id: 1 }, { id: 2 }], 'the copy keeps off the source’s own data');
 });
 
 /** Each segment as the server had it, the next ones before they are asked for, and nothing behind the end. */
