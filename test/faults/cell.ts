@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
 import { readActivities } from '../../scripts/status/read-activities.ts';
-import { isErrorType } from '../../workflows/domain/errors.ts';
 import type { Bench } from './bench.ts';
 import { until } from '../harness/until.ts';
 import { readsStatus } from './read-status.ts';
@@ -54,7 +53,6 @@ export interface Said {
   attempt: number;
   /** `<type>: <message>` of the last failure, where it has a type; null: none */
   failure: string | null;
-  type: string | null;
   /** of the newest heartbeat */
   phase: string | null;
 }
@@ -83,10 +81,10 @@ interface Failure {
   cause?: Failure | null | undefined;
 }
 
-function named(failure: Failure | null | undefined): Pick<Said, 'failure' | 'type'> {
-  if (!failure) return { failure: null, type: null };
-  const type = failure.applicationFailureInfo?.type ?? null;
-  return { failure: `${type ? `${type}: ` : ''}${failure.message ?? ''}`, type };
+function textOf(failure: Failure | null | undefined): string | null {
+  if (!failure) return null;
+  const type = failure.applicationFailureInfo?.type;
+  return `${type ? `${type}: ` : ''}${failure.message ?? ''}`;
 }
 
 /**
@@ -101,7 +99,7 @@ export async function saidBy(handle: WorkflowHandle, before?: Bookmark): Promise
   const pending = (raw.pendingActivities ?? []).map((one) => ({
     activity: one.activityType?.name ?? '',
     attempt: one.attempt ?? 1,
-    ...named(isNew(one.activityId ?? '', one.attempt ?? 1) ? (one.lastFailure as Failure) : null),
+    failure: isNew(one.activityId ?? '', one.attempt ?? 1) ? textOf(one.lastFailure as Failure) : null,
     phase: phaseIn(one.heartbeatDetails?.payloads?.[0]?.data),
   }));
   const { events } = await handle.fetchHistory();
@@ -113,8 +111,8 @@ export async function saidBy(handle: WorkflowHandle, before?: Bookmark): Promise
     const started = event.activityTaskStartedEventAttributes;
     const failed = event.activityTaskFailedEventAttributes;
     const { type: activity, id } = names.get(String((started ?? failed)?.scheduledEventId)) ?? { type: '', id: '' };
-    if (failed) return [{ activity, attempt: 0, ...named(failed.failure as Failure), phase: null }];
-    return started?.lastFailure && isNew(id, started.attempt ?? 1) ? [{ activity, attempt: started.attempt ?? 1, ...named(started.lastFailure as Failure), phase: null }] : [];
+    if (failed) return [{ activity, attempt: 0, failure: textOf(failed.failure as Failure), phase: null }];
+    return started?.lastFailure && isNew(id, started.attempt ?? 1) ? [{ activity, attempt: started.attempt ?? 1, failure: textOf(started.lastFailure as Failure), phase: null }] : [];
   });
   return [...pending, ...again];
 }
@@ -170,10 +168,4 @@ export async function requireOneTry(bench: Bench, { workflowId, activity, before
   const said = await saidBy(bench.stack.handle(workflowId), before);
   assert.deepEqual(said.filter(({ failure }) => failure !== null), [], `${activity} goes on in the same try`);
   return `${activity} in one try`;
-}
-
-/** Whatever failed since the fault has a name in our table, or is Temporal's own word for a try that it gave up: anything else is a defect that happened to be tried again. */
-export async function requireNamedFailures(bench: Bench, { workflowId, before }: Middle): Promise<void> {
-  const said = await saidBy(bench.stack.handle(workflowId), before);
-  assert.deepEqual(said.filter(({ type }) => type !== null && !isErrorType(type)), [], 'what fails has a name');
 }
