@@ -68,10 +68,16 @@ const mongodumpSchema = z.strictObject({
   quietFor,
 });
 
+const patterns = z.array(z.string().regex(/^[^\0]+$/, 'a pattern of pg_dump, such as app or app.orders_*')).min(1).optional();
+
 const pgDumpSchema = z.strictObject({
   uses: z.literal('pg_dump').meta({ description: 'pg_dump --format=custom of one database, of one moment, its start; and pg_restore --clean into a database that is there already' }),
+  contents: z.enum(['all', 'definitions']).default('all').meta({ description: 'definitions: pg_dump --schema-only' }),
+  include: z.strictObject({ schemas: patterns, tables: patterns }).default({}).meta({ description: 'these alone, by pg_dump’s own patterns (--schema, --table); one that finds nothing fails the dump; left out: all' }),
+  exclude: z.strictObject({ schemas: patterns, tables: patterns, rows: patterns }).default({}).meta({ description: 'not these (--exclude-schema, --exclude-table); rows: the definitions of these tables, and no row (--exclude-table-data)' }),
   quietFor,
 });
+export type PgDumpConfig = z.output<typeof pgDumpSchema>;
 
 const commandSchema = z.strictObject({
   uses: z.literal('command').meta({ description: 'any program that dumps to standard output, and any that restores from standard input' }),

@@ -66,7 +66,7 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
 }
 
 export const whyUnproved = ({ tool }: Pick<ToolPlan, 'tool'>): string =>
-  `only ${tool.program} knows what is in its dump: nobody compared it with its source${tool.moment ? `; as configured, all of it is of the program’s ${tool.moment}` : ', and it is of no one moment'}`;
+  `${tool.part === undefined ? '' : `a part of the database, by ${tool.part}; `}only ${tool.program} knows what is in its dump: nobody compared it with its source${tool.moment ? `; as configured, all of it is of the program’s ${tool.moment}` : ', and it is of no one moment'}`;
 
 export const whyForeign = 'pgBackRest keeps the backup in a repository of its own, and Holdfast stores which one it is: nobody compared it with its source';
 

@@ -1,10 +1,12 @@
 import { engines, lackOf } from '../../../workflows/domain/engines.ts';
 import { unaskedStatus } from '../base/archive-status.ts';
+import { readManifest } from '../base/read-base.ts';
 import type { Engine } from '../engine.ts';
 import { refuse, refusePartial, refuseStream, whoOf } from '../refuse.ts';
 import { promoteTarget, replayLog, startTimeline, validateTarget } from './after-restore.ts';
 import { dumpGroup } from './dump-group.ts';
 import { checkTransport } from './mongodump.ts';
+import { lackOfPart } from './pg-dump.ts';
 import { planDump } from './plan-dump.ts';
 import { prepareRestore, restoreGroup } from './restore.ts';
 import { refuseLivingSource } from './same-place.ts';
@@ -35,6 +37,7 @@ export const toolEngine: Engine = {
   grants: () => ({ engine: 'tool', commands: [], roles: [], about: 'the source’s own program logs in: what its user needs, its manual says' }),
   checkRights: async () => await Promise.resolve({ missing: [], tooMuch: [] }),
   checkTarget: refuseLivingSource,
+  checkPoint: async (context, point) => lackOfPart(await readManifest(context, point)) ?? null,
   verifyForeign,
   verifySlice: refuse('log'),
   countDiscarded: refuse('log'),

@@ -11,13 +11,14 @@ import { createBackupKey } from '../../stream/backup-key.ts';
 import { findPlan, planFields, planHead, planRef, putPlan } from '../base/plan.ts';
 import { endpointOf, sourceEnvironment } from '../base/source-environment.ts';
 import { currentOrFirstTimeline } from '../base/timelines.ts';
+import { partOf } from './pg-dump.ts';
 import { dumpProgram, readToolVersion, toolOf } from './programs.ts';
 
 export const planSchema = z.strictObject({
   ...planFields,
   units: z.array(z.strictObject({ id: z.string(), name: z.string(), kind: z.literal('stream') })),
   /** what the manifest will say of the program */
-  tool: z.strictObject({ program: z.string(), version: z.string(), moment: z.enum(['start', 'end']).nullable() }),
+  tool: z.strictObject({ program: z.string(), version: z.string(), moment: z.enum(['start', 'end']).nullable(), part: z.string().optional() }),
 });
 export type ToolPlan = z.infer<typeof planSchema>;
 
@@ -46,6 +47,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
   if (adopted) return planRef(adopted);
   const { manifestKey } = await createBackupKey(context.store, context.keys, scope);
   const estimatedBytes = await estimateBytes(context, scope);
+  const part = partOf(toolOf(context));
   return planRef(await putPlan(context, planSchema, {
     ...planHead(scope, input),
     startedAt: new Date().toISOString(),
@@ -54,7 +56,7 @@ export async function planDump(context: SourceContext, input: SourceRef & { back
     key: manifestKey,
     units: [{ id: stream.unit, name: input.source, kind: 'stream' }],
     groups: [{ group: stream.group, estimatedBytes, ranges: [{ unit: stream.unit, range: stream.range, estimatedBytes }] }],
-    tool: { program: spec.name, version, moment: momentOf(context) },
+    tool: { program: spec.name, version, moment: momentOf(context), ...(part === undefined ? {} : { part }) },
   }));
 }
 

@@ -20,7 +20,7 @@ export function toolOf(context: SourceContext): ToolConfig {
 export async function dumpProgram(context: SourceContext, endpoint: Endpoint): Promise<ProgramSpec> {
   const tool = toolOf(context);
   if (tool.uses === 'pgbackrest') return backupProgram(tool);
-  const spec = tool.uses === 'command' ? await commandProgram(context, tool.dump, endpoint) : tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await pgDumpProgram(context, endpoint);
+  const spec = tool.uses === 'command' ? await commandProgram(context, tool.dump, endpoint) : tool.uses === 'mongodump' ? await mongodumpProgram(context, endpoint, tool) : await pgDumpProgram(context, endpoint, tool);
   return { ...spec, quietForMs: tool.quietFor };
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { TargetRef } from '../../../workflows/contract.ts';
+import type { Lack, TargetRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import type { GroupIndex } from '../../../workflows/domain/manifest.ts';
 import type { ObjectRef } from '../../../workflows/domain/stored-object.ts';
@@ -16,6 +16,7 @@ import { openParts, type PartStore } from '../base/stored-parts.ts';
 import { startsAgain } from './dump-group.ts';
 import { addressOf, type ProgramSpec } from './program-spec.ts';
 import { foreignOf, prepareForeign, restoreForeign } from './pgbackrest/restore.ts';
+import { lackOfPart, requirePart } from './pg-dump.ts';
 import { restoreProgram, toolOf } from './programs.ts';
 import { feed, runProgram } from './run-program.ts';
 import { refuseLivingSource } from './same-place.ts';
@@ -28,7 +29,7 @@ type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
  *
  * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing, BadSystemFile.
  */
-export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number }> {
+export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number; lacks?: Lack }> {
   const manifest = await readManifest(context, point);
   requireEngine(manifest, 'tool');
   await openBackupKey(context.store, context.keys, manifest, manifest.key);
@@ -36,10 +37,12 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   for (const group of manifest.groups) indexes.push(await readGroupIndex(context, manifest.backup, group));
   await requireTarget(context, target);
   const tool = toolOf(context);
+  requirePart(manifest, context.sourceName, tool);
+  const lacks = lackOfPart(manifest);
   if (tool.uses === 'pgbackrest') await prepareForeign(context, tool, foreignOf(indexes[0]!, manifest.backup));
   else await restoreProgram(context, endpointOf(context, target.environment));
   const groups = manifest.groups.map(({ group, index, plainBytes }) => ({ group, index, plainBytes }));
-  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0) };
+  return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0), ...(lacks ? { lacks } : {}) };
 }
 
 async function requireTarget(context: SourceContext, target: TargetRef): Promise<void> {

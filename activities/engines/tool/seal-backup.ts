@@ -19,9 +19,9 @@ function describe(plan: ToolPlan, indexes: readonly GroupIndex[]): Pick<Manifest
   const range = indexes.flatMap(({ ranges }) => ranges).find(({ unit }) => unit === stream.unit);
   if (!range?.ran) throw new HoldfastError('Tampered', `the index of backup ${plan.backup} does not say when its program ran`);
   const { fromAt, toAt } = range.ran;
-  const { program, version, moment } = plan.tool;
+  const { program, version, moment, part } = plan.tool;
   return {
-    units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: range.plainBytes, hashSum: null, fuzzy: range.fuzzy, detail: null })),
+    units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: range.plainBytes, hashSum: null, fuzzy: range.fuzzy, detail: part === undefined ? null : { part } })),
     start: positionAt(fromAt),
     // What the program read last lies before its end: for no earlier moment may it be taken.
     end: positionAt(toAt),
