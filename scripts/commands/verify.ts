@@ -12,7 +12,7 @@ export function verify(cli: Cli): void {
   cli.add<[string], { source?: string; backup?: string; scope?: string; shares?: string; within?: string; by: string }>(
     'verify <system>',
     'read and authenticate every byte of the newest base and its log, or of all that is kept, or a share of that (workflow verifySystem)',
-    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base').option('--scope <scope>', 'newest, log, sample or all', 'newest').option('--shares <n>', 'of a sample: one in so many objects is read; left out: 28').option('--within <duration>', 'of a sample: what was not read for so long is read beside it; left out: 7d').option('--by <name>', 'who asks', currentUser()),
+    (command) => command.option('--source <source>', 'left out: every source').option('--backup <backup>', 'a base or an import by its id; left out: the newest base').option('--scope <scope>', 'newest, log, sample, all or keys', 'newest').option('--shares <n>', 'of a sample: one in so many objects is read; left out: 28').option('--within <duration>', 'of a sample: what was not read for so long is read beside it; left out: 7d').option('--by <name>', 'who asks', currentUser()),
     async (printer, { source, backup, scope, shares, within, by }, system) => {
       const input = { system, source, backup, scope, ...(shares === undefined ? {} : { shares: Number(shares) }), within, requestedBy: by };
       parseInput('verifySystem', verifySystemInput, input);

@@ -89,14 +89,14 @@ export async function loadData(client: MongoClient, bytes: number): Promise<Load
 /** Ids of what the log inserts begin here. */
 const firstNewId = 10_000_000;
 
-/** Writes that make about `entries` entries of the log: inserts, updates, deletes, and transactions of ten writes. */
-export async function writeLog(client: MongoClient, entries: number): Promise<void> {
+/** Writes that make about `entries` entries of the log: inserts, updates, deletes, and transactions of ten writes. @param from - how many were written before. */
+export async function writeLog(client: MongoClient, entries: number, from = 0): Promise<void> {
   const db = client.db(database);
-  const random = new Random(11);
+  const random = new Random(11 + from);
   const make = makers(await readTexts(), random);
   const existing = await Promise.all(kinds.map(async ({ collection }) => await db.collection(collection).estimatedDocumentCount()));
-  for (let done = 0; done < entries;) {
-    const writes = Math.min(1_000, entries - done);
+  for (let done = from; done < from + entries;) {
+    const writes = Math.min(1_000, from + entries - done);
     const kind = random.below(kinds.length);
     const { collection } = kinds[kind]!;
     const batch = Array.from({ length: writes }, (_, index) => writeOf(random, make[collection]!, existing[kind]!, firstNewId + done + index));

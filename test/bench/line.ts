@@ -24,16 +24,22 @@ export interface BenchLine {
   oursProcessorMs: number | null;
   peerProcessorMs: number | null;
   rounds: number;
-  /** the ratio that DESIGN asks for, or the bound in `note`; null: none was set */
+  /** the ratio that DESIGN asks for; null: none was set */
   atLeast: number | null;
+  /** the same time while nothing of ours or the peer's runs; null: not looked at */
+  idleMs: number | null;
+  /** the share of `idleMs` that ours may take more; null: none was set */
+  atMostOverIdle: number | null;
   note: string;
 }
 
-export type LineHead = Pick<BenchLine, 'bench' | 'of' | 'bytes' | 'entries'> & Partial<Pick<BenchLine, 'atLeast' | 'note'>>;
+export type LineHead = Pick<BenchLine, 'bench' | 'of' | 'bytes' | 'entries'> & Partial<Pick<BenchLine, 'atLeast' | 'idleMs' | 'atMostOverIdle' | 'note'>>;
 
 export function lineOf(head: LineHead, ours: Result, peer?: { name: string; result: Result }): BenchLine {
   return {
     atLeast: null,
+    idleMs: null,
+    atMostOverIdle: null,
     note: '',
     ...head,
     oursMs: ours.medianMs,
@@ -49,6 +55,14 @@ export function lineOf(head: LineHead, ours: Result, peer?: { name: string; resu
     rounds: ours.rounds.length,
   };
 }
+
+/** By how much ours takes longer than without it, in percent with its sign; empty: not looked at. */
+export const overIdle = ({ oursMs, idleMs }: BenchLine): string => (idleMs === null ? '' : percent(oursMs / idleMs - 1));
+const percent = (share: number): string => `${share >= 0 ? '+' : ''}${Math.round(share * 100)} %`;
+
+/** What was asked for, and beside a bound over idle what it is; empty: nothing was. */
+export const targetOf = (line: BenchLine): string =>
+  line.atLeast !== null ? `≥ ${line.atLeast}×` : line.atMostOverIdle === null ? '' : `≤ ${percent(line.atMostOverIdle)}: ${overIdle(line)}`;
 
 const spread = ([least, most]: readonly [number, number]): string => `${(least / 1000).toFixed(2)} to ${(most / 1000).toFixed(2)}`;
 const processor = (ms: number | null): string => (ms === null ? '' : `, processors ${(ms / 1000).toFixed(2)} s`);

@@ -5,7 +5,7 @@ import { locateTool, type ToolName } from '../../activities/tool/find-tool.ts';
 import { runTool } from '../../activities/tool/run-tool.ts';
 import { drawChart } from './chart.ts';
 import { writeSection } from './figures.ts';
-import type { BenchLine } from './line.ts';
+import { targetOf, type BenchLine } from './line.ts';
 
 const folder = join(import.meta.dirname, '../../docs');
 const [begin, end] = ['<!-- figures: written by the bench -->', '<!-- end of figures -->'];
@@ -33,7 +33,7 @@ async function figures(lines: readonly BenchLine[], command: string, programs: r
   const rows = lines.map((line) => [
     `${line.bench} ${line.of}`, mib(line.bytes), String(line.entries), `${ms(line.oursMs)} (${spread(line.oursSpreadMs)})`, line.peer ?? 'none',
     line.peerMs === null ? '' : `${ms(line.peerMs)} (${spread(line.peerSpreadMs!)})`, line.ratio === null ? '' : `${line.ratio.toFixed(2)}×`,
-    line.atLeast === null ? '' : `≥ ${line.atLeast}×`, [line.oursPeakRssBytes, line.peerPeakRssBytes].flatMap((bytes) => (bytes === null ? [] : mib(bytes))).join(', '),
+    targetOf(line), [line.oursPeakRssBytes, line.peerPeakRssBytes].flatMap((bytes) => (bytes === null ? [] : mib(bytes))).join(', '),
   ]);
   const notes = [...new Set(lines.flatMap(({ bench, of, note }) => (note ? [`- ${bench}, ${of}: ${note}`] : [])))];
   const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);

@@ -8,7 +8,6 @@ import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts
 import { nextLogPosition, type LogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
 import { positionOf, timestampOf } from '../../activities/engines/mongodb/bson-position.ts';
-import { readPosition } from '../../activities/engines/mongodb/oplog/oplog-entry.ts';
 import { findArchiveEnd } from '../../activities/store/find-archive-end.ts';
 import { rebuildCatalog } from '../../activities/store/read-catalog.ts';
 import { pointOf } from '../harness/engine-place.ts';
@@ -34,8 +33,8 @@ export interface Log {
   point: RecoveryPoint;
   entries: number;
   bytes: number;
-  /** of the source's data behind it; undefined where the log ends in the middle, where the source was never looked at */
-  hash: string | undefined;
+  /** of the source's data behind it */
+  hash: string;
   /** the same entries as mongodump would have written them: `<folder>/oplog.bson` and nothing else */
   oplogFolder: string;
 }
@@ -92,19 +91,22 @@ export class Stages {
     const { summary } = await this.base();
     world.options.say(`writing about ${world.options.entries} entries of log`);
     return await world.withSource(async (client) => {
-      await writeLog(client, world.options.entries);
-      const end = await newestPosition(client);
-      await this.#archiveTo(end);
-      const catalog = await rebuildCatalog(await world.context(), of);
-      const range = { after: summary.end, to: end };
-      const save = async (name: string, entriesAtMost: number): Promise<Omit<Log, 'hash'>> => {
-        const oplogFolder = join(world.directory, name);
-        const { last, ...saved } = await saveLog(client, range, oplogFolder, entriesAtMost);
-        const point = findRecoveryPoint(catalog, { targetPosition: nextLogPosition(last) }, { now: new Date().toISOString() });
-        return { point, oplogFolder, ...saved };
+      const { entries } = world.options;
+      const fifth = Math.ceil(entries / 5);
+      const write = async (count: number, from: number): Promise<{ to: LogPosition; hash: string }> => {
+        await writeLog(client, count, from);
+        return { to: await newestPosition(client), hash: await hashOf(client) };
       };
-      const whole = await save('log', Infinity);
-      return { whole: { ...whole, hash: await hashOf(client) }, short: { ...await save('short-log', Math.ceil(whole.entries / 5)), hash: undefined } };
+      const [short, whole] = [await write(fifth, 0), await write(entries - fifth, fifth)];
+      await this.#archiveTo(whole.to);
+      const catalog = await rebuildCatalog(await world.context(), of);
+      const save = async (name: string, { to, hash }: typeof whole): Promise<Log> => {
+        const oplogFolder = join(world.directory, name);
+        const saved = await saveLog(client, { after: summary.end, to }, oplogFolder);
+        const point = findRecoveryPoint(catalog, { targetPosition: nextLogPosition(to) }, { now: new Date().toISOString() });
+        return { point, oplogFolder, hash, ...saved };
+      };
+      return { short: await save('short-log', short), whole: await save('log', whole) };
     });
   }
 
@@ -144,12 +146,11 @@ async function newestPosition(client: MongoClient): Promise<LogPosition> {
   return positionOf(lastWrite.opTime.ts);
 }
 
-/** The log between two positions as one file of BSON, or its first entries. */
-async function saveLog(client: MongoClient, range: { after: LogPosition; to: LogPosition }, folder: string, entriesAtMost: number): Promise<{ entries: number; bytes: number; last: LogPosition }> {
+/** The log between two positions as one file of BSON. */
+async function saveLog(client: MongoClient, range: { after: LogPosition; to: LogPosition }, folder: string): Promise<{ entries: number; bytes: number }> {
   await mkdir(folder);
   let entries = 0;
   let bytes = 0;
-  let last = range.after;
   const cursor = client.db('local').collection('oplog.rs').find(
     { ts: { $gt: timestampOf(range.after), $lte: timestampOf(range.to) } },
     { raw: true, batchSize: 5_000 },
@@ -158,10 +159,8 @@ async function saveLog(client: MongoClient, range: { after: LogPosition; to: Log
     for await (const raw of cursor as unknown as AsyncIterable<Buffer>) {
       entries += 1;
       bytes += raw.length;
-      last = readPosition(raw);
       yield raw;
-      if (entries >= entriesAtMost) return;
     }
   }, createWriteStream(join(folder, 'oplog.bson')));
-  return { entries, bytes, last };
+  return { entries, bytes };
 }

@@ -48,6 +48,8 @@ const inFlight = 3;
 const isTiny = (bytes: number): boolean => bytes <= mib(1);
 const killAtPercent = 90;
 
+/** The one process of what counts no parts. */
+const killedOnce = (atPercent: number): Killed => ({ atPercent, processes: 1, parts: 0, partsTwice: 0, allowed: 0 });
 /** One may have answered just before it was killed: the next job is given no process that is about to die. */
 const areGone = async (pids: readonly number[]): Promise<void> => void (await until('what was killed is gone', () => !pids.some(groupLives)));
 
@@ -176,7 +178,7 @@ export class Phases {
       this.#note({
         phase, tookMs: Date.now() - startedAtMs, bytes: of.bytes, entries: of.entries, memory,
         forecast: ended.length === 1 && only ? only.forecast : whole.made > 0 ? whole : null,
-        killed: killedAt === undefined ? null : { atPercent: killedAt, processes: 1, parts: 0, partsTwice: 0, allowed: 0 },
+        killed: killedAt === undefined ? null : killedOnce(killedAt),
       });
       if (ended.length > 1) for (const { phase: name, forecast, ...at } of ended) this.#note({ phase: `${phase}: ${name}`, tookMs: at.endedAtMs - at.startedAtMs, bytes: 0, entries: 0, memory, forecast, killed: null });
       return result;
@@ -186,14 +188,15 @@ export class Phases {
   }
 
   /** Work that is none of a data plane's job to its end: timed, with the memory of the processes that it starts. */
-  async timed<R>(phase: string, of: { bytes: number; entries: number }, work: (memory: PeakMemory) => Promise<R>): Promise<R> {
+  async timed<R>(phase: string, of: { bytes: number; entries: number }, work: (memory: PeakMemory, killedAt: (percent: number) => void) => Promise<R>): Promise<R> {
     const memory = new PeakMemory();
     const startedAtMs = Date.now();
     try {
-      const result = await work(memory);
+      let killed: Killed | null = null;
+      const result = await work(memory, (percent) => (killed = killedOnce(percent)));
       // The last look at what runs on.
       await sleep(300);
-      this.#note({ phase, tookMs: Date.now() - startedAtMs, ...of, memory, forecast: null, killed: null });
+      this.#note({ phase, tookMs: Date.now() - startedAtMs, ...of, memory, forecast: null, killed });
       return result;
     } finally {
       memory.stop();

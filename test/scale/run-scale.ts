@@ -56,7 +56,7 @@ export async function runScale(owner: Owner, scale: Scale): Promise<ScaleResult>
   const summary = await backUp(phases, loaded.bytes);
 
   say(`writing and archiving ${scale.entries} entries of log`);
-  const { position, entries } = await phases.timed('archive', { bytes: 0, entries: scale.entries }, async (memory) => await writeAndArchive(world, scale, memory));
+  const { position, entries } = await phases.timed('archive', { bytes: 0, entries: scale.entries }, async (memory, killedAt) => await writeAndArchive(world, scale, memory, killedAt));
   const point = await findCheckedPoint(await world.context(), { targetPosition: nextLogPosition(position) }, { readForMs: 0 });
 
   say('restoring');
@@ -98,7 +98,7 @@ async function backUp(phases: Phases, bytes: number): Promise<BackupSummary> {
 }
 
 /** The archive runs while the log is written, as it does beside an application; killed when it has nine tenths; done when the bucket holds the last entry. */
-async function writeAndArchive(world: World, scale: Scale, memory: PeakMemory): Promise<{ position: LogPosition; entries: number }> {
+async function writeAndArchive(world: World, scale: Scale, memory: PeakMemory, killedAt: (percent: number) => void): Promise<{ position: LogPosition; entries: number }> {
   const stopped = new AbortController();
   const client = await world.source.connect();
   const archive = async (): Promise<void> => {
@@ -108,6 +108,7 @@ async function writeAndArchive(world: World, scale: Scale, memory: PeakMemory): 
       const kill = ({ done }: JobReading): void => {
         if (killed || done < 0.9 * scale.entries) return;
         killed = true;
+        killedAt(Math.floor((done / scale.entries) * 1000) / 10);
         process.kill(-pid, 'SIGKILL');
       };
       const onStart = (started: number): void => memory.add((pid = started));

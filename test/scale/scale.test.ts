@@ -5,7 +5,7 @@ import { judge } from './judge.ts';
 import type { PhaseLine } from './phases.ts';
 import { runScale } from './run-scale.ts';
 
-test('the scale run goes through on a few MiB: kills in backup, restore and replay cost what was in flight, and the target is proved', { timeout: 500_000 }, async (t) => {
+test('the scale run goes through on a few MiB: kills in backup, archive, restore and replay cost what was in flight, and the target is proved', { timeout: 500_000 }, async (t) => {
   const { lines, proved, collections, entries } = await runScale(t, { bytes: mib(12), collections: 8, entries: 3_000, say: (line) => t.diagnostic(line) });
   assert.deepEqual([proved.ok, proved.problems], [true, []]);
   assert.ok(collections >= 11 && entries > 2_000, `${collections} collections, ${entries} entries`);
@@ -13,6 +13,7 @@ test('the scale run goes through on a few MiB: kills in backup, restore and repl
     const { killed } = lines.find((line) => line.phase === phase)!;
     assert.ok(killed && killed.parts > 0 && killed.partsTwice <= killed.allowed, `${phase}: ${JSON.stringify(killed)}`);
   }
+  for (const phase of ['archive', 'replay']) assert.ok(lines.find((line) => line.phase === phase)!.killed, `${phase} was killed`);
   const held = lines.filter(({ processes }) => processes > 0);
   assert.ok(held.length >= 6 && held.every(({ peakRssBytes }) => peakRssBytes > mib(20) && peakRssBytes < mib(512)), JSON.stringify(held));
 });
@@ -24,6 +25,7 @@ test('a run is broken where memory, a forecast or a kill went beyond its bound, 
   const broken = (changes: Partial<PhaseLine>): string => judge({ lines: [{ ...line, ...changes }], proved }).join();
   assert.match(broken({ peakRssBytes: mib(512) }), /restore: a process held 512 MiB/);
   assert.match(broken({ killed: { ...line.killed!, partsTwice: 7 } }), /restore: 7 of 50 parts were done twice/);
+  assert.match(broken({ killed: null }), /restore: nothing was killed in it/);
   assert.match(broken({ forecast: { ...line.forecast!, median: 0.7 } }), /restore: the time was forecast at 70 % of what it took, by the median/);
   assert.match(broken({ forecast: { ...line.forecast!, atTenth: 1.3 } }), /restore: the time was forecast at 130 % of what it took, after a tenth/);
   assert.equal(broken({ forecast: { ...line.forecast!, median: 0.7 }, tookMs: 5_000 }), '');
