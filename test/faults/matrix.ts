@@ -28,7 +28,7 @@ export const phases = {
   restore: { title: 'restore: a part is being read from the store', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   replay: { title: 'replay: a slice in mid-log is being read', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
   'index-build': { title: 'index build: the target builds an index', dataPlane: true, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
-  convert: { title: 'convert to replica set: the target was restarted as a member and is not initiated', dataPlane: false, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
+  convert: { title: 'convert to replica set: the target was restarted as a member and is not initiated', dataPlane: false, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: null },
   fence: { title: 'fence: the old primary is marked, and about to be stepped down; where the store is struck: it asks who has the command', dataPlane: false, mongod: 'source', store: 'asks', readsLiveSource: false, followsLog: false, epoch: true, fills: null },
   drain: { title: 'drain: a slice of the fenced log is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: true, epoch: true, fills: 'store' },
   switch: { title: 'switch: a quarter of the traffic is let in and watched', dataPlane: false, mongod: 'target', store: 'asks', readsLiveSource: false, followsLog: false, epoch: true, fills: null },
@@ -42,7 +42,10 @@ const needsBody = ({ store }: Phase): string | null => {
   if (store === 'asks') return 'all it asks of the store is one listing of a few lines: no body that could be slow, or cut in its middle';
   return store ? null : 'it asks nothing of the store';
 };
-const needsDisk = ({ fills }: Phase): string | null => (fills ? null : 'it writes one small file, on a disk of production that a bench shares with everything else on its machine');
+const needsDisk = ({ fills, store }: Phase): string | null => {
+  if (fills) return null;
+  return store === 'asks' ? 'it writes one small file, on a disk of production that a bench shares with everything else on its machine' : 'its server has room for the little that it writes, in files that are there already, until it writes its data down: mostly behind the end of the step';
+};
 const needsLiveSource = ({ readsLiveSource }: Phase): string | null => (readsLiveSource ? null : 'it does not read a source that takes writes');
 const needsLog = ({ followsLog, readsLiveSource }: Phase): string | null => {
   if (!followsLog) return 'it does not follow the source’s log';

@@ -115,6 +115,9 @@ type Unavailable = Extract<ErrorType, 'SourceUnavailable' | 'TargetUnavailable'>
 /** Codes of a server that is going, coming, or no longer the one we want: another try can help. */
 const passingCodes = new Set([6, 7, 43, 89, 91, 134, 189, 237, 262, 290, 10107, 11600, 11602, 13435, 13436]);
 
+/** What a server says that still lives when its disk is full; others die of it. */
+export const isOutOfSpace = (code: unknown, message: string): boolean => Number(code) === 14031 || message.includes('No space left on device');
+
 /** A driver's error as ours: what another try can help is unavailable, what a grant would help says so, the rest stays. */
 export function namedError(error: unknown, client: MongoClient, unavailable: Unavailable): unknown {
   if (error instanceof HoldfastError || !(error instanceof MongoError)) return error;
@@ -124,6 +127,7 @@ export function namedError(error: unknown, client: MongoClient, unavailable: Una
     if (Number(error.code) === 13) {
       return new HoldfastError('NotPermitted', `${where}: ${withoutArguments(error.message)}`, { hint: rightsHint });
     }
+    if (isOutOfSpace(error.code, error.message)) return new HoldfastError(unavailable, `${where} has no room on its disk`, { hint: 'make room there, and start it again if it has ended', cause: error });
   }
   const passing = error instanceof MongoNetworkError || error instanceof MongoServerSelectionError
     || (error instanceof MongoServerError && passingCodes.has(Number(error.code)))

@@ -6,7 +6,7 @@ import type { Disk } from '../disks.ts';
 import { until } from '../../harness/until.ts';
 import { restartStore } from './processes.ts';
 
-const diskOf = (activity: string): Disk => (['restoreGroup', 'replayLog', 'buildIndexes', 'promoteTarget'].includes(activity) ? 'target' : 'store');
+const diskOf = (activity: string): Disk => (['restoreGroup', 'replayLog', 'buildIndexes'].includes(activity) ? 'target' : 'store');
 
 /** No byte is free until a person was told and has made room, and has started the server again where it needs that. */
 export const fillDisk: Strike = async (bench, middle) => {

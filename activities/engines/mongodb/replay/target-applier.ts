@@ -1,6 +1,7 @@
 import { BSON, type Document } from 'mongodb';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { isOutOfSpace } from '../connect.ts';
 import { commandOf, databaseOf, type Operation } from '../oplog/oplog-entry.ts';
 import { findElement } from '../oplog/raw-elements.ts';
 import type { WireConnection } from '../wire.ts';
@@ -94,6 +95,7 @@ export class TargetApplier {
       this.tolerated += 1;
       return;
     }
+    if (isOutOfSpace(reply['code'], String(reply['errmsg']))) throw new HoldfastError('TargetUnavailable', 'the target has no room on its disk', { hint: 'make room there, and start it again if it has ended' });
     throw new HoldfastError(
       'ReplayFailed',
       `entry ${formatLogPosition(position)}: ${describe(operation)} failed: ${String(reply['codeName'] ?? reply['code'])} (${withoutDocument(String(reply['errmsg']))})`,
