@@ -67,12 +67,14 @@ test('every heading of the handbooks without numbers stands over a table', () =>
   for (const [page, wanted] of Object.entries(headings)) assert.deepEqual([...new Set(rowsOf(page).map(({ heading }) => heading))], wanted, page);
 });
 
-test('every test, page, command, schedule, receiver and step that a table names is there, and every schedule of the system file is named', async () => {
+test('every test, page, command, schedule, receiver, step and setting that a table names is there, an alert or error in what shows it, and every schedule of the system file is named', async () => {
   const known = await commands();
   assert.ok(known.has('apply') && known.has('approve') && !known.has('nothing'));
+  const wrong: string[] = [];
   for (const page of pages) {
     const name = page.replace(/\.md$/, '');
     const { system } = await loadSystemFile(name);
+    const settings = new Set(readFileSync(join(project, 'systems', `${name}.yaml`), 'utf8').match(/[\w-]+: [^,{}#\n]+/g)!.map((setting) => setting.trim()));
     const schedules = new Set<string>();
     for (const row of rowsOf(page)) {
       const shown = row.cells[3]!;
@@ -87,6 +89,18 @@ test('every test, page, command, schedule, receiver and step that a table names 
         else assert.ok(/^(test|docs)\/.+\.(ts|md)$/.test(code) && existsSync(join(project, code)), `${page}: ${code} is not there: ${show(row)}`);
       }
       const how = row.cells[2]!;
+      const named = codes(shown).filter((code) => /^(test|docs)\//.test(code)).map((path) => readFileSync(join(project, path), 'utf8'));
+      // An alert, or an error by its type, is in what shows it.
+      for (const word of codes(how).filter((code) => /^([A-Z][a-z]+){2,}$/.test(code))) if (!named.some((text) => text.includes(word))) wrong.push(`${page}: nothing that it names has "${word}": ${show(row)}`);
+      // What a test is called, in quotes behind its file: there is one that is called so.
+      for (const [, path, title] of shown.matchAll(/`(test\/[^`]+)` "([^"]+)"/g)) {
+        const titles = readFileSync(join(project, path!), 'utf8').split('\n').filter((line) => /\btest\(/.test(line));
+        if (!titles.some((line) => line.includes(title!))) wrong.push(`${page}: no test of ${path} is called "${title}": ${show(row)}`);
+      }
+      // A setting is in the system file as it stands here.
+      for (const setting of codes(how).filter((code) => /^[\w.-]+: [^{}…,]+$/.test(code))) {
+        if (!settings.has(setting.replace(/^.*\.(?=[\w-]+: )/, ''))) wrong.push(`${page}: the system file has no "${setting}": ${show(row)}`);
+      }
       for (const step of [...how.matchAll(/steps? ((?:`[^`]+`(?:, )?)+)/g)].flatMap(([, names]) => codes(names!)).filter((one) => one !== 'command')) {
         assert.ok([system.runbook, ...Object.values(system.runbooks ?? {})].some(({ steps }) => steps.some(({ id, uses }) => id === step || uses === step)), `${page}: no step "${step}": ${show(row)}`);
       }
@@ -96,4 +110,5 @@ test('every test, page, command, schedule, receiver and step that a table names 
     }
     assert.deepEqual(Object.keys(system.schedules ?? {}).filter((schedule) => !schedules.has(schedule)), [], `${page}: schedules that no row names`);
   }
+  assert.deepEqual(wrong, []);
 });

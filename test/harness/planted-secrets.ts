@@ -24,13 +24,12 @@ export function secretForms(home: string): { name: string; form: string }[] {
 
 const everyMs = 100;
 
-/** Looks at the argument lists of everything that is started in a home, several times a second. */
-export function watchArguments(owner: Owner, home: string): { seen(): string[] } {
+/** Looks several times a second at the argument lists of everything whose environment says `name=value`, or whose arguments name the value. */
+export function watchArguments(owner: Owner, name: string, value: string): { seen(): string[] } {
   const seen = new Set<string>();
   const strangers = new Map<number, number>();
   const look = (): void => {
-    // The directory is in the environment of whatever belongs to the stack.
-    for (const { argv } of processesWith('HOLDFAST_HOME', home, strangers)) seen.add(argv.join(' '));
+    for (const { argv } of processesWith(name, value, strangers)) seen.add(argv.join(' '));
   };
   const timer = setInterval(look, everyMs);
   owner.after(() => clearInterval(timer));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import pg from 'pg';
@@ -9,6 +9,7 @@ import { layout } from '../../workflows/domain/layout.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { freePort } from '../harness/free-port.ts';
 import type { PlantedPrograms } from '../harness/planted-programs.ts';
+import { watchArguments } from '../harness/planted-secrets.ts';
 import { startPostgres, type Postgres } from '../harness/postgres.ts';
 import { peopleOf, shippedHere, startSide } from '../harness/shipped-here.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
@@ -27,8 +28,10 @@ interface Place {
  * As shipped, but for its places, which are this stack's: addresses and users, store, key, directories, front door, and nobody who is told (shipped-here.ts). Its fence logs in as its server's own
  * user, and health is watched for a second. Its log is received, not pushed: the server must not need the command line of this checkout. Objectives, steps, budgets, gates and commands are the file's.
  */
-function writeSystem(stack: SystemStack, { port }: Postgres, { dr, test: drill, side }: { dr: Place; test: Place; side: string }): void {
-  const endpoints = (at: number) => ({ endpoints: { [source]: { uri: `postgresql://127.0.0.1:${at}/postgres` } } });
+function writeSystem(stack: SystemStack, { port, credentials }: Postgres, { dr, test: drill, side }: { dr: Place; test: Place; side: string }): void {
+  const passwordFile = join(stack.home, 'corporate-intel-password');
+  writeFileSync(passwordFile, credentials!.password, { mode: 0o600 });
+  const endpoints = (at: number) => ({ endpoints: { [source]: { uri: `postgresql://127.0.0.1:${at}/postgres`, credentials: { username: credentials!.username, password: `file:${passwordFile}` } } } });
   shippedHere(stack, system, (file) => {
     for (const [environment, at] of [['production', port], ['dr', dr.port], ['test', drill.port]] as const) Object.assign(file.environments[environment]!, endpoints(at));
     Object.assign(file.sources[source]!, { wal: { by: 'receive' }, archive: { every: '1s' } });
@@ -52,7 +55,10 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
   chmodSync(parent, 0o755);
   for (const name of ['dr', 'test']) places.push({ port: await freePort(), directory: join(parent, name) });
   const [dr, drill] = places as [Place, Place];
-  const from = await startPostgres(t);
+  const from = await startPostgres(t, { auth: true });
+  const { password } = from.credentials!;
+  // It is in the environment of whatever logs in, and in no argument.
+  const listener = watchArguments(t, 'PGPASSWORD', password);
   await from.query('CREATE TABLE entries (id int PRIMARY KEY); INSERT INTO entries SELECT generate_series(1, 1000)');
   writeSystem(stack, from, { dr, test: drill, side: await startSide(t, 'dr') });
 
@@ -77,8 +83,17 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
     assert.deepEqual(await from.query('SELECT count(*)::int AS rows FROM entries'), [{ rows: 2000 }]);
   });
 
+  await t.test('--verify-only: the base that is named is restored to a server of its own, looked at, and gone', async () => {
+    const report = (await (await stack.start('recoverSystem', { system, purpose: 'drill', runbook: 'verify-only', point: backup.backup, requestedBy: asks })).result()) as RunReport;
+    assert.equal(report.outcome, 'done');
+    assert.equal(report.points[0]!.base.backup, backup.backup);
+    assert.deepEqual(programs.calls('verify-data'), ['verify-data --environment=test', 'verify-data --environment=test']);
+    assert.ok(!existsSync(join(drill.directory, 'data')) && !existsSync(join(drill.directory, 'server.pid')), 'nothing is left of it');
+  });
+
   await from.kill();
   const diedAt = Date.now();
+  assert.match((await archiveOf()).note!, new RegExp(`^the source does not answer, .*127\\.0\\.0\\.1:${from.port}\\b`));
   const inRestore = stack.holdRead('restoreGroup', (key) => key.includes('/parts/'));
   const inReplay = stack.holdRead('replayLog', (key) => key.includes('/slices/'));
   const entry = await stack.start('recoverSystem', { system, requestedBy: asks });
@@ -93,7 +108,7 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
   // From the last commit, which the recovered server itself names, to the incident.
   const [atLeast, atMost] = [diedAt, wroteAt].map((at) => Date.parse(report.incidentAt) - at) as [number, number];
   assert.ok(atLeast <= report.rpo.achievedMs! && report.rpo.achievedMs! <= atMost && report.rpo.met, `${report.rpo.achievedMs} ms, of ${atLeast} to ${atMost}`);
-  const client = new pg.Client({ host: '127.0.0.1', port: dr.port, user: 'postgres', database: 'postgres' });
+  const client = new pg.Client({ host: '127.0.0.1', port: dr.port, user: 'postgres', password, database: 'postgres' });
   await client.connect();
   const { rows } = await client.query<{ rows: number }>('SELECT count(*)::int AS rows FROM entries');
   await client.query('INSERT INTO entries VALUES (2001)');
@@ -106,6 +121,11 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
   }, 60_000, 1_000);
   const bases = (await stack.keys(layout.backups({ system, source, timeline: 't00000002' }))).filter((key) => key.endsWith('/manifest.json'));
   assert.equal(bases.length, 1, 'and it has a base of its own');
+  const seen = listener.seen();
+  assert.ok(seen.some((argv) => argv.includes('pg_basebackup')), `pg_basebackup was looked at: ${seen.join('; ')}`);
+  assert.deepEqual(seen.filter((argv) => argv.includes(password)), []);
+  for (const { type, text } of await stack.histories()) assert.ok(!text.includes(password), `in a history of ${type}`);
+  assert.ok(!readFileSync(join(stack.home, 'worker', 'worker.log'), 'utf8').includes(password), 'in the log');
   // It works with servers that go now.
   await stack.stopWorker();
 }

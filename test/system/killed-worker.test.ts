@@ -54,7 +54,8 @@ const completed = async (handle: WorkflowHandle, type: string): Promise<number> 
 
 test('a worker killed in archive, backup, restore, replay and switch: the next one goes on, and the end is right', { timeout: 400_000 }, async (t) => {
   const stack = await SystemStack.start(t, plantSecrets);
-  const listener = watchArguments(t, stack.home);
+  // The directory is in the environment of whatever belongs to the stack.
+  const listener = watchArguments(t, 'HOLDFAST_HOME', stack.home);
   await stack.startWorker();
   await fillDictionary(stack, 36);
   const ledger = await stack.startWriter(20);

@@ -21,6 +21,8 @@ test('corporate-intel: ten steps of 70 minutes in sequence bring service back af
   const spent = table.map((_, at) => numbered(system, at + 1).reduce((sum, id) => sum + budgets.get(id)!, 0));
   assert.deepEqual(spent, table.map((one) => minutes(one)));
   assert.equal([...budgets.values()].reduce((sum, one) => sum + one, 0), minutes(70), 'in sequence it does not fit');
+  const responsible = ['On-call Engineer', 'DevOps Lead', 'DevOps Engineer', 'Database Admin', 'DevOps Engineer', 'DevOps Engineer', 'QA Engineer', 'Network Admin', 'QA Engineer', 'Incident Commander'];
+  assert.deepEqual(table.map((_, at) => numbered(system, at + 1).map((id) => system.incidents!.owners[id]?.role).find((role) => role !== undefined)), responsible);
   const plan = planOf(system);
   assert.deepEqual([plan.servedBy, plan.criticalMs], ['switch-traffic', minutes(40)]);
   assert.equal(endOf(plan, table.flatMap((_, at) => numbered(system, at + 1))), minutes(50));

@@ -30,6 +30,7 @@ test('muslim-companion: nothing comes into production but by way of staging, and
     }
     assert.ok(planOf(system, runbook).criticalMs <= system.objectives.rto, `${runbook}: ${planOf(system, runbook).criticalMs / 60_000} minutes`);
   }
+  assert.deepEqual([endOf(planOf(system), ['restore-production']), planOf(system).criticalMs], [minutes(200), minutes(220)]);
   assert.ok(usesOf(system, 'deleted-records').indexOf('preview-rows') < usesOf(system, 'deleted-records').indexOf('restore-rows'));
 });
 

@@ -11,6 +11,17 @@ import { untilCancelled } from './until-cancelled.ts';
 const loadSystem = () => Promise.resolve({ ...view, sources: { documents: { engine: 'postgres', environment: 'production' } } });
 const askedWith = (lab: Lab, name: string): string[] => lab.stubs.calls.filter((call) => call.name === name).map(({ input }) => (input as { backup: string }).backup);
 
+/** How many activities of a type the backup had asked for and not heard of, at most. */
+async function mostAtOnce(lab: Lab, type: string): Promise<number> {
+  const { events } = await lab.env.client.workflow.getHandle('backup/demo').fetchHistory();
+  const open = new Set<string>();
+  return Math.max(...events!.map(({ eventId, activityTaskScheduledEventAttributes: scheduled, activityTaskCompletedEventAttributes: completed }) => {
+    if (scheduled?.activityType?.name === type) open.add(String(eventId));
+    if (completed) open.delete(String(completed.scheduledEventId));
+    return open.size;
+  }));
+}
+
 test('the snapshot of a base is held from before its plan until its groups are read, and not while it is sealed', async (t) => {
   const happened: string[] = [];
   const lab = await openLab(t, {
@@ -27,6 +38,7 @@ test('the snapshot of a base is held from before its plan until its groups are r
   lab.stubs.answers.sealBackup = async (input) => (happened.push('sealed'), await sealBackup(input));
   const [summary] = (await (await lab.start('backUpSystem', 'demo')).result()) as BackupSummary[];
   assert.deepEqual(happened, ['let go', 'sealed']);
+  assert.equal(await mostAtOnce(lab, 'dumpGroup'), 4, 'of six groups');
   assert.deepEqual([askedWith(lab, 'holdSnapshot'), askedWith(lab, 'planDump')], [[summary!.backup], [summary!.backup]], 'one snapshot, of the backup that was sealed');
 });
 
