@@ -48,13 +48,13 @@ export async function physicalMissing(version = 17): Promise<string | false> {
 }
 
 /** A server that pushes its WAL by the command line of this checkout to a real S3 store, or whose WAL is received, and a place for its copy. */
-export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb, ...server }: Pick<PostgresOptions, 'configuredOutside' | 'tls'> & { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean } = {}): Promise<PhysicalPlace> {
+export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb, targetWithin, ...server }: Pick<PostgresOptions, 'configuredOutside' | 'tls'> & { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean; /** what the target's directory is made in; left out: the place's own */ targetWithin?: string | undefined } = {}): Promise<PhysicalPlace> {
   // Before the directory's own: hooks run in their order, and without its pid file the target would not be found.
   owner.after(async () => void (await stopByPidFile(join(targetDirectory, 'server.pid'), 'SIGKILL')));
   const directory = tempDir(owner, 'holdfast-physical-');
   // What the server's archive_command reads, the server's account must reach.
   chmodSync(directory, 0o755);
-  const targetDirectory = join(directory, 'dr');
+  const targetDirectory = join(targetWithin ?? directory, 'dr');
   const store = await startObjectStore(owner);
   await store.createBucket('physical', { lock: true });
   const secrets = newSecrets();

@@ -15,25 +15,28 @@ import { refuseLivingSource } from '../tool/same-place.ts';
 import { bytesOf, clusterOf, openChain } from './chain.ts';
 import { requireConfiguration } from './configuration.ts';
 import { forgetReached, standbySignal } from './reached.ts';
-import { readRecord, tablespacesOf, unpackChain, writeRecord } from './unpack.ts';
+import { readRecord, requireRoom, tablespacesOf, unpackChain, writeRecord } from './unpack.ts';
 import { findVerifier } from './verify-files.ts';
 
 type Groups = { group: string; index: ObjectRef; plainBytes: number }[];
 
 /**
  * Checks the base, and all that it adds to (signature, key, index), that the target is this run's and not the living source, and that a server of the base's own version is
- * here, with all that the restore and the promotion run. Touches nothing; safe to repeat.
+ * here, with all that the restore and the promotion run. And that its disk has room. Touches nothing; safe to repeat.
  *
- * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing. @throws BadSystemFile - it names a configuration that is not here.
+ * @throws TargetNotEmpty - the target is the living source, or not this run's. @throws Tampered, WrongKey, ObjectMissing, ToolMissing. @throws TargetFull. @throws BadSystemFile - it names a configuration that is not here.
  */
 export async function prepareRestore(context: SourceContext, { target, point }: { target: TargetRef; point: RecoveryPoint }): Promise<{ groups: Groups; plainBytes: number }> {
   const links = await openChain(context, point);
   const { manifest } = links.at(-1)!;
-  requireConfiguration(await requireTarget(context, target));
+  const place = await requireTarget(context, target);
+  requireConfiguration(place);
   const { major } = clusterOf(manifest);
   for (const program of ['postgres', ...(links.length > 1 ? ['pg_combinebackup' as const] : [])] as const) await findPostgresProgram(program, major, 'same');
   await findPostgresProgram('pg_controldata', major);
   await findVerifier(major);
+  const restored = await readRecord(place);
+  if (restored?.backup !== manifest.backup || restored.state !== 'checked') await requireRoom(context, place, links);
   const plainBytes = links.reduce((sum, link) => sum + bytesOf(link), 0);
   const [only] = manifest.groups;
   return { groups: [{ group: only!.group, index: only!.index, plainBytes }], plainBytes };

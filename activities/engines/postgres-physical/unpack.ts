@@ -9,6 +9,8 @@ import { cluster, listRange, rangeOfTablespace } from './plan.ts';
 import { letGo } from '../../stream/let-go.ts';
 import { findPostgresProgram } from '../../tool/find-postgres.ts';
 import { runTool } from '../../tool/run-tool.ts';
+import { bytesUnder } from '../../store/local-tree.ts';
+import { TargetDisk } from '../postgres/target-disk.ts';
 import { getPart, openParts } from '../base/stored-parts.ts';
 import { bytesOf, clusterOf, type Link } from './chain.ts';
 import { TarFiles } from './tar-files.ts';
@@ -35,20 +37,21 @@ interface Restored {
  * | while they are joined, pg_combinebackup too | some of the data directory | throws that away, and joins again |
  * | after that, before what was joined is deleted | both | checks, and deletes |
  *
- * @throws ToolFailed - retryable: pg_combinebackup, pg_verifybackup. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
+ * @throws ToolFailed - retryable: pg_combinebackup, pg_verifybackup. @throws TargetUnavailable - retryable: its disk is full. @throws Tampered - a file is not what the server sent. @throws ObjectMissing.
  */
 export async function unpackChain(context: SourceContext, place: PhysicalPlace, links: readonly Link[], group: string): Promise<void> {
   const { backup } = links.at(-1)!.manifest;
   const before = await readRecord(place);
   const toDisk = new ToDisk();
+  const disk = diskOf(place);
   try {
     if (before?.backup !== backup || before.state === 'begun') {
       // Another base, of a choice that was given up, may run in it.
       await stopPlace(place);
       const goesOn = before?.backup === backup;
       if (!goesOn) await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
-      if (links.length === 1) await unpackOnly(context, place, links[0]!, { group, toDisk });
-      else await joinLinks(context, place, links, { group, toDisk, done: goesOn ? (before.links ?? []) : [] });
+      if (links.length === 1) await unpackOnly(context, place, links[0]!, { group, toDisk, disk });
+      else await joinLinks(context, place, links, { group, toDisk, disk, done: goesOn ? (before.links ?? []) : [] });
       await writeRecord(place, { backup, state: 'unpacked' });
     }
     await rm(beside(place), { recursive: true, force: true, maxRetries: 5 });
@@ -66,6 +69,18 @@ export async function unpackChain(context: SourceContext, place: PhysicalPlace, 
 const ofDisk = (directory: string, error: unknown): unknown =>
   (error instanceof HoldfastError || (error as NodeJS.ErrnoException).syscall === undefined ? error : new HoldfastError('TargetUnavailable', `${directory}: ${(error as Error).message}`, { cause: error }));
 
+/** Everything that is restored lies on one disk. */
+const diskOf = (place: PhysicalPlace): TargetDisk =>
+  TargetDisk.at({ name: `${place.host}:${place.port}`, path: place.directory, hint: 'make room there: bases that are checked stay, and the one that did not fit is unpacked anew, by itself within a minute or two, or by a retry of the step' });
+
+/** Those that are joined, and what comes of them, lie there at once: that is about as large as the full one. What earlier tries left is thrown away or taken. @throws TargetFull */
+export async function requireRoom(context: SourceContext, place: PhysicalPlace, links: readonly Link[]): Promise<void> {
+  const bytes = links.reduce((sum, link) => sum + bytesOf(link), links.length > 1 ? bytesOf(links[0]!) : 0);
+  const before = await Promise.all([beside(place), place.dataDirectory, tablespacesOf(place)].map(async (path) => await bytesUnder(path, context.signal)));
+  const left = before.reduce((sum, one) => sum + one, 0);
+  await diskOf(place).requireFor(Math.max(0, bytes - left), `the base ${links.at(-1)!.manifest.backup}`);
+}
+
 const beside = (place: PhysicalPlace): string => join(place.directory, 'joined');
 /** Where the tablespaces of what is restored lie. */
 export const tablespacesOf = (place: PhysicalPlace): string => join(place.directory, 'tablespaces');
@@ -80,6 +95,7 @@ async function mapTablespaces(place: PhysicalPlace, link: Link): Promise<void> {
 interface Unpacking {
   group: string;
   toDisk: ToDisk;
+  disk: TargetDisk;
 }
 
 async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Link, unpacking: Unpacking): Promise<void> {
@@ -88,7 +104,7 @@ async function unpackOnly(context: SourceContext, place: PhysicalPlace, link: Li
 }
 
 async function joinLinks(context: SourceContext, place: PhysicalPlace, links: readonly Link[], { done, ...unpacking }: Unpacking & { done: readonly string[] }): Promise<void> {
-  const { group, toDisk } = unpacking;
+  const { group, toDisk, disk } = unpacking;
   const own = links.at(-1)!.manifest;
   const checked = [...done];
   const folder = (link: Link): string => join(beside(place), link.manifest.backup);
@@ -106,6 +122,7 @@ async function joinLinks(context: SourceContext, place: PhysicalPlace, links: re
     await writeRecord(place, { backup: own.backup, state: 'begun', links: checked });
   }
   for (const path of [place.dataDirectory, tablespacesOf(place)]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
+  await disk.requireNext(bytesOf(links[0]!));
   const whole = links.reduce((sum, link) => sum + bytesOf(link), 0);
   context.progress({ phase: `join ${links.length} bases with pg_combinebackup`, done: whole, of: whole, unit: 'bytes', group });
   const { path } = await findPostgresProgram('pg_combinebackup', clusterOf(own).major, 'same');
@@ -115,7 +132,7 @@ async function joinLinks(context: SourceContext, place: PhysicalPlace, links: re
   await runTool({ path }, ['--no-sync', `--output=${place.dataDirectory}`, ...moved, ...links.map(folder)], { signal: context.signal });
 }
 
-async function unpack(context: SourceContext, link: Link, { data, tablespaces }: { data: string; tablespaces: string }, { group, toDisk }: Unpacking): Promise<void> {
+async function unpack(context: SourceContext, link: Link, { data, tablespaces }: { data: string; tablespaces: string }, { group, toDisk, disk }: Unpacking): Promise<void> {
   const { manifest, parts, index } = link;
   for (const path of [data, tablespaces]) await rm(path, { recursive: true, force: true, maxRetries: 5 });
   const of = bytesOf(link);
@@ -128,6 +145,7 @@ async function unpack(context: SourceContext, link: Link, { data, tablespaces }:
     try {
       // Every file is held against the server's own list behind this.
       for await (const { bytes, done } of openParts(parts, tar, { ahead: 2, checkedLater: true })) {
+        await disk.requireNext(bytes.length);
         await files.add(bytes);
         // Written: the reader of the tar copies what it keeps.
         letGo(bytes);

@@ -18,10 +18,17 @@ const keptFreeBytes = mib(64);
 export class TargetDisk {
   readonly #name: string;
   readonly #path: string;
+  readonly #hint: string;
 
-  private constructor(name: string, path: string) {
+  private constructor(name: string, path: string, hint: string) {
     this.#name = name;
     this.#path = path;
+    this.#hint = hint;
+  }
+
+  /** Of a server whose files are written here, before it runs. @param hint - what becomes of the restore once there is room. */
+  static at({ name, path, hint }: { name: string; path: string; hint: string }): TargetDisk {
+    return new TargetDisk(name, path, hint);
   }
 
   /** Undefined: nobody here can look at it. */
@@ -30,7 +37,7 @@ export class TargetDisk {
     const asked = await directoryOf(client);
     const seen = asked && (await stat(asked.path).catch(() => undefined));
     if (!seen || asked.seconds !== Math.floor(seen.ctimeMs / 1000)) return undefined;
-    return new TargetDisk(`${host}:${port}`, asked.path);
+    return new TargetDisk(`${host}:${port}`, asked.path, fullDiskHint);
   }
 
   /** Before the first byte. @throws TargetFull - what is to come is known not to fit. */
@@ -44,7 +51,7 @@ export class TargetDisk {
   async requireNext(bytes: number): Promise<void> {
     const free = await this.#free();
     if (free === undefined || free >= bytes + keptFreeBytes) return;
-    throw new HoldfastError('TargetUnavailable', `the disk of ${this.#name} (${this.#path}) is nearly full: ${formatBytes(free)} are free, and ${formatBytes(bytes + keptFreeBytes)} are wanted before more is written`, { hint: fullDiskHint });
+    throw new HoldfastError('TargetUnavailable', `the disk of ${this.#name} (${this.#path}) is nearly full: ${formatBytes(free)} are free, and ${formatBytes(bytes + keptFreeBytes)} are wanted before more is written`, { hint: this.#hint });
   }
 
   /** Undefined: it cannot be looked at any more. */

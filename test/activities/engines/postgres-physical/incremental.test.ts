@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
 import { parse, stringify } from 'yaml';
-import type { SourceContext } from '../../../../activities/context.ts';
+import type { JobReading, SourceContext } from '../../../../activities/context.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
@@ -18,9 +18,11 @@ import { findStoredEnd } from '../../../../activities/engines/postgres-physical/
 import { giveTo } from '../../../../activities/tool/server-account.ts';
 import type { BackupSummary } from '../../../../workflows/contract.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
+import { mib } from '../../../../workflows/domain/units.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreBase, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { processesWith } from '../../../harness/running.ts';
+import { mountSmallDisk, whyNoDisks } from '../../../harness/small-disk.ts';
 import { until } from '../../../harness/until.ts';
 
 /** Of a table that lies with the others, and of one in a tablespace of its own. */
@@ -59,7 +61,10 @@ async function sealLocked(place: PhysicalPlace, seal: (locking: SourceContext) =
 
 test('incremental bases: what is not set up is refused by name, what is killed goes on, what is joined is what the source had, and a base that is missing is found before anything is touched', { skip: await physicalMissing(), timeout: 300_000 }, async (t) => {
   // Small segments: each base brings some, and what it holds beside them is to show.
-  const place = await physicalPlace(t, { receive: true, lock: false, initdb: ['--wal-segsize=1'] });
+  const disk = (await whyNoDisks()) === null ? await mountSmallDisk(mib(400)) : undefined;
+  const place = await physicalPlace(t, { receive: true, lock: false, initdb: ['--wal-segsize=1'], targetWithin: disk?.directory });
+  // Behind the hook that ends the target's server, which it finds by a file on this disk.
+  t.after(async () => await disk?.unmount());
   const context = await place.open();
   const space = join(place.source.directory, 'a "space"');
   mkdirSync(space, { mode: 0o700 });
@@ -67,6 +72,20 @@ test('incremental bases: what is not set up is refused by name, what is killed g
   await place.source.query(`CREATE TABLESPACE aside LOCATION '${space}'`);
   await place.source.query('CREATE TABLE apart TABLESPACE aside AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) AS n');
   await place.source.query("CREATE TABLE things AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 40000) AS n; ALTER TABLE things ADD PRIMARY KEY (n)");
+
+  await t.test('a server in recovery is refused as a source, by name', async () => {
+    const signal = join(place.source.dataDirectory, 'standby.signal');
+    await place.source.stop();
+    writeFileSync(signal, '');
+    giveTo(place.source.account, signal);
+    await place.source.start();
+    const refused = { name: 'Unsupported', message: 'the server is in recovery (a standby, or being restored): its log is another one’s HINT: name the primary in the endpoint' };
+    await assert.rejects(backUpPhysical(context, 'i0'), refused);
+    await assert.rejects(engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 60_000 }), refused);
+    await place.source.stop();
+    rmSync(signal);
+    await place.source.start();
+  });
 
   await t.test('a server that keeps no summaries is refused, and said by the plan and the check of rights; without a base to add to a full one is taken', async () => {
     await assert.rejects(backUpPhysical(context, 'i0', { incremental: true }), { name: 'Unsupported', message: /summarize_wal = off/ });
@@ -108,6 +127,26 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     assert.ok(summary.plainBytes < full.plainBytes / 2, `${summary.plainBytes} of ${full.plainBytes} bytes`);
     await place.source.query("INSERT INTO things SELECT n, 'new' FROM generate_series(50001, 50500) AS n; CREATE TABLE more AS SELECT 1 AS one");
     assert.equal((await backUpPhysical(context, 'i3', { incremental: true })).addsTo, 'i2');
+  });
+
+  await t.test('a disk without room for all that is joined is refused before anything is touched; one that fills is said, and with room again what is checked stays', async () => {
+    if (!disk) return t.diagnostic('no disk can be mounted here');
+    const point = await findPoint(context, {});
+    const full = (await findPoint(context, { point: 'i1' })).base.plainBytes;
+    await (await openProvisioner(context)).provision(context, physicalTarget());
+    const prepare = async (): Promise<unknown> => await engine.prepareRestore(context, { target: physicalTarget(), point });
+    disk.leave(mib(64) + 2 * full);
+    await assert.rejects(prepare(), { name: 'TargetFull', message: /^the disk of 127\.0\.0\.1:\d+ \(\S+\/dr\) has [\d.]+ MiB free, and the base i3 needs about [\d.]+ MiB; 64\.0 MiB are left to the server HINT: make room there/ });
+    assert.ok(!existsSync(join(place.targetDirectory, 'data')));
+    disk.makeRoom();
+    await prepare();
+    // While the first is checked.
+    const filling = { ...context, progress: ({ phase }: JobReading) => (String(phase).startsWith('check every file') ? disk.leave(mib(30)) : undefined) };
+    const restore = async (by: SourceContext): Promise<unknown> => await engine.restoreGroup(by, { target: physicalTarget(), point, group: (await engine.prepareRestore(context, { target: physicalTarget(), point })).groups[0]! });
+    await assert.rejects(restore(filling), { name: 'TargetUnavailable', message: /^the disk of 127\.0\.0\.1:\d+ \(\S+\/dr\) is nearly full: [\d.]+ MiB are free, and [\d.]+ MiB are wanted before more is written HINT: make room there: bases that are checked stay/ });
+    disk.makeRoom();
+    const { links } = JSON.parse(readFileSync(join(place.targetDirectory, 'base.json'), 'utf8')) as { links: string[] };
+    assert.deepEqual(links, ['i1']);
   });
 
   await t.test('pg_combinebackup is killed: what was unpacked and checked stays, and is joined again', async () => {
