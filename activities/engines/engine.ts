@@ -73,7 +73,7 @@ export interface Engine
    */
   checkTransport(of: { name: string; uri: string; endpoint: Endpoint; source: Source }): Promise<string | null>;
   /** What a user of the source must be given for one role, in the server's own language. */
-  grants(role: AccessRole): EngineGrant;
+  grants(role: AccessRole, source: Source): EngineGrant;
   /** What the user that the system file names may do beside what the role is for; asks the source, changes nothing. @throws SourceUnavailable. */
   checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound>;
   /**

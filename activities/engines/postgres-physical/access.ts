@@ -1,12 +1,15 @@
 import type { AccessRole, EngineGrant, RightsFound } from '../../../workflows/domain/access-roles.ts';
+import type { Source } from '../../../workflows/domain/system.ts';
 import type { SourceContext } from '../../context.ts';
 import type pg from 'pg';
 import { filesOutside, notKept, outsideHint, tellOutside } from './configuration.ts';
 import { withSource } from './connect.ts';
 import { whyNoIncrements } from './increment.ts';
 
-/** Which of the rights each role needs: a base streams the whole server, the archive only asks, a recovery logs a restore point and ends a segment. */
-const needs: Record<AccessRole, readonly ('replication' | 'monitor' | 'canary')[]> = {
+type Right = 'replication' | 'monitor' | 'canary';
+
+/** Which of the rights each role needs: a base streams the whole server, the archive of one that pushes its log only asks, a recovery logs a restore point and ends a segment. */
+const needs: Record<AccessRole, readonly Right[]> = {
   backup: ['replication', 'monitor'],
   archive: ['monitor'],
   restore: ['monitor', 'canary'],
@@ -26,13 +29,16 @@ const statements = {
 } as const;
 
 const about = {
-  replication: 'streams the whole server (pg_basebackup)',
+  replication: 'streams the server, or its log (pg_basebackup, pg_receivewal)',
   monitor: 'asks how far its log is',
   canary: 'logs a restore point and ends a segment, which proves the archive',
 } as const;
 
-export function grants(role: AccessRole): EngineGrant {
-  const wanted = needs[role];
+/** An archive that receives the log streams it. */
+const needsOf = (role: AccessRole, { wal }: Source): readonly Right[] => (role === 'archive' && wal.by === 'receive' ? ['replication', ...needs[role]] : needs[role]);
+
+export function grants(role: AccessRole, source: Source): EngineGrant {
+  const wanted = needsOf(role, source);
   return {
     engine: 'postgres-physical',
     commands: wanted.flatMap((right) => [...statements[right]]),
@@ -45,7 +51,7 @@ export function grants(role: AccessRole): EngineGrant {
 export async function checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound> {
   const has = await withSource(context, readRights);
   const lacking = role === 'backup' ? await checkSchedules(context) : null;
-  const wanted = needs[role];
+  const wanted = needsOf(role, context.source);
   return {
     missing: [...wanted.filter((right) => !has.superuser && !has[right]).map((right) => `${right}: ${statements[right].join('; ')}`), ...(lacking ? [`${lacking.what}: ${lacking.hint}`] : [])],
     tooMuch: has.superuser ? ['is a superuser, who may do anything'] : has.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],

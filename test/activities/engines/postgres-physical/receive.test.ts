@@ -77,6 +77,12 @@ test('a log that is received: while rows are written the receiving process, the 
   assert.equal(row!.rows, all!.rows);
   assert.ok(replayed.appliedToAt! >= all!.last.toISOString(), `the end that was reached, ${replayed.appliedToAt}, is the last commit there was or one of the server's own behind it`);
 
+  await t.test('who archives what is received has to be let stream, and who archives what is pushed is not', async () => {
+    const { wal } = context.source;
+    const streams = (by: 'push' | 'receive'): boolean => engine.grants('archive', { ...context.source, wal: { ...wal, by } }).commands.includes('ALTER ROLE holdfast REPLICATION');
+    assert.deepEqual([streams('receive'), streams('push')], [true, false]);
+  });
+
   await t.test('what the slot did not keep is a gap, told once; a base behind it closes it', async () => {
     await until('nobody to use the slot', async () => (await source.query('SELECT FROM pg_replication_slots WHERE NOT active')).length === 1, 30_000, 200);
     await source.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
