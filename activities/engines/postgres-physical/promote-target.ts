@@ -31,6 +31,7 @@ export async function promoteTarget(context: SourceContext, { target }: { target
   const reached = await readReached(place);
   if (!reached) throw new HoldfastError('TargetUnavailable', `${place.directory}: its log was not replayed yet`, { hint: 'run the step that replays first' });
   if (reached.promotedTo === undefined) {
+    if (reached.unmet) await stopPlace(place);
     // A try that was killed behind its promotion finds a server that is none any more: it is started by our socket too.
     await startRecovering(context, place, { major, stop: reached.stop });
     if (isStandby(place)) await endRecovery(context, place, { own: (await readControl(place, major)).timeline, reached });

@@ -16,6 +16,8 @@ export type Stop = { time: string } | { lsn: string } | { name: string };
 export interface Reached {
   /** its recovery's target; null: the end of what it was given */
   stop: Stop | null;
+  /** it runs with a stop that its log never came to, and a server refuses to be promoted before its stop: it is started anew without one. Left out: it does not */
+  unmet?: boolean;
   lsn: string;
   /** the identity of what it was promoted to; left out: it was not */
   promotedTo?: string;

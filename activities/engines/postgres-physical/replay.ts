@@ -38,7 +38,7 @@ export async function replayLog(context: SourceContext, { target, point, limit }
   const reached = async (state: RecoveryState): Promise<ReplayResult> => {
     const result = await resultOf(context, state, { point, limit, segmentBytes: cluster.segmentBytes });
     feeder.clear();
-    if (state.lsn !== null) await noteReached(place, { stop, lsn: state.lsn });
+    if (state.lsn !== null) await noteReached(place, { ...(state.paused ? { stop } : { stop: null, unmet: stop !== null }), lsn: state.lsn });
     return result;
   };
   try {

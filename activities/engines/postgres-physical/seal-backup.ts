@@ -23,7 +23,8 @@ function describe(plan: PhysicalPlan, indexes: readonly GroupIndex[]): Pick<Mani
   const detail: ClusterDetail = { ...passed.data, system, major, segmentBytes };
   const { increment } = passed.data;
   const instead = typeof increment === 'string' ? increment : plan.instead;
-  const end = positionIn(passed.data.endedAt, numberBefore(parseLsn(passed.data.endLsn), segmentBytes));
+  // Before the last segment that it needs: a piece of the one behind it may be stored in the same second, and counts the segments that are whole.
+  const end = positionIn(passed.data.endedAt, numberBefore(parseLsn(passed.data.endLsn), segmentBytes) - 1);
   return {
     units: plan.units.map(({ id, name, kind }) => ({ id, name, kind, documents: 0, plainBytes: ranges.reduce((sum, { plainBytes }) => sum + plainBytes, 0), hashSum: null, fuzzy: null, detail })),
     start: end,

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
-import { formatLsn, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { formatLsn, numberAt, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
+import { parseLogPosition } from '../../../../workflows/domain/log-position.ts';
 import { startTool } from '../../../../activities/tool/run-tool.ts';
 import { startWriter } from '../../../harness/postgres-writer.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo } from '../../../harness/physical-place.ts';
@@ -37,7 +38,9 @@ test('a log that is received: while rows are written the receiving process, the 
   const ended = assert.rejects(first.done, { name: 'ToolFailed' });
   await until('the archive to begin', async () => (await storedTo()) > 0n, 30_000, 200);
   const load = source.pgbench(['-c', '2', '-T', '4', '-R', '200', '-n']);
-  await backUpPhysical(context, 'b1');
+  const { end: endOfBase } = await backUpPhysical(context, 'b1');
+  // What is received of the segment that is written now counts those before it, and may be stored in the base's last second: it has to lie behind the base even so.
+  assert.ok(parseLogPosition(endOfBase).ordinal < numberAt(await flushed(), 16 * 1024 * 1024) - 1, endOfBase);
   process.kill(first.pid, 'SIGKILL');
   await ended;
   await writer.more(50);
