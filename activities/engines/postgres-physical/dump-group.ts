@@ -20,6 +20,7 @@ import { cluster, listRange, planSchema, rangeOfTablespace, type Passed, type Ph
 import { openParents } from './increment.ts';
 import { identityOf, readServerFacts, type ServerFacts, type Tablespace } from './server.ts';
 import { checkList, prefixOfTablespace, TarWatch, type BackupManifest } from './tar-watch.ts';
+import { sessionOf, watchStop } from './watch-stop.ts';
 
 /**
  * Runs pg_basebackup to its standard output, with the WAL that the base itself needs, and cuts what comes into parts. Its index is put once the program has ended
@@ -48,10 +49,13 @@ export async function dumpGroup(context: SourceContext, input: SourceRef & { pla
   const fromAt = new Date().toISOString();
   const progress = new StoredProgress(plan.groups[0]!.estimatedBytes, (reading) => context.progress({ ...reading, phase, group: cluster.group }));
   const to: PartStore = { store, key, scope: plan, signal };
-  const { ranges, list, said: { timeline, startLsn, endLsn, files }, exitedAt } = plan.tablespaces.length === 0 ? await dumpOne(context, to, spec, progress) : await dumpSeveral(context, to, { spec, place, plan }, progress);
+  const stopped = watchStop(context, plan.backup);
+  const dumped = plan.tablespaces.length === 0 ? dumpOne(context, to, spec, progress) : dumpSeveral(context, to, { spec, place, plan }, progress);
+  let stoppedAt: string | undefined;
+  const { ranges, list, said: { timeline, startLsn, endLsn, files }, exitedAt } = await dumped.finally(async () => void (stoppedAt = await stopped()));
   if (timeline !== plan.server.timeline) throw new HoldfastError('BadInput', `backup ${plan.backup} was planned of PostgreSQL timeline ${plan.server.timeline}, and the server was promoted to ${timeline} meanwhile`, { hint: 'start another backup' });
-  // By the clock that stamps the commits, once everything that is in the base was written.
-  const passed: Passed = { timeline, startLsn, endLsn, files, tablespaces: plan.tablespaces, list, increment, endedAt: await withSource(context, async (client) => (await readServerFacts(client)).at) };
+  // By the clock that stamps the commits, once everything that is in the base was logged.
+  const passed: Passed = { timeline, startLsn, endLsn, files, tablespaces: plan.tablespaces, list, increment, endedAt: stoppedAt ?? (await withSource(context, async (client) => (await readServerFacts(client)).at)) };
   const common = { unit: cluster.unit, documents: 0, hashSum: null, fuzzy: null, gone: false, ran: { fromAt, toAt: exitedAt } };
   return await putIndex(context, plan, cluster.group, ranges.map(({ range, parts }) => ({
     parts,
@@ -104,12 +108,14 @@ function requireSame({ backup, server, tablespaces }: PhysicalPlan, facts: Serve
 async function baseBackupProgram({ source }: SourceContext, place: Place, plan: PhysicalPlan, list: string | undefined): Promise<ProgramSpec> {
   const { path } = await findPostgresProgram('pg_basebackup', plan.server.major);
   const { bytesPerSecond } = source.limits;
+  const { env, secrets } = libpqVariables(place);
   const rate = bytesPerSecond === undefined ? [] : [`--max-rate=${Math.min(1_048_576, Math.max(32, Math.floor(bytesPerSecond / kib(1))))}k`];
   return {
     name: 'pg_basebackup',
     path,
     args: ['--format=tar', '--wal-method=fetch', '--checkpoint=fast', '--no-password', `--label=holdfast ${plan.backup}`, ...rate, ...(list === undefined ? [] : ['--incremental={{file:backup_manifest}}'])],
-    ...libpqVariables(place),
+    env: { ...env, PGAPPNAME: sessionOf(plan.backup) },
+    secrets,
     files: list === undefined ? {} : { backup_manifest: list },
   };
 }

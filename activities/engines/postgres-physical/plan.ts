@@ -30,7 +30,7 @@ export const passedSchema = z.strictObject({
   list: z.strictObject({ range: z.string(), at: z.number().int(), bytes: z.number().int() }),
   /** whether it adds to what its plan names; or why not, where the plan names something */
   increment: z.union([z.boolean(), z.string()]),
-  /** the source's own clock, once everything was read */
+  /** the source's own clock, once all that the base holds was logged */
   endedAt: z.iso.datetime(),
 });
 export type Passed = z.infer<typeof passedSchema>;

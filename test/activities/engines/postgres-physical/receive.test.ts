@@ -7,7 +7,8 @@ import { formatLsn, numberAt, parseLsn } from '../../../../activities/engines/po
 import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
-import { parseLogPosition } from '../../../../workflows/domain/log-position.ts';
+import { logPositionAt, parseLogPosition } from '../../../../workflows/domain/log-position.ts';
+import { mib } from '../../../../workflows/domain/units.ts';
 import { startTool } from '../../../../activities/tool/run-tool.ts';
 import { startWriter } from '../../../harness/postgres-writer.ts';
 import { backUpPhysical, findPoint, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo } from '../../../harness/physical-place.ts';
@@ -84,6 +85,20 @@ test('a log that is received: while rows are written the receiving process, the 
     const { wal } = context.source;
     const streams = (by: 'push' | 'receive'): boolean => engine.grants('archive', { ...context.source, wal: { ...wal, by } }).commands.includes('ALTER ROLE holdfast REPLICATION');
     assert.deepEqual([streams('receive'), streams('push')], [true, false]);
+  });
+
+  await t.test('a base ends where it holds all that it holds, and not where it has fetched the log for that: what is logged meanwhile is behind it', async () => {
+    const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: mib(16) } } };
+    const phase = async (): Promise<{ phase: string; at: Date } | undefined> => (await source.query<{ phase: string; at: Date }>('SELECT phase, clock_timestamp() AS at FROM pg_stat_progress_basebackup'))[0];
+    const taken = backUpPhysical(slow, 'slow');
+    await until('files to come', async () => (await phase())?.phase === 'streaming database files', 30_000, 50);
+    await source.query("SELECT count(pg_logical_emit_message(false, 'fill', repeat('x', 1048576))) FROM generate_series(1, 64)");
+    const from = await until('log to come', async () => await phase().then((now) => (now?.phase === 'transferring wal files' ? now.at.getTime() : undefined)), 30_000, 50);
+    let to = from;
+    for (let now = await phase(); now; now = await phase()) to = now.at.getTime();
+    assert.ok(to - from > 2_500, `log came for ${to - from} ms`);
+    const { end } = await taken;
+    assert.ok(Date.parse(logPositionAt(end)) < from + 1_000, `${end} of ${new Date(from).toISOString()}`);
   });
 
   await t.test('what the slot did not keep is a gap, told once; a base behind it closes it', async () => {
