@@ -49,7 +49,7 @@ const groups = [
  * Each takes both processors for half a minute or more, and most look as a whole at what other files look at in parts; the bench is nothing that people rely on at night. So many of them are run, by
  * HOLDFAST_SEED; HOLDFAST_WHOLE=1 runs all, and what is named on the command line is run in any case.
  */
-const inTurn = { count: 3, of: ['test/system/ai-writing.test.ts', 'test/system/apply-under-fire.test.ts', 'test/system/damage.test.ts', 'test/system/dispose-all.test.ts', 'test/system/exchange.test.ts', 'test/system/forecast-error.test.ts', 'test/system/in-place.test.ts', 'test/system/interrupted-demo.test.ts', 'test/bench/bench.test.ts', 'test/activities/engines/mongodb/oracle.test.ts'] };
+const inTurn = { count: 2, of: ['test/system/ai-writing.test.ts', 'test/system/apply-under-fire.test.ts', 'test/system/damage.test.ts', 'test/system/dispose-all.test.ts', 'test/system/exchange.test.ts', 'test/system/forecast-error.test.ts', 'test/system/in-place.test.ts', 'test/system/interrupted-demo.test.ts', 'test/bench/bench.test.ts', 'test/activities/engines/mongodb/oracle.test.ts'] };
 /** A test without servers of its own that takes longer hangs. */
 const timeoutMsOf = (job: string): number => (heavyFiles.test(job) || isWhole ? 10 : 5) * 60_000;
 /** More than these are no matter of a busy machine. */

@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
+import { madeAnew } from '../../workflows/domain/made-anew.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { until } from '../harness/until.ts';
 
@@ -36,6 +37,12 @@ const eventsOf = async (handle: WorkflowHandle): Promise<string[]> =>
     return failed ? `failed: ${failed.failure?.message ?? ''}` : Object.keys(event).find((key) => key.endsWith('EventAttributes'))!.replace('EventAttributes', '');
   });
 
+/** One that met more events ahead is asked again. */
+const ask = async (handle: WorkflowHandle): Promise<string> => await handle.query<string>('how').catch(async (error: Error) => {
+  if (!error.message.includes(madeAnew)) throw error;
+  return await ask(handle);
+});
+
 async function every(handles: readonly WorkflowHandle[], what: string, is: (events: string[]) => boolean): Promise<void> {
   await until(what, async () => (await Promise.all(handles.map(eventsOf))).every(is), 40_000);
 }
@@ -61,9 +68,10 @@ async function askAheadOfTask(t: TestContext, name: string, { client, address, h
   await kill(first);
   let answered = 0;
   const asked = handles.map(async (handle) => {
-    const how = await handle.query('how');
+    // Several, as who watches a run asks: each may meet more events than the one before.
+    const hows = await Promise.all([1, 2, 3].map(async () => await ask(handle)));
     answered += 1;
-    return how;
+    return hows.join();
   });
   // A query that the server takes after the activity's end comes with the task, and shows nothing here; how many did not is seen at the end.
   await delay(500);
@@ -74,7 +82,7 @@ async function askAheadOfTask(t: TestContext, name: string, { client, address, h
   process.kill(-second.pid, 'SIGSTOP');
   await every(handles, 'the timers have fired', (events) => events.includes(timerEnd));
   process.kill(-second.pid, 'SIGCONT');
-  assert.deepEqual(new Set(await Promise.all(asked)), new Set(['runs']));
+  assert.deepEqual(new Set(await Promise.all(asked)), new Set(['runs,runs,runs']));
   await every(handles, 'the timers were met', (events) => events.lastIndexOf(taskEnd) > events.lastIndexOf(timerEnd));
   await kill(second);
   const third = await startWorker(t, address, 100);
@@ -104,6 +112,6 @@ test('a run that a worker was asked for ahead of its task goes on after the next
       gate = Promise.withResolvers<void>();
       failures = await askAheadOfTask(t, `stale-${round}`, { client: client.workflow, address, held: () => held, letGo: () => gate.resolve() });
     }
-    assert.deepEqual(new Set(failures), new Set(['failed: a query was answered from events that are ahead of this task: the run is made anew from its history']));
+    assert.deepEqual(new Set(failures), new Set([`failed: ${madeAnew}`]));
   });
 });
