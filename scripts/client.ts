@@ -4,6 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { taskQueues } from '../workflows/contract.ts';
 import { HoldfastError } from '../workflows/domain/errors.ts';
 import type { EntryWorkflow } from '../workflows/domain/inputs.ts';
+import { askAgain } from '../workers/ask-again.ts';
 import { readDataConverter } from '../workers/codec/data-converter.ts';
 import { requireTemporalTls } from '../workers/temporal-transport.ts';
 import { readStackAddress } from './stack-address.ts';
@@ -43,7 +44,7 @@ export async function openTemporal(withinMs: number): Promise<Temporal> {
   await requireTemporalTls(config.connectionOptions, address);
   const dataConverter = await readDataConverter();
   const connection = await connect({ ...config.connectionOptions, address, connectTimeout: withinMs }, address);
-  return { client: new Client({ connection, namespace, dataConverter }), address, namespace, uiUrl };
+  return { client: new Client({ connection, namespace, dataConverter, interceptors: { workflow: [askAgain] } }), address, namespace, uiUrl };
 }
 
 async function connect(options: NonNullable<Parameters<typeof Connection.connect>[0]>, address: string): Promise<Connection> {

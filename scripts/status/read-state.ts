@@ -1,6 +1,5 @@
 import { isGrpcServiceError, ServiceError, type WorkflowHandle } from '@temporalio/client';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-import { madeAnew } from '../../workflows/domain/made-anew.ts';
 import { queryNames } from '../../workflows/domain/messages.ts';
 import { lastPolls, pollsWithinMs } from '../client.ts';
 
@@ -24,11 +23,10 @@ export const readState = async <T>(handle: WorkflowHandle): Promise<T> => await 
 /** Any query, as `readState` does its own. */
 export async function askWorker<T>(handle: WorkflowHandle, name: string, ...input: unknown[]): Promise<T> {
   const startedMs = Date.now();
-  const ask = async (withinMs: number, again = 3): Promise<{ answer: T } | { unanswered: unknown }> => {
+  const ask = async (withinMs: number): Promise<{ answer: T } | { unanswered: unknown }> => {
     try {
       return { answer: await handle.client.withDeadline(Date.now() + withinMs, async () => await handle.query<T, unknown[]>(name, ...input)) };
     } catch (error) {
-      if (again > 0 && error instanceof Error && error.message.includes(madeAnew)) return await ask(withinMs, again - 1);
       const said = error instanceof ServiceError ? error.cause : error;
       if (!isGrpcServiceError(said) || !Object.values(unanswered).includes(said.code)) throw error;
       return { unanswered: error };

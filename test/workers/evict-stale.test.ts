@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
-import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
+import { Client, type WorkflowClient, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { startTool, type RunningTool } from '../../activities/tool/run-tool.ts';
+import { askAgain } from '../../workers/ask-again.ts';
 import { madeAnew } from '../../workflows/domain/made-anew.ts';
 import { startTemporalServer } from '../harness/temporal-server.ts';
 import { until } from '../harness/until.ts';
@@ -37,12 +38,6 @@ const eventsOf = async (handle: WorkflowHandle): Promise<string[]> =>
     return failed ? `failed: ${failed.failure?.message ?? ''}` : Object.keys(event).find((key) => key.endsWith('EventAttributes'))!.replace('EventAttributes', '');
   });
 
-/** One that met more events ahead is asked again. */
-const ask = async (handle: WorkflowHandle): Promise<string> => await handle.query<string>('how').catch(async (error: Error) => {
-  if (!error.message.includes(madeAnew)) throw error;
-  return await ask(handle);
-});
-
 async function every(handles: readonly WorkflowHandle[], what: string, is: (events: string[]) => boolean): Promise<void> {
   await until(what, async () => (await Promise.all(handles.map(eventsOf))).every(is), 40_000);
 }
@@ -69,7 +64,7 @@ async function askAheadOfTask(t: TestContext, name: string, { client, address, h
   let answered = 0;
   const asked = handles.map(async (handle) => {
     // Several, as who watches a run asks: each may meet more events than the one before.
-    const hows = await Promise.all([1, 2, 3].map(async () => await ask(handle)));
+    const hows = await Promise.all([1, 2, 3].map(async () => await handle.query<string>('how')));
     answered += 1;
     return hows.join();
   });
@@ -93,7 +88,8 @@ async function askAheadOfTask(t: TestContext, name: string, { client, address, h
 }
 
 test('a run that a worker was asked for ahead of its task goes on after the next death: it was made anew from its history', { timeout: 300_000 }, async (t) => {
-  const { client, nativeConnection, address } = await startTemporalServer(t);
+  const { client: { connection }, nativeConnection, address } = await startTemporalServer(t);
+  const client = new Client({ connection, interceptors: { workflow: [askAgain] } });
   let held = 0;
   let gate = Promise.withResolvers<void>();
   const activities = {

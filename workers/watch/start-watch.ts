@@ -10,6 +10,7 @@ import { readFires } from '../../activities/watch/read-fires.ts';
 import { resolveSecret, scrub } from '../../activities/secrets.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { describeLate } from '../../workflows/domain/schedules/judge-fire.ts';
+import { askAgain } from '../ask-again.ts';
 import type { WorkerConnection } from '../connection.ts';
 import type { WorkerEnvironment } from '../environment.ts';
 import type { QueuePlan } from '../run-workers.ts';
@@ -46,7 +47,7 @@ const startsWithinMs = 60_000;
  */
 export async function startWatch(watched: Watched, signal: AbortSignal): Promise<Watch> {
   const { temporal, dataConverter, plans, workers, environment, log } = watched;
-  const client = new Client({ connection: temporal.connection, namespace: temporal.namespace, dataConverter });
+  const client = new Client({ connection: temporal.connection, namespace: temporal.namespace, dataConverter, interceptors: { workflow: [askAgain] } });
   const roles = sharedFor(2_000, async () => await readRoles({ temporal, plans, workers, identity: environment.identity }));
   await serve(watched, client, roles, signal);
   return {
