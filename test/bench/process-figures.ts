@@ -41,7 +41,8 @@ function endedMs(pid: number): number {
 
 const livingMs = (parent: number): number => childrenOf(parent).reduce((sum, pid) => sum + orNothing(() => processMs(pid)), 0);
 
-const childrenOf = (parent: number): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => orNothing(() => Number(statOf(pid)[1])) === parent);
+/** Those that live. */
+export const childrenOf = (parent: number): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => orNothing(() => Number(statOf(pid)[1])) === parent);
 
 /** Of one that ended between the listing and the look. */
 function orNothing(look: () => number): number {
