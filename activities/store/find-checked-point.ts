@@ -9,6 +9,7 @@ import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import type { Findings } from './findings.ts';
 import { listSlices } from './list-slices.ts';
+import { findMissingBases } from './missing-bases.ts';
 import { readCatalogOf } from './read-catalog.ts';
 import { openBase, verifyParts } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
@@ -18,8 +19,8 @@ import { missingSlice, verifyLog } from './verify-log.ts';
  *
  * - By listing alone, always: every slice from the base to the limit is there and touches the next; every part is there at
  *   its version, of its size.
- * - By opening, always: timelines, manifests and gaps (signed); the base's key, and the indexes of its parts; slices that
- *   overlap, and the last one of each unbroken span.
+ * - By opening, always: timelines, manifests and gaps (signed); the list of the bases that there should be; the base's key, and the indexes
+ *   of its parts; slices that overlap, and the last one of each unbroken span.
  * - By reading and authenticating every byte, while there is time (`readForMs`): the log, from the base on, since it decides
  *   which moment can be reached; then the parts. What is not read is authenticated when it is used, and the result says so.
  *
@@ -44,8 +45,7 @@ export async function findCheckedPoint(
   const target: RecoveryTarget = mark?.target ?? asked;
   const damage: Damage = new Map();
   for (;;) {
-    const { store, keys, signal, progress } = context;
-    const catalog = await readCatalogOf({ store, keys, signal, progress, distrust: reasonsOf(damage) }, of, target.point).catch((error: unknown) => {
+    const catalog = await readWhatThereWas(context, of, target.point, reasonsOf(damage)).catch((error: unknown) => {
       throw damage.size > 0 && error instanceof HoldfastError ? refused(damage, error) : error;
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
@@ -59,6 +59,14 @@ export async function findCheckedPoint(
     // The store says one thing and then another: choosing again would go on for ever.
     if (damage.size === known) throw refused(damage, undefined);
   }
+}
+
+/** The catalog, with the bases that are gone and should be there as ones that are not believed: what lies at their moment is not passed over in silence. Who names a base that is there is given it. */
+async function readWhatThereWas({ store, keys, signal, progress }: SourceContext, of: { system: string; source: string }, point: string | undefined, distrust: ReadonlyMap<string, string>): Promise<Catalog> {
+  const catalog = await readCatalogOf({ store, keys, signal, progress, distrust }, of, point);
+  if (point !== undefined && catalog.bases.some(({ backup }) => backup === point)) return catalog;
+  const missing = await findMissingBases({ store, keys, signal }, catalog);
+  return { ...catalog, rejected: [...catalog.rejected, ...missing.map(({ key, problem }) => ({ key, why: problem }))] };
 }
 
 /**

@@ -55,9 +55,9 @@ export async function writeBackup(
   store: Store,
   keys: Keys,
   end: number,
-  options: { start?: number; logFrom?: number; timeline?: string; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
+  options: { start?: number; logFrom?: number; timeline?: string; backup?: string; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
 ): Promise<WrittenBackup> {
-  const backup = `b${end}`;
+  const backup = options.backup ?? `b${end}`;
   const place = { ...scope, timeline: options.timeline ?? scope.timeline, backup };
   const { key, manifestKey } = await createBackupKey(store, keys, place);
   const groups: Manifest['groups'] = [];

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { DeleteObjectCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { sealBase } from '../../../activities/engines/base/seal-base.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
+import { planPoint } from '../../../activities/plan/plan-recovery.ts';
 import { noteBase, readBaseList } from '../../../activities/store/base-list.ts';
 import { claimEpoch } from '../../../activities/store/epoch.ts';
+import { findCheckedPoint } from '../../../activities/store/find-checked-point.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { verifyAndMark } from '../../../activities/store/mark-damage.ts';
 import { writeMark } from '../../../activities/store/marks.ts';
@@ -18,6 +21,10 @@ import type { Keys } from '../../../activities/stream/keys.ts';
 import type { DumpPlanRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
+import { logPositionAt, nextLogPosition } from '../../../workflows/domain/log-position.ts';
+import { makeId } from '../../../workflows/domain/make-id.ts';
+import type { Finding } from '../../../workflows/domain/recovery-plan.ts';
+import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';
@@ -139,4 +146,37 @@ test('a list that is forged, changed or gone is told of, and the one before it c
   assert.deepEqual(await findMissingBases(room, await catalog()), []);
   await renewBaseList(room, await catalog());
   assert.ok(!(await newest()).bases.some(({ backup }) => backup === 'b10'));
+});
+
+test('a source without a log whose newest base is gone: the latest is refused, by name, and the one before it is given to whoever asks for its moment, with what is missing', async (t) => {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  const room = { store, keys };
+  await startFirstTimeline(store, keys);
+  const [older, newest] = [makeId(Date.parse(logPositionAt(at(10))), randomUUID()), makeId(Date.parse(logPositionAt(at(50))), randomUUID())];
+  for (const [end, backup] of [[12, older], [52, newest]] as const) {
+    await writeBackup(store, keys, end, { backup });
+    await noteBase(room, { ...scope, backup });
+  }
+  const find = async (target: RecoveryTarget = {}) => await findCheckedPoint(contextOf(store, keys), target, { readForMs: Infinity, engine: { verifySlice } });
+  const taken = async (target: RecoveryTarget = {}) => {
+    const { base, checked } = await find(target);
+    return [base.backup, checked!.passedOver.map(({ key }) => key)];
+  };
+  assert.deepEqual(await taken(), [newest, []]);
+  const key = layout.manifest({ ...scope, backup: newest });
+  for (const version of await collect(store, key)) await store.deleteVersion(version);
+  const isNamed = (error: HoldfastError): true => {
+    assert.deepEqual([error.type, error.details['key'], error.details['nearestBefore']], ['Tampered', key, nextLogPosition(at(12))]);
+    assert.match(error.message, /was sealed, and its manifest is gone; .*HINT: nearest good points: before it/);
+    return true;
+  };
+  await assert.rejects(find(), isNamed);
+  await assert.rejects(find({ targetTime: logPositionAt(at(60)) }), isNamed);
+  const findings: Finding[] = [];
+  const planned = await planPoint(contextOf(store, keys), {}, findings, { verifySlice, narrowPoint: () => Promise.reject(new Error('nothing is chosen')) });
+  assert.deepEqual([planned, findings.map(({ effect, type }) => `${effect} ${type}`)], [undefined, ['fails Tampered']]);
+  await assert.rejects(find({ point: newest }), { name: 'NoRecoveryPoint', message: /was sealed, and its manifest is gone/ });
+  for (const target of [{ targetPosition: nextLogPosition(at(12)) }, { targetTime: logPositionAt(at(60)), orBefore: true }]) assert.deepEqual(await taken(target), [older, [key]]);
+  assert.deepEqual(await taken({ point: older }), [older, []], 'who names one is given it');
 });
