@@ -15,23 +15,21 @@ interface Phase {
   /** reads the source while it takes writes, so an election or its log's end can meet it */
   readsLiveSource: boolean;
   followsLog: boolean;
-  /** it commands under an epoch, and a higher one must end it */
-  epoch: boolean;
   /** whose disk is written, in amounts that can fill it */
   fills: 'store' | 'target' | null;
 }
 
 export const phases = {
-  backup: { title: 'backup: a part of a group is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: false, epoch: true, fills: 'store' },
-  archive: { title: 'archive: a slice is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: true, epoch: true, fills: 'store' },
-  seal: { title: 'seal: all parts are stored, the manifest is on its way; where mongod is struck: the parts are looked at, before a base whose reading took a while asks its source where it ends', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: false, epoch: true, fills: 'store' },
-  restore: { title: 'restore: a part is being read from the store', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
-  replay: { title: 'replay: a slice in mid-log is being read', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
-  'index-build': { title: 'index build: the target builds an index', dataPlane: true, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: 'target' },
-  convert: { title: 'convert to replica set: the target was restarted as a member and is not initiated', dataPlane: false, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, epoch: false, fills: null },
-  fence: { title: 'fence: the old primary is marked, and about to be stepped down; where the store is struck: it asks who has the command', dataPlane: false, mongod: 'source', store: 'asks', readsLiveSource: false, followsLog: false, epoch: true, fills: null },
-  drain: { title: 'drain: a slice of the fenced log is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: true, epoch: true, fills: 'store' },
-  switch: { title: 'switch: a quarter of the traffic is let in and watched', dataPlane: false, mongod: 'target', store: 'asks', readsLiveSource: false, followsLog: false, epoch: true, fills: null },
+  backup: { title: 'backup: a part of a group is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: false, fills: 'store' },
+  archive: { title: 'archive: a slice is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: true, followsLog: true, fills: 'store' },
+  seal: { title: 'seal: all parts are stored, the manifest is on its way; where mongod is struck: the parts are looked at, before a base whose reading took a while asks its source where it ends', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: false, fills: 'store' },
+  restore: { title: 'restore: a part is being read from the store', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, fills: 'target' },
+  replay: { title: 'replay: a slice in mid-log is being read', dataPlane: true, mongod: 'target', store: 'reads', readsLiveSource: false, followsLog: false, fills: 'target' },
+  'index-build': { title: 'index build: the target builds an index', dataPlane: true, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, fills: 'target' },
+  convert: { title: 'convert to replica set: the target was restarted as a member and is not initiated', dataPlane: false, mongod: 'target', store: null, readsLiveSource: false, followsLog: false, fills: null },
+  fence: { title: 'fence: the old primary is marked, and about to be stepped down; where the store is struck: it asks who has the command', dataPlane: false, mongod: 'source', store: 'asks', readsLiveSource: false, followsLog: false, fills: null },
+  drain: { title: 'drain: a slice of the fenced log is on its way to the store', dataPlane: true, mongod: 'source', store: 'writes', readsLiveSource: false, followsLog: true, fills: 'store' },
+  switch: { title: 'switch: a quarter of the traffic is let in and watched', dataPlane: false, mongod: 'target', store: 'asks', readsLiveSource: false, followsLog: false, fills: null },
 } as const satisfies Record<string, Phase>;
 export type PhaseId = keyof typeof phases;
 
@@ -51,7 +49,6 @@ const needsLog = ({ followsLog, readsLiveSource }: Phase): string | null => {
   if (!followsLog) return 'it does not follow the source’s log';
   return readsLiveSource ? null : 'a fenced primary takes no writes, so its log does not roll over';
 };
-const needsEpoch = ({ epoch }: Phase): string | null => (epoch ? null : 'it works on a target that its run has claimed, not under an epoch');
 
 export interface Fault {
   title: string;
@@ -79,7 +76,7 @@ export const faults = {
   election: { title: 'an election: the primary steps down, another member wins', not: needsLiveSource },
   'clock-wrong': { title: 'the worker’s clock jumps by six hours', not: everywhere },
   zombie: { title: 'two workers that both believe they own the run', not: everywhere },
-  'two-control-planes': { title: 'another control plane takes the command', not: needsEpoch },
+  'two-control-planes': { title: 'another control plane takes the command', not: everywhere },
 } as const satisfies Record<string, Fault>;
 export type FaultId = keyof typeof faults;
 

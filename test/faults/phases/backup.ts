@@ -3,7 +3,7 @@ import type { BackupSummary, VerifyResult } from '../../../workflows/contract.ts
 import { layout } from '../../../workflows/domain/layout.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import type { Bench } from '../bench.ts';
-import { scope } from '../bench.ts';
+import { scope, smallCollections } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import { detailsOf } from '../read-page.ts';
 import type { Matches } from '../../harness/store-proxy.ts';
@@ -39,6 +39,8 @@ async function backUpUntil(bench: Bench, activity: string, matches: Matches): Pr
   const startedAt = Date.now();
   const entry = await stack.start('backUpSystem', { system: 'demo', requestedBy: 'faults' });
   await held.reached;
+  const before = stack.store.seen((of) => isPut(of) && isPart(of) && isDone(of), startedAt).length;
+  assert.ok(before >= smallCollections, `${before} parts were stored before the fault: a dump that begins again puts more of them twice than may be in flight`);
   const dataPlane = await dataPlaneOf(bench, activity);
   return {
     workflowId: lockIds.backup('demo'),

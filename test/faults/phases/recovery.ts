@@ -6,18 +6,23 @@ import { join } from 'node:path';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { lockIds } from '../../../workflows/domain/names.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
-import { pidOf, scope, type Bench } from '../bench.ts';
-import type { Enter, Middle } from '../cell.ts';
+import { pidOf, scope, smallCollections, type Bench } from '../bench.ts';
+import type { Middle } from '../cell.ts';
 import { requirePage } from '../read-page.ts';
 import { until } from '../../harness/until.ts';
 import { dataPlaneOf, isAtWork } from './data-planes.ts';
 import { goOn } from './go-on.ts';
-import { inFlight, isGet, isPart, isSlice, partIndex } from './requests.ts';
+import { inFlight, isDone, isGet, isPart, isSlice, partIndex } from './requests.ts';
 import { answerRun, indexesBuilt, partsRead, requireDone, slicesRead } from './run.ts';
 
-async function startDrill(bench: Bench): Promise<WorkflowHandle> {
-  return await bench.stack.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'faults', targetTime: bench.targetTime });
-}
+/** A drill, or what a fault needs that only a real recovery has: the command. */
+type StartRun = (bench: Bench) => Promise<WorkflowHandle>;
+/** As `Enter`, for either. */
+export type EnterRun = (bench: Bench, start?: StartRun) => Promise<Middle>;
+
+const startDrill: StartRun = async (bench) =>
+  await bench.stack.start('recoverSystem', { system: 'demo', purpose: 'drill', requestedBy: 'faults', targetTime: bench.targetTime });
+export const startRecovery: StartRun = async (bench) => await bench.stack.start('recoverSystem', { system: 'demo', requestedBy: 'faults' });
 
 /** of `senses` and of `tags` */
 const indexes = 2;
@@ -55,26 +60,33 @@ function middleOf(bench: Bench, entry: WorkflowHandle, of: Pick<Middle, 'activit
 }
 
 /** The second of three parts is being read, by the restore: it was read before, when the recovery point was checked. */
-export const enterRestore: Enter = async (bench) => {
-  const held = bench.stack.store.hold((of) => isGet(of) && isPart(of) && partIndex(of.key) === 1 && isAtWork(bench, 'restoreGroup'));
-  const drill = await startDrill(bench);
+export const enterRestore: EnterRun = async (bench, start = startDrill) => {
+  let restoringSince = Infinity;
+  const held = bench.stack.store.hold((of) => {
+    if (!isGet(of) || !isPart(of) || !isAtWork(bench, 'restoreGroup')) return false;
+    restoringSince = Math.min(restoringSince, of.at);
+    return partIndex(of.key) === 1;
+  });
+  const drill = await start(bench);
   await held.reached;
+  const before = bench.stack.store.seen((of) => isGet(of) && isPart(of) && isDone(of), restoringSince).length;
+  assert.ok(before >= smallCollections, `${before} parts were read before the fault: a restore that begins again reads more of them twice than may be in flight`);
   return middleOf(bench, drill, { activity: 'restoreGroup', dataPlane: await dataPlaneOf(bench, 'restoreGroup'), release: () => held.release() });
 };
 
 /** Some slices are read; the one but last is not. */
-export const enterReplay: Enter = async (bench) => {
+export const enterReplay: EnterRun = async (bench, start = startDrill) => {
   const slices = (await bench.stack.keys(layout.slices(scope))).sort().filter((key) => key > layout.slice(scope, bench.base!.end, bench.base!.end));
   const boundary = slices[2]!;
   const held = bench.stack.store.hold((of) => isGet(of) && isSlice(of) && of.key >= boundary && isAtWork(bench, 'replayLog'));
-  const drill = await startDrill(bench);
+  const drill = await start(bench);
   await held.reached;
   return middleOf(bench, drill, { activity: 'replayLog', dataPlane: await dataPlaneOf(bench, 'replayLog'), release: () => held.release() });
 };
 
 /** The target's mongod is stopped in the middle of the one build that takes a second and writes megabytes, so that it does not end before the fault is there. */
-export const enterIndexBuild: Enter = async (bench) => {
-  const drill = await startDrill(bench);
+export const enterIndexBuild: EnterRun = async (bench, start = startDrill) => {
+  const drill = await start(bench);
   await bench.stack.stepIs('build-indexes', 'running', 180_000);
   await until('an index build in the target', async () => await bench.stack.withTarget(async (client) => {
     const { inprog } = await client.db('admin').command({ currentOp: 1, $all: true }) as unknown as { inprog: { ns?: string; msg?: string; desc?: string }[] };
@@ -86,8 +98,8 @@ export const enterIndexBuild: Enter = async (bench) => {
 };
 
 /** The target has its new configuration; the server that was started with it is stopped before it answers. */
-export const enterConvert: Enter = async (bench) => {
-  const drill = await startDrill(bench);
+export const enterConvert: EnterRun = async (bench, start = startDrill) => {
+  const drill = await start(bench);
   await answerRun(bench, drill, 'approve-switch');
   const standalone = pidOf(bench.standbyPidFile);
   await bench.stack.runHandle.executeUpdate('approve', { args: [{ gate: 'approve-switch', by: 'dana' }] });
