@@ -22,11 +22,17 @@ export interface OpenedBase {
   parts: Part[];
 }
 
+/** Stored bytes that a job has read, of all that it reads so, however many bases that is: what people are shown of it. */
+export interface BytesRead {
+  done: number;
+  of: number;
+}
+
 /** Verifies all that a manifest names; adds what is wrong to `found`. @returns whether the base is whole, as far as it was read. */
-export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, limits: ReadLimits): Promise<boolean> {
+export async function verifyBase(context: SourceContext, scope: BackupScope, ref: ObjectRef, found: Findings, limits: ReadLimits, read?: BytesRead): Promise<boolean> {
   const before = found.problems.length;
   const base = await openBase(context, scope, ref, found);
-  if (base) await verifyParts(context, scope, base, ref, found, limits);
+  if (base) await verifyParts(context, scope, base, ref, found, limits, read);
   return found.problems.length === before;
 }
 
@@ -45,14 +51,19 @@ export async function openBase(context: SourceContext, scope: BackupScope, ref: 
   return { manifest, key, parts: indexes.flatMap((index) => index.parts) };
 }
 
-/** Reads and opens each part. Those for which there is no time are looked for in a listing: each at its version, of its size. */
+/**
+ * Reads and opens each part. Those for which there is no time are looked for in a listing: each at its version, of its size.
+ *
+ * @param read - of a job that reads more than these; left out: they are all.
+ */
 export async function verifyParts(
   context: SourceContext,
   scope: BackupScope,
-  { manifest, key, parts }: OpenedBase,
+  { key, parts }: OpenedBase,
   ref: ObjectRef,
   found: Findings,
   { atOnce, untilMs }: ReadLimits,
+  read: BytesRead = { done: 0, of: bytesOf(parts) },
 ): Promise<void> {
   const attempt = attemptsOf(context, found, ref);
   const begun = new Set<Part>();
@@ -60,11 +71,14 @@ export async function verifyParts(
     begun.add(part);
     await attempt(part.object, () => readPart(context, scope, key, part));
     found.parts += 1;
-    context.progress({ phase: 'verify base', done: found.bytes, of: manifest.totals.storedBytes, unit: 'bytes' });
+    read.done += part.object.bytes;
+    context.progress({ phase: 'verify base', done: read.done, of: read.of, unit: 'bytes' });
   };
   await inParallel(untilTime(parts, untilMs), atOnce, verify, context.signal);
   await lookForParts(context, scope, parts.filter((part) => !begun.has(part)), found);
 }
+
+export const bytesOf = (parts: readonly Part[]): number => parts.reduce((total, { object }) => total + object.bytes, 0);
 
 /** Reads one object that the manifest names, and counts it. Undefined when it is damaged, which is noted under its key. */
 type Attempt = <T>(ref: ObjectRef, read: () => Promise<T>) => Promise<T | undefined>;

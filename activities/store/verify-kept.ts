@@ -15,7 +15,7 @@ import { findMissingBases } from './missing-bases.ts';
 import { rebuildCatalog, withImports } from './read-catalog.ts';
 import { readSliceNames, type StoredSlice } from './slice-names.ts';
 import { samplesOf } from './verifications.ts';
-import { lookForParts, openBase, verifyParts } from './verify-base.ts';
+import { bytesOf, lookForParts, openBase, verifyParts, type BytesRead } from './verify-base.ts';
 
 const limits: ReadLimits = { atOnce: 4, untilMs: Infinity };
 
@@ -41,10 +41,12 @@ export async function verifyKept(attempt: SourceContext, rotation: Rotation, bef
   const catalog = await withImports(attempt, await rebuildCatalog(attempt, of));
   const found: Findings = { objects: 0, bytes: 0, parts: 0, slices: 0, entries: 0, problems: catalog.rejected.filter(({ spare, marked }) => !spare && !marked).map(({ key, why }) => ({ key, problem: why })) };
   const bases = catalog.bases.filter(({ mark }) => mark?.doubt?.is !== 'bad');
-  const sum = (list: readonly { storedBytes: number }[]): number => list.reduce((total, { storedBytes }) => total + storedBytes, 0);
-  const context = tellWhole(attempt, [{ phase: 'verify base', weight: sum(bases) }, { phase: 'verify log', weight: sum(catalog.spans) }]);
-  for (const base of bases) await sampleBase(context, { ...of, ...base }, base, isDue, found);
-  for (const timeline of new Set([...catalog.timelines, ...catalog.spans].map((one) => one.timeline))) await sampleLog(context, { ...of, timeline }, catalog, isDue, engine.verifySlice, found);
+  const due: Due = { isDue, expected: ({ storedBytes }) => Math.round((storedBytes * read.length) / rotation.shares) };
+  const parts = awaited(bases, due);
+  const log = awaited(catalog.spans, due);
+  const context = tellWhole(attempt, [{ phase: 'verify base', weight: parts.of }, { phase: 'verify log', weight: log.of }]);
+  for (const base of bases) await sampleBase(context, { ...of, ...base }, base, due, found, parts);
+  for (const timeline of new Set([...catalog.timelines, ...catalog.spans].map((one) => one.timeline))) await sampleLog(context, { ...of, timeline }, catalog, due, engine.verifySlice, found, log);
   found.problems = [...(await withoutLetGo(context, of, found.problems)), ...(await findMissingBases(context, catalog))];
   await noteExposed(attempt, found);
   if (catalog.bases.length === 0 && found.problems.length === 0) throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: there is no base at all: nothing is kept that could be verified`, { hint: 'take a base backup' });
@@ -57,30 +59,42 @@ export async function verifyKept(attempt: SourceContext, rotation: Rotation, bef
   };
 }
 
+/** What is read this time. */
+interface Due {
+  isDue(key: string): boolean;
+  /** stored bytes of what is read, about: as much of each base and stretch as of all */
+  expected(of: { storedBytes: number }): number;
+}
+
+const awaited = (kept: readonly { storedBytes: number }[], { expected }: Due): BytesRead => ({ done: 0, of: kept.reduce((total, one) => total + expected(one), 0) });
+
 /** By the key alone: the same today and in a year, on every worker. */
 export const shareOf = (key: string, shares: number): number => createHash('sha256').update(key).digest().readUInt32BE(0) % shares;
 
-async function sampleBase(context: SourceContext, scope: BackupScope, { manifest: ref }: CatalogBase, isDue: (key: string) => boolean, found: Findings): Promise<void> {
+async function sampleBase(context: SourceContext, scope: BackupScope, kept: CatalogBase, { isDue, expected }: Due, found: Findings, read: BytesRead): Promise<void> {
+  const { manifest: ref } = kept;
   const base = await openBase(context, { system: scope.system, source: scope.source, timeline: scope.timeline, backup: scope.backup }, ref, found);
+  const [due, others] = [base?.parts.filter(({ object }) => isDue(object.key)) ?? [], base?.parts.filter(({ object }) => !isDue(object.key)) ?? []];
+  read.of += bytesOf(due) - expected(kept);
   if (!base) return;
-  const [due, others] = [base.parts.filter(({ object }) => isDue(object.key)), base.parts.filter(({ object }) => !isDue(object.key))];
-  await verifyParts(context, scope, { ...base, parts: due }, ref, found, limits);
+  await verifyParts(context, scope, { ...base, parts: due }, ref, found, limits, read);
   await lookForParts(context, scope, others, found);
 }
 
-async function sampleLog(context: SourceContext, scope: TimelineScope, catalog: Catalog, isDue: (key: string) => boolean, verifySlice: Engine['verifySlice'], found: Findings): Promise<void> {
+async function sampleLog(context: SourceContext, scope: TimelineScope, catalog: Catalog, { isDue }: Due, verifySlice: Engine['verifySlice'], found: Findings, read: BytesRead): Promise<void> {
   const { store, signal } = context;
   const rejected = new Set(catalog.rejected.map(({ key }) => key));
   let whole: StoredSlice | undefined;
   const verify = async (slice: StoredSlice): Promise<void> => {
     const probe = whole;
-    const read = await readOrNote(found, slice.key, () => (probe ? store.getVersion(probe, { signal }) : store.now({ signal })), () => verifySlice(context, slice));
-    if (read) whole = slice;
-    found.entries += read?.entries ?? 0;
+    const opened = await readOrNote(found, slice.key, () => (probe ? store.getVersion(probe, { signal }) : store.now({ signal })), () => verifySlice(context, slice));
+    if (opened) whole = slice;
+    found.entries += opened?.entries ?? 0;
     found.objects += 1;
     found.slices += 1;
     found.bytes += slice.bytes;
-    context.progress({ phase: 'verify log', done: found.slices, of: 0, unit: 'objects', slices: found.slices });
+    read.done += slice.bytes;
+    context.progress({ phase: 'verify log', done: read.done, of: Math.max(read.of, read.done), unit: 'bytes', slices: found.slices });
   };
   await inParallel(slicesDue(context, scope, (key) => isDue(key) && !rejected.has(key)), limits.atOnce, verify, signal);
   const spans = catalog.spans.filter(({ timeline }) => timeline === scope.timeline).sort((a, b) => a.from.localeCompare(b.from));

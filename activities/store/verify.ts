@@ -12,7 +12,7 @@ import { findMissingBases } from './missing-bases.ts';
 import { readCatalogOf } from './read-catalog.ts';
 import { noteExposed, type Findings, type ReadLimits } from './findings.ts';
 import { verifyControl } from './verify-control.ts';
-import { verifyBase } from './verify-base.ts';
+import { verifyBase, type BytesRead } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
 import { tellWhole } from '../whole-progress.ts';
 
@@ -72,9 +72,11 @@ export async function verifyPoint(
   const scope: BackupScope = { ...of, timeline: base.timeline, backup: base.backup };
   // What was just taken is read back alone: those that it adds to were when they were taken.
   const parents = extent === 'newest' ? catalog.bases.filter(({ timeline, backup: one }) => timeline === base.timeline && addsTo(base, one)) : [];
-  const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: [base, ...parents].reduce((sum, { storedBytes }) => sum + storedBytes, 0) }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
+  const bases = extent === 'log' ? [] : [...parents, base];
+  const read: BytesRead = { done: 0, of: bases.reduce((sum, { storedBytes }) => sum + storedBytes, 0) };
+  const context = tellWhole(attempt, [...(extent === 'log' ? [] : [{ phase: 'verify base', weight: read.of }]), ...(extent === 'base' ? [] : [{ phase: 'verify log', weight: logBytesBehind(base, catalog) }])]);
   let partsAreWhole = true;
-  for (const one of extent === 'log' ? [] : [...parents, base]) if (!(await verifyBase(context, { ...scope, backup: one.backup }, one.manifest, found, everything))) partsAreWhole = false;
+  for (const one of bases) if (!(await verifyBase(context, { ...scope, backup: one.backup }, one.manifest, found, everything, read))) partsAreWhole = false;
   const missing = extent !== 'log' && partsAreWhole && base.foreign !== undefined ? ((await verifyForeign?.(context, base)) ?? null) : null;
   if (missing !== null) found.problems.push({ key: base.manifest.key, problem: missing });
   const baseIsWhole = partsAreWhole && missing === null;

@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { serialize, Timestamp } from 'bson';
 import { ulid } from 'ulid';
-import type { SourceContext } from '../../activities/context.ts';
+import type { JobReading, SourceContext } from '../../activities/context.ts';
 import { SliceObjects } from '../../activities/engines/mongodb/oplog/slice-object.ts';
 import { sha256Hex } from '../../activities/store/checks.ts';
 import { HeadWriter } from '../../activities/store/heads.ts';
@@ -111,4 +112,12 @@ export function entryAt(position: LogPosition): Uint8Array {
 export function writeGap(store: Store, keys: Keys, from: number, to: number): Promise<ObjectRef> {
   const gap: Gap = { format: 1, kind: 'gap', ...scope, epoch: 1, from: at(from), to: at(to), why: 'the log was overwritten', foundAt: startedAt };
   return putSigned(store, keys, layout.gap(scope, gap.from, gap.to), gap, { ifAbsent: true });
+}
+
+/** What a job said of a phase: one sum over all that it read, which rises to all of it and never goes beyond the whole. @returns the whole, as it was told last */
+export function requireSum(said: readonly JobReading[], phase: string, all: number): number {
+  const told = said.filter((reading) => reading.phase === phase);
+  for (const [at, { done, of, unit }] of told.entries()) assert.ok(unit === 'bytes' && done <= of && done > (told[at - 1]?.done ?? 0), JSON.stringify(told));
+  assert.equal(told.at(-1)?.done ?? 0, all, phase);
+  return told.at(-1)?.of ?? 0;
 }

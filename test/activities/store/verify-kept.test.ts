@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { JobReading } from '../../../activities/context.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
@@ -21,7 +22,7 @@ import type { Rotation } from '../../../workflows/domain/verification.ts';
 import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { keysFrom, newKeys, newSecrets } from '../../harness/keys.ts';
-import { contextOf, of, scope, startFirstTimeline, writeBackup, writeGap, writeSlices } from '../../harness/stored-source.ts';
+import { contextOf, of, requireSum, scope, startFirstTimeline, writeBackup, writeGap, writeSlices } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
 const quarters: Rotation = { shares: 4, withinMs: hours(24) };
@@ -51,7 +52,7 @@ async function place(t: TestContext) {
     await utimes(file, atime, mtime);
   };
   const remove = async ({ key }: { key: string }): Promise<void> => await rm(join(path, 'p', `${encodeKey(key)}@`), { recursive: true });
-  const verify = async (run: string, rotation = quarters, from: Store = store) => await verifyAndMark(contextOf(from, keys), rotation, run, { verifySlice });
+  const verify = async (run: string, rotation = quarters, from: Store = store, said: JobReading[] = []) => await verifyAndMark({ ...contextOf(from, keys), progress: (reading) => said.push(reading) }, rotation, run, { verifySlice });
   const marked = async (): Promise<string[]> => [...new Set((await collect(store, layout.marks(of.system, of.source))).map(({ key }) => key.split('/').at(-2)!))];
   return { store, keys, secrets, damage, remove, verify, marked };
 }
@@ -77,16 +78,20 @@ const isData = (key: string): boolean => key.includes('/parts/') || key.includes
 
 test('four samples read every part and slice that is kept, of every base, timeline and import, and each only in its turn', async (t) => {
   const { store, keys, verify } = await place(t);
-  const all = [...new Set((await collect(store, layout.source(of.system, of.source))).map(({ key }) => key))].filter(isData);
+  const bytesOf = new Map((await collect(store, layout.source(of.system, of.source))).map(({ key, bytes }) => [key, bytes]));
+  const all = [...bytesOf.keys()].filter(isData);
+  const sizeOf = (objects: readonly string[]): number => objects.reduce((sum, key) => sum + bytesOf.get(key)!, 0);
   assert.equal(all.length, 20);
   const seen: string[] = [];
   for (let n = 0; n < 4; n += 1) {
     const look = watched(store);
-    const result = await verify(`run-${n}`, quarters, look.store);
+    const said: JobReading[] = [];
+    const result = await verify(`run-${n}`, quarters, look.store, said);
     assert.deepEqual([result.ok, result.problems, result.sample!.read], [true, [], [n]]);
     assert.deepEqual([result.sample!.unread, result.sample!.wholeBy === null], [3 - n, n === 3]);
     const parts = [...look.read].filter((key) => key.includes('/parts/'));
     assert.deepEqual(parts.sort(), all.filter((key) => key.includes('/parts/') && shareOf(key, 4) === n).sort());
+    requireSum(said, 'verify base', sizeOf(parts));
     // The ends of the log's stretches are opened whenever the catalog is read.
     assert.ok(all.filter((key) => shareOf(key, 4) === n).every((key) => look.read.has(key)));
     seen.push(...parts, ...all.filter((key) => key.includes('/slices/') && shareOf(key, 4) === n));
@@ -99,6 +104,12 @@ test('four samples read every part and slice that is kept, of every base, timeli
   assert.deepEqual(await shareAt(Date.now()), [{ source: of.source, share: 1 }]);
   assert.equal(known.size, 5);
   assert.deepEqual(await shareAt(Date.now() + hours(25)), [{ source: of.source, share: 0 }], 'what was read longer ago does not count');
+  const said: JobReading[] = [];
+  await verify('run-whole', whole, store, said);
+  for (const [phase, room] of [['verify base', '/parts/'], ['verify log', '/slices/']] as const) {
+    const bytes = sizeOf(all.filter((key) => key.includes(room)));
+    assert.equal(requireSum(said, phase, bytes), bytes, phase);
+  }
 });
 
 test('a try that is killed is made again with the same share, and one whose answer was lost asks for the new base again', async (t) => {

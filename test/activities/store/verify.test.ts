@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, open, readFile, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { JobReading } from '../../../activities/context.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
@@ -16,7 +17,7 @@ import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { keysFrom, newSecrets } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
-import { contextOf, scope, startFirstTimeline, writeBackup, writeGap, writeSlices, type WrittenBackup } from '../../harness/stored-source.ts';
+import { contextOf, requireSum, scope, startFirstTimeline, writeBackup, writeGap, writeSlices, type WrittenBackup } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
 interface Place {
@@ -74,6 +75,21 @@ test('a whole chain is verified to its last byte', async (t) => {
   assert.equal(result.objects, 12);
   assert.ok(result.bytes > manifest.totals.storedBytes);
   assert.deepEqual(result.restorable, { from: logPositionAt(at(10)), to: logPositionAt(at(50)) });
+});
+
+test('of a base that adds to others the bytes of all are told as one sum, which rises to the end', async (t) => {
+  const { store, keys } = await place(t);
+  const written: WrittenBackup[] = [];
+  for (const end of [10, 20, 30]) {
+    const parents = written.map(({ manifest: { backup }, ref }) => ({ backup, manifest: ref, plainBytes: 8_002 }));
+    written.push(await writeBackup(store, keys, end, { alterManifest: (manifest) => parents.length > 0 && Object.assign(manifest, { parents }) }));
+  }
+  await writeSlices(store, keys, [5, 15, 30, 40]);
+  const said: JobReading[] = [];
+  const result = await verifyRecoveryPoint({ ...contextOf(store, keys), progress: (reading) => said.push(reading) }, {}, { verifySlice });
+  assert.deepEqual([result.ok, result.backup, result.parts], [true, 'b30', 12]);
+  const bytes = written.reduce((sum, { manifest }) => sum + manifest.totals.storedBytes, 0);
+  assert.equal(requireSum(said, 'verify base', bytes), bytes);
 });
 
 test('the log alone is read to its last byte, and nothing of the base: a damaged part is not looked at, a damaged slice is named', async (t) => {
