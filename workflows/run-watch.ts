@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, defineQuery, defineSignal, log, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, condition, defineQuery, defineSignal, log, patched, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { ActRecorder, describeUnrecorded } from './act-recorder.ts';
 import { callControl, callsAt, type Call } from './call.ts';
 import { continueOnCurrent } from './continue-on-current.ts';
@@ -7,7 +7,7 @@ import { divergedWrites } from './domain/diverged.ts';
 import { HoldfastError } from './domain/errors.ts';
 import { queryNames } from './domain/messages.ts';
 import type { Notice } from './domain/notify/notice.ts';
-import { oldPrimaryFenced, oldPrimarySeen, type Origin } from './domain/notify/other-notices.ts';
+import { oldPrimaryFenced, oldPrimarySeen, oldPrimaryTook, oldPrimaryUnread, oldPrimaryUnwatched, type Origin } from './domain/notify/other-notices.ts';
 import { hours, minutes, seconds } from './domain/units.ts';
 import { watchSignals, type WatchInput, type WatchState } from './domain/watch.ts';
 import { describeFailure, surfacing } from './failure.ts';
@@ -31,8 +31,8 @@ const newState = ({ system, source, run, environment, startedAt, endsAt, fence }
 
 /**
  * Watches the old primary after a switch, under the id `watch/<system>/<source>`, for days and outside of any run. Whenever it
- * answers again it is fenced at once, by the recovery's own fence; nothing else decides. Then people are paged, and what it
- * took meanwhile is written down. Nothing is merged.
+ * answers again it is fenced at once, by the recovery's own fence; nothing else decides. People are paged, what it took
+ * meanwhile is written down, and they are told of that too, and that nobody watches it any more. Nothing is merged.
  *
  * Killed anywhere: each knock, fence and report may be done twice, and the next one finds what the last one left.
  * No failure ends it: an old primary that nobody watches is what it is there against.
@@ -63,7 +63,10 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
       const leftMs = Date.parse(input.endsAt) - Date.now();
       if (leftMs > 0) await condition(() => told.stop || told.look, Math.min(everyMs, leftMs), { summary: 'the next knock at the old primary' });
       if (told.stop) state.over = 'told to stop';
-      else if (Date.now() >= Date.parse(input.endsAt)) state.over = `watched until ${input.endsAt}, as the system file says`;
+      else if (Date.now() >= Date.parse(input.endsAt)) {
+        state.over = `watched until ${input.endsAt}, as the system file says`;
+        if (input.notify && patched('watch-tells-its-end')) tell((origin) => oldPrimaryUnwatched(origin, input.source, { safe: isSafe(input, state), seen: state.lastSeen }));
+      }
       told.look = false;
       if (state.over !== null) break;
     }
@@ -81,6 +84,9 @@ export async function runWatch(input: WatchInput): Promise<WatchState> {
   if (next) await continueOnCurrent<typeof runWatch>({ ...input, state });
   return state;
 }
+
+/** Fenced with proof, and since then it has not been met taking writes. One that was met, fenced and fell silent may come back as what it was. */
+const isSafe = ({ fence }: WatchInput, { oldSide, foundAt }: WatchState): boolean => oldSide === 'fenced' || (fence === 'proved' && foundAt === null);
 
 type Tell = (write: (origin: Origin) => Notice) => void;
 
@@ -111,37 +117,41 @@ async function lookOnce(input: WatchInput, state: WatchState, tell: Tell): Promi
   if (before === 'fenced' && probe.takesWrites !== true && state.trouble === null) return false;
   const isNew = before === 'silent' || before === 'unknown' || (before === 'fenced' && probe.takesWrites === true);
   if (isNew) page(state, probe, tell);
-  await fenceAgain(input, state, (held, said) => {
-    if (isNew || state.oldSide !== before) tell((origin) => oldPrimaryFenced(origin, input.source, held, said));
-  });
+  const hadFence = state.fence !== null;
+  // What does not come to pass is tried at every look: only what is new is told.
+  const isNews = (): boolean => isNew || state.oldSide !== before;
+  const fence = await fenceAgain(input, state, (write) => void (isNews() && tell(write)));
+  if (fence) await reportDiverged(input, state, fence, { isNews: isNews() || !hadFence, tell });
   return state.oldSide !== before;
 }
 
-/** @param came - told what came of it */
-async function fenceAgain(input: WatchInput, state: WatchState, came: (held: boolean, said: string) => void): Promise<void> {
-  const { system, source, run, epoch, towards } = input;
+/** @returns what it came to; undefined: it could not be tried, or another has the command. */
+async function fenceAgain({ system, source, run, epoch, towards }: WatchInput, state: WatchState, tell: Tell): Promise<FenceResult | undefined> {
   try {
     state.fence = await callControl('fencePrimary', { system, source, run, epoch, towards }, `fence the old primary of ${source} again`);
   } catch (error) {
     if (describeFailure(error).type === 'EpochSuperseded') {
       state.over = 'another control plane has the command of the system: what becomes of its old primary is decided there';
-      return;
+      return undefined;
     }
     const said = failing(error, 'IT COULD NOT BE FENCED');
     state.oldSide = 'unfenced';
-    came(false, said);
+    tell((origin) => oldPrimaryFenced(origin, source, false, said));
     note(state, said);
-    return;
+    return undefined;
   }
   state.oldSide = state.fence.outcome === 'unproved' ? 'unfenced' : 'fenced';
   const said = `fence ${state.fence.outcome}: ${state.fence.evidence.join('; ')}`;
-  came(state.oldSide === 'fenced', said);
+  tell((origin) => oldPrimaryFenced(origin, source, state.oldSide === 'fenced', said));
   note(state, said);
-  await reportDiverged(input, state, state.fence);
+  return state.fence;
 }
 
 /** What it took while nobody saw. A report that fails is tried again at the next look. */
-async function reportDiverged({ system, source, run, environment, timeline, limit, towards }: WatchInput, state: WatchState, { logReachable }: FenceResult): Promise<void> {
+async function reportDiverged({ system, source, run, environment, timeline, limit, towards, notify }: WatchInput, state: WatchState, { logReachable }: FenceResult, { isNews, tell }: { isNews: boolean; tell: Tell }): Promise<void> {
+  const wasTrouble = state.trouble !== null;
+  const held = state.oldSide === 'fenced';
+  const say: Tell = (write) => void (notify && patched('watch-tells-what-it-took') && tell(write));
   try {
     const call: Call = callsAt((await callControl('loadSystem', { system }, `read systems/${system}.yaml`)).site);
     const report = await call('readDivergedWrites', { system, source, run, environment, timeline, limit, logReachable, towards }, `read what the old primary of ${source} took`);
@@ -151,11 +161,14 @@ async function reportDiverged({ system, source, run, environment, timeline, limi
     state.trouble = null;
     note(state, `diverged writes: ${divergedWrites(report)}; ${paths.html}`);
     if (inserts + updates + deletes > 0) log.error(`${system}/${source}: the old primary took writes that the recovered data does not hold, and nothing merges them`, { ...state.diverged });
+    if (isNews || wasTrouble) say((origin) => oldPrimaryTook(origin, held, report, paths.html));
   } catch (error) {
     const said = failing(error, 'its diverged writes could not be read');
     // Of an engine that cannot, asking again helps nothing: people are told once, and where to look.
-    state.trouble = describeFailure(error).type === 'Unsupported' ? null : said;
+    const asksAgain = describeFailure(error).type !== 'Unsupported';
+    state.trouble = asksAgain ? said : null;
     note(state, said);
+    if (isNews || (asksAgain && !wasTrouble)) say((origin) => oldPrimaryUnread(origin, source, held, said, asksAgain));
   }
 }
 

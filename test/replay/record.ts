@@ -99,7 +99,7 @@ async function recordOthers(lab: Lab): Promise<void> {
   }
 }
 
-/** It is silent, comes back and takes writes, is fenced, and is told of no more. */
+/** One is silent, comes back and takes writes, is fenced, and is told of no more; another tells people, and ends by time. `runWatch.untold` is one that told them neither what it took nor its end: nothing makes it anew. */
 async function recordWatch(lab: Lab): Promise<void> {
   const at = '2026-11-21T03:00:00.000Z';
   const silent = { heard: 'refused' as const, takesWrites: null, seen: 'nothing listens', over: null, at };
@@ -113,6 +113,12 @@ async function recordWatch(lab: Lab): Promise<void> {
   await watch.signal('stop');
   await watch.result();
   await keep('runWatch.found', watch);
+  answers.push({ ...silent, heard: 'open' as const, takesWrites: true, seen: 'it takes writes' });
+  const fromMs = await lab.env.currentTimeMs();
+  const notify = toNotifyView(notifySchema.parse({ receivers: { 'on-call': { kind: 'pagerduty', routingKey: 'file:secret' } } }))!;
+  const told = await lab.start('runWatch', { ...input, notify, startedAt: new Date(fromMs).toISOString(), endsAt: new Date(fromMs + 60_000).toISOString() }, 'watch/demo/told');
+  await told.result();
+  await keep('runWatch.told', told);
 }
 
 /** An alert proposes a run, which a person starts; its update is late; it is resolved and reviewed. */

@@ -15,6 +15,7 @@ import { lockIds } from '../../workflows/domain/names.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
 import { watchSignals, type WatchState } from '../../workflows/domain/watch.ts';
 import { failureOf } from '../harness/failures.ts';
+import { caFile, startHttpReceiver } from '../harness/http-receiver.ts';
 import { startMachine, type Machine } from '../harness/network-namespace.ts';
 import type { SystemStack } from '../harness/system-stack.ts';
 import { until } from '../harness/until.ts';
@@ -86,6 +87,10 @@ async function onStandby<T>({ file }: SystemStack, use: (client: MongoClient) =>
 export async function cutOff(t: TestContext, stack: SystemStack): Promise<void> {
   const machine = await startMachine(t);
   t.after(() => void delete process.env['HOLDFAST_OVERLAY']);
+  const receiver = await startHttpReceiver(t, { status: 204, body: '' });
+  const secret = join(stack.home, 'webhook-secret');
+  writeFileSync(secret, 'a signing secret of 32 bytes, ok\n');
+  stack.changeSystem((file) => Object.assign(file, { notify: { receivers: { 'on-call': { kind: 'webhook', url: `${receiver.url}/hook`, secret: `file:${secret}`, caFile, phases: ['old-primary'] } } } }));
   await stack.stopWorker();
   await moveAway(stack, machine);
   await stack.startWorker(workerEnvironment());
@@ -124,6 +129,17 @@ export async function cutOff(t: TestContext, stack: SystemStack): Promise<void> 
   }, 90_000);
   assert.equal(found.fence?.outcome, 'proved', found.fence?.evidence.join('; '));
   assert.match(found.findings.map(({ what }) => what).join('\n'), /THE OLD PRIMARY ANSWERS AGAIN.*takes writes[^]*fence proved[^]*diverged writes: 30 inserts, 10 updates, 6 deletes/);
+  const told = await until('people are told what it took', () => {
+    // One that was sent again is one.
+    const messages = new Map(receiver.requests.map(({ body }) => JSON.parse(body) as { data: { id: string; title: string; lines: string[] } }).map(({ data }) => [data.id, data]));
+    return messages.size >= 3 ? [...messages.values()] : undefined;
+  });
+  assert.deepEqual(told.map(({ title }) => title), [
+    'demo: THE OLD PRIMARY of dictionary ANSWERS AGAIN',
+    'demo: the old primary of dictionary is fenced again',
+    'demo: THE OLD PRIMARY of dictionary TOOK 30 inserts, 10 updates, 6 deletes',
+  ]);
+  assert.ok(told[2]!.lines.includes(`report: ${found.diverged!.html}`), told[2]!.lines.join('\n'));
   await until('the lists of the UI show it', async () => (await stack.client.workflow.count(`WorkflowId="${lockIds.watch('demo', source)}" AND HoldfastPhase="paging"`)).count === 1);
 
   const diverged = JSON.parse(readFileSync(found.diverged!.html.replace(/html$/, 'json'), 'utf8')) as DivergedReport;

@@ -166,9 +166,11 @@ test('nobody outside hears of a drill, and it gets nobody out of bed; a step of 
 test('a backup that fails, a gap in the log and an old primary that lives are told beside runs', { timeout: 120_000 }, async (t) => {
   const gap = { from: point.reaches, to: '1763700500-0000000001', why: 'the oplog was too short' };
   let sealed = false;
+  let unreadable = 0;
   const at = '2026-11-21T03:00:00.000Z';
   const rounds = [gap, gap];
-  const probes = [{ heard: 'open' as const, takesWrites: true, seen: 'it takes writes', over: null, at }];
+  const alive = { heard: 'open' as const, takesWrites: true, seen: 'it takes writes', over: null, at };
+  const probes = [alive];
   const { lab, told, phases } = await openTold(t, {
     probeOldPrimary: () => Promise.resolve(probes.shift() ?? { heard: 'refused', takesWrites: null, seen: 'nothing listens', over: null, at }),
     archiveLog: () => {
@@ -176,7 +178,11 @@ test('a backup that fails, a gap in the log and an old primary that lives are to
       return next ? Promise.resolve({ why: 'gap', gap: next, timeline: 't00000001', archivedTo: point.reaches, slices: 1, entries: 1 }) : untilCancelled();
     },
   });
-  const seal = lab.stubs.answers.sealBackup;
+  const { sealBackup: seal, readDivergedWrites: readTaken } = lab.stubs.answers;
+  lab.stubs.answers.readDivergedWrites = async (of) => {
+    if (unreadable-- > 0) throw new HoldfastError('Tampered', 'its log is not what was written');
+    return { ...(await readTaken(of)), inserts: 3, deletes: 1, entries: 5, namespaceCount: 1, firstAt: at, lastAt: at };
+  };
   lab.stubs.answers.sealBackup = (input) => (sealed ? seal(input) : Promise.reject(new HoldfastError('Tampered', 'a part is not what was written')));
   assert.equal((await failureOf(await lab.start('backUpSystem', 'demo'))).type, 'Tampered');
   assert.deepEqual(phases('on-call'), ['backup-failed']);
@@ -187,8 +193,21 @@ test('a backup that fails, a gap in the log and an old primary that lives are to
   const state = (await (await lab.start('runWatch', input, 'watch/demo/documents')).result()) as WatchState;
   assert.notEqual(state.foundAt, null);
   const seen = told.filter(({ receiver, notice }) => receiver === 'on-call' && notice.phase === 'old-primary').map(({ notice }) => notice);
-  assert.deepEqual(seen.map(({ severity }) => severity), ['critical', 'error']);
+  assert.deepEqual(seen.map(({ severity, alert }) => [severity, alert!.state]), [['critical', 'open'], ['error', 'open'], ['error', 'open'], ['error', 'open']]);
   assert.match(seen[0]!.title, /THE OLD PRIMARY of documents ANSWERS AGAIN/);
+  assert.match([seen[2]!.title, ...seen[2]!.lines, ...seen[2]!.answers].join('\n'), /THE OLD PRIMARY of documents TOOK 3 inserts, 0 updates, 1 deletes\nIn 1 collections[^]*\nreport: reports\/d\.html\n.*holdfast diverged demo/);
+  assert.match([seen[3]!.title, ...seen[3]!.lines].join('\n'), /NOBODY WATCHES THE OLD PRIMARY of documents ANY MORE\nlast seen: nothing listens\nThat it takes no writes is not proved/);
+  // Its log cannot be read for two looks, and its watch ends while it is fenced: told once each.
+  probes.push(alive, ...Array.from({ length: 2 }, () => ({ ...alive, takesWrites: false })));
+  unreadable = 2;
+  const again = await lab.env.currentTimeMs();
+  await (await lab.start('runWatch', { ...input, startedAt: new Date(again).toISOString(), endsAt: new Date(again + 50_000).toISOString() }, 'watch/demo/documents')).result();
+  const further = told.filter(({ receiver, notice }) => receiver === 'on-call' && notice.phase === 'old-primary').slice(seen.length).map(({ notice: { title, severity, alert } }) => [title, severity, alert!.state]);
+  assert.deepEqual(further.slice(2), [
+    ['demo: WHAT THE OLD PRIMARY of documents TOOK IS NOT KNOWN', 'error', 'open'],
+    ['demo: THE OLD PRIMARY of documents TOOK 3 inserts, 0 updates, 1 deletes', 'error', 'open'],
+    ['demo: the watch on the old primary of documents has ended', 'info', 'closed'],
+  ]);
   sealed = true;
   await (await lab.start('archiveLog', 'demo')).result();
   const archive = lab.env.client.workflow.getHandle('archive/demo/documents');

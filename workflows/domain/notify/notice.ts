@@ -35,7 +35,7 @@ export const noticePhases = {
   report: 'the report of a day or a week (a schedule that does: report)',
   gap: 'log is lost for ever; and again once a base was taken behind it',
   readiness: 'the system could not be recovered as it should be: at once, when it changes, every so often, and when it is over',
-  'old-primary': 'the old primary was seen alive after a switch',
+  'old-primary': 'the old primary was seen alive after a switch; what its fence came to, and what it took; and that its watch has ended',
 } as const;
 export type NoticePhase = keyof typeof noticePhases;
 export const noticePhaseNames = Object.keys(noticePhases) as [NoticePhase, ...NoticePhase[]];

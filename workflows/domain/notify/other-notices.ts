@@ -1,3 +1,4 @@
+import { divergedWrites, type DivergedReport } from '../diverged.ts';
 import { formatDuration } from '../units.ts';
 import type { Problem, Readiness } from '../readiness.ts';
 import { describeScope, type VerifyScope } from '../verification.ts';
@@ -124,6 +125,43 @@ export const oldPrimaryFenced = (origin: Origin, source: string, held: boolean, 
     key: alertKeys.oldPrimary(origin.system, source), state: 'open', facts: { source },
     lines: [what, held ? '' : 'Two primaries may be taking writes: take it off the network or switch it off by hand.'],
     answers: [`what it took: \`holdfast diverged ${origin.system}\``],
+  });
+
+const stillOpen = (held: boolean): string => (held ? '' : 'It is NOT fenced, and may take more: take it off the network or switch it off by hand.');
+
+/** @param path - of its page, on the worker that wrote it */
+export function oldPrimaryTook(origin: Origin, held: boolean, report: DivergedReport, path: string): Notice {
+  const { source, inserts, updates, deletes, commandCount, namespaceCount, firstAt, lastAt, doesNotCover } = report;
+  const tookNone = inserts + updates + deletes + commandCount === 0;
+  const commands = commandCount > 0 ? `, ${commandCount} commands` : '';
+  return made(origin, {
+    phase: 'old-primary', severity: !held ? 'critical' : tookNone && doesNotCover.length === 0 ? 'info' : 'error',
+    title: tookNone ? `${doesNotCover.length > 0 ? 'as far as can be seen ' : ''}the old primary of ${source} took nothing that the recovered data lacks` : `THE OLD PRIMARY of ${source} TOOK ${divergedWrites(report)}${commands}`,
+    key: alertKeys.oldPrimary(origin.system, source), state: 'open', facts: { source, inserts, updates, deletes, commands: commandCount },
+    lines: [
+      tookNone ? '' : `In ${namespaceCount} collections, the first at ${firstAt}, the last at ${lastAt}. The recovered data does not hold them, and nothing merges them: a person decides what is carried over.`,
+      stillOpen(held),
+      ...doesNotCover.map((what) => `not covered: ${what}`),
+      `report: ${path}`,
+    ],
+    answers: [`what it took: \`holdfast diverged ${origin.system}\``],
+  });
+}
+
+/** @param asksAgain - whether the next look tries it again */
+export const oldPrimaryUnread = (origin: Origin, source: string, held: boolean, why: string, asksAgain: boolean): Notice =>
+  made(origin, {
+    phase: 'old-primary', severity: held ? 'error' : 'critical', title: `WHAT THE OLD PRIMARY of ${source} TOOK IS NOT KNOWN`, key: alertKeys.oldPrimary(origin.system, source), state: 'open', facts: { source },
+    lines: [why, stillOpen(held), asksAgain ? 'It is tried again at every look; there is a message once it is known.' : 'It is not tried again: look by hand, before anything of it is deleted.'],
+    answers: [`what it is now: \`holdfast watch status ${origin.system}\``],
+  });
+
+/** Its time is up. @param safe - it cannot take writes by itself. */
+export const oldPrimaryUnwatched = (origin: Origin, source: string, { safe, seen }: { safe: boolean; seen: string | null }): Notice =>
+  made(origin, {
+    phase: 'old-primary', severity: safe ? 'info' : 'error', title: safe ? `the watch on the old primary of ${source} has ended` : `NOBODY WATCHES THE OLD PRIMARY of ${source} ANY MORE`,
+    key: alertKeys.oldPrimary(origin.system, source), state: safe ? 'closed' : 'open', facts: { source },
+    lines: [`last seen: ${seen ?? 'never'}`, safe ? 'It is fenced.' : 'That it takes no writes is not proved, and if it comes back nobody fences it. Wipe it, or see to it that it cannot start.', 'How long it is watched: watchOldSideFor in the system file.'],
   });
 
 /** Sent by a person who wants to see that messages arrive. */
