@@ -1,7 +1,7 @@
 import type { MongoClient } from 'mongodb';
 import type { SourceRef } from '../../../../workflows/contract.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
-import { formatLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
+import { formatLogPosition, parseLogPosition, type LogPosition } from '../../../../workflows/domain/log-position.ts';
 import { seconds } from '../../../../workflows/domain/units.ts';
 import type { SourceContext } from '../../../context.ts';
 import { HeadWriter } from '../../../store/heads.ts';
@@ -11,7 +11,7 @@ import { parseEntry } from '../oplog/oplog-entry.ts';
 import { SliceObjects } from '../oplog/slice-object.ts';
 import { readServerFacts } from '../server-facts.ts';
 import { findResumePosition } from '../../../store/find-resume-position.ts';
-import { findLostLog } from './held-log.ts';
+import { findLostLog, firstPosition } from './held-log.ts';
 import { SliceWriter } from './slice-writer.ts';
 import { tailLog } from './tail-log.ts';
 
@@ -60,12 +60,19 @@ async function drain(context: SourceContext, client: MongoClient, objects: Slice
   const lost = await findLostLog(client, end);
   if (lost) return { drained: false, to: end, note: lost.why };
   const { bytes } = context.source.archive;
-  const writer = new SliceWriter(objects, end, { everyMs: Infinity, bytes }, context.signal, new HeadWriter(context, objects.scope));
+  // Fenced, so this stays its end: people are told how far off it is, in seconds of log, while production waits.
+  const newest = (await firstPosition(client, {}, -1)) ?? end;
+  const secondsTo = (position: LogPosition): number => parseLogPosition(position).seconds - parseLogPosition(end).seconds;
+  const tell = (): void => {
+    const { entries, archivedTo } = writer;
+    context.progress({ phase: 'draining', done: entries, of: 0, unit: 'entries', archivedTo, logSeconds: secondsTo(archivedTo), logSecondsOf: Math.max(secondsTo(newest), secondsTo(archivedTo)) });
+  };
+  const writer = new SliceWriter(objects, end, { everyMs: Infinity, bytes }, context.signal, new HeadWriter(context, objects.scope), tell);
   for await (const batch of tailLog(client, end, { waitMs: 0, readConcern: 'local', follow: false })) {
     for (const raw of batch) writer.add(parseEntry(raw));
     await writer.room();
     context.signal.throwIfAborted();
-    context.progress({ phase: 'draining', done: writer.entries, of: 0, unit: 'entries', archivedTo: writer.archivedTo });
+    tell();
   }
   await writer.finish(finishWithinMs);
   return { drained: true, to: writer.archivedTo, note: `${writer.entries} entries after ${formatLogPosition(end)} were drained` };

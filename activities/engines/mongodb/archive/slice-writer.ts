@@ -32,6 +32,7 @@ export class SliceWriter {
   readonly #limits: { everyMs: number; bytes: number };
   readonly #signal: AbortSignal;
   readonly #heads: HeadWriter | undefined;
+  readonly #onStored: () => void;
   readonly #given = new AbortController();
   #open: OpenSlice;
   #waiting: { from: LogPosition; slice: OpenSlice }[] = [];
@@ -49,11 +50,15 @@ export class SliceWriter {
   entries = 0;
   storeSilentSinceMs: number | null = null;
 
-  /** @param heads - left out: something else says where this log ends, such as an import's manifest. */
-  constructor(objects: SliceObjects, from: LogPosition, limits: { everyMs: number; bytes: number }, signal: AbortSignal, heads?: HeadWriter) {
+  /**
+   * @param heads - left out: something else says where this log ends, such as an import's manifest.
+   * @param onStored - called behind each slice that was put.
+   */
+  constructor(objects: SliceObjects, from: LogPosition, limits: { everyMs: number; bytes: number }, signal: AbortSignal, heads?: HeadWriter, onStored: () => void = () => undefined) {
     this.#objects = objects;
     this.#limits = limits;
     this.#heads = heads;
+    this.#onStored = onStored;
     this.#signal = AbortSignal.any([signal, this.#given.signal]);
     this.#from = from;
     this.#open = emptySlice(from);
@@ -138,6 +143,7 @@ export class SliceWriter {
         this.slices += 1;
         this.entries += next.slice.entries.length;
         this.plainBytes += next.slice.bytes;
+        this.#onStored();
         await this.#heads?.follow({ from: next.from, to: next.slice.to });
       }
     } catch (error) {
