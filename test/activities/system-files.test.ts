@@ -298,6 +298,9 @@ test('rules of retention are ages or counts of sources that there are, and a gat
   assert.match(await failure(retention('documents: { daily: week }')), /retention\.sources\.documents\.daily/);
   assert.match(await failure(retention('documents: { fortnightly: 7d }')), /fortnightly/);
   assert.match(await failure(retention('documents: { daily: 7d }', 'approval: go, ')), /retention\.approval: .*unknown gate "go"/);
+  const full = (atMost: string): string => retention(`documents: { daily: 7d, atMost: ${atMost} }`).replace(/^stores:\n(?: .*\n)+/m, 'stores: [{ name: own, kind: local, path: /backups, quota: 10GiB }]\n');
+  assert.equal((await load(full('9GiB'))).system.stores[0]!.kind, 'local');
+  assert.match(await failure(full('10GiB')), /retention\.sources\.documents\.atMost: .*stores\.0\.quota is 10\.0 GiB: nothing would go before the next base is refused/);
   const timed = retention('documents: { daily: 7d }', 'approval: go, ').replace('approvals:\n', 'approvals:\n  go: { description: may it go, expiresAfter: 1h }\n');
   const gated = (await load(timed)).system;
   assert.deepEqual([gated.retention!.approval, gated.approvals['go']!.expiresAfter], ['go', 3_600_000]);

@@ -56,9 +56,10 @@ export async function writeBackup(
   store: Store,
   keys: Keys,
   end: number,
-  options: { start?: number; logFrom?: number; timeline?: string; backup?: string; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
+  options: { start?: number; logFrom?: number; timeline?: string; backup?: string; partBytes?: number; alterIndex?: (index: GroupIndex) => void; alterManifest?: (manifest: Manifest) => void } = {},
 ): Promise<WrittenBackup> {
-  const backup = options.backup ?? `b${end}`;
+  const { backup = `b${end}`, partBytes = 2_000 } = options;
+  const plainBytes = 2 * partBytes + 1;
   const place = { ...scope, timeline: options.timeline ?? scope.timeline, backup };
   const { key, manifestKey } = await createBackupKey(store, keys, place);
   const groups: Manifest['groups'] = [];
@@ -66,17 +67,17 @@ export async function writeBackup(
   for (const unit of ['u1', 'u2']) {
     const parts: Part[] = [];
     for (const index of [0, 1]) {
-      const plain = randomBytes(2_000 + index);
+      const plain = randomBytes(partBytes + index);
       const object = await store.put(layout.part(place, unit, 'all', `${index}.${ulid()}`), await seal(key, plain, partContext(place, { unit, range: 'all', index })));
       parts.push({ object, unit, range: 'all', index, documents: 10, plainBytes: plain.length, plainSha256: sha256Hex(plain), continues: false, exact: false });
     }
     const body: GroupIndex = {
       format: 1, kind: 'group', backup, group: unit, parts,
-      ranges: [{ unit, range: 'all', documents: 20, plainBytes: 4_001, hashSum: '0'.repeat(64), fuzzy: null, gone: false }],
+      ranges: [{ unit, range: 'all', documents: 20, plainBytes, hashSum: '0'.repeat(64), fuzzy: null, gone: false }],
     };
     options.alterIndex?.(body);
     const index = await store.put(layout.group(place, unit, ulid()), canonicalBytes(body));
-    groups.push({ group: unit, index, parts: 2, plainBytes: 4_001, storedBytes: parts.reduce((sum, part) => sum + part.object.bytes, 0) });
+    groups.push({ group: unit, index, parts: 2, plainBytes, storedBytes: parts.reduce((sum, part) => sum + part.object.bytes, 0) });
     all.push(...parts);
   }
   const isExact = options.start === undefined || options.start === end;
@@ -84,9 +85,9 @@ export async function writeBackup(
     format: 1, kind: 'base', ...place, epoch: 1, why: 'test', requestedBy: 'tester', versions: { holdfast: '0.1.0' }, engine: 'mongodb',
     startedAt, finishedAt: startedAt,
     logFrom: at(options.logFrom ?? end), start: at(options.start ?? end), end: at(end),
-    units: ['u1', 'u2'].map((id) => ({ id, name: `d.${id}`, kind: 'collection', documents: 20, plainBytes: 4_001, hashSum: '0'.repeat(64), fuzzy: isExact ? null : 'read over a while', detail: {} })),
+    units: ['u1', 'u2'].map((id) => ({ id, name: `d.${id}`, kind: 'collection', documents: 20, plainBytes, hashSum: '0'.repeat(64), fuzzy: isExact ? null : 'read over a while', detail: {} })),
     groups,
-    totals: { documents: 40, plainBytes: 8_002, storedBytes: groups.reduce((sum, group) => sum + group.storedBytes, 0), parts: 4 },
+    totals: { documents: 40, plainBytes: 2 * plainBytes, storedBytes: groups.reduce((sum, group) => sum + group.storedBytes, 0), parts: 4 },
     key: manifestKey,
   };
   options.alterManifest?.(manifest);

@@ -88,7 +88,7 @@ test('accubooks: its schedules, its quota and its retention', async () => {
     'weekly-report': '08:00 monday UTC: reportSystem',
   });
   const { every, atMost } = system.retention!.sources['database']!;
-  assert.deepEqual([every, atMost], [days(30), 10 * 2 ** 30]);
+  assert.deepEqual([every, atMost], [days(30), 6 * 2 ** 30]);
   const [store] = system.stores;
   assert.deepEqual([store!.kind, store!.budget, store!.kind === 'local' && store!.quota], ['local', 10 * 2 ** 30, 10 * 2 ** 30]);
   assert.deepEqual(drillsAsk(system), []);

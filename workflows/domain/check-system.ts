@@ -9,6 +9,7 @@ import { describeMode } from './restore-mode.ts';
 import { checkSchedules } from './schedules/schema.ts';
 import { stepsBefore } from './steps-before.ts';
 import type { SystemFields } from './system.ts';
+import { formatBytes } from './units.ts';
 
 type Complain = (path: (string | number)[], message: string) => void;
 
@@ -118,7 +119,17 @@ function checkRetention(system: SystemFields, complain: Complain): void {
     if (!source) complain(['retention', 'sources', name], `unknown source "${name}"; known: ${Object.keys(system.sources).join(', ')}`);
     else if (log !== undefined && !abilitiesOf(source.engine).log) complain(['retention', 'sources', name, 'log'], `the engine "${source.engine}" archives no log`);
   }
+  checkRoom(system, complain);
   if (approval !== undefined && !system.approvals[approval]) complain(['retention', 'approval'], `unknown gate "${approval}"; known: ${Object.keys(system.approvals).join(', ') || 'none'}`);
+}
+
+/** What passes the quota is never written, so a size of as much would never be passed: the store would be full, and nothing would go. */
+function checkRoom({ stores, retention }: SystemFields, complain: Complain): void {
+  const quota = stores[0]?.kind === 'local' ? stores[0].quota : undefined;
+  const sized = Object.entries(retention?.sources ?? {}).flatMap(([name, { atMost }]) => (atMost === undefined ? [] : [{ name, atMost }]));
+  const bytes = sized.reduce((sum, { atMost }) => sum + atMost, 0);
+  if (quota === undefined || bytes < quota) return;
+  for (const { name } of sized) complain(['retention', 'sources', name, 'atMost'], `${sized.length > 1 ? `all together ${formatBytes(bytes)}, and ` : ''}stores.0.quota is ${formatBytes(quota)}: nothing would go before the next base is refused. Leave room for one base at least between them`);
 }
 
 /** Rules that reach nothing would seem to protect somebody. */

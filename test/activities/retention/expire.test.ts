@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { parse } from 'yaml';
 import { sealBase } from '../../../activities/engines/base/seal-base.ts';
 import { verifySlice } from '../../../activities/engines/mongodb/archive/verify-slice.ts';
 import { evidenceOfRun, sealEvidence } from '../../../activities/evidence/seal-evidence.ts';
@@ -14,12 +16,14 @@ import { encodeKey } from '../../../activities/store/local-names.ts';
 import { openLocalStore } from '../../../activities/store/local.ts';
 import { writeMark } from '../../../activities/store/marks.ts';
 import { rebuildCatalog } from '../../../activities/store/read-catalog.ts';
+import { requireRoom } from '../../../activities/store/require-room.ts';
 import { putSigned } from '../../../activities/store/signed-object.ts';
 import { openS3Store } from '../../../activities/store/s3.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
 import type { DumpPlanRef } from '../../../workflows/contract.ts';
+import type { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../../workflows/domain/find-recovery-point.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
 import type { Manifest } from '../../../workflows/domain/manifest.ts';
@@ -28,7 +32,7 @@ import { rulesSchema } from '../../../workflows/domain/retention/rules.ts';
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import type { System } from '../../../workflows/domain/system.ts';
-import { hours } from '../../../workflows/domain/units.ts';
+import { hours, parseBytes } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
@@ -97,6 +101,31 @@ async function checkDone(to: Place): Promise<void> {
     assert.ok(ok, `${backup}: ${JSON.stringify(problems)}`);
   }
 }
+
+test('a directory that accubooks has filled refuses the next base, and retention makes room in it, long before any is 30 days old', async (t) => {
+  const file = parse(readFileSync(new URL('../../../systems/accubooks.yaml', import.meta.url), 'utf8')) as { stores: [{ quota: string }]; retention: { sources: { database: { atMost: string } } } };
+  const rules = file.retention.sources.database;
+  const quota = 1_000_000;
+  const atMost = Math.floor((quota * parseBytes(rules.atMost)!) / parseBytes(file.stores[0].quota)!);
+  const path = tempDir(t);
+  const store = await openLocalStore({ name: 'test', path, prefix: 'p', quotaBytes: quota });
+  const to = placeOf(store, await newKeys());
+  await claimEpoch(store, to.keys, of.system, 'the control plane', { why: 'test', takeOver: false });
+  await startFirstTimeline(store, to.keys);
+  await writeSlices(store, to.keys, [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]);
+  const context = to.context({ ...rules, atMost: `${atMost}B`, log: '0h' });
+  Object.assign(context.system, { stores: [{ kind: 'local', name: 'test', path, prefix: 'p', quota }] });
+  const partBytes = 40_000;
+  const largest = 4 * partBytes + 20_000;
+  let end = 10;
+  const refused = async (): Promise<boolean> => await requireRoom(context, largest).then(() => false, (error: HoldfastError) => error.name === 'StoreFull' && /HINT: let retention take what may go/.test(error.message));
+  for (; !(await refused()); end += 10) await writeBackup(store, to.keys, end, { partBytes });
+  assert.ok(end >= 40, `${end / 10 - 1} bases fit`);
+  assert.ok((await apply(to, context)).bases > 0);
+  await requireRoom(context, largest);
+  await writeBackup(store, to.keys, end, { partBytes });
+  assert.equal((await find(to)).base.backup, `b${end}`);
+});
 
 test('a dry run touches nothing, and says of each base and each stretch of log why it stays or goes', async (t) => {
   const to = await place(t);

@@ -38,7 +38,7 @@ export const rulesSchema = z.strictObject({
   log: ageSchema.optional().meta({ description: 'any second of so long back can be restored; left out: of as long as the bases that are kept' }),
   imports: ageSchema.optional().meta({ description: 'imports that are younger; left out: all' }),
   atLeast: z.int().min(1).default(1).meta({ description: 'so many good bases stay, however old they are' }),
-  atMost: bytesSchema.optional().meta({ description: 'of what the ages above keep, the oldest goes until all of it is no larger' }),
+  atMost: bytesSchema.optional().meta({ description: 'of what the ages above keep, the oldest goes until all of it is no larger; less than the store’s quota, by one base at least: retention comes behind a base' }),
 });
 export type RetentionRules = z.output<typeof rulesSchema>;
 
