@@ -91,7 +91,7 @@ export async function postgresMissing(version = 17): Promise<string | false> {
   const why = version === 14 ? await bringPostgres14() : undefined;
   if (await there()) return false;
   const missing = `no PostgreSQL ${version} here (${why ?? `Debian: postgresql-${version}`})`;
-  return version === 15 ? skipWithout('postgresql-15', missing) : missing;
+  return version === 14 || version === 15 ? skipWithout(`postgresql-${version}`, missing) : missing;
 }
 
 /** A real server of the owner's own on loopback, which lets in everybody from there; takes queries when this returns. */

@@ -1,5 +1,5 @@
 /** Parts of a machine that some tests need and do without, by a skip that says so, where they are missing. `.ci/run` installs what can be installed; whether disks can be mounted and networks made apart, the machine decides. */
-const parts = ['chromium', 'disks', 'faketime', 'gpg', 'network-namespace', 'pgbackrest', 'postgresql-15', 'promtool', 'python3-venv'] as const;
+const parts = ['chromium', 'disks', 'faketime', 'gpg', 'network-namespace', 'pgbackrest', 'postgresql-14', 'postgresql-15', 'promtool', 'python3-venv'] as const;
 export type Part = (typeof parts)[number];
 
 export const requiredPartsVariable = 'HOLDFAST_TEST_REQUIRES';

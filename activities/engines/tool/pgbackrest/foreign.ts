@@ -41,8 +41,10 @@ const infoSchema = z.array(z.object({
   })).default([]),
 }));
 
-/** What the repository has under this label; undefined: it has no such backup (any more). @throws ToolFailed - it cannot be asked, or answers otherwise than expected. */
-export async function readForeign(context: ProgramContext, tool: PgBackRestConfig, label: string): Promise<Foreign | undefined> {
+type Stanza = z.infer<typeof infoSchema>[number];
+
+/** A backup as `info` lists it, and the server that it is of; undefined: the repository has no such backup (any more). @throws ToolFailed - it cannot be asked, or answers otherwise than expected. */
+async function findBackup(context: ProgramContext, tool: PgBackRestConfig, label: string): Promise<{ backup: Stanza['backup'][number]; database: Stanza['db'][number] | undefined } | undefined> {
   // 2.45 has --set for its text output alone.
   const said = await ask(context, pgbackrest(tool, '--log-level-console=off', '--output=json', 'info'));
   // A system id has more digits than a number of JavaScript's.
@@ -50,9 +52,15 @@ export async function readForeign(context: ProgramContext, tool: PgBackRestConfi
   if (!info.success) throw new HoldfastError('ToolFailed', `pgbackrest info says something else than expected: ${said.slice(0, 200)}`);
   const stanza = info.data.find(({ name }) => name === tool.stanza);
   const backup = stanza?.backup.find((one) => one.label === label);
-  if (!stanza || !backup) return undefined;
+  return stanza && backup && { backup, database: stanza.db.find(({ id }) => id === backup.database.id) };
+}
+
+/** What the repository has under this label; undefined: it has no such backup (any more). @throws ToolFailed - it cannot be asked, or answers otherwise than expected. */
+export async function readForeign(context: ProgramContext, tool: PgBackRestConfig, label: string): Promise<Foreign | undefined> {
+  const found = await findBackup(context, tool, label);
+  if (!found) return undefined;
+  const { backup, database } = found;
   if (backup.error) throw new HoldfastError('ToolFailed', `pgbackrest says that pages of backup ${label} have errors`, { hint: 'see its log; the source’s own pages are damaged' });
-  const database = stanza.db.find(({ id }) => id === backup.database.id);
   const at = (seconds: number): string => new Date(seconds * 1000).toISOString();
   return {
     program: 'pgbackrest',
@@ -68,6 +76,22 @@ export async function readForeign(context: ProgramContext, tool: PgBackRestConfi
     databaseBytes: backup.info.size,
     repositoryBytes: backup.info.repository.delta ?? backup.info.repository.size ?? 0,
   };
+}
+
+/**
+ * Which of the first and the last WAL segment that a backup needs to be consistent is not in the repository: a gap between two that are there `verify` finds itself, and does not look for these.
+ * @throws ToolFailed
+ */
+export async function missingWal(context: ProgramContext, tool: PgBackRestConfig, { label, wal }: Foreign): Promise<string[]> {
+  const database = (await findBackup(context, tool, label))?.database;
+  if (!database || wal.start === '') return [];
+  const missing: string[] = [];
+  for (const segment of new Set([wal.start, wal.stop])) {
+    const names = await ask(context, pgbackrest(tool, '--log-level-console=off', 'repo-ls', `archive/${tool.stanza}/${database.version}-${database.id}/${segment.slice(0, 16)}`));
+    // A checksum follows the name, and the suffix of what compressed it.
+    if (!names.split('\n').some((name) => name.startsWith(`${segment}-`))) missing.push(segment);
+  }
+  return missing;
 }
 
 function parseJson(text: string): unknown {

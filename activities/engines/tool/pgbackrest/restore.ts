@@ -7,8 +7,8 @@ import type { SourceContext } from '../../../context.ts';
 import { openToClients } from '../../../provision/local-postgres.ts';
 import { makeOwned, makePlace, postgresPlaceOf, startPlace, stopPlace } from '../../../provision/postgres-place.ts';
 import { findPostgresProgram } from '../../../tool/find-postgres.ts';
-import { foreignSchema, requireForeign, type Foreign } from './foreign.ts';
-import { eachFile, follow, pgbackrest } from './run.ts';
+import { foreignSchema, missingWal, requireForeign, type Foreign } from './foreign.ts';
+import { ask, eachFile, follow, pgbackrest } from './run.ts';
 
 /** Which backup of pgBackRest a base of ours stands for. @throws Tampered - its index does not say. */
 export function foreignOf({ ranges }: Pick<GroupIndex, 'ranges'>, backup: string): Foreign {
@@ -47,16 +47,29 @@ export async function restoreForeign(context: SourceContext, tool: PgBackRestCon
 /** Safe to repeat. */
 export const promoteForeign = async (context: SourceContext, target: TargetRef): Promise<string> => (await openToClients(context, target)).summary;
 
-/** Reads all of the repository, checksum by checksum. @returns what is wrong; null: nothing. */
+/**
+ * Has pgBackRest read all of its repository, checksum by checksum. 2.45 ends with code 0 whatever it found, so what it says is what counts.
+ * @returns what is wrong; null: nothing.
+ */
 export async function verifyForeign(context: SourceContext, tool: PgBackRestConfig, foreign: Foreign): Promise<string | null> {
   try {
     await requireForeign(context, tool, foreign);
     context.progress({ phase: 'verify by pgbackrest', done: 0, of: 0, unit: 'answers' });
-    await follow(context, pgbackrest(tool, ...eachFile, 'verify'), () => undefined);
-    return null;
+    const said = await ask(context, pgbackrest(tool, '--log-level-console=off', '--output=text', '--verbose', 'verify'));
+    const status = /^status: (\w+)/m.exec(said)?.[1];
+    if (status === undefined) return `pgbackrest verify says something else than expected: ${said.slice(0, 200)}`;
+    if (status !== 'ok') return `pgbackrest verify of stanza ${tool.stanza}: ${told(said)}`;
+    const missing = await missingWal(context, tool, foreign);
+    return missing.length > 0 ? `pgBackRest has no WAL segment ${missing.join(', ')} any more, which backup ${foreign.label} needs to be consistent` : null;
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof HoldfastError && (error.type === 'ObjectMissing' || error.type === 'ToolFailed')) return error.message;
     throw error;
   }
+}
+
+/** Of each archive and backup with damage: its own line, and the counts below it. */
+function told(said: string): string {
+  const [, ...parts] = said.split(/^ {2}(?=\S)/m);
+  return parts.map((part) => part.trim().replace(/\s*\n\s*/g, ': ')).filter((part) => /(missing|invalid|other): [1-9]|status: (?!valid)/.test(part)).join('; ') || said.trim().slice(0, 400);
 }

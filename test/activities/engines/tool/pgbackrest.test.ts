@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, globSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import pg from 'pg';
-import { readManifest } from '../../../../activities/engines/base/read-base.ts';
+import { readGroupIndex, readManifest } from '../../../../activities/engines/base/read-base.ts';
 import { toolEngine } from '../../../../activities/engines/tool/index.ts';
+import { foreignOf } from '../../../../activities/engines/tool/pgbackrest/restore.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { listRecoveryPoints } from '../../../../activities/store/list-recovery-points.ts';
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
@@ -19,6 +20,7 @@ import { postgresMissing, startPostgres, type Postgres } from '../../../harness/
 import { skipWithout } from '../../../harness/required-parts.ts';
 import { backUpByTool, restoreByTool, toolPlace, toolPoint, toolTarget, type ToolPlace } from '../../../harness/tool-place.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
+import { until } from '../../../harness/until.ts';
 
 /** The newest that Debian's pgBackRest knows. */
 const version = 15;
@@ -26,8 +28,11 @@ const skip = locateTool('pgbackrest') ? await postgresMissing(version) : skipWit
 
 interface Place extends ToolPlace {
   server: Postgres;
+  config: string;
   targetPort: number;
   pgbackrest: (...args: string[]) => Promise<string>;
+  /** files in its repository */
+  inRepository: (pattern: string) => string[];
 }
 
 /** A server that pgBackRest archives and backs up, and a system file over it. */
@@ -54,7 +59,14 @@ async function placeFor(t: TestContext): Promise<Place> {
     file.environments['dr']!.endpoints['files'] = { uri: `postgres://127.0.0.1:${targetPort}/postgres` };
     file.standby.provision['files'] = { uses: 'local', directory: join(home, 'dr') };
   });
-  return { ...place, server, targetPort, pgbackrest };
+  const inRepository = (pattern: string): string[] => globSync(join(home, 'backrest', 'repository', pattern));
+  return { ...place, server, config, targetPort, pgbackrest, inRepository };
+}
+
+function flipMiddle(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
 }
 
 async function rowsOf(port: number): Promise<number[]> {
@@ -91,6 +103,20 @@ suite('pgBackRest', { skip, timeout: 300_000 }, () => {
     const verified = await verifyRecoveryPoint(context, { backup: 'b2' });
     assert.deepEqual([verified.ok, verified.problems], [true, []]);
 
+    const problemsOf = async (backup: string): Promise<string> => (await verifyRecoveryPoint(context, { backup })).problems.map(({ problem }) => problem).join();
+    // One bit of one file in its repository, of which this increment has its own copy.
+    const [label, wal] = [two.origin.foreign!.label, foreignOf(await readGroupIndex(context, 'b2', two.groups[0]!), 'b2').wal.stop];
+    const largest = place.inRepository(`backup/main/${label}/pg_data/**/*.zst`).sort((x, y) => statSync(y).size - statSync(x).size)[0]!;
+    flipMiddle(largest);
+    assert.match(await problemsOf('b2'), new RegExp(`pgbackrest verify of stanza main: .*backup: ${label}, status: invalid.*checksum invalid: 1`));
+    flipMiddle(largest);
+    // The last of the log that it needs: pgBackRest's own verify says nothing of it.
+    const [segment] = place.inRepository(`archive/main/*/*/${wal}-*`);
+    renameSync(segment!, join(place.directory, 'segment'));
+    assert.match(await problemsOf('b2'), new RegExp(`pgBackRest has no WAL segment ${wal} any more, which backup ${label} needs to be consistent`));
+    renameSync(join(place.directory, 'segment'), segment!);
+    assert.equal(await problemsOf('b2'), '');
+
     await restoreByTool(context, first);
     assert.deepEqual(await rowsOf(place.targetPort), [1]);
     await restoreByTool(context, second);
@@ -108,10 +134,11 @@ suite('pgBackRest', { skip, timeout: 300_000 }, () => {
     assert.deepEqual((await place.server.query('SELECT n FROM kept ORDER BY n')).length, 3, 'the source is as it was');
   });
 
-  test('what its own retention has removed is no point any more: verify says so, a restore ends before it touches anything', async (t) => {
+  test('what its own retention has removed is no point any more: verify says so, a restore ends before it touches anything; killed, it begins again', async (t) => {
     const place = await placeFor(t);
     const context = await place.open();
     const gone = await backUpByTool(context, 'b1');
+    place.use({ uses: 'pgbackrest', stanza: 'main', config: place.config, type: 'full' });
     await place.pgbackrest('--type=full', 'backup');
     await place.pgbackrest('--repo1-retention-full=1', 'expire');
     const verified = await verifyRecoveryPoint(context, { backup: 'b1' });
@@ -119,6 +146,15 @@ suite('pgBackRest', { skip, timeout: 300_000 }, () => {
     assert.match(verified.problems.map(({ problem }) => problem).join(), /pgBackRest has no backup \d{8}-\d{6}F in stanza main any more/);
     assert.equal(verified.restorable, null);
     await assert.rejects(restoreByTool(context, gone), { type: 'ObjectMissing' });
+    // Killed in the middle of its copying; another attempt of the same backup takes it up, and is whole.
+    place.said.length = 0;
+    const killed = assert.rejects(backUpByTool(await place.open(), 'b2'), { type: 'ToolFailed', message: /SIGKILL/ });
+    await until('it to copy', () => place.said.some(({ done, of }) => done > 0 && done < of), 60_000, 5);
+    await runTool({ path: 'pkill' }, ['-KILL', '-f', `^${findTool('pgbackrest')} .*--config=${place.config} .*backup$`]);
+    await killed;
+    await backUpByTool(await place.open(), 'b2');
+    const again = await verifyRecoveryPoint(context, { backup: 'b2' });
+    assert.deepEqual([again.ok, again.problems], [true, []]);
     const broken = join(place.directory, 'nothing.conf');
     place.use({ uses: 'pgbackrest', stanza: 'main', config: broken });
     await assert.rejects(backUpByTool(await place.open(), 'b3'), { type: 'ToolFailed', message: /^pgbackrest ended with code \d+/ });
