@@ -31,7 +31,7 @@ export async function checkRights(loaded: LoadedSystem, role: AccessRole, job: J
     try {
       const context = await openContext({ system: system.system, source, epoch: 0 }, job);
       const { grants, checkRights: check } = await openEngine(engine);
-      const rights = grants(role, context.source).roles.length === 0 ? null : await check(context, role);
+      const rights = grants(role, context.source, context.system).commands.length === 0 ? null : await check(context, role);
       sources.push({ source, rights });
       findings.push(
         ...(rights?.missing ?? []).map((right) => finding('fails', 'NotPermitted', `source ${source}: may not ${right}`, `holdfast access print ${system.system} --for ${role} says what to grant`)),

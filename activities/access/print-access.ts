@@ -31,6 +31,6 @@ export async function printAccess(system: System, role: AccessRole): Promise<Pri
       const policy = keyPolicy(one, { system: system.system, role });
       return policy ? [{ recipient: one.id, policy }] : [];
     }),
-    sources: await Promise.all(Object.entries(system.sources).map(async ([name, source]) => ({ source: name, grant: (await openEngine(source.engine)).grants(role, source) }))),
+    sources: await Promise.all(Object.entries(system.sources).map(async ([name, source]) => ({ source: name, grant: (await openEngine(source.engine)).grants(role, source, system) }))),
   };
 }

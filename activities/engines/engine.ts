@@ -12,7 +12,7 @@ import type { DivergedReport } from '../../workflows/domain/diverged.ts';
 import type { Abilities, EngineKind } from '../../workflows/domain/engines.ts';
 import type { LogPosition } from '../../workflows/domain/log-position.ts';
 import type { CatalogBase, RecoveryPoint, RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
-import type { Endpoint, Source } from '../../workflows/domain/system.ts';
+import type { Endpoint, Source, System } from '../../workflows/domain/system.ts';
 import type { SourceContext } from '../context.ts';
 
 type Job<F> = F extends (input: infer I) => Promise<infer O> ? (context: SourceContext, input: I) => Promise<O> : never;
@@ -73,7 +73,7 @@ export interface Engine
    */
   checkTransport(of: { name: string; uri: string; endpoint: Endpoint; source: Source }): Promise<string | null>;
   /** What a user of the source must be given for one role, in the server's own language. */
-  grants(role: AccessRole, source: Source): EngineGrant;
+  grants(role: AccessRole, source: Source, system: System): EngineGrant;
   /** What the user that the system file names may do beside what the role is for; asks the source, changes nothing. @throws SourceUnavailable. */
   checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound>;
   /**

@@ -48,7 +48,7 @@ export async function physicalMissing(version = 17): Promise<string | false> {
 }
 
 /** A server that pushes its WAL by the command line of this checkout to a real S3 store, or whose WAL is received, and a place for its copy. */
-export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, lock = true, initdb, targetWithin, ...server }: Pick<PostgresOptions, 'configuredOutside' | 'tls'> & { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** false: what was stored can be deleted */ lock?: boolean; /** what the target's directory is made in; left out: the place's own */ targetWithin?: string | undefined } = {}): Promise<PhysicalPlace> {
+export async function physicalPlace(owner: Owner, { version = 17, settings = {}, receive = false, leastRights = false, lock = true, initdb, targetWithin, ...server }: Pick<PostgresOptions, 'configuredOutside' | 'tls'> & { version?: number; settings?: PostgresSettings; /** further arguments of initdb */ initdb?: readonly string[]; /** its log is received, and not pushed */ receive?: boolean; /** its user is `holdfast`, with what `holdfast access print` says for those who log in to it and no more; a superuser fences it */ leastRights?: boolean; /** false: what was stored can be deleted */ lock?: boolean; /** what the target's directory is made in; left out: the place's own */ targetWithin?: string | undefined } = {}): Promise<PhysicalPlace> {
   // Before the directory's own: hooks run in their order, and without its pid file the target would not be found.
   owner.after(async () => void (await stopByPidFile(join(targetDirectory, 'server.pid'), 'SIGKILL')));
   const directory = tempDir(owner, 'holdfast-physical-');
@@ -71,19 +71,21 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
   owner.after(() => {
     for (const { pid, argv } of processesWith('HOLDFAST_SYSTEMS', directory)) if (argv.some((argument) => argument.endsWith('wal/resident.ts'))) process.kill(pid, 'SIGKILL');
   });
+  // Both are let in without one.
+  const as = (username: string) => (leastRights ? { credentials: { username, password: 'file:aes' } } : {});
   const file: SystemFile = {
     system: physicalRef.system,
     title: 'A server that pushes',
     objectives: { rto: '1h', rpo: '1m' },
     environments: {
-      production: { protection: 'production', endpoints: { main: { uri: source.uri.replace('postgres@', '') } } },
-      dr: { protection: 'production', endpoints: { main: { uri: `postgresql://127.0.0.1:${targetPort}/postgres` } } },
+      production: { protection: 'production', endpoints: { main: { uri: source.uri.replace('postgres@', ''), ...as('holdfast') } } },
+      dr: { protection: 'production', endpoints: { main: { uri: `postgresql://127.0.0.1:${targetPort}/postgres`, ...as('holdfast') } } },
     },
     sources: { main: { engine: 'postgres-physical', environment: 'production', ...(receive ? { wal: { by: 'receive' }, archive: { every: '1s' } } : {}) } },
     stores: [{ name: 'main', kind: 's3', endpoint: store.endpoint, region: store.region, bucket: 'physical', credentials: { accessKeyId: 'file:access', secretAccessKey: 'file:secret' }, ...(lock ? { lock: { retain: '1h' } } : {}) }],
     key: { id: 'test', aes256: 'file:aes', signing: { privateKey: 'file:private', publicKeys: ['file:public'] } },
     standby: { environment: 'dr', provision: { main: { uses: 'local', directory: targetDirectory } } },
-    fence: {},
+    fence: leastRights ? { main: { uses: 'databases', ...as('postgres') } } : {},
     traffic: { uses: 'nginx', directory, url: 'http://127.0.0.1:1', sides: { production: '127.0.0.1:1', dr: '127.0.0.1:2' } },
     validators: [],
     runbook: { steps: [{ id: 'find-point', uses: 'find-recovery-point' }] },
@@ -91,10 +93,15 @@ export async function physicalPlace(owner: Owner, { version = 17, settings = {},
   writeFileSync(join(directory, `${physicalRef.system}.yaml`), stringify(file));
   const said: JobReading[] = [];
   const logged: string[] = [];
+  const open: PhysicalPlace['open'] = async (signal = new AbortController().signal) =>
+    await openContext({ ...physicalRef, epoch: 0 }, { signal, progress: (reading) => void said.push(reading), log: (_, message) => void logged.push(message) });
+  if (leastRights) {
+    const { source: of, system } = await open();
+    const commands = new Set((['backup', 'archive', 'restore'] as const).flatMap((role) => engine.grants(role, of, system).commands as string[]));
+    for (const command of commands) await source.query(command, [], command.endsWith(' -- in database template1') ? 'template1' : 'postgres');
+  }
   return {
-    directory, store, source, targetPort, targetDirectory, archiveCommand, said, logged,
-    open: async (signal = new AbortController().signal) =>
-      await openContext({ ...physicalRef, epoch: 0 }, { signal, progress: (reading) => void said.push(reading), log: (_, message) => void logged.push(message) }),
+    directory, store, source, targetPort, targetDirectory, archiveCommand, said, logged, open,
   };
 }
 

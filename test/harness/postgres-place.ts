@@ -9,6 +9,7 @@ import type { BackupSummary, DumpPlanRef, GroupRef, TargetRef } from '../../work
 import { makeId } from '../../workflows/domain/make-id.ts';
 import { nextLogPosition } from '../../workflows/domain/log-position.ts';
 import type { RecoveryPoint } from '../../workflows/domain/recovery-point.ts';
+import type { RestoreMode } from '../../workflows/domain/restore-mode.ts';
 import type { SystemFile } from '../../workflows/domain/system.ts';
 import type { Owner } from './cleanup.ts';
 import { newSecrets } from './keys.ts';
@@ -74,6 +75,9 @@ export async function postgresPlace(t: Owner, { beside = false, target: targetOp
     open: async ({ signal = new AbortController().signal, progress = (reading: JobReading) => void said.push(reading) } = {}) => await openContext({ ...pgRef, epoch: 1 }, { signal, progress }),
   };
 }
+
+/** What a worker of restores sees in a system whose runbook is of this mode. */
+export const inMode = (context: SourceContext, mode: RestoreMode): SourceContext => ({ ...context, system: { ...context.system, runbook: { ...context.system.runbook, mode } } });
 
 let backups = 0;
 export const newBackup = (): string => makeId(Date.now(), `${String((backups += 1)).padStart(8, '0')}${'0'.repeat(24)}`);

@@ -24,6 +24,12 @@ interface Named {
   runbook: { mode?: RestoreMode | undefined };
 }
 
+/** How the runbooks of a system write into its living sources, other than in their place. */
+export function copyModesOf({ runbook, runbooks }: Pick<Named, 'runbook' | 'runbooks'>): CopyMode[] {
+  const modes = [runbook, ...Object.values(runbooks ?? {})].map(({ mode }) => mode);
+  return (['beside', 'swap', 'rows'] as const).filter((mode) => modes.includes(mode));
+}
+
 const places: Readonly<Record<RestoreMode, string>> = { new: 'to a place of its own', 'in-place': 'in-place', beside: 'beside', swap: 'by a swap', rows: 'rows into what lives' };
 
 export const describeMode = (mode: RestoreMode): string => places[mode];

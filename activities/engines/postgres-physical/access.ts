@@ -2,17 +2,19 @@ import type { AccessRole, EngineGrant, RightsFound } from '../../../workflows/do
 import type { Source } from '../../../workflows/domain/system.ts';
 import type { SourceContext } from '../../context.ts';
 import type pg from 'pg';
+import { ask } from '../postgres/connect.ts';
+import { commandedFrom } from '../postgres/fence.ts';
 import { filesOutside, notKept, outsideHint, tellOutside } from './configuration.ts';
 import { withSource } from './connect.ts';
 import { whyNoIncrements } from './increment.ts';
 
-type Right = 'replication' | 'monitor' | 'canary';
+type Right = 'replication' | 'monitor' | 'canary' | 'drain';
 
-/** Which of the rights each role needs: a base streams the whole server, the archive of one that pushes its log only asks, a recovery logs a restore point and ends a segment. */
+/** Which of the rights each role needs: a base streams the whole server, the archive of one that pushes its log only asks, a recovery logs a restore point and ends a segment, behind a fence as well. */
 const needs: Record<AccessRole, readonly Right[]> = {
   backup: ['replication', 'monitor'],
   archive: ['monitor'],
-  restore: ['monitor', 'canary'],
+  restore: ['monitor', 'canary', 'drain'],
   read: ['monitor'],
   drill: [],
   verify: [],
@@ -22,16 +24,21 @@ const needs: Record<AccessRole, readonly Right[]> = {
 
 const canary = ['pg_create_restore_point(text)', 'pg_switch_wal()'] as const;
 
+/** Rights on functions are each database's own: the canary is logged in the address' one, and behind the fence of a whole server only this one lets anybody in. */
+const inDatabase = (name: string): string => ` -- in database ${name}`;
+
 const statements = {
   replication: ['ALTER ROLE holdfast REPLICATION'],
   monitor: ['GRANT pg_monitor TO holdfast'],
-  canary: canary.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO holdfast`),
+  canary: canary.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO holdfast${inDatabase('of the source’s address')}`),
+  drain: [`GRANT EXECUTE ON FUNCTION pg_switch_wal() TO holdfast${inDatabase(commandedFrom)}`],
 } as const;
 
 const about = {
   replication: 'streams the server, or its log (pg_basebackup, pg_receivewal)',
   monitor: 'asks how far its log is',
   canary: 'logs a restore point and ends a segment, which proves the archive',
+  drain: 'ends the last segment of a server that is fenced, so that nothing is lost',
 } as const;
 
 /** An archive that receives the log streams it. */
@@ -41,7 +48,7 @@ export function grants(role: AccessRole, source: Source): EngineGrant {
   const wanted = needsOf(role, source);
   return {
     engine: 'postgres-physical',
-    commands: wanted.flatMap((right) => [...statements[right]]),
+    commands: wanted.length === 0 ? [] : ["CREATE ROLE holdfast LOGIN PASSWORD '…'", ...wanted.flatMap((right) => [...statements[right]])],
     roles: wanted.includes('monitor') ? ['pg_monitor'] : [],
     about: wanted.length === 0 ? 'never logs in to the source' : wanted.map((right) => about[right]).join('; '),
   };
@@ -49,9 +56,9 @@ export function grants(role: AccessRole, source: Source): EngineGrant {
 
 /** @source PostgreSQL manual: pg_has_role, has_function_privilege, pg_roles. */
 export async function checkRights(context: SourceContext, role: AccessRole): Promise<RightsFound> {
-  const has = await withSource(context, readRights);
-  const lacking = role === 'backup' ? await checkSchedules(context) : null;
   const wanted = needsOf(role, context.source);
+  const has: Has = { ...(await withSource(context, readRights)), drain: !wanted.includes('drain') || (await withSource(context, mayDrain, { database: commandedFrom })) };
+  const lacking = role === 'backup' ? await checkSchedules(context) : null;
   return {
     missing: [...wanted.filter((right) => !has.superuser && !has[right]).map((right) => `${right}: ${statements[right].join('; ')}`), ...(lacking ? [`${lacking.what}: ${lacking.hint}`] : [])],
     tooMuch: has.superuser ? ['is a superuser, who may do anything'] : has.replication && !wanted.includes('replication') ? ['REPLICATION: may stream the whole server'] : [],
@@ -72,10 +79,12 @@ export async function checkServer(context: SourceContext): Promise<{ what: strin
   return [...(lacking ? [lacking] : []), ...(outside.length > 0 ? [{ what: tellOutside(outside), hint: outsideHint(context.sourceName) }] : [])];
 }
 
-type Has = Record<'superuser' | 'replication' | 'monitor' | 'canary', boolean>;
+type Has = Record<'superuser' | Right, boolean>;
 
-async function readRights(client: pg.Client): Promise<Has> {
-  const { rows: [has] } = await client.query<Has>(`
+const mayDrain = async (client: pg.Client): Promise<boolean> => await ask<boolean>(client, "SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE')");
+
+async function readRights(client: pg.Client): Promise<Omit<Has, 'drain'>> {
+  const { rows: [has] } = await client.query<Omit<Has, 'drain'>>(`
     SELECT rolsuper AS superuser, rolreplication AS replication, pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
       ${canary.map((name) => `has_function_privilege('${name}', 'EXECUTE')`).join(' AND ')} AS canary
     FROM pg_roles WHERE rolname = current_user`);

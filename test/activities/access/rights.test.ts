@@ -99,6 +99,9 @@ test('no role is granted to pass over a lock or to change the bucket, and a back
   assert.deepEqual(printed.sources[0]!.grant.roles, ['holdfastBackup']);
   assert.match(JSON.stringify(printed.stores[0]!.policy), /arn:aws:s3:::aiwriting-backup-documents\/holdfast\/ai-writing\/\*/);
   assert.deepEqual(printed.keys, [], 'its keys are no keys of KMS');
+  const rolesOf = async (name: string, role: AccessRole) => (await printAccess((await loadSystemFile(name)).system, role)).sources[0]!.grant.roles;
+  assert.deepEqual(await rolesOf('accubooks', 'restore'), ['pg_read_all_data', 'pg_write_all_data', 'pg_signal_backend'], 'its runbooks write into what lives');
+  assert.deepEqual(await rolesOf('accubooks', 'backup'), ['pg_read_all_data', 'pg_monitor']);
   assert.deepEqual((await printAccess(system, 'retention')).sources[0]!.grant, { engine: 'mongodb', commands: [], roles: [], about: 'never logs in to the source' });
 });
 

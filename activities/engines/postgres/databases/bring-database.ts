@@ -31,7 +31,7 @@ export const oidOf = async (client: pg.Client, name: string): Promise<string | n
 
 /**
  * The database that this run brings into the living server: its own, whole. Looks there whether it could.
- * @throws Unsupported - it lives on its standby, or its name leaves no room for the run's. TargetNotEmpty - the names that the run would give are taken. NotPermitted - its user may not make or rename databases.
+ * @throws Unsupported - it lives on its standby, or its name leaves no room for the run's. TargetNotEmpty - the names that the run would give are taken. NotPermitted - its user may not make or rename databases, or end sessions.
  */
 export async function nameCopies(context: SourceContext, { run, mode }: { point: RecoveryPoint; run: string; mode: 'beside' | 'swap' }): Promise<string[]> {
   const lives = await sourceEnvironment(context);
@@ -42,13 +42,14 @@ export async function nameCopies(context: SourceContext, { run, mode }: { point:
   for (const name of names) if (Buffer.byteLength(name) > longestName) throw new HoldfastError('Unsupported', `database ${database} would be called ${name} beside itself, and a name has ${longestName} bytes at most`);
   await withOtherDatabase(context, place, async (client) => {
     for (const name of names) if ((await oidOf(client, name)) !== null) throw new HoldfastError('TargetNotEmpty', `database ${name} is there already`, { hint: 'rename or drop it, then retry' });
-    const { rows } = await client.query<{ may: boolean; owns: boolean }>(
-      `SELECT r.rolsuper OR r.rolcreatedb AS may, r.rolsuper OR COALESCE((SELECT pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER') FROM pg_catalog.pg_database d WHERE d.datname = $1), true) AS owns FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`,
+    const { rows } = await client.query<{ may: boolean; owns: boolean; ends: boolean }>(
+      `SELECT r.rolsuper OR r.rolcreatedb AS may, pg_catalog.pg_has_role(r.oid, 'pg_signal_backend', 'USAGE') AS ends, r.rolsuper OR COALESCE((SELECT pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER') FROM pg_catalog.pg_database d WHERE d.datname = $1), true) AS owns FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`,
       [database],
     );
-    const { may, owns } = rows[0]!;
+    const { may, owns, ends } = rows[0]!;
     if (!may) throw new HoldfastError('NotPermitted', `the user ${place.user} may make no databases`, { hint: `ALTER ROLE ${place.user} CREATEDB` });
     if (mode === 'swap' && !owns) throw new HoldfastError('NotPermitted', `the user ${place.user} may not rename database ${database}: it is another's`, { hint: `GRANT its owner TO ${place.user}, or let a superuser do it` });
+    if (mode === 'swap' && !ends) throw new HoldfastError('NotPermitted', `the user ${place.user} may not send away who is in database ${database}`, { hint: `GRANT pg_signal_backend TO ${place.user}` });
   });
   return [database];
 }

@@ -61,7 +61,7 @@ async function answersInSql(context: SourceContext, { point }: Awaited<ReturnTyp
   assert.deepEqual(await ask("SELECT current_setting('holdfast.moment')::timestamptz > pg_last_xact_replay_timestamp() - interval '1 second'", { equals: true }), []);
   assert.deepEqual(await ask('SELECT current_database()', { equals: 'template1', database: 'template1' }), []);
   assert.match(String(await ask('DELETE FROM pgbench_history RETURNING 1', { equals: 1 })), /the server refuses the question/);
-  await assert.rejects(ask(count, { equals: 0, database: 'nowhere' }), { name: 'NotPermitted', message: /cannot ask database nowhere of the restored server as postgres/ });
+  await assert.rejects(ask(count, { equals: 0, database: 'nowhere' }), { name: 'NotPermitted', message: /cannot ask database nowhere of the restored server as holdfast/ });
   context.system.validators = [{ id: 'asked', uses: 'equality', effect: 'gate' }];
   await assert.rejects(engine.validateTarget(context, { target: physicalTarget(), point, limit: point.limit, validator: 'asked' }), { name: 'Unsupported' });
 }
@@ -71,10 +71,12 @@ const [missing17, missing15, missing14] = [await physicalMissing(17), await phys
 
 for (const [version, skip] of [[17, missing17], [15, missing15]] as const) {
   test(`PostgreSQL ${version}: a base and its pushed WAL are restored to a second and to the latest under load, with every row committed before, and no other`, { skip, timeout: 480_000 }, async (t) => {
-    const place = await physicalPlace(t, { version });
+    const place = await physicalPlace(t, { version, leastRights: true });
     const context = await place.open();
     if (version < 17) await assert.rejects(backUpPhysical(context, 'b0', { incremental: true }), { name: 'Unsupported', message: /the server is PostgreSQL 15: incremental bases begin with 17/ });
     await place.source.pgbench(['-i', '-q', '-s', '1']);
+    // What a question in SQL reads.
+    await place.source.query('GRANT SELECT ON pgbench_history TO holdfast');
     const load = place.source.pgbench(['-c', '2', '-T', '8', '-R', '150', '-n']);
     const summary = await backUpPhysical(context, 'b1');
     assert.equal(summary.unproved.length, 0);
@@ -221,12 +223,14 @@ async function opensWithoutUs(t: TestContext, place: PhysicalPlace): Promise<voi
 /** A row that no segment of the store has yet is there once the fenced server's log was drained, on a copy that lets people in. */
 async function drains(place: PhysicalPlace, context: SourceContext, { point, target }: { point: Awaited<ReturnType<typeof restoreTo>>['point']; target: ReturnType<typeof physicalTarget> }): Promise<void> {
   await place.source.query('INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (7, 777, 7, 7)');
-  const fenceable = { ...context, system: { ...context.system, fence: { main: { uses: 'databases' as const } } } };
-  const fenced = await (await openFence(fenceable)).fence(fenceable, 'run-2');
+  const fenced = await (await openFence(context)).fence(context, 'run-2');
   assert.deepEqual([fenced.outcome, fenced.logReachable], ['proved', true], fenced.evidence.join('; '));
   await assert.rejects(place.source.query('SELECT 1'), /not currently accepting connections/);
   const drained = await engine.drainLog(context, { ...scope, epoch: 0 });
   assert.ok(drained.drained, drained.note);
+  await place.source.query('REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM holdfast', [], 'template1');
+  const refused = await engine.drainLog(context, { ...scope, epoch: 0 });
+  assert.deepEqual([refused.drained, /permission denied for function pg_switch_wal/.test(refused.note)], [false, true], refused.note);
   await engine.replayLog(context, { target, point, limit: nextLogPosition(drained.to!) });
 }
 

@@ -17,7 +17,7 @@ import { until } from '../../../harness/until.ts';
 const scope = { ...physicalRef, timeline: 't00000001' };
 
 test('a log that is received: while rows are written the receiving process, the server and the store are killed, the slot keeps what is not stored, and the latest has every commit without a segment being finished', { skip: await physicalMissing(), timeout: 240_000 }, async (t) => {
-  const place = await physicalPlace(t, { receive: true });
+  const place = await physicalPlace(t, { receive: true, leastRights: true });
   const { source } = place;
   const context = await place.open();
   await source.pgbench(['-i', '-q', '-s', '1']);
@@ -83,8 +83,15 @@ test('a log that is received: while rows are written the receiving process, the 
 
   await t.test('who archives what is received has to be let stream, and who archives what is pushed is not', async () => {
     const { wal } = context.source;
-    const streams = (by: 'push' | 'receive'): boolean => engine.grants('archive', { ...context.source, wal: { ...wal, by } }).commands.includes('ALTER ROLE holdfast REPLICATION');
+    const streams = (by: 'push' | 'receive'): boolean => engine.grants('archive', { ...context.source, wal: { ...wal, by } }, context.system).commands.includes('ALTER ROLE holdfast REPLICATION');
     assert.deepEqual([streams('receive'), streams('push')], [true, false]);
+  });
+
+  await t.test('a right that the user lacks is named for the role that needs it, that of the one database where a fenced server answers too', async () => {
+    const missing = async (): Promise<string[]> => (await Promise.all((['backup', 'archive', 'restore', 'read'] as const).map(async (role) => (await engine.checkRights(context, role)).missing.map((right) => `${role} ${right}`)))).flat();
+    assert.deepEqual(await missing(), []);
+    await source.query('REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM holdfast', [], 'template1');
+    assert.deepEqual(await missing(), ['restore drain: GRANT EXECUTE ON FUNCTION pg_switch_wal() TO holdfast -- in database template1']);
   });
 
   await t.test('a base ends where it holds all that it holds, and not where it has fetched the log for that: what is logged meanwhile is behind it', async () => {

@@ -3,13 +3,14 @@ import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { copyBeside, dropCopies, nameCopies } from '../../../../activities/engines/postgres/databases/bring-database.ts';
+import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
 import { planSwap, swapBack, swapCollections } from '../../../../activities/engines/postgres/databases/swap-databases.ts';
 import type { SwapInput } from '../../../../workflows/contract.ts';
 import { copyName, keptName, type CopiedCollection } from '../../../../workflows/domain/beside.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { Owner } from '../../../harness/cleanup.ts';
 import { postgresMissing } from '../../../harness/postgres.ts';
-import { database, noSessions, pgTarget, postgresPlace, type PostgresPlace } from '../../../harness/postgres-place.ts';
+import { database, inMode, noSessions, pgTarget, postgresPlace, type PostgresPlace } from '../../../harness/postgres-place.ts';
 import { until } from '../../../harness/until.ts';
 
 const skip = await postgresMissing();
@@ -18,17 +19,21 @@ const as = copyName(database, pgTarget.run);
 const kept = keptName(database, pgTarget.run);
 const point = { copies: [database] } as RecoveryPoint;
 
-/** What was restored has the state of before; what lives has gone wrong since. */
+/** What was restored has the state of before; what lives has gone wrong since. Its user has what `holdfast access print` says for a restore, and no more. */
 async function world(t: Owner): Promise<PostgresPlace> {
   const place = await postgresPlace(t, { beside: true });
+  await place.source.query(`CREATE ROLE app LOGIN; ALTER DATABASE ${database} OWNER TO app`);
   await place.source.query(
-    `CREATE ROLE clerk; CREATE TABLE accounts (id int PRIMARY KEY, balance numeric); INSERT INTO accounts SELECT i, i * 10 FROM generate_series(1, 2000) AS i;
+    `CREATE ROLE clerk; SET ROLE app; CREATE TABLE accounts (id int PRIMARY KEY, balance numeric); INSERT INTO accounts SELECT i, i * 10 FROM generate_series(1, 2000) AS i;
      CREATE TABLE entries (id bigserial PRIMARY KEY, account int REFERENCES accounts, note text); INSERT INTO entries (account, note) SELECT 1 + i % 2000, md5(i::text) FROM generate_series(1, 20000) AS i;
      GRANT SELECT ON accounts TO clerk; CREATE VIEW rich AS SELECT * FROM accounts WHERE balance > 100; SELECT lo_from_bytea(7001, 'a large object'), lo_from_bytea(7002, 'x'); SELECT lo_put(7002, 3000000, 'behind a hole')`,
     undefined,
     database,
   );
   await place.source.query(`CREATE DATABASE ${restored} TEMPLATE ${database}`);
+  place.change((file) => void (file.environments['production']!.endpoints['ledger']!.credentials = { username: 'holdfast', password: 'file:aes' }));
+  const { source, system } = inMode(await place.open(), 'swap');
+  for (const command of postgresEngine.grants('restore', source, system).commands) await place.source.query(String(command).replace(/^GRANT …/, 'GRANT app'));
   await place.source.query(`ALTER DATABASE ${database} SET work_mem = '7MB'; GRANT CONNECT ON DATABASE ${database} TO clerk; ALTER DATABASE ${database} CONNECTION LIMIT 40`);
   await place.source.query('UPDATE accounts SET balance = 0; DELETE FROM entries WHERE id % 2 = 0', undefined, database);
   return place;
@@ -159,11 +164,14 @@ suite('whole databases of PostgreSQL', { skip, timeout: 180_000 }, () => {
     await place.source.query(`CREATE DATABASE ${database}`);
     await assert.rejects(async () => await swapCollections(await place.open(), input), /ledger is another database than when people approved/);
     assert.deepEqual(await databases(place), [database, restored, as].sort());
-    await place.source.query(`CREATE ROLE plain LOGIN; GRANT pg_read_all_data TO plain`);
+    const rights = async (): Promise<unknown> => await postgresEngine.checkRights(inMode(await place.open(), 'swap'), 'restore');
+    assert.deepEqual(await rights(), { missing: ['do what postgres may, who owns database ledger or something in it'], tooMuch: [] });
+    await place.source.query(`CREATE ROLE plain LOGIN; GRANT pg_write_all_data TO plain`);
     place.change((file) => {
       file.environments['production']!.endpoints['ledger']!.credentials = { username: 'plain', password: 'file:aes' };
     });
     const other = 'run-2';
+    assert.deepEqual(await rights(), { missing: ['CREATEDB', 'do what postgres may, who owns database ledger or something in it', 'pg_signal_backend'], tooMuch: ['pg_write_all_data'] });
     await assert.rejects(async () => await nameCopies(await place.open(), { point, run: other, mode: 'swap' }), /the user plain may make no databases/);
     await place.source.query('ALTER ROLE plain CREATEDB');
     await assert.rejects(async () => await nameCopies(await place.open(), { point, run: other, mode: 'swap' }), /the user plain may not rename database ledger: it is another's/);
@@ -171,7 +179,10 @@ suite('whole databases of PostgreSQL', { skip, timeout: 180_000 }, () => {
     await assert.rejects(async () => await nameCopies(await place.open(), { point, run: 'x'.repeat(60), mode: 'beside' }), /has 63 bytes at most/);
 
     // Whom it may not send away is waited for, and the others are sent away all the same.
-    await place.source.query(`CREATE ROLE guest LOGIN; GRANT pg_signal_backend TO plain; ALTER DATABASE ${database} OWNER TO plain; ALTER DATABASE "${as}" OWNER TO plain`);
+    await place.source.query(`CREATE ROLE guest LOGIN; REVOKE pg_write_all_data FROM plain; ALTER DATABASE ${database} OWNER TO plain; ALTER DATABASE "${as}" OWNER TO plain`);
+    await assert.rejects(async () => await nameCopies(await place.open(), { point, run: other, mode: 'swap' }), /the user plain may not send away who is in database ledger HINT: GRANT pg_signal_backend TO plain/);
+    await place.source.query('GRANT pg_signal_backend TO plain');
+    assert.deepEqual(await rights(), { missing: [], tooMuch: [] });
     const superuser = await place.source.connect(database);
     const guest = new pg.Client({ host: place.source.host, port: place.source.port, user: 'guest', database });
     const sentAway = new Promise<void>((resolve) => void guest.on('error', () => resolve()));

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
 import { compareTarget } from '../../../../activities/engines/postgres/rows/compare-target.ts';
 import { maskTarget } from '../../../../activities/engines/postgres/rows/mask-target.ts';
 import { planRows, restoreRows } from '../../../../activities/engines/postgres/rows/put-rows.ts';
 import { removeRows } from '../../../../activities/engines/postgres/rows/remove-rows.ts';
 import type { RowsResult } from '../../../../workflows/domain/rows.ts';
 import { postgresMissing, type Postgres } from '../../../harness/postgres.ts';
-import { database, pgTarget, postgresPlace, type PostgresPlace } from '../../../harness/postgres-place.ts';
+import { database, inMode, pgTarget, postgresPlace, type PostgresPlace } from '../../../harness/postgres-place.ts';
 import { until } from '../../../harness/until.ts';
 import type { Owner } from '../../../harness/cleanup.ts';
 
@@ -106,23 +107,27 @@ suite('rows of PostgreSQL', { skip, timeout: 180_000 }, () => {
     assert.deepEqual(await place.all(), damaged, 'a preview leaves nothing');
     await noTrace(place.source);
     // By the least that it can be done with.
-    await place.source.query('CREATE ROLE writer LOGIN; GRANT pg_read_all_data, pg_write_all_data TO writer');
-    place.change((file) => void (file.environments['production']!.endpoints['ledger']!.credentials = { username: 'writer', password: 'file:aes' }));
-    await assert.rejects(planRows(await place.open(), both), { type: 'NotPermitted' });
-    await place.source.query(`GRANT CREATE ON DATABASE ${database} TO writer`);
-    assert.deepEqual(figures(await planRows(await place.open(), both)), figures(planned));
+    place.change((file) => void (file.environments['production']!.endpoints['ledger']!.credentials = { username: 'holdfast', password: 'file:aes' }));
+    const least = inMode(await place.open(), 'rows');
+    for (const command of postgresEngine.grants('restore', least.source, least.system).commands) await place.source.query(String(command).replace('DATABASE …', `DATABASE ${database}`));
+    assert.deepEqual(await postgresEngine.checkRights(least, 'restore'), { missing: [], tooMuch: [] });
+    await place.source.query(`REVOKE CREATE ON DATABASE ${database} FROM holdfast`);
+    assert.deepEqual(await postgresEngine.checkRights(least, 'restore'), { missing: ['CREATE on database ledger'], tooMuch: [] });
+    await assert.rejects(planRows(least, both), { type: 'NotPermitted' });
+    await place.source.query(`GRANT CREATE ON DATABASE ${database} TO holdfast`);
+    assert.deepEqual(figures(await planRows(least, both)), figures(planned));
     await noTrace(place.source);
 
-    const done = await restoreRows(context, both);
+    const done = await restoreRows(least, both);
     assert.deepEqual(figures(done), figures(planned));
     assert.match(done.kept!, /^holdfast\.rows-run-1$/);
     assert.deepEqual(await place.source.query('SELECT count(*)::int, count(*) FILTER (WHERE body = $1)::int AS since FROM notes', ['since'], database), [{ count: 501, since: 1 }], 'what came since stays');
     assert.deepEqual((await place.source.query('SELECT id, email, lower_email FROM users WHERE id IN (7, 8) ORDER BY id', undefined, database)).map((row) => Object.values(row)), [[7, 'U7@example.com', 'u7@example.com'], [8, 'U8@example.com', 'u8@example.com']]);
     const written = await place.all();
-    assert.deepEqual(await restoreRows(context, both), done, 'a second try finds it done');
+    assert.deepEqual(await restoreRows(least, both), done, 'a second try finds it done');
     assert.deepEqual(await place.all(), written);
 
-    assert.match((await removeRows(context, { target: pgTarget })).summary, new RegExp(`^${gone + 2} rows are as they were before$`));
+    assert.match((await removeRows(least, { target: pgTarget })).summary, new RegExp(`^${gone + 2} rows are as they were before$`));
     assert.deepEqual(await place.all(), damaged);
     assert.deepEqual(await removeRows(context, { target: pgTarget }), { summary: 'nothing was put back' });
     assert.notDeepEqual(before, damaged);
