@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { openLocalStore } from '../../../activities/store/local.ts';
-import { findSigned, putSigned, readSigned } from '../../../activities/store/signed-object.ts';
+import { findSigned, parseSigned, putSigned, readSigned } from '../../../activities/store/signed-object.ts';
+import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { layout } from '../../../workflows/domain/layout.ts';
 import { epochSchema, type Epoch } from '../../../workflows/domain/source-records.ts';
 import { signedSchema } from '../../../workflows/domain/stored-object.ts';
@@ -41,6 +42,17 @@ test('altered, unsigned, misshapen and misplaced objects are each refused by key
   await assert.rejects(readSigned(store, keys, epochSchema, misshapen), { name: 'Tampered', message: /not what it should be/ });
   const misplaced = await putSigned(store, keys, key, epoch(2));
   await assert.rejects(readSigned(store, keys, epochSchema, misplaced), { name: 'Tampered', message: /holds the object of s\/control\/epoch-00000002/ });
+});
+
+test('no bit of a signed object can be changed unnoticed, not even one of its signature that stands for nothing', async (t) => {
+  const { store, keys } = await place(t);
+  const whole = await store.get(await putSigned(store, keys, key, epoch(1)));
+  assert.deepEqual(parseSigned(keys, epochSchema, key, whole), epoch(1));
+  for (let bit = 0; bit < whole.length * 8; bit += 1) {
+    const other = Buffer.from(whole);
+    other[bit >> 3]! ^= 1 << (bit & 7);
+    assert.throws(() => parseSigned(keys, epochSchema, key, other), HoldfastError, `bit ${bit & 7} of byte ${bit >> 3}: ${other.toString()}`);
+  }
 });
 
 test('a signed plan copied to another backup’s key is not believed there', async (t) => {
