@@ -1,9 +1,12 @@
 import { describeError, HoldfastError } from '../../workflows/domain/errors.ts';
 import { findRecoveryPoint } from '../../workflows/domain/find-recovery-point.ts';
+import { layout } from '../../workflows/domain/layout.ts';
 import { nextLogPosition } from '../../workflows/domain/log-position.ts';
+import { timeOfId } from '../../workflows/domain/make-id.ts';
 import type { CheckedPoint, PointCheck } from '../../workflows/domain/point-check.ts';
 import { describeDoubt } from '../../workflows/domain/point-mark.ts';
 import { isMark, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import { seconds } from '../../workflows/domain/units.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
@@ -50,7 +53,7 @@ export async function findCheckedPoint(
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
-    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Math.round(performance.now() - startedMs), ...passedOver(catalog, point) } };
+    if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Math.round(performance.now() - startedMs), ...passedOver(catalog, point, await goneAndKnown(context, catalog, target, point)) } };
     const known = damage.size;
     for (const { key, problem, type = 'Tampered' } of inLog.problems) damage.set(key, { why: problem, type });
     const [first] = inBase.problems;
@@ -126,10 +129,31 @@ function refused(damage: Damage, error: HoldfastError | undefined): HoldfastErro
   });
 }
 
-function passedOver({ rejected, bases }: Catalog, { base, limit }: RecoveryPoint): Pick<PointCheck, 'passedOver' | 'passedOverCount'> {
+/**
+ * Bases of a later moment that are gone, and that somebody knows of: a verification marks one that it misses, and takes it off the list. Where no new one could be taken,
+ * since the source is lost too, "the latest" is what came before it. Who names a position, a base or a timeline has looked.
+ */
+async function goneAndKnown({ store, signal }: SourceContext, { gone = [], ...of }: Catalog, { targetTime, targetPosition, point, timeline }: RecoveryTarget, { reachesAt }: RecoveryPoint): Promise<{ key: string; why: string }[]> {
+  if ((targetPosition ?? point ?? timeline) !== undefined) return [];
+  const untilMs = targetTime === undefined ? Infinity : Date.parse(targetTime);
+  const known: { key: string; why: string }[] = [];
+  for (const { backup, doubt } of gone) {
+    const madeAtMs = timeOfId(backup)!;
+    if (madeAtMs < Date.parse(reachesAt) + seconds(1) || madeAtMs > untilMs || (await isImport({ store, signal }, of, backup))) continue;
+    known.push({ key: layout.marksOf(of, backup), why: `base ${backup}, of ${new Date(madeAtMs).toISOString()}, is gone, and is ${describeDoubt(doubt)}` });
+  }
+  return known;
+}
+
+async function isImport({ store, signal }: Pick<SourceContext, 'store' | 'signal'>, { system, source }: Pick<Catalog, 'system' | 'source'>, backup: string): Promise<boolean> {
+  for await (const _ of store.list(`${layout.imports(system, source)}${backup}/`, { signal })) return true;
+  return false;
+}
+
+function passedOver({ rejected, bases }: Catalog, { base, limit }: RecoveryPoint, gone: readonly { key: string; why: string }[]): Pick<PointCheck, 'passedOver' | 'passedOverCount'> {
   // These would have been taken, or tried first, if nobody had said anything against them.
   const doubted = bases.flatMap(({ timeline, end, manifest, mark }) => (mark?.doubt && timeline === base.timeline && end > base.end && end < limit ? [{ key: manifest.key, why: `is ${describeDoubt(mark.doubt)}` }] : []));
-  const damaged = [...doubted, ...rejected.filter(({ spare }) => !spare)];
+  const damaged = [...gone, ...doubted, ...rejected.filter(({ spare }) => !spare)];
   return { passedOver: damaged.slice(0, passedOverAtMost).map(({ key, why }) => ({ key, why })), passedOverCount: damaged.length };
 }
 

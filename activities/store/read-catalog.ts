@@ -4,6 +4,7 @@ import { importTimeline, isTimelineId, layout, parseRangeKey, type TimelineScope
 import { manifestSchema, type Manifest } from '../../workflows/domain/manifest.ts';
 import { expiredLogSchema } from '../../workflows/domain/retention/records.ts';
 import { gapSchema, headSchema, markSchema, timelineSchema } from '../../workflows/domain/source-records.ts';
+import { timeOfId } from '../../workflows/domain/make-id.ts';
 import type { ObjectRef } from '../../workflows/domain/stored-object.ts';
 import { describeDoubt, describeMark, keyOfSlicePoint, type PointMark } from '../../workflows/domain/point-mark.ts';
 import type { Catalog, CatalogBase } from '../../workflows/domain/recovery-point.ts';
@@ -51,7 +52,15 @@ export async function rebuildCatalog(given: CatalogContext, of: { system: string
     await readGaps(context, believer, scope, catalog, reject);
     await readExpired(context, believer, scope, catalog);
   }
+  noteGone(catalog, room.marks);
   return catalog;
+}
+
+/** What was marked bad and has no manifest, believed or not. */
+function noteGone(catalog: Catalog, marks: ReadonlyMap<string, PointMark>): void {
+  const there = new Set([...catalog.bases, ...(catalog.disposed ?? [])].map(({ backup }) => backup));
+  const gone = [...marks].flatMap(([backup, { doubt }]) => (doubt?.is === 'bad' && timeOfId(backup) !== undefined && !there.has(backup) && !catalog.rejected.some(({ key }) => key.endsWith(`/${backup}/manifest.json`)) ? [{ backup, doubt }] : []));
+  if (gone.length > 0) catalog.gone = gone;
 }
 
 /**

@@ -64,6 +64,8 @@ export interface Catalog {
   gaps: CatalogGap[];
   /** bases and imports that are being disposed of, as long as their manifest is there: nobody is given one. Left out: none */
   disposed?: CatalogBase[];
+  /** marked bad, and no manifest on any timeline: taken away, let go, or an import. Left out: none */
+  gone?: { backup: string; doubt: NonNullable<PointMark['doubt']> }[];
   /** log that retention may have taken: a hole that ends at or before it is no loss. Left out: none */
   expired?: { timeline: string; before: LogPosition }[];
   /**

@@ -23,6 +23,7 @@ import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
 import { logPositionAt, nextLogPosition } from '../../../workflows/domain/log-position.ts';
 import { makeId } from '../../../workflows/domain/make-id.ts';
+import { describeCheck } from '../../../workflows/domain/point-check.ts';
 import type { Finding } from '../../../workflows/domain/recovery-plan.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { hours } from '../../../workflows/domain/units.ts';
@@ -179,4 +180,9 @@ test('a source without a log whose newest base is gone: the latest is refused, b
   await assert.rejects(find({ point: newest }), { name: 'NoRecoveryPoint', message: /was sealed, and its manifest is gone/ });
   for (const target of [{ targetPosition: nextLogPosition(at(12)) }, { targetTime: logPositionAt(at(60)), orBefore: true }]) assert.deepEqual(await taken(target), [older, [key]]);
   assert.deepEqual(await taken({ point: older }), [older, []], 'who names one is given it');
+  // A verification that misses it marks it: then the one before it is the latest, and nobody is told so in silence.
+  await verifyAndMark(contextOf(store, keys), sample, 'run-1', { verifySlice });
+  assert.deepEqual(await taken(), [older, [layout.marksOf(of, newest)]]);
+  assert.match(describeCheck(await find({ targetTime: logPositionAt(at(60)) })), /base \w+, of 2025-11-21T03:00:05.000Z, is gone, and is marked bad by verification at .*: .*was sealed, and its manifest is gone/);
+  assert.deepEqual([await taken({ targetTime: logPositionAt(at(30)) }), await taken({ targetPosition: nextLogPosition(at(12)) })], [[older, []], [older, []]]);
 });
