@@ -86,15 +86,6 @@ export function noFence({ state, fence }: RunReport): string | undefined {
   return Object.keys(fence).length === 0 ? 'The old primary was not fenced in this run.' : undefined;
 }
 
-/** A gate's own work is none, and a checklist's is its people's. */
-export const isWait = ({ uses, items }: StepState): boolean => uses === 'approval' || items?.some(({ undo }) => undo !== true) === true;
-
-/** How long a step took; of one that only waits, how long it waited. */
-export function tookOf(step: StepState): string {
-  if (!isWait(step) || step.startedAt === null || step.endedAt === null) return formatDuration(step.elapsedMs);
-  return `waited ${formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))}`;
-}
-
 export const isOver = (step: StepState): boolean => step.budgetMs !== null && step.elapsedMs > step.budgetMs;
 
 /** Failed tries and undos, what was cancelled, and every act of a person, in the order in which they happened. */

@@ -1,7 +1,8 @@
 import type { ReportPage } from '../../workflows/domain/report-page.ts';
 import type { RunReport } from '../../workflows/domain/report.ts';
+import { tookOf } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
-import { formatTime, isOver, listDecisions, listFacts, tookOf } from './facts.ts';
+import { formatTime, isOver, listDecisions, listFacts } from './facts.ts';
 import { describeOutcome, listNextSteps } from './outcome.ts';
 
 /** The report of a recovery or a drill as a page for a mail; what it has beside this, the timeline first of all, is on the page in the store. */

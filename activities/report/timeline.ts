@@ -1,6 +1,6 @@
-import type { RunState, StepState } from '../../workflows/domain/run-state.ts';
+import { isWait, tookOf, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
-import { isOver, isWait, tookOf } from './facts.ts';
+import { isOver } from './facts.ts';
 import { html, Markup } from './html.ts';
 
 /** The steps in the order in which they began, and where each lies between the incident and the end, 0 to 1. */

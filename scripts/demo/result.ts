@@ -1,6 +1,6 @@
 import type { FenceResult } from '../../workflows/contract.ts';
 import type { RunReport, WritesReport } from '../../workflows/domain/report.ts';
-import type { StepStatus } from '../../workflows/domain/run-state.ts';
+import { waitedMsOf, type StepStatus } from '../../workflows/domain/run-state.ts';
 import { formatBytes, formatDuration, seconds } from '../../workflows/domain/units.ts';
 import type { Comparison } from './ledger.ts';
 import type { LoadResult } from './load-wordnet.ts';
@@ -54,7 +54,8 @@ export interface DemoResult {
   fence: (FenceResult & { source: string }) | null;
   oldPrimary: Observed['oldPrimary'];
   newArchive: Observed['newArchive'];
-  steps: { id: string; state: StepStatus; budgetMs: number | null; elapsedMs: number }[];
+  /** `waitedMs`: for people, by a step that is nothing else */
+  steps: { id: string; state: StepStatus; budgetMs: number | null; elapsedMs: number; waitedMs: number | null }[];
   data: LoadResult;
   reportPath: string;
 }
@@ -90,7 +91,7 @@ export function judgeDemo(report: RunReport, observed: Observed, reportPath: str
     fence: fence ? { source: fence[0], ...fence[1] } : null,
     oldPrimary: observed.oldPrimary,
     newArchive: observed.newArchive,
-    steps: report.state.steps.map(({ id, state, budgetMs, elapsedMs }) => ({ id, state, budgetMs, elapsedMs })),
+    steps: report.state.steps.map((step) => ({ id: step.id, state: step.state, budgetMs: step.budgetMs, elapsedMs: step.elapsedMs, waitedMs: waitedMsOf(step) })),
     data: observed.data,
     reportPath,
   };
@@ -172,7 +173,7 @@ export function formatDemo(result: DemoResult): string {
     `old primary ${result.oldPrimary.outcome}: ${result.oldPrimary.detail}`,
     `new archive ${result.newArchive.proved ? 'proved' : 'not proved'}: ${result.newArchive.detail}`,
     'steps',
-    ...result.steps.map((step) => `  ${step.state.padEnd(8)} ${step.id.padEnd(idWidth)}  ${formatDuration(step.elapsedMs)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`),
+    ...result.steps.map((step) => `  ${step.state.padEnd(8)} ${step.id.padEnd(idWidth)}  ${step.waitedMs === null ? formatDuration(step.elapsedMs) : `waited ${formatDuration(step.waitedMs)}`}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`),
     ...result.warnings.map((warning) => `warning     ${warning}`),
     `report      ${result.reportPath}`,
     result.ok ? 'ok' : 'not ok',

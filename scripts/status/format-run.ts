@@ -3,7 +3,7 @@ import { describeProgress, describeShare } from '../../workflows/domain/describe
 import { describeTarget } from '../../workflows/domain/describe-target.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
-import { describeLeft, isUndoneByHand, leftAfterService, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
+import { describeLeft, isUndoneByHand, leftAfterService, tookOf, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
 import { formatWatch } from './format-watch.ts';
 import { runningProgress } from './read-activities.ts';
 import type { RunStatusView } from './read-run.ts';
@@ -45,7 +45,7 @@ function formatStep(step: StepState, view: RunStatusView, idWidth: number, nowMs
     waiting: () => step.items ? [isUndoneByHand(step) ? 'is to be taken back by hand' : `${step.items.filter(({ by }) => by !== null).length} of ${step.items.length} confirmed`] : waitingFacts(view.state.gates.find((gate) => gate.step === step.id && gate.status === 'open'), nowMs),
     failed: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
     stuck: () => [step.error ? `${step.error.type}: ${step.error.message}` : ''],
-    done: () => [`${formatDuration(step.elapsedMs)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`, step.summary ?? ''],
+    done: () => [`${tookOf(step)}${step.budgetMs === null ? '' : ` of ${formatDuration(step.budgetMs)}`}`, step.summary ?? ''],
     skipped: () => [step.summary ?? ''],
     undone: () => [step.summary ?? ''],
     pending: () => [],

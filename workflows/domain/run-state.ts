@@ -6,6 +6,7 @@ import type { Severity } from './messages.ts';
 import type { Progress, Work } from './progress.ts';
 import type { RecoveryTarget } from './recovery-point.ts';
 import type { CopyMode } from './restore-mode.ts';
+import { formatDuration } from './units.ts';
 
 /** The whole state of a run, as the query `state` answers it and the report keeps it. */
 
@@ -164,6 +165,19 @@ export interface RunState {
   /** how many pages of older lines are in the store, and not in `journal`; left out: none */
   journalPages?: number | undefined;
   warnings: string[];
+}
+
+/** A gate's own work is none, and a checklist's is its people's. */
+export const isWait = ({ uses, items }: StepState): boolean => uses === 'approval' || items?.some(({ undo }) => undo !== true) === true;
+
+/** How long people were waited for, by a step that is nothing else and has ended; null of any other. */
+export const waitedMsOf = (step: StepState): number | null =>
+  isWait(step) && step.startedAt !== null && step.endedAt !== null ? Date.parse(step.endedAt) - Date.parse(step.startedAt) : null;
+
+/** How long a step took; of one that only waits, how long it waited. */
+export function tookOf(step: StepState): string {
+  const waitedMs = waitedMsOf(step);
+  return waitedMs === null ? formatDuration(step.elapsedMs) : `waited ${formatDuration(waitedMs)}`;
 }
 
 /** A person is to take back by hand what the step did, and nothing else is undone before. */

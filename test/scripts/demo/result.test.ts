@@ -55,6 +55,6 @@ test('a collection that differs is named', () => {
 test('the JSON has the fields of its contract', () => {
   const result = judgeDemo(report, good, '/r.html');
   for (const field of ['ok', 'workflowId', 'rto', 'rpo', 'writes', 'validation', 'fence', 'steps', 'reportPath']) assert.ok(field in result, field);
-  assert.deepEqual(Object.keys(result.steps[0]!), ['id', 'state', 'budgetMs', 'elapsedMs']);
+  assert.deepEqual(Object.keys(result.steps[0]!), ['id', 'state', 'budgetMs', 'elapsedMs', 'waitedMs']);
   assert.deepEqual(Object.keys(result.validation.collections[0]!), ['ns', 'count', 'hashEqual']);
 });

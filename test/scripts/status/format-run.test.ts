@@ -30,6 +30,8 @@ test('a gate shows how many approvals are missing, and the command that gives on
   const of = view({ 'approve-switch': { state: 'waiting', endedAt: null } });
   of.state.gates = [{ ...gate, people: [], decisions: [...gate.decisions] }];
   assert.match(formatRun(of), /waiting {2}approve-switch {2}1 of 2 approvals {2}from anybody but the requester {2}open for 1m00s/);
+  const approved = view({ 'approve-switch': { state: 'done', uses: 'approval', startedAt: '2026-11-21T03:29:00.000Z', endedAt: '2026-11-21T03:31:17.000Z', elapsedMs: 43, budgetMs: minutes(1), summary: 'approved' } });
+  assert.match(formatRun(approved), /done {5}approve-switch {2}waited 2m17s of 1m00s {2}approved/, 'its own work is none: its budget is for people');
   assert.match(formatRun(of), /^answer: holdfast approve demo --gate switch --by NAME$/m);
 });
 
