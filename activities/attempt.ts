@@ -28,7 +28,7 @@ type Activity<I, O> = (input: I) => Promise<O>;
  */
 export function attempt<I, O>(body: (input: I, context: AttemptContext) => Promise<O>): Activity<I, O> {
   return async (input) =>
-    await inAttempt(async (context) => {
+    await inAttempt(input, async (context) => {
       const timer = setInterval(() => context.alive(), heartbeatEveryMs);
       try {
         return await goingBy(input, async (given) => await body(given, context));
@@ -44,7 +44,7 @@ export function attempt<I, O>(body: (input: I, context: AttemptContext) => Promi
  */
 export function attemptInDataPlane<I, O>(job: string, options: { program?: string } = {}): Activity<I, O> {
   return async (input) =>
-    await inAttempt(async (context) => {
+    await inAttempt(input, async (context) => {
       const { heartbeatTimeoutMs } = activityInfo();
       const { log } = Context.current();
       const result = await runJob(job, input, {
@@ -63,12 +63,18 @@ export function attemptInDataPlane<I, O>(job: string, options: { program?: strin
 /** Said by a worker that hung, or was cut off, for longer than its heartbeat may be missing. */
 export const givenAway = 'the server had given this try up, and refused what it said: it ends here, another try has the work';
 
+/** Whose it is: of a backup of several sources each is shown what is its own. */
+function sourceOf(input: unknown): { source?: string } {
+  const { source } = (input ?? {}) as { source?: unknown };
+  return typeof source === 'string' ? { source } : {};
+}
+
 /** Heartbeat, cancellation and failure mapping, once for all activities. */
-async function inAttempt<O>(body: (context: AttemptContext) => Promise<O>): Promise<O> {
+async function inAttempt<O>(input: unknown, body: (context: AttemptContext) => Promise<O>): Promise<O> {
   const { cancellationSignal: signal, info } = Context.current();
   const everyMs = betweenHeartbeatsMs(info.heartbeatTimeoutMs ?? 0);
   let nextMs = 0;
-  const heartbeats = new Heartbeats();
+  const heartbeats = new Heartbeats(undefined, sourceOf(input));
   const teller = openTeller(Context.current());
   const send = (heartbeat: Heartbeat | undefined): void => {
     const nowMs = performance.now();

@@ -7,10 +7,13 @@ export type Heartbeat = Progress & Record<string, unknown>;
 export class Heartbeats {
   readonly #meter = new Meter();
   readonly #now: () => number;
+  readonly #about: Record<string, unknown>;
   #said: Reading & Record<string, unknown> | undefined;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** @param about - what each of them says beside. */
+  constructor(now: () => number = () => performance.now(), about: Record<string, unknown> = {}) {
     this.#now = now;
+    this.#about = about;
   }
 
   take(said: Reading & Record<string, unknown>): Heartbeat {
@@ -26,6 +29,6 @@ export class Heartbeats {
 
   #shape(said: Reading & Record<string, unknown>, progress: Progress): Heartbeat {
     const { adopted: _adopted, quickens: _quickens, logSeconds: _done, logSecondsOf: _of, whole: _whole, ...details } = said;
-    return { ...details, ...progress };
+    return { ...this.#about, ...details, ...progress };
   }
 }

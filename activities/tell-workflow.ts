@@ -36,12 +36,12 @@ export function openTeller(context: Context, now: () => number = () => performan
   if (!workflowExecution) return { tell: () => undefined, end: () => undefined };
   const board = boardOf(`${workflowExecution.workflowId} ${workflowExecution.runId}`, now());
   return {
-    tell: ({ phase, done, of, unit, percent, perSecond, leftMs, log, whole }) => {
+    tell: ({ phase, done, of, unit, percent, perSecond, leftMs, log, whole, source }) => {
       // Work without an end, such as an archive's, would tell for ever: its heartbeat is enough.
       if (percent === null) return;
       const nowMs = now();
       board.touchedAtMs = nowMs;
-      board.activities.set(activityId, { activity: activityType, phase, done, of, unit, percent, perSecond, leftMs, log, ...(whole ? { whole } : {}) });
+      board.activities.set(activityId, { activity: activityType, phase, done, of, unit, percent, perSecond, leftMs, log, ...(whole ? { whole } : {}), ...(typeof source === 'string' ? { source } : {}) });
       if (nowMs - board.toldAtMs < Math.max(tellEveryMs, (nowMs - board.sinceMs) / tellPerElapsed)) return;
       board.toldAtMs = nowMs;
       const told: ToldProgress = { at: new Date().toISOString(), activities: [...board.activities.values()] };

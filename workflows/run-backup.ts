@@ -9,7 +9,7 @@ import { makeId } from './domain/make-id.ts';
 import { queryNames } from './domain/messages.ts';
 import { backupDone, backupFailed } from './domain/notify/other-notices.ts';
 import { WorkMeter, type Progress, type Work } from './domain/progress.ts';
-import { progressOfBackup } from './domain/step-progress.ts';
+import { progressOfBackup, type BackupPhase } from './domain/step-progress.ts';
 import type { SystemView } from './domain/system-view.ts';
 import { formatBytes, minutes } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
@@ -34,7 +34,7 @@ export interface RunBackupInput {
 
 /** How far one source is; what the query `state` of a backup answers, by source. */
 export interface BackupProgress {
-  phase: 'planning' | 'dumping' | 'sealing' | 'reading back' | 'done';
+  phase: BackupPhase;
   backup: string;
   groups: number;
   groupsDone: number;
@@ -62,10 +62,11 @@ export async function runBackup(input: RunBackupInput): Promise<BackupSummary[]>
   setHandler(defineQuery<Record<string, BackupProgress>>(queryNames.state), () => progress, { description: 'How far the backup of each source is.' });
   const show = (): void => setCurrentDetails(showProgress(input.system, progress, warnings));
   handleProgress((told) => {
-    // It says nothing of the source, so it is only shown where there is one.
-    const [only, ...others] = Object.values(progress);
-    if (!only || others.length > 0) return;
-    only.progress = progressOfBackup(only, told.activities, Date.now()) ?? null;
+    for (const [source, of] of Object.entries(progress)) {
+      // Each process tells of what it runs itself: of another source's work it says nothing.
+      const own = told.activities.filter((one) => one.source === source);
+      if (own.length > 0) of.progress = progressOfBackup(of, own, Date.now()) ?? null;
+    }
     show();
   });
   return await surfacing(async () => {
@@ -157,7 +158,7 @@ async function backUpChecked(of: SourceBackup): Promise<BackupSummary> {
 /** @returns what is damaged; or how much was read. Where the store does not let it be read now the base is there all the same, which is said. */
 async function readBack({ call, input: { system }, source, show, progress, warn }: SourceBackup, { backup }: BackupSummary): Promise<string | Pick<BackupSummary, 'readBack'>> {
   const now = progress[source]!;
-  now.phase = 'reading back';
+  Object.assign(now, { phase: 'reading back', progress: null });
   show();
   try {
     const result = await call('verifyRecoveryPoint', { system, source, backup, scope: 'base', run: `${workflowInfo().runId}/${backup}` }, `read back every byte of ${source}`);
@@ -169,7 +170,7 @@ async function readBack({ call, input: { system }, source, show, progress, warn 
     warn(`base ${backup} is sealed, and could not be read back: ${type}: ${message}`);
     return {};
   } finally {
-    now.phase = 'done';
+    Object.assign(now, { phase: 'done', progress: null });
     show();
   }
 }

@@ -41,5 +41,5 @@ async function decode<T>({ options }: WorkflowHandle['client'], payload: Payload
 }
 
 /** The activities that have said how far they are. */
-export const runningProgress = (activities: readonly ActivityProgress[]): (Progress & { activity: string })[] =>
+export const runningProgress = (activities: readonly ActivityProgress[]): (Progress & { activity: string; source?: string })[] =>
   activities.flatMap(({ activity, heartbeat }) => (heartbeat?.unit === undefined ? [] : [{ ...(heartbeat as Progress), activity }]));

@@ -30,11 +30,11 @@ export async function readBackup(client: Client, system: string): Promise<Backup
   return { system, readAt: new Date().toISOString(), sources, activities: await readActivities(handle, description) };
 }
 
-/** A line a source: with one source the heartbeats are its own, with more the workflow's own figures must do. Then a line for each try that failed. */
+/** A line a source, by the heartbeats of its own activities, which know better than the workflow. Then a line for each try that failed. */
 export function formatBackup({ system, readAt, sources, activities }: BackupView): string {
-  const entries = Object.entries(sources);
-  const lines = entries.map(([source, of]) => {
-    const far = entries.length === 1 ? progressOfBackup(of, runningProgress(activities), Date.parse(readAt)) : of.progress;
+  const running = runningProgress(activities);
+  const lines = Object.entries(sources).map(([source, of]) => {
+    const far = progressOfBackup({ ...of, source }, running, Date.parse(readAt)) ?? of.progress;
     const facts = far ? describeProgress(far) : [];
     return `  ${[of.phase.padEnd(8), source, ...facts, ...(of.groups > 0 ? [`${of.groupsDone} of ${of.groups} groups`, `${formatBytes(of.storedBytes)} stored`] : [])].join('  ')}`;
   });

@@ -31,6 +31,16 @@ test('a short failure is as it was', () => {
   assert.match(failure.stack ?? '', /attempt\.test/);
 });
 
+test('a heartbeat says of which source it is', async () => {
+  const env = new MockActivityEnvironment();
+  const said: unknown[] = [];
+  env.on('heartbeat', (heartbeat: { source?: string } | undefined) => said.push(heartbeat?.source));
+  const work = attempt<unknown, void>(async (_input, { progress }) => await Promise.resolve(progress({ phase: 'dump', done: 1, of: 2, unit: 'bytes' })));
+  await env.run(work, { system: 'demo', source: 'documents' });
+  await env.run(work, { system: 'demo' });
+  assert.deepEqual(said, ['documents', undefined]);
+});
+
 test('an activity that is to be found lost late heartbeats seldom, and three times within its time all the same', async () => {
   const sentOf = async (heartbeatTimeoutMs: number): Promise<number> => {
     const env = new MockActivityEnvironment({ heartbeatTimeoutMs });

@@ -15,7 +15,7 @@ function activity(runId: string, activityId: string, sent: ToldProgress[]): Cont
   } as unknown as Context;
 }
 
-const heartbeat = (done: number, of = 100): Heartbeat => ({ phase: 'restore', done, of, unit: 'bytes', percent: of > 0 ? done : null, perSecond: 1, leftMs: 1_000, log: null, group: 'g1' });
+const heartbeat = (done: number, of = 100): Heartbeat => ({ phase: 'restore', done, of, unit: 'bytes', percent: of > 0 ? done : null, perSecond: 1, leftMs: 1_000, log: null, group: 'g1', source: 'documents' });
 
 test('one signal for all activities of a run, 15 s apart at first, fewer the longer it takes: a day is under 150', () => {
   let nowMs = 0;
@@ -30,7 +30,7 @@ test('one signal for all activities of a run, 15 s apart at first, fewer the lon
   assert.equal(signalsUntil(60_000), 3);
   assert.ok(signalsUntil(3_600_000) <= 75, String(sent.length));
   assert.ok(signalsUntil(86_400_000) <= 150, String(sent.length));
-  assert.deepEqual(sent.at(-1)?.activities.map(({ activity: name }) => name), ['restoreGroup', 'restoreGroup']);
+  assert.deepEqual(sent.at(-1)?.activities.map(({ activity: name, source }) => [name, source]), [['restoreGroup', 'documents'], ['restoreGroup', 'documents']]);
   assert.deepEqual(parseProgress(sent[0]), sent[0], 'the workflow can read it');
 });
 

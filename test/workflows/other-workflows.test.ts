@@ -110,22 +110,30 @@ test('two backups at once: the second fails and names the first, or waits when i
   assert.equal(count(lab, 'sealBackup'), 2);
 });
 
-test('cancelling a backup’s entry cancels the backup, and waits for what works', async (t) => {
+test('a backup shows of each source how far what is its own is, also while it is read back; cancelling its entry cancels it, and waits for what works', async (t) => {
   let ended = 0;
-  const lab = await openLab(t, {
-    dumpGroup: async () => {
-      try {
-        return await untilCancelled();
-      } finally {
-        ended += 1;
-      }
-    },
-  });
+  const working = async (): Promise<never> => {
+    try {
+      return await untilCancelled();
+    } finally {
+      ended += 1;
+    }
+  };
+  const lab = await openLab(t, { loadSystem: () => Promise.resolve(twoSources), verifyRecoveryPoint: working });
+  const dump = lab.stubs.answers.dumpGroup;
+  lab.stubs.answers.dumpGroup = async (input) => (input.source === 'users' ? await dump(input) : await working());
   const entry = await lab.start('backUpSystem', 'demo');
-  await eventually(entry, () => count(lab, 'dumpGroup') === 4);
+  const backup = lab.env.client.workflow.getHandle('backup/demo');
+  await eventually(entry, () => count(lab, 'dumpGroup') === 10 && count(lab, 'verifyRecoveryPoint') === 1);
+  const told = { phase: 'p', done: 1, of: 4, unit: 'bytes', percent: 25, perSecond: 1, leftMs: 3_000, log: null };
+  const progress = async (...activities: object[]): Promise<void> => await backup.signal('progress', { at: '2026-11-21T03:00:05.000Z', activities });
+  await progress({ ...told, activity: 'dumpGroup', source: 'documents', done: 300 }, { ...told, activity: 'dumpGroup', source: 'users' });
+  await progress({ ...told, activity: 'verifyRecoveryPoint', source: 'users' });
+  await eventually(backup, async () => /users: reading back, 6 of 6 groups, 25\.0%, 1 B of 4 B, 1 B\/s, 3\.0s left/.test(await details(backup)));
+  assert.match(await details(backup), /documents: dumping, 0 of 6 groups, 50\.0%, 300 B of 600 B/);
   await entry.cancel();
   await assert.rejects(entry.result(), (error: unknown) => error instanceof WorkflowFailedError && error.cause instanceof CancelledFailure);
-  assert.equal(ended, 4);
+  assert.equal(ended, 5);
 });
 
 test('inputs of the other workflows are refused by field, value and example', async (t) => {

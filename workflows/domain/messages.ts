@@ -118,6 +118,7 @@ const toldSchema = z.object({
     .array(
       z.object({
         activity: z.string().max(100),
+        source: z.string().max(100).optional(),
         phase: z.string().max(500),
         done: amount,
         of: amount,

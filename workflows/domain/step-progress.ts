@@ -1,3 +1,4 @@
+import type { TransferState } from './exchange.ts';
 import { sumProgress, type Progress, type Work } from './progress.ts';
 import type { StepState } from './run-state.ts';
 import { factsOf } from './step-language.ts';
@@ -11,22 +12,28 @@ export function progressOfStep(step: Pick<StepState, 'uses' | 'work'>, running: 
   return sumProgress(own, step.work, nowMs);
 }
 
-const activitiesOfPhase: Readonly<Record<string, readonly string[]>> = {
+export type BackupPhase = 'planning' | 'dumping' | 'sealing' | 'reading back' | 'done';
+
+const activitiesOfPhase: Readonly<Record<Exclude<BackupPhase | TransferState['phase'], 'done'>, readonly string[]>> = {
   planning: ['planDump'],
   dumping: ['dumpGroup'],
   sealing: ['sealBackup'],
+  'reading back': ['verifyRecoveryPoint'],
   checking: ['planImport'],
   importing: ['importGroup'],
   choosing: ['findRecoveryPoint'],
   exporting: ['writeExport'],
-  verifying: ['verifyRecoveryPoint', 'verifyKept'],
+  publishing: [],
+  verifying: ['verifyRecoveryPoint', 'verifyKept', 'checkKeys'],
 };
 
-/** How far the backup of one source is, or an import, an export or a verification. */
+/** How far the backup of one source is, or an import, an export or a verification. `source` left out: whatever runs is its own. */
 export function progressOfBackup(
-  { phase, work }: { phase: string; work: Work | null },
-  running: readonly (Progress & { activity: string })[],
+  { phase, work, source }: { phase: BackupPhase | TransferState['phase']; work: Work | null; source?: string },
+  running: readonly (Progress & { activity: string; source?: string | undefined })[],
   nowMs: number,
 ): Progress | undefined {
-  return sumProgress(running.filter(({ activity }) => activitiesOfPhase[phase]?.includes(activity)), work ?? undefined, nowMs);
+  // What asks may be older than the workflow, and not know its phase.
+  const own = (activitiesOfPhase as Readonly<Record<string, readonly string[]>>)[phase] ?? [];
+  return sumProgress(running.filter((one) => own.includes(one.activity) && (source === undefined || one.source === source)), work ?? undefined, nowMs);
 }
