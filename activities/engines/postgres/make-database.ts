@@ -2,6 +2,7 @@ import pg from 'pg';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { some } from './catalogue.ts';
 import { ask } from './connect.ts';
+import { controlSchema } from './control.ts';
 import { globalsOf, type Global, type GlobalOf } from './globals.ts';
 
 const { escapeIdentifier: name, escapeLiteral: literal } = pg;
@@ -81,15 +82,39 @@ function assignment(setting: string): string {
 
 /**
  * The database that is restored into: made with the source's encoding and locales where it is not there, taken as it is where it is empty.
- * @param client - of another database of the same server. @throws Unsupported - one is there with another encoding or locale: texts would change, or sort otherwise.
+ * @param client - of another database of the same server. @param closed - one that is made lets in the client's user alone, and superusers, until `openDatabase`. @throws Unsupported - one is there with another encoding or locale: texts would change, or sort otherwise.
  */
-export async function makeDatabase(client: pg.Client, database: string, { row, encoding, owner }: GlobalOf<'database'>): Promise<void> {
+export async function makeDatabase(client: pg.Client, database: string, { row, encoding, owner }: GlobalOf<'database'>, { closed = false } = {}): Promise<void> {
   const [collate, ctype] = [String(row['datcollate']), String(row['datctype'])];
-  const { rows } = await client.query<{ encoding: string; collate: string; ctype: string }>('SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype FROM pg_database WHERE datname = $1', [database]);
+  const { rows } = await client.query<{ encoding: string; collate: string; ctype: string; lets: boolean }>('SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype, datallowconn AS lets FROM pg_database WHERE datname = $1', [database]);
   const there = rows[0];
-  if (!there) return void (await client.query(`CREATE DATABASE ${name(database)} WITH TEMPLATE template0 OWNER ${name(owner)} ENCODING ${literal(encoding)} LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}${localeOf(row)}`));
-  if (there.encoding === encoding && there.collate === collate && there.ctype === ctype) return;
+  if (!there) await client.query(`CREATE DATABASE ${name(database)} WITH TEMPLATE template0 OWNER ${name(owner)} ENCODING ${literal(encoding)} LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}${localeOf(row)}${closed ? ' ALLOW_CONNECTIONS false' : ''}`);
+  // One that lets nobody in was made by an attempt that was killed before this: an application that asks again and again never gets in between.
+  if (closed && there?.lets !== true) await client.query(['BEGIN', `REVOKE CONNECT ON DATABASE ${name(database)} FROM PUBLIC, ${name(owner)}`, `GRANT CONNECT ON DATABASE ${name(database)} TO CURRENT_USER`, `COMMENT ON DATABASE ${name(database)} IS ${literal(closedMark)}`, `ALTER DATABASE ${name(database)} WITH ALLOW_CONNECTIONS true`, 'COMMIT'].join(';\n'));
+  if (!there || (there.encoding === encoding && there.collate === collate && there.ctype === ctype)) return;
   throw new HoldfastError('Unsupported', `database ${database} is there with ${there.encoding}, ${there.collate}, ${there.ctype}, and the source has ${encoding}, ${collate}, ${ctype}`, { hint: `drop it: it is then made as the source’s is` });
+}
+
+/** What people see where databases are listed. */
+const closedMark = 'restored by Holdfast, closed until it is masked';
+
+const isClosed = async (client: pg.Client, database: string): Promise<boolean> => await ask(client, `SELECT coalesce(shobj_description(oid, 'pg_database') = ${literal(closedMark)}, false) FROM pg_database WHERE datname = ${literal(database)}`);
+
+/** Notes in the database, which this run has claimed, what opens it: whoever masks it has no base at hand. Nothing of one that is open. Safe to repeat. */
+export async function noteOpening(client: pg.Client, database: string, globals: readonly Global[]): Promise<void> {
+  if (!(await isClosed(client, database))) return;
+  const of = globalsOf(globals, 'database')[0]!;
+  const grants = of.grants === null ? [`GRANT CONNECT ON DATABASE ${name(database)} TO PUBLIC, ${name(of.owner)}`] : grantsOf(database, of);
+  const statements = [...grants, `COMMENT ON DATABASE ${name(database)} IS ${of.comment === null ? 'NULL' : literal(of.comment)}`];
+  await client.query(`CREATE TABLE IF NOT EXISTS ${opening} AS SELECT ${literal(statements.join(';\n'))}::text AS statements`);
+}
+
+const opening = `${controlSchema}.opening`;
+
+/** Lets in whoever the base says, where `makeDatabase` had closed it. Safe to repeat. */
+export async function openDatabase(client: pg.Client): Promise<void> {
+  if (!(await ask<boolean>(client, `SELECT to_regclass('${opening}') IS NOT NULL`))) return;
+  await client.query(['BEGIN', await ask<string>(client, `SELECT statements FROM ${opening}`), `DROP TABLE ${opening}`, 'COMMIT'].join(';\n'));
 }
 
 function localeOf(row: Record<string, unknown>): string {
@@ -99,17 +124,20 @@ function localeOf(row: Record<string, unknown>): string {
   return '';
 }
 
-/** What a database has beside its contents: comment, connection limit, grants, settings of its own. Safe to repeat. */
+/** Without grants of its own a database lets everybody connect; with some, nobody but those. */
+const grantsOf = (database: string, { grants }: GlobalOf<'database'>): string[] =>
+  grants === null ? [] : [`REVOKE ALL ON DATABASE ${name(database)} FROM PUBLIC`, ...grants.map(({ grantee, privilege, grantable }) => `GRANT ${privilege} ON DATABASE ${name(database)} TO ${grantee === null ? 'PUBLIC' : name(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`)];
+
+/** What a database has beside its contents: connection limit, settings of its own; comment and grants, where it is not closed. Safe to repeat. */
 export async function finishDatabase(client: pg.Client, database: string, globals: readonly Global[]): Promise<void> {
   const of = globalsOf(globals, 'database')[0]!;
   const as = name(database);
-  const grants = (of.grants ?? []).map(({ grantee, privilege, grantable }) => `GRANT ${privilege} ON DATABASE ${as} TO ${grantee === null ? 'PUBLIC' : name(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`);
   const settings = globalsOf(globals, 'default').filter(({ ofDatabase }) => ofDatabase).flatMap(({ role, settings: own }) => own.map((setting) => `ALTER ${role === null ? `DATABASE ${as}` : `ROLE ${name(role)} IN DATABASE ${as}`} SET ${assignment(setting)}`));
+  const closed = await isClosed(client, database);
   const statements = [
-    ...(of.comment === null ? [] : [`COMMENT ON DATABASE ${as} IS ${literal(of.comment)}`]),
+    ...(of.comment === null || closed ? [] : [`COMMENT ON DATABASE ${as} IS ${literal(of.comment)}`]),
     ...(Number(of.row['datconnlimit'] ?? -1) === -1 ? [] : [`ALTER DATABASE ${as} CONNECTION LIMIT ${Number(of.row['datconnlimit'])}`]),
-    // Without grants of its own a database lets everybody connect; with some, nobody but those.
-    ...(of.grants === null ? [] : [`REVOKE ALL ON DATABASE ${as} FROM PUBLIC`, ...grants]),
+    ...(closed ? [] : grantsOf(database, of)),
     ...settings,
   ];
   if (statements.length > 0) await client.query(['BEGIN', ...statements, 'COMMIT'].join(';\n'));

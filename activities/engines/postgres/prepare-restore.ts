@@ -11,7 +11,7 @@ import { claimDatabase, claimOf, isDone, once, prepared } from './control.ts';
 import { requireContents, wantedUnits } from './contents.ts';
 import { checkIndexes, openBase, type GroupToRestore } from './base-contents.ts';
 import { findWithoutPassword, globalsOf, type Global } from './globals.ts';
-import { makeDatabase, makeRoles, requireServer } from './make-database.ts';
+import { makeDatabase, makeRoles, noteOpening, requireServer } from './make-database.ts';
 import { makeLargeObjects } from './large-objects.ts';
 import { refuseLivingDatabase } from './living-database.ts';
 import { requireEmptyTables } from './into-tables.ts';
@@ -41,10 +41,11 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   await refuseLivingDatabase(context, target);
   const elsewhere = new Set(globalsOf(globals, 'tablespace').flatMap(({ holds }) => holds));
   const neededBytes = bytesOnDisk(wantedUnits(context, manifest, point), elsewhere);
-  const { major, lacks } = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, { source: manifest.versions['postgresql']!, neededBytes, contents }));
+  const { major, lacks } = await withOtherDatabase(context, place, async (client) => await makePlace(client, place, globals, { source: manifest.versions['postgresql']!, neededBytes, contents, closed: isToBeMasked(context, target) }));
   await withClient(context, place, async (client) => {
     await claimDatabase(client, claimOf(target, point, contents), contents === 'rows' ? async () => await requireEmptyTables(client, wantedUnits(context, manifest, point)) : undefined);
     await noteDatabase(context, target, (await readServerFacts(client)).identity);
+    await noteOpening(client, place.address.database, globals);
     if (await isDone(client, prepared)) return;
     if (contents !== 'rows') {
       const script = await readSection(context, { bytes: definitions, major }, 'pre-data');
@@ -56,7 +57,10 @@ export async function prepareRestore(context: SourceContext, { target, point }: 
   return { groups, plainBytes: groups.reduce((sum, { plainBytes }) => sum + plainBytes, 0), ...(lacks ? { lacks } : {}) };
 }
 
-async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], { source, neededBytes, contents }: { source: string; neededBytes: number; contents: Contents }): Promise<{ major: number; lacks?: Lack | undefined }> {
+/** Nobody is let in to it before that: the step comes at the end of a run, behind gates that may wait for hours. */
+const isToBeMasked = ({ system, sourceName }: SourceContext, { environment }: TargetRef): boolean => system.mask?.[sourceName] !== undefined && system.environments[environment]?.protection !== 'production';
+
+async function makePlace(client: pg.Client, place: Place, globals: readonly Global[], { source, neededBytes, contents, closed }: { source: string; neededBytes: number; contents: Contents; closed: boolean }): Promise<{ major: number; lacks?: Lack | undefined }> {
   const target = await readServerFacts(client);
   if (await ask<boolean>(client, 'SELECT pg_is_in_recovery()')) throw new HoldfastError('TargetNotEmpty', `the target at ${place.address.host}:${place.address.port} is a standby, and takes no writes`, { hint: 'promote it, or name another server' });
   await requireServer(client, contents === 'rows' ? [] : globals, { source, target });
@@ -64,7 +68,7 @@ async function makePlace(client: pg.Client, place: Place, globals: readonly Glob
   // What is there already has its own roles, encoding and settings.
   if (contents === 'rows') return target;
   await makeRoles(client, globals);
-  await makeDatabase(client, place.address.database, globalsOf(globals, 'database')[0]!);
+  await makeDatabase(client, place.address.database, globalsOf(globals, 'database')[0]!, { closed });
   return { ...target, lacks: await findWithoutPassword(client, globals) };
 }
 

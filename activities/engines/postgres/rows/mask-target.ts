@@ -5,6 +5,7 @@ import type { MaskedColumn, MaskForm, MaskResult, MaskRules } from '../../../../
 import type { SourceContext } from '../../../context.ts';
 import { listMaterializedViews } from '../catalogue.ts';
 import { ask, targetPlace, withClient } from '../connect.ts';
+import { openDatabase } from '../make-database.ts';
 
 const { escapeIdentifier: quoted, escapeLiteral: literal } = pg;
 
@@ -32,7 +33,7 @@ interface MaskedTable {
 /**
  * Masks the columns that the system file names, all of them in one transaction, so that what joined before joins still, and without the tables' triggers: one that keeps a history would keep there
  * what is to go. Then each table is written anew (VACUUM FULL), so that neither dead rows nor statistics hold what it was, views that were filled from it are filled again, and each column is
- * counted for what is not masked.
+ * counted for what is not masked. Then people are let in.
  *
  * | killed | left behind | the next attempt |
  * |---|---|---|
@@ -66,6 +67,7 @@ export async function maskTarget(context: SourceContext, { target }: { target: T
     for (const { sql } of views) await client.query(`REFRESH MATERIALIZED VIEW ${sql}`);
     const columns: MaskedColumn[] = [];
     for (const table of tables) columns.push(...(await lookAt(client, table)));
+    await openDatabase(client);
     const objects = Number(await ask<string>(client, 'SELECT count(*)::text FROM pg_catalog.pg_largeobject_metadata'));
     return { columns, notes: objects > 0 ? [`${objects} large objects are as they were: no rule reaches into them`] : [] };
   });
