@@ -65,14 +65,15 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
 
   await t.test('pg_basebackup killed: begins again, whole, and says so', async () => {
     const plan = await engine.planDump(context, { ...physicalRef, backup: 'b1', epoch: 0, why: 'test', requestedBy: 'test' });
-    const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: 2 ** 20 } } };
+    const slow = { ...context, source: { ...context.source, limits: { ...context.source.limits, bytesPerSecond: 8 * 2 ** 20 } } };
     const first = engine.dumpGroup(slow, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
     first.catch(() => undefined);
     const { pid } = await until('pg_basebackup', () => processesWith('PGPORT', String(place.source.port)).find(({ argv }) => argv[0]?.endsWith('pg_basebackup')), 20_000);
-    await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('base by') && done >= 0), 20_000);
+    await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('base by') && done > 0), 20_000);
     process.kill(pid, 'SIGKILL');
     await assert.rejects(first, type('ToolFailed'));
     const group = await engine.dumpGroup(context, { ...physicalRef, plan, epoch: 0, group: 'cluster' });
+    assert.ok(place.logged.some((message) => /^base of physical\/main by pg_basebackup starts again from the beginning/.test(message)), place.logged.join('; '));
     await engine.sealBackup(context, { ...physicalRef, plan, epoch: 0, groups: [group] });
   });
 

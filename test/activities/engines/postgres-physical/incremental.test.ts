@@ -113,7 +113,7 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     const { pid, argv } = await until('pg_basebackup', () => processesWith('PGPORT', 'holdfast i2').find((one) => one.argv[0]?.endsWith('pg_basebackup')), 20_000);
     const list = argv.find((one) => one.startsWith('--incremental='))!.slice('--incremental='.length);
     assert.ok(existsSync(list));
-    await until('some of it to pass', () => place.said.some(({ phase, done }) => String(phase).startsWith('incremental base by') && done >= 0), 20_000);
+    await until('some of it to pass', async () => (await place.source.query('SELECT FROM pg_stat_progress_basebackup WHERE backup_streamed > 0')).length > 0, 20_000, 50);
     process.kill(pid, 'SIGKILL');
     await assert.rejects(first, { name: 'ToolFailed' });
     assert.ok(!existsSync(list), 'the list of the parent’s files is gone');
