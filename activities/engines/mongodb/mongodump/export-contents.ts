@@ -250,9 +250,11 @@ async function* exportedLog(context: SourceContext, point: RecoveryPoint, manife
   transactions.close();
 }
 
-function hold(held: Map<string, Buffer[]>, { transaction, raw }: OplogEntry, isOpen: boolean): void {
+function hold(held: Map<string, Buffer[]>, entry: OplogEntry, isOpen: boolean): void {
+  const { transaction } = entry;
   if (transaction === null) return;
-  if (isOpen) held.set(transaction, [...held.get(transaction) ?? [], raw]);
+  // Of an entry that ends it without effect the gatherer says what it says of one that adds to it.
+  if (isOpen && commandOf(entry) !== 'abortTransaction') held.set(transaction, [...held.get(transaction) ?? [], entry.raw]);
   else held.delete(transaction);
 }
 
