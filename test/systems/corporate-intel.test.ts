@@ -34,6 +34,9 @@ test('corporate-intel: ten steps of 70 minutes in sequence bring service back af
 
 test('corporate-intel: its schedules, retention and drills', async () => {
   const { system, digest } = await loadSystemFile('corporate-intel');
+  // Its configuration lies beside its data, so no base holds it; a drill without it would not notice.
+  const kept = [system.standby, system.drill!].map(({ provision: { database } }) => database!.uses === 'local' && database!.configuration);
+  assert.deepEqual(kept, Array(2).fill('/etc/holdfast/corporate-intel/postgresql'));
   assert.deepEqual(timesOf(system), {
     'daily-backup': '02:00 UTC: backUpSystem',
     'weekly-backup': '03:00 sunday UTC: backUpSystem',
