@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Fetching, fetchSegment } from '../../activities/engines/postgres-physical/fetch-segment.ts';
 import { pushSegment, sealSegment, type Pushed } from '../../activities/engines/postgres-physical/push-segment.ts';
 import { SealAhead } from '../../activities/engines/postgres-physical/seal-ahead.ts';
@@ -7,6 +8,7 @@ import { forgetOpened, openContext, openSystem } from '../../activities/open-con
 import { readHighestEpoch } from '../../activities/store/epoch.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { formatLogPosition } from '../../workflows/domain/log-position.ts';
+import { parseDurationMs, seconds } from '../../workflows/domain/units.ts';
 import { withoutTemporal } from '../bucket/open-sources.ts';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
@@ -29,13 +31,15 @@ export function wal(cli: Cli): void {
       stays?.ahead.follow(segment, async (next) => await sealSegment(context, next));
     },
   );
-  cli.add<[string, string], { system?: string; source?: string }>(
+  cli.add<[string, string], { system?: string; source?: string; wait: string }>(
     'wal-fetch <file> <path>',
     "bring a WAL segment or a history back: restore_command = 'holdfast wal-fetch %f %p'; needs no Temporal",
-    withSource,
-    async (printer, options, file, path) => {
+    (command) => withSource(command).option('--wait <duration>', 'how long a store, or a key service, that does not answer is asked again', '5m'),
+    async (printer, { wait, ...options }, file, path) => {
       try {
-        const found = await fetchSegment(await openWal(options), { file, to: resolve(path) }, stays?.fetching);
+        const waitMs = parseDurationMs(wait);
+        if (waitMs === undefined) throw new HoldfastError('BadInput', `--wait ${wait}: expected a duration such as 90s or 5m`);
+        const found = await untilAnswered(waitMs, async () => await fetchSegment(await openWal(options), { file, to: resolve(path) }, stays?.fetching));
         printer.result({ file, found }, () => `${file}: ${found ? 'brought' : 'not in the archive'}`);
         return found ? 0 : 1;
       } catch (error) {
@@ -63,6 +67,22 @@ export function stayWith(): { forget: () => void } {
 
 /** @source PostgreSQL manual, restore_command: a code above 125 ends the recovery. */
 const endsRecovery = 126;
+
+const askAgainAfterMs = seconds(2);
+
+/** A server that is told of an outage ends its recovery, and somebody has to start it again: one that passes it waits for. */
+async function untilAnswered<T>(waitMs: number, attempt: () => Promise<T>): Promise<T> {
+  const endsAtMs = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const passes = error instanceof HoldfastError && (error.type === 'StoreUnavailable' || error.type === 'KeyUnavailable');
+      if (!passes || performance.now() + askAgainAfterMs > endsAtMs) throw error;
+      await sleep(askAgainAfterMs);
+    }
+  }
+}
 
 const withSource = (command: Command): Command =>
   command

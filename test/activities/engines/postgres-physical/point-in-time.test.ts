@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import pg from 'pg';
 import { parse, stringify } from 'yaml';
 import type { SourceContext } from '../../../../activities/context.ts';
+import { fetchSegment } from '../../../../activities/engines/postgres-physical/fetch-segment.ts';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
 import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
 import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
@@ -15,8 +16,11 @@ import { findSliceEnd } from '../../../../activities/store/find-resume-position.
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { stopByPidFile } from '../../../../activities/tool/start-server.ts';
+import { layout } from '../../../../workflows/domain/layout.ts';
 import { limitOfTargetTime, nextLogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SystemFile } from '../../../../workflows/domain/system.ts';
+import { altered } from '../../../harness/altered-store.ts';
+import { newSecrets } from '../../../harness/keys.ts';
 import { backUpPhysical, physicalMissing, physicalPlace, physicalRef, physicalTarget, restoreTo, type PhysicalPlace } from '../../../harness/physical-place.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
 import { tempDir } from '../../../harness/temp-dir.ts';
@@ -191,7 +195,7 @@ async function fetchesByHand(place: PhysicalPlace): Promise<void> {
   assert.ok(names.length >= 2);
   mkdirSync(join(place.directory, 'hand', 'pg_wal'), { recursive: true });
   const to = join(place.directory, 'hand', 'pg_wal', 'RECOVERYXLOG');
-  const fetch = async (name: string) => await runTool({ path: process.execPath }, [join(import.meta.dirname, '../../../../scripts/holdfast.ts'), 'wal-fetch', name, to, '--json']);
+  const fetch = async (name: string, ...options: string[]) => await runTool({ path: process.execPath }, [join(import.meta.dirname, '../../../../scripts/holdfast.ts'), 'wal-fetch', name, to, ...options]);
   for (const name of names.slice(-2)) {
     await fetch(name);
     assert.ok(readFileSync(to).equals(readFileSync(join(wal, name))), name);
@@ -201,6 +205,28 @@ async function fetchesByHand(place: PhysicalPlace): Promise<void> {
   process.env['HOLDFAST_SYSTEM'] = 'nowhere';
   await assert.rejects(fetch(names[0]!), /ended with code 126\b/, 'what is no end of the log is not told as one');
   process.env['HOLDFAST_SYSTEM'] = physicalRef.system;
+
+  const otherKey = join(place.directory, 'other-key');
+  mkdirSync(otherKey);
+  for (const name of [`${physicalRef.system}.yaml`, 'private', 'public', 'access', 'secret']) copyFileSync(join(place.directory, name), join(otherKey, name));
+  writeFileSync(join(otherKey, 'aes'), newSecrets()['${AES}']!);
+  process.env['HOLDFAST_SYSTEMS'] = otherKey;
+  await assert.rejects(fetch(names[0]!), /ended with code 126\b[^]*\bkey\b/);
+  process.env['HOLDFAST_SYSTEMS'] = place.directory;
+  const opened = await place.open();
+  const damaged = altered(opened.store, { getVersion: async (version, options) => {
+    const bytes = Buffer.from(await opened.store.getVersion(version, options));
+    return version.key.startsWith(layout.slices(scope)) ? bytes.fill(0, bytes.length - 40) : bytes;
+  } });
+  await assert.rejects(fetchSegment({ ...opened, store: damaged }, { file: names[0]!, to }), { name: 'Tampered' });
+
+  await place.store.stop();
+  await assert.rejects(fetch(names[0]!, '--wait', '0s'), /ended with code 126\b[^]*\bstore main\b/);
+  rmSync(to);
+  const waiting = fetch(names[0]!);
+  await place.store.start();
+  await waiting;
+  assert.ok(readFileSync(to).equals(readFileSync(join(wal, names[0]!))), 'an outage that passes is waited for');
 }
 
 /** By the SDK of others alone: the base as the tar that the server sent, the log as the segments that it wrote. */
