@@ -30,16 +30,19 @@ export interface BenchLine {
   idleMs: number | null;
   /** the share of `idleMs` that ours may take more; null: none was set */
   atMostOverIdle: number | null;
+  /** what it may take at most, whatever a peer takes; null: none was set */
+  atMostMs: number | null;
   note: string;
 }
 
-export type LineHead = Pick<BenchLine, 'bench' | 'of' | 'bytes' | 'entries'> & Partial<Pick<BenchLine, 'atLeast' | 'idleMs' | 'atMostOverIdle' | 'note'>>;
+export type LineHead = Pick<BenchLine, 'bench' | 'of' | 'bytes' | 'entries'> & Partial<Pick<BenchLine, 'atLeast' | 'idleMs' | 'atMostOverIdle' | 'atMostMs' | 'note'>>;
 
 export function lineOf(head: LineHead, ours: Result, peer?: { name: string; result: Result }): BenchLine {
   return {
     atLeast: null,
     idleMs: null,
     atMostOverIdle: null,
+    atMostMs: null,
     note: '',
     ...head,
     oursMs: ours.medianMs,
@@ -61,8 +64,11 @@ export const overIdle = ({ oursMs, idleMs }: BenchLine): string => (idleMs === n
 const percent = (share: number): string => `${share >= 0 ? '+' : ''}${Math.round(share * 100)} %`;
 
 /** What was asked for, and beside a bound over idle what it is; empty: nothing was. */
-export const targetOf = (line: BenchLine): string =>
-  line.atLeast !== null ? `≥ ${line.atLeast}×` : line.atMostOverIdle === null ? '' : `≤ ${percent(line.atMostOverIdle)}: ${overIdle(line)}`;
+export function targetOf(line: BenchLine): string {
+  if (line.atLeast !== null) return `≥ ${line.atLeast}×`;
+  if (line.atMostMs !== null) return `≤ ${(line.atMostMs / 1000).toFixed(2)} s`;
+  return line.atMostOverIdle === null ? '' : `≤ ${percent(line.atMostOverIdle)}: ${overIdle(line)}`;
+}
 
 const spread = ([least, most]: readonly [number, number]): string => `${(least / 1000).toFixed(2)} to ${(most / 1000).toFixed(2)}`;
 const processor = (ms: number | null): string => (ms === null ? '' : `, processors ${(ms / 1000).toFixed(2)} s`);

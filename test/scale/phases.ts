@@ -2,6 +2,7 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobName } from '../../activities/data-plane/jobs.ts';
 import { groupLives } from '../../activities/tool/process-group.ts';
+import { parseRangeKey } from '../../workflows/domain/layout.ts';
 import { mib } from '../../workflows/domain/units.ts';
 import { sideBySide } from '../../workflows/steps/side-by-side.ts';
 import type { StoreProxy } from '../harness/store-proxy.ts';
@@ -29,7 +30,8 @@ export interface Killed {
   /** how much was done when all processes of the phase were killed */
   atPercent: number;
   processes: number;
-  /** parts put (backup) or got (restore) over the whole phase, as counted at the store's door, beyond one of each */
+  of: 'parts' | 'slices';
+  /** put (backup, archive) or got (restore, replay) over the whole phase, as counted at the store's door, beyond one of each */
   partsTwice: number;
   parts: number;
   /** as many as may be in flight in as many processes */
@@ -48,8 +50,23 @@ const inFlight = 3;
 const isTiny = (bytes: number): boolean => bytes <= mib(1);
 const killAtPercent = 90;
 
-/** The one process of what counts no parts. */
-const killedOnce = (atPercent: number): Killed => ({ atPercent, processes: 1, parts: 0, partsTwice: 0, allowed: 0 });
+/** A replay has three slices ahead and one in its hands; an archive puts one slice after another. */
+const slicesInFlight = { GET: 4, PUT: 1 };
+
+/**
+ * What the one process of a log was asked for, or put, though it lay behind it. A slice that is got has the name that it had before the kill; one that is put
+ * again is cut elsewhere, and begins before what is stored ends.
+ */
+export function slicesTwice(method: 'GET' | 'PUT', keys: readonly string[]): number {
+  if (method === 'GET') return keys.length - new Set(keys).size;
+  let storedTo = '';
+  return keys.filter((key) => {
+    const { from, to } = parseRangeKey(key)!;
+    const again = from < storedTo;
+    if (to > storedTo) storedTo = to;
+    return again;
+  }).length;
+}
 /** One may have answered just before it was killed: the next job is given no process that is about to die. */
 const areGone = async (pids: readonly number[]): Promise<void> => void (await until('what was killed is gone', () => !pids.some(groupLives)));
 
@@ -118,7 +135,7 @@ export class Phases {
       await sideBySide(groups, width, attempt);
       const counted = of.parts([...done.values()]);
       const bytes = [...done.values()].reduce((sum, { plainBytes }) => sum + plainBytes, 0);
-      const asked = this.door.seen((request) => request.method === of.method && request.key.includes('/parts/') && request.status !== undefined && request.status < 300, startedAtMs).length;
+      const asked = this.#passed(of.method, '/parts/', startedAtMs).length;
       this.#note({
         phase,
         tookMs: Date.now() - startedAtMs,
@@ -126,7 +143,7 @@ export class Phases {
         entries: 0,
         memory,
         forecast: forecasts.end(),
-        killed: killed ? { atPercent: killed.atPercent, processes: killed.pids.length, parts: counted, partsTwice: asked - counted, allowed: killed.pids.length * inFlight * (isTiny(bytes / Math.max(1, counted)) ? 4 : 1) } : null,
+        killed: killed ? { atPercent: killed.atPercent, processes: killed.pids.length, of: 'parts', parts: counted, partsTwice: asked - counted, allowed: killed.pids.length * inFlight * (isTiny(bytes / Math.max(1, counted)) ? 4 : 1) } : null,
       });
     } finally {
       memory.stop();
@@ -178,7 +195,7 @@ export class Phases {
       this.#note({
         phase, tookMs: Date.now() - startedAtMs, bytes: of.bytes, entries: of.entries, memory,
         forecast: ended.length === 1 && only ? only.forecast : whole.made > 0 ? whole : null,
-        killed: killedAt === undefined ? null : killedOnce(killedAt),
+        killed: killedAt === undefined ? null : this.#killedLog('GET', killedAt, startedAtMs),
       });
       if (ended.length > 1) for (const { phase: name, forecast, ...at } of ended) this.#note({ phase: `${phase}: ${name}`, tookMs: at.endedAtMs - at.startedAtMs, bytes: 0, entries: 0, memory, forecast, killed: null });
       return result;
@@ -192,15 +209,24 @@ export class Phases {
     const memory = new PeakMemory();
     const startedAtMs = Date.now();
     try {
-      let killed: Killed | null = null;
-      const result = await work(memory, (percent) => (killed = killedOnce(percent)));
+      let killedAt: number | undefined;
+      const result = await work(memory, (percent) => (killedAt = percent));
       // The last look at what runs on.
       await sleep(300);
-      this.#note({ phase, tookMs: Date.now() - startedAtMs, ...of, memory, forecast: null, killed });
+      this.#note({ phase, tookMs: Date.now() - startedAtMs, ...of, memory, forecast: null, killed: killedAt === undefined ? null : this.#killedLog('PUT', killedAt, startedAtMs) });
       return result;
     } finally {
       memory.stop();
     }
+  }
+
+  #passed(method: 'PUT' | 'GET', room: string, sinceMs: number): string[] {
+    return this.door.seen((request) => request.method === method && request.key.includes(room) && request.status !== undefined && request.status < 300, sinceMs).map(({ key }) => key);
+  }
+
+  #killedLog(method: 'PUT' | 'GET', atPercent: number, sinceMs: number): Killed {
+    const keys = this.#passed(method, '/slices/', sinceMs);
+    return { atPercent, processes: 1, of: 'slices', parts: keys.length, partsTwice: slicesTwice(method, keys), allowed: slicesInFlight[method] };
   }
 
   #note({ memory, ...line }: Omit<PhaseLine, 'peakRssBytes' | 'processes' | 'load'> & { memory: PeakMemory }): void {

@@ -12,8 +12,7 @@ const rateOf = ({ bytes, entries, tookMs }: PhaseLine): string =>
 
 const killedAt = ({ killed }: PhaseLine): string => {
   if (!killed) return '';
-  const parts = killed.parts > 0 ? `; ${killed.partsTwice} of ${killed.parts} parts twice (${killed.allowed} may be in flight)` : '';
-  return `at ${killed.atPercent} %${parts}`;
+  return `at ${killed.atPercent} %; ${killed.partsTwice} of ${killed.parts} ${killed.of} twice (${killed.allowed} may be in flight)`;
 };
 
 export const describeLine = (line: PhaseLine): string =>
@@ -36,7 +35,7 @@ export function writeReport(path: string, result: ScaleResult, broken: readonly 
     `The source keeps an instant readable for ${snapshotWindowSeconds} s (\`minSnapshotHistoryWindowInSeconds\`; 300 by default, and a base that takes longer than the source allows is replay-consistent, not proved equal).`, '',
     ...table, '',
     '- Memory: `VmHWM`, what the kernel kept as the most that any process of the data plane held.',
-    '- Forecast: elapsed time and time left as they are told, each second once a tenth is done, divided by what it took in the end: 100 % is right. It is judged (within 20 %, after the first tenth and by the median) where the phase took a minute.',
+    '- Forecast: elapsed time and time left as they are told, each second once a tenth is done, divided by what it took in the end: 100 % is right. It is judged (within 20 %, after the first tenth and by the median) where the phase took a minute; the one that was farthest off is shown, and not judged.',
     '- Load: processes that wanted to run, on average over the minute before the phase ended; beside this run others use the machine.',
     '- Killed: all processes of the phase at once; what is put or got twice is counted at the store’s door.',
     `- Proof: ${result.proved.claim}.`, '',
