@@ -59,14 +59,19 @@ const withoutTask = 'legacy_query';
 
 type Job = NonNullable<Parameters<NonNullable<NonNullable<NonNullable<ReturnType<WorkflowInterceptorsFactory>['internals']>[number]>['activate']>>[0]['activation']['jobs']>[number];
 
-/** What a workflow cancels may answer within its task; these cannot. */
-const bringsEvent = ({ fireTimer, signalWorkflow, resolveActivity, resolveChildWorkflowExecution }: Job): boolean =>
+/** What a workflow cancels may answer within its task, as cancelled; these cannot. */
+const bringsEvent = ({ cancelWorkflow, fireTimer, resolveActivity, resolveChildWorkflowExecution, resolveChildWorkflowExecutionStart, resolveRequestCancelExternalWorkflow, resolveSignalExternalWorkflow, signalWorkflow }: Job): boolean =>
   Boolean(
-    fireTimer ||
+    cancelWorkflow ||
+      fireTimer ||
       signalWorkflow ||
       (resolveActivity && !resolveActivity.isLocal && (resolveActivity.result?.completed || resolveActivity.result?.failed)) ||
+      resolveChildWorkflowExecutionStart?.succeeded ||
+      resolveChildWorkflowExecutionStart?.failed ||
       resolveChildWorkflowExecution?.result?.completed ||
-      resolveChildWorkflowExecution?.result?.failed,
+      resolveChildWorkflowExecution?.result?.failed ||
+      (resolveSignalExternalWorkflow && !resolveSignalExternalWorkflow.failure?.canceledFailureInfo) ||
+      (resolveRequestCancelExternalWorkflow && !resolveRequestCancelExternalWorkflow.failure?.canceledFailureInfo),
   );
 
 /** How many events there are at least behind what a job brings: an activity that ended well had begun. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -231,14 +233,17 @@ async function isStill(env: TestWorkflowEnvironment, workflowId: string, held: r
   return children.every(Boolean);
 }
 
-/** What a person would look at: what is pending, and how workflow tasks went wrong. */
-async function whereItStands({ handle }: Run): Promise<string> {
+/** What a person would look at: what is pending, and how workflow tasks went wrong. The history is kept in a file: its order is what tells why it does not replay. */
+async function whereItStands({ handle, system }: Run): Promise<string> {
   const { raw } = await handle.describe();
-  const { events } = await handle.fetchHistory();
+  const history = await handle.fetchHistory();
+  const kept = join(tmpdir(), `hung-${system}-${process.pid}.json`);
+  writeFileSync(kept, JSON.stringify(history.events, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)));
+  const { events } = history;
   const failures = (events ?? []).flatMap(({ eventId, workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: timedOut }) =>
     failed ? [`task failed at ${String(eventId)}: ${failed.failure?.message}`] : timedOut ? [`task timed out at ${String(eventId)}`] : [],
   );
-  return [...failures, `pending: ${JSON.stringify([raw.pendingWorkflowTask, raw.pendingActivities?.map(({ activityType, attempt }) => [activityType?.name, attempt])])}`].join('\n');
+  return [...failures, `history: ${kept}`, `pending: ${JSON.stringify([raw.pendingWorkflowTask, raw.pendingActivities?.map(({ activityType, attempt }) => [activityType?.name, attempt])])}`].join('\n');
 }
 
 const kindOf = (call: string): string => call.split(' ')[0]!;
