@@ -10,7 +10,7 @@ import { temporalLogger } from './log.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const keptBundles = 10;
 const workflowsFile = join(root, 'workflows', 'index.ts');
-const evictStale = join(root, 'workflows', 'evict-stale.ts');
+const ours = ['evict-stale.ts', 'updates-behind-events.ts'].map((name) => join(root, 'workflows', name));
 const domain = join(root, 'workflows', 'domain');
 const shareDomain = join(root, 'workflows', 'share-domain.ts');
 
@@ -22,7 +22,7 @@ const shareDomain = join(root, 'workflows', 'share-domain.ts');
  * name. It is written beside its name and renamed, so that a kill leaves no half of one; where nothing can be written it is made each time.
  */
 export async function bundleWorkflows(log: Logger, { failureConverterPath }: DataConverter = {}, workflowsPath = workflowsFile, interceptors: string[] = []): Promise<WorkflowBundle> {
-  const workflowInterceptorModules = [evictStale, ...interceptors];
+  const workflowInterceptorModules = [...ours, ...interceptors];
   const path = join(root, 'node_modules', '.cache', 'holdfast', `workflows-${await digestOf([workflowsPath, ...workflowInterceptorModules, ...(failureConverterPath ? [failureConverterPath] : [])])}.js`);
   const kept = await readFile(path, 'utf8').catch(() => undefined);
   if (kept !== undefined) return { code: kept };
