@@ -61,7 +61,7 @@ async function lookAndTakeBack(bench: Bench, entry: WorkflowHandle, logIsThere: 
   const { state } = await stack.run();
   const fenced = state.steps.find(({ uses }) => uses === 'fence')!;
   const drained = state.steps.find(({ uses }) => uses === 'drain')!;
-  assert.match(fenced.summary ?? '', / proved: /, 'the fence is proved');
+  assert.match(fenced.summary ?? '', / proved: /, `the fence is proved, not: ${fenced.summary}`);
   if (logIsThere) assert.equal(drained.state, 'done', `the tail of a log that is there is drained: ${fenced.summary}`);
   if (drained.state === 'done') await requireTail(bench);
   assert.equal(await productionTakesWrites(bench), false, 'a proved fence takes no write');
