@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient, MongoServerError } from 'mongodb';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { mongoTransport } from '../engines/mongodb/transport.ts';
@@ -106,11 +107,25 @@ export async function stepDown(client: MongoClient): Promise<void> {
   await client.db('admin').command({ replSetStepDown: stepDownForSeconds, secondaryCatchUpPeriodSecs: 0, force: true });
 }
 
+type Written = { outcome: 'refused' | 'taken' | 'unknown'; said: string };
+
+/** How long a write that was answered with neither is tried again: a connection that was cut, or a server between two states, says nothing of it. */
+const tellsWithinMs = 5_000;
+
 /**
  * Really writes, to see it refused.
- * @returns refused: not a primary; taken: it wrote (one document a run, which stays); unknown: refused for another reason.
+ * @returns refused: not a primary; taken: it wrote (one document a run, which stays); unknown: for so long, refused for another reason.
  */
-export async function tryWrite(client: MongoClient, run: string): Promise<{ outcome: 'refused' | 'taken' | 'unknown'; said: string }> {
+export async function tryWrite(client: MongoClient, run: string): Promise<Written> {
+  const endsAt = performance.now() + tellsWithinMs;
+  for (;;) {
+    const written = await tryWriteOnce(client, run);
+    if (written.outcome !== 'unknown' || performance.now() > endsAt) return written;
+    await sleep(250);
+  }
+}
+
+async function tryWriteOnce(client: MongoClient, run: string): Promise<Written> {
   // The database that the archive's canary goes to as well: one right of the user serves both.
   const collection = client.db('holdfast_canary').collection<{ _id: string }>('fence');
   try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
@@ -206,6 +206,44 @@ test('a primary that hangs between its answer and its stepping down is killed as
     assert.match(fenced.evidence.join('\n'), /its replica set has 3 members; this fence reaches one/);
   }
   assert.equal(startTimeOf(server), undefined, 'it was killed');
+});
+
+/** Stands before a primary. At the fence's first write the connection is cut, and `then` is done. */
+async function cutAtFirstWrite(t: TestContext, primary: Primary, then: (between: Server) => Promise<void>): Promise<FenceContext> {
+  let wrote = false;
+  const between = createServer((socket) => {
+    const onward = connect(primary.port, '127.0.0.1');
+    for (const [one, other] of [[socket, onward], [onward, socket]] as const) one.once('close', () => other.destroy()).on('error', () => other.destroy());
+    onward.pipe(socket);
+    socket.on('data', (bytes) => {
+      if (wrote || !bytes.includes('holdfast_canary')) return void onward.write(bytes);
+      wrote = true;
+      void then(between).finally(() => socket.destroy());
+    });
+  });
+  t.after(() => between.close());
+  await once(between.listen(0, '127.0.0.1'), 'listening');
+  const { port } = between.address() as AddressInfo;
+  return { ...primary.context, address: (uri: string) => uri.replace(String(primary.port), String(port)) };
+}
+
+test('a write whose connection is cut proves nothing, and is tried again', async (t) => {
+  const primary = await startPrimary(t);
+  const context = await cutAtFirstWrite(t, primary, async () => await Promise.resolve());
+  const { outcome, evidence } = await localFence.fence(context, 'run-1');
+  assert.equal(outcome, 'proved', evidence.join('; '));
+  assert.match(evidence.join('; '), /it refused a write \(not primary/);
+});
+
+test('a primary that dies at the write that is to prove it fenced is fenced as off', async (t) => {
+  const primary = await startPrimary(t);
+  const context = await cutAtFirstWrite(t, primary, async (between) => {
+    between.close();
+    await kill(primary);
+  });
+  const { outcome, logReachable, evidence } = await localFence.fence(context, 'run-1');
+  assert.deepEqual([outcome, logReachable], ['proved', false], evidence.join('; '));
+  assert.match(evidence.join('; '), /it stopped answering .*nothing listens at/);
 });
 
 test('a primary without a pid file is found by what it was started with', async (t) => {

@@ -7,6 +7,7 @@ import { scope, smallCollections } from '../bench.ts';
 import type { Enter, Middle } from '../cell.ts';
 import { detailsOf } from '../read-page.ts';
 import type { Matches } from '../../harness/store-proxy.ts';
+import { until } from '../../harness/until.ts';
 import { inFlight, isDone, isGet, isGroup, isManifest, isPart, isPut, partIndex } from './requests.ts';
 import { dataPlaneOf, isAtWork } from './data-planes.ts';
 
@@ -39,8 +40,8 @@ async function backUpUntil(bench: Bench, activity: string, matches: Matches): Pr
   const startedAt = Date.now();
   const entry = await stack.start('backUpSystem', { system: 'demo', requestedBy: 'faults' });
   await held.reached;
-  const before = stack.store.seen((of) => isPut(of) && isPart(of) && isDone(of), startedAt).length;
-  assert.ok(before >= smallCollections, `${before} parts were stored before the fault: a dump that begins again puts more of them twice than may be in flight`);
+  const stored = (): number => stack.store.seen((of) => isPut(of) && isPart(of) && isDone(of), startedAt).length;
+  await until(`${smallCollections} parts to be stored before the fault: a dump that begins again puts more of them twice than may be in flight`, () => stored() >= smallCollections);
   const dataPlane = await dataPlaneOf(bench, activity);
   return {
     workflowId: lockIds.backup('demo'),
