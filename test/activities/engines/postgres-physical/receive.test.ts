@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
 import { postgresPhysicalEngine as engine } from '../../../../activities/engines/postgres-physical/index.ts';
-import { formatLsn, numberAt, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
+import { formatLsn, numberAt, numberOfSlice, parseLsn } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
+import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { rebuildCatalog } from '../../../../activities/store/read-catalog.ts';
+import { readSliceNames } from '../../../../activities/store/slice-names.ts';
+import type { ReplayResult } from '../../../../workflows/contract.ts';
 import { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import { logPositionAt, parseLogPosition } from '../../../../workflows/domain/log-position.ts';
+import type { RecoveryTarget } from '../../../../workflows/domain/recovery-point.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
 import { startTool } from '../../../../activities/tool/run-tool.ts';
 import { startWriter } from '../../../harness/postgres-writer.ts';
@@ -51,6 +55,9 @@ test('a log that is received: while rows are written the receiving process, the 
   await source.kill();
   await source.start();
   await writer.more(50);
+  const known = writer.acknowledged.at(-1)!.id;
+  const [moment] = await source.query<{ lsn: string; at: Date }>('SELECT pg_current_wal_flush_lsn()::text AS lsn, clock_timestamp() AS at') as [{ lsn: string; at: Date }];
+  const begun = writer.acknowledged.at(-1)!.id + 1;
   await place.store.stop();
   await source.pgbench(['-c', '2', '-t', '100', '-n']);
   await writer.more(50);
@@ -70,15 +77,38 @@ test('a log that is received: while rows are written the receiving process, the 
   await again.catch(() => undefined);
   assert.equal((await rebuildCatalog(context, physicalRef)).spans.length, 1);
 
-  const { replayed } = await restoreTo(context, {}, physicalTarget());
-  const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
-  await client.connect();
-  const { rows: [row] } = await client.query<{ rows: string }>('SELECT count(*) AS rows FROM pgbench_history');
-  const there = new Set((await client.query<{ id: number }>('SELECT id FROM acknowledged')).rows.map(({ id }) => id));
-  await client.end();
+  /** What a point brings: the writer's rows in order, and how many of pgbench. */
+  const restored = async (wanted: RecoveryTarget, run: string): Promise<{ replayed: ReplayResult; ids: number[]; rows: string }> => {
+    const { replayed } = await restoreTo(context, wanted, physicalTarget(run));
+    const client = new pg.Client({ host: join(place.targetDirectory, 'socket'), port: place.targetPort, user: 'postgres', database: 'postgres' });
+    await client.connect();
+    const { rows: [row] } = await client.query<{ rows: string }>('SELECT count(*) AS rows FROM pgbench_history');
+    const ids = (await client.query<{ id: number }>('SELECT id FROM acknowledged ORDER BY id')).rows.map(({ id }) => id);
+    await client.end();
+    return { replayed, ids, rows: row!.rows };
+  };
+  await t.test('a place in a segment that came in pieces, and a second, are restored to, and nothing behind them', async () => {
+    const remove = async (run: string): Promise<unknown> => await (await openProvisioner(context)).remove(context, physicalTarget(run), { discard: true });
+    let pieces = 0;
+    for await (const slice of readSliceNames(context.store, scope)) if (!('unreadable' in slice) && numberOfSlice(slice).number === numberAt(parseLsn(moment.lsn), 16 * 1024 * 1024)) pieces += 1;
+    assert.ok(pieces > 1, `${pieces} pieces of the segment that ${moment.lsn} lies in`);
+    const { ids } = await restored({ point: `lsn:${moment.lsn}` }, 'run-1');
+    assert.deepEqual(writer.acknowledged.filter(({ id }) => id <= known && !ids.includes(id)), []);
+    assert.ok(ids.at(-1)! <= begun, `${ids.at(-1)}: what was begun behind ${moment.lsn} begins with ${begun + 1}`);
+    await remove('run-1');
+
+    const limitAt = new Date(Math.floor(moment.at.getTime() / 1000) * 1000 + 1000);
+    const second = await restored({ targetTime: moment.at.toISOString() }, 'run-2');
+    assert.deepEqual(second.ids, (await source.query<{ id: number }>('SELECT id FROM acknowledged WHERE pg_xact_commit_timestamp(xmin) < $1 ORDER BY id', [limitAt])).map(({ id }) => id));
+    assert.ok(second.ids.at(-1)! >= known && second.ids.at(-1)! < writer.acknowledged.at(-1)!.id && second.replayed.appliedToAt! < limitAt.toISOString(), `${second.ids.at(-1)}, at ${second.replayed.appliedToAt}`);
+    await remove('run-2');
+  });
+
+  const { replayed, ids, rows } = await restored({}, 'run-3');
+  const there = new Set(ids);
   assert.deepEqual(writer.acknowledged.filter(({ id }) => !there.has(id)), [], 'acknowledged, and lost');
   const [all] = await source.query<{ rows: string; last: Date }>('SELECT count(*) AS rows, max(pg_xact_commit_timestamp(xmin)) AS last FROM pgbench_history');
-  assert.equal(row!.rows, all!.rows);
+  assert.equal(rows, all!.rows);
   assert.ok(replayed.appliedToAt! >= all!.last.toISOString(), `the end that was reached, ${replayed.appliedToAt}, is the last commit there was or one of the server's own behind it`);
 
   await t.test('who archives what is received has to be let stream, and who archives what is pushed is not', async () => {
