@@ -53,6 +53,7 @@ test('a log that is received: while rows are written the receiving process, the 
   const again = rounds(second.signal);
   await load;
   await source.kill();
+  await assert.rejects(backUpPhysical(context, 'away'), (error: unknown) => error instanceof HoldfastError && error.type === 'SourceUnavailable' && error.retryable && error.message.includes(`127.0.0.1:${source.port}`));
   await source.start();
   await writer.more(50);
   const known = writer.acknowledged.at(-1)!.id;
