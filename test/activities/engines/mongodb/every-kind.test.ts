@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { BSON, Binary, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID, type Document, type MongoClient } from 'mongodb';
 import { listCollections } from '../../../../activities/engines/mongodb/list-collections.ts';
@@ -90,6 +91,61 @@ async function writeEveryKind(client: MongoClient, wire: WireConnection, round: 
   await db.command({ createIndexes: name('indexed'), indexes });
   await db.command({ collMod: name('indexed'), index: { name: 'hidden', hidden: false } });
   await db.command({ collMod: name('indexed'), index: { name: 'ttl', expireAfterSeconds: 7200 } });
+
+  await db.command({ createRole: 'looker', privileges: [{ resource: { db: db.databaseName, collection: '' }, actions: ['find'] }], roles: [] });
+  await db.command({ createRole: 'clerk', privileges: [], roles: ['looker', 'read'], authenticationRestrictions: [{ clientSource: ['127.0.0.1'] }] });
+  await db.command({ createRole: 'leaver', privileges: [], roles: ['clerk'] });
+  await db.command({ createUser: 'ada', pwd: 'x', roles: ['clerk', 'leaver'] });
+}
+
+/** What the log changes of roles that lie in the base, or that it made itself. One that goes leaves those that had it: the server writes that as a transaction. */
+async function changeRoles(client: MongoClient, round: string): Promise<void> {
+  const db = client.db(`kinds-${round}`);
+  const of = (collection: string, ...actions: string[]): Document => ({ resource: { db: db.databaseName, collection }, actions });
+  await db.command({ updateRole: 'looker', privileges: [of('a', 'find', 'insert'), of('b', 'remove')], authenticationRestrictions: [{ serverAddress: ['127.0.0.1'] }] });
+  await db.command({ grantPrivilegesToRole: 'clerk', privileges: [of('c', 'find')] });
+  await db.command({ revokePrivilegesFromRole: 'looker', privileges: [of('b', 'remove')] });
+  await db.command({ createRole: 'chief', privileges: [], roles: [] });
+  await db.command({ grantRolesToRole: 'chief', roles: ['clerk', 'leaver'] });
+  await db.command({ revokeRolesFromRole: 'clerk', roles: ['read'] });
+  await db.command({ grantRolesToUser: 'ada', roles: ['chief'] });
+  await db.command({ dropRole: 'leaver' });
+  const gone = client.db(`gone-${round}`);
+  for (const role of ['one', 'two']) await gone.command({ createRole: role, privileges: [], roles: [] });
+  await gone.command({ dropAllRolesFromDatabase: 1 });
+}
+
+const largest = 16 * 1024 * 1024;
+
+/** As large as the server takes one: inserted, replaced, changed in a little and in nearly all of it, and in a transaction. */
+async function writeLargest(client: MongoClient): Promise<void> {
+  const collection = client.db('kinds-log').collection<{ _id: number; n: Int32; bytes: Binary }>('largest');
+  const bytes = (bytesOf: number): Binary => new Binary(randomBytes(bytesOf));
+  const rest = BSON.calculateObjectSize({ _id: new Int32(1), n: new Int32(0), bytes: new Binary(Buffer.alloc(0)) });
+  const full = largest - rest;
+  for (const _id of [1, 2, 3]) await collection.insertOne({ _id, n: new Int32(0), bytes: bytes(full) });
+  await collection.updateOne({ _id: 1 }, { $inc: { n: 1 } });
+  await collection.updateOne({ _id: 2 }, { $set: { bytes: bytes(full) } });
+  await collection.replaceOne({ _id: 3 }, { n: new Int32(2), bytes: bytes(full) });
+  await client.withSession(async (session) => await session.withTransaction(async () => {
+    // The server's own entry of a transaction has no room for one that is full.
+    await collection.insertOne({ _id: 4, n: new Int32(0), bytes: bytes(full - 1024) }, { session });
+    await collection.updateOne({ _id: 1 }, { $inc: { n: 1 } }, { session });
+  }));
+  assert.deepEqual(await collection.aggregate([{ $sort: { _id: 1 } }, { $project: { size: { $bsonSize: '$$ROOT' } } }]).toArray(), [1, 2, 3, 4].map((_id) => ({ _id, size: _id === 4 ? largest - 1024 : largest })));
+}
+
+/** What a role inherits the server gives in an order that depends on its memory. */
+const sortInherited = <T extends Document>(role: T): T =>
+  Object.fromEntries(Object.entries(role).map(([name, value]) => [name, name.startsWith('inherited') ? (value as unknown[]).map((one) => BSON.EJSON.stringify(one)).sort() : value])) as T;
+
+/** What of it has an order, or is seen by those who log in. */
+async function readOrders(client: MongoClient, round: string): Promise<unknown> {
+  const db = client.db(`kinds-${round}`);
+  const capped = await db.collection(`capped.${round}`).find({}, { sort: { $natural: 1 } }).map(({ _id }) => _id as unknown).toArray();
+  const { roles } = await db.command({ rolesInfo: 1, showPrivileges: true, showAuthenticationRestrictions: true }) as { roles: { role: string }[] };
+  const { users } = await db.command({ usersInfo: 1, showCredentials: true }) as { users: Document[] };
+  return { capped, roles: roles.map(sortInherited).sort((a, b) => (a.role < b.role ? -1 : 1)), users, view: await db.collection(`view of view.${round}`).find().sort({ v: 1 }).toArray() };
 }
 
 /** The bytes of every secondary index's keys, as the server gives them: no decoding of ours in between. */
@@ -115,6 +171,9 @@ test('every kind of document, name, collection and index comes back, from the ba
   const archive = startArchive(context);
   await backUp(context, 'b1');
   await writeEveryKind(source, wire, 'log');
+  for (const round of ['base', 'log']) await changeRoles(source, round);
+  await source.db('kinds-base').collection<{ _id: number }>('capped.base').insertMany([7, 1, 4].map((_id) => ({ _id })));
+  await writeLargest(source);
   const position = await positionNow(source);
   await archivedUpTo(context, position);
   await archive.stop();
@@ -130,9 +189,10 @@ test('every kind of document, name, collection and index comes back, from the ba
   assert.match(keys['kinds-base.indexed.base numeric key']!, /a\0.*2024\0/s);
   assert.deepEqual(keysRestored, keys);
   for (const round of ['base', 'log']) {
-    const view = (client: MongoClient) => client.db(`kinds-${round}`).collection(`view of view.${round}`).find().sort({ v: 1 }).toArray();
-    assert.deepEqual(await view(target), await view(source));
-    assert.ok((await view(source)).length > 0);
+    const held = await readOrders(source, round) as { capped: number[]; roles: { role: string }[]; view: unknown[] };
+    assert.deepEqual(await readOrders(target, round), held);
+    assert.deepEqual([held.capped, held.roles.map(({ role }) => role)], [round === 'base' ? [93, 92, 7, 1, 4] : [96, 95, 94, 93, 92], ['chief', 'clerk', 'looker']]);
+    assert.ok(held.view.length > 0);
   }
 });
 

@@ -152,6 +152,17 @@ const user: Act = async (w, r) => {
   return await admin.command({ createUser: name, pwd: 'x', roles: ['read'] });
 };
 
+const role: Act = (w, r) => {
+  const name = () => `role${r.below(3)}`;
+  const privileges = [{ resource: { db: r.pick(databases), collection: r.pick(collections) }, actions: r.pick([['find'], ['find', 'insert'], ['remove']]) }];
+  return w.client.db('admin').command(r.weighted<() => Document>([
+    [3, () => ({ createRole: name(), privileges, roles: r.chance(0.3) ? [name()] : [] })],
+    [2, () => ({ updateRole: name(), privileges })],
+    [1, () => ({ grantRolesToUser: `user${r.below(3)}`, roles: [name()] })],
+    [1, () => ({ dropRole: name() })],
+  ])());
+};
+
 /** Underscored: `acts` is what the callers count. */
 const acts_: Record<string, { weight: number; act: Act; ddl?: true }> = {
   insert: { weight: 30, act: insert },
@@ -172,5 +183,6 @@ const acts_: Record<string, { weight: number; act: Act; ddl?: true }> = {
   series: { weight: 3, act: series, ddl: true },
   view: { weight: 1, act: view, ddl: true },
   user: { weight: 1, act: user, ddl: true },
+  role: { weight: 1.5, act: role, ddl: true },
   dropDatabase: { weight: 0.1, act: (w, r) => w.client.db(r.pick(databases)).dropDatabase(), ddl: true },
 };
