@@ -1,4 +1,5 @@
 import type { Context } from '@temporalio/activity';
+import type { ArchiveActivities } from '../workflows/contract.ts';
 import { progressSignal, type ToldProgress } from '../workflows/domain/messages.ts';
 import { seconds } from '../workflows/domain/units.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -12,6 +13,8 @@ import type { Heartbeat } from './heartbeat.ts';
  */
 const tellEveryMs = seconds(15);
 const tellPerElapsed = 20;
+/** Work without an end would tell for ever: its heartbeat is enough. */
+const endless: readonly string[] = ['archiveLog', 'holdSnapshot'] satisfies (keyof ArchiveActivities)[];
 /** What nobody has worked for is forgotten: the workflow has ended, or its activities run elsewhere. */
 const forgetAfterMs = seconds(600);
 
@@ -37,8 +40,8 @@ export function openTeller(context: Context, now: () => number = () => performan
   const board = boardOf(`${workflowExecution.workflowId} ${workflowExecution.runId}`, now());
   return {
     tell: ({ phase, done, of, unit, percent, perSecond, leftMs, log, whole, source }) => {
-      // Work without an end, such as an archive's, would tell for ever: its heartbeat is enough.
-      if (percent === null) return;
+      // A pause, or a question that is asked, says nothing of how far the work is: what was told before it stands.
+      if (endless.includes(activityType) || (percent === null && done === 0)) return;
       const nowMs = now();
       board.touchedAtMs = nowMs;
       board.activities.set(activityId, { activity: activityType, phase, done, of, unit, percent, perSecond, leftMs, log, ...(whole ? { whole } : {}), ...(typeof source === 'string' ? { source } : {}) });

@@ -11,7 +11,7 @@ import { archiveSignals, queryNames } from './domain/messages.ts';
 import type { NotifyView } from './domain/notify/notice.ts';
 import { gapClosed, gapFound } from './domain/notify/other-notices.ts';
 import type { SystemView } from './domain/system-view.ts';
-import { hours, minutes, seconds } from './domain/units.ts';
+import { formatDuration, hours, minutes, seconds } from './domain/units.ts';
 import { describeFailure, failure, surfacing } from './failure.ts';
 import { Announcer } from './notify/announcer.ts';
 import { LagWatch, type Late } from './notify/lag-watch.ts';
@@ -23,6 +23,7 @@ export interface RunArchiveInput {
   source: string;
   /** what the run before this one ended with: its history is gone */
   last?: ArchiveOutcome | undefined;
+  lastTookMs?: number | undefined;
   trouble?: Trouble | undefined;
   baseWanted?: BaseWanted | undefined;
   /** who is told what, as of the last round */
@@ -55,6 +56,10 @@ export interface ArchiveState {
   stopping: boolean;
   rounds: number;
   last: ArchiveOutcome | null;
+  /** how long that round was; left out: not known */
+  lastTookMs?: number | undefined;
+  /** how far it was behind its source when it was last looked at, which is where people are told of its lateness; left out: not in this run */
+  looked?: { at: string; lagMs: number } | undefined;
   trouble: Trouble | null;
   baseWanted: BaseWanted | null;
   /** why somebody could not be told of a gap, or the audit not of who stopped it, the newest; left out: all were */
@@ -81,7 +86,7 @@ const baseAskedEveryMs = minutes(5);
  * @throws EpochSuperseded - another control plane has the command, or the source is another one now: this archive must not go on.
  */
 export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> {
-  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null, ...(input?.late ? { late: input.late } : {}) };
+  const state: ArchiveState = { system: input?.system, source: input?.source, stopping: false, rounds: 0, last: input?.last ?? null, trouble: input?.trouble ?? null, baseWanted: input?.baseWanted ?? null, ...(input?.late ? { late: input.late } : {}), ...(input?.lastTookMs === undefined ? {} : { lastTookMs: input.lastTookMs }) };
   let round: CancellationScope | undefined;
   let moved = false;
   let notify: NotifyView | undefined;
@@ -116,6 +121,10 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
         state.late = late ?? undefined;
         show(state);
       },
+      onLook: (lagMs) => {
+        state.looked = { at: new Date().toISOString(), lagMs };
+        show(state);
+      },
     });
     void condition(isLong).then(() => round?.cancel(), () => undefined);
     while (!state.stopping && state.rounds < roundsPerRun && !isLong()) {
@@ -123,11 +132,12 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
       moved = false;
       round = new CancellationScope();
       show(state);
+      const sinceMs = Date.now();
       const outcome = await oneRound(state, round, () => state.stopping || moved || isLong(), (view) => {
         notify = view.notify;
         lagWatch.see(view);
       });
-      if (outcome) state.last = outcome;
+      if (outcome) Object.assign(state, { last: outcome, lastTookMs: Date.now() - sinceMs });
       if (outcome?.why === 'superseded') throw superseded(input);
       if (outcome?.why === 'gap') {
         const known = state.baseWanted;
@@ -152,6 +162,7 @@ export async function runArchive(input: RunArchiveInput): Promise<ArchiveState> 
     system: input.system,
     source: input.source,
     last: state.last ?? undefined,
+    lastTookMs: state.lastTookMs,
     trouble: state.trouble ?? undefined,
     baseWanted: state.baseWanted ?? undefined,
     notify,
@@ -267,8 +278,16 @@ async function askForBase({ system, source }: ArchiveState, { at, why }: BaseWan
   return second === 'refused' ? 'taken' : second;
 }
 
+/** Where a slice is not read entry by entry, it counts as one. */
+function describeRound({ entries, slices }: ArchiveOutcome, tookMs: number | undefined): string {
+  if (tookMs === undefined) return '';
+  const rate = tookMs > 0 && entries > slices ? `, ${Math.round((entries / tookMs) * 1000).toLocaleString('en-US')} entries/s` : '';
+  return `; ${slices.toLocaleString('en-US')} slices in ${formatDuration(tookMs)}${rate}`;
+}
+
 function show(state: ArchiveState): void {
-  const last = state.last ? `- last round ended by ${state.last.why} at ${formatLogPosition(state.last.archivedTo)}, timeline ${state.last.timeline}` : '- no round has ended yet';
+  const last = state.last ? `- last round ended by ${state.last.why} at ${formatLogPosition(state.last.archivedTo)}, timeline ${state.last.timeline}${describeRound(state.last, state.lastTookMs)}` : '- no round has ended yet';
+  const looked = state.looked ? `\n- ${formatDuration(state.looked.lagMs)} behind its source, seen at ${state.looked.at}` : '';
   const gap = state.last?.gap ? `\n- ⚠ gap from ${formatLogPosition(state.last.gap.from)} to ${formatLogPosition(state.last.gap.to)}: ${state.last.gap.why}` : '';
   const trouble = state.trouble ? `\n- ⚠ rounds fail since ${state.trouble.since}, last at ${state.trouble.lastAt}, and are tried again: ${state.trouble.what}` : '';
   const wanted = state.baseWanted;
@@ -276,6 +295,6 @@ function show(state: ArchiveState): void {
   const untold = state.untold ? `\n- ⚠ ${state.untold}` : '';
   const late = state.late ? `\n- ⚠ LATE since ${state.late.since}: ${state.late.why}` : '';
   setCurrentDetails(
-    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${late}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
+    `**archive ${state.system}/${state.source}**${state.stopping ? ' stopping' : ''}\n\n${last}${looked}${late}${gap}${trouble}${base}${untold}\n- how far it is: the heartbeat of its activity, or \`holdfast archive status ${state.system}\`\n- to end it: signal \`stop\`; run ${workflowInfo().runId}`,
   );
 }

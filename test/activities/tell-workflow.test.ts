@@ -7,10 +7,10 @@ import type { Heartbeat } from '../../activities/heartbeat.ts';
 import { parseProgress, type ToldProgress } from '../../workflows/domain/messages.ts';
 
 /** An activity of a workflow, and what that workflow was sent. */
-function activity(runId: string, activityId: string, sent: ToldProgress[]): Context {
+function activity(runId: string, activityId: string, sent: ToldProgress[], activityType = 'restoreGroup'): Context {
   const signal = (_name: string, told: ToldProgress): Promise<void> => Promise.resolve(void sent.push(told));
   return {
-    info: { activityId, activityType: 'restoreGroup', workflowExecution: { workflowId: 'recover/demo', runId } },
+    info: { activityId, activityType, workflowExecution: { workflowId: 'recover/demo', runId } },
     client: { workflow: { getHandle: () => ({ signal }) } },
   } as unknown as Context;
 }
@@ -34,17 +34,22 @@ test('one signal for all activities of a run, 15 s apart at first, fewer the lon
   assert.deepEqual(parseProgress(sent[0]), sent[0], 'the workflow can read it');
 });
 
-test('work without an end tells nothing, and what has ended is not told of', () => {
+test('work whose whole is unknown tells how much is done; work without an end tells nothing, nor does a pause, and what has ended is not told of', () => {
   let nowMs = 0;
   const sent: ToldProgress[] = [];
   const runId = randomUUID();
   const [first, second] = ['1', '2'].map((id) => openTeller(activity(runId, id, sent), () => nowMs));
   nowMs = 20_000;
-  first!.tell(heartbeat(5, 0));
+  openTeller(activity(runId, '3', sent, 'archiveLog'), () => nowMs).tell(heartbeat(5, 0));
+  first!.tell(heartbeat(0, 0));
   assert.equal(sent.length, 0);
-  first!.tell(heartbeat(5));
-  first!.end();
+  first!.tell(heartbeat(5, 0));
   nowMs = 40_000;
+  first!.tell(heartbeat(0, 0));
   second!.tell(heartbeat(6));
-  assert.deepEqual(sent.map(({ activities }) => activities.map(({ done }) => done)), [[5], [6]]);
+  first!.end();
+  nowMs = 60_000;
+  second!.tell(heartbeat(7));
+  assert.deepEqual(sent.map(({ activities }) => activities.map(({ done, percent }) => [done, percent])), [[[5, null]], [[5, null], [6, 6]], [[7, 7]]]);
+  assert.deepEqual(parseProgress(sent[0]), sent[0], 'the workflow can read it');
 });

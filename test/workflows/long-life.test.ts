@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { details } from './lab.ts';
 import { breachesOf, Life, live, openLife, type Run } from './long-life.ts';
 
 const mostCarried = (runs: readonly Run[]): number => Math.max(...runs.map(({ carriedBytes }) => carriedBytes));
@@ -8,6 +9,7 @@ test('an archive keeps its history small, hour after hour, with gaps, elections,
   const lab = await openLife(t);
   const [archive, hung] = [await Life.archive(lab, 'documents'), await Life.archive(lab, 'hung')];
   await live(lab, 1, [archive, hung]);
+  assert.match(await details(lab.env.client.workflow.getHandle('archive/demo/documents')), /, timeline t00000001; 3,600 slices in 1h00m, 28 entries\/s/);
   const { runs } = archive;
   assert.deepEqual([...breachesOf('archive', runs, 1), ...breachesOf('hung', hung.runs, 1)], []);
   const half = runs.length / 2;

@@ -22,6 +22,8 @@ export interface LagWatchOptions extends SourceRef {
   announcer: Announcer;
   late: Late | null;
   onChange(late: Late | null): void;
+  /** at each look that was answered */
+  onLook(lagMs: number): void;
 }
 
 /**
@@ -73,6 +75,7 @@ export class LagWatch {
     try {
       const { rpoMs } = await callControl('readArchiveStatus', { system, source }, `look whether the archive of ${source} keeps up`);
       if (rpoMs === null) return 'unknown';
+      this.#options.onLook(rpoMs);
       return rpoMs > rpoObjectiveMs ? { why: `It is ${formatDuration(rpoMs)} behind its source; the RPO is ${formatDuration(rpoObjectiveMs)}.` } : { lagMs: rpoMs };
     } catch (error) {
       if (isCancellation(error)) throw error;

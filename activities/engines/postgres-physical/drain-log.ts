@@ -33,13 +33,16 @@ export async function drainLog(context: SourceContext, input: SourceRef & { time
   if (!timeline) throw new HoldfastError('BadInput', `${input.system}/${input.source} has no timeline ${input.timeline}`);
   const asked = await finishSegment(context, timeline.sourceIdentity, timeline.environment ?? context.source.environment);
   const startedMs = performance.now();
+  let before: bigint | undefined;
   for (;;) {
     const end = await findStoredEnd(context, scope);
     const to = end?.position ?? null;
     if (typeof asked === 'string') return { drained: false, to, note: asked };
     if (end && end.lsn >= asked) return { drained: true, to, note: 'its last segment is stored' };
     if (performance.now() - startedMs >= storedWithinMs) return { drained: false, to, note: `its last segment did not reach the store within ${storedWithinMs / 1000} s: what is missing is on its own disk` };
-    context.progress({ phase: 'waiting for the last segment of the fenced server', done: 0, of: 1, unit: 'objects' });
+    before ??= end?.lsn;
+    const [done, of] = end && before !== undefined ? [Number(end.lsn - before), Number(asked - before)] : [0, 0];
+    context.progress({ phase: 'waiting for the last segment of the fenced server', done, of, unit: 'bytes' });
     await sleep(lookEveryMs, undefined, { signal: context.signal });
   }
 }

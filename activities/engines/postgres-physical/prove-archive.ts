@@ -37,7 +37,7 @@ export async function proveArchive(context: SourceContext, input: SourceRef & { 
     for (const point of points) if (await holds(context, scope, point)) return { proved: true, position: point.position, tookMs: Math.round(performance.now() - startedMs) };
     const { position } = points[0]!;
     if (tookMs >= input.withinMs) return { proved: false, position, tookMs };
-    context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });
+    context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 0, unit: 'answers' });
     await sleep(lookEveryMs, undefined, { signal: context.signal });
   }
 }

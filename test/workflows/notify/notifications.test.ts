@@ -7,7 +7,7 @@ import { notifySchema, toNotifyView } from '../../../workflows/domain/notify/sch
 import type { RunReport } from '../../../workflows/domain/report.ts';
 import type { WatchState } from '../../../workflows/domain/watch.ts';
 import { summaries, unexplained } from '../../replay/history.ts';
-import { failureOf, gateOpen, openLab, stepIs, until, type Lab } from '../lab.ts';
+import { details, failureOf, gateOpen, openLab, stepIs, until, type Lab } from '../lab.ts';
 import { point, view } from '../stub-activities.ts';
 import { untilCancelled } from '../until-cancelled.ts';
 
@@ -272,6 +272,7 @@ test('an archive that is late while its store is away is told, and again when it
   answer = 'well';
   await pass(2);
   assert.deepEqual(told.filter(({ receiver }) => receiver === 'on-call').map(({ notice }) => [notice.phase, notice.alert!.state]), [['archive-late', 'open'], ['archive-late', 'closed']]);
+  assert.match(await details(archive), /\n- 0ms behind its source, seen at 20\d\d-/);
   await archive.signal('stop');
   await archive.result();
 });

@@ -58,7 +58,7 @@ async function waitForSlice(context: SourceContext, scope: TimelineScope, positi
   for (;;) {
     if (await isArchived(context, objects, position, nonce)) return true;
     if (performance.now() >= untilMs) return false;
-    context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 1, unit: 'objects' });
+    context.progress({ phase: `waiting for a slice with ${formatLogPosition(position)}`, done: 0, of: 0, unit: 'answers' });
     await sleep(lookEveryMs, undefined, { signal: context.signal });
   }
 }
