@@ -1,6 +1,7 @@
 import { describePartial } from '../../workflows/domain/chosen-namespaces.ts';
 import { describeProgress, describeShare } from '../../workflows/domain/describe-progress.ts';
 import { describeTarget } from '../../workflows/domain/describe-target.ts';
+import { answersToDamage } from '../../workflows/domain/how-to-answer.ts';
 import { formatDuration } from '../../workflows/domain/units.ts';
 import { activitiesOfStep, progressOfStep } from '../../workflows/domain/step-progress.ts';
 import { describeLeft, isUndoneByHand, leftAfterService, tookOf, type GateState, type RunState, type StepState } from '../../workflows/domain/run-state.ts';
@@ -75,7 +76,7 @@ export const howToAnswer = (of: string, { gate, proof }: GateState): string => `
 /** What a person can do now, with the exact command. */
 function wayOn(state: RunState): string[] {
   const open = state.gates.filter((gate) => gate.status === 'open').map((gate) => howToAnswer(state.system, gate));
-  const failed = state.status === 'paused' || state.status === 'stuck' ? [`paused: holdfast retry|skip|abort ${state.system}`] : [];
+  const failed = state.status === 'paused' || state.status === 'stuck' ? [...state.steps.filter((step) => step.state === 'failed').flatMap(({ id }) => answersToDamage(state, id)).map((way) => way.replaceAll('`', '')), `paused: holdfast retry|skip|abort ${state.system}`] : [];
   const held = state.held ? [`held by ${state.held.by} since ${state.held.at}${state.held.reason ? `: ${state.held.reason}` : ''}; go on: holdfast resume ${state.system}`] : [];
   const items = state.steps.flatMap((step) => (step.state === 'waiting' ? (step.items ?? []) : []).filter(({ by }) => by === null).map((item) => `to do: ${item.do}; then holdfast confirm ${state.system} --step ${step.id} --item ${item.id}`));
   return [...open, ...items, ...failed, ...held];

@@ -204,7 +204,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.equal((await holdfast(stack, 'verify', 'demo')).exitCode, 0);
   });
 
-  await cell('messages that come too early, twice, or to nobody are refused with a reason; the run goes to its end', async () => {
+  await cell('messages that come too early, twice, or to nobody are refused with a reason; damage that is met in mid-restore is named, with the base before, by which the run goes to its end', async () => {
     const held = stack.store.hold((of) => isGet(of) && of.key.includes('/parts/') && stack.isDoing('restoreGroup'));
     const entry = await stack.start('recoverSystem', drill);
     await held.reached;
@@ -218,8 +218,18 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     assert.equal((await update('retry', { step: 'restroe' })).type, 'BadInput');
     assert.equal((await update('approve', { gaet: 'approve-switch' })).type, 'BadInput');
     await stack.runHandle.signal('approve', { gate: 'approve-switch', by: 'too-early' });
+    // As a part that the check had no time for, or that has rotted since.
+    const newest = (await stack.keys(layout.backups(scope))).filter((key) => key.includes('/parts/') && !key.includes(base!.backup)).sort().at(-1)!;
+    stack.store.flip((of) => isGet(of) && of.key === newest && stack.isDoing('restoreGroup'));
     held.release();
+    const met = await pausedAt(stack, 'restore', 'restoreGroup');
+    assert.deepEqual([met.type, met.message.includes(newest)], ['Tampered', true], met.message);
+    assert.match((await holdfast(stack, 'status', 'demo')).said, /the target holds a part of what is damaged, and no traffic was moved; .*holdfast choose demo --older/);
+    assert.match(String((await stack.runHandle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails), /the target holds a part of what is damaged.*holdfast choose demo --older/);
+    const chosen = await holdfast(stack, 'choose', 'demo', '--older', '--reason', 'its part is damaged', '--by', 'dana');
+    assert.equal(chosen.exitCode, 0, chosen.said);
     await stack.stepIs('approve-switch', 'waiting');
+    stack.store.flip(undefined);
     assert.equal((await update('approve', { by: 'test' })).type, 'NotPermitted', 'who asked cannot approve');
     await stack.runHandle.executeUpdate('approve', { args: [{ by: 'dana' }] });
     const twice = await update('approve', { gate: 'approve-switch', by: 'erik' });
@@ -228,6 +238,7 @@ test('damage and bad input: found, named, and nothing harmed', { timeout: 400_00
     const report = (await entry.result()) as RunReport;
     assert.equal(report.outcome, 'done');
     assert.ok(report.validation.every(({ ok }) => ok));
+    assert.match(JSON.stringify(report.state.steps.find(({ id }) => id === 'find-recovery-point')), new RegExp(base!.backup), 'the base before');
     assert.deepEqual(report.state.gates[0]?.decisions.map(({ by }) => by), ['dana']);
     assert.match(report.state.journal.map(({ what }) => what).join('\n'), /not open yet/, 'the early signal stands in the journal');
   });

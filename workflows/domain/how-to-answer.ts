@@ -1,3 +1,4 @@
+import type { ErrorType } from './errors.ts';
 import { approvalsAt, type GateState, type RunState, type StepState } from './run-state.ts';
 
 /**
@@ -42,7 +43,26 @@ export function answersToList(system: string, { id, items }: Pick<StepState, 'id
 }
 
 /** The ways to answer a failed step; `isUndo`: a failed undo, which can only be tried again or left as it is. */
-export const answersToFailure = (system: string, step: string, isUndo: boolean): string[] => [
+export const answersToFailure = (state: Pick<RunState, 'system' | 'steps' | 'target'>, step: string, isUndo: boolean): string[] => [
+  ...(isUndo ? [] : answersToDamage(state, step)),
   `signal \`retry\` \`{"step": "${step}"}\`, \`skip\` \`{"step": "${step}", "reason": "…"}\`${isUndo ? '' : ' or `abort`'}`,
-  `or \`holdfast retry ${system} --step ${step}\``,
+  `or \`holdfast retry ${state.system} --step ${step}\``,
 ];
+
+const damage: readonly string[] = ['Tampered', 'ObjectMissing', 'ChainBroken'] satisfies ErrorType[];
+
+/**
+ * Damage that the check before the target was touched had no time to read, and that another try would meet again: of a base the same moment by the one before, of the log a moment before it. Where no older
+ * base reaches the moment, the step that looks for it refuses, and offers the nearest.
+ */
+export function answersToDamage({ system, steps, target }: Pick<RunState, 'system' | 'steps' | 'target'>, id: string): string[] {
+  const failed = steps.find((step) => step.id === id);
+  const isChosen = steps.some(({ uses, state }) => uses === 'find-recovery-point' && state === 'done');
+  const isSwitched = steps.some(({ uses, attempt, state }) => uses === 'switch' && attempt > 0 && state !== 'skipped' && state !== 'pending');
+  if (!failed?.error || !damage.includes(failed.error.type) || failed.uses === 'find-recovery-point' || !isChosen || isSwitched || target?.point !== undefined) return [];
+  const way = failed.error.type === 'ChainBroken' || failed.error.message.includes('/slices/')
+    ? `a moment before the damage, which \`holdfast verify ${system}\` names, on a clean target: \`holdfast choose ${system} --target-time TIME --reason …\``
+    : `the same moment by the base before, on a clean target: \`holdfast choose ${system} --older --reason …\`, or update \`choose\` with \`{"older": true, "by": "YOUR NAME", "reason": "…"}\``;
+  return [`the target holds a part of what is damaged, and no traffic was moved; ${way}`];
+}
+

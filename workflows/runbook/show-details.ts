@@ -38,7 +38,7 @@ export function waiting(snapshot: RunSnapshot): string[] {
     const step = snapshot.state.steps.find((candidate) => candidate.id === id)!;
     const undo = step.state === 'stuck';
     // On the way back an undo that is left out would have the next restore go on top of what is there.
-    const ways = snapshot.rewind ? [`signal \`retry\` \`{"step": "${id}"}\` or \`abort\``] : answersToFailure(system, id, undo);
+    const ways = snapshot.rewind ? [`signal \`retry\` \`{"step": "${id}"}\` or \`abort\``] : answersToFailure(snapshot.state, id, undo);
     return section(`${undo ? 'STUCK: the undo of' : 'PAUSED: step'} \`${id}\` ${undo ? '' : 'has '}failed`, [cut(`${step.error?.type}: ${step.error?.message}`, 400), ...ways, inTheUi]);
   });
   const lists = waitingLists(snapshot).map((step) =>

@@ -212,11 +212,11 @@ function waiting(moment: Moment, { state, failed, undoing }: RunFacts): string[]
 /** How to answer what the message is about; an update says it of everything that waits. */
 function answersOf(moment: Moment, { state, failed, undoing }: RunFacts): string[] {
   if (moment.phase === 'approval') return state.gates.filter(({ gate }) => gate === moment.gate).flatMap((gate) => answersToGate(state, gate));
-  if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state.system, moment.step, moment.phase === 'stuck');
+  if (moment.phase === 'failed' || moment.phase === 'stuck') return answersToFailure(state, moment.step, moment.phase === 'stuck');
   if (moment.phase === 'confirm') return waitingLists(state).filter(({ id }) => id === moment.step).flatMap((list) => answersToList(state.system, list));
   if (moment.phase === 'held') return [`when it may go on: signal \`resume\` with \`{"by": "YOUR NAME"}\``, `or \`holdfast resume ${state.system} --by YOUR-NAME\``];
   if (moment.phase !== 'update' && moment.phase !== 'warning') return [];
-  return [...openGates(state).flatMap((gate) => answersToGate(state, gate)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state.system, id, undoing))].slice(0, 6);
+  return [...openGates(state).flatMap((gate) => answersToGate(state, gate)), ...waitingLists(state).flatMap((list) => answersToList(state.system, list)), ...failed.flatMap((id) => answersToFailure(state, id, undoing))].slice(0, 6);
 }
 
 const passedMs = (state: RunState, at: string): number => Math.max(0, Date.parse(state.servedAt ?? state.endedAt ?? at) - Date.parse(state.incidentAt));
