@@ -47,7 +47,7 @@ export async function dumpRange(job: DumpJob, unit: PlanUnit, range: PlanRange, 
 }
 
 /**
- * Reads a range to its end, and again from the last document when a cursor dies of a rename, a kill or a time-out.
+ * Reads a range to its end, and again from the last document when a cursor dies of a rename, a kill, a time-out or an election.
  * @returns why the snapshot could not be read any further; undefined at the end.
  */
 async function readOn(job: DumpJob, writer: RangeWriter, from: { bounds: Bounds; natural: boolean; at?: Timestamp }): Promise<string | undefined> {

@@ -80,6 +80,12 @@ function readConcernOf({ at, notBefore }: RangeToRead): Document {
 
 export type ReadFailure = 'too-old' | 'gone' | 'again' | 'other';
 
+/**
+ * NotWritablePrimary, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary: an election. The driver does not read from
+ * that member any more until it has asked it anew, so the next reading waits for whoever is elected.
+ */
+const electionCodes = new Set([10107, 11602, 13435, 13436]);
+
 /** What an error while reading means for the range. */
 export function readFailureOf(error: unknown): ReadFailure {
   const code = Number((error as { code?: unknown } | null)?.code);
@@ -87,6 +93,6 @@ export function readFailureOf(error: unknown): ReadFailure {
   if (code === 239 || code === 246 || code === 72) return 'too-old';
   if (code === 26) return 'gone';
   // CursorNotFound, CappedPositionLost, QueryPlanKilled (renamed, dropped), CursorKilled.
-  if (code === 43 || code === 136 || code === 175 || code === 237) return 'again';
+  if (code === 43 || code === 136 || code === 175 || code === 237 || electionCodes.has(code)) return 'again';
   return 'other';
 }

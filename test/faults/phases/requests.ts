@@ -13,5 +13,5 @@ export const isEpochAsked = ({ key, query }: StoreRequest): boolean => key === '
 /** It was taken, or given, whole. */
 export const isDone = ({ answered, status }: StoreRequest): boolean => answered && status !== undefined && status < 300;
 
-/** Parts that a dump or a restore has in its hands at once. */
-export const inFlight = 3;
+/** Parts that a dump or a restore has in its hands at once, at most: it has three places, and tiny ones take a quarter of one each. */
+export const inFlight = 12;

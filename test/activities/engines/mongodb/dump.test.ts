@@ -135,6 +135,27 @@ test('a collection renamed, indexed or dropped after the plan is read by its UUI
   assert.equal(unproved['d.still'], undefined);
 });
 
+test('an election while a range is read, or asked for, costs no second try: it is read on from its last document', { timeout: 120_000 }, async (t) => {
+  const place = await enginePlace(t, { mongod: { setParameter: { enableTestCommands: true } } });
+  const source = await place.source.connect();
+  await insertMany(source, { db: 'd', collection: 'c' }, letters(3_500, 100));
+  const { uuid } = (await listCollections(source, place.context.source))[0]!;
+  const steppedDown = { notWritablePrimary: 10107, interrupted: 11602, notPrimaryNoSecondaryOk: 13435, notPrimaryOrSecondary: 13436 };
+  for (const [name, errorCode] of Object.entries(steppedDown)) {
+    for (const command of ['find', 'getMore']) {
+      const backup = `${name}-${command}`;
+      const plan = await planDump(place.context, backupInput(backup));
+      const { readAt } = await readSigned(place.context.store, place.context.keys, planSchema, plan.plan);
+      await source.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: 2 }, data: { failCommands: [command], errorCode, appName: 'holdfast' } });
+      const groups = [await dumpGroup(place.context, { ...ref, plan, epoch: 1, group: plan.groups[0]!.group })];
+      const { count } = await source.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' });
+      assert.ok(Number(count) >= 2, `${backup}: the server failed ${String(count)} commands`);
+      const [unit] = (await manifestOf(place, await sealBackup(place.context, { ...ref, plan, epoch: 1, groups }))).units;
+      assert.deepEqual({ documents: unit?.documents, hashSum: unit?.hashSum }, await scan(source, 'd', uuid, readAt), backup);
+    }
+  }
+});
+
 test('excluded namespaces, the server’s own databases and our notes are not in a base', async (t) => {
   const place = await enginePlace(t);
   const source = await place.source.connect();
