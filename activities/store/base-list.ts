@@ -24,7 +24,7 @@ interface SourceName {
   source: string;
 }
 
-const chainOf = ({ system, source }: SourceName): Chain<BaseList> => ({ schema: baseListSchema, prefix: layout.baseLists(system, source), key: (number) => layout.baseList({ system, source }, number) });
+export const baseListChain = ({ system, source }: SourceName): Chain<BaseList> => ({ schema: baseListSchema, prefix: layout.baseLists(system, source), key: (number) => layout.baseList({ system, source }, number) });
 
 /** So many that are not believed are passed over: who may put can write any number. */
 const triedAtMost = 100;
@@ -64,7 +64,7 @@ export async function changeBaseList(room: MarkRoom, of: SourceName, change: (ba
     const bases = await change(counts?.bases ?? [], counts);
     return { format: formatVersion, kind: 'base-list', system, source, ...place, at: (await room.store.now({ signal: room.signal })).toISOString(), bases };
   };
-  await appendRecord({ store: room.store, keys: room.keys, ...(room.signal ? { signal: room.signal } : {}) }, chainOf(of), () => false, make);
+  await appendRecord({ store: room.store, keys: room.keys, ...(room.signal ? { signal: room.signal } : {}) }, baseListChain(of), () => false, make);
 }
 
 /** Whether a list names it: a base that is gone can be marked by who knows of it. */

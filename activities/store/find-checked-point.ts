@@ -5,7 +5,7 @@ import { nextLogPosition } from '../../workflows/domain/log-position.ts';
 import { timeOfId } from '../../workflows/domain/make-id.ts';
 import type { CheckedPoint, PointCheck } from '../../workflows/domain/point-check.ts';
 import { describeDoubt } from '../../workflows/domain/point-mark.ts';
-import { isMark, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
+import { isMark, momentAsked, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import type { SourceContext } from '../context.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -13,6 +13,7 @@ import { openEngine } from '../engines/open-engine.ts';
 import type { Findings } from './findings.ts';
 import { listSlices } from './list-slices.ts';
 import { findMissingBases } from './missing-bases.ts';
+import { staleListing } from './record-chain.ts';
 import { readCatalogOf } from './read-catalog.ts';
 import { openBase, verifyParts } from './verify-base.ts';
 import { missingSlice, verifyLog } from './verify-log.ts';
@@ -48,7 +49,7 @@ export async function findCheckedPoint(
   const target: RecoveryTarget = mark?.target ?? asked;
   const damage: Damage = new Map();
   for (;;) {
-    const catalog = await readWhatThereWas(context, of, target.point, reasonsOf(damage)).catch((error: unknown) => {
+    const catalog = await readWhatThereWas(context, of, target, reasonsOf(damage)).catch((error: unknown) => {
       throw damage.size > 0 && error instanceof HoldfastError ? refused(damage, error) : error;
     });
     const point = choose(withoutBases(catalog, avoid), target, damage);
@@ -64,11 +65,17 @@ export async function findCheckedPoint(
   }
 }
 
-/** The catalog, with the bases that are gone and should be there as ones that are not believed: what lies at their moment is not passed over in silence. Who names a base that is there is given it. */
-async function readWhatThereWas({ store, keys, signal, progress }: SourceContext, of: { system: string; source: string }, point: string | undefined, distrust: ReadonlyMap<string, string>): Promise<Catalog> {
+/**
+ * The catalog, with the bases that are gone and should be there as ones that are not believed: what lies at their moment is not passed over in silence. Who names a base that is there is given it.
+ * @throws StoreUnavailable - retryable: "the latest" is asked for, of a listing that is older than what the store holds. Who names a moment is given it where what is listed reaches it.
+ */
+async function readWhatThereWas({ store, keys, signal, progress }: SourceContext, of: { system: string; source: string }, target: RecoveryTarget, distrust: ReadonlyMap<string, string>): Promise<Catalog> {
+  const { point } = target;
   const catalog = await readCatalogOf({ store, keys, signal, progress, distrust }, of, point);
   if (point !== undefined && catalog.bases.some(({ backup }) => backup === point)) return catalog;
   const missing = await findMissingBases({ store, keys, signal }, catalog);
+  const stale = missing.find(({ type }) => type === 'StoreUnavailable');
+  if (stale && !momentAsked(target)) throw staleListing(store, stale.key);
   return { ...catalog, rejected: [...catalog.rejected, ...missing.map(({ key, problem }) => ({ key, why: problem }))] };
 }
 

@@ -131,6 +131,10 @@ class LocalStore implements Store {
     }, options.signal);
   }
 
+  async has(key: string, options: ReadOptions = {}): Promise<boolean> {
+    return await guard(this.name, async () => (await versionsIn(this.#objectDirectory(key))).length > 0, options.signal);
+  }
+
   async *list(prefix: string, options: ReadOptions & { startAfter?: string } = {}): AsyncGenerator<ObjectVersion> {
     await guard(this.name, () => stat(this.#root));
     const cut = prefix.lastIndexOf('/') + 1;

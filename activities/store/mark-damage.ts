@@ -67,8 +67,8 @@ async function remember(context: SourceContext, run: string, remembered: readonl
   // What could not be opened was not read: its turn is still to come.
   const shares = sample && !isOfType(found, 'WrongKey') ? { of: sample.of, read: sample.read } : null;
   await writeVerification(context, { system, source, run, scope, shares, backup, ok, objects, bytes, problems: problems.slice(0, problemsKept), problemCount: problems.length });
-  // What others may read is whole: a new base would lie there in the same way.
-  const open = new Set(found.problems.filter(({ type }) => type === 'NotPermitted').map(({ key }) => key));
+  // What others may read, and what a listing lacks, is whole: a new base would lie there in the same way.
+  const open = new Set(found.problems.filter(({ type }) => type === 'NotPermitted' || type === 'StoreUnavailable').map(({ key }) => key));
   const isNews = !isOfType(found, 'WrongKey', 'NewerFormat') && problems.some(({ key }) => !told.has(key) && !open.has(key));
   return { ...result, ok, problems, ...(isNews ? { newBaseWanted: true as const } : {}) };
 }

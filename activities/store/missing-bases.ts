@@ -7,7 +7,9 @@ import { hours } from '../../workflows/domain/units.ts';
 import { changeBaseList, has, readBaseList, type ListedBase } from './base-list.ts';
 import type { Findings } from './findings.ts';
 import { readHistory, type MarkRoom } from './marks.ts';
+import { describeUnlisted } from './record-chain.ts';
 import { findSigned } from './signed-object.ts';
+import { findUnlistedRecord } from './stale-listing.ts';
 
 /** Less than any lock: `stores[].lock.retain` is a day at the least. */
 const renewedAfterMs = hours(12);
@@ -15,7 +17,7 @@ const renewedAfterMs = hours(12);
 type Of = Pick<Catalog, 'system' | 'source'>;
 
 /**
- * Bases that were sealed, and that are gone although retention did not take them; and lists of bases that are not believed. Where a manifest is there and not believed the catalog has named it. What
+ * Bases that were sealed, and that are gone although retention did not take them; lists of bases that are not believed; and a listing that is older than what the store holds. Where a manifest is there and not believed the catalog has named it. What
  * somebody marked bad or had disposed of, as a verification does that has told of it, is known.
  *
  * The list is read behind the catalog, and again behind a look at what is missing: retention takes a base off it before it takes away the note that says so.
@@ -23,6 +25,8 @@ type Of = Pick<Catalog, 'system' | 'source'>;
 export async function findMissingBases(room: MarkRoom, catalog: Catalog): Promise<Findings['problems']> {
   const { list, rejected } = await readBaseList(room, catalog);
   const problems: Findings['problems'] = rejected.map(({ key, why }) => ({ key, problem: why, type: 'Tampered' }));
+  const unlisted = await findUnlistedRecord(room.store, catalog, room.signal ? { signal: room.signal } : {});
+  if (unlisted !== undefined) problems.push({ key: unlisted, problem: describeUnlisted(unlisted), type: 'StoreUnavailable' });
   const suspects: ListedBase[] = [];
   for (const base of list?.bases ?? []) {
     if (catalog.bases.some(({ backup }) => backup === base.backup) || isRejected(catalog, base)) continue;

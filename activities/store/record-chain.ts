@@ -33,11 +33,16 @@ export interface ChainRoom {
  *
  * Killed before the put: nothing is written. Killed after it: the next try finds its own record at the end; where another came in between it
  * writes a second one, which whoever reads tells by `isSame`.
+ *
+ * @throws StoreUnavailable - retryable: the store's listing is older than what it holds.
  */
 export async function appendRecord<B extends ChainedBody>(room: ChainRoom, chain: Chain<B>, isSame: (last: B) => boolean, make: (place: { number: number; previous: string | null }, last: B | undefined) => B | Promise<B>): Promise<B> {
   const options: ReadOptions = room.signal ? { signal: room.signal } : {};
+  let taken = 0;
   for (;;) {
     const number = await findLastNumber(room.store, chain, options);
+    // Asked for ever, a listing that stays as it is would be answered the same.
+    if (number < taken) throw staleListing(room.store, chain.key(taken));
     const last = number === 0 ? undefined : (await findSigned(room.store, room.keys, chain.schema, chain.key(number), options)).found;
     if (last && isSame(last.body)) return last.body;
     const record = await make({ number: number + 1, previous: last?.ref.sha256 ?? null }, last?.body);
@@ -46,8 +51,28 @@ export async function appendRecord<B extends ChainedBody>(room: ChainRoom, chain
       return record;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.type !== 'AlreadyExists') throw error;
+      taken = record.number;
     }
   }
+}
+
+export const staleListing = (store: Store, key: string): HoldfastError => new HoldfastError('StoreUnavailable', `store ${store.name}: ${describeUnlisted(key)}`, {
+  hint: 'have the store list what it holds (a cache or a gateway before it, an index that is rebuilt), or recover to a moment that you name',
+  details: { key },
+});
+
+export const describeUnlisted = (key: string): string => `${key} is there and is not listed: the listing is older than what the store holds, and the newest bases and log may be missing from it`;
+
+/**
+ * The record behind the last that is listed, where it is there by its name: then the store's listing is older than what it holds.
+ * @returns its key; undefined: there is none.
+ */
+export async function findUnlisted<B extends ChainedBody>(store: Store, chain: Chain<B>, options: ReadOptions): Promise<string | undefined> {
+  const number = await findLastNumber(store, chain, options);
+  const next = chain.key(number + 1);
+  if (!(await store.has(next, options))) return undefined;
+  // What somebody put in between is listed by now.
+  return (await findLastNumber(store, chain, options)) === number ? next : undefined;
 }
 
 /** A place in a chain: what was found there, or why nothing that is there is believed. */

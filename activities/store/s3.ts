@@ -6,6 +6,7 @@ import {
   GetBucketVersioningCommand,
   GetObjectCommand,
   GetObjectRetentionCommand,
+  HeadObjectCommand,
   ListObjectVersionsCommand,
   PutObjectCommand,
   PutObjectRetentionCommand,
@@ -152,6 +153,17 @@ class S3Store implements Store {
       }
       return await readBody(answer.Body as Readable, answer.ContentLength);
     });
+  }
+
+  async has(key: string, options: ReadOptions = {}): Promise<boolean> {
+    try {
+      await this.#send(key, options.signal, (abort) => this.#client.send(new HeadObjectCommand({ Bucket: this.#options.bucket, Key: this.#prefix + key }), abort));
+      return true;
+    } catch (error) {
+      // S3 refuses a user who may list versions alone where there is nothing, so that they learn nothing; that they may read what is there is seen by every other read.
+      if (error instanceof HoldfastError && (error.type === 'ObjectMissing' || error.type === 'NotPermitted')) return false;
+      throw error;
+    }
   }
 
   async *list(prefix: string, options: ReadOptions & { startAfter?: string } = {}): AsyncGenerator<ObjectVersion> {

@@ -45,6 +45,8 @@ export interface Store {
   getVersion(version: { key: string; versionId: string }, options?: ReadOptions): Promise<Buffer>;
   /** Every version whose key starts with `prefix`, in key order; within a key the oldest first. Streams page by page. */
   list(prefix: string, options?: ReadOptions & { startAfter?: string }): AsyncIterable<ObjectVersion>;
+  /** Whether the key has a current version, asked for by its name: a listing may be older than what the store holds. A delete marker is none. */
+  has(key: string, options?: ReadOptions): Promise<boolean>;
   /**
    * Makes a lock longer; a store refuses to shorten. No-op for a store without locks.
    * @param until - left out: the store's `lock.retain` from now on, by the store's own clock where it has one: ours may be wrong.

@@ -88,6 +88,17 @@ export function storeConformance(name: string, prepare: (owner: Owner) => Promis
       await assert.rejects(store.getVersion(ref), /k/);
     });
 
+    test('a key is asked for by its name alone, and is there from its first version to its last', async (t) => {
+      const { store } = await fresh(t);
+      assert.deepEqual([await store.has('a/k'), await store.has('a')], [false, false]);
+      const versions = [await store.put('a/k', Buffer.from('first')), await store.put('a/k', Buffer.from('second'))];
+      assert.deepEqual([await store.has('a/k'), await store.has('a'), await store.has('a/k2')], [true, false, false]);
+      await store.deleteVersion(versions[1]!);
+      assert.equal(await store.has('a/k'), true);
+      await store.deleteVersion(versions[0]!);
+      assert.equal(await store.has('a/k'), false);
+    });
+
     test('a second put-if-absent is refused, and what was there first stays', async (t) => {
       const { store } = await fresh(t);
       const first = await store.put('k', Buffer.from('first'), { ifAbsent: true });

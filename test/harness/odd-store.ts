@@ -1,15 +1,6 @@
 import type { Store } from '../../activities/store/store.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
-
-/** The store, with some methods of the test's own; the others are its. */
-export function withMethods(whole: Store, own: Partial<Store>): Store {
-  return new Proxy(whole, {
-    get: (store, name: keyof Store) => {
-      const value: unknown = own[name] ?? store[name];
-      return typeof value === 'function' && own[name] === undefined ? (value as (...given: unknown[]) => unknown).bind(store) : value;
-    },
-  });
-}
+import { altered } from './altered-store.ts';
 
 /**
  * A store whose user is killed: of many tries, each with one more in `kills`, each gets one act further than the one before; with every second the act is done, and its answer lost.
@@ -28,7 +19,7 @@ export function dyingStore(whole: Store, kills: number, acts: readonly ('put' | 
     for await (const version of whole.list(key)) return version.key === key;
     return false;
   };
-  const store = withMethods(whole, {
+  const store = altered(whole, {
     ...(acts.includes('deleteVersion') ? { deleteVersion: async (version) => await dying(async () => await whole.deleteVersion(version)) } : {}),
     ...(acts.includes('put') ? { put: async (key, body, options) => (options?.ifAbsent && (await isThere(key)) ? await whole.put(key, body, options) : await dying(async () => await whole.put(key, body, options))) } : {}),
   });
@@ -46,7 +37,7 @@ export function interruptedStore(whole: Store, at: number, meanwhile: () => Prom
     await look();
     return await act.apply(whole, given);
   };
-  const store = withMethods(whole, {
+  const store = altered(whole, {
     put: between(whole.put), get: between(whole.get), getVersion: between(whole.getVersion), extendLock: between(whole.extendLock), lockedUntil: between(whole.lockedUntil), deleteVersion: between(whole.deleteVersion),
     list: async function* (...given) {
       await look();

@@ -36,9 +36,10 @@ import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts
 import type { System } from '../../../workflows/domain/system.ts';
 import { hours } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
+import { altered } from '../../harness/altered-store.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
-import { dyingStore, interruptedStore, withMethods } from '../../harness/odd-store.ts';
+import { dyingStore, interruptedStore } from '../../harness/odd-store.ts';
 import { contextOf, of, scope, startFirstTimeline, writeBackup, writeHead, writeSlices, type WrittenBackup } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -248,7 +249,7 @@ test('a retention that runs meanwhile leaves it to its disposal, and a disposal 
     if ((deletions += 1) > 3) throw new HoldfastError('StoreUnavailable', 'killed');
     await to.store.deleteVersion(version);
   };
-  const store = withMethods(to.store, { deleteVersion });
+  const store = altered(to.store, { deleteVersion });
   await assert.rejects(destroyPoint(to.context({ store }), { point: 'b10', timeline, run: 'run-1' }), { name: 'StoreUnavailable' });
   const left = await below(to, 'b10');
   assert.ok(left.length > 0 && !left.some((key) => key.endsWith('/manifest.json')));
@@ -333,7 +334,7 @@ test('two disposals, or a disposal and a retention, that each find the other’s
       }
       await to.store.deleteVersion(version);
     };
-    const retention = expire(to.context({ store: withMethods(to.store, { deleteVersion }), system }), { plan, run: 'retention-1', backupRuns: false });
+    const retention = expire(to.context({ store: altered(to.store, { deleteVersion }), system }), { plan, run: 'retention-1', backupRuns: false });
     await reached.promise;
     const interrupted = interruptedStore(to.store, at, async () => {
       met += 1;

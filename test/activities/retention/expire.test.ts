@@ -34,10 +34,11 @@ import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts
 import type { System } from '../../../workflows/domain/system.ts';
 import { hours, parseBytes } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
+import { altered } from '../../harness/altered-store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
-import { dyingStore, withMethods } from '../../harness/odd-store.ts';
+import { dyingStore } from '../../harness/odd-store.ts';
 import { contextOf, of, scope, startFirstTimeline, writeBackup, writeGap, writeHead, writeSlices } from '../../harness/stored-source.ts';
 import { tempDir } from '../../harness/temp-dir.ts';
 
@@ -234,7 +235,7 @@ test('a run that begins to read a base in the moment before it is let go keeps i
     await writeHold(to.store, to.keys, 'run-9', point, 'run run-9 reads it');
     return ref;
   };
-  const { bases, left } = await expire(to.context(twoNewest, { store: withMethods(to.store, { put }) }), { plan, run: 'run-1', backupRuns: false });
+  const { bases, left } = await expire(to.context(twoNewest, { store: altered(to.store, { put }) }), { plan, run: 'run-1', backupRuns: false });
   assert.equal(noted, 1);
   assert.deepEqual([bases, left], [0, [{ what: 'base b10', why: 'it was to go, and stays: run run-9 reads it' }]]);
   assert.equal((await find(to, { point: 'b10' })).limit, point.limit, 'its log is there, too');
@@ -257,7 +258,7 @@ test('a run that begins to read an old moment while log is let go keeps what is 
     await held;
     await to.store.deleteVersion(version);
   };
-  const store = withMethods(to.store, { deleteVersion });
+  const store = altered(to.store, { deleteVersion });
   const { slices } = await expire(to.context(rules, { store }), { plan: approved, run: 'run-1', backupRuns: false });
   assert.ok(slices >= 50 && slices <= 120, `${slices} slices are gone: the hold was met at the next look`);
   await expire(to.context(rules), { plan: approved, run: 'run-1', backupRuns: false });
@@ -420,7 +421,7 @@ test('a base stays where what adds to it is read, and where a backup begins to a
       if (key === layout.expiredBase({ ...scope, backup: 'b22' })) await then();
       return ref;
     };
-    return to.context(rules, { ...to.apart, store: withMethods(to.store, { put }) });
+    return to.context(rules, { ...to.apart, store: altered(to.store, { put }) });
   };
   const begin = async (): Promise<unknown> => await putSigned(to.store, to.keys, layout.plan({ ...scope, backup: 'b50' }), {
     format: 1, kind: 'plan', ...scope, epoch: 1, backup: 'b50', why: '', requestedBy: '', startedAt: new Date().toISOString(), versions: {}, logFrom: at(5), key: { id: 'k', objects: [] }, groups: [], units: [],

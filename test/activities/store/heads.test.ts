@@ -11,6 +11,7 @@ import { logPosition, type LogPosition } from '../../../workflows/domain/log-pos
 import { headSchema } from '../../../workflows/domain/source-records.ts';
 import { seconds } from '../../../workflows/domain/units.ts';
 import { collect } from '../../conformance/store.ts';
+import { altered } from '../../harness/altered-store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { contextOf, of, scope, startFirstTimeline, writeHead, writeSlices } from '../../harness/stored-source.ts';
@@ -24,21 +25,6 @@ async function place(t: TestContext) {
   const heads = async (): Promise<string[]> => (await collect(store, layout.heads(scope))).map(({ key }) => key);
   return { store, keys, newest, heads };
 }
-
-/** The store, with some of its doors replaced. */
-const like = (store: Store, other: Partial<Store>): Store => ({
-  name: store.name,
-  put: (...of) => store.put(...of),
-  get: (...of) => store.get(...of),
-  getVersion: (...of) => store.getVersion(...of),
-  list: (...of) => store.list(...of),
-  extendLock: (...of) => store.extendLock(...of),
-  lockedUntil: (...of) => store.lockedUntil(...of),
-  deleteVersion: (...of) => store.deleteVersion(...of),
-  now: (...of) => store.now(...of),
-  close: () => store.close(),
-  ...other,
-});
 
 test('a head is put behind the first slice, then once a minute, and at the end; each once', async (t) => {
   const { store, keys, heads } = await place(t);
@@ -58,7 +44,7 @@ test('a head is put behind the first slice, then once a minute, and at the end; 
 test('a store that does not take a head costs the head and not the log; any other refusal is told', async (t) => {
   const { store, keys, heads } = await place(t);
   let refuses: 'StoreUnavailable' | 'NotPermitted' | undefined = 'StoreUnavailable';
-  const moody: Store = like(store, {
+  const moody: Store = altered(store, {
     put: async (...args: Parameters<Store['put']>) => {
       if (refuses) throw new HoldfastError(refuses, 'not now');
       return await store.put(...args);
@@ -106,7 +92,7 @@ test('what is archived while the catalog is read seems lost to nobody', async (t
   await writeSlices(store, keys, [0, 10]);
   await writeHead(store, keys, 0, 10);
   let archived = false;
-  const busy: Store = like(store, {
+  const busy: Store = altered(store, {
     async *list(prefix: string, options?: Parameters<Store['list']>[1]) {
       yield* store.list(prefix, options);
       if (archived || prefix !== layout.slices(scope)) return;

@@ -18,7 +18,7 @@ import { putSigned } from '../../../activities/store/signed-object.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import { verifyRecoveryPoint } from '../../../activities/store/verify.ts';
 import type { Keys } from '../../../activities/stream/keys.ts';
-import type { DumpPlanRef } from '../../../workflows/contract.ts';
+import type { ActToRecord, DumpPlanRef } from '../../../workflows/contract.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
 import { importTimeline, layout } from '../../../workflows/domain/layout.ts';
 import { logPositionAt, nextLogPosition } from '../../../workflows/domain/log-position.ts';
@@ -27,7 +27,9 @@ import { describeCheck } from '../../../workflows/domain/point-check.ts';
 import type { Finding } from '../../../workflows/domain/recovery-plan.ts';
 import type { RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
 import { hours } from '../../../workflows/domain/units.ts';
+import { recordAct } from '../../../activities/audit/record-act.ts';
 import { collect } from '../../conformance/store.ts';
+import { altered } from '../../harness/altered-store.ts';
 import { at } from '../../harness/catalogs.ts';
 import { newKeys } from '../../harness/keys.ts';
 import { startObjectStore } from '../../harness/object-store.ts';
@@ -86,6 +88,51 @@ test('a base that somebody deletes whole, with every version below its folder, i
   assert.equal((await verify('run-4')).ok, false, 'without any base it is told again and again');
   await empty(`${of.system}/`);
   await assert.rejects(verify('run-5'), { name: 'NoRecoveryPoint', message: /there is no base at all/ });
+});
+
+/** The store, with a listing that stays as it is at this moment, whatever is put: all of it is older than what the store holds. */
+async function withListingOf(store: Store): Promise<Store> {
+  const listed = new Set((await collect(store, '')).map(({ key, versionId }) => `${key} ${versionId}`));
+  return altered(store, {
+    async *list(...asked) {
+      for await (const version of store.list(...asked)) if (listed.has(`${version.key} ${version.versionId}`)) yield version;
+    },
+  });
+}
+
+test('a listing that is older than what the store holds, in all of it at once, is named by a verification and refused by whoever wants the latest', async (t) => {
+  const store = await openLocalStore({ name: 'test', path: tempDir(t), prefix: 'p' });
+  const keys = await newKeys();
+  await writeSource(store, keys);
+  const act = (runId: string): ActToRecord => ({ system: of.system, runId, workflow: 'recoverSystem', workflowId: 'recover/demo', act: 'recover', outcome: 'permitted', about: 'demo', by: null });
+  await recordAct({ store, keys }, act('before'));
+  const audited = layout.auditRecord(of.system, 2);
+  const sealed = layout.baseList(of, 5);
+  const check = async (from: Store, target: RecoveryTarget = {}) => await findCheckedPoint(contextOf(from, keys), target, { readForMs: hours(1), engine: { verifySlice } });
+  const verify = async (from: Store, run: string) => await verifyAndMark(contextOf(from, keys), sample, run, { verifySlice });
+
+  // Of what was put since, a record alone; then a base with its log and the list that names it.
+  const untilAudit = await withListingOf(store);
+  await recordAct({ store, keys }, act('the recovery'));
+  const untilBase = await withListingOf(store);
+  await writeBackup(store, keys, 60);
+  await writeSlices(store, keys, [50, 70]);
+  await noteBase({ store, keys }, { ...scope, backup: 'b60' });
+
+  for (const [stale, unlisted] of [[untilAudit, audited], [untilBase, sealed]] as const) {
+    const catalog = await rebuildCatalog({ store: stale, keys }, of);
+    assert.deepEqual([catalog.rejected, catalog.bases.at(-1)?.backup, catalog.spans.at(-1)?.to], [[], 'b45', at(50)], 'nothing in such a listing points beyond it');
+    await assert.rejects(check(stale), { name: 'StoreUnavailable', message: new RegExp(`^store test: ${unlisted} is there and is not listed: the listing is older`) });
+    const named = await check(stale, { targetPosition: at(48) });
+    assert.deepEqual([named.base.backup, named.checked?.passedOver.map(({ key }) => key)], ['b45', [unlisted]], 'who names a moment that is listed is given it, and told');
+    const run = `with ${unlisted}`;
+    for (const found of [await verify(stale, run), await verifyRecoveryPoint(contextOf(stale, keys), {}, { verifySlice })]) {
+      assert.deepEqual([found.ok, found.problems.map(({ key }) => key), found.newBaseWanted], [false, [unlisted], undefined]);
+    }
+  }
+  await assert.rejects(recordAct({ store: untilAudit, keys }, act('another')), { name: 'StoreUnavailable' }, 'and nobody who adds a record asks for ever');
+  assert.equal((await check(store)).base.backup, 'b60');
+  assert.deepEqual((await verify(store, 'fresh')).problems, []);
 });
 
 test('a seal that is killed behind its manifest is made again with the base on the list; nobody is told of a base that retention takes', async (t) => {

@@ -12,7 +12,7 @@ import type { Store } from '../../../../activities/store/store.ts';
 import { newDataKey } from '../../../../activities/stream/data-key.ts';
 import { groupLives } from '../../../../activities/tool/process-group.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
-import { withMethods } from '../../../harness/odd-store.ts';
+import { altered } from '../../../harness/altered-store.ts';
 import { toolPlace } from '../../../harness/tool-place.ts';
 import { until } from '../../../harness/until.ts';
 
@@ -35,7 +35,7 @@ async function place(t: TestContext, content: Buffer, { put, forever = false, si
   const tools = toolPlace(t);
   const context = await tools.open(signal);
   let puts = 0;
-  const store: Store = withMethods(context.store, {
+  const store: Store = altered(context.store, {
     put: async (key, body, options) => {
       await put?.((puts += 1), body);
       return await context.store.put(key, body, options);

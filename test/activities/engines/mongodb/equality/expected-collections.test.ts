@@ -4,6 +4,7 @@ import { mib } from '../../../../../workflows/domain/units.ts';
 import { expectedCollections } from '../../../../../activities/engines/mongodb/equality/expected-collections.ts';
 import { readManifest } from '../../../../../activities/engines/base/read-base.ts';
 import type { Store } from '../../../../../activities/store/store.ts';
+import { altered } from '../../../../harness/altered-store.ts';
 import { backUp, enginePlace } from '../../../../harness/engine-place.ts';
 import { archivedUpTo, pointAt, positionNow, readState, startArchive, withSlices } from '../replay-place.ts';
 
@@ -14,18 +15,10 @@ function counting(store: Store): { store: Store; reads: Map<string, number> } {
     reads.set(of.key, (reads.get(of.key) ?? 0) + 1);
     return of;
   };
-  const counted: Store = {
-    name: store.name,
-    put: (...args) => store.put(...args),
+  const counted = altered(store, {
     get: (ref, options) => store.get(note(ref), options),
     getVersion: (version, options) => store.getVersion(note(version), options),
-    list: (...args) => store.list(...args),
-    extendLock: (...args) => store.extendLock(...args),
-    lockedUntil: (...args) => store.lockedUntil(...args),
-    deleteVersion: (...args) => store.deleteVersion(...args),
-    now: (...args) => store.now(...args),
-    close: () => store.close(),
-  };
+  });
   return { store: counted, reads };
 }
 
