@@ -113,16 +113,21 @@ type Written = { outcome: 'refused' | 'taken' | 'unknown'; said: string };
 const tellsWithinMs = 5_000;
 
 /**
- * Really writes, to see it refused.
+ * Really writes, to see it refused. A worker that hung while it tried tries again.
  * @returns refused: not a primary; taken: it wrote (one document a run, which stays); unknown: for so long, refused for another reason.
  */
 export async function tryWrite(client: MongoClient, run: string): Promise<Written> {
-  const endsAt = performance.now() + tellsWithinMs;
-  for (;;) {
-    const written = await tryWriteOnce(client, run);
-    if (written.outcome !== 'unknown' || performance.now() > endsAt) return written;
-    await sleep(250);
-  }
+  let last: Written | undefined;
+  const told = await askAwake(async () => {
+    const endsAt = performance.now() + tellsWithinMs;
+    do {
+      last = await tryWriteOnce(client, run);
+      if (last.outcome !== 'unknown') return last;
+      await sleep(250);
+    } while (performance.now() < endsAt);
+    return undefined;
+  });
+  return told ?? last!;
 }
 
 async function tryWriteOnce(client: MongoClient, run: string): Promise<Written> {

@@ -235,6 +235,14 @@ test('a write whose connection is cut proves nothing, and is tried again', async
   assert.match(evidence.join('; '), /it refused a write \(not primary/);
 });
 
+test('a worker that hangs at the write that is to prove the fence tries it again when it goes on', async (t) => {
+  const primary = await startPrimary(t);
+  // For longer than a write is tried: by then the time of the try is over, whatever the server says.
+  const context = await cutAtFirstWrite(t, primary, async () => await Promise.resolve(void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_000)));
+  const { outcome, evidence } = await localFence.fence(context, 'run-1');
+  assert.equal(outcome, 'proved', evidence.join('; '));
+});
+
 test('a primary that dies at the write that is to prove it fenced is fenced as off', async (t) => {
   const primary = await startPrimary(t);
   const context = await cutAtFirstWrite(t, primary, async (between) => {
