@@ -26,15 +26,16 @@ export const enterArchive: Enter = async (bench) => {
       await stack.archiveIsUpToDate();
       const catalog = await rebuildCatalog(await stack.source(), { system: 'demo', source });
       assert.equal(catalog.spans.length, 1, 'one unbroken span');
-      // The put that the fault met may arrive after all, behind the next try's of another length: one slice that nobody needs.
+      // The put that the fault met may arrive after all, behind the next try's of another length; and of a process that goes on where it stood, what it read meanwhile, which goes up as
+      // one, before it is told that it was given up: slices that nobody needs.
       const spare = catalog.rejected.filter((of) => of.spare);
       assert.deepEqual([catalog.gaps, catalog.rejected.filter((of) => !of.spare)], [[], []]);
-      assert.ok(spare.length <= 1, JSON.stringify(spare));
+      assert.ok(spare.length <= 2, JSON.stringify(spare));
       const keys = await stack.keys(layout.slices(scope));
       assert.equal(new Set(keys).size, catalog.spans[0]!.slices + spare.length, 'no other slice lies beside the chain');
       assert.equal(keys.length, new Set(keys).size, 'no slice was written twice');
       assert.doesNotMatch(await detailsOf(bench, lockIds.archive('demo', source)), /gap from|base after the gap/, 'the page of the archive tells of no gap');
-      return `one unbroken span of ${catalog.spans[0]!.slices} slices, none twice${spare.length > 0 ? ', one of a try that was given up beside it' : ''}`;
+      return `one unbroken span of ${catalog.spans[0]!.slices} slices, none twice${spare.length > 0 ? `, ${spare.length} of a try that was given up beside it` : ''}`;
     },
   };
 };
