@@ -11,8 +11,8 @@ import { showLines } from './show-lines.ts';
  * @throws BadInput, UnknownSystem, BadSystemFile, and what keeps the bucket from being read (StoreUnavailable, WrongKey …).
  */
 export async function listRecoveryPoints(typed: unknown): Promise<{ sources: PointsPage[] }> {
-  const sources = await readSources('listRecoveryPoints', 'points', () => parseInput('listRecoveryPoints', listRecoveryPointsInput, typed), (of, { limit, after }) =>
-    callControl('listRecoveryPoints', { ...of, limit, after }, `list what can be restored of ${of.source}`),
+  const sources = await readSources('listRecoveryPoints', 'points', () => parseInput('listRecoveryPoints', listRecoveryPointsInput, typed), (of, { limit, after, since }) =>
+    callControl('listRecoveryPoints', { ...of, limit, after, since }, `list what can be restored of ${of.source}`),
   );
   showLines('what can be restored', sources.flatMap(describePoints));
   return { sources };

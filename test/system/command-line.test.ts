@@ -86,6 +86,8 @@ test('the command line against a real server: what it asks and answers is what t
     const points = await json<{ sources: PointsPage[] }>('points', 'demo');
     assert.equal(points.sources[0]!.windows.length, 1);
     assert.deepEqual(await workflow('listRecoveryPoints', { system: 'demo' }), points);
+    const lately = await json<{ sources: PointsPage[] }>('points', 'demo', '--days', '1');
+    assert.deepEqual([lately.sources[0]!.windows.length, await workflow('listRecoveryPoints', { system: 'demo', since: lately.sources[0]!.since })], [1, lately]);
     const { catalogs } = await json<{ catalogs: CatalogPage[] }>('catalog', 'rebuild', 'demo');
     const rebuilt = await workflow<{ catalogs: CatalogPage[] }>('rebuildCatalog', { system: 'demo' });
     assert.deepEqual(untimed(rebuilt.catalogs), untimed(catalogs));

@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ArchiveStatus } from '../../workflows/contract.ts';
 import { HoldfastError } from '../../workflows/domain/errors.ts';
 import { inputExamples, type EntryWorkflow } from '../../workflows/domain/inputs.ts';
-import type { CatalogPage, PointsPage } from '../../workflows/domain/list-points.ts';
+import { describePoints, listPoints, type CatalogPage, type PointsPage } from '../../workflows/domain/list-points.ts';
 import type { RecoveryPlan } from '../../workflows/domain/recovery-plan.ts';
 import { detailsBytes } from '../../workflows/runbook/show-details.ts';
 import { details, failureOf, openLab } from './lab.ts';
@@ -41,6 +41,11 @@ test('a list is a page of it that says so, and the next one begins behind it', a
   assert.deepEqual({ shown: first.windows.length, of: first.totals.windows, next: first.next }, { shown: 2, of: 3, next: 'B2' });
   const second = await page({ after: first.next });
   assert.deepEqual({ shown: second.windows.map(({ base }) => base.backup), next: second.next }, { shown: ['B1'], next: null });
+  const daily = { ...catalog, bases: catalog.bases.map((base, at) => ({ ...base, finishedAt: `2025-11-2${at}T04:00:00.000Z` })) };
+  const late = listPoints(daily, { limit: 1, since: '2025-11-21T06:00:00.000+02:00' });
+  assert.deepEqual({ shown: late.windows.map(({ base }) => base.backup), of: late.totals.windows, next: late.next }, { shown: ['B3'], of: 2, next: 'B3' });
+  const { sources: none } = (await (await lab.start('listRecoveryPoints', { system: 'demo', source: 'documents', since: '2099-01-01T00:00:00Z' })).result()) as { sources: PointsPage[] };
+  assert.deepEqual(none.flatMap(describePoints), ['demo/documents: no base since 2099-01-01T00:00:00.000Z']);
   const failure = await failureOf(await lab.start('listRecoveryPoints', { system: 'demo', source: 'documents', after: 'B9' }));
   assert.equal(failure.type, 'BadInput');
   assert.match(failure.message, /field "after" is "B9".*HINT: take it from the field "next"/);
@@ -49,7 +54,6 @@ test('a list is a page of it that says so, and the next one begins behind it', a
 test('the largest page stays far below what Temporal carries, and its details below what the UI shows', async (t) => {
   const why = 'w'.repeat(200);
   const many = { ...catalog, gaps: Array.from({ length: 2_000 }, () => ({ timeline: 't00000001', from: catalog.spans[0]!.from, to: catalog.spans[0]!.to, why })), bases: Array.from({ length: 3_000 }, (_, n) => ({ ...catalog.bases[0]!, backup: `B${n}`, why })) };
-  const { listPoints } = await import('../../workflows/domain/list-points.ts');
   const lab = await openLab(t, { listRecoveryPoints: ({ limit }) => Promise.resolve(listPoints(many, { limit })) });
   const handle = await lab.start('listRecoveryPoints', { system: 'demo', limit: 500 });
   const text = JSON.stringify(await handle.result());

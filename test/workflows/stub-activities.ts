@@ -183,7 +183,7 @@ function answersOf(): Answers {
     deployVersion: ({ version, environment }) => Promise.resolve({ summary: `${version} runs in ${environment}` }),
     runCommand: ({ command }) => Promise.resolve({ summary: `${command} ended well` }),
     readDrills: ({ system }) => Promise.resolve(drillHistory(system, [], [])),
-    listRecoveryPoints: ({ system, source, limit, after }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after })),
+    listRecoveryPoints: ({ system, source, limit, after, since }) => Promise.resolve(listPoints({ ...catalog, system, source }, { limit, after, since })),
     rebuildCatalog: ({ system, source, limit }) => Promise.resolve(pageCatalog({ ...catalog, system, source }, { limit }, 7)),
     planRecovery: ({ system }) => Promise.resolve({ ...plan, system }),
     checkReadiness: ({ system }) => Promise.resolve({ facts: { ...readyFacts, system, at: nowAt() }, seen: {}, workerAt: nowAt() }),

@@ -134,6 +134,7 @@ export const listRecoveryPointsInput = z
     source: everySource,
     limit: limit.meta({ description: 'the newest so many, of each source' }),
     after: text.meta({ description: 'only those after this base, in the order of the list: the "next" of the page before' }),
+    since: instant.meta({ description: 'only bases that were made since' }),
     requestedBy: text,
   })
   .refine((input) => !input.after || input.source, { path: ['source'], message: 'a base belongs to one source: name it' });

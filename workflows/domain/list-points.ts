@@ -20,6 +20,8 @@ export interface Page {
   limit: number;
   /** only windows of bases behind this one, in the order of the list */
   after?: string | undefined;
+  /** only windows of bases that were finished since, UTC ISO */
+  since?: string | undefined;
 }
 
 /** What can be restored of one source, a page of it: the newest first. */
@@ -33,6 +35,8 @@ export interface PointsPage {
   totals: { windows: number; gaps: number; rejected: number };
   /** what `after` is for the next page; null: this is the last */
   next: string | null;
+  /** as it was asked for */
+  since?: string;
 }
 
 /** The catalog of one source with its lists cut to a page, the newest of each. */
@@ -53,8 +57,8 @@ export function findWindows(catalog: Catalog): Window[] {
 }
 
 /** @throws BadInput - no base that `after` names gives a recovery point. */
-export function listPoints(catalog: Catalog, { limit, after }: Page): PointsPage {
-  const all = findWindows(catalog);
+export function listPoints(catalog: Catalog, { limit, after, since }: Page): PointsPage {
+  const all = findWindows(catalog).filter(({ base }) => since === undefined || Date.parse(base.finishedAt) >= Date.parse(since));
   const begin = after === undefined ? 0 : all.findIndex(({ base }) => base.backup === after) + 1;
   if (begin === 0 && after !== undefined) {
     throw new HoldfastError('BadInput', `field "after" is "${after}", and no recovery point of ${catalog.system}/${catalog.source} has that base`, { hint: 'take it from the field "next" of the page before' });
@@ -68,6 +72,7 @@ export function listPoints(catalog: Catalog, { limit, after }: Page): PointsPage
     rejected: catalog.rejected.slice(0, limit),
     totals: { windows: all.length, gaps: catalog.gaps.length, rejected: catalog.rejected.length },
     next: begin + limit < all.length ? windows.at(-1)!.base.backup : null,
+    ...(since === undefined ? {} : { since }),
   };
 }
 
@@ -100,7 +105,7 @@ export function describePoints(of: PointsPage): string[] {
   const name = `${of.system}/${of.source}`;
   const hidden = (what: string, shown: number, all: number): string[] => (shown < all ? [`${name}: ${all - shown} more ${what}`] : []);
   return [
-    ...(of.totals.windows === 0 ? [`${name}: nothing can be restored`] : []),
+    ...(of.totals.windows === 0 ? [of.since === undefined ? `${name}: nothing can be restored` : `${name}: no base since ${of.since}`] : []),
     ...of.windows.map(
       ({ timeline, base, from, to, slices }) =>
         `${name}: ${formatLogPosition(from)} to ${formatLogPosition(to)}, base ${base.backup}, ${slices} slices, ${base.program ? `${base.foreign === undefined ? `a stream of ${base.program}` : `foreign: ${base.foreign} in the repository of ${base.program}`}${momentOf(base)}` : `${base.documents.toLocaleString('en-US')} documents`}, ${formatBytes(base.plainBytes)}${base.parents ? `, incremental on ${base.parents.at(-1)!.backup} (${base.parents.length + 1} bases in all)` : ''}, timeline ${timeline}${base.exact ? '' : ', without proof'}${base.mark ? `; ${describeMark(base.mark)}` : ''}`,
