@@ -112,7 +112,7 @@ async function fenceAnswering(context: FenceContext, { directory, run, mark, evi
     if (isPrimary) await stepDownOrSayWhy(client, `${host}:${port}`);
     // Asked again even when it was a secondary: one that is about to be elected is not fenced.
     else await client.db('admin').command({ replSetFreeze: stepDownForSeconds });
-    const written = await tryWrite(client, run);
+    const written = await tryWrite(context, run);
     // It is gone: what is left to prove is that nobody serves there.
     if (written.outcome === 'unknown' && !(await askOldPrimary(context)).hello) throw new Error(written.said);
     return written;

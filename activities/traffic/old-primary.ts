@@ -114,14 +114,15 @@ const tellsWithinMs = 5_000;
 
 /**
  * Really writes, to see it refused. A worker that hung while it tried tries again.
+ * Each try has a client of its own: one that was told "not primary" keeps that as its server's state, and fails its next commands by it without asking.
  * @returns refused: not a primary; taken: it wrote (one document a run, which stays); unknown: for so long, refused for another reason.
  */
-export async function tryWrite(client: MongoClient, run: string): Promise<Written> {
+export async function tryWrite(context: FenceContext, run: string): Promise<Written> {
   let last: Written | undefined;
   const told = await askAwake(async () => {
     const endsAt = performance.now() + tellsWithinMs;
     do {
-      last = await tryWriteOnce(client, run);
+      last = await tryWriteOnce(context, run);
       if (last.outcome !== 'unknown') return last;
       await sleep(250);
     } while (performance.now() < endsAt);
@@ -130,13 +131,16 @@ export async function tryWrite(client: MongoClient, run: string): Promise<Writte
   return told ?? last!;
 }
 
-async function tryWriteOnce(client: MongoClient, run: string): Promise<Written> {
-  // The database that the archive's canary goes to as well: one right of the user serves both.
-  const collection = client.db('holdfast_canary').collection<{ _id: string }>('fence');
+async function tryWriteOnce(context: FenceContext, run: string): Promise<Written> {
   try {
-    await collection.updateOne({ _id: run }, { $set: { at: new Date() } }, { upsert: true, writeConcern: { w: 1 } });
+    await withOldPrimary(context, async (client) => {
+      // The database that the archive's canary goes to as well: one right of the user serves both.
+      const collection = client.db('holdfast_canary').collection<{ _id: string }>('fence');
+      await collection.updateOne({ _id: run }, { $set: { at: new Date() } }, { upsert: true, writeConcern: { w: 1 } });
+    });
     return { outcome: 'taken', said: 'it took a write' };
   } catch (error) {
+    if (error instanceof HoldfastError) throw error;
     const said = error instanceof Error ? error.message : String(error);
     const isRefused = error instanceof MongoServerError && notPrimaryCodes.has(Number(error.code));
     return { outcome: isRefused ? 'refused' : 'unknown', said };

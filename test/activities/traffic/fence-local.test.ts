@@ -59,6 +59,7 @@ async function startPrimary(t: TestContext): Promise<Primary> {
       net: { port, bindIp: '127.0.0.1', unixDomainSocket: { enabled: false } },
       replication: { replSetName: 'rs0' },
       security: { keyFile: join(directory, 'key'), authorization: 'enabled' },
+      setParameter: { enableTestCommands: true },
     },
     'primary',
   );
@@ -226,6 +227,17 @@ async function cutAtFirstWrite(t: TestContext, primary: Primary, then: (between:
   const { port } = between.address() as AddressInfo;
   return { ...primary.context, address: (uri: string) => uri.replace(String(primary.port), String(port)) };
 }
+
+test('a primary that another call steps down first is proved fenced all the same', async (t) => {
+  const primary = await startPrimary(t);
+  const admin = (await primary.client()).db('admin');
+  await admin.command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data: { failCommands: ['replSetStepDown'], appName: 'holdfast fence', blockConnection: true, blockTimeMS: 2_000 } });
+  const fencing = localFence.fence(primary.context, 'run-1');
+  await admin.command({ waitForFailPoint: 'failCommand', timesEntered: 1, maxTimeMS: 20_000 });
+  await admin.command({ replSetStepDown: 600, secondaryCatchUpPeriodSecs: 0, force: true });
+  const { outcome, evidence } = await fencing;
+  assert.equal(outcome, 'proved', evidence.join('; '));
+});
 
 test('a write whose connection is cut proves nothing, and is tried again', async (t) => {
   const primary = await startPrimary(t);
