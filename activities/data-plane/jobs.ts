@@ -87,7 +87,7 @@ const jobs = {
   verifyRecoveryPoint: async ({ backup, scope, run, ...of }, job) => await (await import('../store/mark-damage.ts')).verifyAndMark(await openContext(whichSource(of), job), { backup, scope }, run),
   verifyKept: async ({ shares, withinMs, run, ...of }, job) => await (await import('../store/mark-damage.ts')).verifyAndMark(await openContext(whichSource(of), job), { shares, withinMs }, run),
 
-  listRecoveryPoints: async ({ limit, after, ...of }, job) => await (await import('../store/list-recovery-points.ts')).listRecoveryPoints(await openContext(whichSource(of), job), { limit, after }),
+  listRecoveryPoints: async ({ limit, after, since, ...of }, job) => await (await import('../store/list-recovery-points.ts')).listRecoveryPoints(await openContext(whichSource(of), job), { limit, after, since }),
   readSourceFacts: async ({ from, to, ...of }, job) => await (await import('../report/period/source-facts.ts')).readSourceFacts(await openContext(whichSource(of), job), { from, to }),
   checkKeys: async ({ run, ...of }, job) => await (await import('../keys/check-keys.ts')).checkKeys(await openContext(whichSource(of), job), { run }),
   wrapKeys: async ({ after, dryRun, began, ...of }, job) => await (await import('../keys/wrap-keys.ts')).wrapKeys(await openContext(whichSource(of), job), { after, dryRun, began }),
