@@ -201,6 +201,7 @@ async function runJob({ name: job, files }: Job, results: TestResult[], output: 
   stream.on('test:stderr', collect).on('test:stdout', collect);
   // An error that nobody caught, and of which it is not known whose it is.
   stream.on('test:diagnostic', ({ message }) => (message.startsWith('Error: ') ? collect({ message: `${message}\n` }) : undefined));
+  let first: TestResult | undefined;
   const add = (data: { name: string; file?: string | undefined; skip?: string | boolean | undefined; details: { duration_ms: number; error?: unknown; type?: string | undefined } }): void => {
     if (data.details.type === 'suite') return;
     const from = relative(project, data.file ?? '');
@@ -215,14 +216,17 @@ async function runJob({ name: job, files }: Job, results: TestResult[], output: 
     }));
     results.push(...found);
     const [result] = found;
-    if (result?.error !== undefined) console.log(`failed  ${found.map(({ file }) => file).join(', ')}  ${result.name}\n        ${causeOf(result).slice(0, 1_500).replaceAll('\n', '\n        ')}`);
+    if (result?.error === undefined) return;
+    first ??= result;
+    // The failures behind the first are often its consequences: they must not push it out of what is kept of a log.
+    console.log(`failed  ${found.map(({ file }) => file).join(', ')}  ${result.name}\n        ${causeOf(result).slice(0, first === result ? 1_500 : 300).replaceAll('\n', '\n        ')}`);
   };
   stream.on('test:pass', add).on('test:fail', add);
   let isTold = false;
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) return;
     isTold = true;
-    console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${job}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}`);
+    console.log(`${summary.success ? 'ok    ' : 'FAILED'}  ${job}  ${summary.counts.tests} tests  ${formatDuration(summary.duration_ms)}${first ? `; first: ${first.name}: ${causeOf(first).slice(0, 600).replaceAll(/\s+/g, ' ')}` : ''}`);
   });
   await new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject).resume());
   const silent = files.filter((file) => !isTold || !results.some((result) => result.file === file));

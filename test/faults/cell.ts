@@ -3,7 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { readActivities } from '../../scripts/status/read-activities.ts';
 import type { Bench } from './bench.ts';
 import { until } from '../harness/until.ts';
-import { readsStatus } from './read-status.ts';
+import { goneWell, readsStatus } from './read-status.ts';
 
 /** The system in the middle of a phase, held there by a condition that was seen. */
 export interface Middle {
@@ -126,7 +126,7 @@ function phaseIn(heartbeat: Uint8Array | null | undefined): string | null {
 export interface Told {
   /** nothing lasts that status could still tell of: the work may have gone on before anybody looks */
   healed?: boolean;
-  /** the step may end by it instead of failing, and its summary says so */
+  /** the step may end by it instead of failing, and its summary says so; other work than a run's may have had all that it needed, and end well */
   orEnds?: boolean;
   /** what status says beside it */
   status?: RegExp;
@@ -141,16 +141,20 @@ export async function sees(bench: Bench, middle: Middle, what: RegExp, { healed 
   const { stack } = bench;
   let last: Said[] = [];
   let seen: string;
+  let endedWell: string | undefined;
   try {
     seen = await until(`${middle.workflowId} to say ${what}`, async () => {
       last = await saidBy(stack.handle(middle.workflowId), middle.before);
       const found = last.find(({ failure, phase }) => what.test(failure ?? '') || what.test(phase ?? ''));
       if (found) return `${found.activity}, try ${found.attempt || 1}: ${short(what.test(found.failure ?? '') ? found.failure! : found.phase!)}`;
-      return orEnds && middle.ends ? await summaryOf(bench, middle.ends) : undefined;
+      if (!orEnds) return undefined;
+      return middle.ends ? await summaryOf(bench, middle.ends) : (endedWell = await goneWell(bench, middle));
     }, withinMs, pollMs);
   } catch (error) {
     throw new Error(`nobody is told ${what} within ${withinMs / 1000} s; what is said: ${JSON.stringify(last)}`, { cause: error });
   }
+  // Status shows nothing of it any more, and whether what it made is whole is looked at behind the fault.
+  if (endedWell !== undefined) return seen;
   await readsStatus(bench, middle, [what, ...(status ? [status] : [])], { healed, ...(orEnds && middle.ends ? { ends: middle.ends.saying } : {}) });
   return seen;
 }

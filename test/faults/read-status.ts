@@ -85,7 +85,7 @@ export async function readsStatus(bench: Bench, middle: Middle, told: readonly R
 }
 
 /** Other work than a recovery is shown while it runs, and no longer. */
-async function goneWell({ stack }: Bench, { workflowId, before }: Middle): Promise<string | undefined> {
+export async function goneWell({ stack }: Bench, { workflowId, before }: Middle): Promise<string | undefined> {
   const { status, runId } = await stack.handle(workflowId).describe();
   return status.name === 'COMPLETED' && runId === before?.runId ? `gone on before anybody looked: ${workflowId} has ended well` : undefined;
 }
