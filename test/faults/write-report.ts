@@ -78,6 +78,7 @@ export async function writeReport(path: string, all: readonly ReportedCell[], co
     'Written by `npm run test:faults -- --report-only --results test/faults/results.jsonl.gz --report docs/faults.md`; `test/faults/matrix.ts` defines',
     'the cells. Each is run on real parts: the fault strikes in the middle of the phase, a person is told what it says here (behind `status:` by `holdfast',
     'status`), and then the end is looked at: nothing false, nothing twice, nothing left, and nothing that failed without a name.',
+    'The matrix is of MongoDB. What is killed under PostgreSQL stands in the tests of its engines (test/activities/engines/postgres*).',
     '',
     `Counted are ${known.length} results of ${all.length}: those of commits of this history since the cells and their checks are what they are.`,
     '',

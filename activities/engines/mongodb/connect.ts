@@ -102,6 +102,8 @@ async function using<T>(context: SourceContext, client: MongoClient, unavailable
 export async function openWire(context: SourceContext, target: Pick<TargetRef, 'environment'>, client: MongoClient): Promise<WireConnection> {
   const { host, port } = targetAddress(context, target);
   const hung = new AbortController();
+  // One for each connection, and they end with the client: Node's warning of a leak would be what a person reads of a process that was lost.
+  client.setMaxListeners(0);
   client.once('serverHeartbeatFailed', ({ failure }) => hung.abort(new Error(`the server does not answer: ${failure.message}`)));
   try {
     return await WireConnection.connect(host, port, AbortSignal.any([context.signal, hung.signal]));
