@@ -160,9 +160,11 @@ export async function startPostgres(owner: Owner, options: PostgresOptions = {})
     },
     kill: async () => {
       const children = childrenOf(postgres.pid);
+      // Left to themselves the idle ones go first: what waited for them, a rename of their database, would still be done and committed.
+      for (const child of children) signalAlone(child, 'SIGSTOP');
       await stopByPidFile(pidFile, 'SIGKILL');
-      // Left to themselves they would go too, a moment later, and a server that is started meanwhile is refused.
-      for (const child of children) killAlone(child);
+      // They would go too, a moment later, and a server that is started meanwhile is refused.
+      for (const child of children) signalAlone(child, 'SIGKILL');
       await within(10_000, () => children.every((child) => !existsSync(`/proc/${child}`)));
       postgres.pid = -1;
     },
@@ -255,9 +257,9 @@ function childrenOf(pid: number): number[] {
   });
 }
 
-function killAlone(pid: number): void {
+function signalAlone(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

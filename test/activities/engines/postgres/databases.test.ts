@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { copyBeside, dropCopies, nameCopies } from '../../../../activities/engines/postgres/databases/bring-database.ts';
 import { postgresEngine } from '../../../../activities/engines/postgres/index.ts';
 import { planSwap, swapBack, swapCollections } from '../../../../activities/engines/postgres/databases/swap-databases.ts';
 import type { SwapInput } from '../../../../workflows/contract.ts';
 import { copyName, keptName, type CopiedCollection } from '../../../../workflows/domain/beside.ts';
+import type { HoldfastError } from '../../../../workflows/domain/errors.ts';
 import type { RecoveryPoint } from '../../../../workflows/domain/recovery-point.ts';
 import type { Owner } from '../../../harness/cleanup.ts';
 import { postgresMissing } from '../../../harness/postgres.ts';
@@ -124,28 +124,32 @@ suite('whole databases of PostgreSQL', { skip, timeout: 180_000 }, () => {
     const place = await world(t);
     const { copies } = await copyBeside(await place.open(), { target: pgTarget, point });
     const input = await swapOf(place, copies);
-    // As a kill leaves it: nobody is let in to what lives.
-    await place.source.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
+    // Somebody whom it may not send away is in what lives: it stands between the two until the kill.
+    const killBetween = async (): Promise<void> => {
+      const inside = await place.source.connect(database);
+      const swapping = swapCollections(await place.open(), input);
+      const refused = assert.rejects(swapping, ({ type, hint }: HoldfastError) => type === 'SourceUnavailable' && /^people may be kept out: a retry or an abort lets them in/.test(hint!));
+      await until('nobody is let in', async () => (await databases(place)).join() === restored);
+      await place.source.kill();
+      await refused;
+      await inside.end();
+      await place.source.start();
+      assert.deepEqual(await databases(place), [restored], 'and still is not');
+      assert.equal((await place.source.query(`SELECT FROM pg_database WHERE datname = '${kept}'`)).length, 0, 'nothing is renamed');
+    };
+    await killBetween();
+    await swapBack(await place.open(), input);
+    assert.deepEqual([await sumIn(place, database), await sumIn(place, as)], [wrong, right]);
+    await killBetween();
     await swapCollections(await place.open(), input);
     assert.deepEqual([await sumIn(place, database), await sumIn(place, kept)], [right, wrong]);
-    // And behind the renames.
+    // As a kill behind the renames leaves it.
     await place.source.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false; ALTER DATABASE "${kept}" WITH ALLOW_CONNECTIONS false`);
     await swapCollections(await place.open(), input);
     assert.deepEqual([await sumIn(place, database), await sumIn(place, kept)], [right, wrong]);
     await place.source.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
     await swapBack(await place.open(), input);
     assert.deepEqual(await sumIn(place, database), wrong);
-
-    const guest = sleep(0).then(async () => await place.source.kill());
-    const killed = swapCollections(await place.open(), input).then(() => 'done', (error: Error & { type: string; hint?: string }) => `${error.type} ${error.hint ?? ''}`);
-    await guest;
-    const end = await killed;
-    await place.source.start();
-    assert.match(end, /^(done|SourceUnavailable)/);
-    await until('the server serves', async () => (await place.source.query('SELECT 1')).length === 1);
-    await swapCollections(await place.open(), input);
-    assert.deepEqual(await sumIn(place, database), right);
-    await swapBack(await place.open(), input);
 
     await place.source.query(`DROP DATABASE ${database} WITH (FORCE)`);
     const alone = await swapOf(place, copies);
