@@ -172,7 +172,7 @@ async function checkServer(context: SourceContext, { checkServer: check }: Engin
     if (context.signal.aborted || !(error instanceof HoldfastError)) throw error;
     return [];
   });
-  return (lacking ?? []).map(({ what, hint }) => finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${what}`, hint));
+  return (lacking ?? []).map(({ what, hint }) => ({ about: 'server', ...finding('warns', 'Unsupported', `${context.system.system}/${context.sourceName}: ${what}`, hint) }));
 }
 
 async function checkPoint(context: SourceContext, { checkPoint: check }: Engine, point: RecoveryPoint): Promise<Finding[]> {

@@ -110,14 +110,14 @@ const kindOf: Partial<Record<ErrorType, ProblemKind>> = {
   NoRecoveryPoint: 'point', Tampered: 'bucket', ObjectMissing: 'bucket', WrongKey: 'key', ChainBroken: 'point', LogGap: 'gap', KeyRefused: 'key', KeyUnavailable: 'reach',
 };
 
-/** How far the archive is, and what is not believed, is judged by the sources' own figures; what is not written yet is no problem of today. */
+/** How far the archive is, and what is not believed, is judged by the sources' own figures; what is not written yet is no problem of today. How a server is set up is one, whatever its type. */
 const judgedElsewhere: readonly ErrorType[] = ['LogGap', 'SourceUnavailable', 'Unsupported', 'Tampered'];
 
 function findingProblems({ findings }: ReadinessFacts): Found[] {
   return findings
-    .filter(({ effect, type }) => effect === 'fails' || !judgedElsewhere.includes(type))
+    .filter(({ effect, type, about }) => effect === 'fails' || about === 'server' || !judgedElsewhere.includes(type))
     .map(({ effect, type, message, hint, about }: Finding): Found => ({
-      kind: about ?? kindOf[type] ?? 'tool',
+      kind: about === 'people' ? 'people' : (kindOf[type] ?? 'tool'),
       source: null,
       // Figures change from check to check, and it is the same problem.
       key: `plan/${type}/${message.replaceAll(/\d+/g, '#')}`.slice(0, 200),

@@ -14,8 +14,8 @@ export interface Finding {
   type: ErrorType;
   message: string;
   hint: string | null;
-  /** people who would be missing; left out: not people */
-  about?: 'people' | undefined;
+  /** people who would be missing; how the source's server is set up; left out: neither */
+  about?: 'people' | 'server' | undefined;
 }
 
 /** What a recovery would do now. */

@@ -32,6 +32,7 @@ const cases: [string, ReadinessFacts, ProblemKind, Exclude<Verdict, 'ready'>, Re
   ['a missing program', facts({ findings: [{ effect: 'fails', type: 'ToolMissing', message: 'mongod is not found', hint: 'install it' }] }), 'tool', 'not ready', /mongod is not found/],
   ['a right that is missing', facts({ findings: [{ effect: 'fails', type: 'NotPermitted', message: 'may not write', hint: null }] }), 'permission', 'not ready', /may not write/],
   ['nobody who could approve', facts({ findings: [{ effect: 'fails', type: 'BadSystemFile', message: 'gate "x" would stay shut', hint: null, about: 'people' }] }), 'people', 'not ready', /stay shut/],
+  ['a server that is set up against a recovery', facts({ findings: [{ about: 'server', effect: 'warns', type: 'Unsupported', message: 'postgresql.conf lies outside', hint: null }] }), 'tool', 'at risk', /lies outside/],
   ['a clock that is ahead', facts({ clocks: [{ of: 'the store', aheadMs: hours(6) }] }), 'clock', 'at risk', /6h00m ahead of that of the store/],
   ['a clock that is behind', facts({ clocks: [{ of: 'Temporal', aheadMs: -hours(6) }] }), 'clock', 'at risk', /6h00m behind that of Temporal/],
   ['what could not be looked at', facts({ unread: [{ what: 'the store', why: 'StoreUnavailable: no answer' }] }), 'check', 'not ready', /the store could not be looked at: StoreUnavailable/],

@@ -10,6 +10,7 @@ import { openProvisioner } from '../../../../activities/provision/provisioner.ts
 import { verifyRecoveryPoint } from '../../../../activities/store/verify.ts';
 import { planDisposal } from '../../../../activities/disposal/plan-disposal.ts';
 import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
+import { checkReadiness } from '../../../../activities/readiness/check-readiness.ts';
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { LogWalk } from '../../../../activities/engines/postgres-physical/log-walk.ts';
@@ -17,6 +18,7 @@ import { numberOfName, parseLsn } from '../../../../activities/engines/postgres-
 import { findStoredEnd } from '../../../../activities/engines/postgres-physical/stored-end.ts';
 import { giveTo } from '../../../../activities/tool/server-account.ts';
 import type { BackupSummary } from '../../../../workflows/contract.ts';
+import { judgeReadiness } from '../../../../workflows/domain/judge-readiness.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { mib } from '../../../../workflows/domain/units.ts';
 import { openerProgram, openerPython } from '../../../harness/opener.ts';
@@ -87,16 +89,19 @@ test('incremental bases: what is not set up is refused by name, what is killed g
     await place.source.start();
   });
 
-  await t.test('a server that keeps no summaries is refused, and said by the plan and the check of rights; without a base to add to a full one is taken', async () => {
+  await t.test('a server that keeps no summaries is refused, and said by the plan, readiness and the check of rights; without a base to add to a full one is taken', async () => {
     await assert.rejects(backUpPhysical(context, 'i0', { incremental: true }), { name: 'Unsupported', message: /summarize_wal = off/ });
     const said = /incremental bases, which a schedule asks for: the server has summarize_wal = off/;
-    const planned = async (): Promise<string[]> => (await planRecovery({ system: physicalRef.system }, context)).findings.filter(({ message }) => said.test(message)).map(({ effect, hint }) => `${effect}: ${hint}`);
+    const planned = async (): Promise<string[]> => [
+      ...(await planRecovery({ system: physicalRef.system }, context)).findings.filter(({ message }) => said.test(message)).map(({ effect, hint }) => `${effect}: ${hint}`),
+      ...judgeReadiness((await checkReadiness({ system: physicalRef.system }, context)).facts).problems.filter(({ what }) => said.test(what)).map(({ kind, makes, hint }) => `${kind}, ${makes}: ${hint}`),
+    ];
     assert.deepEqual(await planned(), [], 'no schedule asks for them');
     const before = readFileSync(fileOf(place), 'utf8');
     writeFileSync(fileOf(place), stringify({ ...parse(before), schedules: { often: { does: 'backup', every: '6h', with: { incremental: true } } } }));
     const asking = await place.open();
     assert.match((await engine.checkRights(asking, 'backup')).missing.join(), said);
-    assert.deepEqual(await planned(), ['warns: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); then take a full base']);
+    assert.deepEqual(await planned(), ['warns', 'tool, at risk'].map((how) => `${how}: ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); then take a full base`));
     await place.source.configure({ summarize_wal: true });
     assert.deepEqual([(await engine.checkRights(asking, 'backup')).missing, await planned()], [[], []]);
     writeFileSync(fileOf(place), before);

@@ -10,12 +10,14 @@ import { postgresPhysicalEngine as engine } from '../../../../activities/engines
 import { pushSegment } from '../../../../activities/engines/postgres-physical/push-segment.ts';
 import { numberOfName, segmentName } from '../../../../activities/engines/postgres-physical/segment.ts';
 import { planRecovery } from '../../../../activities/plan/plan-recovery.ts';
+import { checkReadiness } from '../../../../activities/readiness/check-readiness.ts';
 import { openFence } from '../../../../activities/traffic/fence.ts';
 import { openProvisioner } from '../../../../activities/provision/provisioner.ts';
 import { findSliceEnd } from '../../../../activities/store/find-resume-position.ts';
 import { findPostgresProgram } from '../../../../activities/tool/find-postgres.ts';
 import { runTool } from '../../../../activities/tool/run-tool.ts';
 import { stopByPidFile } from '../../../../activities/tool/start-server.ts';
+import { judgeReadiness } from '../../../../workflows/domain/judge-readiness.ts';
 import { layout } from '../../../../workflows/domain/layout.ts';
 import { limitOfTargetTime, nextLogPosition } from '../../../../workflows/domain/log-position.ts';
 import type { SystemFile } from '../../../../workflows/domain/system.ts';
@@ -140,8 +142,11 @@ test('PostgreSQL 14 as Debian has it, by its own server and the nearest newer pr
   const [postgresConf, hba] = ['postgresql.conf', 'pg_hba.conf'].map((name) => join(source.configDirectory, name)) as [string, string];
   const outside = `${postgresConf} and ${hba} lie outside the data directory of the server, so no base holds them`;
   assert.ok(place.logged.some((message) => message.startsWith(`base of physical/main: ${outside} HINT: keep a copy on the machine of the standby`)), place.logged.join('; '));
-  const warned = async (by: SourceContext): Promise<string[]> => (await planRecovery({ system: physicalRef.system }, by)).findings.filter(({ message }) => message.includes('lie outside')).map(({ effect, message }) => `${effect}: ${message}`);
-  assert.deepEqual(await warned(context), [`warns: physical/main: ${outside}`]);
+  const warned = async (by: SourceContext): Promise<string[]> => [
+    ...(await planRecovery({ system: physicalRef.system }, by)).findings.map(({ effect, message }) => `${effect}: ${message}`),
+    ...judgeReadiness((await checkReadiness({ system: physicalRef.system }, by)).facts).problems.map(({ makes, what }) => `${makes}: ${what}`),
+  ].filter((line) => line.includes('lie outside'));
+  assert.deepEqual(await warned(context), [`warns: physical/main: ${outside}`, `at risk: physical/main: ${outside}`]);
   await source.query('INSERT INTO kept VALUES (1)');
   const targetTime = (await now(place)).toISOString();
   await until('the second to be over', async () => Math.floor((await now(place)).getTime() / 1000) > Math.floor(Date.parse(targetTime) / 1000), 5_000, 50);
