@@ -67,9 +67,10 @@ export function handleMessages(names: readonly MessageName[], find: () => RunHan
     setHandler(
       defineUpdate<Answer, [unknown]>(name),
       async (sent) => {
-        // The validator let it in; only the check says whether it counts.
+        // The validator let it in; a message of the same task may have come before it since, and only the check says whether a proof counts.
+        const late = lateRefusal(name, sent, find());
         const { run, check } = receive(sent)!;
-        const refused = check === undefined ? null : await run.outcome(check);
+        const refused = late ?? (check === undefined ? null : await run.outcome(check));
         if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
         return run.answer();
       },
@@ -95,11 +96,17 @@ export function handleProgress(hear: (told: ToldProgress) => void): void {
   setHandler(defineSignal<[unknown]>(progressSignal.name), receive, { description: progressSignal.description });
 }
 
+function lateRefusal(name: MessageName, sent: unknown, run: RunHandle | undefined): Refusal | undefined {
+  const message = parseMessage(name, sent);
+  return run && 'event' in message ? refuses(message.event, run) : undefined;
+}
+
 /** A refused update leaves nothing in the history: the reason goes to whoever asked. */
 function validate(name: MessageName, sent: unknown, found: RunHandle | undefined): void {
   const message = parseMessage(name, sent);
   if ('problem' in message) throw failure('BadInput', `${name}: ${message.problem}`);
-  const run = begun(found);
-  const refused = refusal(run.snapshot(), message.event, run.now());
+  const refused = refuses(message.event, begun(found));
   if (refused) throw failure(refused.type, `${name}: ${refused.message}`);
 }
+
+const refuses = (event: PersonsEvent, run: RunHandle): Refusal | undefined => refusal(run.snapshot(), event, run.now());
