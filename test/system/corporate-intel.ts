@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import pg from 'pg';
+import { findPostgresProgram } from '../../activities/tool/find-postgres.ts';
 import { stopByPidFile } from '../../activities/tool/start-server.ts';
 import type { ArchiveStatus, BackupSummary } from '../../workflows/contract.ts';
 import { layout } from '../../workflows/domain/layout.ts';
@@ -47,6 +48,26 @@ export const corporateIntelCalls = ['restore-objects', 'restore-configuration', 
 
 const callsAt = (environment: string): string[] => corporateIntelCalls.map((name) => `${name} --environment=${environment}${name === 'restore-objects' ? ' --buckets=company-data,embeddings,user-uploads' : ''}`);
 
+/**
+ * The team's program, for once with its question: by psql, at the port of the environment on 127.0.0.1 and with production's password. What answers is still recovering, and read-only; each index of
+ * the table is looked into.
+ * @returns what the servers have answered so far.
+ */
+async function plantVerifyData({ bin, flag }: PlantedPrograms, { major, credentials }: Postgres, ports: { dr: number; test: number }): Promise<() => string[]> {
+  const { path } = await findPostgresProgram('psql', major);
+  writeFileSync(flag('pgpass'), `127.0.0.1:*:postgres:${credentials!.username}:${credentials!.password}\n`, { mode: 0o600 });
+  const answers = flag('answers');
+  writeFileSync(answers, '');
+  const question = `SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), count(*), (SELECT count(bt_index_check(indexrelid, true)) FROM pg_index WHERE indrelid = 'entries'::regclass) FROM entries`;
+  writeFileSync(flag('verify-data'), `#!/bin/sh
+set -e
+echo "verify-data $*" >> "${flag('calls')}"
+case "$1" in --environment=dr) port=${ports.dr};; --environment=test) port=${ports.test};; esac
+PGPASSFILE="${join(bin, 'pgpass')}" "${path}" -X -w -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U ${credentials!.username} -d postgres -Atc "${question}" >> "${answers}"
+`, { mode: 0o755 });
+  return () => readFileSync(answers, 'utf8').split('\n').filter((line) => line !== '');
+}
+
 /** @param env - of its workers: they find the programs by it */
 export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, programs: PlantedPrograms, env: Record<string, string>): Promise<void> {
   const places: Place[] = [];
@@ -59,12 +80,15 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
   const { password } = from.credentials!;
   // It is in the environment of whatever logs in, and in no argument.
   const listener = watchArguments(t, 'PGPASSWORD', password);
-  await from.query('CREATE TABLE entries (id int PRIMARY KEY); INSERT INTO entries SELECT generate_series(1, 1000)');
+  const answered = await plantVerifyData(programs, from, { dr: dr.port, test: drill.port });
+  await from.query('CREATE EXTENSION amcheck; CREATE TABLE entries (id int PRIMARY KEY); INSERT INTO entries SELECT generate_series(1, 1000)');
   writeSystem(stack, from, { dr, test: drill, side: await startSide(t, 'dr') });
 
   const asks = 'dba@corporate-intel.local';
   const archiveOf = async (): Promise<ArchiveStatus> => ((await (await stack.start('readArchiveStatus', { system, requestedBy: asks })).result()) as { archives: ArchiveStatus[] }).archives[0]!;
   await stack.start('archiveLog', { system, requestedBy: asks });
+  // A base that is taken before the slot is there has log behind it that nobody receives.
+  await until('the log is received', async () => (await from.query('SELECT FROM pg_replication_slots WHERE active')).length === 1);
   const [backup] = (await (await stack.start('backUpSystem', { system, requestedBy: asks })).result()) as [BackupSummary];
   assert.equal(backup.unproved.length, 0);
   const wroteAt = Date.now();
@@ -80,6 +104,7 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
     // Step 8 is production's. Nobody is told here, and a drill's report comes behind its last step.
     assert.deepEqual(steps.filter(({ state }) => state !== 'done').map(({ id, state }) => `${id} ${state}`), ['fence-primary', 'drain-log', 'switch-traffic', 'communicate', 'protect-standby', 'report'].map((id) => `${id} skipped`));
     assert.deepEqual(corporateIntelCalls.flatMap((name) => programs.calls(name)), callsAt('test'));
+    assert.deepEqual(answered(), ['t|on|2000|1'], 'a server that recovers still answers, with what its log brought');
     assert.deepEqual(await from.query('SELECT count(*)::int AS rows FROM entries'), [{ rows: 2000 }]);
   });
 
@@ -88,6 +113,7 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
     assert.equal(report.outcome, 'done');
     assert.equal(report.points[0]!.base.backup, backup.backup);
     assert.deepEqual(programs.calls('verify-data'), ['verify-data --environment=test', 'verify-data --environment=test']);
+    assert.deepEqual(answered().slice(1), ['t|on|1000|1'], 'as it was at its own end');
     assert.ok(!existsSync(join(drill.directory, 'data')) && !existsSync(join(drill.directory, 'server.pid')), 'nothing is left of it');
   });
 
@@ -105,6 +131,7 @@ export async function recoverCorporateIntel(t: TestContext, stack: SystemStack, 
   const report = (await entry.result()) as RunReport;
   assert.equal(report.outcome, 'done, fence unproved');
   assert.deepEqual(corporateIntelCalls.map((name) => programs.calls(name).at(-1)), callsAt('dr'));
+  assert.deepEqual(answered().slice(2), ['t|on|2000|1']);
   // From the last commit, which the recovered server itself names, to the incident.
   const [atLeast, atMost] = [diedAt, wroteAt].map((at) => Date.parse(report.incidentAt) - at) as [number, number];
   assert.ok(atLeast <= report.rpo.achievedMs! && report.rpo.achievedMs! <= atMost && report.rpo.met, `${report.rpo.achievedMs} ms, of ${atLeast} to ${atMost}`);
