@@ -33,6 +33,14 @@ export interface DivergedEntry {
   json(): string;
 }
 
+/** A place in the log that the source names in its own words. */
+export interface MarkedPlace {
+  target: Pick<RecoveryTarget, 'targetPosition' | 'timeline'>;
+  stop: NonNullable<RecoveryPoint['stop']>;
+  /** whether it lies before the end of this base, which is whole no earlier: positions are coarser than such places */
+  isBefore(base: CatalogBase): Promise<boolean>;
+}
+
 /**
  * What a kind of source must be able to do: the contract's activities, with system, store and keys opened for it.
  * Every job may run twice, and may be killed at every line: the contract says what a second run does.
@@ -86,7 +94,7 @@ export interface Engine
    * Where in the archive a place is that the source names in its own words (`isMark`), and where the replay is to stop; left out: its log has no such names.
    * @throws NoRecoveryPoint - the archive does not hold it.
    */
-  findMark?(context: SourceContext, mark: string): Promise<{ target: Pick<RecoveryTarget, 'targetPosition' | 'timeline'>; stop: NonNullable<RecoveryPoint['stop']> }>;
+  findMark?(context: SourceContext, mark: string): Promise<MarkedPlace>;
   /** Reads one stored slice to its end, authenticating it; returns how many entries it holds. */
   verifySlice(context: SourceContext, slice: { key: string; versionId: string }): Promise<{ entries: number; bytes: number }>;
 }

@@ -8,7 +8,7 @@ import { describeDoubt } from '../../workflows/domain/point-mark.ts';
 import { isMark, momentAsked, type Catalog, type RecoveryPoint, type RecoveryTarget } from '../../workflows/domain/recovery-point.ts';
 import { seconds } from '../../workflows/domain/units.ts';
 import type { SourceContext } from '../context.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { Engine, MarkedPlace } from '../engines/engine.ts';
 import { openEngine } from '../engines/open-engine.ts';
 import type { Findings } from './findings.ts';
 import { listSlices } from './list-slices.ts';
@@ -52,7 +52,7 @@ export async function findCheckedPoint(
     const catalog = await readWhatThereWas(context, of, target, reasonsOf(damage)).catch((error: unknown) => {
       throw damage.size > 0 && error instanceof HoldfastError ? refused(damage, error) : error;
     });
-    const point = choose(withoutBases(catalog, avoid), target, damage);
+    const point = await chooseBefore(mark, withoutBases(catalog, avoid), target, damage);
     const { checked, inBase, inLog } = await checkPoint(context, point, { verifySlice, distrust: reasonsOf(damage), untilMs: startedMs + readForMs });
     if (inBase.problems.length + inLog.problems.length === 0) return { ...point, ...(mark ? { stop: mark.stop } : {}), log: await sizeLog(context, point), checked: { ...checked, tookMs: Math.round(performance.now() - startedMs), ...passedOver(catalog, point, await goneAndKnown(context, catalog, target, point)) } };
     const known = damage.size;
@@ -94,7 +94,7 @@ async function sizeLog(context: SourceContext, { system, source, timeline, log, 
 }
 
 /** @throws Unsupported - the source's engine knows no such places. */
-async function findMark(context: SourceContext, mark: string): Promise<Awaited<ReturnType<NonNullable<Engine['findMark']>>>> {
+async function findMark(context: SourceContext, mark: string): Promise<MarkedPlace> {
   const { findMark: find } = await openEngine(context.source.engine);
   if (find) return await find(context, mark);
   throw new HoldfastError('Unsupported', `${context.system.system}/${context.sourceName}: the engine "${context.source.engine}" has no place "${mark}" in its log`, { hint: 'give a target time, a position, or the id of a base' });
@@ -109,6 +109,13 @@ function withoutBases(catalog: Catalog, avoid: readonly string[]): Catalog {
   const bases = catalog.bases.filter(({ backup }) => !avoid.includes(backup));
   if (avoid.length > 0 && bases.length === 0) throw new HoldfastError('NoRecoveryPoint', `${catalog.system}/${catalog.source}: no base is left beside those that were given up: ${avoid.join(', ')}`, { hint: 'choose one of them by its id, or abort' });
   return { ...catalog, bases };
+}
+
+/** A position is a whole segment: a base that ends in the segment of a marked place, and behind that place, is none that its server could stop there. */
+async function chooseBefore(mark: MarkedPlace | undefined, catalog: Catalog, target: RecoveryTarget, damage: Damage): Promise<RecoveryPoint> {
+  const point = choose(catalog, target, damage);
+  if (!mark || !(await mark.isBefore(point.base))) return point;
+  return await chooseBefore(mark, { ...catalog, bases: catalog.bases.filter(({ backup }) => backup !== point.base.backup) }, target, damage);
 }
 
 function choose(catalog: Catalog, target: RecoveryTarget, damage: Damage): RecoveryPoint {

@@ -1,11 +1,12 @@
 import { layout } from '../../../workflows/domain/layout.ts';
 import { nextLogPosition, type LogPosition } from '../../../workflows/domain/log-position.ts';
 import { HoldfastError } from '../../../workflows/domain/errors.ts';
-import type { RecoveryPoint, RecoveryTarget } from '../../../workflows/domain/recovery-point.ts';
+import type { CatalogBase } from '../../../workflows/domain/recovery-point.ts';
 import type { SourceContext } from '../../context.ts';
 import { readSliceNames } from '../../store/slice-names.ts';
 import { listTimelines } from '../../store/timelines.ts';
-import { detailSchema } from './plan.ts';
+import type { MarkedPlace } from '../engine.ts';
+import { detailSchema, type ClusterDetail } from './plan.ts';
 import { numberAt, numberOfSlice, parseLsn } from './segment.ts';
 import { rebuildCatalog } from '../../store/read-catalog.ts';
 import { readSigned } from '../../store/signed-object.ts';
@@ -16,15 +17,15 @@ import { manifestSchema } from '../../../workflows/domain/manifest.ts';
  * replays, where the restore point is (`pg_create_restore_point`), and whether there is one.
  * @throws NoRecoveryPoint - no archived segment holds it.
  */
-export async function findMark(context: SourceContext, mark: string): Promise<{ target: Pick<RecoveryTarget, 'targetPosition' | 'timeline'>; stop: NonNullable<RecoveryPoint['stop']> }> {
-  if (mark.startsWith('named:')) return { target: {}, stop: { name: mark.slice('named:'.length) } };
+export async function findMark(context: SourceContext, mark: string): Promise<MarkedPlace> {
+  if (mark.startsWith('named:')) return { target: {}, stop: { name: mark.slice('named:'.length) }, isBefore: async () => await Promise.resolve(false) };
   const lsn = mark.slice('lsn:'.length);
   const number = numberAt(parseLsn(lsn), await segmentBytesOf(context));
   const of = { system: context.system.system, source: context.sourceName };
   const { store, keys, signal } = context;
   for (const { body: { timeline } } of (await listTimelines(store, keys, of, { signal })).reverse()) {
     const end = await endOfSegment(context, { ...of, timeline }, number);
-    if (end !== null) return { target: { targetPosition: nextLogPosition(end), timeline }, stop: { lsn } };
+    if (end !== null) return { target: { targetPosition: nextLogPosition(end), timeline }, stop: { lsn }, isBefore: async (base) => parseLsn((await detailOf(context, base)).endLsn) > parseLsn(lsn) };
   }
   throw new HoldfastError('NoRecoveryPoint', `${of.system}/${of.source}: no archived WAL segment holds ${lsn}`, { hint: `holdfast points ${of.system} says what can be restored` });
 }
@@ -44,5 +45,7 @@ async function segmentBytesOf(context: SourceContext): Promise<number> {
   const { store, keys, signal } = context;
   const [base] = (await rebuildCatalog({ store, keys, signal }, of)).bases.slice(-1);
   if (!base) throw new HoldfastError('NoRecoveryPoint', `${layout.backups({ ...of, timeline: '*' })}: there is no base`, { hint: 'take a base backup' });
-  return detailSchema.parse((await readSigned(store, keys, manifestSchema, base.manifest, { signal })).units[0]?.detail).segmentBytes;
+  return (await detailOf(context, base)).segmentBytes;
 }
+
+const detailOf = async ({ store, keys, signal }: SourceContext, { manifest }: CatalogBase): Promise<ClusterDetail> => detailSchema.parse((await readSigned(store, keys, manifestSchema, manifest, { signal })).units[0]?.detail);

@@ -212,6 +212,7 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     assert.match(round.gap!.why, /1 WAL segments? between/);
     await assert.rejects(findPoint(context, {}), type('ChainBroken'));
     assert.equal((await engine.archiveLog(context, { ...physicalRef, epoch: 0, forMs: 1 })).why, 'handover', 'a gap is told once');
+    const beforeBase = (await place.source.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn'))[0]!.lsn;
     await backUpPhysical(context, 'b2');
     await write(place, 12);
     await pushed(place);
@@ -224,6 +225,7 @@ test('whatever is killed in mid-base, mid-push, mid-recovery: it goes on, nothin
     const { spans, gaps } = await rebuildCatalog(context, physicalRef);
     assert.deepEqual([spans.length, gaps], [1, []], 'what fills a gap is taken: nothing is lost any more');
     assert.equal((await findPoint(context, { point: `lsn:${behindGap}` })).base.backup, 'b1', 'from the base before it, through what filled it');
+    assert.equal((await findPoint(context, { point: `lsn:${beforeBase}` })).base.backup, 'b1', 'the second base ends in the same segment, behind it');
     const [first, oldest] = [join(place.directory, 'other', segmentName({ timeline: 1, number: 0, bytes: 2 ** 24 })), readFileSync(lost)];
     oldest.writeBigUInt64LE(0n, 8);
     writeFileSync(first, oldest);
